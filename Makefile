@@ -1,0 +1,84 @@
+# Everything runs from .venv and the project's folder; nothing needs HOME, git or an activated
+# environment.
+
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+FLASK := $(BIN)/python -m flask --app wsgi
+UV ?= $(BIN)/uv
+LOCK := --quiet --upgrade --no-cache --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
+COMPOSE_CHECK := $(BIN)/docker-compose --env-file /dev/null --file docker-compose.yml config --quiet
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check lint lint-python lint-shell lint-containers format types migration lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: $(INSTALLED) ## Make .venv with the pinned packages (does nothing when up to date)
+
+$(INSTALLED): requirements/dev.txt
+	@command -v $(PYTHON) >/dev/null || { echo "ragauth needs Python 3.11 or newer: $(PYTHON) was not found" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ragauth needs Python 3.11 or newer: $(PYTHON) is $$($(PYTHON) -V 2>&1)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
+	@touch $@
+
+run: install ## Migrate the database and serve on 127.0.0.1 (PORT=8000)
+	$(FLASK) db upgrade
+	@echo
+	@echo "ragauth answers at http://127.0.0.1:$(PORT) (Ctrl-C ends it). Try in another terminal:"
+	@echo
+	@echo "  curl -s http://127.0.0.1:$(PORT)/api/auth/signup -H 'Content-Type: application/json' \\"
+	@echo "    -d '{\"email\": \"me@example.com\", \"password\": \"correct horse battery staple\"}'"
+	@echo
+	@echo "or walk through all of it with examples/quickstart.sh"
+	@echo
+	@HOST=127.0.0.1 PORT=$(PORT) exec $(BIN)/python -m gunicorn -c python:ragauth.gunicorn_conf wsgi:app
+
+test: install ## Run every test, with coverage (PYTEST_ARGS="-n 0 --no-cov tests/unit" narrows it)
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term $(PYTEST_ARGS)
+
+check: lint types test ## Lint, types and tests: what CI runs
+
+lint: lint-python lint-shell lint-containers ## Check style, layers, shell scripts and container files
+
+lint-python: install
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/lint-imports
+
+lint-shell: install
+	$(firstword $(wildcard $(BIN)/shellcheck) shellcheck) $(wildcard .ci/run examples/*.sh)
+
+lint-containers: install
+	$(BIN)/hadolint Dockerfile
+	RAGAUTH_SECRET_KEY=x POSTGRES_PASSWORD=x $(COMPOSE_CHECK)
+	@! RAGAUTH_SECRET_KEY= POSTGRES_PASSWORD=x $(COMPOSE_CHECK) 2>/dev/null || { echo "docker-compose.yml starts without RAGAUTH_SECRET_KEY" >&2; exit 1; }
+	@! RAGAUTH_SECRET_KEY=x POSTGRES_PASSWORD= $(COMPOSE_CHECK) 2>/dev/null || { echo "docker-compose.yml starts without POSTGRES_PASSWORD" >&2; exit 1; }
+
+format: install ## Rewrite the code in the house style
+	$(BIN)/python -m ruff check --fix-only .
+	$(BIN)/python -m ruff format .
+
+types: install ## Check the types
+	$(BIN)/python -m mypy
+
+migration: install ## Write a migration from the models' changes (m="what changes")
+	@test -n '$(m)' || { echo 'usage: make migration m="what changes"' >&2; exit 2; }
+	$(FLASK) db upgrade
+	$(FLASK) db migrate -m '$(m)'
+
+# Not from `install`: the lock files may be the very thing that keeps it from working.
+lock: ## Pin the newest allowed versions in requirements/ (UV=path if .venv has none)
+	$(UV) pip compile $(LOCK) --output-file requirements/run.txt setup.cfg
+	$(UV) pip compile $(LOCK) --output-file requirements/dev.txt --extra dev setup.cfg
+	rm -rf ragauth.egg-info
+
+clean: ## Remove .venv, caches and reports; instance/ stays
+	rm -rf .venv .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build ./*.egg-info
+	find ragauth tests -name __pycache__ -type d -prune -exec rm -rf {} +

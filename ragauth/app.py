@@ -1,0 +1,73 @@
+"""The application factory: settings, extensions, error handlers, blueprints, commands."""
+
+from pathlib import Path
+
+from flask import Flask
+from flask_cors import CORS
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from ragauth import models  # noqa: F401 - the tables must be known to the metadata
+from ragauth.blueprints import register_blueprints
+from ragauth.cli import register_commands
+from ragauth.config import MAX_BODY_BYTES, Settings, read_settings
+from ragauth.database import engine_options
+from ragauth.extensions import db, jwt, migrate
+from ragauth.services.access_tokens import jwt_config
+from ragauth.web.error_handlers import register_error_handlers
+from ragauth.web.guards import require_key_below_api_v1
+from ragauth.web.logs import configure_logging
+from ragauth.web.request_log import register_request_log
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The service as a WSGI application.
+
+    Without settings it reads them from the environment and raises SettingsError for faults.
+    """
+    settings = settings or read_settings()
+    configure_logging()
+    app = Flask(__name__, instance_path=str(settings.instance_dir), static_folder=None)
+    app.extensions["ragauth"] = settings
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
+        **jwt_config(settings.access_token_seconds, settings.refresh_token_seconds),
+    )
+    # One answer for a path with and without a trailing slash, and never a redirect.
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(_MIGRATIONS), render_as_batch=True)
+    jwt.init_app(app)
+    _allow_origins(app, settings)
+
+    register_request_log(app)
+    app.before_request(require_key_below_api_v1)
+    register_error_handlers(app)
+    register_blueprints(app)
+    register_commands(app)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
+        )
+    return app
+
+
+def _allow_origins(app: Flask, settings: Settings) -> None:
+    """CORS for the dashboard's listed origins; `Vary: Origin` even for those that are not."""
+    if not settings.cors_origins:
+        return
+    CORS(
+        app,
+        resources={r"/api/(auth|agents)(/.*)?": {"origins": list(settings.cors_origins)}},
+        supports_credentials=True,
+        allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+        expose_headers=["X-Request-Id", "Retry-After", "WWW-Authenticate"],
+        max_age=600,
+        vary_header=True,
+    )

@@ -1,0 +1,21 @@
+"""The faces of the service: HTTP in, HTTP out; no query and no rule lives here."""
+
+from flask import Blueprint, Flask
+
+from ragauth.blueprints.agents import agents
+from ragauth.blueprints.auth import auth
+from ragauth.blueprints.keys import check, manage
+from ragauth.blueprints.ops import ops
+
+BLUEPRINTS: tuple[tuple[Blueprint, str], ...] = (
+    (auth, "/api/auth"),
+    (manage, "/api/auth"),
+    (agents, "/api/agents"),
+    (check, "/api/v1"),
+    (ops, "/"),
+)
+
+
+def register_blueprints(app: Flask) -> None:
+    for blueprint, prefix in BLUEPRINTS:
+        app.register_blueprint(blueprint, url_prefix=prefix)

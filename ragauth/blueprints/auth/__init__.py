@@ -1,0 +1,7 @@
+"""Accounts and sessions: what the dashboard calls."""
+
+from flask import Blueprint
+
+auth = Blueprint("auth", __name__)
+
+from ragauth.blueprints.auth import accounts, events, sessions  # noqa: E402, F401

@@ -1,0 +1,57 @@
+"""Signing up, logging in, the profile, leaving."""
+
+from typing import Any
+
+from ragauth.blueprints.auth import auth
+from ragauth.models import Account
+from ragauth.schemas.accounts import (
+    AccountSchema,
+    LoginSchema,
+    PasswordSchema,
+    ProfileSchema,
+    SignupSchema,
+)
+from ragauth.schemas.sessions import LoginResultSchema, SignupResultSchema
+from ragauth.services import accounts
+from ragauth.services.accounts import LoggedIn, SignedUp
+from ragauth.services.sessions import AccountView, Caller
+from ragauth.web.client import current_client
+from ragauth.web.endpoint import endpoint
+from ragauth.web.guards import access_token, public
+
+
+@auth.post("/signup")
+@endpoint(guard=public, body=SignupSchema, data=SignupResultSchema, status=201)
+def sign_up(body: dict[str, Any]) -> SignedUp:
+    """Create an account; answers with its first tokens and its API key, shown this once."""
+    return accounts.sign_up(**body, client=current_client())
+
+
+@auth.post("/login")
+@endpoint(guard=public, body=LoginSchema, data=LoginResultSchema)
+def log_in(body: dict[str, Any]) -> LoggedIn:
+    """Log in with an e-mail or a username."""
+    return accounts.log_in(**body, client=current_client())
+
+
+@auth.get("/me")
+@endpoint(guard=access_token, data=AccountSchema)
+def show_account(caller: Caller) -> AccountView:
+    """The caller's account."""
+    return caller.account
+
+
+@auth.patch("/me")
+@endpoint(guard=access_token, body=ProfileSchema, data=AccountSchema)
+def change_account(caller: Caller, body: dict[str, Any]) -> Account:
+    """Change name or username."""
+    return accounts.change_profile(
+        account_id=caller.account.id, changes=body, client=current_client()
+    )
+
+
+@auth.post("/me/delete")
+@endpoint(guard=access_token, body=PasswordSchema, status=204)
+def delete_account(caller: Caller, body: dict[str, Any]) -> None:
+    """Delete the account; every session and key of it is dead at once."""
+    accounts.delete_account(account_id=caller.account.id, **body, client=current_client())

@@ -1,0 +1,60 @@
+"""Tokens and sessions."""
+
+from typing import Any
+
+from ragauth.blueprints.auth import auth
+from ragauth.models.base import Page
+from ragauth.schemas.base import PageQuery
+from ragauth.schemas.sessions import (
+    EndSessionsQuery,
+    RefreshSchema,
+    SessionSchema,
+    TokenPairSchema,
+)
+from ragauth.services import sessions
+from ragauth.services.access_tokens import TokenPair
+from ragauth.services.sessions import Caller, SessionView
+from ragauth.web.client import current_client
+from ragauth.web.endpoint import endpoint
+from ragauth.web.guards import access_token, any_token, public
+
+
+@auth.post("/token/refresh")
+@endpoint(guard=public, body=RefreshSchema, data=TokenPairSchema)
+def refresh(body: dict[str, Any]) -> TokenPair:
+    """Exchange a refresh token for the next pair; it is spent with that."""
+    return sessions.refresh(**body, client=current_client())
+
+
+@auth.post("/logout")
+@endpoint(guard=any_token, status=204)
+def log_out(caller: str) -> None:
+    """End the session of the token in the header."""
+    sessions.log_out(token=caller, client=current_client())
+
+
+@auth.get("/sessions")
+@endpoint(guard=access_token, query=PageQuery, data=SessionSchema)
+def list_sessions(caller: Caller, query: dict[str, Any]) -> Page[SessionView]:
+    """The account's live sessions."""
+    return sessions.list_sessions(caller=caller, **query)
+
+
+@auth.delete("/sessions/<session_id>")
+@endpoint(guard=access_token, status=204)
+def end_session(caller: Caller, session_id: Any) -> None:
+    """End one session."""
+    sessions.end_session(
+        account_id=caller.account.id, session_id=session_id, client=current_client()
+    )
+
+
+@auth.delete("/sessions")
+@endpoint(guard=access_token, query=EndSessionsQuery, status=204)
+def end_sessions(caller: Caller, query: dict[str, Any]) -> None:
+    """End all other sessions; with `all=true` this one too."""
+    sessions.end_sessions(
+        account_id=caller.account.id,
+        except_session_id=None if query["all"] else caller.session_id,
+        client=current_client(),
+    )

@@ -1,0 +1,26 @@
+"""What the holder of a key may ask and do with the key alone."""
+
+from typing import Any
+
+from ragauth.blueprints.keys import check
+from ragauth.schemas.checks import KeyHolderSchema, PresentedKeySchema
+from ragauth.services import api_keys
+from ragauth.services.api_keys import KeyHolder
+from ragauth.services.key_check import KeyFacts
+from ragauth.web.client import current_client
+from ragauth.web.endpoint import endpoint
+from ragauth.web.guards import api_key, public
+
+
+@check.get("/me")
+@endpoint(guard=api_key, data=KeyHolderSchema)
+def show_holder(caller: KeyFacts) -> KeyHolder:
+    """The account and the key behind the credential, and what they may use."""
+    return api_keys.get_holder(key_id=caller.id)
+
+
+@check.post("/keys/revoke")
+@endpoint(guard=public, body=PresentedKeySchema, status=204)
+def revoke_presented_key(body: dict[str, Any]) -> None:
+    """Kill the key in the body: for whoever found a leaked one."""
+    api_keys.revoke_presented_key(presented_key=body["key"], client=current_client())

@@ -1,0 +1,30 @@
+"""Replacing a key by another."""
+
+from typing import Any
+
+from ragauth.blueprints.keys import manage
+from ragauth.schemas.api_keys import IssuedKeySchema, RegeneratedKeySchema, RotationSchema
+from ragauth.services import key_rotation
+from ragauth.services.api_keys import IssuedKey
+from ragauth.services.sessions import Caller
+from ragauth.web.client import current_client
+from ragauth.web.endpoint import endpoint
+from ragauth.web.guards import access_token
+
+
+@manage.post("/api-key/regenerate")
+@endpoint(guard=access_token, data=RegeneratedKeySchema)
+def regenerate(caller: Caller) -> IssuedKey:
+    """Replace the account's primary key; the old one is dead at once."""
+    return key_rotation.regenerate_primary_key(
+        account_id=caller.account.id, client=current_client()
+    )
+
+
+@manage.post("/api-keys/<key_id>/rotate")
+@endpoint(guard=access_token, body=RotationSchema, data=IssuedKeySchema, status=201)
+def rotate(caller: Caller, body: dict[str, Any], key_id: Any) -> IssuedKey:
+    """Replace a key; the old one works until the grace ends."""
+    return key_rotation.rotate_key(
+        account_id=caller.account.id, key_id=key_id, **body, client=current_client()
+    )

@@ -1,0 +1,12 @@
+"""The operators' commands: `flask --app wsgi accounts|service-keys|cleanup ...`."""
+
+from flask import Flask
+
+from ragauth.cli.accounts import accounts
+from ragauth.cli.cleanup import cleanup
+from ragauth.cli.service_keys import service_keys
+
+
+def register_commands(app: Flask) -> None:
+    for command in (accounts, service_keys, cleanup):
+        app.cli.add_command(command)

@@ -1,0 +1,132 @@
+"""Operators' commands for accounts."""
+
+import secrets
+
+import click
+from flask.cli import AppGroup
+
+from ragauth.cli.output import as_json_option, command_transaction, print_record
+from ragauth.cli.parameters import FieldType
+from ragauth.errors import NotFound
+from ragauth.models import Account
+from ragauth.models.accounts import ACTIVE, SUSPENDED
+from ragauth.schemas.account_fields import Email, NewPassword, Username
+from ragauth.schemas.accounts import AccountSchema
+from ragauth.schemas.fields import Text
+from ragauth.security.identifiers import ACCOUNT, decode_id
+from ragauth.services import accounts as service
+from ragauth.services import plans
+from ragauth.services.audit import OPERATOR
+
+accounts = AppGroup("accounts", help="Create, show, suspend and resume accounts; set a plan.")
+
+_account_argument = click.argument("account", metavar="ACCOUNT_ID|EMAIL")
+
+
+@accounts.command("create")
+@click.option("--email", required=True, type=FieldType("email", Email()))
+@click.option(
+    "--password",
+    type=FieldType("password", NewPassword()),
+    help="Asked for, or made up with --generate-password, when it is not given.",
+)
+@click.option("--generate-password", is_flag=True, help="Make one up and print it once.")
+@click.option("--name", type=FieldType("text", Text(maximum=256)))
+@click.option("--username", type=FieldType("username", Username()))
+@click.option("--plan", help="The plan; trial when it is not given.")
+@as_json_option
+def create(
+    email: str,
+    password: str | None,
+    generate_password: bool,
+    name: str | None,
+    username: str | None,
+    plan: str | None,
+    as_json: bool,
+) -> None:
+    """Create an account; it has no key until its owner makes one."""
+    made_up = secrets.token_urlsafe(18) if generate_password and password is None else None
+    password = password or made_up
+    if password is None:
+        password = click.prompt(
+            "Password",
+            hide_input=True,
+            confirmation_prompt=True,
+            type=FieldType("password", NewPassword()),
+        )
+    _require_plan(plan)
+    with command_transaction():
+        account = service.create_account(
+            email=email,
+            password=password,
+            name=name,
+            username=username,
+            plan=plan,
+            client=OPERATOR,
+        )
+        record = _describe(account)
+    print_record(record | ({"password": made_up} if made_up else {}), as_json=as_json)
+
+
+@accounts.command("show")
+@_account_argument
+@as_json_option
+def show(account: str, as_json: bool) -> None:
+    """Show an account."""
+    with command_transaction():
+        record = _describe(_find(account))
+    print_record(record, as_json=as_json)
+
+
+@accounts.command("suspend")
+@_account_argument
+def suspend(account: str) -> None:
+    """Refuse its tokens and keys from the next request on."""
+    _set_status(account, SUSPENDED)
+
+
+@accounts.command("resume")
+@_account_argument
+def resume(account: str) -> None:
+    """Accept its tokens and keys again."""
+    _set_status(account, ACTIVE)
+
+
+@accounts.command("set-plan")
+@_account_argument
+@click.argument("plan")
+def set_plan(account: str, plan: str) -> None:
+    """Put an account on another plan."""
+    _require_plan(plan)
+    with command_transaction():
+        found = service.set_plan(account_id=_find(account).id, plan=plan)
+        message = f"{found.email} has the plan {found.plan}"
+    click.echo(message)
+
+
+def _set_status(account: str, status: str) -> None:
+    with command_transaction():
+        found = service.set_status(account_id=_find(account).id, status=status)
+        message = f"{found.email} is {found.status}"
+    click.echo(message)
+
+
+def _find(account: str) -> Account:
+    if "@" in account:
+        found = service.find_account_by_email(email=account)
+        if found is None:
+            raise NotFound(f"there is no account {account}")
+        return found
+    try:
+        return service.get_account(account_id=decode_id(ACCOUNT, account))
+    except (ValueError, NotFound) as error:
+        raise NotFound(f"there is no account {account}") from error
+
+
+def _require_plan(plan: str | None) -> None:
+    if plan is not None and plans.find_plan(plan) is None:
+        raise click.BadParameter(f"there is no plan {plan!r}", param_hint="plan")
+
+
+def _describe(account: Account) -> dict[str, object]:
+    return {**AccountSchema().dump(account), "status": account.status}

@@ -1,0 +1,69 @@
+"""Operators' commands for the keys of services: a gateway, a billing job."""
+
+import uuid
+
+import click
+from flask.cli import AppGroup
+
+from ragauth.cli.output import (
+    as_json_option,
+    collect_pages,
+    command_transaction,
+    print_record,
+    print_rows,
+)
+from ragauth.cli.parameters import KEY_ID, FieldType
+from ragauth.schemas.api_keys import KeySchema
+from ragauth.schemas.fields import Text
+from ragauth.security.scopes import SERVICE_SCOPES
+from ragauth.services import api_keys
+
+service_keys = AppGroup("service-keys", help="Create, list and revoke the keys of services.")
+
+_COLUMNS = ("id", "name", "prefix", "scopes", "is_active", "created_at")
+
+
+@service_keys.command("create")
+@click.option("--name", required=True, type=FieldType("text", Text(minimum=1, maximum=100)))
+@click.option(
+    "--scope",
+    "scopes",
+    required=True,
+    multiple=True,
+    type=click.Choice(SERVICE_SCOPES),
+    help="What it may do; may be given more than once.",
+)
+@as_json_option
+def create(name: str, scopes: tuple[str, ...], as_json: bool) -> None:
+    """Create a key and print it; it is not shown again."""
+    with command_transaction():
+        issued = api_keys.create_service_key(name=name, scopes=list(dict.fromkeys(scopes)))
+        record = {"api_key": issued.raw_key, **_describe(issued.key)}
+    print_record(record, as_json=as_json)
+
+
+@service_keys.command("list")
+@click.option("--include-revoked", is_flag=True)
+@as_json_option
+def list_(include_revoked: bool, as_json: bool) -> None:
+    """List the keys."""
+    with command_transaction():
+        keys = collect_pages(
+            lambda **page: api_keys.list_service_keys(include_revoked=include_revoked, **page)
+        )
+        rows = [_describe(key) for key in keys]
+    print_rows(rows, _COLUMNS, as_json=as_json)
+
+
+@service_keys.command("revoke")
+@click.argument("key_id", type=KEY_ID)
+def revoke(key_id: uuid.UUID) -> None:
+    """Revoke a key; it is dead at once."""
+    with command_transaction():
+        api_keys.revoke_service_key(key_id=key_id)
+    click.echo("revoked")
+
+
+def _describe(key: object) -> dict[str, object]:
+    described: dict[str, object] = KeySchema().dump(key)
+    return {column: described[column] for column in _COLUMNS}

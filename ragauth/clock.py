@@ -1,0 +1,24 @@
+"""The wall clock: the only place that asks what time it is."""
+
+import time
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def now_ns() -> int:
+    """The present moment in Unix nanoseconds."""
+    return time.time_ns()
+
+
+def monotonic() -> float:
+    """Seconds from an arbitrary start, unmoved by changes of the wall clock."""
+    return time.monotonic()
+
+
+def format_time(moment: datetime) -> str:
+    """RFC 3339 in UTC with `Z`, to the second: `2026-01-15T10:30:00Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,20 @@
+"""The Flask extensions, made once and bound to an application by the factory."""
+
+from flask import current_app
+from flask_jwt_extended import JWTManager
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+
+from ragauth.config import Settings
+from ragauth.database import Base
+
+# Rows stay readable after the commit: the answer is dumped once the commit has succeeded.
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+migrate = Migrate()
+jwt = JWTManager()
+
+
+def settings() -> Settings:
+    """The settings of the running application."""
+    current: Settings = current_app.extensions["ragauth"]
+    return current

@@ -1,0 +1,58 @@
+"""gunicorn's configuration: `gunicorn -c python:ragauth.gunicorn_conf wsgi:app`."""
+
+import sys
+from pathlib import Path
+
+from ragauth.config import SettingsError, read_server_settings
+
+try:
+    _server = read_server_settings()
+except SettingsError as error:
+    sys.exit(f"ragauth: {error}")
+
+bind = f"{_server.host}:{_server.port}"
+workers = _server.workers
+threads = _server.threads
+worker_class = "ragauth.web.gunicorn_worker.Worker"
+# The application is made once, before the fork: workers share its memory and start at once.
+preload_app = True
+graceful_timeout = 30
+keepalive = 5
+# Its socket would lie in the home directory, shared by every instance there.
+control_socket_disable = True
+_memory = Path("/dev/shm")  # noqa: S108 - a folder of this name is what is wanted
+if _memory.is_dir():
+    # A heartbeat on a slow disk would make gunicorn take a living worker for dead.
+    worker_tmp_dir = str(_memory)
+# Proxies are believed by RAGAUTH_TRUSTED_PROXIES alone; this address never calls.
+forwarded_allow_ips = "192.0.2.1"
+
+accesslog = None
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "ragauth.web.logs.json_formatter"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "json",
+            "stream": "ext://sys.stderr",
+        }
+    },
+    "root": {"level": "INFO", "handlers": ["stderr"]},
+    "loggers": {
+        "alembic": {"level": "WARNING"},
+        "gunicorn.error": {
+            "level": "INFO",
+            "handlers": ["stderr"],
+            "propagate": False,
+            "qualname": "gunicorn.error",
+        },
+        "gunicorn.access": {
+            "level": "INFO",
+            "handlers": [],
+            "propagate": False,
+            "qualname": "gunicorn.access",
+        },
+    },
+}

@@ -1,0 +1,94 @@
+"""Accounts: who signed up, with which plan and password."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, String, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ragauth.database import Base
+from ragauth.extensions import db
+from ragauth.models.base import Page, count_changed, paginate
+
+ACTIVE = "active"
+SUSPENDED = "suspended"
+DELETED = "deleted"
+
+
+class Account(Base):
+    """One customer. A deleted one keeps its row, without anything personal in it."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        CheckConstraint("status IN ('active', 'suspended', 'deleted')", name="status"),
+        CheckConstraint(
+            "(status = 'deleted') = (email_canonical IS NULL)", name="deleted_is_anonymous"
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    email: Mapped[str | None] = mapped_column(String(256))
+    email_canonical: Mapped[str | None] = mapped_column(String(512), unique=True)
+    email_verified_at: Mapped[datetime | None]
+    username: Mapped[str | None] = mapped_column(String(50))
+    username_canonical: Mapped[str | None] = mapped_column(String(50), unique=True)
+    name: Mapped[str | None] = mapped_column(String(256))
+    password_hash: Mapped[str | None] = mapped_column(String(100))
+    password_scheme: Mapped[str | None] = mapped_column(String(50))
+    plan: Mapped[str] = mapped_column(String(50))
+    status: Mapped[str] = mapped_column(String(20))
+    created_at: Mapped[datetime]
+
+    @property
+    def email_verified(self) -> bool:
+        return self.email_verified_at is not None
+
+
+def find_account(account_id: uuid.UUID) -> Account | None:
+    account = db.session.get(Account, account_id)
+    return None if account is None or account.status == DELETED else account
+
+
+def find_by_email(email_canonical: str) -> Account | None:
+    return db.session.scalar(select(Account).where(Account.email_canonical == email_canonical))
+
+
+def find_by_username(username_canonical: str) -> Account | None:
+    return db.session.scalar(
+        select(Account).where(Account.username_canonical == username_canonical)
+    )
+
+
+def lock_account(account_id: uuid.UUID) -> Account | None:
+    """The account, held until the commit.
+
+    Whatever changes an account's keys, agents or sessions as a whole takes this lock first, so
+    that two such changes follow one another.
+    """
+    return db.session.scalar(
+        select(Account)
+        .where(Account.id == account_id, Account.status != DELETED)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def list_accounts(
+    *, email_canonical: str | None, limit: int, cursor: uuid.UUID | None
+) -> Page[Account]:
+    query = select(Account).where(Account.status != DELETED)
+    if email_canonical is not None:
+        query = query.where(Account.email_canonical == email_canonical)
+    return paginate(query, Account.id, limit=limit, cursor=cursor)
+
+
+def replace_password(
+    account_id: uuid.UUID, *, old_hash: str, new_hash: str, new_scheme: str
+) -> bool:
+    """Compare and swap on the stored hash; False when another change was first."""
+    changed = count_changed(
+        update(Account)
+        .where(Account.id == account_id, Account.password_hash == old_hash)
+        .values(password_hash=new_hash, password_scheme=new_scheme)
+    )
+    return changed > 0

@@ -1,0 +1,44 @@
+"""Agents: the bots or assistants of an account that a key can be bound to."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, func, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ragauth.database import Base
+from ragauth.extensions import db
+from ragauth.models.base import Page, paginate
+
+
+class Agent(Base):
+    __tablename__ = "agents"
+    __table_args__ = (Index(None, "account_id", "id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(100))
+    description: Mapped[str | None] = mapped_column(String(1000))
+    created_at: Mapped[datetime]
+
+
+def find_agent(account_id: uuid.UUID, agent_id: uuid.UUID) -> Agent | None:
+    """The account's agent; another account's is not found."""
+    return db.session.scalar(
+        select(Agent).where(Agent.id == agent_id, Agent.account_id == account_id)
+    )
+
+
+def list_agents(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> Page[Agent]:
+    return paginate(
+        select(Agent).where(Agent.account_id == account_id), Agent.id, limit=limit, cursor=cursor
+    )
+
+
+def count_agents(account_id: uuid.UUID) -> int:
+    return (
+        db.session.scalar(
+            select(func.count()).select_from(Agent).where(Agent.account_id == account_id)
+        )
+        or 0
+    )

@@ -1,0 +1,212 @@
+"""API keys: only the digest of a key is stored, never the key."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Row,
+    Select,
+    String,
+    func,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ragauth.database import Base, Words
+from ragauth.extensions import db
+from ragauth.models.accounts import Account
+from ragauth.models.agents import Agent
+from ragauth.models.base import Page, count_changed, paginate
+
+SECRET = "secret"  # noqa: S105 - the name of a kind
+PUBLISHABLE = "publishable"
+SERVICE = "service"
+
+
+class ApiKey(Base):
+    """A key of an account or, without one, of a service. A null list means no restriction."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        CheckConstraint("kind IN ('secret', 'publishable', 'service')", name="kind"),
+        CheckConstraint("environment IN ('live', 'test')", name="environment"),
+        CheckConstraint("(kind = 'service') = (account_id IS NULL)", name="owner"),
+        Index(None, "account_id", "id"),
+        # At most one live primary key for an account, whatever happens at the same time.
+        Index(
+            "uq_api_keys_account_id",
+            "account_id",
+            unique=True,
+            sqlite_where=text("is_primary AND revoked_at IS NULL"),
+            postgresql_where=text("is_primary AND revoked_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE")
+    )
+    # Its keys are revoked before an agent is deleted: no key ever loses its binding alive.
+    agent_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("agents.id", ondelete="SET NULL"), index=True
+    )
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    prefix: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[str] = mapped_column(String(20))
+    environment: Mapped[str] = mapped_column(String(10))
+    name: Mapped[str] = mapped_column(String(100))
+    scopes: Mapped[list[str] | None] = mapped_column(Words())
+    allowed_ips: Mapped[list[str] | None] = mapped_column(Words())
+    allowed_origins: Mapped[list[str] | None] = mapped_column(Words())
+    is_enabled: Mapped[bool]
+    is_primary: Mapped[bool]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    replaced_by: Mapped[uuid.UUID | None]
+
+    @property
+    def is_active(self) -> bool:
+        return self.is_enabled and self.revoked_at is None
+
+
+_FOR_CHECK = select(
+    ApiKey.id,
+    ApiKey.account_id,
+    ApiKey.agent_id,
+    ApiKey.kind,
+    ApiKey.environment,
+    ApiKey.scopes,
+    ApiKey.allowed_ips,
+    ApiKey.allowed_origins,
+    ApiKey.is_enabled,
+    ApiKey.expires_at,
+    ApiKey.revoked_at,
+    Account.plan,
+    Account.status,
+).outerjoin(Account, Account.id == ApiKey.account_id)
+
+
+def find_for_check(digest: bytes) -> Row[*tuple[Any, ...]] | None:
+    """What the check needs of a key and of its owner, in one indexed read."""
+    return db.session.execute(_FOR_CHECK.where(ApiKey.digest == digest)).one_or_none()
+
+
+def owns_agent(account_id: uuid.UUID, agent_id: uuid.UUID) -> bool:
+    return (
+        db.session.scalar(
+            select(Agent.id).where(Agent.id == agent_id, Agent.account_id == account_id)
+        )
+        is not None
+    )
+
+
+def find_key(
+    account_id: uuid.UUID, key_id: uuid.UUID, *, include_revoked: bool = False
+) -> ApiKey | None:
+    """The account's key; another account's is not found."""
+    query = select(ApiKey).where(ApiKey.id == key_id, ApiKey.account_id == account_id)
+    if not include_revoked:
+        query = query.where(ApiKey.revoked_at.is_(None))
+    return db.session.scalar(query)
+
+
+def find_by_digest(digest: bytes) -> ApiKey | None:
+    return db.session.scalar(select(ApiKey).where(ApiKey.digest == digest))
+
+
+def find_primary(account_id: uuid.UUID) -> ApiKey | None:
+    return db.session.scalar(
+        select(ApiKey).where(
+            ApiKey.account_id == account_id, ApiKey.is_primary, ApiKey.revoked_at.is_(None)
+        )
+    )
+
+
+def list_keys(
+    account_id: uuid.UUID,
+    *,
+    agent_id: uuid.UUID | None,
+    include_revoked: bool,
+    limit: int,
+    cursor: uuid.UUID | None,
+) -> Page[ApiKey]:
+    query = _of_account(account_id, include_revoked=include_revoked)
+    if agent_id is not None:
+        query = query.where(ApiKey.agent_id == agent_id)
+    return paginate(query, ApiKey.id, limit=limit, cursor=cursor)
+
+
+def _of_account(account_id: uuid.UUID, *, include_revoked: bool) -> Select[ApiKey]:
+    query = select(ApiKey).where(ApiKey.account_id == account_id)
+    return query if include_revoked else query.where(ApiKey.revoked_at.is_(None))
+
+
+def count_live_keys(account_id: uuid.UUID, *, now: datetime) -> int:
+    """How many keys count against the plan: not the dead, nor those in their grace."""
+    return (
+        db.session.scalar(
+            select(func.count())
+            .select_from(ApiKey)
+            .where(
+                ApiKey.account_id == account_id,
+                ApiKey.revoked_at.is_(None),
+                ApiKey.replaced_by.is_(None),
+                (ApiKey.expires_at.is_(None)) | (ApiKey.expires_at > now),
+            )
+        )
+        or 0
+    )
+
+
+def revoke_key(key_id: uuid.UUID, *, now: datetime) -> bool:
+    """Revoke it; False when it was dead already."""
+    changed = count_changed(
+        update(ApiKey)
+        .where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))
+        .values(revoked_at=now, is_primary=False)
+    )
+    return changed > 0
+
+
+def revoke_keys_of_agent(agent_id: uuid.UUID, *, now: datetime) -> int:
+    """Returns how many were alive."""
+    return count_changed(
+        update(ApiKey)
+        .where(ApiKey.agent_id == agent_id, ApiKey.revoked_at.is_(None))
+        .values(revoked_at=now, is_primary=False)
+    )
+
+
+def revoke_keys_of_account(account_id: uuid.UUID, *, now: datetime) -> int:
+    """Returns how many were alive."""
+    return count_changed(
+        update(ApiKey)
+        .where(ApiKey.account_id == account_id, ApiKey.revoked_at.is_(None))
+        .values(revoked_at=now, is_primary=False)
+    )
+
+
+def list_service_keys(
+    *, include_revoked: bool, limit: int, cursor: uuid.UUID | None
+) -> Page[ApiKey]:
+    query = select(ApiKey).where(ApiKey.kind == SERVICE)
+    if not include_revoked:
+        query = query.where(ApiKey.revoked_at.is_(None))
+    return paginate(query, ApiKey.id, limit=limit, cursor=cursor)
+
+
+def find_service_key(key_id: uuid.UUID) -> ApiKey | None:
+    return db.session.scalar(
+        select(ApiKey).where(
+            ApiKey.id == key_id, ApiKey.kind == SERVICE, ApiKey.revoked_at.is_(None)
+        )
+    )

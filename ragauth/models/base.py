@@ -1,0 +1,72 @@
+"""What the aggregates share: violated constraints as errors, and pages of rows."""
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from sqlalchemy import CursorResult, Delete, Select, Update
+from sqlalchemy.exc import IntegrityError
+
+from ragauth.errors import RagauthError
+from ragauth.extensions import db
+
+T = TypeVar("T")
+
+_SQLITE_UNIQUE = re.compile(r"UNIQUE constraint failed: (?P<columns>.+)")
+
+
+def flush(conflicts: Mapping[str, type[RagauthError]]) -> None:
+    """Send what is pending to the database.
+
+    A violated constraint named in `conflicts` becomes that error: no look-up beforehand can
+    close the race between two that want the same thing, the constraint does.
+    """
+    try:
+        db.session.flush()
+    except IntegrityError as error:
+        conflict = conflicts.get(_violated_constraint(error))
+        if conflict is None:
+            raise
+        raise conflict() from error
+
+
+def _violated_constraint(error: IntegrityError) -> str:
+    diagnostics = getattr(error.orig, "diag", None)
+    if diagnostics is not None:
+        return diagnostics.constraint_name or ""
+    unique = _SQLITE_UNIQUE.search(str(error.orig))
+    if unique is None:
+        return ""
+    # SQLite names the columns; the naming convention makes the constraint's name of them.
+    table, *columns = [
+        part
+        for position, column in enumerate(unique["columns"].split(", "))
+        for part in (column.split(".") if position == 0 else column.split(".")[1:])
+    ]
+    return "_".join(["uq", table, *columns])
+
+
+def count_changed(statement: Update | Delete) -> int:
+    """Execute it; returns how many rows it changed."""
+    return cast("CursorResult[Any]", db.session.execute(statement)).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list, newest first; `next_cursor` is the id to go on from, if more follow."""
+
+    items: list[T]
+    next_cursor: uuid.UUID | None
+
+
+def paginate(
+    query: Select[Any], id_column: Any, *, limit: int, cursor: uuid.UUID | None
+) -> Page[Any]:
+    """One page of `query`, newest first: the ids are UUIDv7, so their order is that of time."""
+    if cursor is not None:
+        query = query.where(id_column < cursor)
+    rows = list(db.session.scalars(query.order_by(id_column.desc()).limit(limit + 1)))
+    items = rows[:limit]
+    return Page(items, items[-1].id if len(rows) > limit else None)

@@ -1,0 +1,30 @@
+"""Events: the security history. Rows outlive their account, which they name only by its id."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Index, String, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ragauth.database import Base
+from ragauth.models.base import Page, paginate
+
+
+class Event(Base):
+    __tablename__ = "events"
+    __table_args__ = (Index(None, "account_id", "id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID | None]
+    name: Mapped[str] = mapped_column(String(50))
+    at: Mapped[datetime]
+    ip: Mapped[str | None] = mapped_column(String(45))
+    user_agent: Mapped[str | None] = mapped_column(String(400))
+    details: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+def list_events(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> Page[Event]:
+    return paginate(
+        select(Event).where(Event.account_id == account_id), Event.id, limit=limit, cursor=cursor
+    )

@@ -1,0 +1,118 @@
+"""Sessions: one for each login, with the generation of its refresh token."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, Row, Select, String, delete, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ragauth.database import Base
+from ragauth.extensions import db
+from ragauth.models.accounts import Account
+from ragauth.models.base import Page, count_changed, paginate
+
+
+class Session(Base):
+    """A login. Each refresh adds one to `generation`; only the newest generation is good."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        Index(None, "account_id", "id"),
+        Index(None, "expires_at"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    generation: Mapped[int] = mapped_column(default=0)
+    rotated_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    ip: Mapped[str | None] = mapped_column(String(45))
+    user_agent: Mapped[str | None] = mapped_column(String(400))
+
+
+_WITH_ACCOUNT = select(
+    Session.id.label("session_id"),
+    Session.generation,
+    Session.rotated_at,
+    Session.expires_at,
+    Session.ended_at,
+    Account.id,
+    Account.email,
+    Account.email_verified_at.is_not(None).label("email_verified"),
+    Account.username,
+    Account.name,
+    Account.plan,
+    Account.status,
+    Account.created_at,
+).join(Account, Account.id == Session.account_id)
+
+
+def find_with_account(session_id: uuid.UUID) -> Row[*tuple[Any, ...]] | None:
+    """The session and its account's columns in one read: what every access token asks for."""
+    return db.session.execute(_WITH_ACCOUNT.where(Session.id == session_id)).one_or_none()
+
+
+def find_live(account_id: uuid.UUID, session_id: uuid.UUID, *, now: datetime) -> Session | None:
+    return db.session.scalar(_live(account_id, now).where(Session.id == session_id))
+
+
+def list_live(
+    account_id: uuid.UUID, *, now: datetime, limit: int, cursor: uuid.UUID | None
+) -> Page[Session]:
+    return paginate(_live(account_id, now), Session.id, limit=limit, cursor=cursor)
+
+
+def _live(account_id: uuid.UUID, now: datetime) -> Select[Session]:
+    return select(Session).where(
+        Session.account_id == account_id, Session.ended_at.is_(None), Session.expires_at > now
+    )
+
+
+def advance_generation(
+    session_id: uuid.UUID, *, generation: int, now: datetime, expires_at: datetime
+) -> bool:
+    """Compare and swap: of many refreshes with one token, one gets True."""
+    changed = count_changed(
+        update(Session)
+        .where(
+            Session.id == session_id,
+            Session.generation == generation,
+            Session.ended_at.is_(None),
+        )
+        .values(generation=generation + 1, rotated_at=now, last_used_at=now, expires_at=expires_at)
+    )
+    return changed > 0
+
+
+def end_session(session_id: uuid.UUID, *, now: datetime) -> bool:
+    """End it; False when it had ended before."""
+    changed = count_changed(
+        update(Session)
+        .where(Session.id == session_id, Session.ended_at.is_(None))
+        .values(ended_at=now)
+    )
+    return changed > 0
+
+
+def end_sessions(
+    account_id: uuid.UUID, *, now: datetime, except_session_id: uuid.UUID | None = None
+) -> int:
+    """End all of an account's live sessions but one; returns how many ended."""
+    query = update(Session).where(Session.account_id == account_id, Session.ended_at.is_(None))
+    if except_session_id is not None:
+        query = query.where(Session.id != except_session_id)
+    return count_changed(query.values(ended_at=now))
+
+
+def delete_dead(*, before: datetime, limit: int) -> int:
+    """Forget sessions that ended or expired before a moment; returns how many."""
+    dead = (
+        select(Session.id)
+        .where((Session.ended_at < before) | (Session.expires_at < before))
+        .limit(limit)
+    )
+    return count_changed(delete(Session).where(Session.id.in_(dead)))

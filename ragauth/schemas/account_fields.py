@@ -1,0 +1,60 @@
+"""Fields of an account: its address, its names, its password."""
+
+import re
+from typing import Any
+
+from marshmallow import ValidationError
+
+from ragauth.schemas.fields import Text
+from ragauth.security import emails, passwords
+
+
+class Email(Text):
+    """An address; the loaded value is as it was sent, trimmed."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(maximum=emails.MAX_LENGTH, trimmed=True, **kwargs)
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(*args, **kwargs)
+        try:
+            emails.canonical_email(text)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+        return text
+
+
+class Username(Text):
+    _FORM = re.compile(r"[A-Za-z0-9]{3,50}")
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(maximum=1000, **kwargs)
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(*args, **kwargs)
+        if self._FORM.fullmatch(text) is None:
+            raise ValidationError("Must be 3 to 50 letters (a-z, A-Z) and digits")
+        return text
+
+
+class NewPassword(Text):
+    """A password that is to be set: its length counts after NFKC."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(maximum=64 * 1024, **kwargs)
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(*args, **kwargs)
+        length = len(passwords.normalise_password(text))
+        if length < passwords.MIN_LENGTH:
+            raise ValidationError(f"Must be at least {passwords.MIN_LENGTH} characters long")
+        if length > passwords.MAX_LENGTH:
+            raise ValidationError(f"Must be at most {passwords.MAX_LENGTH} characters long")
+        return text
+
+
+class PresentedPassword(Text):
+    """A password that is to be checked: any string, for what is wrong is simply wrong."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(maximum=64 * 1024, **kwargs)

@@ -1,0 +1,43 @@
+"""The ground of every schema, and the faults of a load as the contract words them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from marshmallow import RAISE, Schema
+
+from ragauth.schemas.fields import Cursor, QueryWhole
+
+
+class RequestSchema(Schema):
+    """What comes in: an unknown field is a fault, and all faults are found at once."""
+
+    error_messages: ClassVar[dict[str, str]] = {  # type: ignore[misc]
+        "unknown": "Unknown field",
+        "type": "Must be a JSON object",
+    }
+
+    class Meta:
+        unknown = RAISE
+
+
+class EmptySchema(RequestSchema):
+    """Nothing to say."""
+
+
+class PageQuery(RequestSchema):
+    """How much of a list, and from where on."""
+
+    limit = QueryWhole(minimum=1, maximum=100, load_default=50)
+    cursor = Cursor(load_default=None)
+
+
+def to_issues(messages: Any, path: tuple[str | int, ...] = ()) -> Iterator[dict[str, Any]]:
+    """marshmallow's nested messages as `{"path": [...], "message": ...}`, one for each fault."""
+    if isinstance(messages, Mapping):
+        for key, nested in messages.items():
+            yield from to_issues(nested, path if key == "_schema" else (*path, key))
+    elif isinstance(messages, list):
+        for message in messages:
+            yield from to_issues(message, path)
+    else:
+        yield {"path": list(path), "message": str(messages)}

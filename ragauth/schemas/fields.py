@@ -1,0 +1,187 @@
+"""Fields that refuse what must never reach a service: NUL, lone surrogates, look-alike types."""
+
+import re
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import ValidationError, fields
+
+from ragauth.clock import format_time
+from ragauth.security.identifiers import decode_id, decode_suffix, encode_id
+
+_MESSAGES = {"required": "Required", "null": "May not be null", "invalid": "Not a valid value"}
+
+
+class Text(fields.Field[str]):
+    """A string, as it came or trimmed, with its length in code points."""
+
+    default_error_messages = {**_MESSAGES, "invalid": "Not a string"}
+
+    def __init__(
+        self, *, minimum: int = 0, maximum: int, trimmed: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.minimum = minimum
+        self.maximum = maximum
+        self.trimmed = trimmed
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
+    ) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            raise ValidationError("May not contain NUL or lone surrogates")
+        text = value.strip() if self.trimmed else value
+        if len(text) < self.minimum:
+            raise ValidationError(
+                "May not be empty"
+                if self.minimum == 1
+                else f"Must be at least {self.minimum} characters long"
+            )
+        if len(text) > self.maximum:
+            raise ValidationError(f"Must be at most {self.maximum} characters long")
+        return text
+
+
+class Flag(fields.Field[bool]):
+    default_error_messages = {**_MESSAGES, "invalid": "Must be true or false"}
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
+    ) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
+class Whole(fields.Field[int]):
+    """A whole number within bounds; never a string, a float or a boolean."""
+
+    default_error_messages = {**_MESSAGES, "invalid": "Must be a whole number"}
+
+    def __init__(self, *, minimum: int, maximum: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.minimum = minimum
+        self.maximum = maximum
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
+    ) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.make_error("invalid")
+        if not self.minimum <= value <= self.maximum:
+            raise ValidationError(f"Must be between {self.minimum} and {self.maximum}")
+        return value
+
+
+class QueryFlag(Flag):
+    """`true` or `false` in a query string."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> bool:
+        return super()._deserialize({"true": True, "false": False}.get(value), *args, **kwargs)
+
+
+class QueryWhole(Whole):
+    """A whole number in a query string."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> int:
+        if not isinstance(value, str) or re.fullmatch(r"[0-9]{1,9}", value) is None:
+            raise self.make_error("invalid")
+        return super()._deserialize(int(value), *args, **kwargs)
+
+
+class Choice(Text):
+    def __init__(self, *choices: str, **kwargs: Any) -> None:
+        super().__init__(maximum=1000, **kwargs)
+        self.choices = choices
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(*args, **kwargs)
+        if text not in self.choices:
+            raise ValidationError(f"Must be one of: {', '.join(self.choices)}")
+        return text
+
+
+class Items(fields.List[Any]):
+    """A list without repetitions."""
+
+    default_error_messages = {**_MESSAGES, "invalid": "Not a list"}
+
+    def __init__(
+        self, item: fields.Field[Any], *, minimum: int = 0, maximum: int, **kwargs: Any
+    ) -> None:
+        super().__init__(item, **kwargs)
+        self.minimum = minimum
+        self.maximum = maximum
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        if not self.minimum <= len(value) <= self.maximum:
+            raise ValidationError(f"Must have {self.minimum} to {self.maximum} entries")
+        return list(dict.fromkeys(super()._deserialize(value, *args, **kwargs)))
+
+
+class Moment(fields.Field[datetime]):
+    """RFC 3339 with an offset, in and out."""
+
+    default_error_messages = {
+        **_MESSAGES,
+        "invalid": "Must be an RFC 3339 time such as 2026-01-15T10:30:00Z",
+    }
+    _FORM = re.compile(
+        r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+    )
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
+    ) -> datetime:
+        if not isinstance(value, str) or self._FORM.fullmatch(value) is None:
+            raise self.make_error("invalid")
+        try:
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise self.make_error("invalid") from error
+
+    def _serialize(self, value: datetime | None, *_args: Any, **_kwargs: Any) -> str | None:
+        return None if value is None else format_time(value)
+
+
+class Id(fields.Field[uuid.UUID]):
+    """`key_` and 26 characters on the wire, a UUID inside."""
+
+    default_error_messages = dict(_MESSAGES)
+
+    def __init__(self, kind: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.kind = kind
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
+    ) -> uuid.UUID:
+        try:
+            return decode_id(self.kind, value)
+        except (ValueError, AttributeError) as error:
+            raise ValidationError(
+                f"Must be {self.kind}_ and 26 characters of lower-case base32"
+            ) from error
+
+    def _serialize(self, value: uuid.UUID | None, *_args: Any, **_kwargs: Any) -> str | None:
+        return None if value is None else encode_id(self.kind, value)
+
+
+class Cursor(fields.Field[uuid.UUID]):
+    """Where the next page goes on: opaque to the caller, the last id of the page before."""
+
+    default_error_messages = {**_MESSAGES, "invalid": "Not a cursor of this list"}
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
+    ) -> uuid.UUID:
+        try:
+            return decode_suffix(value)
+        except ValueError as error:
+            raise self.make_error("invalid") from error

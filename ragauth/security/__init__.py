@@ -1,0 +1,1 @@
+"""Pure functions: passwords, key format, scopes, identifiers."""

@@ -1,0 +1,33 @@
+"""E-mail addresses: what is one, and when two are the same."""
+
+import unicodedata
+
+from email_validator import EmailNotValidError, validate_email
+
+MAX_LENGTH = 256
+
+
+def canonical_email(email: str) -> str:
+    """The form in which two spellings of one address are equal: trimmed, NFKC, case folded.
+
+    Raises ValueError, worded for the sender, for what is not an address. No DNS is asked;
+    names for internal use (`.local`, `.test`) are fine, a bare host name is not.
+    """
+    try:
+        address = validate_email(
+            email.strip(), check_deliverability=False, globally_deliverable=False
+        )
+    except EmailNotValidError as error:
+        raise ValueError("Not a valid email address") from error
+    if "." not in address.domain:
+        raise ValueError("Not a valid email address")
+    return _fold(f"{address.local_part}@{address.domain}")
+
+
+def canonical_username(username: str) -> str:
+    return username.lower()
+
+
+def _fold(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return unicodedata.normalize("NFKC", folded)

@@ -1,0 +1,64 @@
+"""Identifiers: UUIDv7 in the database, `acc_01h455vb4pex5vsknk084sn02q` on the wire.
+
+Sources: RFC 9562 sections 5.7 and 6.2 (method 3), the TypeID specification 0.3.
+"""
+
+import base64
+import secrets
+import uuid
+from functools import lru_cache
+
+from ragauth import clock
+
+ACCOUNT = "acc"
+SESSION = "ses"
+KEY = "key"
+AGENT = "agt"
+EVENT = "evt"
+
+_BASE32HEX = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_TO_CROCKFORD = str.maketrans(_BASE32HEX, _CROCKFORD)
+_TO_BASE32HEX = str.maketrans(_CROCKFORD, _BASE32HEX)
+_SUFFIX_LENGTH = 26
+
+
+def new_uuid() -> uuid.UUID:
+    """A UUIDv7 whose order is that of time, to a quarter of a microsecond."""
+    milliseconds, rest = divmod(clock.now_ns(), 1_000_000)
+    value = milliseconds << 80 | 0x7 << 76 | (rest * 4096 // 1_000_000) << 64
+    return uuid.UUID(int=value | 0b10 << 62 | secrets.randbits(62))
+
+
+@lru_cache(maxsize=65_536)
+def encode_id(kind: str, identifier: uuid.UUID) -> str:
+    """`kind`, an underscore and 26 characters of lower-case Crockford base32."""
+    return f"{kind}_{encode_suffix(identifier.int)}"
+
+
+def encode_suffix(value: int) -> str:
+    """128 bits, most significant first, as 26 base32 digits."""
+    padded = base64.b32hexencode((value << 30).to_bytes(20, "big"))
+    return padded[:_SUFFIX_LENGTH].decode("ascii").translate(_TO_CROCKFORD)
+
+
+def decode_id(kind: str, text: str) -> uuid.UUID:
+    """The UUID of an identifier of this kind.
+
+    Raises ValueError for anything else.
+    """
+    prefix, separator, suffix = text.partition("_")
+    if prefix != kind or not separator:
+        raise ValueError(f"not an identifier that starts with {kind}_")
+    return decode_suffix(suffix)
+
+
+def decode_suffix(suffix: str) -> uuid.UUID:
+    """The UUID of 26 base32 digits.
+
+    Raises ValueError for any other text.
+    """
+    if len(suffix) != _SUFFIX_LENGTH or not set(suffix) <= set(_CROCKFORD) or suffix[0] > "7":
+        raise ValueError("not 26 characters of lower-case Crockford base32")
+    padded = suffix.translate(_TO_BASE32HEX) + "000000"
+    return uuid.UUID(int=int.from_bytes(base64.b32hexdecode(padded), "big") >> 30)

@@ -1,0 +1,69 @@
+"""The form of an API key: `rag_live_` + 30 random characters + 6 of checksum, all base62.
+
+The checksum is the CRC-32 (zlib's) of all that stands before it: a mistyped key is refused
+without asking the database, and a leak scanner knows a real key from a look-alike.
+"""
+
+import hashlib
+import re
+import secrets
+import zlib
+from functools import lru_cache
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+RANDOM_LENGTH = 30  # log2(62 ** 30) = 178 bits
+CHECKSUM_LENGTH = 6
+SHOWN_LENGTH = 4
+
+LIVE = "live"
+TEST = "test"
+PUBLISHABLE = "pub"
+SERVICE = "svc"
+TAGS = (LIVE, TEST, PUBLISHABLE, SERVICE)
+
+
+def new_key(brand: str, tag: str) -> str:
+    """A new raw key; `tag` is one of TAGS."""
+    body = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
+    unchecked = f"{brand}_{tag}_{body}"
+    return unchecked + checksum(unchecked)
+
+
+def checksum(unchecked: str) -> str:
+    """Six base62 digits of the CRC-32, left-padded with `0`."""
+    value = zlib.crc32(unchecked.encode("ascii"))
+    digits = ""
+    for _ in range(CHECKSUM_LENGTH):
+        value, digit = divmod(value, 62)
+        digits = ALPHABET[digit] + digits
+    return digits
+
+
+def is_well_formed(presented_key: str, brand: str) -> bool:
+    """Whether it has the form of this brand's keys, checksum included."""
+    return (
+        _pattern(brand).fullmatch(presented_key) is not None
+        and checksum(presented_key[:-CHECKSUM_LENGTH]) == presented_key[-CHECKSUM_LENGTH:]
+    )
+
+
+def resembles_key(credential: str, brand: str) -> bool:
+    """Whether it was meant as one of this brand's keys, well formed or not."""
+    return credential.startswith(tuple(f"{brand}_{tag}_" for tag in TAGS))
+
+
+def digest_key(presented_key: str) -> bytes:
+    """The SHA-256 of the whole raw key: what is stored and looked up."""
+    return hashlib.sha256(presented_key.encode("utf-8", "surrogatepass")).digest()
+
+
+def display_prefix(raw_key: str) -> str:
+    """What may be shown of a key: its kind and its first four random characters."""
+    return raw_key[: -(RANDOM_LENGTH + CHECKSUM_LENGTH - SHOWN_LENGTH)]
+
+
+@lru_cache(maxsize=8)
+def _pattern(brand: str) -> re.Pattern[str]:
+    tags = "|".join(TAGS)
+    length = RANDOM_LENGTH + CHECKSUM_LENGTH
+    return re.compile(f"{re.escape(brand)}_(?:{tags})_[0-9A-Za-z]{{{length}}}")

@@ -1,0 +1,1 @@
+"""The rules: modules of functions with keyword arguments; nothing here knows HTTP."""

@@ -1,0 +1,72 @@
+"""Agents: made, listed, changed, deleted together with their keys' lives."""
+
+import uuid
+from typing import Any
+
+from ragauth import clock
+from ragauth.errors import NotFound
+from ragauth.extensions import db
+from ragauth.models import Agent
+from ragauth.models import agents as rows
+from ragauth.models import api_keys as key_rows
+from ragauth.models.base import Page
+from ragauth.security.identifiers import AGENT, encode_id, new_uuid
+from ragauth.services import audit
+from ragauth.services.api_keys import hold_account
+from ragauth.services.audit import Client, EventName
+
+
+def create_agent(
+    *, account_id: uuid.UUID, name: str, description: str | None, client: Client
+) -> Agent:
+    hold_account(account_id)
+    agent = Agent(
+        id=new_uuid(),
+        account_id=account_id,
+        name=name,
+        description=description,
+        created_at=clock.now(),
+    )
+    db.session.add(agent)
+    audit.record(
+        EventName.AGENT_CREATED,
+        account_id=account_id,
+        client=client,
+        agent_id=encode_id(AGENT, agent.id),
+    )
+    return agent
+
+
+def list_agents(*, account_id: uuid.UUID, limit: int, cursor: uuid.UUID | None) -> Page[Agent]:
+    return rows.list_agents(account_id, limit=limit, cursor=cursor)
+
+
+def get_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID) -> Agent:
+    """Raises NotFound, for another account's agent too."""
+    agent = rows.find_agent(account_id, agent_id)
+    if agent is None:
+        raise NotFound
+    return agent
+
+
+def change_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID, changes: dict[str, Any]) -> Agent:
+    hold_account(account_id)
+    agent = get_agent(account_id=account_id, agent_id=agent_id)
+    for field, value in changes.items():
+        setattr(agent, field, value)
+    return agent
+
+
+def delete_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID, client: Client) -> None:
+    """Delete it; its keys are dead at once. Raises NotFound."""
+    hold_account(account_id)
+    agent = get_agent(account_id=account_id, agent_id=agent_id)
+    revoked = key_rows.revoke_keys_of_agent(agent_id, now=clock.now())
+    db.session.delete(agent)
+    audit.record(
+        EventName.AGENT_DELETED,
+        account_id=account_id,
+        client=client,
+        agent_id=encode_id(AGENT, agent_id),
+        revoked_keys=revoked,
+    )

@@ -1,0 +1,256 @@
+"""API keys: issued, listed, changed, revoked. A raw key is told once and stored nowhere."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ragauth import clock
+from ragauth.errors import CredentialRevoked, InvalidRequest, NotFound
+from ragauth.extensions import db, settings
+from ragauth.models import Account, ApiKey
+from ragauth.models import accounts as account_rows
+from ragauth.models import agents as agent_rows
+from ragauth.models import api_keys as rows
+from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
+from ragauth.models.base import Page
+from ragauth.security import key_format
+from ragauth.security.identifiers import KEY, encode_id, new_uuid
+from ragauth.security.scopes import QUERY
+from ragauth.services import audit, plans
+from ragauth.services.audit import OPERATOR, Client, EventName
+from ragauth.services.plans import Plan
+
+PRIMARY_KEY_NAME = "Primary"
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A new key; its raw form is known here and now only."""
+
+    key: ApiKey
+    raw_key: str
+
+
+def issue_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKey:
+    """The account's main key, in the present transaction."""
+    issued = add_key(account_id=account_id, name=PRIMARY_KEY_NAME, is_primary=True)
+    record_key_event(EventName.KEY_CREATED, issued.key, client)
+    return issued
+
+
+def create_key(
+    *, account_id: uuid.UUID, fields: dict[str, Any], agent_id: uuid.UUID | None, client: Client
+) -> IssuedKey:
+    """A further key.
+
+    `fields` are those of the contract's POST. Raises NotFound for an agent that is not the
+    account's, InvalidRequest for a publishable key that could do more than a widget may.
+    """
+    hold_account(account_id)
+    if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
+        raise NotFound
+    _require_coherent(
+        kind=fields["kind"],
+        environment=fields["environment"],
+        scopes=fields.get("scopes"),
+        allowed_origins=fields.get("allowed_origins"),
+        agent_id=agent_id,
+    )
+    _require_future(fields.get("expires_at"))
+    issued = add_key(account_id=account_id, agent_id=agent_id, **fields)
+    record_key_event(EventName.KEY_CREATED, issued.key, client)
+    return issued
+
+
+def add_key(
+    *,
+    account_id: uuid.UUID | None,
+    name: str,
+    kind: str = SECRET,
+    environment: str = key_format.LIVE,
+    agent_id: uuid.UUID | None = None,
+    scopes: list[str] | None = None,
+    allowed_ips: list[str] | None = None,
+    allowed_origins: list[str] | None = None,
+    expires_at: datetime | None = None,
+    is_enabled: bool = True,
+    is_primary: bool = False,
+) -> IssuedKey:
+    """Make a key of these properties and add its row to the present transaction."""
+    tag = {PUBLISHABLE: key_format.PUBLISHABLE, SERVICE: key_format.SERVICE}.get(kind, environment)
+    raw_key = key_format.new_key(settings().key_brand, tag)
+    key = ApiKey(
+        id=new_uuid(),
+        account_id=account_id,
+        agent_id=agent_id,
+        digest=key_format.digest_key(raw_key),
+        prefix=key_format.display_prefix(raw_key),
+        kind=kind,
+        environment=environment,
+        name=name,
+        scopes=[QUERY] if kind == PUBLISHABLE else scopes,
+        allowed_ips=allowed_ips,
+        allowed_origins=allowed_origins,
+        is_enabled=is_enabled,
+        is_primary=is_primary,
+        created_at=clock.now(),
+        expires_at=expires_at,
+    )
+    db.session.add(key)
+    db.session.flush()
+    return IssuedKey(key=key, raw_key=raw_key)
+
+
+def list_keys(
+    *,
+    account_id: uuid.UUID,
+    agent_id: uuid.UUID | None,
+    include_revoked: bool,
+    limit: int,
+    cursor: uuid.UUID | None,
+) -> Page[ApiKey]:
+    """The account's keys; raises NotFound for an agent that is not the account's."""
+    if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
+        raise NotFound
+    return rows.list_keys(
+        account_id,
+        agent_id=agent_id,
+        include_revoked=include_revoked,
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+def get_key(*, account_id: uuid.UUID, key_id: uuid.UUID, include_revoked: bool = False) -> ApiKey:
+    """Raises NotFound, for another account's key too."""
+    key = rows.find_key(account_id, key_id, include_revoked=include_revoked)
+    if key is None:
+        raise NotFound
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """A key, and the account that it belongs to (a service's own has none)."""
+
+    key: ApiKey
+    account: Account | None
+    limits: Plan | None
+
+
+def get_holder(*, key_id: uuid.UUID) -> KeyHolder:
+    """Raises CredentialRevoked when the key went while it was asked for."""
+    key = db.session.get(ApiKey, key_id)
+    if key is None:
+        raise CredentialRevoked
+    account = key.account_id and account_rows.find_account(key.account_id)
+    return KeyHolder(key, account or None, plans.find_plan(account.plan) if account else None)
+
+
+def change_key(
+    *, account_id: uuid.UUID, key_id: uuid.UUID, changes: dict[str, Any], client: Client
+) -> ApiKey:
+    """Change what a live key may do; takes effect on the next check."""
+    hold_account(account_id)
+    key = get_key(account_id=account_id, key_id=key_id)
+    _require_future(changes.get("expires_at"))
+    for field, value in changes.items():
+        setattr(key, "is_enabled" if field == "is_active" else field, value)
+    _require_coherent(
+        kind=key.kind,
+        environment=key.environment,
+        scopes=key.scopes,
+        allowed_origins=key.allowed_origins,
+        agent_id=key.agent_id,
+    )
+    if key.kind == PUBLISHABLE:
+        key.scopes = [QUERY]
+    if changes:
+        record_key_event(EventName.KEY_CHANGED, key, client, fields=sorted(changes))
+    return key
+
+
+def revoke_key(*, account_id: uuid.UUID, key_id: uuid.UUID, client: Client) -> None:
+    """Kill a key for good; raises NotFound when it is dead already."""
+    hold_account(account_id)
+    key = get_key(account_id=account_id, key_id=key_id)
+    rows.revoke_key(key.id, now=clock.now())
+    record_key_event(EventName.KEY_REVOKED, key, client)
+
+
+def revoke_presented_key(*, presented_key: str, client: Client) -> None:
+    """Whoever holds a key may kill it; nothing is said of one that did not exist."""
+    key = rows.find_by_digest(key_format.digest_key(presented_key))
+    if key is not None and rows.revoke_key(key.id, now=clock.now()):
+        record_key_event(EventName.KEY_REVOKED, key, client, by="holder")
+
+
+def hold_account(account_id: uuid.UUID) -> None:
+    """Let one change of an account's keys and agents follow another, until the commit."""
+    if account_rows.lock_account(account_id) is None:
+        raise CredentialRevoked
+
+
+def _require_future(expires_at: datetime | None) -> None:
+    if expires_at is not None and expires_at <= clock.now():
+        raise InvalidRequest([{"path": ["expires_at"], "message": "Must be in the future"}])
+
+
+def _require_coherent(
+    *,
+    kind: str,
+    environment: str,
+    scopes: list[str] | None,
+    allowed_origins: list[str] | None,
+    agent_id: uuid.UUID | None,
+) -> None:
+    """A publishable key stands in a web page: one agent, `query` alone, from listed origins."""
+    issues = []
+    if kind == PUBLISHABLE:
+        if agent_id is None:
+            issues.append((["agent_id"], "Required for a publishable key"))
+        if not allowed_origins:
+            issues.append((["allowed_origins"], "Required for a publishable key"))
+        if scopes is not None and scopes != [QUERY]:
+            issues.append((["scopes"], "A publishable key has the scope query only"))
+        if environment != key_format.LIVE:
+            issues.append((["environment"], "A publishable key is always live"))
+    elif allowed_origins is not None:
+        issues.append((["allowed_origins"], "Only a publishable key has origins"))
+    if issues:
+        raise InvalidRequest([{"path": path, "message": message} for path, message in issues])
+
+
+def record_key_event(name: EventName, key: ApiKey, client: Client, **details: Any) -> None:
+    audit.record(
+        name,
+        account_id=key.account_id,
+        client=client,
+        key_id=encode_id(KEY, key.id),
+        prefix=key.prefix,
+        **details,
+    )
+
+
+# --- services' own keys ------------------------------------------------------------------------
+
+
+def create_service_key(*, name: str, scopes: list[str]) -> IssuedKey:
+    issued = add_key(account_id=None, name=name, kind=SERVICE, scopes=scopes)
+    record_key_event(EventName.KEY_CREATED, issued.key, OPERATOR)
+    return issued
+
+
+def list_service_keys(
+    *, include_revoked: bool, limit: int, cursor: uuid.UUID | None
+) -> Page[ApiKey]:
+    return rows.list_service_keys(include_revoked=include_revoked, limit=limit, cursor=cursor)
+
+
+def revoke_service_key(*, key_id: uuid.UUID) -> None:
+    """Raises NotFound when there is no such live key."""
+    key = rows.find_service_key(key_id)
+    if key is None or not rows.revoke_key(key.id, now=clock.now()):
+        raise NotFound
+    record_key_event(EventName.KEY_REVOKED, key, OPERATOR)

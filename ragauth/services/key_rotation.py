@@ -1,0 +1,80 @@
+"""Replacing a key by another: at once, or with a time in which both work."""
+
+import uuid
+from datetime import timedelta
+
+from ragauth import clock
+from ragauth.errors import KeyAlreadyRotated
+from ragauth.extensions import db
+from ragauth.models import ApiKey
+from ragauth.models import api_keys as rows
+from ragauth.services import api_keys
+from ragauth.services.api_keys import PRIMARY_KEY_NAME, IssuedKey
+from ragauth.services.audit import Client, EventName
+
+
+def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKey:
+    """A new primary key; the old one is dead at once.
+
+    Of several at the same time each answers with a key, and the last one's stays alive.
+    """
+    api_keys.hold_account(account_id)
+    old_key = rows.find_primary(account_id)
+    if old_key is None:
+        return api_keys.issue_primary_key(account_id=account_id, client=client)
+    old_key.revoked_at = clock.now()
+    old_key.is_primary = False
+    # The old one leaves its place before the new one takes it: one live primary key at most.
+    db.session.flush()
+    issued = api_keys.add_key(account_id=account_id, name=PRIMARY_KEY_NAME, is_primary=True)
+    _link(old_key, issued, client, grace_seconds=0)
+    return issued
+
+
+def rotate_key(
+    *, account_id: uuid.UUID, key_id: uuid.UUID, grace_seconds: int, client: Client
+) -> IssuedKey:
+    """A new key with all that the old one had; the old one works until the grace ends.
+
+    Raises NotFound for a dead key, KeyAlreadyRotated for one that is in its grace.
+    """
+    api_keys.hold_account(account_id)
+    old_key = api_keys.get_key(account_id=account_id, key_id=key_id)
+    if old_key.replaced_by is not None:
+        raise KeyAlreadyRotated
+    now = clock.now()
+    was_primary = old_key.is_primary
+    expires_at = old_key.expires_at
+    old_key.is_primary = False
+    if grace_seconds == 0:
+        old_key.revoked_at = now
+    else:
+        grace_ends_at = now + timedelta(seconds=grace_seconds)
+        old_key.expires_at = min(expires_at or grace_ends_at, grace_ends_at)
+    db.session.flush()
+    issued = api_keys.add_key(
+        account_id=account_id,
+        name=old_key.name,
+        kind=old_key.kind,
+        environment=old_key.environment,
+        agent_id=old_key.agent_id,
+        scopes=old_key.scopes,
+        allowed_ips=old_key.allowed_ips,
+        allowed_origins=old_key.allowed_origins,
+        expires_at=expires_at,
+        is_enabled=old_key.is_enabled,
+        is_primary=was_primary,
+    )
+    _link(old_key, issued, client, grace_seconds=grace_seconds)
+    return issued
+
+
+def _link(old_key: ApiKey, issued: IssuedKey, client: Client, *, grace_seconds: int) -> None:
+    old_key.replaced_by = issued.key.id
+    api_keys.record_key_event(
+        EventName.KEY_ROTATED,
+        issued.key,
+        client,
+        replaced_prefix=old_key.prefix,
+        grace_seconds=grace_seconds,
+    )

@@ -1,0 +1,45 @@
+"""Can this process serve: is the database there, and at the schema that the code was made for."""
+
+import logging
+from functools import cache
+
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import current_app
+from sqlalchemy.exc import SQLAlchemyError
+
+from ragauth.errors import ExternalServiceUnavailable
+from ragauth.extensions import db
+
+log = logging.getLogger("ragauth")
+
+OK = "ok"
+UNREACHABLE = "out of reach"
+NOT_MIGRATED = "not migrated: run `flask --app wsgi db upgrade`"
+
+
+def check_all() -> dict[str, str]:
+    """Each thing that is needed, by name, with its state.
+
+    Raises ExternalServiceUnavailable, with the same in its details, when one is not ok.
+    """
+    checks = {"database": _database()}
+    if any(state != OK for state in checks.values()):
+        raise ExternalServiceUnavailable("Not ready", details={"checks": checks})
+    return checks
+
+
+def _database() -> str:
+    try:
+        connection = db.session.connection()
+        revision = MigrationContext.configure(connection).get_current_revision()
+    except SQLAlchemyError as error:
+        log.warning("not ready", extra={"cause": type(error).__name__})
+        return UNREACHABLE
+    return OK if revision == _head() else NOT_MIGRATED
+
+
+@cache
+def _head() -> str | None:
+    directory = current_app.extensions["migrate"].directory
+    return ScriptDirectory(directory).get_current_head()

@@ -1,0 +1,220 @@
+"""Sessions: opened by a login, carried on by refreshes, ended for good."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ragauth import clock, transaction
+from ragauth.errors import (
+    AccountSuspended,
+    CredentialExpired,
+    CredentialRevoked,
+    NotFound,
+    RefreshTokenReused,
+)
+from ragauth.extensions import db, settings
+from ragauth.models import Session
+from ragauth.models import sessions as rows
+from ragauth.models.accounts import ACTIVE
+from ragauth.models.base import Page
+from ragauth.security.identifiers import SESSION, encode_id, new_uuid
+from ragauth.services import access_tokens, audit
+from ragauth.services.access_tokens import ACCESS, REFRESH, TokenPair
+from ragauth.services.audit import Client, EventName
+
+# Two tabs, or an answer that was lost: within this time a spent token still gets its successor.
+REUSE_GRACE = timedelta(seconds=20)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """An account as its owner sees it."""
+
+    id: uuid.UUID
+    email: str
+    username: str | None
+    name: str | None
+    plan: str
+    email_verified: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who presented an access token."""
+
+    account: AccountView
+    session_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session as its owner sees it."""
+
+    id: uuid.UUID
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    ip: str | None
+    user_agent: str | None
+    current: bool
+
+
+def open_session(*, account_id: uuid.UUID, client: Client) -> TokenPair:
+    """A new session in the present transaction, and its first pair."""
+    now = clock.now()
+    session = Session(
+        id=new_uuid(),
+        account_id=account_id,
+        generation=0,
+        rotated_at=now,
+        created_at=now,
+        last_used_at=now,
+        expires_at=_expiry(now),
+        ip=client.ip,
+        user_agent=client.user_agent,
+    )
+    db.session.add(session)
+    return access_tokens.issue_pair(
+        account_id=account_id, session_id=session.id, generation=0, rotated_at=now
+    )
+
+
+def authenticate(*, token: str) -> Caller:
+    """The caller behind an access token, if its session and its account still stand.
+
+    Raises AuthenticationFailed or AccountSuspended.
+    """
+    claims = access_tokens.read_token(token, expected=ACCESS)
+    with transaction.read_only():
+        row = rows.find_with_account(claims.session_id)
+    if row is None or row.ended_at is not None:
+        raise CredentialRevoked("The session has ended")
+    if row.expires_at <= clock.now():
+        raise CredentialExpired(row.expires_at, "The session has expired")
+    if row.status != ACTIVE:
+        raise AccountSuspended
+    return Caller(
+        account=AccountView(
+            id=row.id,
+            email=row.email,
+            username=row.username,
+            name=row.name,
+            plan=row.plan,
+            email_verified=row.email_verified,
+            created_at=row.created_at,
+        ),
+        session_id=row.session_id,
+    )
+
+
+def refresh(*, refresh_token: str, client: Client) -> TokenPair:
+    """The next pair. Of many refreshes with one token all get the same.
+
+    Raises RefreshTokenReused, after the session was ended, for a token that was spent before.
+    """
+    claims = access_tokens.read_token(refresh_token, expected=REFRESH)
+    now = clock.now()
+    row = rows.find_with_account(claims.session_id)
+    if row is None:
+        raise CredentialRevoked("The session has ended")
+    if row.status != ACTIVE:
+        raise AccountSuspended
+    if rows.advance_generation(
+        claims.session_id, generation=claims.generation, now=now, expires_at=_expiry(now)
+    ):
+        return access_tokens.issue_pair(
+            account_id=row.id,
+            session_id=claims.session_id,
+            generation=claims.generation + 1,
+            rotated_at=now,
+        )
+    # Another was first, or the token is old: what the row says now decides.
+    row = rows.find_with_account(claims.session_id)
+    if row is None or claims.generation == row.generation:
+        raise CredentialRevoked("The session has ended")
+    was_spent_just_now = (
+        claims.generation == row.generation - 1 and now - row.rotated_at <= REUSE_GRACE
+    )
+    if was_spent_just_now and row.ended_at is None:
+        return access_tokens.issue_pair(
+            account_id=row.id,
+            session_id=claims.session_id,
+            generation=row.generation,
+            rotated_at=row.rotated_at,
+        )
+    if was_spent_just_now:
+        raise CredentialRevoked("The session has ended")
+    if rows.end_session(claims.session_id, now=now):
+        audit.record(
+            EventName.REFRESH_TOKEN_REUSED,
+            account_id=row.id,
+            client=client,
+            session_id=encode_id(SESSION, claims.session_id),
+        )
+    raise RefreshTokenReused
+
+
+def log_out(*, token: str, client: Client) -> None:
+    """End the session of an access or refresh token; one that is dead already is fine."""
+    claims = access_tokens.read_token(token, expected=None, allow_expired=True)
+    if rows.end_session(claims.session_id, now=clock.now()):
+        audit.record(
+            EventName.SESSION_ENDED,
+            account_id=claims.account_id,
+            client=client,
+            session_id=encode_id(SESSION, claims.session_id),
+        )
+
+
+def list_sessions(*, caller: Caller, limit: int, cursor: uuid.UUID | None) -> Page[SessionView]:
+    """The caller's live sessions, the present one marked."""
+    page = rows.list_live(caller.account.id, now=clock.now(), limit=limit, cursor=cursor)
+    return Page(
+        [
+            SessionView(
+                id=row.id,
+                created_at=row.created_at,
+                last_used_at=row.last_used_at,
+                expires_at=row.expires_at,
+                ip=row.ip,
+                user_agent=row.user_agent,
+                current=row.id == caller.session_id,
+            )
+            for row in page.items
+        ],
+        page.next_cursor,
+    )
+
+
+def end_session(*, account_id: uuid.UUID, session_id: uuid.UUID, client: Client) -> None:
+    """End one of the account's live sessions; raises NotFound."""
+    now = clock.now()
+    if rows.find_live(account_id, session_id, now=now) is None or not rows.end_session(
+        session_id, now=now
+    ):
+        raise NotFound
+    audit.record(
+        EventName.SESSION_ENDED,
+        account_id=account_id,
+        client=client,
+        session_id=encode_id(SESSION, session_id),
+    )
+
+
+def end_sessions(
+    *, account_id: uuid.UUID, client: Client, except_session_id: uuid.UUID | None = None
+) -> None:
+    """End all of the account's sessions but, where one is named, that one."""
+    ended = rows.end_sessions(account_id, now=clock.now(), except_session_id=except_session_id)
+    if ended:
+        audit.record(EventName.SESSIONS_ENDED, account_id=account_id, client=client, count=ended)
+
+
+def delete_dead_sessions(*, before: datetime, limit: int) -> int:
+    """Forget sessions that ended or expired before a moment; returns how many."""
+    return rows.delete_dead(before=before, limit=limit)
+
+
+def _expiry(now: datetime) -> datetime:
+    return now + timedelta(seconds=settings().refresh_token_seconds)

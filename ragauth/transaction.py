@@ -1,0 +1,45 @@
+"""The single commit point.
+
+A transaction writes unless it says that it only reads. On SQLite a writing one starts with
+BEGIN IMMEDIATE (see `ragauth.database`), so it must be short: nothing slow, a password hash
+above all, may happen while one is open.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ragauth.database import only_reads
+from ragauth.errors import RagauthError
+from ragauth.extensions import db
+
+
+@contextmanager
+def unit_of_work() -> Iterator[None]:
+    """Commit what the block wrote, or none of it.
+
+    A RagauthError that `keeps_changes` is raised after the commit.
+    """
+    try:
+        yield
+    except RagauthError as error:
+        if error.keeps_changes:
+            db.session.commit()
+        raise
+    else:
+        db.session.commit()
+    finally:
+        db.session.close()
+
+
+@contextmanager
+def read_only() -> Iterator[None]:
+    """A short transaction that only reads; it begins with its first query.
+
+    The rows that it loaded stay readable afterwards, detached.
+    """
+    token = only_reads.set(True)
+    try:
+        yield
+    finally:
+        db.session.close()
+        only_reads.reset(token)

@@ -1,0 +1,1 @@
+"""The plumbing that all faces share: envelope, guards, errors, request log."""

@@ -1,0 +1,133 @@
+"""One declaration for each route: guard, body, query, answer.
+
+`@endpoint` checks the guard, loads what came in, calls the view within one transaction,
+commits, and wraps what the view returned.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from flask import Response, request
+from marshmallow import Schema, ValidationError
+
+from ragauth import transaction
+from ragauth.errors import InvalidRequest
+from ragauth.models.base import Page
+from ragauth.schemas.base import EmptySchema, RequestSchema, to_issues
+from ragauth.schemas.fields import Id
+from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, SESSION, encode_suffix
+from ragauth.web import envelope
+from ragauth.web.guards import Guard, public
+from ragauth.web.json_body import read_json_object
+
+View = Callable[..., Any]
+
+_PATH_IDS = {
+    "account_id": Id(ACCOUNT),
+    "agent_id": Id(AGENT),
+    "key_id": Id(KEY),
+    "session_id": Id(SESSION),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What a route takes and gives."""
+
+    guard: Guard
+    body: type[RequestSchema] | None
+    query: type[RequestSchema]
+    data: type[Schema] | None
+    status: int
+
+
+def endpoint(
+    *,
+    guard: Guard,
+    body: type[RequestSchema] | None = None,
+    query: type[RequestSchema] = EmptySchema,
+    data: type[Schema] | None = None,
+    status: int = 200,
+) -> Callable[[View], View]:
+    """Declare a route.
+
+    The view is called with `caller` (unless the guard is public), `body` and `query` (where a
+    schema is declared) and the ids of the path as UUIDs. It returns what `data` dumps: one
+    thing, or a Page of them; without `data` the answer has no body.
+    """
+    declaration = Declaration(guard, body, query, data, status)
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def call(**path: str) -> Response:
+            arguments: dict[str, Any] = {}
+            caller = guard()
+            if guard is not public:
+                arguments["caller"] = caller
+            arguments.update(_load(declaration, path))
+            reads = request.method in ("GET", "HEAD")
+            with transaction.read_only() if reads else transaction.unit_of_work():
+                return _answer(declaration, view(**arguments))
+
+        call.declaration = declaration  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
+def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
+    """Path, query and body as the view wants them; all their faults at once."""
+    arguments: dict[str, Any] = {}
+    issues: list[dict[str, Any]] = []
+    for name, text in path.items():
+        try:
+            arguments[name] = _PATH_IDS[name].deserialize(text)
+        except ValidationError as error:
+            issues.extend(to_issues(error.messages, ("id",)))
+    parts: list[tuple[str, type[RequestSchema] | None, Callable[[], dict[str, Any]]]] = [
+        ("query", declaration.query, read_query),
+        ("body", declaration.body, read_json_object),
+    ]
+    for name, schema, read in parts:
+        if schema is None:
+            continue
+        try:
+            loaded = schema().load(read())
+        except ValidationError as error:
+            issues.extend(to_issues(error.messages))
+        else:
+            if schema is not EmptySchema:
+                arguments[name] = loaded
+    if issues:
+        raise InvalidRequest(issues)
+    return arguments
+
+
+def read_query() -> dict[str, Any]:
+    """The query string; a name that stands twice in it is a fault."""
+    repeated = [name for name, values in request.args.lists() if len(values) > 1]
+    if repeated:
+        raise ValidationError({name: ["Given more than once"] for name in repeated})
+    return request.args.to_dict()
+
+
+def load_query(schema: type[RequestSchema]) -> dict[str, Any]:
+    """The query of a route that is not an endpoint. Raises InvalidRequest."""
+    try:
+        loaded: dict[str, Any] = schema().load(read_query())
+    except ValidationError as error:
+        raise InvalidRequest(list(to_issues(error.messages))) from error
+    return loaded
+
+
+def _answer(declaration: Declaration, result: Any) -> Response:
+    if declaration.data is None:
+        return Response(status=declaration.status)
+    schema = declaration.data()
+    if isinstance(result, Page):
+        cursor = result.next_cursor
+        meta = {"next_cursor": None if cursor is None else encode_suffix(cursor.int)}
+        return envelope.success(schema.dump(result.items, many=True), declaration.status, meta)
+    return envelope.success(schema.dump(result), declaration.status)

@@ -1,0 +1,80 @@
+"""Every exception as an answer in the envelope.
+
+Handlers are registered for classes, never for status codes: Flask would look those up first,
+and a face with errors of its own could not have them.
+"""
+
+import logging
+
+from flask import Flask, Response, g, json
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
+from werkzeug.routing import RequestRedirect
+
+from ragauth import errors
+from ragauth.errors import BodyTooLarge, Conflict, ExternalServiceUnavailable, RagauthError
+from ragauth.web.envelope import error_body, failure
+
+log = logging.getLogger("ragauth")
+
+
+def register_error_handlers(app: Flask) -> None:
+    app.register_error_handler(RagauthError, failure)
+    app.register_error_handler(HTTPException, _http_failure)
+    app.register_error_handler(OperationalError, _database_failure)
+    app.register_error_handler(InterfaceError, _database_failure)
+    app.register_error_handler(PoolTimeout, _database_failure)
+    app.register_error_handler(IntegrityError, _constraint_failure)
+    app.register_error_handler(Exception, _crash)
+
+
+_HTTP_CODES = {
+    401: "AUTHENTICATION_ERROR",
+    403: "AUTHORIZATION_ERROR",
+    404: "NOT_FOUND",
+    409: "CONFLICT",
+    429: "RATE_LIMIT_EXCEEDED",
+}
+
+
+def _http_failure(error: HTTPException) -> Response:
+    """Werkzeug's own exceptions: its headers survive (`Allow`), its HTML does not."""
+    if isinstance(error, InternalServerError):
+        return _crash(error.original_exception or error)
+    if error.code == BodyTooLarge.status:
+        return failure(BodyTooLarge())
+    if isinstance(error, NotFound | RequestRedirect):
+        return failure(errors.NotFound())
+    status = error.code or 400
+    code = _HTTP_CODES.get(status, "VALIDATION_ERROR" if status < 500 else "INTERNAL_ERROR")
+    message = (
+        "This method is not allowed here" if isinstance(error, MethodNotAllowed) else error.name
+    )
+    response = Response(error.get_response().data, status)
+    response.headers = error.get_response().headers
+    response.data = json.dumps({"error": {"code": code, "message": message}})
+    response.content_type = "application/json"
+    return response
+
+
+def _database_failure(error: DBAPIError) -> Response:
+    # The driver's text may hold values of the statement: the class alone says enough.
+    log.error(
+        "the database did not answer",
+        extra={"cause": type(getattr(error, "orig", None) or error).__name__},
+    )
+    return failure(ExternalServiceUnavailable())
+
+
+def _constraint_failure(error: IntegrityError) -> Response:
+    """Two changes of one thing met: a row that this one built on has gone."""
+    log.warning("a constraint refused a change", extra={"cause": type(error.orig).__name__})
+    return failure(Conflict())
+
+
+def _crash(error: BaseException) -> Response:
+    """A bug: the caller gets the request id, the log the stack."""
+    log.error("unhandled exception", exc_info=error)
+    body = error_body(RagauthError(details={"request_id": g.get("request_id")}))
+    return Response(json.dumps(body), 500, content_type="application/json")

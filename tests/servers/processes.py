@@ -1,0 +1,115 @@
+"""Child processes that end with the test run, however it ends."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+# Kills the child and removes its folder when the pipe closes without a word, as it does when the
+# test process is killed; Python's own clean-up would not run then.
+_LEASH = """
+read -r _ && exit
+kill -s "$1" "$2"
+i=0
+while kill -s 0 "$2" && [ "$((i += 1))" -lt 50 ]; do sleep 0.1; done
+kill -s KILL "$2"
+rm -rf "$3"
+"""
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on.
+
+    It lies below the ephemeral range, so that no outgoing connection takes it while the server is
+    stopped and started again.
+    """
+    while True:
+        port = random.randint(20_000, 29_999)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+
+
+def memory_folder(needed_megabytes: int) -> str:
+    """Return a folder in memory that has the space (a container's often has not), or the disk's."""
+    try:
+        disk = os.statvfs("/dev/shm")
+    except OSError:
+        return tempfile.gettempdir()
+    roomy = disk.f_bavail * disk.f_frsize >= needed_megabytes * 2**20
+    return "/dev/shm" if roomy and os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()
+
+
+class ServerProcess:
+    """One server in a session of its own, so that Ctrl-C reaches the tests and not the server."""
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        cwd: Path,
+        last_signal: signal.Signals,
+        account: tuple[int, int] | None = None,
+    ) -> None:
+        self.log_path = folder / "log"
+        user, group = account or (None, None)
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                env=environment,
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                user=user,
+                group=group,
+                extra_groups=[] if account else None,
+            )
+        self.pid = self._process.pid
+        self._leash = subprocess.Popen(
+            ["/bin/sh", "-c", _LEASH, "leash", last_signal.name[3:], str(self.pid), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def log(self) -> str:
+        """Return everything the server has printed so far."""
+        return self.log_path.read_text(errors="replace")
+
+    def exit_code(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+        return self._process.poll()
+
+    def stop(self, number: signal.Signals, timeout_seconds: float) -> int:
+        """Send the signal and return the exit code; a server that does not heed it is killed."""
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        try:
+            return self._process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(
+                f"no end {timeout_seconds} s after {number.name}:\n{self.log()}"
+            ) from None
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        if self._process.poll() is None:
+            # Its whole session, which is its own: workers must not outlive their master.
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+        if self._leash.poll() is None:
+            self._leash.communicate(b"\n")
