@@ -16,7 +16,7 @@ from ragauth.cli.parameters import KEY_ID, FieldType
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.fields import Text
 from ragauth.security.scopes import SERVICE_SCOPES
-from ragauth.services import api_keys
+from ragauth.services import service_keys as service
 
 service_keys = AppGroup("service-keys", help="Create, list and revoke the keys of services.")
 
@@ -37,7 +37,7 @@ _COLUMNS = ("id", "name", "prefix", "scopes", "is_active", "created_at")
 def create(name: str, scopes: tuple[str, ...], as_json: bool) -> None:
     """Create a key and print it; it is not shown again."""
     with command_transaction():
-        issued = api_keys.create_service_key(name=name, scopes=list(dict.fromkeys(scopes)))
+        issued = service.create_service_key(name=name, scopes=list(dict.fromkeys(scopes)))
         record = {"api_key": issued.raw_key, **_describe(issued.key)}
     print_record(record, as_json=as_json)
 
@@ -49,7 +49,7 @@ def list_(include_revoked: bool, as_json: bool) -> None:
     """List the keys."""
     with command_transaction():
         keys = collect_pages(
-            lambda **page: api_keys.list_service_keys(include_revoked=include_revoked, **page)
+            lambda **page: service.list_service_keys(include_revoked=include_revoked, **page)
         )
         rows = [_describe(key) for key in keys]
     print_rows(rows, _COLUMNS, as_json=as_json)
@@ -60,7 +60,7 @@ def list_(include_revoked: bool, as_json: bool) -> None:
 def revoke(key_id: uuid.UUID) -> None:
     """Revoke a key; it is dead at once."""
     with command_transaction():
-        api_keys.revoke_service_key(key_id=key_id)
+        service.revoke_service_key(key_id=key_id)
     click.echo("revoked")
 
 

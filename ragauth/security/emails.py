@@ -10,13 +10,11 @@ MAX_LENGTH = 256
 def canonical_email(email: str) -> str:
     """The form in which two spellings of one address are equal: trimmed, NFKC, case folded.
 
-    Raises ValueError, worded for the sender, for what is not an address. No DNS is asked;
-    names for internal use (`.local`, `.test`) are fine, a bare host name is not.
+    Raises ValueError, worded for the sender, for what is not an address. No DNS is asked. Names
+    that never take mail (`localhost`, `.invalid`, a bare host name) are refused; `.test` is not.
     """
     try:
-        address = validate_email(
-            email.strip(), check_deliverability=False, globally_deliverable=False
-        )
+        address = validate_email(email.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
         raise ValueError("Not a valid email address") from error
     if "." not in address.domain:

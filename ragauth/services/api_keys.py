@@ -18,7 +18,7 @@ from ragauth.security import key_format
 from ragauth.security.identifiers import KEY, encode_id, new_uuid
 from ragauth.security.scopes import QUERY
 from ragauth.services import audit, plans
-from ragauth.services.audit import OPERATOR, Client, EventName
+from ragauth.services.audit import Client, EventName
 from ragauth.services.plans import Plan
 
 PRIMARY_KEY_NAME = "Primary"
@@ -231,26 +231,3 @@ def record_key_event(name: EventName, key: ApiKey, client: Client, **details: An
         prefix=key.prefix,
         **details,
     )
-
-
-# --- services' own keys ------------------------------------------------------------------------
-
-
-def create_service_key(*, name: str, scopes: list[str]) -> IssuedKey:
-    issued = add_key(account_id=None, name=name, kind=SERVICE, scopes=scopes)
-    record_key_event(EventName.KEY_CREATED, issued.key, OPERATOR)
-    return issued
-
-
-def list_service_keys(
-    *, include_revoked: bool, limit: int, cursor: uuid.UUID | None
-) -> Page[ApiKey]:
-    return rows.list_service_keys(include_revoked=include_revoked, limit=limit, cursor=cursor)
-
-
-def revoke_service_key(*, key_id: uuid.UUID) -> None:
-    """Raises NotFound when there is no such live key."""
-    key = rows.find_service_key(key_id)
-    if key is None or not rows.revoke_key(key.id, now=clock.now()):
-        raise NotFound
-    record_key_event(EventName.KEY_REVOKED, key, OPERATOR)

@@ -1,0 +1,33 @@
+"""The keys of services: a gateway that asks for verdicts, a billing job that reads usage."""
+
+import uuid
+
+from ragauth import clock
+from ragauth.errors import NotFound
+from ragauth.models import ApiKey
+from ragauth.models import api_keys as rows
+from ragauth.models.api_keys import SERVICE
+from ragauth.models.base import Page
+from ragauth.services import api_keys
+from ragauth.services.api_keys import IssuedKey
+from ragauth.services.audit import OPERATOR, EventName
+
+
+def create_service_key(*, name: str, scopes: list[str]) -> IssuedKey:
+    issued = api_keys.add_key(account_id=None, name=name, kind=SERVICE, scopes=scopes)
+    api_keys.record_key_event(EventName.KEY_CREATED, issued.key, OPERATOR)
+    return issued
+
+
+def list_service_keys(
+    *, include_revoked: bool, limit: int, cursor: uuid.UUID | None
+) -> Page[ApiKey]:
+    return rows.list_service_keys(include_revoked=include_revoked, limit=limit, cursor=cursor)
+
+
+def revoke_service_key(*, key_id: uuid.UUID) -> None:
+    """Raises NotFound when there is no such live key."""
+    key = rows.find_service_key(key_id)
+    if key is None or not rows.revoke_key(key.id, now=clock.now()):
+        raise NotFound
+    api_keys.record_key_event(EventName.KEY_REVOKED, key, OPERATOR)
