@@ -13,7 +13,9 @@ from ragauth.config import MAX_BODY_BYTES, Settings, read_settings
 from ragauth.database import engine_options
 from ragauth.extensions import db, jwt, migrate
 from ragauth.services.access_tokens import jwt_config
+from ragauth.services.setup import init_services
 from ragauth.web.error_handlers import register_error_handlers
+from ragauth.web.gate import Gate
 from ragauth.web.guards import require_key_below_api_v1
 from ragauth.web.logs import configure_logging
 from ragauth.web.request_log import register_request_log
@@ -21,10 +23,11 @@ from ragauth.web.request_log import register_request_log
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, *, serves: bool = False) -> Flask:
     """The service as a WSGI application.
 
-    Without settings it reads them from the environment and raises SettingsError for faults.
+    Without settings it reads them from the environment and raises SettingsError for faults. One
+    that `serves` saves usage in the background from its first request on.
     """
     settings = settings or read_settings()
     configure_logging()
@@ -43,6 +46,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app)
     migrate.init_app(app, db, directory=str(_MIGRATIONS), render_as_batch=True)
     jwt.init_app(app)
+    init_services(app, settings)
     _allow_origins(app, settings)
 
     register_request_log(app)
@@ -50,6 +54,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     register_error_handlers(app)
     register_blueprints(app)
     register_commands(app)
+    app.wsgi_app = Gate(app, serves=serves)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]

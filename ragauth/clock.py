@@ -22,3 +22,8 @@ def monotonic() -> float:
 def format_time(moment: datetime) -> str:
     """RFC 3339 in UTC with `Z`, to the second: `2026-01-15T10:30:00Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """The moment of a number of Unix milliseconds."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -124,7 +124,7 @@ def _find(account: str) -> Account:
 
 
 def _require_plan(plan: str | None) -> None:
-    if plan is not None and plans.find_plan(plan) is None:
+    if plan is not None and plan not in plans.current_plans():
         raise click.BadParameter(f"there is no plan {plan!r}", param_hint="plan")
 
 

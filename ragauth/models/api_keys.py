@@ -2,14 +2,12 @@
 
 import uuid
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
     LargeBinary,
-    Row,
     Select,
     String,
     func,
@@ -21,8 +19,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base, Words
 from ragauth.extensions import db
-from ragauth.models.accounts import Account
-from ragauth.models.agents import Agent
 from ragauth.models.base import Page, count_changed, paginate
 
 SECRET = "secret"  # noqa: S105 - the name of a kind
@@ -39,6 +35,12 @@ class ApiKey(Base):
         CheckConstraint("environment IN ('live', 'test')", name="environment"),
         CheckConstraint("(kind = 'service') = (account_id IS NULL)", name="owner"),
         Index(None, "account_id", "id"),
+        Index(
+            "ix_api_keys_is_imported",
+            "is_imported",
+            sqlite_where=text("is_imported"),
+            postgresql_where=text("is_imported"),
+        ),
         # At most one live primary key for an account, whatever happens at the same time.
         Index(
             "uq_api_keys_account_id",
@@ -67,6 +69,8 @@ class ApiKey(Base):
     allowed_origins: Mapped[list[str] | None] = mapped_column(Words())
     is_enabled: Mapped[bool]
     is_primary: Mapped[bool]
+    # Its digest came from another system, so its form may be any.
+    is_imported: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
@@ -76,37 +80,6 @@ class ApiKey(Base):
     @property
     def is_active(self) -> bool:
         return self.is_enabled and self.revoked_at is None
-
-
-_FOR_CHECK = select(
-    ApiKey.id,
-    ApiKey.account_id,
-    ApiKey.agent_id,
-    ApiKey.kind,
-    ApiKey.environment,
-    ApiKey.scopes,
-    ApiKey.allowed_ips,
-    ApiKey.allowed_origins,
-    ApiKey.is_enabled,
-    ApiKey.expires_at,
-    ApiKey.revoked_at,
-    Account.plan,
-    Account.status,
-).outerjoin(Account, Account.id == ApiKey.account_id)
-
-
-def find_for_check(digest: bytes) -> Row[*tuple[Any, ...]] | None:
-    """What the check needs of a key and of its owner, in one indexed read."""
-    return db.session.execute(_FOR_CHECK.where(ApiKey.digest == digest)).one_or_none()
-
-
-def owns_agent(account_id: uuid.UUID, agent_id: uuid.UUID) -> bool:
-    return (
-        db.session.scalar(
-            select(Agent.id).where(Agent.id == agent_id, Agent.account_id == account_id)
-        )
-        is not None
-    )
 
 
 def find_key(

@@ -6,7 +6,7 @@ from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import Choice, Id, Moment, QueryWhole, Text, Whole
-from ragauth.security.identifiers import ACCOUNT, AGENT, KEY
+from ragauth.security.identifiers import AGENT
 from ragauth.security.scopes import KEY_SCOPES
 
 MAX_COST = 10_000
@@ -38,13 +38,13 @@ class VerdictSchema(Schema):
     code = fields.String(required=True)
     status = fields.Integer(required=True)
     headers = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
-    account_id = Id(ACCOUNT, required=True, allow_none=True)
-    key_id = Id(KEY, required=True, allow_none=True)
-    agent_id = Id(AGENT, required=True, allow_none=True)
+    account_id = fields.String(required=True, allow_none=True)
+    key_id = fields.String(required=True, allow_none=True)
+    agent_id = fields.String(required=True, allow_none=True)
     plan = fields.String(required=True, allow_none=True)
     scopes = fields.List(fields.String(), required=True, allow_none=True)
     environment = fields.String(required=True, allow_none=True)
-    expires_at = Moment(required=True, allow_none=True)
+    expires_at = fields.String(required=True, allow_none=True)
 
 
 class PresentedKeySchema(RequestSchema):
@@ -56,9 +56,16 @@ class LimitsSchema(Schema):
     requests_per_month = fields.Integer(required=True)
 
 
+class RemainingSchema(Schema):
+    this_month = fields.Integer(required=True)
+    remaining = fields.Integer(required=True)
+    resets_at = Moment(required=True)
+
+
 class KeyHolderSchema(Schema):
     """Who holds the key; a service's own key has no account."""
 
     account = fields.Nested(AccountSchema, required=True, allow_none=True)
     key = fields.Nested(KeySchema, required=True)
     limits = fields.Nested(LimitsSchema, required=True, allow_none=True)
+    usage = fields.Nested(RemainingSchema, required=True, allow_none=True)

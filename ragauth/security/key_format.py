@@ -19,6 +19,7 @@ LIVE = "live"
 TEST = "test"
 PUBLISHABLE = "pub"
 SERVICE = "svc"
+_FOREIGN = re.compile(r"[!-~]{8,256}")
 TAGS = (LIVE, TEST, PUBLISHABLE, SERVICE)
 
 
@@ -44,6 +45,17 @@ def is_well_formed(presented_key: str, brand: str) -> bool:
     return (
         _pattern(brand).fullmatch(presented_key) is not None
         and checksum(presented_key[:-CHECKSUM_LENGTH]) == presented_key[-CHECKSUM_LENGTH:]
+    )
+
+
+def is_foreign(presented_key: str, brand: str) -> bool:
+    """Whether it can only be another system's key: plausible, and not of this brand's form.
+
+    One of this brand's form whose checksum is wrong is a mistyped key, never a foreign one.
+    """
+    return (
+        _FOREIGN.fullmatch(presented_key) is not None
+        and _pattern(brand).fullmatch(presented_key) is None
     )
 
 

@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from ragauth import clock
-from ragauth.errors import NotFound
+from ragauth.errors import NotFound, UsageLimitExceeded
 from ragauth.extensions import db
 from ragauth.models import Agent
 from ragauth.models import agents as rows
@@ -14,12 +14,19 @@ from ragauth.security.identifiers import AGENT, encode_id, new_uuid
 from ragauth.services import audit
 from ragauth.services.api_keys import hold_account
 from ragauth.services.audit import Client, EventName
+from ragauth.services.plans import current_plans, plan_of
 
 
 def create_agent(
     *, account_id: uuid.UUID, name: str, description: str | None, client: Client
 ) -> Agent:
-    hold_account(account_id)
+    account = hold_account(account_id)
+    size = plan_of(account.plan, current_plans()).max_agents
+    if rows.count_agents(account_id) >= size:
+        raise UsageLimitExceeded(
+            "The plan's number of agents is used up",
+            details={"limit": "max_agents", "size": size},
+        )
     agent = Agent(
         id=new_uuid(),
         account_id=account_id,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ragauth import clock
-from ragauth.errors import CredentialRevoked, InvalidRequest, NotFound
+from ragauth.errors import CredentialRevoked, InvalidRequest, NotFound, UsageLimitExceeded
 from ragauth.extensions import db, settings
 from ragauth.models import Account, ApiKey
 from ragauth.models import accounts as account_rows
@@ -17,9 +17,9 @@ from ragauth.models.base import Page
 from ragauth.security import key_format
 from ragauth.security.identifiers import KEY, encode_id, new_uuid
 from ragauth.security.scopes import QUERY
-from ragauth.services import audit, plans
+from ragauth.services import audit
 from ragauth.services.audit import Client, EventName
-from ragauth.services.plans import Plan
+from ragauth.services.plans import current_plans, plan_of
 
 PRIMARY_KEY_NAME = "Primary"
 
@@ -47,7 +47,7 @@ def create_key(
     `fields` are those of the contract's POST. Raises NotFound for an agent that is not the
     account's, InvalidRequest for a publishable key that could do more than a widget may.
     """
-    hold_account(account_id)
+    account = hold_account(account_id)
     if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
         raise NotFound
     _require_coherent(
@@ -58,6 +58,7 @@ def create_key(
         agent_id=agent_id,
     )
     _require_future(fields.get("expires_at"))
+    _require_room(account)
     issued = add_key(account_id=account_id, agent_id=agent_id, **fields)
     record_key_event(EventName.KEY_CREATED, issued.key, client)
     return issued
@@ -130,24 +131,6 @@ def get_key(*, account_id: uuid.UUID, key_id: uuid.UUID, include_revoked: bool =
     return key
 
 
-@dataclass(frozen=True, slots=True)
-class KeyHolder:
-    """A key, and the account that it belongs to (a service's own has none)."""
-
-    key: ApiKey
-    account: Account | None
-    limits: Plan | None
-
-
-def get_holder(*, key_id: uuid.UUID) -> KeyHolder:
-    """Raises CredentialRevoked when the key went while it was asked for."""
-    key = db.session.get(ApiKey, key_id)
-    if key is None:
-        raise CredentialRevoked
-    account = key.account_id and account_rows.find_account(key.account_id)
-    return KeyHolder(key, account or None, plans.find_plan(account.plan) if account else None)
-
-
 def change_key(
     *, account_id: uuid.UUID, key_id: uuid.UUID, changes: dict[str, Any], client: Client
 ) -> ApiKey:
@@ -186,10 +169,21 @@ def revoke_presented_key(*, presented_key: str, client: Client) -> None:
         record_key_event(EventName.KEY_REVOKED, key, client, by="holder")
 
 
-def hold_account(account_id: uuid.UUID) -> None:
+def hold_account(account_id: uuid.UUID) -> Account:
     """Let one change of an account's keys and agents follow another, until the commit."""
-    if account_rows.lock_account(account_id) is None:
+    account = account_rows.lock_account(account_id)
+    if account is None:
         raise CredentialRevoked
+    return account
+
+
+def _require_room(account: Account) -> None:
+    """Raises UsageLimitExceeded when the plan's number of keys is used up."""
+    size = plan_of(account.plan, current_plans()).max_keys
+    if rows.count_live_keys(account.id, now=clock.now()) >= size:
+        raise UsageLimitExceeded(
+            "The plan's number of keys is used up", details={"limit": "max_keys", "size": size}
+        )
 
 
 def _require_future(expires_at: datetime | None) -> None:

@@ -1,17 +1,19 @@
 """The check of an API key: a row of small questions, of which the first failure decides.
 
-Order: form, known, revoked, expired, owner, agent, scope, address, origin, rate, quota.
+Order: form, known, revoked, expired, kind, owner, agent, scope, address, origin, rate, quota.
 """
 
 import ipaddress
-import uuid
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
 
-from ragauth import clock, transaction
+from flask import current_app
+
+from ragauth import clock
 from ragauth.errors import (
     AccountSuspended,
+    AuthenticationFailed,
     CredentialExpired,
     CredentialInvalid,
     CredentialMalformed,
@@ -23,54 +25,44 @@ from ragauth.errors import (
     WrongAgent,
     WrongCredentialType,
 )
-from ragauth.extensions import settings
-from ragauth.models import api_keys as rows
 from ragauth.models.accounts import ACTIVE
 from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
+from ragauth.models.key_lookup import KeyFacts, KeyLookup
 from ragauth.security import key_format
-from ragauth.security.scopes import MANAGE, granted_scopes
+from ragauth.security.scopes import KEY_SCOPES, MANAGE
+from ragauth.services.limits import Limits, LimitState
 
 CUSTOMER_KINDS = frozenset({SECRET, PUBLISHABLE})
 SERVICE_KINDS = frozenset({SERVICE})
+ANY_KIND = CUSTOMER_KINDS | SERVICE_KINDS
+
+_ALL_SCOPES = " ".join(KEY_SCOPES)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFacts:
-    """What the database says of a key and of its owner."""
+class Question(NamedTuple):
+    """What a key is presented for.
 
-    id: uuid.UUID
-    account_id: uuid.UUID | None
-    agent_id: uuid.UUID | None
-    kind: str
-    environment: str
-    scopes: Sequence[str]
-    allowed_ips: list[str] | None
-    allowed_origins: list[str] | None
-    is_enabled: bool
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    plan: str | None
-    account_status: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What the key is presented for. `cost` counts against the month's quota."""
+    `agent_id` is the 16 bytes of a UUID. `cost` counts against the month's quota; None asks
+    without counting.
+    """
 
     kinds: frozenset[str] = CUSTOMER_KINDS
     scope: str | None = None
-    agent_id: uuid.UUID | None = None
-    cost: int = 1
+    agent_id: bytes | None = None
+    cost: int | None = None
     client_ip: str | None = None
     origin: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KeyVerdict:
-    """The answer: allowed, or the failure that decided. `key` is None for an unknown one."""
+class KeyVerdict(NamedTuple):
+    """The answer: allowed, or the failure that decided.
+
+    `key` is None for an unknown one; `limits` is None where no account's limits apply.
+    """
 
     refusal: RagauthError | None
-    key: KeyFacts | None
+    key: KeyFacts | None = None
+    limits: LimitState | None = None
 
     def allowed_key(self) -> KeyFacts:
         """The key, or the refusal raised."""
@@ -79,77 +71,86 @@ class KeyVerdict:
         return self.key
 
 
-def check(*, presented_key: str, question: Question) -> KeyVerdict:
-    """Whether a key may do what is asked."""
-    if not key_format.is_well_formed(presented_key, settings().key_brand):
-        return KeyVerdict(CredentialMalformed("The API key is malformed"), None)
-    key = _find(presented_key)
-    if key is None:
-        return KeyVerdict(CredentialInvalid("The API key is not valid"), None)
-    return KeyVerdict(next(_refusals(key, question), None), key)
+@dataclass(frozen=True, slots=True)
+class KeyChecker:
+    """Answers questions about keys; asks the database each time and remembers nothing."""
 
+    lookup: KeyLookup
+    limits: Limits
+    brand: str
 
-def _find(presented_key: str) -> KeyFacts | None:
-    with transaction.read_only():
-        row = rows.find_for_check(key_format.digest_key(presented_key))
-    if row is None:
+    def check(self, presented_key: str, question: Question) -> KeyVerdict:
+        """Whether a key may do what is asked; an allowed question with a cost is counted.
+
+        Raises ExternalServiceUnavailable when the database or the counters are out of reach.
+        """
+        if not key_format.is_well_formed(presented_key, self.brand) and not self._may_be_foreign(
+            presented_key
+        ):
+            return KeyVerdict(CredentialMalformed("The API key is malformed"))
+        key = self.lookup.find_key(key_format.digest_key(presented_key))
+        if key is None:
+            return KeyVerdict(CredentialInvalid("The API key is not valid"))
+        refusal = self._find_refusal(key, question)
+        if key.account_id is None or isinstance(refusal, AuthenticationFailed):
+            return KeyVerdict(refusal, key)
+        if refusal is not None or question.cost is None:
+            state = self.limits.peek(key.account_id, key.environment, key.plan)
+        else:
+            refusal, state = self.limits.admit(
+                key.account_id, key.id, key.environment, key.plan, question.cost
+            )
+        return KeyVerdict(refusal, key, state)
+
+    def _may_be_foreign(self, presented_key: str) -> bool:
+        """Whether it can be a key that was imported from another system."""
+        return key_format.is_foreign(presented_key, self.brand) and self.lookup.has_imported_keys()
+
+    def _find_refusal(self, key: KeyFacts, question: Question) -> RagauthError | None:
+        """The first reason to refuse."""
+        if key.is_revoked or not key.is_enabled:
+            return CredentialRevoked("The API key has been revoked")
+        if key.expires_at is not None and key.expires_at <= clock.now():
+            return CredentialExpired(key.expires_at, "The API key has expired")
+        if key.kind not in question.kinds:
+            return WrongCredentialType("This kind of API key is not accepted here")
+        if key.account_id is not None and key.account_status != ACTIVE:
+            return AccountSuspended()
+        if self._is_wrong_agent(key, question):
+            return WrongAgent()
+        if question.scope is not None and question.scope not in scopes_of(key):
+            return InsufficientScope(question.scope)
+        if key.allowed_ips is not None and not is_within(question.client_ip, key.allowed_ips):
+            return IpNotAllowed()
+        if key.kind == PUBLISHABLE and not _is_listed(question.origin, key.allowed_origins):
+            return OriginNotAllowed()
         return None
-    return KeyFacts(
-        id=row.id,
-        account_id=row.account_id,
-        agent_id=row.agent_id,
-        kind=row.kind,
-        environment=row.environment,
-        scopes=granted_scopes(row.scopes),
-        allowed_ips=row.allowed_ips,
-        allowed_origins=row.allowed_origins,
-        is_enabled=row.is_enabled,
-        expires_at=row.expires_at,
-        revoked_at=row.revoked_at,
-        plan=row.plan,
-        account_status=row.status,
-    )
 
-
-def _refusals(key: KeyFacts, question: Question) -> Iterator[RagauthError]:
-    """Every reason to refuse, in the order in which they are told."""
-    if key.revoked_at is not None or not key.is_enabled:
-        yield CredentialRevoked("The API key has been revoked")
-    if key.expires_at is not None and key.expires_at <= clock.now():
-        yield CredentialExpired(key.expires_at, "The API key has expired")
-    if key.kind not in question.kinds:
-        yield WrongCredentialType("This kind of API key is not accepted here")
-    if key.account_id is not None and key.account_status != ACTIVE:
-        yield AccountSuspended()
-    yield from _agent_refusals(key, question)
-    if question.scope is not None and question.scope not in key.scopes:
-        yield InsufficientScope(question.scope)
-    if key.allowed_ips is not None and not is_within(question.client_ip, key.allowed_ips):
-        yield IpNotAllowed()
-    if key.kind == PUBLISHABLE and not _is_listed(question.origin, key.allowed_origins):
-        yield OriginNotAllowed()
-
-
-def _agent_refusals(key: KeyFacts, question: Question) -> Iterator[RagauthError]:
-    if key.agent_id is None:
+    def _is_wrong_agent(self, key: KeyFacts, question: Question) -> bool:
+        if key.agent_id is not None:
+            if question.agent_id is None:
+                return question.scope == MANAGE
+            return question.agent_id != key.agent_id
+        if question.agent_id is None:
+            return False
         # A key of the whole account opens each of the account's agents and no other's.
-        if question.agent_id is not None and not _owns_agent(key, question.agent_id):
-            yield WrongAgent()
-    elif question.agent_id is None:
-        if question.scope == MANAGE:
-            yield WrongAgent()
-    elif question.agent_id != key.agent_id:
-        yield WrongAgent()
+        return key.account_id is None or not self.lookup.owns_agent(
+            key.account_id, question.agent_id
+        )
 
 
-def _owns_agent(key: KeyFacts, agent_id: uuid.UUID) -> bool:
-    if key.account_id is None:
-        return False
-    with transaction.read_only():
-        return rows.owns_agent(key.account_id, agent_id)
+def current_checker() -> KeyChecker:
+    """The checker of the running application."""
+    checker: KeyChecker = current_app.extensions["ragauth_key_checker"]
+    return checker
 
 
-def is_within(address: str | None, networks: Sequence[str]) -> bool:
+def scopes_of(key: KeyFacts) -> list[str]:
+    """What the key may be used for; one without a list has all three."""
+    return (key.scopes or _ALL_SCOPES).split()
+
+
+def is_within(address: str | None, networks: str) -> bool:
     """Whether an address lies in one of the networks; one that is unknown does not."""
     try:
         presented = ipaddress.ip_address(address or "")
@@ -157,8 +158,13 @@ def is_within(address: str | None, networks: Sequence[str]) -> bool:
         return False
     if isinstance(presented, ipaddress.IPv6Address) and presented.ipv4_mapped is not None:
         presented = presented.ipv4_mapped
-    return any(presented in ipaddress.ip_network(network) for network in networks)
+    return any(presented in network for network in _parse_networks(networks))
 
 
-def _is_listed(origin: str | None, allowed_origins: Sequence[str] | None) -> bool:
-    return origin is not None and origin.lower() in (allowed_origins or ())
+@lru_cache(maxsize=1024)
+def _parse_networks(networks: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    return [ipaddress.ip_network(network) for network in networks.split()]
+
+
+def _is_listed(origin: str | None, allowed_origins: str | None) -> bool:
+    return origin is not None and origin.lower() in (allowed_origins or "").split()

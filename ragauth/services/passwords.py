@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from ragauth.extensions import settings
 from ragauth.security import passwords
+from ragauth.services.hashing import hashing_gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class StoredPassword:
 
 def hash_password(password: str) -> StoredPassword:
     pepper = _pepper(settings().secret_key)
-    hashed = passwords.hash_password(password, pepper, settings().bcrypt_cost)
+    cost = settings().bcrypt_cost
+    hashed = hashing_gate.run(lambda: passwords.hash_password(password, pepper, cost))
     return StoredPassword(hashed, pepper.scheme)
 
 
@@ -30,10 +32,16 @@ def verify_password(password: str, stored: StoredPassword | None) -> bool:
     Without a stored one (an account that does not exist) it takes as long and is False.
     """
     pepper = _pepper(settings().secret_key)
-    if stored is None or stored.scheme != pepper.scheme:
-        passwords.verify_password(password, passwords.absent_hash(settings().bcrypt_cost), pepper)
-        return False
-    return passwords.verify_password(password, stored.hash, pepper)
+    is_known = stored is not None and stored.scheme == pepper.scheme
+    stored_hash = stored.hash if stored and is_known else _absent_hash()
+    return (
+        hashing_gate.run(lambda: passwords.verify_password(password, stored_hash, pepper))
+        and is_known
+    )
+
+
+def _absent_hash() -> str:
+    return passwords.absent_hash(settings().bcrypt_cost)
 
 
 @lru_cache(maxsize=4)

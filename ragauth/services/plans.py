@@ -1,8 +1,16 @@
 """Plans: what an account may do a minute, a month and in all."""
 
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from flask import current_app
+
+from ragauth.config import SettingsError
 
 FIRST_PLAN = "trial"
+_LARGEST = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +22,6 @@ class Plan:
     max_agents: int
 
 
-def find_plan(name: str) -> Plan | None:
-    return DEFAULT_PLANS.get(name)
-
-
 DEFAULT_PLANS = {
     plan.name: plan
     for plan in (
@@ -27,3 +31,48 @@ DEFAULT_PLANS = {
         Plan("scale", 6_000, 20_000_000, 500, 1_000),
     )
 }
+_LIMITS = tuple(field.name for field in fields(Plan) if field.name != "name")
+
+
+def load_plans(path: Path | None) -> Mapping[str, Plan]:
+    """The plans of a TOML file, a table each, or the default ones.
+
+    Raises SettingsError for a file that is not complete: every limit of every plan, and a plan
+    named `trial` for new accounts.
+    """
+    if path is None:
+        return DEFAULT_PLANS
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"RAGAUTH_PLANS_FILE: cannot read {path}: {error}") from error
+    faults = [f"there is no plan {FIRST_PLAN}"] if FIRST_PLAN not in document else []
+    for name, table in document.items():
+        faults += [f"plan {name}: {fault}" for fault in _faults(name, table)]
+    if faults:
+        raise SettingsError(f"RAGAUTH_PLANS_FILE: {'; '.join(faults)}")
+    return {name: Plan(name, **table) for name, table in document.items()}
+
+
+def _faults(name: str, table: object) -> list[str]:
+    if not isinstance(table, dict):
+        return ["must be a table"]
+    faults = [f"unknown setting {key}" for key in table if key not in _LIMITS]
+    if not name or len(name) > 50 or not name.isascii() or not name.replace("-", "").isalnum():
+        faults.append("its name must be letters, digits and hyphens")
+    for limit in _LIMITS:
+        value = table.get(limit)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST:
+            faults.append(f"{limit} must be a whole number from 0")
+    return faults
+
+
+def current_plans() -> Mapping[str, Plan]:
+    """The plans of the running application, by name."""
+    plans: Mapping[str, Plan] = current_app.extensions["ragauth_plans"]
+    return plans
+
+
+def plan_of(name: str | None, plans: Mapping[str, Plan]) -> Plan:
+    """The plan of this name; one that the file no longer has gives way to the first plan."""
+    return plans.get(name or FIRST_PLAN) or plans[FIRST_PLAN]

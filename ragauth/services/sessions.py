@@ -15,7 +15,7 @@ from ragauth.errors import (
 from ragauth.extensions import db, settings
 from ragauth.models import Session
 from ragauth.models import sessions as rows
-from ragauth.models.accounts import ACTIVE
+from ragauth.models.accounts import ACTIVE, DELETED
 from ragauth.models.base import Page
 from ragauth.security.identifiers import SESSION, encode_id, new_uuid
 from ragauth.services import access_tokens, audit
@@ -116,7 +116,7 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
     claims = access_tokens.read_token(refresh_token, expected=REFRESH)
     now = clock.now()
     row = rows.find_with_account(claims.session_id)
-    if row is None:
+    if row is None or row.status == DELETED:
         raise CredentialRevoked("The session has ended")
     if row.status != ACTIVE:
         raise AccountSuspended

@@ -1,17 +1,24 @@
 """The one form of every answer: `{"data": ...}` or `{"error": {"code", "message", "details"?}}`."""
 
+import json
 from typing import Any
 
-from flask import Response, jsonify
+from flask import Response
 
 from ragauth.errors import RagauthError
+
+JSON_TYPE = "application/json"
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def encode_json(value: Any) -> bytes:
+    return _encode(value).encode("ascii")
 
 
 def success(data: Any, status: int, meta: dict[str, Any] | None = None) -> Response:
     body = {"data": data} if meta is None else {"data": data, "meta": meta}
-    response = jsonify(body)
-    response.status_code = status
-    return response
+    return Response(encode_json(body), status, content_type=JSON_TYPE)
 
 
 def error_body(error: RagauthError) -> dict[str, Any]:
@@ -22,7 +29,6 @@ def error_body(error: RagauthError) -> dict[str, Any]:
 
 
 def failure(error: RagauthError) -> Response:
-    response = jsonify(error_body(error))
-    response.status_code = error.status
+    response = Response(encode_json(error_body(error)), error.status, content_type=JSON_TYPE)
     response.headers.update(error.headers)
     return response

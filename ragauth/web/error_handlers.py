@@ -6,7 +6,7 @@ and a face with errors of its own could not have them.
 
 import logging
 
-from flask import Flask, Response, g, json
+from flask import Flask, Response, g
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
@@ -14,7 +14,8 @@ from werkzeug.routing import RequestRedirect
 
 from ragauth import errors
 from ragauth.errors import BodyTooLarge, Conflict, ExternalServiceUnavailable, RagauthError
-from ragauth.web.envelope import error_body, failure
+from ragauth.web.envelope import JSON_TYPE, encode_json, error_body, failure
+from ragauth.web.key_answers import Answer
 
 log = logging.getLogger("ragauth")
 
@@ -53,8 +54,8 @@ def _http_failure(error: HTTPException) -> Response:
     )
     response = Response(error.get_response().data, status)
     response.headers = error.get_response().headers
-    response.data = json.dumps({"error": {"code": code, "message": message}})
-    response.content_type = "application/json"
+    response.data = encode_json({"error": {"code": code, "message": message}})
+    response.content_type = JSON_TYPE
     return response
 
 
@@ -76,5 +77,13 @@ def _constraint_failure(error: IntegrityError) -> Response:
 def _crash(error: BaseException) -> Response:
     """A bug: the caller gets the request id, the log the stack."""
     log.error("unhandled exception", exc_info=error)
-    body = error_body(RagauthError(details={"request_id": g.get("request_id")}))
-    return Response(json.dumps(body), 500, content_type="application/json")
+    return failure(RagauthError(details={"request_id": g.get("request_id")}))
+
+
+def answer_to(error: Exception, request_id: str) -> Answer:
+    """The same for what is raised outside of a Flask request."""
+    if not isinstance(error, RagauthError):
+        log.error("unhandled exception", exc_info=error)
+        error = RagauthError(details={"request_id": request_id})
+    headers = [("Content-Type", JSON_TYPE), *error.headers.items()]
+    return Answer(error.status, headers, encode_json(error_body(error)))

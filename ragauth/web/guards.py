@@ -8,9 +8,16 @@ from collections.abc import Callable
 from flask import g, request
 
 from ragauth.errors import WrongCredentialType
-from ragauth.security.identifiers import ACCOUNT, encode_id
-from ragauth.services import key_check, sessions
-from ragauth.services.key_check import CUSTOMER_KINDS, SERVICE_KINDS, KeyFacts, Question
+from ragauth.models.key_lookup import KeyFacts
+from ragauth.security.identifiers import ACCOUNT, encode_bytes, encode_id
+from ragauth.services import sessions
+from ragauth.services.key_check import (
+    ANY_KIND,
+    CUSTOMER_KINDS,
+    SERVICE_KINDS,
+    Question,
+    current_checker,
+)
 from ragauth.services.sessions import Caller
 from ragauth.web.credentials import bearer_token, is_token_shaped, presented_key
 
@@ -35,7 +42,7 @@ def any_token() -> str:
 
 def api_key() -> KeyFacts:
     """A live key, of a customer or of a service."""
-    return _require_key(Question(kinds=CUSTOMER_KINDS | SERVICE_KINDS))
+    return _require_key(Question(kinds=ANY_KIND))
 
 
 def customer_key() -> KeyFacts:
@@ -53,18 +60,15 @@ def service_key(scope: str) -> Guard:
 
 
 def _require_key(question: Question) -> KeyFacts:
-    verdict = key_check.check(
-        presented_key=current_key(),
-        question=Question(
-            kinds=question.kinds,
-            scope=question.scope,
-            client_ip=request.remote_addr,
-            origin=request.headers.get("Origin"),
-        ),
+    verdict = current_checker().check(
+        current_key(),
+        question._replace(client_ip=request.remote_addr, origin=request.headers.get("Origin")),
     )
+    # Every answer to a key tells what is left of its plan, whatever the route answers.
+    g.limits = verdict.limits
     key = verdict.allowed_key()
     if key.account_id is not None:
-        g.account_id = encode_id(ACCOUNT, key.account_id)
+        g.account_id = encode_bytes(ACCOUNT, key.account_id)
     return key
 
 

@@ -1,52 +1,85 @@
 """One verdict on a key, in the words of each asker: a gateway, a service."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from ragauth.errors import RagauthError
-from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, encode_id
-from ragauth.services.key_check import KeyFacts, KeyVerdict
+from ragauth.clock import format_time
+from ragauth.errors import RateLimitExceeded, UsageLimitExceeded
+from ragauth.models.key_lookup import KeyFacts
+from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, encode_bytes
+from ragauth.services.key_check import KeyVerdict, scopes_of
+from ragauth.web.envelope import encode_json, error_body
+from ragauth.web.rate_headers import rate_headers
+
+Headers = list[tuple[str, str]]
 
 
-def identity_headers(key: KeyFacts) -> dict[str, str]:
-    """Who the key belongs to, for the service behind the gateway.
+class Answer(NamedTuple):
+    """An HTTP answer that no framework has touched yet."""
 
-    All of them always, empty where there is none: a gateway overwrites what a client forged
-    only with a header that it received.
+    status: int
+    headers: Headers
+    body: bytes
+
+
+def authorize_answer(verdict: KeyVerdict, *, limit_status: int) -> Answer:
+    """For a gateway: 200 and who the key belongs to, or the refusal as its client may see it.
+
+    nginx turns any refusal but 401 and 403 into 500. With a `limit_status` of 403 it has what
+    it understands where a limit refused, and `X-Ragauth-Status` tells what its client should see.
     """
-    return {
-        "X-Ragauth-Account-Id": encode_id(ACCOUNT, key.account_id) if key.account_id else "",
-        "X-Ragauth-Key-Id": encode_id(KEY, key.id),
-        "X-Ragauth-Plan": key.plan or "",
-        "X-Ragauth-Agent-Id": encode_id(AGENT, key.agent_id) if key.agent_id else "",
-        "X-Ragauth-Scopes": " ".join(key.scopes),
-        "X-Ragauth-Environment": key.environment,
-    }
+    refusal = verdict.refusal
+    if refusal is None:
+        headers = _identity_headers(verdict.allowed_key())
+        if verdict.limits is not None:
+            headers += rate_headers(verdict.limits)
+        return Answer(200, headers, b"")
+    headers = [("Content-Type", "application/json"), *client_headers(verdict)]
+    status = refusal.status
+    if limit_status != status and isinstance(refusal, RateLimitExceeded | UsageLimitExceeded):
+        headers.append(("X-Ragauth-Status", str(status)))
+        status = limit_status
+    return Answer(status, headers, encode_json(error_body(refusal)))
 
 
-def refusal_status(refusal: RagauthError, on_limit: str) -> tuple[int, dict[str, str]]:
-    """The status of a refusal, and the headers that say it.
-
-    nginx turns any refusal but 401 and 403 into 500; `on_limit=403` lets it have what it
-    understands and tells the status that its client should see.
-    """
-    if refusal.status == 429 and on_limit == "403":
-        return 403, {**refusal.headers, "X-Ragauth-Status": "429"}
-    return refusal.status, refusal.headers
+def client_headers(verdict: KeyVerdict) -> Headers:
+    """What the holder of the key should be told: challenge, when to come back, what is left."""
+    headers = [] if verdict.refusal is None else list(verdict.refusal.headers.items())
+    return headers if verdict.limits is None else headers + rate_headers(verdict.limits)
 
 
-def verdict_body(verdict: KeyVerdict) -> dict[str, Any]:
-    """The verdict as `verify` tells it; status and headers are for the asker's own client."""
+def verify_body(verdict: KeyVerdict) -> dict[str, Any]:
+    """The verdict for a service; status and headers are what it relays to its own client."""
     refusal, key = verdict.refusal, verdict.key
     return {
         "valid": refusal is None,
         "code": "VALID" if refusal is None else refusal.code,
         "status": 200 if refusal is None else refusal.status,
-        "headers": {} if refusal is None else refusal.headers,
-        "account_id": key and key.account_id,
-        "key_id": key and key.id,
-        "agent_id": key and key.agent_id,
+        "headers": dict(client_headers(verdict)),
+        "account_id": _encode(ACCOUNT, key and key.account_id),
+        "key_id": _encode(KEY, key and key.id),
+        "agent_id": _encode(AGENT, key and key.agent_id),
         "plan": key and key.plan,
-        "scopes": key and key.scopes,
+        "scopes": key and scopes_of(key),
         "environment": key and key.environment,
-        "expires_at": key and key.expires_at,
+        "expires_at": format_time(key.expires_at) if key and key.expires_at else None,
     }
+
+
+def _identity_headers(key: KeyFacts) -> Headers:
+    """Who the key belongs to, for the service behind the gateway.
+
+    All of them always, empty where there is none: a gateway overwrites what a client forged
+    only with a header that it received.
+    """
+    return [
+        ("X-Ragauth-Account-Id", _encode(ACCOUNT, key.account_id) or ""),
+        ("X-Ragauth-Key-Id", encode_bytes(KEY, key.id)),
+        ("X-Ragauth-Plan", key.plan or ""),
+        ("X-Ragauth-Agent-Id", _encode(AGENT, key.agent_id) or ""),
+        ("X-Ragauth-Scopes", " ".join(scopes_of(key))),
+        ("X-Ragauth-Environment", key.environment),
+    ]
+
+
+def _encode(kind: str, identifier: bytes | None) -> str | None:
+    return None if identifier is None else encode_bytes(kind, identifier)

@@ -1,18 +1,21 @@
-"""The check of a key: for a gateway (`authorize`) and for a service (`keys/verify`)."""
+"""The check of a key: for a gateway (`authorize`) and for a service (`keys/verify`).
+
+The gate in front of the application answers the plain cases of both; see `ragauth.web.gate`.
+"""
 
 from typing import Any
 
 from flask import Response, request
 
 from ragauth.blueprints.keys import check
-from ragauth.schemas.checks import AuthorizeQuery, VerdictSchema, VerifySchema
+from ragauth.models.key_lookup import KeyFacts
+from ragauth.schemas.checks import VerdictSchema, VerifySchema
 from ragauth.security.scopes import VERIFY
-from ragauth.services import key_check
-from ragauth.services.key_check import KeyFacts, Question
-from ragauth.web import key_answers
-from ragauth.web.endpoint import endpoint, load_query
-from ragauth.web.envelope import failure
+from ragauth.services.key_check import Question, current_checker
+from ragauth.web.authorize_query import parse_authorize_query
+from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import current_key, customer_key, service_key
+from ragauth.web.key_answers import authorize_answer, verify_body
 
 _ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 
@@ -22,25 +25,19 @@ _ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRAC
 def authorize(path: str) -> Response:  # noqa: ARG001 - a gateway appends its client's path
     """Whether the request that a gateway holds back may pass; never reads the body."""
     presented_key = current_key()
-    query = load_query(AuthorizeQuery)
-    verdict = key_check.check(
-        presented_key=presented_key,
-        question=Question(
-            scope=query["scope"],
-            agent_id=query["agent_id"],
-            cost=query["cost"],
+    parameters = parse_authorize_query(request.environ.get("QUERY_STRING", ""))
+    verdict = current_checker().check(
+        presented_key,
+        Question(
+            scope=parameters.scope,
+            agent_id=parameters.agent_id,
+            cost=parameters.cost,
             client_ip=request.remote_addr,
             origin=request.headers.get("Origin"),
         ),
     )
-    if verdict.refusal is not None:
-        response = failure(verdict.refusal)
-        response.status_code, headers = key_answers.refusal_status(
-            verdict.refusal, query["on_limit"]
-        )
-        response.headers.update(headers)
-        return response
-    return Response(status=200, headers=key_answers.identity_headers(verdict.allowed_key()))
+    answer = authorize_answer(verdict, limit_status=parameters.limit_status)
+    return Response(answer.body, answer.status, answer.headers)
 
 
 authorize.guard = customer_key  # type: ignore[attr-defined]
@@ -50,7 +47,15 @@ authorize.guard = customer_key  # type: ignore[attr-defined]
 @endpoint(guard=service_key(VERIFY), body=VerifySchema, data=VerdictSchema)
 def verify(caller: KeyFacts, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
     """Whether a key that was presented to the calling service may do what is asked."""
-    presented_key = body.pop("key")
-    return key_answers.verdict_body(
-        key_check.check(presented_key=presented_key, question=Question(**body))
+    agent_id = body["agent_id"]
+    verdict = current_checker().check(
+        body["key"],
+        Question(
+            scope=body["scope"],
+            agent_id=agent_id and agent_id.bytes,
+            cost=body["cost"],
+            client_ip=body["client_ip"],
+            origin=body["origin"],
+        ),
     )
+    return verify_body(verdict)

@@ -1,12 +1,13 @@
 """What the holder of a key may ask and do with the key alone."""
 
 from typing import Any
+from uuid import UUID
 
 from ragauth.blueprints.keys import check
+from ragauth.models.key_lookup import KeyFacts
 from ragauth.schemas.checks import KeyHolderSchema, PresentedKeySchema
-from ragauth.services import api_keys
-from ragauth.services.api_keys import KeyHolder
-from ragauth.services.key_check import KeyFacts
+from ragauth.services import api_keys, key_holders
+from ragauth.services.key_holders import KeyHolder
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import api_key, public
@@ -16,7 +17,7 @@ from ragauth.web.guards import api_key, public
 @endpoint(guard=api_key, data=KeyHolderSchema)
 def show_holder(caller: KeyFacts) -> KeyHolder:
     """The account and the key behind the credential, and what they may use."""
-    return api_keys.get_holder(key_id=caller.id)
+    return key_holders.get_holder(key_id=UUID(bytes=caller.id))
 
 
 @check.post("/keys/revoke")

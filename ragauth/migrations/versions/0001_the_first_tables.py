@@ -52,6 +52,23 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "usage",
+        sa.Column("key_id", sa.Uuid(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("source", sa.String(length=64), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("environment", sa.String(length=10), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.Column("units", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", "day", "source", name=op.f("pk_usage")),
+    )
+    with op.batch_alter_table("usage", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_usage_account_id_day"), ["account_id", "day"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_usage_day"), ["day"], unique=False)
+
+    op.create_table(
         "agents",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=False),
@@ -106,6 +123,7 @@ def upgrade() -> None:
         sa.Column("allowed_origins", sa.Text(), nullable=True),
         sa.Column("is_enabled", sa.Boolean(), nullable=False),
         sa.Column("is_primary", sa.Boolean(), nullable=False),
+        sa.Column("is_imported", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
@@ -133,6 +151,13 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_api_keys_agent_id"), ["agent_id"], unique=False)
         batch_op.create_index(
+            "ix_api_keys_is_imported",
+            ["is_imported"],
+            unique=False,
+            sqlite_where=sa.text("is_imported"),
+            postgresql_where=sa.text("is_imported"),
+        )
+        batch_op.create_index(
             "uq_api_keys_account_id",
             ["account_id"],
             unique=True,
@@ -148,6 +173,11 @@ def downgrade() -> None:
             sqlite_where=sa.text("is_primary AND revoked_at IS NULL"),
             postgresql_where=sa.text("is_primary AND revoked_at IS NULL"),
         )
+        batch_op.drop_index(
+            "ix_api_keys_is_imported",
+            sqlite_where=sa.text("is_imported"),
+            postgresql_where=sa.text("is_imported"),
+        )
         batch_op.drop_index(batch_op.f("ix_api_keys_agent_id"))
         batch_op.drop_index(batch_op.f("ix_api_keys_account_id_id"))
 
@@ -161,6 +191,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_agents_account_id_id"))
 
     op.drop_table("agents")
+    with op.batch_alter_table("usage", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_usage_day"))
+        batch_op.drop_index(batch_op.f("ix_usage_account_id_day"))
+
+    op.drop_table("usage")
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_events_account_id_id"))
 

@@ -1,0 +1,41 @@
+"""Counters: rate limits, quotas and usage, decided exactly for all workers (facade)."""
+
+from pathlib import Path
+
+from ragauth.counters.failover import FailoverCounters
+from ragauth.counters.interface import (
+    Admission,
+    Counters,
+    CountersUnavailable,
+    Peek,
+    UsageRow,
+    Window,
+)
+from ragauth.counters.lmdb_store import LmdbCounters
+from ragauth.counters.redis_store import RedisCounters
+
+__all__ = [
+    "Admission",
+    "Counters",
+    "CountersUnavailable",
+    "FailoverCounters",
+    "LmdbCounters",
+    "Peek",
+    "RedisCounters",
+    "UsageRow",
+    "Window",
+    "open_counters",
+]
+
+
+def open_counters(lmdb_path: Path, redis_url: str | None) -> Counters:
+    """Return the counters of this installation; files and connections open at the first use.
+
+    Without `redis_url` the hosts' processes share the file at `lmdb_path` (whose folder must
+    exist); with it hosts share Redis, and the file stands in while that is away. A malformed
+    `redis_url` raises ValueError.
+    """
+    counters = LmdbCounters(lmdb_path)
+    if redis_url is None:
+        return counters
+    return FailoverCounters(RedisCounters(redis_url), counters)

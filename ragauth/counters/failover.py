@@ -1,0 +1,182 @@
+"""Redis while it answers, the host's own LMDB file while it does not (a check never fails on it).
+
+Meanwhile each host counts alone, so an account may use a limit once on each host. Usage of both
+stores is saved, each under its own source, so nothing is lost or counted twice.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from ragauth.counters import forks
+from ragauth.counters.interface import (
+    Admission,
+    Counters,
+    CountersUnavailable,
+    Peek,
+    UsageRow,
+    Window,
+)
+from ragauth.counters.lmdb_store import LmdbCounters
+from ragauth.counters.redis_store import RedisCounters
+
+RETRY_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+class FailoverCounters:
+    """`Counters` of `primary`, or of `fallback` while that is away."""
+
+    def __init__(
+        self,
+        primary: RedisCounters,
+        fallback: LmdbCounters,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`monotonic` counts seconds and is the same for all processes of the host."""
+        self._primary = primary
+        self._fallback = fallback
+        self._monotonic = monotonic
+        self._primary_answers = True
+        self._retry_at = 0.0
+        self._switching = threading.Lock()
+        forks.register(self)
+
+    def before_fork(self) -> None:
+        """Do not fork in the middle of a switch: the child would inherit a lock nobody holds."""
+        self._switching.acquire()
+
+    def after_fork(self) -> None:
+        """Go on, in the parent and in the child."""
+        self._switching.release()
+
+    @property
+    def source_id(self) -> str:
+        return self._ask(lambda store: store.source_id)
+
+    def admit(
+        self,
+        account: bytes,
+        key: bytes,
+        environment: int,
+        minute_limit: int,
+        month_limit: int,
+        cost: int,
+        month: int,
+        day: int,
+        now_ms: int,
+    ) -> Admission | None:
+        return self._ask(
+            lambda store: store.admit(
+                account, key, environment, minute_limit, month_limit, cost, month, day, now_ms
+            )
+        )
+
+    def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
+        self._ask(lambda store: store.seed_month(account, environment, month, base_units))
+
+    def peek(self, account: bytes, environment: int, month: int, now_ms: int) -> Peek | None:
+        return self._ask(lambda store: store.peek(account, environment, month, now_ms))
+
+    def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
+        return self._ask(lambda store: store.hit(bucket, window_ms, now_ms, amount))
+
+    def read_window(self, bucket: bytes, window_ms: int, now_ms: int) -> Window:
+        return self._ask(lambda store: store.read_window(bucket, window_ms, now_ms))
+
+    def clear_window(self, bucket: bytes) -> None:
+        self._fallback.clear_window(bucket)
+        self._ask(lambda store: store.clear_window(bucket))
+
+    def changed_usage(self, limit: int) -> list[UsageRow]:
+        """Return rows of both stores: what the fallback counted must not wait for an outage."""
+        rows = self._fallback.changed_usage(limit)
+        room = limit - len(rows)
+        if room and self._is_primary_there():
+            try:
+                rows += self._primary.changed_usage(room)
+            except CountersUnavailable as error:
+                self._leave_primary(error)
+        return rows
+
+    def usage_saved(self, rows: Sequence[UsageRow]) -> None:
+        """Un-mark rows in the store they came from; while Redis is away its rows stay marked."""
+        own = self._fallback.source_id
+        self._fallback.usage_saved([row for row in rows if row.source_id == own])
+        others = [row for row in rows if row.source_id != own]
+        if others and self._is_primary_there():
+            try:
+                self._primary.usage_saved(others)
+            except CountersUnavailable as error:
+                self._leave_primary(error)
+
+    def acquire_lease(self, name: bytes, holder: bytes, ttl_ms: int, now_ms: int) -> bool:
+        """Take a lease of this host: each host has a file of its own whose usage must be saved."""
+        return self._fallback.acquire_lease(name, holder, ttl_ms, now_ms)
+
+    def forget_account(self, account: bytes) -> None:
+        self._fallback.forget_account(account)
+        self._ask(lambda store: store.forget_account(account))
+
+    def prune(self, now_ms: int, keep_days: int = 40) -> bool:
+        """Prune the file; Redis' keys have their own time to live."""
+        return self._fallback.prune(now_ms, keep_days)
+
+    def ping(self) -> None:
+        """Raise `CountersUnavailable` while Redis is away, although limits go on."""
+        if not self._is_primary_there():
+            raise CountersUnavailable("Redis does not answer; each host counts alone")
+        try:
+            self._primary.ping()
+        except CountersUnavailable as error:
+            self._leave_primary(error)
+            raise
+
+    def close(self) -> None:
+        self._primary.close()
+        self._fallback.close()
+
+    def _ask(self, question: Callable[[Counters], Result]) -> Result:
+        if self._is_primary_there():
+            try:
+                return question(self._primary)
+            except CountersUnavailable as error:
+                self._leave_primary(error)
+        return question(self._fallback)
+
+    def _is_primary_there(self) -> bool:
+        return self._primary_answers or self._try_primary()
+
+    def _leave_primary(self, error: CountersUnavailable) -> None:
+        with self._switching:
+            self._retry_at = self._monotonic() + RETRY_SECONDS
+            if not self._primary_answers:
+                return
+            # Before the switch: nobody may count in the fallback's months of an earlier outage.
+            self._fallback.begin_turn(int(self._monotonic() * 1000))
+            self._primary_answers = False
+        log.warning("Redis is away, this host counts alone: %s", error)
+
+    def _try_primary(self) -> bool:
+        """Ask Redis again, one thread at a time and once in `RETRY_SECONDS`; others do not wait."""
+        if self._monotonic() < self._retry_at or not self._switching.acquire(blocking=False):
+            return False
+        try:
+            if self._primary_answers:
+                return True
+            self._primary.resume()
+            self._primary_answers = True
+        except CountersUnavailable:
+            # Expected while the outage lasts; it was logged when it began.
+            self._fallback.begin_turn(int(self._monotonic() * 1000))
+            self._retry_at = self._monotonic() + RETRY_SECONDS
+            return False
+        finally:
+            self._switching.release()
+        log.warning("Redis is back, counting there again")
+        return True

@@ -1,0 +1,137 @@
+"""What every counter store answers: limits decided in one atomic step, usage kept until saved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal, NamedTuple, Protocol
+
+MINUTE_MS = 60_000
+#: A stored end further away than this many lengths was written by a clock that was wrong.
+PLAUSIBLE_LENGTHS = 2
+
+_LONGEST_RAW_NAME = 64
+
+
+class CountersUnavailable(Exception):
+    """The store cannot answer now: it is unreachable, full or damaged."""
+
+
+class Admission(NamedTuple):
+    """The answer to one question to `Counters.admit`; the numbers are those after it."""
+
+    refused_by: Literal["minute", "month"] | None
+    minute_used: int
+    minute_resets_at_ms: int
+    month_used: int
+
+
+class Peek(NamedTuple):
+    """What an account has used so far."""
+
+    minute_used: int
+    minute_resets_at_ms: int
+    month_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A fixed window: hits so far, and the Unix milliseconds at which it is over."""
+
+    count: int
+    resets_at_ms: int
+
+
+class UsageRow(NamedTuple):
+    """What one store has counted for one key on one day: its own totals, never a difference.
+
+    `source_id` names the lifetime of the store which these totals belong to. Totals of one source
+    only grow, so `max(saved, row)` for each source is exact however often a row is saved.
+    """
+
+    account: bytes
+    key: bytes
+    environment: int
+    day: int
+    requests: int
+    units: int
+    last_used_ms: int
+    source_id: str
+
+
+class Counters(Protocol):
+    """A store that decides limits for all workers at once.
+
+    Each `now_ms` is Unix milliseconds from the caller. Accounts and keys are 16 bytes, an
+    environment is 0 (live) or 1 (test), a month is yyyymm, a day yyyymmdd (UTC). Amounts, costs
+    and limits are not negative. Every method may raise `CountersUnavailable`.
+    """
+
+    @property
+    def source_id(self) -> str:
+        """The random hex name of this store's lifetime; a lost or emptied store gets a new one."""
+
+    def admit(
+        self,
+        account: bytes,
+        key: bytes,
+        environment: int,
+        minute_limit: int,
+        month_limit: int,
+        cost: int,
+        month: int,
+        day: int,
+        now_ms: int,
+    ) -> Admission | None:
+        """Count one request of `cost` units if both limits allow it; a refusal writes nothing.
+
+        The minute starts at the first counted request and lasts 60,000 ms. Where both limits
+        refuse, the answer is "month", since waiting for the minute would not help. None means that
+        the month is not known here: read it from the database, call `seed_month`, ask again.
+        """
+
+    def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
+        """Start the account's month at `base_units`, unless the store knows it already."""
+
+    def peek(self, account: bytes, environment: int, month: int, now_ms: int) -> Peek | None:
+        """Read without counting; None where the month is not known here."""
+
+    def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
+        """Add to a window that starts at its first hit and lasts `window_ms`."""
+
+    def read_window(self, bucket: bytes, window_ms: int, now_ms: int) -> Window:
+        """Read a window without adding to it; an untouched one would end `window_ms` from now."""
+
+    def clear_window(self, bucket: bytes) -> None:
+        """Forget a window, as after a successful login."""
+
+    def changed_usage(self, limit: int) -> list[UsageRow]:
+        """Return up to `limit` rows that changed since they were last saved, in fair turns."""
+
+    def usage_saved(self, rows: Sequence[UsageRow]) -> None:
+        """Un-mark the rows that have not changed since they were read."""
+
+    def acquire_lease(self, name: bytes, holder: bytes, ttl_ms: int, now_ms: int) -> bool:
+        """Take or extend a lease for `ttl_ms`; False while another holder has it."""
+
+    def forget_account(self, account: bytes) -> None:
+        """Drop the limits of a deleted account; usage that was not saved yet stays."""
+
+    def prune(self, now_ms: int, keep_days: int = 40) -> bool:
+        """Drop a bounded number of stale records; True while the pass is unfinished."""
+
+    def ping(self) -> None:
+        """Raise `CountersUnavailable` unless the store answers."""
+
+    def close(self) -> None:
+        """Let go of files and connections; a later call opens them again."""
+
+
+def previous_month(month: int) -> int:
+    """Return the month before a yyyymm month, as yyyymm."""
+    return month - 1 if month % 100 > 1 else month - 89
+
+
+def bounded_name(name: bytes) -> bytes:
+    """Return a short stand-in for a bucket or lease of any length; different for each name."""
+    # r and h keep a raw name from posing as the hash of another.
+    return b"r" + name if len(name) <= _LONGEST_RAW_NAME else b"h" + sha256(name).digest()

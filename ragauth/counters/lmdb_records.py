@@ -1,0 +1,42 @@
+"""How the LMDB store writes its records.
+
+Keys, all in the main tree so that one admission touches two neighbouring leaves:
+  a + account + environment               the account's minute and its last two months
+  a + account + environment + day + key   usage of a key on a day
+  d + that key                            marks this usage as not saved yet
+  w + bucket    a window                  l + name    a lease
+  s    source id                          t    turn of standing in
+"""
+
+import struct
+
+from ragauth.counters.interface import PLAUSIBLE_LENGTHS, Window
+
+#: Another value with every change below: a file of another layout is not read.
+LAYOUT = b"ragauth counters 1\n"
+
+#: turn, minute ends, minute used, newest month, its units, another month, its units
+ACCOUNT = struct.Struct("<IQQIQIQ")
+#: requests, units, last used, changed since it was saved
+USAGE = struct.Struct("<QQQ?")
+#: Big-endian, so that days sort.
+DAY = struct.Struct(">I")
+WINDOW = struct.Struct("<QQ")
+LEASE = struct.Struct("<Q")
+#: Turn of standing in (see `LmdbCounters.begin_turn`), monotonic ms at which it was last in use.
+TURN = struct.Struct("<IQ")
+
+SOURCE_KEY = b"s"
+TURN_KEY = b"t"
+ENVIRONMENTS = (b"\0", b"\1")
+ACCOUNT_KEY_BYTES = 18
+USAGE_KEY_BYTES = 38
+
+
+def read_window(record: bytes | None, window_ms: int, now_ms: int) -> Window:
+    """Return the window a record holds, or an untouched one where it is over."""
+    if record is not None:
+        ends, count = WINDOW.unpack(record)
+        if 0 < ends - now_ms <= window_ms * PLAUSIBLE_LENGTHS:
+            return Window(count, ends)
+    return Window(0, now_ms + window_ms)

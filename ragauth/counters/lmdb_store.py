@@ -1,0 +1,244 @@
+"""Counters of one host: one LMDB write transaction for each decision."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import lmdb
+
+from ragauth.counters import lmdb_sweep
+from ragauth.counters.interface import (
+    MINUTE_MS,
+    PLAUSIBLE_LENGTHS,
+    Admission,
+    Peek,
+    UsageRow,
+    Window,
+    bounded_name,
+)
+from ragauth.counters.lmdb_file import CHECK_EVERY_MS, INITIAL_MAP_BYTES, LmdbFile, Txn
+from ragauth.counters.lmdb_records import (
+    ACCOUNT,
+    DAY,
+    ENVIRONMENTS,
+    LEASE,
+    USAGE,
+    WINDOW,
+    read_window,
+)
+
+TURN_IDLE_MS = 10_000
+#: Records that one write transaction of a sweep touches: others wait for about a millisecond.
+STEP = 500
+
+_LONGEST_MINUTE_MS = MINUTE_MS * PLAUSIBLE_LENGTHS
+_new_tuple = tuple.__new__
+_pack_account = ACCOUNT.pack
+_unpack_account = ACCOUNT.unpack
+_pack_usage = USAGE.pack
+_unpack_usage = USAGE.unpack
+_pack_day = DAY.pack
+
+
+class LmdbCounters:
+    """`Counters` in a file that all processes of one host share; nothing is synced to the disk."""
+
+    def __init__(self, path: Path, map_bytes: int = INITIAL_MAP_BYTES) -> None:
+        self._file = LmdbFile(path, map_bytes)
+        self._sweep_from = b""
+        self._flush_from = b"d"
+
+    @property
+    def source_id(self) -> str:
+        self.ping()
+        return self._file.source_id
+
+    def admit(
+        self,
+        account: bytes,
+        key: bytes,
+        environment: int,
+        minute_limit: int,
+        month_limit: int,
+        cost: int,
+        month: int,
+        day: int,
+        now_ms: int,
+    ) -> Admission | None:
+        # Written out in one piece: each call and each closure would show in the price of a check.
+        file = self._file
+        account_key = b"a" + account + ENVIRONMENTS[environment]
+        with file.lock:
+            if not 0 <= now_ms - file.checked_ms < CHECK_EVERY_MS:
+                file.check(now_ms)
+            try:
+                with (file.env or file.open()).begin(None, None, True) as txn:
+                    record = txn.get(account_key)
+                    if record is None:
+                        return None
+                    turn, ends, used, newest, newest_units, older, older_units = _unpack_account(
+                        record
+                    )
+                    if turn != file.turn:
+                        return None
+                    if month == newest:
+                        spent = newest_units
+                    elif month == older:
+                        spent = older_units
+                    else:
+                        return None
+                    if not 0 < ends - now_ms <= _LONGEST_MINUTE_MS:
+                        ends = now_ms + MINUTE_MS
+                        used = 0
+                    if spent + cost > month_limit:
+                        return Admission("month", used, ends, spent)
+                    if used >= minute_limit:
+                        return Admission("minute", used, ends, spent)
+                    used += 1
+                    spent += cost
+                    if month == newest:
+                        newest_units = spent
+                    else:
+                        older_units = spent
+                    usage_key = account_key + _pack_day(day) + key
+                    usage = txn.get(usage_key)
+                    if usage is None:
+                        txn.put(usage_key, _pack_usage(1, cost, now_ms, True))
+                        txn.put(b"d" + usage_key, b"")
+                    else:
+                        requests, units, last_used_ms, changed = _unpack_usage(usage)
+                        if last_used_ms < now_ms:
+                            last_used_ms = now_ms
+                        txn.put(
+                            usage_key, _pack_usage(requests + 1, units + cost, last_used_ms, True)
+                        )
+                        if not changed:
+                            txn.put(b"d" + usage_key, b"")
+                    txn.put(
+                        account_key,
+                        _pack_account(turn, ends, used, newest, newest_units, older, older_units),
+                    )
+                # Half the price of Admission(…), whose __new__ is written in Python.
+                return _new_tuple(Admission, (None, used, ends, spent))
+            except lmdb.Error as error:
+                file.recover(error)
+        return self.admit(
+            account, key, environment, minute_limit, month_limit, cost, month, day, now_ms
+        )
+
+    def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
+        account_key = b"a" + account + ENVIRONMENTS[environment]
+
+        def seed(txn: Txn) -> None:
+            record = txn.get(account_key)
+            turn = self._file.turn
+            ends = used = newest = newest_units = older = older_units = 0
+            if record is not None:
+                found, ends, used, *months = _unpack_account(record)
+                if found >= turn:
+                    # Ahead: another process has begun a turn that this one has not noticed yet.
+                    turn = self._file.turn = found
+                    newest, newest_units, older, older_units = months
+            if month in (newest, older):
+                return
+            if month > newest:
+                older, older_units = newest, newest_units
+                newest, newest_units = month, base_units
+            else:
+                older, older_units = month, base_units
+            txn.put(
+                account_key,
+                _pack_account(turn, ends, used, newest, newest_units, older, older_units),
+            )
+
+        self._file.transact(seed)
+
+    def peek(self, account: bytes, environment: int, month: int, now_ms: int) -> Peek | None:
+        account_key = b"a" + account + ENVIRONMENTS[environment]
+        record = self._file.transact(lambda txn: txn.get(account_key), write=False, now_ms=now_ms)
+        if record is None:
+            return None
+        turn, ends, used, newest, newest_units, older, older_units = _unpack_account(record)
+        if turn != self._file.turn or month not in (newest, older):
+            return None
+        if not 0 < ends - now_ms <= _LONGEST_MINUTE_MS:
+            ends, used = now_ms + MINUTE_MS, 0
+        return Peek(used, ends, newest_units if month == newest else older_units)
+
+    def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
+        name = b"w" + bounded_name(bucket)
+
+        def count(txn: Txn) -> Window:
+            window = read_window(txn.get(name), window_ms, now_ms)
+            window = Window(window.count + amount, window.resets_at_ms)
+            txn.put(name, WINDOW.pack(window.resets_at_ms, window.count))
+            return window
+
+        return self._file.transact(count, now_ms=now_ms)
+
+    def read_window(self, bucket: bytes, window_ms: int, now_ms: int) -> Window:
+        name = b"w" + bounded_name(bucket)
+        return read_window(
+            self._file.transact(lambda txn: txn.get(name), write=False), window_ms, now_ms
+        )
+
+    def clear_window(self, bucket: bytes) -> None:
+        name = b"w" + bounded_name(bucket)
+        self._file.transact(lambda txn: txn.delete(name))
+
+    def changed_usage(self, limit: int) -> list[UsageRow]:
+        def read(txn: Txn) -> list[UsageRow]:
+            rows, self._flush_from = lmdb_sweep.changed_usage(
+                txn, limit, self._flush_from, self._file.source_id
+            )
+            return rows
+
+        return self._file.transact(read, write=False)
+
+    def usage_saved(self, rows: Sequence[UsageRow]) -> None:
+        for start in range(0, len(rows), STEP):
+            step = rows[start : start + STEP]
+            self._file.transact(partial(lmdb_sweep.unmark, rows=step, file=self._file))
+
+    def acquire_lease(self, name: bytes, holder: bytes, ttl_ms: int, now_ms: int) -> bool:
+        lease_key = b"l" + bounded_name(name)
+
+        def acquire(txn: Txn) -> bool:
+            lease = txn.get(lease_key)
+            if lease is not None:
+                left = LEASE.unpack_from(lease)[0] - now_ms
+                if 0 < left <= ttl_ms * PLAUSIBLE_LENGTHS and lease[LEASE.size :] != holder:
+                    return False
+            return txn.put(lease_key, LEASE.pack(now_ms + ttl_ms) + holder)
+
+        return self._file.transact(acquire, now_ms=now_ms)
+
+    def forget_account(self, account: bytes) -> None:
+        def forget(txn: Txn) -> None:
+            for environment in ENVIRONMENTS:
+                txn.delete(b"a" + account + environment)
+
+        self._file.transact(forget)
+
+    def prune(self, now_ms: int, keep_days: int = 40) -> bool:
+        def sweep(txn: Txn) -> bytes:
+            return lmdb_sweep.sweep(txn, self._sweep_from, STEP, now_ms, keep_days)
+
+        self._sweep_from = self._file.transact(sweep)
+        return self._sweep_from != b""
+
+    def begin_turn(self, monotonic_ms: int) -> None:
+        """Stand in for another store: distrust every month that was seeded in an earlier turn.
+
+        Between two turns the other store counted, so the months here are too low by then; the
+        database knows better. A turn is one for all processes of the host (the monotonic clock is
+        the host's) and ends when none of them has called this for `TURN_IDLE_MS`.
+        """
+
+        self._file.begin_turn(monotonic_ms, TURN_IDLE_MS)
+
+    def ping(self) -> None:
+        self._file.transact(lambda txn: txn.id(), write=False)
+
+    def close(self) -> None:
+        self._file.close()

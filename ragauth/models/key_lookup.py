@@ -1,0 +1,195 @@
+"""The one read of a key check: a prepared statement on a raw connection of each thread.
+
+SQLAlchemy Core compiles the SQL from the models once, so a renamed column cannot break it
+silently; the driver alone runs it. Nothing is remembered between two checks: a key that was
+revoked before the read began is refused.
+"""
+
+import os
+import threading
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from psycopg.adapt import Buffer, Loader
+from psycopg.pq import Format
+from sqlalchemy import Engine, Select, bindparam, select
+
+from ragauth import clock
+from ragauth.database import engine_options, prepare_sqlite_connection
+from ragauth.errors import ExternalServiceUnavailable
+from ragauth.models.accounts import Account
+from ragauth.models.agents import Agent
+from ragauth.models.api_keys import ApiKey
+
+# How long a process may take to notice that the first foreign keys were imported.
+_IMPORTED_RECHECK_SECONDS = 2.0
+
+
+class KeyFacts(NamedTuple):
+    """What the database says of a key and of its owner. Ids are the 16 bytes of a UUID."""
+
+    id: bytes
+    account_id: bytes | None
+    agent_id: bytes | None
+    kind: str
+    environment: str
+    scopes: str | None
+    allowed_ips: str | None
+    allowed_origins: str | None
+    is_enabled: bool
+    expires_at: datetime | None
+    is_revoked: bool
+    plan: str | None
+    account_status: str | None
+
+
+_KEY = (
+    select(
+        ApiKey.id,
+        ApiKey.account_id,
+        ApiKey.agent_id,
+        ApiKey.kind,
+        ApiKey.environment,
+        ApiKey.scopes,
+        ApiKey.allowed_ips,
+        ApiKey.allowed_origins,
+        ApiKey.is_enabled,
+        ApiKey.expires_at,
+        ApiKey.revoked_at.is_not(None),
+        Account.plan,
+        Account.status,
+    )
+    .outerjoin(Account, Account.id == ApiKey.account_id)
+    .where(ApiKey.digest == bindparam("digest"))
+)
+_AGENT = select(Agent.id).where(
+    Agent.id == bindparam("agent_id"), Agent.account_id == bindparam("account_id")
+)
+_ANY_IMPORTED = select(ApiKey.id).where(ApiKey.is_imported).exists().select()
+
+
+class KeyLookup:
+    """Finds keys by digest. Safe for threads and across a fork."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._local = threading.local()
+        self._key_sql = self._compile(_KEY)
+        self._agent_sql = self._compile(_AGENT)
+        self._imported_sql = self._compile(_ANY_IMPORTED)
+        self._has_imported = False
+        self._imported_checked_at = -_IMPORTED_RECHECK_SECONDS
+
+    def find_key(self, digest: bytes) -> KeyFacts | None:
+        """The key with this SHA-256; raises ExternalServiceUnavailable."""
+        rows = self._query(self._key_sql, {"digest": digest})
+        if not rows:
+            return None
+        row = rows[0]
+        return _from_sqlite(row) if self._is_sqlite else KeyFacts(*row)
+
+    def owns_agent(self, account_id: bytes, agent_id: bytes) -> bool:
+        parameter = bytes.hex if self._is_sqlite else _to_uuid
+        return bool(
+            self._query(
+                self._agent_sql,
+                {"account_id": parameter(account_id), "agent_id": parameter(agent_id)},
+            )
+        )
+
+    def has_imported_keys(self) -> bool:
+        """Whether keys of another system were ever imported; once true it stays so."""
+        if not self._has_imported:
+            now = clock.monotonic()
+            if now - self._imported_checked_at >= _IMPORTED_RECHECK_SECONDS:
+                self._has_imported = bool(self._query(self._imported_sql, {})[0][0])
+                self._imported_checked_at = now
+        return self._has_imported
+
+    def _compile(self, statement: Select[*tuple[Any, ...]]) -> str:
+        compiled = statement.compile(dialect=self._engine.dialect)
+        sql = str(compiled)
+        if self._is_sqlite:
+            # sqlite3 knows names too: one form of parameters for both drivers.
+            for name in compiled.positiontup or ():
+                sql = sql.replace("?", f":{name}", 1)
+        return sql
+
+    def _query(self, sql: str, parameters: dict[str, Any]) -> Sequence[tuple[Any, ...]]:
+        """All rows; a connection that was lost is opened again, once."""
+        try:
+            return self._execute(sql, parameters)
+        except self._engine.dialect.dbapi.Error:  # type: ignore[union-attr]
+            self._forget_connection()
+        try:
+            return self._execute(sql, parameters)
+        except self._engine.dialect.dbapi.Error as error:  # type: ignore[union-attr]
+            self._forget_connection()
+            raise ExternalServiceUnavailable from error
+
+    def _execute(self, sql: str, parameters: dict[str, Any]) -> Sequence[tuple[Any, ...]]:
+        rows: Sequence[tuple[Any, ...]]
+        local = self._local
+        connection = getattr(local, "connection", None)
+        if connection is None or local.pid != os.getpid():
+            connection = local.connection = self._connect()
+            local.pid = os.getpid()
+        if self._is_sqlite:
+            # To the end: a statement left half-read would hold on to an old snapshot.
+            rows = connection.execute(sql, parameters).fetchall()
+            return rows
+        rows = connection.execute(sql, parameters, prepare=True, binary=True).fetchall()
+        return rows
+
+    def _connect(self) -> Any:
+        """A connection outside the pool, in autocommit: each read sees what is committed now."""
+        dialect, url = self._engine.dialect, self._engine.url
+        arguments, keywords = dialect.create_connect_args(url)
+        keywords |= engine_options(str(url)).get("connect_args", {})
+        connection: Any = dialect.connect(*arguments, **keywords)
+        if self._is_sqlite:
+            connection.isolation_level = None
+            prepare_sqlite_connection(connection)
+        else:
+            connection.autocommit = True
+            connection.adapters.register_loader("uuid", _UuidBytesLoader)
+        return connection
+
+    def _forget_connection(self) -> None:
+        connection = getattr(self._local, "connection", None)
+        self._local.connection = None
+        if connection is not None and self._local.pid == os.getpid():
+            connection.close()
+
+
+class _UuidBytesLoader(Loader):
+    """A UUID as its 16 bytes: what the counters and the identifiers are made of."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
+
+
+def _to_uuid(identifier: bytes) -> uuid.UUID:
+    return uuid.UUID(bytes=identifier)
+
+
+def _from_sqlite(row: tuple[Any, ...]) -> KeyFacts:
+    """SQLite stores a UUID as 32 hex digits and a moment as text without a zone."""
+    key_id, account_id, agent_id, *facts, expires_at, is_revoked, plan, status = row
+    return KeyFacts._make(
+        (
+            bytes.fromhex(key_id),
+            account_id and bytes.fromhex(account_id),
+            agent_id and bytes.fromhex(agent_id),
+            *facts,
+            expires_at and datetime.fromisoformat(expires_at).replace(tzinfo=UTC),
+            is_revoked,
+            plan,
+            status,
+        )
+    )

@@ -1,0 +1,159 @@
+"""Usage: what each key was used for on each day, as absolute totals of each counter store."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Date, Index, String, case, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ragauth.database import Base
+from ragauth.extensions import db
+from ragauth.models.api_keys import ApiKey
+
+
+class Usage(Base):
+    """A store's own total for one key and day.
+
+    A total only grows, so saving it twice, late or from two processes changes nothing: the
+    larger one stays. No foreign key: what was used stays counted.
+    """
+
+    __tablename__ = "usage"
+    __table_args__ = (
+        Index(None, "account_id", "day"),
+        Index(None, "day"),
+    )
+
+    key_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    source: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account_id: Mapped[uuid.UUID]
+    environment: Mapped[str] = mapped_column(String(10))
+    requests: Mapped[int] = mapped_column(BigInteger)
+    units: Mapped[int] = mapped_column(BigInteger)
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What one store has counted for one key on one day, and when it counted last."""
+
+    source: str
+    account_id: uuid.UUID
+    key_id: uuid.UUID
+    environment: str
+    day: date
+    requests: int
+    units: int
+    last_used_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfKey:
+    """The sum over all stores for one key and day."""
+
+    account_id: uuid.UUID
+    key_id: uuid.UUID
+    environment: str
+    day: date
+    requests: int
+    units: int
+
+
+def save_totals(totals: Sequence[Total]) -> None:
+    """Raise the stored totals to these where they are larger; the keys' `last_used_at` too."""
+    insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
+    statement = insert(Usage)
+    # One order for all: two that save the same rows at once cannot wait for each other.
+    ordered = sorted(totals, key=lambda total: (total.key_id, total.day, total.source))
+    db.session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[Usage.key_id, Usage.day, Usage.source],
+            set_={
+                "requests": _larger(Usage.requests, statement.excluded.requests),
+                "units": _larger(Usage.units, statement.excluded.units),
+            },
+        ),
+        [
+            {
+                "key_id": total.key_id,
+                "day": total.day,
+                "source": total.source,
+                "account_id": total.account_id,
+                "environment": total.environment,
+                "requests": total.requests,
+                "units": total.units,
+            }
+            for total in ordered
+        ],
+    )
+    last_used: dict[uuid.UUID, datetime] = {}
+    for total in ordered:
+        last_used[total.key_id] = max(
+            total.last_used_at, last_used.get(total.key_id, total.last_used_at)
+        )
+    for key_id, moment in last_used.items():
+        db.session.execute(
+            update(ApiKey)
+            .where(
+                ApiKey.id == key_id,
+                (ApiKey.last_used_at.is_(None)) | (ApiKey.last_used_at < moment),
+            )
+            .values(last_used_at=moment)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _larger(stored: Any, offered: ColumnElement[int]) -> ColumnElement[int]:
+    return case((stored > offered, stored), else_=offered)
+
+
+def sum_units(account_id: uuid.UUID, *, environment: str, first_day: date, last_day: date) -> int:
+    """What an account has used in a span of days, both included."""
+    return int(
+        db.session.scalar(
+            select(func.coalesce(func.sum(Usage.units), 0)).where(
+                Usage.account_id == account_id,
+                Usage.environment == environment,
+                Usage.day.between(first_day, last_day),
+            )
+        )
+        or 0
+    )
+
+
+def list_days(
+    *,
+    account_id: uuid.UUID | None,
+    first_day: date,
+    last_day: date,
+    before: tuple[date, uuid.UUID] | None,
+    limit: int,
+) -> list[DayOfKey]:
+    """A row a day and key, the newest day first; `before` is where a further page goes on."""
+    query = (
+        select(
+            Usage.account_id,
+            Usage.key_id,
+            Usage.environment,
+            Usage.day,
+            func.sum(Usage.requests),
+            func.sum(Usage.units),
+        )
+        .where(Usage.day.between(first_day, last_day))
+        .group_by(Usage.account_id, Usage.key_id, Usage.environment, Usage.day)
+        .order_by(Usage.day.desc(), Usage.key_id.desc())
+        .limit(limit)
+    )
+    if account_id is not None:
+        query = query.where(Usage.account_id == account_id)
+    if before is not None:
+        day, key_id = before
+        query = query.where((Usage.day < day) | ((Usage.day == day) & (Usage.key_id < key_id)))
+    return [
+        DayOfKey(account, key, environment, day, int(requests), int(units))
+        for account, key, environment, day, requests, units in db.session.execute(query)
+    ]

@@ -1,0 +1,57 @@
+"""Where passwords are hashed: one thread of low priority a process, with few places to wait.
+
+bcrypt gives up the GIL, so a flood of logins would take every core and every thread of the
+process. It gets one thread that yields to all else, and what finds no place is told so at once.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from ragauth.errors import RateLimitExceeded
+
+T = TypeVar("T")
+
+# One is hashed while two wait: at cost 12 a wait of half a second at most.
+PLACES = 3
+_LOWEST_PRIORITY = 19
+
+
+class HashingGate:
+    """Runs slow hashes one after another. Safe for threads and across a fork."""
+
+    def __init__(self, places: int = PLACES) -> None:
+        self._places = places
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._free = threading.BoundedSemaphore(places)
+        self._executor: ThreadPoolExecutor | None = None
+
+    def run(self, work: Callable[[], T]) -> T:
+        """The result of `work`; raises RateLimitExceeded at once when every place is taken."""
+        executor = self._executor_of_this_process()
+        free = self._free
+        if not free.acquire(blocking=False):
+            raise RateLimitExceeded(1, "Too many logins at the moment; try again shortly")
+        try:
+            return executor.submit(work).result()
+        finally:
+            free.release()
+
+    def _executor_of_this_process(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._executor is None or self._pid != os.getpid():
+                # Threads do not survive a fork; the parent's places are not this process's.
+                self._free = threading.BoundedSemaphore(self._places)
+                self._executor = ThreadPoolExecutor(1, "hashing", initializer=_yield_to_all_else)
+                self._pid = os.getpid()
+            return self._executor
+
+
+def _yield_to_all_else() -> None:
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+
+
+hashing_gate = HashingGate()

@@ -1,0 +1,197 @@
+"""Rate limits and quotas: decided by the counters, exactly, for all workers at once."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from flask import current_app
+
+from ragauth import clock
+from ragauth.counters import Counters, CountersUnavailable
+from ragauth.errors import (
+    ExternalServiceUnavailable,
+    RagauthError,
+    RateLimitExceeded,
+    UsageLimitExceeded,
+)
+from ragauth.services.plans import Plan, plan_of
+
+ENVIRONMENTS = ("live", "test")
+_DAY_MS = 86_400_000
+
+LoadMonthUnits = Callable[[uuid.UUID, str, int], int]
+
+
+class Span(NamedTuple):
+    """Where a moment lies in the calendar (UTC): its day, its month and that month's bounds."""
+
+    day: int
+    month: int
+    month_seconds: int
+    month_ends_ms: int
+
+
+class LimitState(NamedTuple):
+    """How much of its plan an account has used, after the request that asked. In seconds."""
+
+    plan: Plan
+    minute_used: int
+    minute_resets_in: int
+    month_used: int
+    month_resets_in: int
+    span: Span
+
+    @property
+    def month_resets_at(self) -> datetime:
+        return clock.from_ms(self.span.month_ends_ms)
+
+    @property
+    def minute_remaining(self) -> int:
+        return max(0, self.plan.requests_per_minute - self.minute_used)
+
+    @property
+    def month_remaining(self) -> int:
+        return max(0, self.plan.requests_per_month - self.month_used)
+
+
+class Limits:
+    """The limits of all accounts. Live and test keys are counted apart."""
+
+    def __init__(
+        self, counters: Counters, plans: Mapping[str, Plan], load_month_units: LoadMonthUnits
+    ) -> None:
+        self.counters = counters
+        self._plans = plans
+        self._load_month_units = load_month_units
+        self._span_day = -1
+        self._span = span_of(0)
+
+    def admit(
+        self, account_id: bytes, key_id: bytes, environment: str, plan_name: str | None, cost: int
+    ) -> tuple[RagauthError | None, LimitState]:
+        """Count one request of `cost` units, or refuse it and count nothing.
+
+        Raises ExternalServiceUnavailable when nothing can count.
+        """
+        plan = plan_of(plan_name, self._plans)
+        now_ms = clock.now_ns() // 1_000_000
+        span = self._span_at(now_ms)
+        environment_index = ENVIRONMENTS.index(environment)
+        try:
+            while True:
+                admission = self.counters.admit(
+                    account_id,
+                    key_id,
+                    environment_index,
+                    plan.requests_per_minute,
+                    plan.requests_per_month,
+                    cost,
+                    span.month,
+                    span.day,
+                    now_ms,
+                )
+                if admission is not None:
+                    break
+                self._seed(account_id, environment_index, span.month)
+        except CountersUnavailable as error:
+            raise ExternalServiceUnavailable from error
+        refused_by, minute_used, minute_resets_at_ms, month_used = admission
+        state = _state(plan, minute_used, minute_resets_at_ms, month_used, span, now_ms)
+        if refused_by is None:
+            return None, state
+        return _refusal(refused_by, state), state
+
+    def peek(self, account_id: bytes, environment: str, plan_name: str | None) -> LimitState:
+        """What is used so far, without counting; raises ExternalServiceUnavailable."""
+        plan = plan_of(plan_name, self._plans)
+        now_ms = clock.now_ns() // 1_000_000
+        span = self._span_at(now_ms)
+        environment_index = ENVIRONMENTS.index(environment)
+        try:
+            while True:
+                peek = self.counters.peek(account_id, environment_index, span.month, now_ms)
+                if peek is not None:
+                    break
+                self._seed(account_id, environment_index, span.month)
+        except CountersUnavailable as error:
+            raise ExternalServiceUnavailable from error
+        return _state(plan, *peek, span, now_ms)
+
+    def _seed(self, account_id: bytes, environment_index: int, month: int) -> None:
+        """Start a month, or a lost store, at what the database knows."""
+        units = self._load_month_units(
+            uuid.UUID(bytes=account_id), ENVIRONMENTS[environment_index], month
+        )
+        self.counters.seed_month(account_id, environment_index, month, units)
+
+    def _span_at(self, now_ms: int) -> Span:
+        day = now_ms // _DAY_MS
+        if day != self._span_day:
+            self._span = span_of(now_ms)
+            self._span_day = day
+        return self._span
+
+
+def current_limits() -> Limits:
+    """The limits of the running application."""
+    limits: Limits = current_app.extensions["ragauth_limits"]
+    return limits
+
+
+def span_of(now_ms: int) -> Span:
+    today = clock.from_ms(now_ms)
+    month_begins = today.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    month_ends = (month_begins + timedelta(days=31)).replace(day=1)
+    return Span(
+        day=today.year * 10_000 + today.month * 100 + today.day,
+        month=today.year * 100 + today.month,
+        month_seconds=int((month_ends - month_begins).total_seconds()),
+        month_ends_ms=int(month_ends.timestamp() * 1000),
+    )
+
+
+def _state(
+    plan: Plan,
+    minute_used: int,
+    minute_resets_at_ms: int,
+    month_used: int,
+    span: Span,
+    now_ms: int,
+) -> LimitState:
+    return LimitState(
+        plan,
+        minute_used,
+        _seconds_up(minute_resets_at_ms - now_ms),
+        month_used,
+        _seconds_up(span.month_ends_ms - now_ms),
+        span,
+    )
+
+
+def _seconds_up(milliseconds: int) -> int:
+    """Whole seconds after which it is certainly over."""
+    return max(0, -(-milliseconds // 1000))
+
+
+def _refusal(refused_by: str, state: LimitState) -> RagauthError:
+    if refused_by == "minute":
+        resets_at = clock.now() + timedelta(seconds=state.minute_resets_in)
+        return RateLimitExceeded(
+            state.minute_resets_in,
+            "Too many requests in a minute",
+            details={
+                "limit": "requests_per_minute",
+                "size": state.plan.requests_per_minute,
+                "resets_at": clock.format_time(resets_at),
+            },
+        )
+    return UsageLimitExceeded(
+        "The plan's monthly quota is used up",
+        details={
+            "limit": "requests_per_month",
+            "size": state.plan.requests_per_month,
+            "resets_at": clock.format_time(state.month_resets_at),
+        },
+        headers={"Retry-After": str(max(1, state.month_resets_in))},
+    )

@@ -1,0 +1,33 @@
+"""What one application needs at hand: its plans, its counters, its key checker."""
+
+import uuid
+
+from flask import Flask
+
+from ragauth.config import Settings
+from ragauth.counters import open_counters
+from ragauth.extensions import db
+from ragauth.models.key_lookup import KeyLookup
+from ragauth.services import usage
+from ragauth.services.key_check import KeyChecker
+from ragauth.services.limits import Limits
+from ragauth.services.plans import load_plans
+
+COUNTERS_FILE = "counters"
+
+
+def init_services(app: Flask, settings: Settings) -> None:
+    """Make them and put them where the services look. Opens nothing: a fork may follow."""
+
+    def load_month_units(account_id: uuid.UUID, environment: str, month: int) -> int:
+        with app.app_context():
+            return usage.month_units(account_id, environment, month)
+
+    plans = load_plans(settings.plans_file)
+    counters = open_counters(settings.instance_dir / COUNTERS_FILE, settings.redis_url)
+    limits = Limits(counters, plans, load_month_units)
+    with app.app_context():
+        lookup = KeyLookup(db.engine)
+    app.extensions["ragauth_plans"] = plans
+    app.extensions["ragauth_limits"] = limits
+    app.extensions["ragauth_key_checker"] = KeyChecker(lookup, limits, settings.key_brand)

@@ -1,0 +1,99 @@
+"""Usage: from the counters to the database in absolute totals, and back out for charts."""
+
+import logging
+import os
+import uuid
+from datetime import date, timedelta
+
+from ragauth import clock, transaction
+from ragauth.counters import Counters, CountersUnavailable, UsageRow
+from ragauth.models import usage as rows
+from ragauth.models.usage import DayOfKey, Total
+from ragauth.services.limits import ENVIRONMENTS, current_limits
+
+log = logging.getLogger("ragauth")
+
+_BATCH = 1_000
+_LEASE = b"usage"
+_LEASE_MS = 5_000
+
+
+def save_usage(counters: Counters) -> int:
+    """Save what was counted since the last time; returns how many totals.
+
+    Absolute totals: repeating it, or doing it in two processes at once, changes nothing.
+    """
+    saved = 0
+    while True:
+        changed = counters.changed_usage(_BATCH)
+        if not changed:
+            return saved
+        with transaction.unit_of_work():
+            rows.save_totals([_to_total(row) for row in changed])
+        # After the commit: a crash in between saves them once more, which changes nothing.
+        counters.usage_saved(changed)
+        saved += len(changed)
+        if len(changed) < _BATCH:
+            return saved
+
+
+def save_usage_in_turn(counters: Counters) -> None:
+    """Save usage if this process's turn it is; of all workers one does it at a time."""
+    holder = os.getpid().to_bytes(8, "big")
+    now_ms = clock.now_ns() // 1_000_000
+    if counters.acquire_lease(_LEASE, holder, _LEASE_MS, now_ms):
+        save_usage(counters)
+        counters.prune(now_ms)
+
+
+def month_units(account_id: uuid.UUID, environment: str, month: int) -> int:
+    """What the database knows of an account's month (yyyymm), for a store that does not."""
+    save_usage(current_limits().counters)
+    first_day = date(month // 100, month % 100, 1)
+    last_day = (first_day + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    with transaction.read_only():
+        return rows.sum_units(
+            account_id, environment=environment, first_day=first_day, last_day=last_day
+        )
+
+
+def bring_up_to_date() -> None:
+    """Save what is counted before it is read; without the counters the last state is shown."""
+    try:
+        save_usage(current_limits().counters)
+    except CountersUnavailable as error:
+        log.warning("usage may lag behind", extra={"cause": type(error).__name__})
+
+
+def list_usage(
+    *,
+    account_id: uuid.UUID | None,
+    first_day: date,
+    last_day: date,
+    before: tuple[date, uuid.UUID] | None,
+    limit: int,
+) -> tuple[list[DayOfKey], tuple[date, uuid.UUID] | None]:
+    """A row a day and key, the newest day first, and where the next page goes on."""
+    found = rows.list_days(
+        account_id=account_id,
+        first_day=first_day,
+        last_day=last_day,
+        before=before,
+        limit=limit + 1,
+    )
+    items = found[:limit]
+    follows = (items[-1].day, items[-1].key_id) if len(found) > limit else None
+    return items, follows
+
+
+def _to_total(row: UsageRow) -> Total:
+    return Total(
+        source=row.source_id,
+        account_id=uuid.UUID(bytes=row.account),
+        key_id=uuid.UUID(bytes=row.key),
+        environment=ENVIRONMENTS[row.environment],
+        day=date(row.day // 10_000, row.day // 100 % 100, row.day % 100),
+        requests=row.requests,
+        units=row.units,
+        last_used_at=clock.from_ms(row.last_used_ms),
+    )

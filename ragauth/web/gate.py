@@ -1,0 +1,212 @@
+"""The gate: answers the plain cases of `authorize` and `keys/verify` before Flask is asked.
+
+It asks the same checker, renders with the same functions and adds the same headers as the
+routes do. Whatever is not plain (a fault in the question, no credential, a JWT, plain HTTP
+where HTTPS is required) goes on to the application, whose answer it is then.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from http import HTTPStatus
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+
+from ragauth.config import MAX_BODY_BYTES, Settings
+from ragauth.errors import InvalidRequest, RagauthError
+from ragauth.security.identifiers import ACCOUNT, AGENT, decode_id, encode_bytes
+from ragauth.security.scopes import KEY_SCOPES, VERIFY
+from ragauth.services.key_check import SERVICE_KINDS, KeyChecker, KeyVerdict, Question
+from ragauth.web.authorize_query import parse_authorize_query
+from ragauth.web.credentials import is_token_shaped, presented_key
+from ragauth.web.envelope import JSON_TYPE, encode_json
+from ragauth.web.error_handlers import answer_to
+from ragauth.web.key_answers import Answer, authorize_answer, verify_body
+from ragauth.web.request_log import (
+    ALWAYS,
+    NEVER_STORED,
+    is_authorize,
+    request_id_of,
+    write_request_line,
+)
+from ragauth.web.usage_saver import UsageSaver
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_VERIFY_PATHS = frozenset({"/api/v1/keys/verify", "/api/v1/keys/verify/"})
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
+_JSON = ("Content-Type", JSON_TYPE)
+
+Ask = Callable[["WSGIEnvironment"], tuple[Answer, KeyVerdict] | None]
+
+
+class Gate:
+    """A WSGI application in front of another."""
+
+    def __init__(self, app: Flask, *, serves: bool) -> None:
+        settings: Settings = app.extensions["ragauth"]
+        self._app: WSGIApplication = app.wsgi_app
+        self._checker: KeyChecker = app.extensions["ragauth_key_checker"]
+        self._require_https = settings.require_https
+        self._usage_saver = UsageSaver(app) if serves else None
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        if self._usage_saver is not None:
+            self._usage_saver.ensure_started()
+        path = environ["PATH_INFO"]
+        ask: Ask | None = None
+        if is_authorize(path):
+            ask = self._authorize
+        elif path in _VERIFY_PATHS and environ["REQUEST_METHOD"] == "POST":
+            ask = self._verify
+        if ask is None or (self._require_https and environ["wsgi.url_scheme"] != "https"):
+            return self._app(environ, start_response)
+        started_at = time.perf_counter()
+        request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID"))
+        account_id = None
+        try:
+            asked = ask(environ)
+        except Exception as error:  # as in Flask: whatever happens has an answer in the envelope
+            answer = answer_to(error, request_id)
+        else:
+            if asked is None:
+                return self._app(environ, start_response)
+            answer, verdict = asked
+            if verdict.key is not None and verdict.key.account_id is not None:
+                account_id = encode_bytes(ACCOUNT, verdict.key.account_id)
+        write_request_line(
+            request_id=request_id,
+            method=environ["REQUEST_METHOD"],
+            path=path,
+            status=answer.status,
+            started_at=started_at,
+            ip=environ.get("REMOTE_ADDR"),
+            account_id=account_id,
+        )
+        start_response(
+            _STATUS_LINES[answer.status],
+            [
+                *answer.headers,
+                ("X-Request-Id", request_id),
+                *ALWAYS,
+                NEVER_STORED,
+                ("Content-Length", str(len(answer.body))),
+            ],
+        )
+        return () if environ["REQUEST_METHOD"] == "HEAD" else (answer.body,)
+
+    def _authorize(self, environ: "WSGIEnvironment") -> tuple[Answer, KeyVerdict] | None:
+        key = _plain_key(environ)
+        if key is None:
+            return None
+        try:
+            parameters = parse_authorize_query(environ.get("QUERY_STRING", ""))
+        except InvalidRequest:
+            return None
+        verdict = self._checker.check(
+            key,
+            Question(
+                scope=parameters.scope,
+                agent_id=parameters.agent_id,
+                cost=parameters.cost,
+                client_ip=environ.get("REMOTE_ADDR"),
+                origin=environ.get("HTTP_ORIGIN"),
+            ),
+        )
+        return authorize_answer(verdict, limit_status=parameters.limit_status), verdict
+
+    def _verify(self, environ: "WSGIEnvironment") -> tuple[Answer, KeyVerdict] | None:
+        service_key = _plain_key(environ)
+        if service_key is None or environ.get("CONTENT_TYPE") != JSON_TYPE:
+            return None
+        length = environ.get("CONTENT_LENGTH") or ""
+        if not length.isdecimal() or not 0 < int(length) <= MAX_BODY_BYTES:
+            return None
+        asker = self._checker.check(
+            service_key,
+            Question(
+                kinds=SERVICE_KINDS,
+                scope=VERIFY,
+                client_ip=environ.get("REMOTE_ADDR"),
+                origin=environ.get("HTTP_ORIGIN"),
+            ),
+        )
+        if asker.refusal is not None:
+            return None
+        body = environ["wsgi.input"].read(int(length))
+        asked = _plain_question(body)
+        if asked is None:
+            # The application reads it once more, and words its faults.
+            environ["wsgi.input"] = BytesIO(body)
+            return None
+        verdict = self._checker.check(*asked)
+        answer = Answer(200, [_JSON], encode_json({"data": verify_body(verdict)}))
+        return answer, asker
+
+
+def _plain_key(environ: "WSGIEnvironment") -> str | None:
+    """The one API key of a request; None where the application must word what is wrong."""
+    try:
+        key = presented_key(environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_X_API_KEY"))
+    except RagauthError:
+        return None
+    return None if is_token_shaped(key) else key
+
+
+def _plain_question(body: bytes) -> tuple[str, Question] | None:
+    """What `verify` is asked; None for whatever the schema must look at."""
+    try:
+        pairs: Any = json.loads(body, object_pairs_hook=tuple)
+    except (ValueError, RecursionError):
+        return None
+    if not body.isascii() or b"\\" in body or not isinstance(pairs, tuple):
+        return None
+    fields: dict[str, Any] = {
+        "key": None,
+        "scope": None,
+        "agent_id": None,
+        "cost": 1,
+        "client_ip": None,
+        "origin": None,
+    }
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names) or not fields.keys() >= set(names):
+        return None
+    fields.update(pairs)
+    key, cost = fields["key"], fields["cost"]
+    if (
+        type(key) is not str
+        or len(key) > 4096
+        or type(cost) is not int
+        or not 0 <= cost <= 10_000
+        or (fields["scope"] is not None and fields["scope"] not in KEY_SCOPES)
+        or not _is_short_text(fields["client_ip"], 100)
+        or not _is_short_text(fields["origin"], 1000)
+    ):
+        return None
+    try:
+        agent_id = None if fields["agent_id"] is None else _decode_agent(fields["agent_id"])
+    except (ValueError, TypeError, AttributeError):
+        return None
+    return key, Question(
+        scope=fields["scope"],
+        agent_id=agent_id,
+        cost=cost,
+        client_ip=fields["client_ip"],
+        origin=fields["origin"],
+    )
+
+
+def _is_short_text(value: object, maximum: int) -> bool:
+    return value is None or (type(value) is str and len(value) <= maximum)
+
+
+@lru_cache(maxsize=4096)
+def _decode_agent(text: str) -> bytes:
+    return decode_id(AGENT, text).bytes

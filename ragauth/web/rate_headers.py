@@ -1,0 +1,28 @@
+"""What is left of a plan, as headers (draft-ietf-httpapi-ratelimit-headers-10)."""
+
+from functools import lru_cache
+
+from ragauth.services.limits import LimitState
+from ragauth.services.plans import Plan
+
+
+def rate_headers(state: LimitState) -> list[tuple[str, str]]:
+    """`RateLimit-Policy` names both quotas (q) and their windows (w, seconds); `RateLimit`
+    says what remains (r) and in how many seconds it is renewed (t).
+    """
+    return [
+        ("RateLimit-Policy", _policy(state.plan, state.span.month_seconds)),
+        (
+            "RateLimit",
+            f'"minute";r={state.minute_remaining};t={state.minute_resets_in},'
+            f' "month";r={state.month_remaining};t={state.month_resets_in}',
+        ),
+    ]
+
+
+@lru_cache(maxsize=256)
+def _policy(plan: Plan, month_seconds: int) -> str:
+    return (
+        f'"minute";q={plan.requests_per_minute};w=60,'
+        f' "month";q={plan.requests_per_month};w={month_seconds}'
+    )

@@ -1,0 +1,43 @@
+"""The background thread that saves usage each second, one in each worker, one at work at a time."""
+
+import logging
+import os
+import threading
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from ragauth.counters import CountersUnavailable
+from ragauth.services.limits import current_limits
+from ragauth.services.usage import save_usage_in_turn
+
+log = logging.getLogger("ragauth")
+
+INTERVAL_SECONDS = 1.0
+
+
+class UsageSaver:
+    """Starts with the process's first request: a thread does not survive a fork."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+        self._pid = 0
+
+    def ensure_started(self) -> None:
+        if self._pid == os.getpid():
+            return
+        with self._lock:
+            if self._pid != os.getpid():
+                threading.Thread(target=self._run, name="usage", daemon=True).start()
+                self._pid = os.getpid()
+
+    def _run(self) -> None:
+        never = threading.Event()
+        while not never.wait(INTERVAL_SECONDS):
+            with self._app.app_context():
+                try:
+                    save_usage_in_turn(current_limits().counters)
+                except (SQLAlchemyError, CountersUnavailable) as error:
+                    # Nothing is lost: the totals wait in the counters for the next turn.
+                    log.warning("usage was not saved", extra={"cause": type(error).__name__})
