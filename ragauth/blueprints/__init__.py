@@ -4,6 +4,7 @@ from flask import Blueprint, Flask
 
 from ragauth.blueprints.agents import agents
 from ragauth.blueprints.auth import auth
+from ragauth.blueprints.internal import internal
 from ragauth.blueprints.keys import check, manage
 from ragauth.blueprints.ops import ops
 
@@ -12,6 +13,7 @@ BLUEPRINTS: tuple[tuple[Blueprint, str], ...] = (
     (manage, "/api/auth"),
     (agents, "/api/agents"),
     (check, "/api/v1"),
+    (internal, "/api/v1/internal"),
     (ops, "/"),
 )
 

@@ -4,9 +4,10 @@ from flask import Flask
 
 from ragauth.cli.accounts import accounts
 from ragauth.cli.cleanup import cleanup
+from ragauth.cli.keys import keys
 from ragauth.cli.service_keys import service_keys
 
 
 def register_commands(app: Flask) -> None:
-    for command in (accounts, service_keys, cleanup):
+    for command in (accounts, keys, service_keys, cleanup):
         app.cli.add_command(command)

@@ -13,9 +13,8 @@ from ragauth.models.accounts import ACTIVE, SUSPENDED
 from ragauth.schemas.account_fields import Email, NewPassword, Username
 from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.fields import Text
-from ragauth.security.identifiers import ACCOUNT, decode_id
+from ragauth.services import account_administration as administration
 from ragauth.services import accounts as service
-from ragauth.services import plans
 from ragauth.services.audit import OPERATOR
 
 accounts = AppGroup("accounts", help="Create, show, suspend and resume accounts; set a plan.")
@@ -54,8 +53,9 @@ def create(
             confirmation_prompt=True,
             type=FieldType("password", NewPassword()),
         )
-    _require_plan(plan)
     with command_transaction():
+        if plan is not None:
+            administration.require_plan(plan)
         account = service.create_account(
             email=email,
             password=password,
@@ -97,35 +97,24 @@ def resume(account: str) -> None:
 @click.argument("plan")
 def set_plan(account: str, plan: str) -> None:
     """Put an account on another plan."""
-    _require_plan(plan)
     with command_transaction():
-        found = service.set_plan(account_id=_find(account).id, plan=plan)
+        found = administration.set_plan(account_id=_find(account).id, plan=plan)
         message = f"{found.email} has the plan {found.plan}"
     click.echo(message)
 
 
 def _set_status(account: str, status: str) -> None:
     with command_transaction():
-        found = service.set_status(account_id=_find(account).id, status=status)
+        found = administration.set_status(account_id=_find(account).id, status=status)
         message = f"{found.email} is {found.status}"
     click.echo(message)
 
 
 def _find(account: str) -> Account:
-    if "@" in account:
-        found = service.find_account_by_email(email=account)
-        if found is None:
-            raise NotFound(f"there is no account {account}")
-        return found
-    try:
-        return service.get_account(account_id=decode_id(ACCOUNT, account))
-    except (ValueError, NotFound) as error:
-        raise NotFound(f"there is no account {account}") from error
-
-
-def _require_plan(plan: str | None) -> None:
-    if plan is not None and plan not in plans.current_plans():
-        raise click.BadParameter(f"there is no plan {plan!r}", param_hint="plan")
+    found = administration.find(account)
+    if found is None:
+        raise NotFound(f"there is no account {account}")
+    return found
 
 
 def _describe(account: Account) -> dict[str, object]:

@@ -109,12 +109,15 @@ def list_keys(
     *,
     agent_id: uuid.UUID | None,
     include_revoked: bool,
+    idle_since: datetime | None,
     limit: int,
     cursor: uuid.UUID | None,
 ) -> Page[ApiKey]:
     query = _of_account(account_id, include_revoked=include_revoked)
     if agent_id is not None:
         query = query.where(ApiKey.agent_id == agent_id)
+    if idle_since is not None:
+        query = query.where(func.coalesce(ApiKey.last_used_at, ApiKey.created_at) <= idle_since)
     return paginate(query, ApiKey.id, limit=limit, cursor=cursor)
 
 

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import CursorResult, Delete, Select, Update
@@ -55,10 +56,10 @@ def count_changed(statement: Update | Delete) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A part of a list, newest first; `next_cursor` is the id to go on from, if more follow."""
+    """A part of a list, newest first; `next_cursor` tells where to go on, if more follows."""
 
     items: list[T]
-    next_cursor: uuid.UUID | None
+    next_cursor: uuid.UUID | tuple[date, uuid.UUID] | None
 
 
 def paginate(

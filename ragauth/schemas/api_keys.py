@@ -5,7 +5,17 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from ragauth.schemas.base import PageQuery, RequestSchema
-from ragauth.schemas.fields import Choice, Flag, Id, Items, Moment, QueryFlag, Text, Whole
+from ragauth.schemas.fields import (
+    Choice,
+    Flag,
+    Id,
+    Items,
+    Moment,
+    QueryFlag,
+    QueryWhole,
+    Text,
+    Whole,
+)
 from ragauth.schemas.key_fields import Network, Origin
 from ragauth.security.identifiers import AGENT, KEY
 from ragauth.security.scopes import KEY_SCOPES
@@ -92,6 +102,7 @@ class AgentKeysQuery(PageQuery):
 
 class KeysQuery(AgentKeysQuery):
     agent_id = Id(AGENT, load_default=None)
+    idle_days = QueryWhole(minimum=0, maximum=3650, load_default=None)
 
 
 class KeyQuery(RequestSchema):

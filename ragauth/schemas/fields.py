@@ -3,13 +3,13 @@
 import re
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from marshmallow import ValidationError, fields
 
 from ragauth.clock import format_time
-from ragauth.security.identifiers import decode_id, decode_suffix, encode_id
+from ragauth.security.identifiers import decode_id, decode_suffix, encode_id, encode_suffix
 
 _MESSAGES = {"required": "Required", "null": "May not be null", "invalid": "Not a valid value"}
 
@@ -185,3 +185,40 @@ class Cursor(fields.Field[uuid.UUID]):
             return decode_suffix(value)
         except ValueError as error:
             raise self.make_error("invalid") from error
+
+
+class Day(fields.Field[date]):
+    """A day of the calendar, `2026-01-31`."""
+
+    default_error_messages = {**_MESSAGES, "invalid": "Must be a day such as 2026-01-31"}
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
+    ) -> date:
+        if not isinstance(value, str) or re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.A) is None:
+            raise self.make_error("invalid")
+        try:
+            return date.fromisoformat(value)
+        except ValueError as error:
+            raise self.make_error("invalid") from error
+
+
+class DayCursor(Cursor):
+    """Where a page of days and keys goes on: the last day and id of the page before."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        day, _, suffix = value.partition(".")
+        try:
+            return date.fromisoformat(day), super()._deserialize(suffix, *args, **kwargs)
+        except ValueError as error:
+            raise self.make_error("invalid") from error
+
+
+def encode_cursor(cursor: uuid.UUID | tuple[date, uuid.UUID] | None) -> str | None:
+    """What Cursor and DayCursor load again."""
+    if cursor is None:
+        return None
+    if isinstance(cursor, tuple):
+        day, identifier = cursor
+        return f"{day.isoformat()}.{encode_suffix(identifier.int)}"
+    return encode_suffix(cursor.int)

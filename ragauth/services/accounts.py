@@ -11,7 +11,6 @@ from ragauth.errors import (
     EmailTaken,
     InvalidLogin,
     InvalidRequest,
-    NotFound,
     UsernameTaken,
     WrongPassword,
 )
@@ -20,13 +19,13 @@ from ragauth.models import Account
 from ragauth.models import accounts as rows
 from ragauth.models import api_keys as key_rows
 from ragauth.models.accounts import ACTIVE, DELETED, SUSPENDED
-from ragauth.models.base import Page, flush
+from ragauth.models.base import flush
 from ragauth.security import passwords as password_rules
 from ragauth.security.emails import canonical_email, canonical_username
 from ragauth.security.identifiers import new_uuid
 from ragauth.services import api_keys, audit, passwords, plans, sessions
 from ragauth.services.access_tokens import TokenPair
-from ragauth.services.audit import OPERATOR, Client, EventName
+from ragauth.services.audit import Client, EventName
 from ragauth.services.passwords import StoredPassword
 
 _CONFLICTS = {
@@ -181,61 +180,3 @@ def delete_account(*, account_id: uuid.UUID, password: str, client: Client) -> N
     account.username = account.username_canonical = account.name = None
     account.password_hash = account.password_scheme = None
     audit.record(EventName.ACCOUNT_DELETED, account_id=account_id, client=client)
-
-
-# --- operators ---------------------------------------------------------------------------------
-
-
-def get_account(*, account_id: uuid.UUID) -> Account:
-    """Raises NotFound."""
-    account = rows.find_account(account_id)
-    if account is None:
-        raise NotFound
-    return account
-
-
-def find_account_by_email(*, email: str) -> Account | None:
-    try:
-        return rows.find_by_email(canonical_email(email))
-    except ValueError:
-        return None
-
-
-def list_accounts(*, email: str | None, limit: int, cursor: uuid.UUID | None) -> Page[Account]:
-    """Newest first; with an e-mail, the one account that has it."""
-    if email is None:
-        return rows.list_accounts(email_canonical=None, limit=limit, cursor=cursor)
-    account = find_account_by_email(email=email)
-    return Page([] if account is None else [account], None)
-
-
-def set_plan(*, account_id: uuid.UUID, plan: str, client: Client = OPERATOR) -> Account:
-    """Takes effect on the next request. Raises NotFound."""
-    account = _lock(account_id)
-    if account.plan != plan:
-        audit.record(
-            EventName.PLAN_CHANGED,
-            account_id=account_id,
-            client=client,
-            old_plan=account.plan,
-            new_plan=plan,
-        )
-        account.plan = plan
-    return account
-
-
-def set_status(*, account_id: uuid.UUID, status: str, client: Client = OPERATOR) -> Account:
-    """Suspend or resume; takes effect on the next request. Raises NotFound."""
-    account = _lock(account_id)
-    if account.status != status:
-        name = EventName.ACCOUNT_SUSPENDED if status == SUSPENDED else EventName.ACCOUNT_RESUMED
-        audit.record(name, account_id=account_id, client=client)
-        account.status = status
-    return account
-
-
-def _lock(account_id: uuid.UUID) -> Account:
-    account = rows.lock_account(account_id)
-    if account is None:
-        raise NotFound
-    return account

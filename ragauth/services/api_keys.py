@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ragauth import clock
@@ -56,8 +56,8 @@ def create_key(
         scopes=fields.get("scopes"),
         allowed_origins=fields.get("allowed_origins"),
         agent_id=agent_id,
+        new_expires_at=fields.get("expires_at"),
     )
-    _require_future(fields.get("expires_at"))
     _require_room(account)
     issued = add_key(account_id=account_id, agent_id=agent_id, **fields)
     record_key_event(EventName.KEY_CREATED, issued.key, client)
@@ -110,14 +110,19 @@ def list_keys(
     include_revoked: bool,
     limit: int,
     cursor: uuid.UUID | None,
+    idle_days: int | None = None,
 ) -> Page[ApiKey]:
-    """The account's keys; raises NotFound for an agent that is not the account's."""
+    """The account's keys; raises NotFound for an agent that is not the account's.
+
+    `idle_days` leaves those that were made, and last used, at least so long ago.
+    """
     if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
         raise NotFound
     return rows.list_keys(
         account_id,
         agent_id=agent_id,
         include_revoked=include_revoked,
+        idle_since=None if idle_days is None else clock.now() - timedelta(days=idle_days),
         limit=limit,
         cursor=cursor,
     )
@@ -137,7 +142,6 @@ def change_key(
     """Change what a live key may do; takes effect on the next check."""
     hold_account(account_id)
     key = get_key(account_id=account_id, key_id=key_id)
-    _require_future(changes.get("expires_at"))
     for field, value in changes.items():
         setattr(key, "is_enabled" if field == "is_active" else field, value)
     _require_coherent(
@@ -146,6 +150,7 @@ def change_key(
         scopes=key.scopes,
         allowed_origins=key.allowed_origins,
         agent_id=key.agent_id,
+        new_expires_at=changes.get("expires_at"),
     )
     if key.kind == PUBLISHABLE:
         key.scopes = [QUERY]
@@ -186,11 +191,6 @@ def _require_room(account: Account) -> None:
         )
 
 
-def _require_future(expires_at: datetime | None) -> None:
-    if expires_at is not None and expires_at <= clock.now():
-        raise InvalidRequest([{"path": ["expires_at"], "message": "Must be in the future"}])
-
-
 def _require_coherent(
     *,
     kind: str,
@@ -198,9 +198,12 @@ def _require_coherent(
     scopes: list[str] | None,
     allowed_origins: list[str] | None,
     agent_id: uuid.UUID | None,
+    new_expires_at: datetime | None,
 ) -> None:
     """A publishable key stands in a web page: one agent, `query` alone, from listed origins."""
     issues = []
+    if new_expires_at is not None and new_expires_at <= clock.now():
+        issues.append((["expires_at"], "Must be in the future"))
     if kind == PUBLISHABLE:
         if agent_id is None:
             issues.append((["agent_id"], "Required for a publishable key"))

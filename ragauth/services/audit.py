@@ -29,6 +29,7 @@ class EventName(StrEnum):
     SESSIONS_ENDED = "session:all_ended"
     REFRESH_TOKEN_REUSED = "session:refresh_token_reused"  # noqa: S105 - a name, not a secret
     KEY_CREATED = "api_key:created"
+    KEY_IMPORTED = "api_key:imported"
     KEY_CHANGED = "api_key:changed"
     KEY_ROTATED = "api_key:rotated"
     KEY_REVOKED = "api_key:revoked"

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from ragauth import clock, transaction
 from ragauth.counters import Counters, CountersUnavailable, UsageRow
 from ragauth.models import usage as rows
+from ragauth.models.base import Page
 from ragauth.models.usage import DayOfKey, Total
 from ragauth.services.limits import ENVIRONMENTS, current_limits
 
@@ -68,22 +69,22 @@ def bring_up_to_date() -> None:
 def list_usage(
     *,
     account_id: uuid.UUID | None,
-    first_day: date,
-    last_day: date,
-    before: tuple[date, uuid.UUID] | None,
+    first_day: date | None,
+    last_day: date | None,
     limit: int,
-) -> tuple[list[DayOfKey], tuple[date, uuid.UUID] | None]:
-    """A row a day and key, the newest day first, and where the next page goes on."""
+    cursor: tuple[date, uuid.UUID] | None,
+) -> Page[DayOfKey]:
+    """A row a day and key, the newest day first; without bounds, those of the present month."""
+    today = clock.now().date()
     found = rows.list_days(
         account_id=account_id,
-        first_day=first_day,
-        last_day=last_day,
-        before=before,
+        first_day=first_day or (last_day or today).replace(day=1),
+        last_day=last_day or max(today, first_day or today),
+        before=cursor,
         limit=limit + 1,
     )
     items = found[:limit]
-    follows = (items[-1].day, items[-1].key_id) if len(found) > limit else None
-    return items, follows
+    return Page(items, (items[-1].day, items[-1].key_id) if len(found) > limit else None)
 
 
 def _to_total(row: UsageRow) -> Total:

@@ -16,8 +16,8 @@ from ragauth import transaction
 from ragauth.errors import InvalidRequest
 from ragauth.models.base import Page
 from ragauth.schemas.base import EmptySchema, RequestSchema, to_issues
-from ragauth.schemas.fields import Id
-from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, SESSION, encode_suffix
+from ragauth.schemas.fields import Id, encode_cursor
+from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, SESSION
 from ragauth.web import envelope
 from ragauth.web.guards import Guard, public
 from ragauth.web.json_body import read_json_object
@@ -127,7 +127,6 @@ def _answer(declaration: Declaration, result: Any) -> Response:
         return Response(status=declaration.status)
     schema = declaration.data()
     if isinstance(result, Page):
-        cursor = result.next_cursor
-        meta = {"next_cursor": None if cursor is None else encode_suffix(cursor.int)}
+        meta = {"next_cursor": encode_cursor(result.next_cursor)}
         return envelope.success(schema.dump(result.items, many=True), declaration.status, meta)
     return envelope.success(schema.dump(result), declaration.status)

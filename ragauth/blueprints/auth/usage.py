@@ -1,0 +1,19 @@
+"""What the account's keys were used for."""
+
+from typing import Any
+
+from ragauth.blueprints.auth import auth
+from ragauth.models.base import Page
+from ragauth.models.usage import DayOfKey
+from ragauth.schemas.usage import UsageQuery, UsageSchema
+from ragauth.services import usage
+from ragauth.services.sessions import Caller
+from ragauth.web.endpoint import endpoint
+from ragauth.web.guards import access_token
+
+
+@auth.get("/usage")
+@endpoint(guard=access_token, query=UsageQuery, data=UsageSchema)
+def list_usage(caller: Caller, query: dict[str, Any]) -> Page[DayOfKey]:
+    """A row a day and key, the newest day first: what a chart needs."""
+    return usage.list_usage(account_id=caller.account.id, **query)

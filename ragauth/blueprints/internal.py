@@ -1,0 +1,58 @@
+"""What a service of the operator's asks and sets: accounts, plans, usage."""
+
+from typing import Any
+
+from flask import Blueprint
+
+from ragauth.models import Account
+from ragauth.models.base import Page
+from ragauth.models.key_lookup import KeyFacts
+from ragauth.models.usage import DayOfKey
+from ragauth.schemas.internal import (
+    AccountsQuery,
+    InternalAccountChangesSchema,
+    InternalAccountSchema,
+)
+from ragauth.schemas.usage import AccountUsageSchema, AllUsageQuery
+from ragauth.security.scopes import ACCOUNTS, USAGE
+from ragauth.services import account_administration as accounts
+from ragauth.services import usage as usage_service
+from ragauth.web.client import current_client
+from ragauth.web.endpoint import endpoint
+from ragauth.web.guards import service_key
+
+internal = Blueprint("internal", __name__)
+
+
+@internal.get("/accounts")
+@endpoint(guard=service_key(ACCOUNTS), query=AccountsQuery, data=InternalAccountSchema)
+def list_accounts(caller: KeyFacts, query: dict[str, Any]) -> Page[Account]:  # noqa: ARG001
+    """All accounts, or the one that has an e-mail address."""
+    return accounts.list_accounts(**query)
+
+
+@internal.get("/accounts/<account_id>")
+@endpoint(guard=service_key(ACCOUNTS), data=InternalAccountSchema)
+def show_account(caller: KeyFacts, account_id: Any) -> Account:  # noqa: ARG001
+    """One account."""
+    return accounts.get_account(account_id=account_id)
+
+
+@internal.patch("/accounts/<account_id>")
+@endpoint(
+    guard=service_key(ACCOUNTS), body=InternalAccountChangesSchema, data=InternalAccountSchema
+)
+def change_account(
+    caller: KeyFacts,  # noqa: ARG001
+    body: dict[str, Any],
+    account_id: Any,
+) -> Account:
+    """Set an account's plan or status; takes effect on its next request."""
+    return accounts.administer(account_id=account_id, changes=body, client=current_client())
+
+
+@internal.get("/usage")
+@endpoint(guard=service_key(USAGE), query=AllUsageQuery, data=AccountUsageSchema)
+def list_usage(caller: KeyFacts, query: dict[str, Any]) -> Page[DayOfKey]:  # noqa: ARG001
+    """Usage of all accounts, or of one: a row a day and key, the newest day first."""
+    return usage_service.list_usage(**query)
