@@ -1,12 +1,11 @@
 """Opens, grows and replaces the LMDB file that the processes of one host share."""
 
-import fcntl
 import logging
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from fcntl import LOCK_EX, LOCK_UN, flock
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -36,21 +35,24 @@ log = logging.getLogger(__name__)
 
 
 class LmdbFile:
-    """One process's hold on the shared file; `open`, `check` and `recover` want `lock` to be held.
+    """One process's hold on the shared file.
 
-    The lock is not for speed only: py-lmdb lets other threads run inside a transaction, and the
-    map must not move under one.
+    Two locks are taken for each transaction. `lock` is between threads: py-lmdb lets another one
+    run inside a transaction, and the map must not move under it. `flock` on the guard file is
+    between processes. LMDB's own lock is switched off: it is a robust mutex, and when one of three
+    processes is killed in the moment in which it was woken, another one may sleep forever beside a
+    free lock. The kernel takes a killed process's `flock` away and wakes all who wait for it.
     """
 
     def __init__(self, path: Path, map_bytes: int = INITIAL_MAP_BYTES) -> None:
         self.path = path
         self.lock = threading.Lock()
         self.env: lmdb.Environment | None = None
+        self.guard = -1
         self.source_id = ""
         self.turn = 0
         self.checked_ms = 0
         self._map_bytes = map_bytes
-        self._lock_path = path.with_name(path.name + "-lock")
         self._guard_path = path.with_name(path.name + "-guard")
         self._identity: tuple[int, ...] | None = None
         forks.register(self)
@@ -69,39 +71,37 @@ class LmdbFile:
         with self.lock:
             self._close()
 
-    def open(self) -> lmdb.Environment:
-        """Open the file, or make it; raises `CountersUnavailable`."""
+    def acquire(self) -> lmdb.Environment:
+        """Wait for the other processes, open the file if need be; wants `lock`, then `release`."""
+        if self.guard < 0:
+            self.guard = self._open_guard()
+        flock(self.guard, LOCK_EX)
+        if self.env is not None:
+            return self.env
         try:
-            with self._guard() as guard:
-                self._discard_untrusted(guard)
-                try:
-                    env = self._open_env()
-                except _DAMAGED as error:
-                    self._discard(error)
-                    env = self._open_env()
-                try:
-                    self._read_identity(env)
-                except BaseException:
-                    env.close()
-                    raise
-        except (lmdb.Error, OSError) as error:
-            raise CountersUnavailable(f"cannot open {self.path}: {error}") from error
-        self.env = env
-        return env
+            return self._open()
+        except BaseException:
+            self.release()
+            raise
 
-    def transact(
-        self, work: Callable[[Txn], Result], *, write: bool = True, now_ms: int | None = None
-    ) -> Result:
-        """Run `work` in one transaction, and again after the file has grown. Takes the lock."""
+    def release(self) -> None:
+        """Let the other processes go on."""
+        flock(self.guard, LOCK_UN)
+
+    def transact(self, work: Callable[[Txn], Result], *, now_ms: int | None = None) -> Result:
+        """Run `work` in one transaction, and again after the file has grown."""
         with self.lock:
             if now_ms is None or not 0 <= now_ms - self.checked_ms < CHECK_EVERY_MS:
                 self.check(now_ms)
             while True:
+                env = self.acquire()
                 try:
-                    with (self.env or self.open()).begin(write=write) as txn:
+                    with env.begin(write=True) as txn:
                         return work(txn)
                 except lmdb.Error as error:
                     self.recover(error)
+                finally:
+                    self.release()
 
     def begin_turn(self, monotonic_ms: int, idle_ms: int) -> None:
         """Join the turn of standing in which was in use within `idle_ms`, or begin another."""
@@ -125,65 +125,78 @@ class LmdbFile:
             self._close()
 
     def recover(self, error: lmdb.Error) -> None:
-        """Make a repetition of a failed transaction worthwhile, or raise `CountersUnavailable`."""
+        """Make a repetition of a failed transaction worthwhile, or raise `CountersUnavailable`.
+
+        Wants both locks: no other process may have a transaction open while the file grows.
+        """
         env = self.env
         try:
             if env is not None and isinstance(error, lmdb.MapFullError | lmdb.MapResizedError):
-                with self._guard():
-                    self._resize(env, grow=isinstance(error, lmdb.MapFullError))
+                self._resize(env, grow=isinstance(error, lmdb.MapFullError))
                 return
-            self._close()
-            if isinstance(error, _DAMAGED):
-                with self._guard():
-                    if self._identity_on_disk() == self._identity:
-                        self._discard(error)
+            self._close_env()
+            if isinstance(error, _DAMAGED) and self._identity_on_disk() == self._identity:
+                self._discard(error)
         except (lmdb.Error, OSError) as failure:
             raise CountersUnavailable(f"cannot use {self.path}: {failure}") from failure
         raise CountersUnavailable(f"cannot use {self.path}: {error}") from error
 
     def _close(self) -> None:
+        self._close_env()
+        if self.guard >= 0:
+            os.close(self.guard)
+            self.guard = -1
+
+    def _close_env(self) -> None:
         if self.env is not None:
             self.env.close()
             self.env = None
 
-    @contextmanager
-    def _guard(self) -> Iterator[int]:
-        # One process at a time opens or resizes: LMDB truncates a writable map's file to the
-        # opener's own size, so a smaller opener would take pages away from under the others.
-        guard = os.open(self._guard_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _open_guard(self) -> int:
         try:
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            yield guard
-        finally:
-            os.close(guard)
+            return os.open(self._guard_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise CountersUnavailable(f"cannot open {self._guard_path}: {error}") from error
 
-    def _discard_untrusted(self, guard: int) -> None:
-        """Begin anew after a reboot, with another layout, or when one of the files was taken away.
+    def _open(self) -> lmdb.Environment:
+        try:
+            self._discard_untrusted()
+            try:
+                env = self._open_env()
+            except _DAMAGED as error:
+                self._discard(error)
+                env = self._open_env()
+            try:
+                self._read_identity(env)
+            except BaseException:
+                env.close()
+                raise
+        except (lmdb.Error, OSError) as error:
+            raise CountersUnavailable(f"cannot open {self.path}: {error}") from error
+        self.env = env
+        return env
 
-        Nothing is ever synced, so a power cut may leave pages that crash whoever reads them; and a
-        new data file under an old lock file (or the reverse) would be corrupted by its first users.
-        What is lost is the usage that was not saved yet; the months come back from the database.
+    def _discard_untrusted(self) -> None:
+        """Begin anew after a reboot, with another layout, or where the guard file was lost.
+
+        Nothing is ever synced, so a power cut may leave pages that crash whoever reads them; and
+        processes that still wait for a lost guard do not wait for us. What is lost is the usage
+        that was not saved yet; the months come back from the database.
         """
-        boot = LAYOUT + (_BOOT_ID.read_bytes() if _BOOT_ID.exists() else b"")
-        same_boot = os.pread(guard, 100, 0) == boot
-        if not same_boot or not (self.path.exists() and self._lock_path.exists()):
-            self._unlink()
-        if not same_boot:
-            os.ftruncate(guard, 0)
-            os.pwrite(guard, boot, 0)
+        lifetime = LAYOUT + (_BOOT_ID.read_bytes() if _BOOT_ID.exists() else b"")
+        if os.pread(self.guard, 200, 0) != lifetime:
+            self.path.unlink(missing_ok=True)
+            os.ftruncate(self.guard, 0)
+            os.pwrite(self.guard, lifetime, 0)
 
     def _discard(self, error: Exception) -> None:
         log.error("the counter file %s is damaged and starts anew: %s", self.path, error)
-        self._unlink()
-
-    def _unlink(self) -> None:
-        for path in (self.path, self._lock_path):
-            with suppress(FileNotFoundError):
-                path.unlink()
+        self.path.unlink(missing_ok=True)
 
     def _open_env(self) -> lmdb.Environment:
-        size = self.path.stat().st_size if self.path.exists() else 0
-        size = max(size, self._map_bytes)
+        # LMDB truncates the file of a writable map to the opener's own size: with a smaller one it
+        # would take pages away from under the others.
+        size = max(self.path.stat().st_size if self.path.exists() else 0, self._map_bytes)
         env = lmdb.open(
             os.fspath(self.path),
             map_size=size,
@@ -192,11 +205,10 @@ class LmdbFile:
             sync=False,
             writemap=True,
             map_async=True,
-            max_readers=512,
+            lock=False,
         )
         try:
             self._reserve(size)
-            env.reader_check()
         except BaseException:
             env.close()
             raise
@@ -231,7 +243,7 @@ class LmdbFile:
 
     def _identity_on_disk(self) -> tuple[int, ...] | None:
         try:
-            data, lock = self.path.stat(), self._lock_path.stat()
+            data, guard = self.path.stat(), self._guard_path.stat()
         except FileNotFoundError:
             return None
-        return data.st_dev, data.st_ino, lock.st_dev, lock.st_ino
+        return data.st_dev, data.st_ino, guard.st_dev, guard.st_ino

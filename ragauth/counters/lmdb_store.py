@@ -71,8 +71,9 @@ class LmdbCounters:
         with file.lock:
             if not 0 <= now_ms - file.checked_ms < CHECK_EVERY_MS:
                 file.check(now_ms)
+            env = file.acquire()
             try:
-                with (file.env or file.open()).begin(None, None, True) as txn:
+                with env.begin(None, None, True) as txn:
                     record = txn.get(account_key)
                     if record is None:
                         return None
@@ -122,6 +123,8 @@ class LmdbCounters:
                 return _new_tuple(Admission, (None, used, ends, spent))
             except lmdb.Error as error:
                 file.recover(error)
+            finally:
+                file.release()
         return self.admit(
             account, key, environment, minute_limit, month_limit, cost, month, day, now_ms
         )
@@ -155,7 +158,7 @@ class LmdbCounters:
 
     def peek(self, account: bytes, environment: int, month: int, now_ms: int) -> Peek | None:
         account_key = b"a" + account + ENVIRONMENTS[environment]
-        record = self._file.transact(lambda txn: txn.get(account_key), write=False, now_ms=now_ms)
+        record = self._file.transact(lambda txn: txn.get(account_key), now_ms=now_ms)
         if record is None:
             return None
         turn, ends, used, newest, newest_units, older, older_units = _unpack_account(record)
@@ -178,9 +181,7 @@ class LmdbCounters:
 
     def read_window(self, bucket: bytes, window_ms: int, now_ms: int) -> Window:
         name = b"w" + bounded_name(bucket)
-        return read_window(
-            self._file.transact(lambda txn: txn.get(name), write=False), window_ms, now_ms
-        )
+        return read_window(self._file.transact(lambda txn: txn.get(name)), window_ms, now_ms)
 
     def clear_window(self, bucket: bytes) -> None:
         name = b"w" + bounded_name(bucket)
@@ -193,7 +194,7 @@ class LmdbCounters:
             )
             return rows
 
-        return self._file.transact(read, write=False)
+        return self._file.transact(read)
 
     def usage_saved(self, rows: Sequence[UsageRow]) -> None:
         for start in range(0, len(rows), STEP):
@@ -238,7 +239,7 @@ class LmdbCounters:
         self._file.begin_turn(monotonic_ms, TURN_IDLE_MS)
 
     def ping(self) -> None:
-        self._file.transact(lambda txn: txn.id(), write=False)
+        self._file.transact(lambda txn: txn.id())
 
     def close(self) -> None:
         self._file.close()

@@ -5,9 +5,11 @@ silently; the driver alone runs it. Nothing is remembered between two checks: a 
 revoked before the read began is refused.
 """
 
+import logging
 import os
 import threading
 import uuid
+import weakref
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -22,6 +24,8 @@ from ragauth.errors import ExternalServiceUnavailable
 from ragauth.models.accounts import Account
 from ragauth.models.agents import Agent
 from ragauth.models.api_keys import ApiKey
+
+log = logging.getLogger("ragauth")
 
 # How long a process may take to notice that the first foreign keys were imported.
 _IMPORTED_RECHECK_SECONDS = 2.0
@@ -77,6 +81,7 @@ class KeyLookup:
         self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._local = threading.local()
+        self._held: weakref.WeakSet[_HeldConnection] = weakref.WeakSet()
         self._key_sql = self._compile(_KEY)
         self._agent_sql = self._compile(_AGENT)
         self._imported_sql = self._compile(_ANY_IMPORTED)
@@ -128,20 +133,20 @@ class KeyLookup:
             return self._execute(sql, parameters)
         except self._engine.dialect.dbapi.Error as error:  # type: ignore[union-attr]
             self._forget_connection()
+            log.error("the database did not answer", extra={"cause": type(error).__name__})
             raise ExternalServiceUnavailable from error
 
     def _execute(self, sql: str, parameters: dict[str, Any]) -> Sequence[tuple[Any, ...]]:
+        held = getattr(self._local, "held", None)
+        if held is None or held.pid != os.getpid():
+            held = self._local.held = _HeldConnection(self._connect())
+            self._held.add(held)
         rows: Sequence[tuple[Any, ...]]
-        local = self._local
-        connection = getattr(local, "connection", None)
-        if connection is None or local.pid != os.getpid():
-            connection = local.connection = self._connect()
-            local.pid = os.getpid()
         if self._is_sqlite:
             # To the end: a statement left half-read would hold on to an old snapshot.
-            rows = connection.execute(sql, parameters).fetchall()
+            rows = held.connection.execute(sql, parameters).fetchall()
             return rows
-        rows = connection.execute(sql, parameters, prepare=True, binary=True).fetchall()
+        rows = held.connection.execute(sql, parameters, prepare=True, binary=True).fetchall()
         return rows
 
     def _connect(self) -> Any:
@@ -159,10 +164,32 @@ class KeyLookup:
         return connection
 
     def _forget_connection(self) -> None:
-        connection = getattr(self._local, "connection", None)
-        self._local.connection = None
-        if connection is not None and self._local.pid == os.getpid():
-            connection.close()
+        held = getattr(self._local, "held", None)
+        self._local.held = None
+        if held is not None:
+            held.close()
+
+    def close(self) -> None:
+        """Close the connections of all threads; a later look-up opens its own again."""
+        for held in list(self._held):
+            held.close()
+        self._local = threading.local()
+
+
+class _HeldConnection:
+    """A raw connection that is closed together with the thread that it belongs to."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.pid = os.getpid()
+
+    def close(self) -> None:
+        # After a fork the socket is still the parent's.
+        if self.pid == os.getpid():
+            self.connection.close()
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class _UuidBytesLoader(Loader):

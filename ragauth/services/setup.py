@@ -31,3 +31,12 @@ def init_services(app: Flask, settings: Settings) -> None:
     app.extensions["ragauth_plans"] = plans
     app.extensions["ragauth_limits"] = limits
     app.extensions["ragauth_key_checker"] = KeyChecker(lookup, limits, settings.key_brand)
+
+
+def close_services(app: Flask) -> None:
+    """Close what the services opened; a later request opens it again."""
+    checker: KeyChecker = app.extensions["ragauth_key_checker"]
+    checker.lookup.close()
+    checker.limits.counters.close()
+    with app.app_context():
+        db.engine.dispose()

@@ -49,7 +49,7 @@ class Gate:
 
     def __init__(self, app: Flask, *, serves: bool) -> None:
         settings: Settings = app.extensions["ragauth"]
-        self._app: WSGIApplication = app.wsgi_app
+        self.application: WSGIApplication = app.wsgi_app
         self._checker: KeyChecker = app.extensions["ragauth_key_checker"]
         self._require_https = settings.require_https
         self._usage_saver = UsageSaver(app) if serves else None
@@ -66,7 +66,7 @@ class Gate:
         elif path in _VERIFY_PATHS and environ["REQUEST_METHOD"] == "POST":
             ask = self._verify
         if ask is None or (self._require_https and environ["wsgi.url_scheme"] != "https"):
-            return self._app(environ, start_response)
+            return self.application(environ, start_response)
         started_at = time.perf_counter()
         request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID"))
         account_id = None
@@ -76,7 +76,7 @@ class Gate:
             answer = answer_to(error, request_id)
         else:
             if asked is None:
-                return self._app(environ, start_response)
+                return self.application(environ, start_response)
             answer, verdict = asked
             if verdict.key is not None and verdict.key.account_id is not None:
                 account_id = encode_bytes(ACCOUNT, verdict.key.account_id)
