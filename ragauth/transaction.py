@@ -19,6 +19,7 @@ def unit_of_work() -> Iterator[None]:
 
     A RagauthError that `keeps_changes` is raised after the commit.
     """
+    token = only_reads.set(False)
     try:
         yield
     except RagauthError as error:
@@ -29,6 +30,7 @@ def unit_of_work() -> Iterator[None]:
         db.session.commit()
     finally:
         db.session.close()
+        only_reads.reset(token)
 
 
 @contextmanager

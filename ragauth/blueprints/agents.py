@@ -20,14 +20,14 @@ from ragauth.web.guards import access_token
 agents = Blueprint("agents", __name__)
 
 
-@agents.post("/")
+@agents.post("")
 @endpoint(guard=access_token, body=NewAgentSchema, data=AgentSchema, status=201)
 def create_agent(caller: Caller, body: dict[str, Any]) -> Agent:
     """Make an agent."""
     return service.create_agent(account_id=caller.account.id, **body, client=current_client())
 
 
-@agents.get("/")
+@agents.get("")
 @endpoint(guard=access_token, query=PageQuery, data=AgentSchema)
 def list_agents(caller: Caller, query: dict[str, Any]) -> Page[Agent]:
     """The account's agents."""

@@ -58,8 +58,8 @@ def month_units(account_id: uuid.UUID, environment: str, month: int) -> int:
         )
 
 
-def bring_up_to_date() -> None:
-    """Save what is counted before it is read; without the counters the last state is shown."""
+def _bring_up_to_date() -> None:
+    """Without the counters, what was saved last must do."""
     try:
         save_usage(current_limits().counters)
     except CountersUnavailable as error:
@@ -74,7 +74,11 @@ def list_usage(
     limit: int,
     cursor: tuple[date, uuid.UUID] | None,
 ) -> Page[DayOfKey]:
-    """A row a day and key, the newest day first; without bounds, those of the present month."""
+    """A row a day and key, the newest day first; without bounds, those of the present month.
+
+    What is counted by now is saved first, so that nothing is missing.
+    """
+    _bring_up_to_date()
     today = clock.now().date()
     found = rows.list_days(
         account_id=account_id,

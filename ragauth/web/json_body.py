@@ -5,16 +5,21 @@ from typing import Any, NoReturn
 
 from flask import request
 
-from ragauth.errors import InvalidRequest, UnsupportedMediaType
+from ragauth.config import MAX_BODY_BYTES
+from ragauth.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
 
 
 def read_json_object() -> dict[str, Any]:
     """The body of the present request.
 
     No body at all is an empty object, so that what is required is named as missing. Raises
-    InvalidRequest or UnsupportedMediaType.
+    InvalidRequest, UnsupportedMediaType or BodyTooLarge.
     """
+    # One byte more than is allowed: a body of unknown length is cut at this limit in silence.
+    request.max_content_length = MAX_BODY_BYTES + 1
     body = request.get_data(cache=False)
+    if len(body) > MAX_BODY_BYTES:
+        raise BodyTooLarge
     if not body:
         return {}
     if request.mimetype != "application/json":
