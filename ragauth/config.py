@@ -91,6 +91,10 @@ def read_settings() -> Settings:
     if faults:
         raise SettingsError("\nragauth: ".join(faults))
 
+    try:
+        instance_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(instance_dir, error) from error
     return Settings(
         instance_dir=instance_dir,
         database_url=database_url,
@@ -180,6 +184,10 @@ def _normalise_database_url(url: str) -> str:
     raise ValidationError("must start with postgresql:// or sqlite:///")
 
 
+def _unusable(instance_dir: Path, error: OSError) -> SettingsError:
+    return SettingsError(f"RAGAUTH_INSTANCE_DIR: cannot use {instance_dir}: {error.strerror}")
+
+
 def _embedded_secret_key(instance_dir: Path) -> bytes:
     """The installation's own secret, made at the first start, mode 0600.
 
@@ -188,7 +196,6 @@ def _embedded_secret_key(instance_dir: Path) -> bytes:
     """
     path = instance_dir / "secret_key"
     try:
-        instance_dir.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             descriptor, temporary = tempfile.mkstemp(dir=instance_dir, prefix=".secret_key-")
             with os.fdopen(descriptor, "w") as file:
@@ -201,9 +208,7 @@ def _embedded_secret_key(instance_dir: Path) -> bytes:
                 os.unlink(temporary)
         secret_key = path.read_bytes().strip()
     except OSError as error:
-        raise SettingsError(
-            f"RAGAUTH_INSTANCE_DIR: cannot use {instance_dir}: {error.strerror}"
-        ) from error
+        raise _unusable(instance_dir, error) from error
     if len(secret_key) < MIN_SECRET_BYTES:
         raise SettingsError(f"RAGAUTH_SECRET_KEY: the one in {path} is damaged")
     return secret_key

@@ -105,7 +105,8 @@ def read_token(token: str, *, expected: str | None, allow_expired: bool = False)
     if token.count(".") != 2:
         raise CredentialMalformed("The token is malformed")
     try:
-        claims = decode_token(token, allow_expired=allow_expired)
+        decoded = decode_token(token, allow_expired=allow_expired)
+        claims = _read_claims(decoded)
     except jwt.ExpiredSignatureError as error:
         expired: dict[str, Any] = error.jwt_data  # type: ignore[attr-defined]
         _require_type(expired, expected)
@@ -114,12 +115,20 @@ def read_token(token: str, *, expected: str | None, allow_expired: bool = False)
         ) from error
     except (jwt.PyJWTError, JWTExtendedException, ValueError, RecursionError) as error:
         raise CredentialInvalid("The token is not valid") from error
-    _require_type(claims, expected)
+    _require_type(decoded, expected)
+    return claims
+
+
+def _read_claims(decoded: dict[str, Any]) -> TokenClaims:
+    """Raises ValueError for a claim that is not of the form that we write."""
+    session_id, generation = decoded["sid"], decoded.get("gen")
+    if not isinstance(session_id, str) or type(generation) is not int:
+        raise ValueError("not claims of ours")
     return TokenClaims(
-        account_id=decode_id(ACCOUNT, claims["sub"]),
-        session_id=decode_id(SESSION, claims["sid"]),
-        type=claims["type"],
-        generation=claims["gen"],
+        account_id=decode_id(ACCOUNT, decoded["sub"]),
+        session_id=decode_id(SESSION, session_id),
+        type=decoded["type"],
+        generation=generation,
     )
 
 

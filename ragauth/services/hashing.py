@@ -25,28 +25,33 @@ class HashingGate:
     def __init__(self, places: int = PLACES) -> None:
         self._places = places
         self._lock = threading.Lock()
-        self._pid = 0
-        self._free = threading.BoundedSemaphore(places)
+        self._pid = os.getpid()
+        self._taken = 0
         self._executor: ThreadPoolExecutor | None = None
+
+    @property
+    def free_places(self) -> int:
+        return self._places - self._taken
 
     def run(self, work: Callable[[], T]) -> T:
         """The result of `work`; raises RateLimitExceeded at once when every place is taken."""
-        executor = self._executor_of_this_process()
-        free = self._free
-        if not free.acquire(blocking=False):
-            raise RateLimitExceeded(1, "Too many logins at the moment; try again shortly")
+        executor = self._take_place()
         try:
             return executor.submit(work).result()
         finally:
-            free.release()
+            with self._lock:
+                self._taken -= 1
 
-    def _executor_of_this_process(self) -> ThreadPoolExecutor:
+    def _take_place(self) -> ThreadPoolExecutor:
         with self._lock:
             if self._executor is None or self._pid != os.getpid():
                 # Threads do not survive a fork; the parent's places are not this process's.
-                self._free = threading.BoundedSemaphore(self._places)
                 self._executor = ThreadPoolExecutor(1, "hashing", initializer=_yield_to_all_else)
                 self._pid = os.getpid()
+                self._taken = 0
+            if self._taken == self._places:
+                raise RateLimitExceeded(1, "Too many logins at the moment; try again shortly")
+            self._taken += 1
             return self._executor
 
 

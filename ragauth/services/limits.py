@@ -1,5 +1,6 @@
 """Rate limits and quotas: decided by the counters, exactly, for all workers at once."""
 
+import logging
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -16,6 +17,8 @@ from ragauth.errors import (
     UsageLimitExceeded,
 )
 from ragauth.services.plans import Plan, plan_of
+
+log = logging.getLogger("ragauth")
 
 ENVIRONMENTS = ("live", "test")
 _DAY_MS = 86_400_000
@@ -95,7 +98,7 @@ class Limits:
                     break
                 self._seed(account_id, environment_index, span.month)
         except CountersUnavailable as error:
-            raise ExternalServiceUnavailable from error
+            raise _unavailable(error) from error
         refused_by, minute_used, minute_resets_at_ms, month_used = admission
         state = _state(plan, minute_used, minute_resets_at_ms, month_used, span, now_ms)
         if refused_by is None:
@@ -115,7 +118,7 @@ class Limits:
                     break
                 self._seed(account_id, environment_index, span.month)
         except CountersUnavailable as error:
-            raise ExternalServiceUnavailable from error
+            raise _unavailable(error) from error
         return _state(plan, *peek, span, now_ms)
 
     def _seed(self, account_id: bytes, environment_index: int, month: int) -> None:
@@ -131,6 +134,11 @@ class Limits:
             self._span = span_of(now_ms)
             self._span_day = day
         return self._span
+
+
+def _unavailable(error: CountersUnavailable) -> ExternalServiceUnavailable:
+    log.error("the counters did not answer", extra={"cause": str(error)})
+    return ExternalServiceUnavailable()
 
 
 def current_limits() -> Limits:

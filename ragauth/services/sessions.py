@@ -88,7 +88,7 @@ def authenticate(*, token: str) -> Caller:
     claims = access_tokens.read_token(token, expected=ACCESS)
     with transaction.read_only():
         row = rows.find_with_account(claims.session_id)
-    if row is None or row.ended_at is not None:
+    if row is None or row.id != claims.account_id or row.ended_at is not None:
         raise CredentialRevoked("The session has ended")
     if row.expires_at <= clock.now():
         raise CredentialExpired(row.expires_at, "The session has expired")
@@ -116,7 +116,7 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
     claims = access_tokens.read_token(refresh_token, expected=REFRESH)
     now = clock.now()
     row = rows.find_with_account(claims.session_id)
-    if row is None or row.status == DELETED:
+    if row is None or row.id != claims.account_id or row.status == DELETED:
         raise CredentialRevoked("The session has ended")
     if row.status != ACTIVE:
         raise AccountSuspended
