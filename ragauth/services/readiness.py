@@ -8,8 +8,10 @@ from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
+from ragauth.counters import CountersUnavailable
 from ragauth.errors import ExternalServiceUnavailable
-from ragauth.extensions import db
+from ragauth.extensions import db, settings
+from ragauth.services.limits import current_limits
 
 log = logging.getLogger("ragauth")
 
@@ -23,7 +25,7 @@ def check_all() -> dict[str, str]:
 
     Raises ExternalServiceUnavailable, with the same in its details, when one is not ok.
     """
-    checks = {"database": _database()}
+    checks = {"database": _database(), _counters_name(): _counters()}
     if any(state != OK for state in checks.values()):
         raise ExternalServiceUnavailable("Not ready", details={"checks": checks})
     return checks
@@ -37,6 +39,19 @@ def _database() -> str:
         log.warning("not ready", extra={"cause": type(error).__name__})
         return UNREACHABLE
     return OK if revision == _head() else NOT_MIGRATED
+
+
+def _counters_name() -> str:
+    return "redis" if settings().redis_url else "counters"
+
+
+def _counters() -> str:
+    try:
+        current_limits().counters.ping()
+    except CountersUnavailable as error:
+        log.warning("not ready", extra={"cause": str(error)})
+        return UNREACHABLE
+    return OK
 
 
 @cache

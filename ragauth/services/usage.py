@@ -15,6 +15,7 @@ from ragauth.services.limits import ENVIRONMENTS, current_limits
 log = logging.getLogger("ragauth")
 
 _BATCH = 1_000
+_MAX_BATCHES = 50
 _LEASE = b"usage"
 _LEASE_MS = 5_000
 
@@ -22,20 +23,21 @@ _LEASE_MS = 5_000
 def save_usage(counters: Counters) -> int:
     """Save what was counted since the last time; returns how many totals.
 
-    Absolute totals: repeating it, or doing it in two processes at once, changes nothing.
+    Absolute totals: repeating it, or doing it in two processes at once, changes nothing. Bounded,
+    for under load there are always new ones.
     """
     saved = 0
-    while True:
+    for _ in range(_MAX_BATCHES):
         changed = counters.changed_usage(_BATCH)
-        if not changed:
-            return saved
-        with transaction.unit_of_work():
-            rows.save_totals([_to_total(row) for row in changed])
-        # After the commit: a crash in between saves them once more, which changes nothing.
-        counters.usage_saved(changed)
-        saved += len(changed)
+        if changed:
+            with transaction.unit_of_work():
+                rows.save_totals([_to_total(row) for row in changed])
+            # After the commit: a crash in between saves them once more, which changes nothing.
+            counters.usage_saved(changed)
+            saved += len(changed)
         if len(changed) < _BATCH:
-            return saved
+            break
+    return saved
 
 
 def save_usage_in_turn(counters: Counters) -> None:
@@ -49,7 +51,6 @@ def save_usage_in_turn(counters: Counters) -> None:
 
 def month_units(account_id: uuid.UUID, environment: str, month: int) -> int:
     """What the database knows of an account's month (yyyymm), for a store that does not."""
-    save_usage(current_limits().counters)
     first_day = date(month // 100, month % 100, 1)
     last_day = (first_day + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     with transaction.read_only():

@@ -25,10 +25,10 @@ from ragauth.web.credentials import is_token_shaped, presented_key
 from ragauth.web.envelope import JSON_TYPE, encode_json
 from ragauth.web.error_handlers import answer_to
 from ragauth.web.key_answers import Answer, authorize_answer, verify_body
+from ragauth.web.paths import is_authorize
 from ragauth.web.request_log import (
     ALWAYS,
     NEVER_STORED,
-    is_authorize,
     request_id_of,
     write_request_line,
 )

@@ -20,6 +20,7 @@ from ragauth.services.key_check import (
 )
 from ragauth.services.sessions import Caller
 from ragauth.web.credentials import bearer_token, is_token_shaped, presented_key
+from ragauth.web.paths import is_authorize
 
 Guard = Callable[[], object]
 
@@ -89,7 +90,12 @@ def current_key() -> str:
 
 
 def require_key_below_api_v1() -> None:
-    """Every path below /api/v1, known or not, asks for a key first."""
-    path = request.path
-    if request.routing_exception is not None and (path + "/").startswith("/api/v1/"):
+    """Every path below /api/v1, known or not, asks for a key first.
+
+    The routes do so themselves; this is for what Flask answers without one: an unknown path, a
+    wrong method, OPTIONS.
+    """
+    if not (request.path + "/").startswith("/api/v1/") or is_authorize(request.path):
+        return
+    if request.routing_exception is not None or request.method == "OPTIONS":
         api_key()

@@ -13,6 +13,7 @@ from ragauth import clock
 from ragauth.config import MAX_BODY_BYTES
 from ragauth.errors import BodyTooLarge, HttpsRequired
 from ragauth.extensions import settings
+from ragauth.web.paths import is_authorize
 from ragauth.web.rate_headers import rate_headers
 
 ALWAYS = (("X-Content-Type-Options", "nosniff"),)
@@ -74,13 +75,9 @@ def _begin() -> None:
         and request.path.rstrip("/") not in _PLAIN_HTTP_IS_FINE
     ):
         raise HttpsRequired
+    # authorize reads no body, of whatever size the request behind it is.
     if (request.content_length or 0) > MAX_BODY_BYTES and not is_authorize(request.path):
         raise BodyTooLarge
-
-
-def is_authorize(path: str) -> bool:
-    """Whether the path is that of `authorize`, which never reads a body of whatever size."""
-    return path.startswith("/api/v1/authorize") and path[17:18] in ("", "/")
 
 
 def _finish(response: Response) -> Response:
