@@ -1,0 +1,103 @@
+"""What a request can be wrong in, run into or ask of a service that is away."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from ragauth.errors.base import RagauthError
+
+
+class InvalidRequest(RagauthError):
+    """A body, query or path that does not fit.
+
+    `issues` has one `{"path": [...], "message": ...}` for each fault.
+    """
+
+    code = "VALIDATION_ERROR"
+    status = 400
+    message = "Invalid request"
+
+    def __init__(
+        self, issues: Sequence[Mapping[str, Any]] = (), message: str | None = None
+    ) -> None:
+        super().__init__(message, details={"issues": list(issues)})
+
+
+class UnsupportedMediaType(RagauthError):
+    code = "VALIDATION_ERROR"
+    status = 415
+    message = "The request body must be sent as application/json"
+
+
+class BodyTooLarge(RagauthError):
+    code = "VALIDATION_ERROR"
+    status = 413
+    message = "The request body is larger than 64 KiB"
+
+
+class NotFound(RagauthError):
+    """No such thing, or another account's: the two answers are the same."""
+
+    code = "NOT_FOUND"
+    status = 404
+    message = "Not found"
+
+
+class Conflict(RagauthError):
+    code = "CONFLICT"
+    status = 409
+    message = "Another change was made at the same time"
+
+
+class EmailTaken(Conflict):
+    message = "An account with this email already exists"
+
+
+class UsernameTaken(Conflict):
+    message = "An account with this username already exists"
+
+
+class KeyAlreadyRotated(Conflict):
+    message = "This key has already been replaced by another"
+
+
+class RateLimitExceeded(RagauthError):
+    """Too many in a short window; waiting `retry_after_seconds` helps."""
+
+    code = "RATE_LIMIT_EXCEEDED"
+    status = 429
+    message = "Too many requests"
+
+    def __init__(
+        self,
+        retry_after_seconds: int,
+        message: str | None = None,
+        *,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            message, details=details, headers={"Retry-After": str(max(1, retry_after_seconds))}
+        )
+
+
+class UsageLimitExceeded(RagauthError):
+    """The plan's monthly quota, or its number of keys or agents, is used up."""
+
+    code = "USAGE_LIMIT_EXCEEDED"
+    status = 429
+    message = "The plan's limit is used up"
+
+
+class ExternalServiceUnavailable(RagauthError):
+    """A database, Redis or mail server that is out of reach."""
+
+    code = "EXTERNAL_SERVICE_ERROR"
+    status = 503
+    message = "A service that this needs is out of reach; try again shortly"
+    retry_after_seconds: ClassVar[int] = 2
+
+    def __init__(
+        self, message: str | None = None, *, details: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(
+            message, details=details, headers={"Retry-After": str(self.retry_after_seconds)}
+        )
