@@ -1,0 +1,1 @@
+"""What the service costs, measured: `make bench` runs it all, bench/results.md has the answer."""

@@ -1,0 +1,38 @@
+"""ragauth broken on purpose: a key's facts are believed for a second.
+
+It shows that the revocation figure can be other than 0.
+"""
+
+import time
+from typing import Any
+
+from wsgi import app
+
+_BELIEVED_SECONDS = 1.0
+
+
+class StaleLookup:
+    """A lookup that answers from memory what it has read a moment ago."""
+
+    def __init__(self, lookup: Any) -> None:
+        self._lookup = lookup
+        self._remembered: dict[bytes, tuple[float, Any]] = {}
+
+    def find_key(self, digest: bytes) -> Any:
+        """The key as it was up to a second ago."""
+        now = time.monotonic()
+        read_at, facts = self._remembered.get(digest, (0.0, None))
+        if now - read_at > _BELIEVED_SECONDS:
+            facts = self._lookup.find_key(digest)
+            self._remembered[digest] = now, facts
+        return facts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lookup, name)
+
+
+_checker = app.extensions["ragauth_key_checker"]
+# The checker is frozen; this is the one place that should be able to break it.
+object.__setattr__(_checker, "lookup", StaleLookup(_checker.lookup))
+
+__all__ = ["app"]

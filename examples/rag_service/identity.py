@@ -1,0 +1,118 @@
+"""Who is asking: as a trusted gateway says, or as ragauth answers."""
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from flask import Request
+
+TIMEOUT_SECONDS = 5
+MAX_KEY_LENGTH = 200
+# ragauth is a neighbour: a proxy from the environment must not come between.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The account and the key behind a request. `agent_id` is None for a whole account's key."""
+
+    account_id: str
+    key_id: str
+    plan: str
+    agent_id: str | None
+    scopes: list[str]
+    environment: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"caller": asdict(self)}
+
+
+@dataclass(eq=False)
+class Refused(Exception):
+    """The answer that the client gets instead of the service's own."""
+
+    status: int
+    code: str
+    message: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def _unavailable() -> Refused:
+    """Nobody can say who asks, so nobody is let in."""
+    message = "The request cannot be authorised at the moment"
+    return Refused(503, "EXTERNAL_SERVICE_ERROR", message, {"Retry-After": "2"})
+
+
+def from_gateway(request: Request, *, scope: str, agent_id: str | None) -> Identity:
+    """The identity that the gateway vouches for; only the gateway may reach this service.
+
+    All six headers must be there, the empty ones too: a client that gets one of them dropped on
+    the way (by naming it in `Connection`) must not look like a key without that restriction.
+    """
+    names = ("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment")
+    values = [request.headers.get(f"X-Ragauth-{name}") for name in names]
+    if None in values or not values[0] or not values[1]:
+        raise _unavailable()
+    account_id, key_id, plan, bound_to, scopes, environment = (value or "" for value in values)
+    who = Identity(account_id, key_id, plan, bound_to or None, scopes.split(), environment)
+    # The gateway has asked for both. A rule that was forgotten there stops here.
+    if scope not in who.scopes or (who.agent_id and agent_id and who.agent_id != agent_id):
+        raise Refused(403, "AUTHORIZATION_ERROR", "The key may not do this")
+    return who
+
+
+def from_ragauth(
+    url: str, service_key: str, request: Request, *, scope: str, agent_id: str | None
+) -> Identity:
+    """The identity behind the key that the client sent, by `POST /api/v1/keys/verify`."""
+    question = {
+        "key": _presented_key(request),
+        "scope": scope,
+        "agent_id": agent_id,
+        "client_ip": request.remote_addr,
+        "origin": request.headers.get("Origin"),
+    }
+    verdict = _ask(f"{url.rstrip('/')}/api/v1/keys/verify", service_key, question)
+    if not verdict["valid"]:
+        # Status and headers (Retry-After, WWW-Authenticate) are meant for our own client.
+        message = "The key was refused"
+        raise Refused(verdict["status"], verdict["code"], message, verdict["headers"])
+    return Identity(**{name: verdict[name] for name in Identity.__dataclass_fields__})
+
+
+def _ask(url: str, service_key: str, question: dict[str, Any]) -> dict[str, Any]:
+    asked = urllib.request.Request(  # noqa: S310 - the operator's own URL
+        url,
+        data=json.dumps(question).encode(),
+        headers={"Content-Type": "application/json", "X-API-Key": service_key},
+    )
+    try:
+        with _opener.open(asked, timeout=TIMEOUT_SECONDS) as answer:
+            verdict: dict[str, Any] = json.load(answer)["data"]
+            return verdict
+    except urllib.error.HTTPError as error:
+        # 400: the id in the client's path is none; anything else is not the client's fault.
+        if error.code == 400:
+            raise Refused(404, "NOT_FOUND", "Not found") from error
+        raise _unavailable() from error
+    except (OSError, ValueError, KeyError) as error:
+        raise _unavailable() from error
+
+
+def _presented_key(request: Request) -> str:
+    bearer = request.headers.get("Authorization", "")
+    scheme, _, token = bearer.partition(" ")
+    key = request.headers.get("X-API-Key") or (token.strip() if scheme.lower() == "bearer" else "")
+    fault = None
+    if not key:
+        fault = "A credential is required"
+    elif bearer and request.headers.get("X-API-Key") not in (None, token.strip()):
+        fault = "Authorization and X-API-Key carry different credentials"
+    elif len(key) > MAX_KEY_LENGTH:
+        fault = "The API key is malformed"
+    if fault is not None:
+        challenge = {"WWW-Authenticate": 'Bearer realm="ragauth"'}
+        raise Refused(401, "AUTHENTICATION_ERROR", fault, challenge)
+    return key

@@ -1,0 +1,1 @@
+"""The service over HTTP, in process: one file an endpoint."""

@@ -1,0 +1,1 @@
+"""API keys, managed with an access token."""

@@ -1,0 +1,105 @@
+"""Every route, with a path and a body that fit; for what holds for all of them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+PASSWORD = "correct horse battery staple"
+SESSION = "ses_01h455vb4pex5vsknk084sn02q"
+KEY = "key_01h455vb4pex5vsknk084sn02q"
+AGENT = "agt_01h455vb4pex5vsknk084sn02q"
+ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`credential` is what it asks for: a token, a key, a service's key, or nothing."""
+
+    method: str
+    path: str
+    credential: str | None
+    body: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+_NEW_KEY = {
+    "name": "x",
+    "kind": "secret",
+    "environment": "live",
+    "scopes": ["query"],
+    "expires_at": "2999-01-01T00:00:00Z",
+    "allowed_ips": ["10.0.0.0/8"],
+}
+_AUTH = "/api/auth"
+
+ROUTES = [
+    Route(
+        "POST",
+        f"{_AUTH}/signup",
+        None,
+        {"email": "ada@example.com", "password": PASSWORD, "name": "Ada", "username": "ada1815"},
+    ),
+    Route("POST", f"{_AUTH}/login", None, {"email": "ada@example.com", "password": PASSWORD}),
+    Route("POST", f"{_AUTH}/login", None, {"username": "ada1815", "password": PASSWORD}),
+    Route("POST", f"{_AUTH}/token/refresh", None, {"refresh_token": "a.b.c"}),
+    Route("POST", f"{_AUTH}/logout", "token"),
+    Route("GET", f"{_AUTH}/sessions", "token"),
+    Route("DELETE", f"{_AUTH}/sessions/{SESSION}", "token"),
+    Route("DELETE", f"{_AUTH}/sessions", "token"),
+    Route("GET", f"{_AUTH}/me", "token"),
+    Route("PATCH", f"{_AUTH}/me", "token", {"name": "Ada", "username": "ada1815"}),
+    Route("POST", f"{_AUTH}/me/delete", "token", {"password": PASSWORD}),
+    Route("GET", f"{_AUTH}/events", "token"),
+    Route("POST", f"{_AUTH}/api-key/regenerate", "token"),
+    Route("GET", f"{_AUTH}/api-keys", "token"),
+    Route(
+        "POST",
+        f"{_AUTH}/api-keys",
+        "token",
+        {**_NEW_KEY, "agent_id": AGENT, "allowed_origins": ["https://a.example.com"]},
+    ),
+    Route("GET", f"{_AUTH}/api-keys/{KEY}", "token"),
+    Route(
+        "PATCH",
+        f"{_AUTH}/api-keys/{KEY}",
+        "token",
+        {
+            "name": "x",
+            "is_active": True,
+            "scopes": ["query"],
+            "expires_at": "2999-01-01T00:00:00Z",
+            "allowed_ips": ["10.0.0.0/8"],
+            "allowed_origins": ["https://a.example.com"],
+        },
+    ),
+    Route("POST", f"{_AUTH}/api-keys/{KEY}/rotate", "token", {"grace_seconds": 60}),
+    Route("DELETE", f"{_AUTH}/api-keys/{KEY}", "token"),
+    Route("POST", "/api/agents", "token", {"name": "Bot", "description": "Answers"}),
+    Route("GET", "/api/agents", "token"),
+    Route("GET", f"/api/agents/{AGENT}", "token"),
+    Route("PATCH", f"/api/agents/{AGENT}", "token", {"name": "Bot", "description": "Answers"}),
+    Route("DELETE", f"/api/agents/{AGENT}", "token"),
+    Route("GET", f"/api/agents/{AGENT}/api-keys", "token"),
+    Route("POST", f"/api/agents/{AGENT}/api-keys", "token", _NEW_KEY),
+    Route("GET", "/api/v1/me", "key"),
+    Route("GET", "/api/v1/authorize", "key"),
+    Route(
+        "POST",
+        "/api/v1/keys/verify",
+        "service",
+        {
+            "key": "x",
+            "scope": "query",
+            "agent_id": AGENT,
+            "cost": 1,
+            "client_ip": "10.0.0.1",
+            "origin": "https://a.example.com",
+        },
+    ),
+    Route("POST", "/api/v1/keys/revoke", None, {"key": "x"}),
+    Route("GET", "/healthz", None),
+    Route("GET", "/readyz", None),
+]
+BODY_ROUTES = [route for route in ROUTES if route.body]
+GUARDED_ROUTES = [route for route in ROUTES if route.credential]

@@ -1,0 +1,69 @@
+"""Every field of every body refuses what is not its type (S26, S29)."""
+
+import pytest
+
+from tests.api.callers import caller_of
+from tests.api.routes import BODY_ROUTES, Route
+from tests.clients import Client, issues
+
+MAY_BE_NULL = {
+    *("name", "username", "description", "scopes", "expires_at", "agent_id", "allowed_ips"),
+    *("allowed_origins", "scope", "client_ip", "origin"),
+}
+NEVER_NULL = {
+    ("POST", "/api/auth/login", "username"),
+    ("POST", "/api/auth/api-keys", "name"),
+    ("POST", "/api/agents", "name"),
+}
+FIELDS = [
+    pytest.param(route, name, id=f"{route} {name}") for route in BODY_ROUTES for name in route.body
+]
+STRANGE = [5, -1.5, 10**400, {}, {"a": 1}, [[]], [None], [{}], "\0", "a\ud800b", "x" * 60_000]
+
+
+def may_be_null(route: Route, name: str) -> bool:
+    is_name_of_thing = name == "name" and not route.path.endswith(("/signup", "/me"))
+    return (
+        name in MAY_BE_NULL
+        and not is_name_of_thing
+        and (route.method, route.path, name) not in NEVER_NULL
+    )
+
+
+@pytest.mark.parametrize(("route", "name"), FIELDS)
+def test_a_value_of_another_type_is_that_fields_fault(
+    client: Client, route: Route, name: str
+) -> None:
+    caller = caller_of(client, route)
+    strange = [value for value in STRANGE if not _fits(route, name, value)]
+    for value in [*strange, *([] if name == "is_active" else [True, False])]:
+        response = caller.request(route.method, route.path, json={**route.body, name: value})
+        paths = set(issues(response))
+        assert {path[0] for path in paths} == {name}, (value, paths)
+
+
+@pytest.mark.parametrize(("route", "name"), FIELDS)
+def test_null_is_a_fault_unless_it_means_none(client: Client, route: Route, name: str) -> None:
+    response = caller_of(client, route).request(
+        route.method, route.path, json={**route.body, name: None}
+    )
+    if may_be_null(route, name):
+        assert response.status_code != 400 or (name,) not in issues(response)
+    else:
+        assert issues(response) == {(name,): "May not be null"}
+
+
+@pytest.mark.parametrize("route", BODY_ROUTES, ids=str)
+def test_an_unknown_field_is_a_fault_beside_the_others(client: Client, route: Route) -> None:
+    """S26: unknown fields are refused."""
+    name = next(iter(route.body))
+    body = {**route.body, name: {}, "plan": "scale", "": 1, "a\0\ud800": 1}
+    response = caller_of(client, route).request(route.method, route.path, json=body)
+    assert set(issues(response)) == {(name,), ("plan",), ("",), ("a\0\ud800",)}
+
+
+def _fits(route: Route, name: str, value: object) -> bool:
+    """Some of them are right for some fields; a long password is simply wrong at a login."""
+    is_presented = name == "password" and not route.path.endswith("/signup")
+    is_number = name in ("cost", "grace_seconds")
+    return (is_presented and value == "x" * 60_000) or (is_number and value == 5)

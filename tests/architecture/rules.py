@@ -1,0 +1,148 @@
+"""The house rules about source text: each takes a folder and names what breaks it."""
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+Rule = Callable[[Path], list[str]]
+
+MAX_LINES = 250
+_MIGRATIONS = "migrations/versions"
+_WALL_CLOCK = {
+    "time.time",
+    "time.time_ns",
+    "time.localtime",
+    "time.gmtime",
+    "time.ctime",
+    "time.strftime",
+    "datetime.now",
+    "datetime.utcnow",
+    "datetime.today",
+    "date.today",
+    "datetime.datetime.now",
+    "datetime.datetime.utcnow",
+    "datetime.datetime.today",
+    "datetime.date.today",
+}
+_ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv"}
+_HTTP_IN_FLASK = {
+    "flask.request",
+    "flask.g",
+    "flask.jsonify",
+    "flask.session",
+    "flask.abort",
+    "flask.redirect",
+    "flask.make_response",
+    "flask.url_for",
+    "flask.Response",
+}
+
+
+def commits_only_in_transaction(source: Path) -> list[str]:
+    """`commit()` and `rollback()` are called in transaction.py alone."""
+    return [
+        f"{place}: {node.func.attr}()"
+        for place, _, node in _nodes(source, except_for={"transaction.py"})
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"commit", "rollback"}
+    ]
+
+
+def environment_only_in_config(source: Path) -> list[str]:
+    """The environment is read in config.py alone."""
+    return _uses(source, _ENVIRONMENT, except_for={"config.py"})
+
+
+def wall_clock_only_in_clock(source: Path) -> list[str]:
+    """What time it is, is asked in clock.py alone; a stop watch may be used anywhere."""
+    return _uses(source, _WALL_CLOCK, except_for={"clock.py"})
+
+
+def services_know_no_http(source: Path) -> list[str]:
+    """Nothing below the web layer takes a request, or makes an answer."""
+    below = {"services", "models", "security", "schemas", "counters"}
+    return [
+        fault
+        for fault in _uses(source, _HTTP_IN_FLASK, except_for=set())
+        if fault.partition("/")[0] in below
+    ]
+
+
+def nothing_prints(source: Path) -> list[str]:
+    """What a person should read goes through click, what a program should, through the log."""
+    return _uses(source, {"print"}, except_for=set())
+
+
+def files_are_short(source: Path) -> list[str]:
+    """No file has more lines than one can keep in mind; migrations have what they must."""
+    lengths = {
+        path: len(path.read_text(encoding="utf-8").splitlines())
+        for path in sorted(source.rglob("*.py"))
+        if not _name(source, path).startswith(_MIGRATIONS)
+    }
+    return [
+        f"{_name(source, path)}: {length} lines"
+        for path, length in lengths.items()
+        if length > MAX_LINES
+    ]
+
+
+def modules_say_what_they_own(source: Path) -> list[str]:
+    """Each module opens with a docstring, or is empty."""
+    return [
+        _name(source, path)
+        for path in sorted(source.rglob("*.py"))
+        if (text := path.read_text(encoding="utf-8")).strip()
+        and ast.get_docstring(ast.parse(text)) is None
+    ]
+
+
+def _uses(source: Path, names: set[str], *, except_for: set[str]) -> list[str]:
+    """Where one of the dotted names is used, under whatever name it was imported."""
+    return [
+        f"{place}: {used}"
+        for place, aliases, node in _nodes(source, except_for=except_for)
+        if isinstance(node, ast.Attribute | ast.Name) and (used := _dotted(node, aliases)) in names
+    ]
+
+
+def _nodes(source: Path, *, except_for: set[str]) -> Iterator[tuple[str, dict[str, str], ast.AST]]:
+    """Every node with its place (`services/accounts.py:12`) and its module's imported names."""
+    for path in sorted(source.rglob("*.py")):
+        name = _name(source, path)
+        if name in except_for:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+        aliases = _imported(tree)
+        for node in ast.walk(tree):
+            yield f"{name}:{getattr(node, 'lineno', 0)}", aliases, node
+
+
+def _name(source: Path, path: Path) -> str:
+    return path.relative_to(source).as_posix()
+
+
+def _imported(tree: ast.Module) -> dict[str, str]:
+    """What each imported name stands for: `{"moment": "datetime.datetime"}`."""
+    aliases = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                aliases[alias.asname or alias.name.partition(".")[0]] = (
+                    alias.name if alias.asname else alias.name.partition(".")[0]
+                )
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                aliases[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    return aliases
+
+
+def _dotted(node: ast.Attribute | ast.Name, aliases: dict[str, str]) -> str | None:
+    """The full name of `a.b.c`, with what `a` was imported as."""
+    if isinstance(node, ast.Name):
+        return aliases.get(node.id, node.id)
+    if isinstance(node.value, ast.Attribute | ast.Name):
+        base = _dotted(node.value, aliases)
+        return None if base is None else f"{base}.{node.attr}"
+    return None

@@ -1,0 +1,124 @@
+"""The rules about the source hold, and each of them notices when it is broken."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.architecture import rules
+from tests.architecture.rules import Rule
+from tests.servers.gunicorn import PROJECT_ROOT
+
+_RULES = [
+    rules.commits_only_in_transaction,
+    rules.environment_only_in_config,
+    rules.wall_clock_only_in_clock,
+    rules.services_know_no_http,
+    rules.nothing_prints,
+    rules.files_are_short,
+    rules.modules_say_what_they_own,
+]
+
+# A file that breaks a rule, and what the rule must say of it.
+_VIOLATIONS = [
+    (
+        rules.commits_only_in_transaction,
+        "services/accounts.py",
+        "def close(db):\n    db.session.commit()\n",
+        ["services/accounts.py:2: commit()"],
+    ),
+    (
+        rules.commits_only_in_transaction,
+        "models/base.py",
+        "def undo(session):\n    session.rollback()\n",
+        ["models/base.py:2: rollback()"],
+    ),
+    (
+        rules.environment_only_in_config,
+        "services/mail.py",
+        "import os\nHOST = os.environ['MAIL_HOST']\n",
+        ["services/mail.py:2: os.environ"],
+    ),
+    (
+        rules.environment_only_in_config,
+        "web/logs.py",
+        "from os import getenv as read\nLEVEL = read('LEVEL')\n",
+        ["web/logs.py:2: os.getenv"],
+    ),
+    (
+        rules.wall_clock_only_in_clock,
+        "services/sessions.py",
+        "import time\nfrom datetime import datetime\nA = time.time()\nB = datetime.now()\n",
+        ["services/sessions.py:3: time.time", "services/sessions.py:4: datetime.datetime.now"],
+    ),
+    (
+        rules.wall_clock_only_in_clock,
+        "models/usage.py",
+        "import datetime as dt\nfrom time import time_ns\nA = dt.date.today()\nB = time_ns()\n",
+        ["models/usage.py:3: datetime.date.today", "models/usage.py:4: time.time_ns"],
+    ),
+    (
+        rules.services_know_no_http,
+        "services/limits.py",
+        "from flask import request\n\n\ndef who():\n    return request.remote_addr\n",
+        ["services/limits.py:5: flask.request"],
+    ),
+    (
+        rules.services_know_no_http,
+        "models/events.py",
+        "import flask\n\n\ndef dump(row):\n    return flask.jsonify(row)\n",
+        ["models/events.py:5: flask.jsonify"],
+    ),
+    (rules.nothing_prints, "cli/keys.py", "print('done')\n", ["cli/keys.py:1: print"]),
+    (rules.files_are_short, "web/gate.py", "A = 1\n" * 251, ["web/gate.py: 251 lines"]),
+    (rules.modules_say_what_they_own, "web/gate.py", "A = 1\n", ["web/gate.py"]),
+]
+
+# A file that is within the rule, though it looks much like one that is not.
+_LOOK_ALIKES = [
+    (rules.commits_only_in_transaction, "transaction.py", "def end(db):\n    db.commit()\n"),
+    (rules.environment_only_in_config, "config.py", "import os\nA = os.environ\n"),
+    (rules.environment_only_in_config, "web/gate.py", "def f(environ):\n    return environ\n"),
+    (rules.wall_clock_only_in_clock, "clock.py", "import time\nA = time.time()\n"),
+    (rules.wall_clock_only_in_clock, "web/log.py", "import time\nA = time.perf_counter()\n"),
+    (rules.wall_clock_only_in_clock, "web/log.py", "from ragauth import clock\nA = clock.now()\n"),
+    (rules.services_know_no_http, "web/client.py", "from flask import request\nA = request.path\n"),
+    (rules.services_know_no_http, "services/setup.py", "from flask import Flask\nA = Flask\n"),
+    (rules.files_are_short, "web/gate.py", "A = 1\n" * 250),
+    (rules.files_are_short, "migrations/versions/0009_wide.py", "A = 1\n" * 900),
+    (rules.modules_say_what_they_own, "blueprints/__init__.py", ""),
+]
+
+
+def _rule_name(value: object) -> str | None:
+    return value.__name__ if callable(value) else None
+
+
+@pytest.mark.parametrize("rule", _RULES, ids=_rule_name)
+def test_the_source_keeps_the_rule(rule: Rule) -> None:
+    assert rule(PROJECT_ROOT / "ragauth") == []
+
+
+@pytest.mark.parametrize(("rule", "name", "text", "faults"), _VIOLATIONS, ids=_rule_name)
+def test_a_planted_violation_is_found(
+    tmp_path: Path, rule: Rule, name: str, text: str, faults: list[str]
+) -> None:
+    _plant(tmp_path, name, text)
+    assert rule(tmp_path) == faults
+
+
+@pytest.mark.parametrize(("rule", "name", "text"), _LOOK_ALIKES, ids=_rule_name)
+def test_what_only_looks_like_a_violation_is_not_one(
+    tmp_path: Path, rule: Rule, name: str, text: str
+) -> None:
+    _plant(tmp_path, name, text)
+    assert rule(tmp_path) == []
+
+
+def test_every_rule_has_a_planted_violation() -> None:
+    assert {rule for rule, *_ in _VIOLATIONS} == set(_RULES)
+
+
+def _plant(folder: Path, name: str, text: str) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

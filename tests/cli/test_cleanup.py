@@ -1,0 +1,76 @@
+"""`cleanup`: what nobody can use any more is forgotten, and nothing else."""
+
+import sys
+from datetime import datetime, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+
+from ragauth import clock
+from ragauth.extensions import db
+from ragauth.models import Session
+from ragauth.security.identifiers import SESSION, decode_id
+from tests.cli.conftest import Commands
+from tests.clients import Client, Member, ok
+
+
+def _session_id(member: Member) -> str:
+    (session,) = ok(member.client.get("/api/auth/sessions"))
+    session_id: str = session["id"]
+    return session_id
+
+
+def _change(app: Flask, session_id: str, **values: datetime) -> None:
+    """Set a session's times, as if it had been there for long."""
+    with app.app_context(), db.engine.begin() as connection:
+        changed = connection.execute(
+            update(Session.__table__)
+            .where(Session.__table__.c.id == decode_id(SESSION, session_id))
+            .values(values)
+        )
+        assert changed.rowcount == 1
+
+
+def _count(app: Flask) -> int:
+    with app.app_context(), db.engine.connect() as connection:
+        return len(connection.execute(select(Session.__table__.c.id)).all())
+
+
+class TestSessions:
+    def test_those_dead_for_longer_than_is_kept_are_deleted(
+        self, app: Flask, commands: Commands, client: Client
+    ) -> None:
+        ended, expired, just_ended, alive = [client.sign_up() for _ in range(4)]
+        long_ago = clock.now() - timedelta(days=31)
+        _change(app, _session_id(ended), ended_at=long_ago)
+        _change(app, _session_id(expired), expires_at=long_ago)
+        _change(app, _session_id(just_ended), ended_at=clock.now() - timedelta(days=29))
+        deleted = commands.succeed("cleanup", "--json").json["deleted_sessions"]
+        assert (deleted, _count(app)) == (2, 2)
+        ok(alive.client.get("/api/auth/me"))
+        assert commands.succeed("cleanup", "--json").json["deleted_sessions"] == 0
+
+    def test_how_long_they_are_kept_can_be_told(
+        self, app: Flask, commands: Commands, client: Client
+    ) -> None:
+        member = client.sign_up()
+        _change(app, _session_id(member), ended_at=clock.now() - timedelta(days=2))
+        assert commands.succeed("cleanup", "--keep-days", "3").output.split()[1] == "0"
+        assert commands.succeed("cleanup", "--keep-days", "1").output.split()[1] == "1"
+
+    def test_more_than_a_batch_is_deleted_in_one_go(
+        self,
+        app: Flask,
+        commands: Commands,
+        client: Client,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        # The package has a command of the module's name.
+        monkeypatch.setattr(sys.modules["ragauth.cli.cleanup"], "_BATCH", 2)
+        for _ in range(5):
+            _change(app, _session_id(client.sign_up()), ended_at=clock.now() - timedelta(days=40))
+        assert commands.succeed("cleanup", "--json").json["deleted_sessions"] == 5
+
+    def test_a_number_of_days_below_zero_is_refused(self, commands: Commands) -> None:
+        assert "--keep-days" in commands.misuse("cleanup", "--keep-days", "-1")

@@ -1,0 +1,161 @@
+"""What the tests share: the application on SQLite and on a real Postgres, and a client for it.
+
+A test that takes `app` or `client` runs once on each database, on tables that are empty.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import flask_migrate
+import pytest
+from flask import Flask
+from sqlalchemy import delete
+
+from ragauth import create_app
+from ragauth.config import Settings
+from ragauth.extensions import db
+from ragauth.services.limits import current_limits
+from ragauth.services.setup import close_services
+from ragauth.services.usage import save_usage
+from tests.clients import Client
+from tests.servers.postgres import PostgresServer, start_postgres
+
+SECRET_KEY = b"a secret of the tests, 32 bytes or more"
+BCRYPT_COST = 4  # the lowest that bcrypt knows: the tests hash a thousand times
+
+
+def make_settings(instance_dir: Path, database_url: str) -> Settings:
+    """Settings without limits that one test could use up for another."""
+    return Settings(
+        instance_dir=instance_dir,
+        database_url=database_url.replace("postgresql://", "postgresql+psycopg://"),
+        secret_key=SECRET_KEY,
+        redis_url=None,
+        plans_file=None,
+        mail_url=None,
+        key_brand="rag",
+        bcrypt_cost=BCRYPT_COST,
+        access_token_seconds=3600,
+        refresh_token_seconds=604_800,
+        login_failures_per_account=0,
+        login_failures_per_address=0,
+        signups_per_address=0,
+        require_https=False,
+        trusted_proxies=0,
+        cors_origins=(),
+        refresh_cookie=False,
+    )
+
+
+@contextmanager
+def running_app(settings: Settings) -> Iterator[Flask]:
+    """An application whose connections are closed in the end."""
+    app = create_app(settings)
+    try:
+        yield app
+    finally:
+        close_services(app)
+
+
+def _migrate(settings: Settings) -> None:
+    with running_app(settings) as app, app.app_context():
+        flask_migrate.upgrade()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file to copy."""
+    folder = tmp_path_factory.mktemp("sqlite-template")
+    path = folder / "ragauth.db"
+    _migrate(make_settings(folder, f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with start_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_template(
+    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The name of a migrated database to copy; TEST_DATABASE_URL may serve several runs."""
+    name = f"ragauth_template_{os.getpid()}"
+    postgres_server.create_database(name)
+    _migrate(make_settings(tmp_path_factory.mktemp("template"), postgres_server.url(name)))
+    yield name
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def sqlite_app(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    folder = tmp_path_factory.mktemp("sqlite")
+    path = shutil.copy(sqlite_template, folder)
+    with running_app(make_settings(folder, f"sqlite:///{path}")) as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def postgres_app(
+    postgres_server: PostgresServer,
+    postgres_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Flask]:
+    name = f"ragauth_tests_{os.getpid()}"
+    postgres_server.create_database(name, template=postgres_template)
+    folder = tmp_path_factory.mktemp("postgres")
+    with running_app(make_settings(folder, postgres_server.url(name))) as app:
+        yield app
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> str:
+    """Which database the test runs on."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def app(database: str, request: pytest.FixtureRequest) -> Flask:
+    """The application, with empty tables."""
+    application: Flask = request.getfixturevalue(f"{database}_app")
+    with application.app_context():
+        # What an earlier test counted must not come to light in this one.
+        save_usage(current_limits().counters)
+    with application.app_context(), db.engine.begin() as connection:
+        for table in reversed(db.metadata.sorted_tables):
+            connection.execute(delete(table))
+    return application
+
+
+@pytest.fixture
+def client(app: Flask) -> Client:
+    """A client without a credential."""
+    return Client(app)
+
+
+@pytest.fixture
+def make_app(app: Flask, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
+    """Makes a further application on the same database, with other settings.
+
+    As one on another host it has an instance folder, and counters, of its own.
+    """
+    settings: Settings = app.extensions["ragauth"]
+    made: list[Flask] = []
+
+    def make(**changes: object) -> Flask:
+        folder = tmp_path / f"instance-{len(made)}"
+        folder.mkdir()
+        made.append(create_app(replace(settings, **{"instance_dir": folder, **changes})))
+        return made[-1]
+
+    yield make
+    for application in made:
+        close_services(application)

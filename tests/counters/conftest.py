@@ -1,0 +1,84 @@
+"""Both stores, empty, for the tests that hold for either."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from ragauth.counters import Counters, FailoverCounters, LmdbCounters, RedisCounters
+from tests.counters.failover_support import Clock, CountedRedis
+from tests.servers.redis import RedisServer, start_redis
+
+
+@pytest.fixture(scope="session")
+def shared_redis() -> Iterator[RedisServer]:
+    with start_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_client(shared_redis: RedisServer) -> Iterator[redis.Redis]:
+    """A plain client of an empty Redis."""
+    with redis.Redis.from_url(shared_redis.url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def lmdb_path(tmp_path: Path) -> Path:
+    return tmp_path / "counters.mdb"
+
+
+@pytest.fixture
+def lmdb_counters(lmdb_path: Path) -> Iterator[LmdbCounters]:
+    store = LmdbCounters(lmdb_path)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def redis_counters(shared_redis: RedisServer, redis_client: redis.Redis) -> Iterator[RedisCounters]:
+    store = RedisCounters(shared_redis.url)
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=["lmdb", "redis"])
+def counters(request: pytest.FixtureRequest) -> Counters:
+    store: Counters = request.getfixturevalue(f"{request.param}_counters")
+    return store
+
+
+@pytest.fixture
+def address(counters: Counters, request: pytest.FixtureRequest, lmdb_path: Path) -> str:
+    """Where another process finds the same store: a path or a URL."""
+    if isinstance(counters, LmdbCounters):
+        return str(lmdb_path)
+    server: RedisServer = request.getfixturevalue("shared_redis")
+    return server.url
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def primary(server: RedisServer) -> CountedRedis:
+    return CountedRedis(server.url)
+
+
+@pytest.fixture
+def store(primary: CountedRedis, lmdb_path: Path, clock: Clock) -> Iterator[FailoverCounters]:
+    store = FailoverCounters(primary, LmdbCounters(lmdb_path), clock)
+    yield store
+    store.close()

@@ -1,0 +1,102 @@
+"""Limits are exact across processes, also when some of them are killed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from ragauth.counters import Counters, LmdbCounters, Peek
+from tests.counters.kill_rounds import SURVIVOR_ASKS
+from tests.counters.questions import ACCOUNT, MONTH, NOW, ask, seed
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 60
+
+
+def run_module(name: str, address: str, *numbers: int) -> list[str]:
+    """Run a module of this folder in a process of its own; return the lines that it printed."""
+    run = subprocess.run(
+        [sys.executable, "-m", name, address, *map(str, numbers)],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    return run.stdout.splitlines()
+
+
+def test_four_processes_of_fifty_threads_are_admitted_exactly_a_thousand_times(
+    counters: Counters, address: str
+) -> None:
+    seed(counters)
+    output = run_module("tests.counters.admit_many", address, 4, 50, 6, 1_000)
+    assert len(output) == 4
+    admitted = [int(number) for line in output for number in line.split()]
+    assert sorted(admitted) == list(range(1, 1_001))
+    assert counters.peek(ACCOUNT, 0, MONTH, NOW) == Peek(1_000, NOW + 60_000, 2_000)
+    assert [(row.requests, row.units) for row in counters.changed_usage(10)] == [(1_000, 2_000)]
+
+
+def test_killed_processes_lose_at_most_the_answer_they_were_waiting_for(
+    counters: Counters, address: str
+) -> None:
+    rounds = 20 if isinstance(counters, LmdbCounters) else 5
+    output = run_module("tests.counters.kill_rounds", address, rounds)
+    assert output.pop() == "then True"
+    if isinstance(counters, LmdbCounters):
+        assert output.pop() == "junk False"
+    assert len(output) == rounds * 3
+    for line in output:
+        status, reported, stored = map(int, line.split())
+        if status == 0:
+            assert (reported, stored) == (SURVIVOR_ASKS, SURVIVOR_ASKS)
+        else:
+            assert status == -9
+            assert reported > 0
+            assert stored in (reported, reported + 1)
+    seed(counters)
+    assert ask(counters) is not None
+
+
+def test_a_store_opened_before_a_fork_counts_on_both_sides(address: str) -> None:
+    script = f"""
+import os, threading
+from tests.counters.kill_rounds import SURVIVOR_ASKS
+from tests.counters.questions import *
+store = open_store({address!r})
+seed(store)
+store.hit(b"w", 1000, NOW)
+busy = threading.Event()
+def work():
+    while not busy.is_set():
+        store.hit(b"other", 1000, NOW)
+thread = threading.Thread(target=work)
+thread.start()
+children = []
+for _ in range(5):
+    child = os.fork()
+    if child == 0:
+        for _ in range(40):
+            assert ask(store, minute_limit=999).refused_by is None
+        os._exit(0)
+    children.append(child)
+    for _ in range(40):
+        assert ask(store, minute_limit=999).refused_by is None
+for child in children:
+    assert os.waitpid(child, 0)[1] == 0
+busy.set()
+thread.join()
+print(store.peek(ACCOUNT, 0, MONTH, NOW).minute_used)
+store.close()
+"""
+    # Forking beside a thread is what Python 3.12 warns of; here it is the very point.
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert (run.stdout, run.stderr) == ("400\n", "")

@@ -1,0 +1,164 @@
+"""What only Redis can do to us: forget everything, go back in time, refuse, hang."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ragauth.counters import CountersUnavailable, RedisCounters
+from tests.counters.questions import ACCOUNT, KEY, MONTH, NOW, ask, seed
+from tests.servers.redis import RedisServer
+
+
+def test_every_key_is_ours_and_has_an_end(redis_counters: RedisCounters, redis_client: Any) -> None:
+    seed(redis_counters)
+    ask(redis_counters)
+    redis_counters.hit(b"login", 1_000, NOW)
+    redis_counters.acquire_lease(b"flush", b"a", 1_000, NOW)
+    redis_counters.changed_usage(10)
+    redis_counters.resume()
+    names = list(redis_client.scan_iter())
+    assert len(names) >= 8
+    for name in names:
+        assert name.startswith(b"ragauth:")
+        assert redis_client.pttl(name) > 0
+
+
+def test_a_flushed_redis_is_a_new_source_and_asks_for_the_months(
+    redis_counters: RedisCounters, redis_client: Any
+) -> None:
+    seed(redis_counters)
+    ask(redis_counters)
+    [before] = redis_counters.changed_usage(10)
+    redis_client.flushall()
+    assert ask(redis_counters) is None
+    seed(redis_counters, base_units=500)
+    ask(redis_counters)
+    [after] = redis_counters.changed_usage(10)
+    assert after.source_id not in ("", before.source_id)
+    assert (after.key, after.requests) == (KEY, 1)
+    assert redis_counters.source_id == after.source_id
+
+
+def test_saving_rows_of_before_the_flush_leaves_the_new_ones_marked(
+    redis_counters: RedisCounters, redis_client: Any
+) -> None:
+    seed(redis_counters)
+    ask(redis_counters)
+    rows = redis_counters.changed_usage(10)
+    redis_client.flushall()
+    seed(redis_counters)
+    ask(redis_counters)
+    redis_counters.usage_saved(rows)
+    assert len(redis_counters.changed_usage(10)) == 1
+
+
+def test_a_lost_source_id_does_not_mix_old_totals_with_new_ones(
+    redis_counters: RedisCounters, redis_client: Any
+) -> None:
+    seed(redis_counters)
+    ask(redis_counters)
+    redis_client.delete("ragauth:source")
+    seed(redis_counters, base_units=7)
+    ask(redis_counters)
+    rows = redis_counters.changed_usage(10)
+    assert [row.requests for row in rows] == [1, 1]
+    assert len({row.source_id for row in rows}) == 2
+    redis_counters.usage_saved(rows)
+    assert redis_counters.changed_usage(10) == []
+
+
+def test_a_marked_row_that_is_gone_is_skipped(
+    redis_counters: RedisCounters, redis_client: Any
+) -> None:
+    seed(redis_counters)
+    ask(redis_counters)
+    redis_client.delete(*redis_client.scan_iter("ragauth:usage:*"))
+    assert redis_counters.changed_usage(10) == []
+    assert redis_client.zcard("ragauth:changed") == 0
+
+
+def test_forgotten_scripts_are_sent_again(redis_counters: RedisCounters, redis_client: Any) -> None:
+    seed(redis_counters)
+    redis_client.script_flush()
+    assert ask(redis_counters) is not None
+
+
+def test_a_server_started_again_is_a_new_source_although_it_kept_its_data(
+    tmp_path: Path,
+) -> None:
+    server = RedisServer(tmp_path)
+    server.start()
+    try:
+        store = RedisCounters(server.url)
+        seed(store)
+        ask(store)
+        [before] = store.changed_usage(10)
+        server.stop()
+        with pytest.raises(CountersUnavailable):
+            ask(store)
+        server.start()
+        assert store.changed_usage(10) == [before]
+        assert store.source_id != before.source_id
+        assert ask(store) is None
+        store.close()
+    finally:
+        server.stop()
+
+
+def test_after_standing_in_months_are_asked_for_and_usage_stays(
+    redis_counters: RedisCounters,
+) -> None:
+    seed(redis_counters)
+    ask(redis_counters)
+    redis_counters.resume()
+    assert ask(redis_counters) is None
+    seed(redis_counters, base_units=30)
+    redis_counters.resume()
+    answer = ask(redis_counters)
+    assert answer is not None
+    assert answer.month_used == 31
+    assert [row.requests for row in redis_counters.changed_usage(10)] == [1, 1]
+
+
+def test_months_before_the_previous_are_dropped_when_one_begins(
+    redis_counters: RedisCounters, redis_client: Any
+) -> None:
+    for month in (202611, 202612, 202701):
+        redis_counters.seed_month(ACCOUNT, 0, month, 5)
+    [name] = redis_client.scan_iter("ragauth:account:*")
+    assert set(redis_client.hkeys(name)) == {b"202612", b"202701"}
+
+
+def test_a_command_that_redis_refuses_makes_it_unavailable(
+    redis_counters: RedisCounters, redis_client: Any
+) -> None:
+    redis_client.set("ragauth:source", "x")
+    redis_client.set("ragauth:account:x:" + ACCOUNT.hex() + ":0", "no hash")
+    with pytest.raises(CountersUnavailable, match="WRONGTYPE"):
+        ask(redis_counters)
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "unix:///nowhere/redis.sock"])
+def test_nobody_there_is_unavailable(url: str) -> None:
+    store = RedisCounters(url)
+    with pytest.raises(CountersUnavailable):
+        store.ping()
+    with pytest.raises(CountersUnavailable):
+        ask(store)
+    with pytest.raises(CountersUnavailable):
+        store.peek(ACCOUNT, 0, MONTH, NOW)
+
+
+def test_a_server_that_never_answers_is_not_waited_for_long() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = RedisCounters(f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(CountersUnavailable, match="Timeout"):
+            store.ping()
+        store.close()
+
+
+def test_a_malformed_url_is_a_mistake_of_the_operator() -> None:
+    with pytest.raises(ValueError, match="scheme"):
+        RedisCounters("http://example.test")

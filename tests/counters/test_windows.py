@@ -1,0 +1,126 @@
+"""General windows, leases and what is dropped."""
+
+import pytest
+
+from ragauth.counters import Counters, LmdbCounters, Window
+from tests.counters.questions import ACCOUNT, DAY, MONTH, NOW, ask, seed
+
+FIVE_MINUTES = 300_000
+DAY_MS = 86_400_000
+
+
+class TestWindows:
+    def test_a_window_starts_at_its_first_hit_and_lasts_to_the_millisecond(
+        self, counters: Counters
+    ) -> None:
+        ends = NOW + FIVE_MINUTES
+        assert counters.hit(b"login", FIVE_MINUTES, NOW) == Window(1, ends)
+        assert counters.hit(b"login", FIVE_MINUTES, ends - 1, 3) == Window(4, ends)
+        assert counters.hit(b"login", FIVE_MINUTES, ends) == Window(1, ends + FIVE_MINUTES)
+
+    def test_reading_does_not_count(self, counters: Counters) -> None:
+        untouched = Window(0, NOW + 7 + FIVE_MINUTES)
+        assert counters.read_window(b"login", FIVE_MINUTES, NOW + 7) == untouched
+        counters.hit(b"login", FIVE_MINUTES, NOW, 2)
+        for _ in range(2):
+            read = counters.read_window(b"login", FIVE_MINUTES, NOW + 7)
+            assert read == Window(2, NOW + FIVE_MINUTES)
+        over = NOW + FIVE_MINUTES
+        assert counters.read_window(b"login", FIVE_MINUTES, over).count == 0
+
+    def test_clearing_forgets_one_window(self, counters: Counters) -> None:
+        counters.hit(b"one", 1_000, NOW)
+        counters.hit(b"two", 1_000, NOW)
+        counters.clear_window(b"one")
+        counters.clear_window(b"never hit")
+        assert counters.read_window(b"one", 1_000, NOW).count == 0
+        assert counters.read_window(b"two", 1_000, NOW).count == 1
+
+    @pytest.mark.parametrize("name", [b"", b"\0", b"x" * 64, b"x" * 65, b"x" * 10_000, b"\xff\n:"])
+    def test_a_bucket_may_have_any_name(self, counters: Counters, name: bytes) -> None:
+        counters.hit(name, 1_000, NOW)
+        assert counters.hit(name, 1_000, NOW).count == 2
+        assert counters.hit(name + b"'", 1_000, NOW).count == 1
+        counters.clear_window(name)
+        assert counters.read_window(name, 1_000, NOW).count == 0
+
+    def test_a_clock_that_was_wrong_by_years_does_not_lock_anybody_out(
+        self, counters: Counters
+    ) -> None:
+        counters.hit(b"login", 1_000, NOW + 10**11)
+        assert counters.hit(b"login", 1_000, NOW) == Window(1, NOW + 1_000)
+
+
+class TestLeases:
+    def test_a_lease_has_one_holder_until_it_runs_out(self, counters: Counters) -> None:
+        assert counters.acquire_lease(b"flush", b"a", 5_000, NOW)
+        assert not counters.acquire_lease(b"flush", b"b", 5_000, NOW + 4_999)
+        assert counters.acquire_lease(b"flush", b"b", 5_000, NOW + 5_000)
+        assert not counters.acquire_lease(b"flush", b"a", 5_000, NOW + 5_001)
+
+    def test_its_holder_may_extend_it(self, counters: Counters) -> None:
+        assert counters.acquire_lease(b"flush", b"a", 5_000, NOW)
+        assert counters.acquire_lease(b"flush", b"a", 5_000, NOW + 4_000)
+        assert not counters.acquire_lease(b"flush", b"b", 5_000, NOW + 8_999)
+
+    def test_leases_of_other_names_are_free(self, counters: Counters) -> None:
+        assert counters.acquire_lease(b"flush", b"a", 5_000, NOW)
+        assert counters.acquire_lease(b"flush" * 50, b"b", 5_000, NOW)
+
+    def test_a_clock_that_was_wrong_by_years_does_not_keep_the_lease(
+        self, counters: Counters
+    ) -> None:
+        assert counters.acquire_lease(b"flush", b"a", 5_000, NOW + 10**11)
+        assert counters.acquire_lease(b"flush", b"b", 5_000, NOW)
+
+
+class TestPrune:
+    def test_what_is_in_use_stays(self, counters: Counters) -> None:
+        seed(counters)
+        ask(counters)
+        counters.seed_month(b"p" * 16, 0, MONTH - 1, 5)
+        counters.hit(b"login", 1_000, NOW)
+        counters.acquire_lease(b"flush", b"a", 1_000, NOW)
+        assert not counters.prune(NOW + 999)
+        assert ask(counters, now_ms=NOW + 999) is not None
+        assert counters.peek(b"p" * 16, 0, MONTH - 1, NOW) is not None
+        assert counters.read_window(b"login", 1_000, NOW + 999).count == 1
+        assert not counters.acquire_lease(b"flush", b"b", 1_000, NOW + 999)
+        assert [row.requests for row in counters.changed_usage(10)] == [2]
+
+    def test_what_is_over_goes(self, lmdb_counters: LmdbCounters) -> None:
+        lmdb_counters.seed_month(b"p" * 16, 0, MONTH - 2, 5)
+        lmdb_counters.hit(b"login", 1_000, NOW)
+        lmdb_counters.acquire_lease(b"flush", b"a", 1_000, NOW)
+        assert _records(lmdb_counters) == 4
+        lmdb_counters.prune(NOW + 1_000)
+        assert _records(lmdb_counters) == 1  # the source id
+
+    def test_usage_goes_when_it_is_old_and_saved(self, lmdb_counters: LmdbCounters) -> None:
+        seed(lmdb_counters)
+        ask(lmdb_counters)
+        ask(lmdb_counters, key=b"k" * 16)
+        rows = lmdb_counters.changed_usage(10)
+        lmdb_counters.usage_saved(rows[:1])
+        before = _records(lmdb_counters)
+        lmdb_counters.prune(NOW + 7 * DAY_MS, keep_days=7)
+        assert _records(lmdb_counters) == before
+        lmdb_counters.prune(NOW + 8 * DAY_MS, keep_days=7)
+        assert _records(lmdb_counters) == before - 1
+        assert lmdb_counters.changed_usage(10) == rows[1:]
+        assert rows[0].day == DAY
+
+    def test_one_call_does_a_bounded_amount_of_work(self, lmdb_counters: LmdbCounters) -> None:
+        for n in range(1_100):
+            lmdb_counters.hit(b"%d" % n, 1_000, NOW)
+        lmdb_counters.seed_month(ACCOUNT, 0, MONTH, 0)
+        left = []
+        while lmdb_counters.prune(NOW + 1_000):
+            left.append(_records(lmdb_counters))
+        assert len(left) == 2
+        assert left[0] > left[1] > 100
+        assert _records(lmdb_counters) == 2
+
+
+def _records(store: LmdbCounters) -> int:
+    return store._file.transact(lambda txn: int(txn.stat()["entries"]))

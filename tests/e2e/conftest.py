@@ -1,0 +1,53 @@
+"""One service on each database, for all tests that do not need one of their own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from uuid import uuid4
+
+import pytest
+
+from tests.e2e.service import Installation, Service, User, install
+from tests.servers.postgres import PostgresServer, start_postgres
+
+NewInstallation = Callable[[str], Installation]
+
+
+@pytest.fixture(scope="session")
+def new_installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewInstallation]:
+    """Make an installation with an empty database, `sqlite` or `postgres`."""
+    with ExitStack() as servers:
+        server: PostgresServer | None = None
+
+        def make(database: str) -> Installation:
+            nonlocal server
+            folder = tmp_path_factory.mktemp("installation")
+            if database == "sqlite":
+                return install(folder)
+            server = server or servers.enter_context(start_postgres())
+            name = f"e2e_{uuid4().hex}"
+            server.create_database(name)
+            servers.callback(server.drop_database, name)
+            return install(folder, server.url(name))
+
+        yield make
+
+
+# With `--dist loadgroup` each of the two is started by one test process alone.
+_DATABASES = [
+    pytest.param(database, marks=pytest.mark.xdist_group(f"e2e-{database}"))
+    for database in ("sqlite", "postgres")
+]
+
+
+@pytest.fixture(scope="session", params=_DATABASES)
+def service(request: pytest.FixtureRequest, new_installation: NewInstallation) -> Iterator[Service]:
+    installation = new_installation(request.param)
+    installation.migrate()
+    with installation.serve() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def user(service: Service) -> User:
+    """Someone with room for the keys of many tests, and no limit to speak of."""
+    return service.sign_up(plan="scale")

@@ -1,0 +1,203 @@
+"""One installation of the service: its environment, its commands, its gunicorn, its clients."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from threading import Barrier
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from tests.servers.gunicorn import PROJECT_ROOT, GunicornServer, start_gunicorn
+
+PASSWORD = "an otter in the reeds"
+SECRET_KEY = "a secret of the tests, long enough for every use"
+COMMAND_SECONDS = 60
+_INSIST_SECONDS = 60
+
+T = TypeVar("T")
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What an operator has: an environment, and the commands to run in it."""
+
+    environment: Mapping[str, str]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `flask --app wsgi` with these arguments, to its end."""
+        with self.start(*arguments) as process:
+            output, errors = process.communicate(timeout=COMMAND_SECONDS)
+        return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
+            env={"PATH": os.environ.get("PATH", os.defpath), **self.environment},
+            cwd=PROJECT_ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def command(self, *arguments: str) -> str:
+        """Run a command that must succeed; returns what it printed."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def migrate(self) -> None:
+        self.command("db", "upgrade")
+
+    @contextmanager
+    def serve(self, *, workers: int = 2, **environment: str) -> Iterator["Service"]:
+        """Yield the running service."""
+        with (
+            start_gunicorn({**self.environment, **environment}, workers=workers) as gunicorn,
+            httpx.Client(base_url=gunicorn.url, timeout=30) as client,
+        ):
+            yield Service(self, gunicorn, client)
+
+
+def install(folder: Path, database_url: str | None = None, **settings: str) -> Installation:
+    """An installation with its throttles off and a cheap password hash."""
+    environment = {
+        "RAGAUTH_INSTANCE_DIR": str(folder / "instance"),
+        "RAGAUTH_BCRYPT_COST": "10",
+        "RAGAUTH_REQUIRE_HTTPS": "false",
+        "RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT": "0",
+        "RAGAUTH_LOGIN_FAILURES_PER_ADDRESS": "0",
+        "RAGAUTH_SIGNUPS_PER_ADDRESS": "0",
+    }
+    if database_url is not None:
+        environment |= {"RAGAUTH_DATABASE_URL": database_url, "RAGAUTH_SECRET_KEY": SECRET_KEY}
+    return Installation(environment | settings)
+
+
+@dataclass
+class User:
+    """Someone who signed up, with what the answer gave them."""
+
+    service: "Service"
+    email: str
+    account_id: str
+    token: str
+    refresh_token: str
+    api_key: str
+    client: httpx.Client = field(repr=False)
+
+    def request(
+        self, method: str, path: str, *, token: str | None = None, **arguments: Any
+    ) -> httpx.Response:
+        """Send a request with the access token."""
+        headers = {"Authorization": f"Bearer {token or self.token}"}
+        return self.client.request(method, path, headers=headers, **arguments)
+
+    def data(self, method: str, path: str, **arguments: Any) -> Any:
+        """The data of an answer that must be a success."""
+        response = self.request(method, path, **arguments)
+        assert response.is_success, response.text
+        return response.json()["data"]
+
+    def create_key(self, **fields: Any) -> tuple[str, str]:
+        """A further key: its id and its raw form."""
+        made = self.data("POST", "/api/auth/api-keys", json={"name": "a key", **fields})
+        return made["id"], made["api_key"]
+
+    def log_in(self) -> dict[str, Any]:
+        response = self.service.insist(
+            "/api/auth/login", {"email": self.email, "password": PASSWORD}
+        )
+        assert response.status_code == 200, response.text
+        data: dict[str, Any] = response.json()["data"]
+        return data
+
+
+class Service:
+    """The service behind a real gunicorn."""
+
+    def __init__(
+        self, installation: Installation, gunicorn: GunicornServer, client: httpx.Client
+    ) -> None:
+        self.installation = installation
+        self.gunicorn = gunicorn
+        self.client = client
+        self.address = urlsplit(gunicorn.url).netloc
+
+    def sign_up(self, *, plan: str | None = None, **fields: Any) -> User:
+        """A new account; on a plan, if one is named."""
+        email = f"user{next(_numbers)}.{os.getpid()}@example.com"
+        response = self.insist("/api/auth/signup", {"email": email, "password": PASSWORD, **fields})
+        assert response.status_code == 201, response.text
+        data = response.json()["data"]
+        if plan is not None:
+            self.installation.command("accounts", "set-plan", email, plan)
+        return User(
+            service=self,
+            email=email,
+            account_id=data["account"]["id"],
+            token=data["token"],
+            refresh_token=data["refresh_token"],
+            api_key=data["api_key"],
+            client=self.client,
+        )
+
+    def insist(
+        self, path: str, body: Mapping[str, Any], token: str | None = None
+    ) -> httpx.Response:
+        """POST what needs a hash, again and again while no place for hashing is free."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        deadline = time.monotonic() + _INSIST_SECONDS
+        while True:
+            response = self.client.post(path, json=body, headers=headers)
+            if response.status_code != 429 or time.monotonic() > deadline:
+                return response
+            assert response.json()["error"]["code"] == "RATE_LIMIT_EXCEEDED"
+            time.sleep(0.02)
+
+    def authorize(self, key: str, request_id: str | None = None) -> int:
+        """Ask about a key over a connection of its own; returns the status."""
+        return self.get("/api/v1/authorize", key, request_id)
+
+    def get(self, path: str, credential: str, request_id: str | None = None) -> int:
+        """GET over a connection of its own; returns the status."""
+        connection = http.client.HTTPConnection(self.address, timeout=30)
+        headers = {"Authorization": f"Bearer {credential}", "Connection": "close"}
+        if request_id is not None:
+            headers["X-Request-Id"] = request_id
+        try:
+            connection.request("GET", path, headers=headers)
+            response = connection.getresponse()
+            response.read()
+            return response.status
+        finally:
+            connection.close()
+
+    def request_lines(self) -> list[dict[str, Any]]:
+        """The log's lines of requests, of all workers."""
+        lines = [json.loads(line) for line in self.gunicorn.log().splitlines()]
+        return [line for line in lines if line["logger"] == "ragauth.request"]
+
+
+def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """What the calls return when all of them start at the same instant, each in its thread."""
+    barrier = Barrier(len(calls), timeout=30)
+
+    def run(call: Callable[[], T]) -> T:
+        barrier.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return [done.result() for done in [threads.submit(run, call) for call in calls]]

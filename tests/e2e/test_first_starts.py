@@ -1,0 +1,131 @@
+"""S36: two first starts, two migrations, several writers at once: nothing lost or doubled."""
+
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import pytest
+import sqlalchemy
+
+from tests.e2e.conftest import NewInstallation
+from tests.e2e.service import PASSWORD, Installation, at_once
+from tests.servers.gunicorn import PROJECT_ROOT
+
+_WRITERS = 3
+_WRITES = 60
+_WRITER = """
+import sys
+from sqlalchemy import text
+from ragauth import create_app, transaction
+from ragauth.extensions import db
+
+with create_app().app_context():
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for _ in range(int(sys.argv[1])):
+        with transaction.unit_of_work():
+            value = db.session.execute(text("SELECT value FROM tally")).scalar_one()
+            db.session.execute(text("UPDATE tally SET value = :value"), {"value": value + 1})
+"""
+
+
+def test_two_services_that_start_first_at_once_share_one_secret(
+    new_installation: NewInstallation,
+) -> None:
+    installation = new_installation("sqlite")
+    secret_file = Path(installation.environment["RAGAUTH_INSTANCE_DIR"]) / "secret_key"
+    # Neither has a schema yet, and neither needs one to start: only the secret is made.
+    assert not secret_file.exists()
+    servers = [installation.serve(workers=1) for _ in range(2)]
+    try:
+        one, other = at_once([server.__enter__ for server in servers])
+        assert stat.S_IMODE(secret_file.stat().st_mode) == 0o600
+        assert [path.name for path in secret_file.parent.glob("*secret*")] == ["secret_key"]
+        ready = one.client.get("/readyz")
+        assert ready.status_code == 503
+        assert "db upgrade" in ready.json()["error"]["details"]["checks"]["database"]
+        installation.migrate()
+        assert one.client.get("/readyz").status_code == 200
+        user = one.sign_up()
+        headers = {"Authorization": f"Bearer {user.token}"}
+        assert other.client.get("/api/auth/me", headers=headers).status_code == 200
+        login = {"email": user.email, "password": PASSWORD}
+        assert other.insist("/api/auth/login", login).status_code == 200
+    finally:
+        for server in servers:
+            server.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_migrations_at_once_all_succeed_and_make_one_schema(
+    new_installation: NewInstallation, database: str
+) -> None:
+    installation = new_installation(database)
+    processes = [installation.start("db", "upgrade") for _ in range(2)]
+    outcomes = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
+    assert [returncode for _, returncode in outcomes] == [0, 0], outcomes
+    assert _tables(installation) == {
+        "accounts",
+        "agents",
+        "alembic_version",
+        "api_keys",
+        "events",
+        "sessions",
+    }
+
+
+def _tables(installation: Installation) -> set[str]:
+    engine = sqlalchemy.create_engine(_database_url(installation))
+    try:
+        return set(sqlalchemy.inspect(engine).get_table_names())
+    finally:
+        engine.dispose()
+
+
+def _database_url(installation: Installation) -> str:
+    url = installation.environment.get("RAGAUTH_DATABASE_URL")
+    folder = installation.environment["RAGAUTH_INSTANCE_DIR"]
+    return url or f"sqlite:///{folder}/ragauth.db"
+
+
+def test_no_write_of_three_processes_on_one_sqlite_file_is_lost(
+    new_installation: NewInstallation,
+) -> None:
+    installation = new_installation("sqlite")
+    installation.migrate()
+    engine = sqlalchemy.create_engine(_database_url(installation))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE tally (value INTEGER NOT NULL)")
+        connection.exec_driver_sql("INSERT INTO tally VALUES (0)")
+    writers = [
+        Popen(
+            [sys.executable, "-c", _WRITER, str(_WRITES)],
+            env=dict(installation.environment),
+            cwd=PROJECT_ROOT,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            text=True,
+        )
+        for _ in range(_WRITERS)
+    ]
+    try:
+        for writer in writers:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "ready\n"
+        errors = at_once([_go(writer) for writer in writers])
+        assert [writer.returncode for writer in writers] == [0] * _WRITERS, errors
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.wait()
+    with engine.connect() as connection:
+        value = connection.exec_driver_sql("SELECT value FROM tally").scalar_one()
+    engine.dispose()
+    assert value == _WRITERS * _WRITES
+
+
+def _go(writer: "Popen[str]") -> Callable[[], str]:
+    return lambda: writer.communicate("go\n", timeout=60)[1]

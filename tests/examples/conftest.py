@@ -1,0 +1,81 @@
+"""One ragauth for the gateways, and a note on the gateways that are not installed."""
+
+import os
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+pytest.register_assert_rewrite("tests.examples.gateway_cases")
+
+from tests.examples.programs import INSTALLED_BY, missing_programs  # noqa: E402
+from tests.examples.stack import Customer, GatewayStarter, migrate, start_rag_service  # noqa: E402
+from tests.servers.gunicorn import GunicornServer, start_gunicorn  # noqa: E402
+
+collect_ignore = [f"test_{name}.py" for name in missing_programs()]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say what was left out. In a run of several processes the first one says it."""
+    if getattr(config, "workerinput", {"workerid": "gw0"})["workerid"] == "gw0":
+        for name in missing_programs():
+            line = f"tests/examples/test_{name}.py left out, {name} is missing: "
+            os.write(sys.__stderr__.fileno(), f"{line}{INSTALLED_BY[name]}\n".encode())
+
+
+@pytest.fixture(scope="session")
+def ragauth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GunicornServer]:
+    """A migrated ragauth on SQLite, behind one proxy."""
+    environment = {
+        "RAGAUTH_INSTANCE_DIR": str(tmp_path_factory.mktemp("instance")),
+        "RAGAUTH_BCRYPT_COST": "10",
+        "RAGAUTH_SIGNUPS_PER_ADDRESS": "0",
+        "RAGAUTH_TRUSTED_PROXIES": "1",
+    }
+    migrate(environment)
+    with start_gunicorn(environment) as server:
+        server.environment = environment  # type: ignore[attr-defined]
+        yield server
+
+
+@pytest.fixture
+def customer(ragauth: GunicornServer) -> Iterator[Customer]:
+    """A fresh account with its first key."""
+    with Customer(ragauth.url) as someone:
+        yield someone
+
+
+@pytest.fixture
+def stranger(ragauth: GunicornServer) -> Iterator[Customer]:
+    """Another account."""
+    with Customer(ragauth.url) as someone:
+        yield someone
+
+
+@pytest.fixture(scope="session")
+def rag_service() -> Iterator[GunicornServer]:
+    """The sample service behind a gateway.
+
+    Its server takes X_Name for X-Name, as careless ones do: no gateway may rely on better.
+    """
+    with start_rag_service(
+        {"RAG_SERVICE_BEHIND_GATEWAY": "true", "GUNICORN_CMD_ARGS": "--header-map=dangerous"}
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def url(
+    start: GatewayStarter, ragauth: GunicornServer, rag_service: GunicornServer
+) -> Iterator[str]:
+    """The gateway of the module, which says in its fixture `start` how one is started."""
+    with start(ragauth_url=ragauth.url, service_url=rag_service.url) as url:
+        yield url
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, timeout=30) as client:
+        yield client

@@ -1,0 +1,107 @@
+"""examples/rag_service without a gateway: it asks ragauth itself."""
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.examples.stack import Customer, run_flask, start_rag_service
+from tests.servers.gunicorn import GunicornServer
+from tests.servers.processes import free_port
+
+
+@pytest.fixture(scope="module")
+def service_key(ragauth: GunicornServer) -> str:
+    printed = run_flask(
+        ragauth.environment,  # type: ignore[attr-defined]
+        *("service-keys", "create", "--name", "rag", "--scope", "verify", "--json"),
+    )
+    raw_key: str = json.loads(printed)["api_key"]
+    return raw_key
+
+
+@pytest.fixture(scope="module")
+def client(ragauth: GunicornServer, service_key: str) -> Iterator[httpx.Client]:
+    environment = {"RAGAUTH_URL": ragauth.url, "RAGAUTH_SERVICE_KEY": service_key}
+    with (
+        start_rag_service(environment) as server,
+        httpx.Client(base_url=server.url, timeout=30) as client,
+    ):
+        yield client
+
+
+def test_a_key_that_ragauth_allows_is_served(client: httpx.Client, customer: Customer) -> None:
+    agent_id = customer.make_agent()
+    key = customer.make_key(agent_id=agent_id, environment="test")
+    answer = client.post(
+        f"/agents/{agent_id}/query", headers={"X-API-Key": key}, json={"message": "Hello"}
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["data"]["answer"] == "You asked: Hello"
+    caller = answer.json()["data"]["caller"]
+    assert (caller["account_id"], caller["agent_id"]) == (customer.id, agent_id)
+    assert caller["environment"] == "test"
+
+
+def test_ragauths_refusal_is_relayed(client: httpx.Client, customer: Customer) -> None:
+    wrong_agent = customer.make_agent()
+    key = customer.make_key(agent_id=customer.make_agent())
+    refusals = {
+        401: client.post("/documents", headers={"Authorization": "Bearer rag_live_wrong"}),
+        403: client.post(f"/agents/{wrong_agent}/query", headers={"X-API-Key": key}),
+    }
+    for status, answer in refusals.items():
+        assert answer.status_code == status
+        assert answer.json()["error"]["code"]
+    assert 'error="invalid_request"' in refusals[401].headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Basic eDp5"},
+        {"Authorization": "Bearer one", "X-API-Key": "two"},
+        {"X-API-Key": "x" * 5000},
+    ],
+)
+def test_without_one_credential_it_is_401(client: httpx.Client, headers: dict[str, str]) -> None:
+    answer = client.post("/documents", headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="ragauth"'
+
+
+def test_identity_headers_of_a_client_mean_nothing(client: httpx.Client) -> None:
+    """S24"""
+    names = ("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment")
+    forged = {f"X-Ragauth-{name}": "ingest" for name in names}
+    assert client.post("/documents", headers=forged).status_code == 401
+
+
+def test_an_agent_that_cannot_be_is_404(client: httpx.Client, customer: Customer) -> None:
+    answer = client.post("/agents/none/query", headers={"X-API-Key": customer.key}, json={})
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("fault", ["down", "wrong key"])
+def test_nobody_is_served_while_ragauth_cannot_be_asked(
+    ragauth: GunicornServer, customer: Customer, fault: str
+) -> None:
+    url = ragauth.url if fault == "wrong key" else f"http://127.0.0.1:{free_port()}"
+    with start_rag_service({"RAGAUTH_URL": url, "RAGAUTH_SERVICE_KEY": customer.key}) as server:
+        answer = httpx.post(f"{server.url}/documents", headers={"X-API-Key": customer.key})
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "EXTERNAL_SERVICE_ERROR"
+    assert answer.headers["Retry-After"]
+
+
+def test_behind_a_gateway_a_missing_identity_header_is_refused(rag_service: GunicornServer) -> None:
+    """S24: all six or nothing."""
+    names = ("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment")
+    headers = {f"X-Ragauth-{name}": "ingest" for name in names}
+    url = f"{rag_service.url}/documents"
+    assert httpx.post(url, headers=headers).status_code == 200
+    for name in headers:
+        rest = {other: value for other, value in headers.items() if other != name}
+        assert httpx.post(url, headers=rest).status_code == 503

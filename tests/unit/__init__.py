@@ -1,0 +1,1 @@
+"""Pure functions and settings: no database, no application."""

@@ -1,0 +1,216 @@
+"""The settings: each fault is named, all at once; the secret is made once."""
+
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from ragauth.config import SettingsError, read_server_settings, read_settings
+
+STRONG = "x" * 32
+POSTGRES = "postgresql://user:pass@db/ragauth"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """No setting but the instance folder."""
+    for name in list(os.environ):
+        if name.startswith("RAGAUTH_") or name in (
+            "HOST",
+            "PORT",
+            "WEB_CONCURRENCY",
+            "WEB_THREADS",
+        ):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("RAGAUTH_INSTANCE_DIR", str(tmp_path / "instance"))
+    return monkeypatch
+
+
+def faults() -> list[str]:
+    """The names of the settings that are at fault, one for each line."""
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    lines = str(caught.value).removeprefix("ragauth: ").split("\nragauth: ")
+    return sorted(line.partition(":")[0] for line in lines)
+
+
+class TestDefaults:
+    def test_nothing_needs_to_be_set(self, tmp_path: Path) -> None:
+        settings = read_settings()
+        assert settings.instance_dir == tmp_path / "instance"
+        assert settings.database_url == f"sqlite:///{tmp_path}/instance/ragauth.db"
+        assert settings.uses_sqlite
+        assert settings.redis_url is settings.plans_file is settings.mail_url is None
+        assert settings.key_brand == "rag"
+        assert settings.bcrypt_cost == 12
+        assert settings.access_token_seconds == 3600
+        assert settings.refresh_token_seconds == 604_800
+        assert settings.login_failures_per_account == 10
+        assert settings.login_failures_per_address == 50
+        assert settings.signups_per_address == 60
+        assert not settings.require_https
+        assert settings.trusted_proxies == 0
+        assert settings.cors_origins == ()
+        assert not settings.refresh_cookie
+
+    def test_postgres_asks_for_https(self, environment: pytest.MonkeyPatch) -> None:
+        environment.setenv("RAGAUTH_SECRET_KEY", STRONG)
+        environment.setenv("RAGAUTH_DATABASE_URL", POSTGRES)
+        assert read_settings().require_https
+        environment.setenv("RAGAUTH_REQUIRE_HTTPS", "false")
+        assert not read_settings().require_https
+
+
+class TestValues:
+    @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+    def test_every_spelling_of_postgres_is_psycopg_3(
+        self, environment: pytest.MonkeyPatch, scheme: str
+    ) -> None:
+        environment.setenv("RAGAUTH_SECRET_KEY", STRONG)
+        environment.setenv("RAGAUTH_DATABASE_URL", f"{scheme}://user:p%40ss@db:5432/ragauth")
+        settings = read_settings()
+        assert settings.database_url == "postgresql+psycopg://user:p%40ss@db:5432/ragauth"
+        assert not settings.uses_sqlite
+
+    def test_lists_and_paths_are_read(
+        self, environment: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        plans = tmp_path / "plans.toml"
+        plans.touch()
+        environment.setenv("RAGAUTH_CORS_ORIGINS", "https://a.test,http://localhost:3000")
+        environment.setenv("RAGAUTH_PLANS_FILE", str(plans))
+        environment.setenv("RAGAUTH_SECRET_KEY", "ж" * 16)
+        settings = read_settings()
+        assert settings.cors_origins == ("https://a.test", "http://localhost:3000")
+        assert settings.plans_file == plans
+        assert settings.secret_key == ("ж" * 16).encode()
+
+    def test_a_relative_instance_folder_is_made_absolute(
+        self, environment: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        environment.chdir(tmp_path)
+        environment.setenv("RAGAUTH_INSTANCE_DIR", "here")
+        assert read_settings().instance_dir == tmp_path / "here"
+
+    def test_a_dollar_in_a_value_is_a_dollar(self, environment: pytest.MonkeyPatch) -> None:
+        environment.setenv("RAGAUTH_SECRET_KEY", "${HOME}" + STRONG)
+        assert read_settings().secret_key.startswith(b"${HOME}")
+
+
+class TestFaults:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            *(
+                ("DATABASE_URL", value)
+                for value in ("", "mysql://db/x", "sqlite://", "postgres://")
+            ),
+            *(("SECRET_KEY", value) for value in ("", "short", "x" * 31)),
+            ("REDIS_URL", "http://redis"),
+            ("PLANS_FILE", "/does/not/exist.toml"),
+            ("MAIL_URL", "mailto:x"),
+            *(("KEY_BRAND", value) for value in ("", "r", "R2", "a_b", "2a", "x" * 17, "rag\n")),
+            *(("BCRYPT_COST", value) for value in ("9", "16", "x", "", "12.5")),
+            *(("ACCESS_TOKEN_SECONDS", value) for value in ("0", "-1", "1h")),
+            *(("REFRESH_TOKEN_SECONDS", value) for value in ("0", "x")),
+            ("LOGIN_FAILURES_PER_ACCOUNT", "-1"),
+            ("LOGIN_FAILURES_PER_ADDRESS", "x"),
+            ("SIGNUPS_PER_ADDRESS", "-1"),
+            ("REQUIRE_HTTPS", "perhaps"),
+            *(("TRUSTED_PROXIES", value) for value in ("-1", "11", "all")),
+            *(("CORS_ORIGINS", value) for value in ("*", "https://a.test/", "a.test", "null")),
+            ("REFRESH_COOKIE", "perhaps"),
+        ],
+    )
+    def test_a_malformed_setting_is_named(
+        self, environment: pytest.MonkeyPatch, name: str, value: str
+    ) -> None:
+        environment.setenv(f"RAGAUTH_{name}", value)
+        assert f"RAGAUTH_{name}" in faults()
+
+    def test_a_fault_is_one_line(self, environment: pytest.MonkeyPatch) -> None:
+        environment.setenv("RAGAUTH_BCRYPT_COST", "9")
+        with pytest.raises(SettingsError) as caught:
+            read_settings()
+        assert str(caught.value).count("\n") == 0
+
+    def test_all_faults_are_named_at_once(self, environment: pytest.MonkeyPatch) -> None:
+        environment.setenv("RAGAUTH_DATABASE_URL", "mysql://db/x")
+        environment.setenv("RAGAUTH_SECRET_KEY", "short")
+        environment.setenv("RAGAUTH_BCRYPT_COST", "x")
+        environment.setenv("RAGAUTH_TRUSTED_PROXIES", "-1")
+        assert faults() == [
+            *("RAGAUTH_BCRYPT_COST", "RAGAUTH_DATABASE_URL", "RAGAUTH_SECRET_KEY"),
+            "RAGAUTH_TRUSTED_PROXIES",
+        ]
+
+    def test_postgres_needs_a_secret_of_its_own(self, environment: pytest.MonkeyPatch) -> None:
+        """S5: no default secret."""
+        environment.setenv("RAGAUTH_DATABASE_URL", POSTGRES)
+        assert faults() == ["RAGAUTH_SECRET_KEY"]
+
+    def test_no_value_of_a_secret_setting_is_told(self, environment: pytest.MonkeyPatch) -> None:
+        """S27: no secret in an error."""
+        environment.setenv("RAGAUTH_SECRET_KEY", "hunter2")
+        environment.setenv("RAGAUTH_DATABASE_URL", "mysql://user:hunter2@db/x")
+        with pytest.raises(SettingsError) as caught:
+            read_settings()
+        assert "hunter2" not in str(caught.value)
+
+
+class TestSecretKey:
+    def test_it_is_made_once_and_only_its_owner_can_read_it(self, tmp_path: Path) -> None:
+        """S5: no default secret."""
+        first = read_settings().secret_key
+        path = tmp_path / "instance" / "secret_key"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert len(first) >= 32
+        assert read_settings().secret_key == first == path.read_bytes()
+
+    def test_two_installations_have_different_ones(
+        self, environment: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """S5: no default secret."""
+        first = read_settings().secret_key
+        environment.setenv("RAGAUTH_INSTANCE_DIR", str(tmp_path / "other"))
+        assert read_settings().secret_key != first
+
+    def test_many_first_starts_at_once_agree_on_one(self, tmp_path: Path) -> None:
+        """S36: two starts at once."""
+        barrier = Barrier(16)
+
+        def start() -> bytes:
+            barrier.wait()
+            return read_settings().secret_key
+
+        with ThreadPoolExecutor(16) as pool:
+            found = {start.result() for start in [pool.submit(start) for _ in range(16)]}
+        assert len(found) == 1
+        assert [path.name for path in (tmp_path / "instance").iterdir()] == ["secret_key"]
+
+    def test_a_damaged_one_stops_the_start(self, tmp_path: Path) -> None:
+        read_settings()
+        (tmp_path / "instance" / "secret_key").write_text("short")
+        assert faults() == ["RAGAUTH_SECRET_KEY"]
+
+    def test_a_folder_that_cannot_be_used_stops_the_start(self, tmp_path: Path) -> None:
+        (tmp_path / "instance").write_text("a file")
+        assert faults() == ["RAGAUTH_INSTANCE_DIR"]
+
+
+class TestServerSettings:
+    def test_the_defaults_are_loopback_and_8000(self) -> None:
+        server = read_server_settings()
+        assert (server.host, server.port, server.threads) == ("127.0.0.1", 8000, 8)
+        assert server.workers >= 1
+
+    def test_all_faults_are_named_at_once(self, environment: pytest.MonkeyPatch) -> None:
+        environment.setenv("PORT", "65536")
+        environment.setenv("WEB_CONCURRENCY", "0")
+        environment.setenv("WEB_THREADS", "x")
+        with pytest.raises(SettingsError) as caught:
+            read_server_settings()
+        assert all(name in str(caught.value) for name in ("PORT", "WEB_CONCURRENCY", "WEB_THREADS"))

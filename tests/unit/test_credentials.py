@@ -1,0 +1,61 @@
+"""Which credential a request carries (RFC 6750 section 2.1)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ragauth.errors import AuthenticationFailed, CredentialMalformed, CredentialMissing
+from ragauth.web.credentials import bearer_token, is_token_shaped, presented_key
+
+
+class TestBearerToken:
+    @pytest.mark.parametrize("header", ["Bearer abc", "bearer abc", "BEARER abc", "Bearer   abc  "])
+    def test_the_scheme_is_case_insensitive(self, header: str) -> None:
+        assert bearer_token(header) == "abc"
+
+    @pytest.mark.parametrize("header", [None, ""])
+    def test_no_header_is_a_missing_credential(self, header: str | None) -> None:
+        with pytest.raises(CredentialMissing):
+            bearer_token(header)
+
+    @pytest.mark.parametrize(
+        "header", ["Bearer", "Bearer ", "Basic abc", ", ,", "Bearer a b", "Bearer é", "abc", " "]
+    )
+    def test_anything_else_is_malformed(self, header: str) -> None:
+        with pytest.raises(CredentialMalformed):
+            bearer_token(header)
+
+    @given(st.text())
+    def test_no_header_makes_it_fail_otherwise(self, header: str) -> None:
+        for text in (header, f"Bearer {header}"):
+            try:
+                assert bearer_token(text).isascii()
+            except AuthenticationFailed:
+                continue
+
+
+class TestPresentedKey:
+    def test_either_header_will_do(self) -> None:
+        assert presented_key("Bearer abc", None) == "abc"
+        assert presented_key(None, "abc") == "abc"
+        assert presented_key("Bearer abc", "") == "abc"
+        assert presented_key("", "abc") == "abc"
+
+    def test_the_same_key_twice_is_one(self) -> None:
+        assert presented_key("Bearer abc", "abc") == "abc"
+
+    @pytest.mark.parametrize("authorization", ["Bearer abcd", "Basic abc", "abc", "Bearer "])
+    def test_two_different_credentials_are_none(self, authorization: str) -> None:
+        with pytest.raises(CredentialMalformed):
+            presented_key(authorization, "abc")
+
+    def test_none_is_missing(self) -> None:
+        with pytest.raises(CredentialMissing):
+            presented_key(None, None)
+
+
+def test_a_token_has_three_parts() -> None:
+    assert is_token_shaped("a.b.c")
+    assert is_token_shaped("..")
+    assert not is_token_shaped("rag_live_abc")
+    assert not is_token_shaped("a.b")

@@ -1,0 +1,38 @@
+"""gunicorn's configuration, read as gunicorn reads it: by running the module."""
+
+import runpy
+
+import pytest
+from gunicorn.config import Config
+
+MODULE = "ragauth.gunicorn_conf"
+
+
+class TestGunicornConf:
+    def test_the_environment_says_where_it_listens(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOST", "0.0.0.0")
+        monkeypatch.setenv("PORT", "9001")
+        monkeypatch.setenv("WEB_CONCURRENCY", "3")
+        monkeypatch.setenv("WEB_THREADS", "5")
+        conf = runpy.run_module(MODULE)
+        assert (conf["bind"], conf["workers"], conf["threads"]) == ("0.0.0.0:9001", 3, 5)
+
+    def test_gunicorn_knows_every_setting(self) -> None:
+        config = Config()
+        for name, value in runpy.run_module(MODULE).items():
+            if name in config.settings:
+                config.set(name, value)
+        assert config.bind == ["127.0.0.1:8000"]
+        assert config.preload_app
+        assert config.control_socket_disable
+
+    def test_no_proxy_is_believed_by_gunicorn_itself(self) -> None:
+        """S22: the configured number of proxies alone decides."""
+        assert runpy.run_module(MODULE)["forwarded_allow_ips"] == "192.0.2.1"
+
+    def test_a_malformed_setting_stops_the_start_with_its_name(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PORT", "http")
+        with pytest.raises(SystemExit, match="ragauth: PORT"):
+            runpy.run_module(MODULE)
