@@ -21,6 +21,7 @@ help: ## List the targets
 install: $(INSTALLED) ## Make .venv with the pinned packages (does nothing when up to date)
 
 $(INSTALLED): requirements/dev.txt
+	@test ! -L .venv || { echo ".venv is a link; it is made anew here, so remove the link first" >&2; exit 1; }
 	@command -v $(PYTHON) >/dev/null || { echo "ragauth needs Python 3.11 or newer: $(PYTHON) was not found" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ragauth needs Python 3.11 or newer: $(PYTHON) is $$($(PYTHON) -V 2>&1)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }

@@ -24,13 +24,13 @@ def measure(setting: Setting, report: Report) -> None:
     """Compare the p99 of paced checks during a flood with the p99 of a quiet server."""
     installation = setting.sqlite("usual", setting.usual_keys)
     keys = installation.sample(1_000)
-    seconds = setting.seconds * 2
+    seconds = setting.seconds * 2.5
     p50: dict[int, list[float]] = {flooders: [] for flooders in _FLOODERS}
     p99: dict[int, list[float]] = {flooders: [] for flooders in _FLOODERS}
     with serve(installation.environment) as server:
         guesses = _guesses(server, setting)
         pace(server.url, keys, 1.0)
-        for _ in range(setting.rounds):
+        for _ in range(setting.few_rounds):
             for flooders in _FLOODERS:
                 with _flood(guesses, flooders, seconds):
                     time.sleep(_SETTLE_SECONDS if flooders else 0)

@@ -31,7 +31,7 @@ def measure(setting: Setting, report: Report) -> None:
         serve(installation.environment, workers=cores) as server,
     ):
         list(pool.map(_hashes_per_second, [0.5] * cores))
-        for _ in range(setting.rounds):
+        for _ in range(setting.few_rounds):
             raw.append(sum(pool.map(_hashes_per_second, [seconds] * cores)))
             served.append(_logins_per_second(server.url, cores * _CLIENTS_PER_WORKER, seconds * 2))
     report.figures.append(

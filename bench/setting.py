@@ -45,6 +45,11 @@ class Setting:
         return self._installations[name]
 
     @property
+    def few_rounds(self) -> int:
+        """For what takes long enough to be steady in fewer rounds."""
+        return min(self.rounds, 3)
+
+    @property
     def usual_keys(self) -> int:
         """How many keys the databases have where their number is not what is measured."""
         return 10_000 if self.is_quick else 100_000

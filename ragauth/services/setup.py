@@ -1,11 +1,10 @@
 """What one application needs at hand: its plans, its counters, its key checker."""
 
 import uuid
-from pathlib import Path
 
 from flask import Flask
 
-from ragauth.config import Settings, SettingsError
+from ragauth.config import Settings
 from ragauth.counters import open_counters
 from ragauth.extensions import db
 from ragauth.models.key_lookup import KeyLookup
@@ -24,7 +23,6 @@ def init_services(app: Flask, settings: Settings) -> None:
         with app.app_context():
             return usage.month_units(account_id, environment, month)
 
-    _make_instance_dir(settings.instance_dir)
     plans = load_plans(settings.plans_file)
     counters = open_counters(settings.instance_dir / COUNTERS_FILE, settings.redis_url)
     limits = Limits(counters, plans, load_month_units)
@@ -33,16 +31,6 @@ def init_services(app: Flask, settings: Settings) -> None:
     app.extensions["ragauth_plans"] = plans
     app.extensions["ragauth_limits"] = limits
     app.extensions["ragauth_key_checker"] = KeyChecker(lookup, limits, settings.key_brand)
-
-
-def _make_instance_dir(instance_dir: Path) -> None:
-    """The counters' file lies in it, whatever the database and wherever the secret is from."""
-    try:
-        instance_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(
-            f"RAGAUTH_INSTANCE_DIR: cannot use {instance_dir}: {error.strerror}"
-        ) from error
 
 
 def close_services(app: Flask) -> None:

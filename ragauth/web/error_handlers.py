@@ -15,7 +15,7 @@ from werkzeug.routing import RequestRedirect
 from ragauth import errors
 from ragauth.errors import BodyTooLarge, Conflict, ExternalServiceUnavailable, RagauthError
 from ragauth.web.envelope import JSON_TYPE, encode_json, error_body, failure
-from ragauth.web.key_answers import Answer
+from ragauth.web.key_answers import Answer, error_header
 
 log = logging.getLogger("ragauth")
 
@@ -81,9 +81,10 @@ def _crash(error: BaseException) -> Response:
 
 
 def answer_to(error: Exception, request_id: str) -> Answer:
-    """The same for what is raised outside of a Flask request."""
+    """The same for what is raised while the gate answers."""
     if not isinstance(error, RagauthError):
         log.error("unhandled exception", exc_info=error)
         error = RagauthError(details={"request_id": request_id})
-    headers = [("Content-Type", JSON_TYPE), *error.headers.items()]
-    return Answer(error.status, headers, encode_json(error_body(error)))
+    body = encode_json(error_body(error))
+    headers = [("Content-Type", JSON_TYPE), *error.headers.items(), error_header(body)]
+    return Answer(error.status, headers, body)

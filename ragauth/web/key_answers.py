@@ -7,7 +7,7 @@ from ragauth.errors import RateLimitExceeded, UsageLimitExceeded
 from ragauth.models.key_lookup import KeyFacts
 from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, encode_bytes
 from ragauth.services.key_check import KeyVerdict, scopes_of
-from ragauth.web.envelope import encode_json, error_body
+from ragauth.web.envelope import JSON_TYPE, encode_json, error_body
 from ragauth.web.rate_headers import rate_headers
 
 Headers = list[tuple[str, str]]
@@ -33,12 +33,18 @@ def authorize_answer(verdict: KeyVerdict, *, limit_status: int) -> Answer:
         if verdict.limits is not None:
             headers += rate_headers(verdict.limits)
         return Answer(200, headers, b"")
-    headers = [("Content-Type", "application/json"), *client_headers(verdict)]
+    body = encode_json(error_body(refusal))
+    headers = [("Content-Type", JSON_TYPE), *client_headers(verdict), error_header(body)]
     status = refusal.status
     if limit_status != status and isinstance(refusal, RateLimitExceeded | UsageLimitExceeded):
         headers.append(("X-Ragauth-Status", str(status)))
         status = limit_status
-    return Answer(status, headers, encode_json(error_body(refusal)))
+    return Answer(status, headers, body)
+
+
+def error_header(body: bytes) -> tuple[str, str]:
+    """The body of a refusal once more: nginx reads the headers of what it asks, never a body."""
+    return "X-Ragauth-Error", body.decode("ascii")
 
 
 def client_headers(verdict: KeyVerdict) -> Headers:

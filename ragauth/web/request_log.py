@@ -13,6 +13,7 @@ from ragauth import clock
 from ragauth.config import MAX_BODY_BYTES
 from ragauth.errors import BodyTooLarge, HttpsRequired
 from ragauth.extensions import settings
+from ragauth.web.key_answers import error_header
 from ragauth.web.paths import is_authorize
 from ragauth.web.rate_headers import rate_headers
 
@@ -85,6 +86,8 @@ def _finish(response: Response) -> Response:
     response.headers.extend(ALWAYS)
     if request.path.startswith("/api/"):
         response.headers.set(*NEVER_STORED)
+    if response.status_code >= 400 and is_authorize(request.path):
+        response.headers.set(*error_header(response.data))
     if g.get("limits") is not None:
         response.headers.extend(rate_headers(g.limits))
     if not response.content_length:

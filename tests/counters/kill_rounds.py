@@ -58,7 +58,7 @@ def main(address: str, rounds: int) -> None:
     store = open_store(address)
     seed(store)
     for turn in range(rounds):
-        keys = [bytes([turn, n]) * 8 for n in range(3)]
+        keys = [(turn * 3 + n).to_bytes(16, "big") for n in range(3)]
         counters = [
             fork_counter(address, key, asks)
             for key, asks in zip(keys, (10**9, 10**9, SURVIVOR_ASKS), strict=True)

@@ -32,14 +32,7 @@ def new_installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewIn
         yield make
 
 
-# With `--dist loadgroup` each of the two is started by one test process alone.
-_DATABASES = [
-    pytest.param(database, marks=pytest.mark.xdist_group(f"e2e-{database}"))
-    for database in ("sqlite", "postgres")
-]
-
-
-@pytest.fixture(scope="session", params=_DATABASES)
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
 def service(request: pytest.FixtureRequest, new_installation: NewInstallation) -> Iterator[Service]:
     installation = new_installation(request.param)
     installation.migrate()

@@ -66,7 +66,12 @@ class Installation:
         """Yield the running service."""
         with (
             start_gunicorn({**self.environment, **environment}, workers=workers) as gunicorn,
-            httpx.Client(base_url=gunicorn.url, timeout=30) as client,
+            # A connection for each request: one that is kept may be closed while it is reused.
+            httpx.Client(
+                base_url=gunicorn.url,
+                timeout=30,
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            ) as client,
         ):
             yield Service(self, gunicorn, client)
 
@@ -165,7 +170,7 @@ class Service:
             if response.status_code != 429 or time.monotonic() > deadline:
                 return response
             assert response.json()["error"]["code"] == "RATE_LIMIT_EXCEEDED"
-            time.sleep(0.02)
+            time.sleep(0.2)
 
     def authorize(self, key: str, request_id: str | None = None) -> int:
         """Ask about a key over a connection of its own; returns the status."""
