@@ -14,10 +14,13 @@ from itertools import count
 from pathlib import Path
 from threading import Barrier
 from typing import Any, TypeVar
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import httpx
 
+from ragauth.config import read_settings
+from tests.conftest import running_app
 from tests.servers.gunicorn import PROJECT_ROOT, GunicornServer, start_gunicorn
 
 PASSWORD = "an otter in the reeds"
@@ -35,12 +38,6 @@ class Installation:
 
     environment: Mapping[str, str]
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `flask --app wsgi` with these arguments, to its end."""
-        with self.start(*arguments) as process:
-            output, errors = process.communicate(timeout=COMMAND_SECONDS)
-        return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
-
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
@@ -52,14 +49,23 @@ class Installation:
             text=True,
         )
 
-    def command(self, *arguments: str) -> str:
-        """Run a command that must succeed; returns what it printed."""
-        done = self.run(*arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
     def migrate(self) -> None:
-        self.command("db", "upgrade")
+        """Run `flask --app wsgi db upgrade`, to its end."""
+        with self.start("db", "upgrade") as process:
+            _, errors = process.communicate(timeout=COMMAND_SECONDS)
+        assert process.returncode == 0, errors
+
+    def command(self, *arguments: str) -> str:
+        """Run an operator's command that must succeed; returns what it printed.
+
+        In this process, which is none of the service's: another one would take a second to start.
+        """
+        with patch.dict(os.environ, self.environment, clear=True):
+            settings = read_settings()
+        with running_app(settings) as app:
+            done = app.test_cli_runner().invoke(args=list(arguments))
+        assert done.exit_code == 0, done.output
+        return done.stdout
 
     @contextmanager
     def serve(self, *, workers: int = 2, **environment: str) -> Iterator["Service"]:

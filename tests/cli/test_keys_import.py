@@ -1,0 +1,165 @@
+"""`keys import`: customers keep the keys that they had in another system."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import time_machine
+from flask import Flask
+
+from tests.cli.conftest import Commands
+from tests.clients import Client, error, ok
+from tests.factories.api_keys import mistyped, unknown_key
+
+OLD_KEY = "sk-live-0123456789abcdef"
+# A process remembers for two seconds that nothing was imported yet.
+NOTICED = 3
+
+
+def digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def write_csv(folder: Path, *lines: str, header: str = "digest,owner,name") -> str:
+    path = folder / "keys.csv"
+    path.write_text("\n".join([header, *lines]) + "\n")
+    return str(path)
+
+
+class TestImports:
+    def test_a_key_from_csv_opens_what_it_always_opened(
+        self, commands: Commands, client: Client, make_app: Callable[..., Flask], tmp_path: Path
+    ) -> None:
+        member = client.sign_up()
+        error(
+            client.as_key(OLD_KEY).get("/api/v1/authorize"),
+            401,
+            "AUTHENTICATION_ERROR",
+            "malformed",
+        )
+        file = write_csv(
+            tmp_path,
+            f"{digest(OLD_KEY)},{member.email.upper()},From before,query ingest,sk-live-0123",
+            header="digest,owner,name,scopes,prefix",
+        )
+        outcome = commands.run("keys", "import", file, "--json")
+        assert (outcome.exit_code, outcome.json) == (0, {"lines": 1, "imported": 1, "known": 0})
+        caller = Client(make_app()).as_key(OLD_KEY)
+        allowed = caller.get("/api/v1/authorize?scope=query")
+        assert allowed.status_code == 200
+        assert allowed.headers["X-Ragauth-Account-Id"] == member.id
+        error(
+            caller.get("/api/v1/authorize?scope=manage"),
+            403,
+            "AUTHORIZATION_ERROR",
+            "insufficient_scope",
+        )
+        listed = {key["name"]: key for key in ok(member.client.get("/api/auth/api-keys"))}
+        assert listed["From before"]["prefix"] == "sk-live-0123"
+        # It is a key like any other: revoked, it is dead.
+        ok(member.client.delete(f"/api/auth/api-keys/{listed['From before']['id']}"), 204)
+        error(caller.get("/api/v1/authorize"), 401, "AUTHENTICATION_ERROR", "revoked")
+
+    def test_a_running_process_notices_the_first_import(
+        self, commands: Commands, client: Client, tmp_path: Path
+    ) -> None:
+        member = client.sign_up()
+        caller = client.as_key("another-" + OLD_KEY)
+        with time_machine.travel("2027-01-01T00:00:00Z", tick=True):
+            caller.get("/api/v1/authorize")
+        commands.run(
+            "keys",
+            "import",
+            write_csv(tmp_path, f"{digest('another-' + OLD_KEY)},{member.id},old"),
+        )
+        checker = client.app.extensions["ragauth_key_checker"]
+        checker.lookup._imported_checked_at -= NOTICED
+        assert caller.get("/api/v1/authorize").status_code == 200
+
+    def test_keys_from_json_lines(
+        self, commands: Commands, client: Client, make_app: Callable[..., Flask], tmp_path: Path
+    ) -> None:
+        member = client.sign_up()
+        file = tmp_path / "keys.jsonl"
+        keys = [f"{OLD_KEY}-{number}" for number in range(3)]
+        file.write_text(
+            "\n".join(
+                json.dumps({"digest": digest(key), "owner": member.id, "name": key[-1]})
+                for key in keys
+            )
+        )
+        commands.run("keys", "import", str(file))
+        caller = Client(make_app())
+        for key in keys:
+            assert caller.as_key(key).get("/api/v1/authorize").status_code == 200
+
+    def test_a_file_may_be_imported_twice(
+        self, commands: Commands, client: Client, tmp_path: Path
+    ) -> None:
+        file = write_csv(tmp_path, f"{digest(OLD_KEY)},{client.sign_up().email},old")
+        commands.run("keys", "import", file)
+        assert commands.run("keys", "import", file, "--json").json == {
+            "lines": 1,
+            "imported": 0,
+            "known": 1,
+        }
+
+    def test_a_mistyped_key_of_our_own_form_is_still_refused_by_its_checksum(
+        self, commands: Commands, client: Client, make_app: Callable[..., Flask], tmp_path: Path
+    ) -> None:
+        wrong = mistyped(unknown_key())
+        member = client.sign_up()
+        commands.run("keys", "import", write_csv(tmp_path, f"{digest(wrong)},{member.email},x"))
+        error(
+            Client(make_app()).as_key(wrong).get("/api/v1/authorize"),
+            401,
+            "AUTHENTICATION_ERROR",
+            "malformed",
+        )
+
+
+class TestRejectsInput:
+    def test_every_faulty_line_is_named_and_nothing_is_imported(
+        self, commands: Commands, client: Client, tmp_path: Path
+    ) -> None:
+        member = client.sign_up()
+        file = write_csv(
+            tmp_path,
+            f"{digest(OLD_KEY)},{member.email},good",
+            f"zz,{member.email},a digest that is none",
+            f"{digest('x')},nobody@example.com,a stranger",
+            f"{digest('y')},{member.email},",
+        )
+        outcome = commands.run("keys", "import", file)
+        assert outcome.exit_code == 1
+        assert outcome.errors.splitlines() == [
+            "Error: nothing was imported",
+            "line 3: digest: Must be the 64 hex digits of the SHA-256 of the whole key",
+            "line 5: name: Required",
+            "line 4: owner: there is no account nobody@example.com",
+        ]
+        assert [key["name"] for key in ok(member.client.get("/api/auth/api-keys"))] == ["Primary"]
+
+    @pytest.mark.parametrize("content", ["{", "[1]", '{"digest": 1}'])
+    def test_json_that_is_none_or_no_object_is_named(
+        self, commands: Commands, tmp_path: Path, content: str
+    ) -> None:
+        file = tmp_path / "keys.jsonl"
+        file.write_text(content)
+        outcome = commands.run("keys", "import", str(file))
+        assert outcome.exit_code == 1
+        assert outcome.errors.startswith("Error: ")
+
+    def test_a_dry_run_imports_nothing(
+        self, commands: Commands, client: Client, tmp_path: Path
+    ) -> None:
+        member = client.sign_up()
+        file = write_csv(tmp_path, f"{digest(OLD_KEY)},{member.email},old")
+        assert commands.succeed("keys", "import", file, "--dry-run", "--json").json == {
+            "lines": 1,
+            "imported": 0,
+            "known": 0,
+        }
+        assert len(ok(member.client.get("/api/auth/api-keys"))) == 1
