@@ -13,7 +13,7 @@ COMPOSE_CHECK := $(BIN)/docker-compose --env-file /dev/null --file docker-compos
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint lint-python lint-shell lint-containers format types migration lock clean
+.PHONY: help install run test check lint lint-python lint-shell lint-containers format types bench migration lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -68,6 +68,10 @@ format: install ## Rewrite the code in the house style
 
 types: install ## Check the types
 	$(BIN)/python -m mypy
+
+bench: install ## Measure speed and memory, ten minutes (BENCH_ARGS="--quick --only flood"); needs wrk
+	@command -v wrk >/dev/null || { echo "make bench needs wrk: apt-get install wrk" >&2; exit 1; }
+	$(BIN)/python -m bench $(BENCH_ARGS)
 
 migration: install ## Write a migration from the models' changes (m="what changes")
 	@test -n '$(m)' || { echo 'usage: make migration m="what changes"' >&2; exit 2; }

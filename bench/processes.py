@@ -17,7 +17,10 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     """User and system time of these processes, and of their children that have ended."""
     ticks = 0
     for pid in pids:
-        fields = _stat(pid)
+        try:
+            fields = _stat(pid)
+        except OSError:
+            continue  # its time is its parent's now
         places = (_USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM)
         ticks += sum(int(fields[place]) for place in places)
     return ticks / _TICKS_PER_SECOND

@@ -29,6 +29,7 @@ from tests.servers.postgres import start_postgres
 from tests.servers.processes import memory_folder
 
 _ROUNDS = 10
+_DATABASES = ("sqlite", "postgres")
 _IP = "192.0.2.7"
 
 
@@ -36,16 +37,18 @@ _IP = "192.0.2.7"
 @click.option("--calls", default=20_000, show_default=True, help="Calls of each stage.")
 @click.option("--keys", default=10_000, show_default=True, help="Keys in the database.")
 @click.option("--asked", default=2_000, show_default=True, help="Different keys that are asked.")
-def main(calls: int, keys: int, asked: int) -> None:
+@click.option("--only", type=click.Choice(_DATABASES), help="This database alone.")
+def main(calls: int, keys: int, asked: int, only: str | None) -> None:
     """Print the microseconds of each stage of one check, on SQLite and on Postgres."""
     with tempfile.TemporaryDirectory(dir=memory_folder(512)) as name, start_postgres() as postgres:
         postgres.create_database("profile")
         folder = Path(name)
         urls = {
-            "SQLite": f"sqlite:///{folder / 'ragauth.db'}",
-            "Postgres": postgres.url("profile"),
+            "sqlite": f"sqlite:///{folder / 'ragauth.db'}",
+            "postgres": postgres.url("profile"),
         }
-        for title, url in urls.items():
+        for title in [only] if only else _DATABASES:
+            url = urls[title]
             installation = install(folder / title, url, keys=keys)
             _profile(title, installation, calls, installation.sample(asked))
 

@@ -1,8 +1,9 @@
 """The application factory: settings, extensions, error handlers, blueprints, commands."""
 
+import re
 from pathlib import Path
 
-from flask import Flask
+from flask import Flask, Response, request
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -20,6 +21,7 @@ from ragauth.web.guards import require_key_below_api_v1
 from ragauth.web.logs import configure_logging
 from ragauth.web.request_log import register_request_log
 
+_DASHBOARD_PATH = re.compile(r"/api/(auth|agents)(/.*)?$")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -64,15 +66,24 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
 
 
 def _allow_origins(app: Flask, settings: Settings) -> None:
-    """CORS for the dashboard's listed origins; `Vary: Origin` even for those that are not."""
-    if not settings.cors_origins:
-        return
-    CORS(
-        app,
-        resources={r"/api/(auth|agents)(/.*)?": {"origins": list(settings.cors_origins)}},
-        supports_credentials=True,
-        allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
-        expose_headers=["X-Request-Id", "Retry-After", "WWW-Authenticate"],
-        max_age=600,
-        vary_header=True,
-    )
+    """CORS for the dashboard's listed origins; a request from any other gets no permission."""
+
+    @app.after_request
+    def vary_by_origin(response: Response) -> Response:
+        """Always: a cache must not give one origin the answer of another."""
+        if _DASHBOARD_PATH.match(request.path):
+            response.vary.add("Origin")
+        return response
+
+    if settings.cors_origins:
+        CORS(
+            app,
+            resources={_DASHBOARD_PATH.pattern: {"origins": list(settings.cors_origins)}},
+            supports_credentials=True,
+            allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+            expose_headers=["X-Request-Id", "Retry-After", "WWW-Authenticate"],
+            max_age=600,
+            # Without an Origin it would name the first listed one.
+            always_send=False,
+            vary_header=False,
+        )

@@ -111,7 +111,7 @@ def read_settings() -> Settings:
         signups_per_address=signups_per_address,
         require_https=(not uses_sqlite) if require_https is None else require_https,
         trusted_proxies=trusted_proxies,
-        cors_origins=tuple(cors_origins),
+        cors_origins=tuple(origin.strip() for origin in cors_origins),
         refresh_cookie=refresh_cookie,
     )
 
@@ -155,7 +155,7 @@ def _url_of(*schemes: str) -> Callable[[str | None], None]:
 
 
 def _each_is_an_origin(origins: list[str]) -> None:
-    for origin in origins:
+    for origin in map(str.strip, origins):
         parts = urlsplit(origin)
         if (
             parts.scheme not in ("http", "https")

@@ -87,7 +87,7 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
         except ValidationError as error:
             issues.extend(to_issues(error.messages, ("id",)))
     parts: list[tuple[str, type[RequestSchema] | None, Callable[[], dict[str, Any]]]] = [
-        ("query", declaration.query, read_query),
+        ("query", declaration.query, _read_query),
         ("body", declaration.body, read_json_object),
     ]
     for name, schema, read in parts:
@@ -105,21 +105,12 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
     return arguments
 
 
-def read_query() -> dict[str, Any]:
+def _read_query() -> dict[str, Any]:
     """The query string; a name that stands twice in it is a fault."""
     repeated = [name for name, values in request.args.lists() if len(values) > 1]
     if repeated:
         raise ValidationError({name: ["Given more than once"] for name in repeated})
     return request.args.to_dict()
-
-
-def load_query(schema: type[RequestSchema]) -> dict[str, Any]:
-    """The query of a route that is not an endpoint. Raises InvalidRequest."""
-    try:
-        loaded: dict[str, Any] = schema().load(read_query())
-    except ValidationError as error:
-        raise InvalidRequest(list(to_issues(error.messages))) from error
-    return loaded
 
 
 def _answer(declaration: Declaration, result: Any) -> Response:

@@ -25,7 +25,7 @@ from ragauth.web.credentials import is_token_shaped, presented_key
 from ragauth.web.envelope import JSON_TYPE, encode_json
 from ragauth.web.error_handlers import answer_to
 from ragauth.web.key_answers import Answer, authorize_answer, verify_body
-from ragauth.web.paths import is_authorize
+from ragauth.web.paths import ANY_METHOD, is_authorize
 from ragauth.web.request_log import (
     ALWAYS,
     NEVER_STORED,
@@ -76,6 +76,9 @@ class Gate:
             answer = answer_to(error, request_id)
         else:
             if asked is None:
+                if environ["REQUEST_METHOD"] not in ANY_METHOD:
+                    # Of a method that no route knows, like WebDAV's: authorize asks for none.
+                    environ["REQUEST_METHOD"] = "GET"
                 return self.application(environ, start_response)
             answer, verdict = asked
             if verdict.key is not None and verdict.key.account_id is not None:

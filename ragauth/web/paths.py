@@ -1,5 +1,6 @@
 """Paths that more than one part of the plumbing treats in its own way."""
 
+ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 _AUTHORIZE = "/api/v1/authorize"
 
 

@@ -16,12 +16,11 @@ from ragauth.web.authorize_query import parse_authorize_query
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import current_key, customer_key, service_key
 from ragauth.web.key_answers import authorize_answer, verify_body
+from ragauth.web.paths import ANY_METHOD
 
-_ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 
-
-@check.route("/authorize", defaults={"path": ""}, methods=_ANY_METHOD)
-@check.route("/authorize/<path:path>", methods=_ANY_METHOD)
+@check.route("/authorize", defaults={"path": ""}, methods=ANY_METHOD)
+@check.route("/authorize/<path:path>", methods=ANY_METHOD)
 def authorize(path: str) -> Response:  # noqa: ARG001 - a gateway appends its client's path
     """Whether the request that a gateway holds back may pass; never reads the body."""
     presented_key = current_key()

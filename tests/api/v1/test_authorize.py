@@ -190,7 +190,9 @@ class TestRefuses:
     def test_a_refusal_tells_nothing_of_the_owner(self, client: Client) -> None:
         key = client.sign_up().create_key(scopes=["query"])
         response = client.as_key(key["api_key"]).get(f"{PATH}?scope=ingest")
-        assert not [name for name, _ in response.headers if name.startswith("X-Ragauth-")]
+        told = {name for name, _ in response.headers if name.startswith("X-Ragauth-")}
+        assert told == {"X-Ragauth-Error"}
+        assert response.headers["X-Ragauth-Error"] == response.text
 
 
 class TestRejectsInput:
@@ -235,3 +237,10 @@ class TestRequiresAuthentication:
             clock.shift(1)
             details = error(caller.get(PATH), 401, "AUTHENTICATION_ERROR", "expired")
         assert details["expired_at"] == "2026-03-01T12:00:01Z"
+
+
+@pytest.mark.parametrize("credential", ["a key", "none"])
+def test_a_method_that_only_webdav_knows_is_as_good_as_any(client: Client, credential: str) -> None:
+    caller = client.sign_up().key_client if credential == "a key" else client
+    response = caller.request("PROPFIND", "/api/v1/authorize/documents")
+    assert response.status_code == (200 if credential == "a key" else 401)
