@@ -69,12 +69,15 @@ def main(
             is_quick=quick,
             breaks_revocation=break_revocation,
         )
-        for name in only or _MEASUREMENTS:
-            with progress(name):
-                _MEASUREMENTS[name](setting, report)
+        try:
+            for name in only or _MEASUREMENTS:
+                with progress(name):
+                    _MEASUREMENTS[name](setting, report)
+        finally:
+            # What is known stays known when a later measurement fails.
+            click.echo(report.table())
+            click.echo("\n" + "\n".join(report.notes))
         text = results.describe(setting, report)
-    click.echo(report.table())
-    click.echo("\n" + "\n".join(report.notes))
     if not (quick or only or rounds or seconds or break_revocation):
         results.PATH.write_text(text)
         click.echo(f"\nwritten to {results.PATH}")

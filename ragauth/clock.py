@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def now() -> datetime:
@@ -12,6 +13,17 @@ def now() -> datetime:
 def now_ns() -> int:
     """The present moment in Unix nanoseconds."""
     return time.time_ns()
+
+
+def timestamp() -> str:
+    """The present moment as a log has it: `2026-01-15T10:30:00.123456Z`."""
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_second(seconds)}.{nanoseconds // 1000:06d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def monotonic() -> float:

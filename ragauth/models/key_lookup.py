@@ -144,9 +144,9 @@ class KeyLookup:
         rows: Sequence[tuple[Any, ...]]
         if self._is_sqlite:
             # To the end: a statement left half-read would hold on to an old snapshot.
-            rows = held.connection.execute(sql, parameters).fetchall()
+            rows = held.cursor.execute(sql, parameters).fetchall()
             return rows
-        rows = held.connection.execute(sql, parameters, prepare=True, binary=True).fetchall()
+        rows = held.cursor.execute(sql, parameters, prepare=True, binary=True).fetchall()
         return rows
 
     def _connect(self) -> Any:
@@ -181,6 +181,7 @@ class _HeldConnection:
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
+        self.cursor = connection.cursor()
         self.pid = os.getpid()
 
     def close(self) -> None:
@@ -207,16 +208,29 @@ def _to_uuid(identifier: bytes) -> uuid.UUID:
 
 def _from_sqlite(row: tuple[Any, ...]) -> KeyFacts:
     """SQLite stores a UUID as 32 hex digits and a moment as text without a zone."""
-    key_id, account_id, agent_id, *facts, expires_at, is_revoked, plan, status = row
-    return KeyFacts._make(
-        (
-            bytes.fromhex(key_id),
-            account_id and bytes.fromhex(account_id),
-            agent_id and bytes.fromhex(agent_id),
-            *facts,
-            expires_at and datetime.fromisoformat(expires_at).replace(tzinfo=UTC),
-            is_revoked,
-            plan,
-            status,
-        )
+    (
+        key_id,
+        account_id,
+        agent_id,
+        kind,
+        environment,
+        scopes,
+        ips,
+        origins,
+        enabled,
+        expires,
+        *end,
+    ) = row
+    return KeyFacts(
+        bytes.fromhex(key_id),
+        account_id and bytes.fromhex(account_id),
+        agent_id and bytes.fromhex(agent_id),
+        kind,
+        environment,
+        scopes,
+        ips,
+        origins,
+        enabled,
+        expires and datetime.fromisoformat(expires).replace(tzinfo=UTC),
+        *end,
     )

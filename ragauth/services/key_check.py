@@ -92,14 +92,13 @@ class KeyChecker:
         if key is None:
             return KeyVerdict(CredentialInvalid("The API key is not valid"))
         refusal = self._find_refusal(key, question)
-        if key.account_id is None or isinstance(refusal, AuthenticationFailed):
+        account_id, cost = key.account_id, question.cost
+        if account_id is None or isinstance(refusal, AuthenticationFailed):
             return KeyVerdict(refusal, key)
-        if refusal is not None or question.cost is None:
-            state = self.limits.peek(key.account_id, key.environment, key.plan)
+        if refusal is not None or cost is None:
+            state = self.limits.peek(account_id, key.environment, key.plan)
         else:
-            refusal, state = self.limits.admit(
-                key.account_id, key.id, key.environment, key.plan, question.cost
-            )
+            refusal, state = self.limits.admit(account_id, key.id, key.environment, key.plan, cost)
         return KeyVerdict(refusal, key, state)
 
     def _may_be_foreign(self, presented_key: str) -> bool:

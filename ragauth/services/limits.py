@@ -21,6 +21,7 @@ from ragauth.services.plans import Plan, plan_of
 log = logging.getLogger("ragauth")
 
 ENVIRONMENTS = ("live", "test")
+_INDEX_OF = {name: index for index, name in enumerate(ENVIRONMENTS)}
 _DAY_MS = 86_400_000
 
 LoadMonthUnits = Callable[[uuid.UUID, str, int], int]
@@ -80,7 +81,7 @@ class Limits:
         plan = plan_of(plan_name, self._plans)
         now_ms = clock.now_ns() // 1_000_000
         span = self._span_at(now_ms)
-        environment_index = ENVIRONMENTS.index(environment)
+        environment_index = _INDEX_OF[environment]
         try:
             while True:
                 admission = self.counters.admit(
@@ -110,7 +111,7 @@ class Limits:
         plan = plan_of(plan_name, self._plans)
         now_ms = clock.now_ns() // 1_000_000
         span = self._span_at(now_ms)
-        environment_index = ENVIRONMENTS.index(environment)
+        environment_index = _INDEX_OF[environment]
         try:
             while True:
                 peek = self.counters.peek(account_id, environment_index, span.month, now_ms)

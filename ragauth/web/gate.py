@@ -83,14 +83,15 @@ class Gate:
             answer, verdict = asked
             if verdict.key is not None and verdict.key.account_id is not None:
                 account_id = encode_bytes(ACCOUNT, verdict.key.account_id)
+        method = environ["REQUEST_METHOD"]
         write_request_line(
-            request_id=request_id,
-            method=environ["REQUEST_METHOD"],
-            path=path,
-            status=answer.status,
-            started_at=started_at,
-            ip=environ.get("REMOTE_ADDR"),
-            account_id=account_id,
+            request_id,
+            method,
+            path,
+            answer.status,
+            started_at,
+            environ.get("REMOTE_ADDR"),
+            account_id,
         )
         start_response(
             _STATUS_LINES[answer.status],
@@ -102,7 +103,7 @@ class Gate:
                 ("Content-Length", str(len(answer.body))),
             ],
         )
-        return () if environ["REQUEST_METHOD"] == "HEAD" else (answer.body,)
+        return () if method == "HEAD" else (answer.body,)
 
     def _authorize(self, environ: "WSGIEnvironment") -> tuple[Answer, KeyVerdict] | None:
         key = _plain_key(environ)

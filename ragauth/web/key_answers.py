@@ -1,5 +1,6 @@
 """One verdict on a key, in the words of each asker: a gateway, a service."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ragauth.clock import format_time
@@ -29,10 +30,9 @@ def authorize_answer(verdict: KeyVerdict, *, limit_status: int) -> Answer:
     """
     refusal = verdict.refusal
     if refusal is None:
-        headers = _identity_headers(verdict.allowed_key())
-        if verdict.limits is not None:
-            headers += rate_headers(verdict.limits)
-        return Answer(200, headers, b"")
+        key, limits = verdict.allowed_key(), verdict.limits
+        identity = _identity_headers(key)
+        return Answer(200, [*identity, *rate_headers(limits)] if limits else [*identity], b"")
     body = encode_json(error_body(refusal))
     headers = [("Content-Type", JSON_TYPE), *client_headers(verdict), error_header(body)]
     status = refusal.status
@@ -71,20 +71,22 @@ def verify_body(verdict: KeyVerdict) -> dict[str, Any]:
     }
 
 
-def _identity_headers(key: KeyFacts) -> Headers:
+@lru_cache(maxsize=4096)
+def _identity_headers(key: KeyFacts) -> tuple[tuple[str, str], ...]:
     """Who the key belongs to, for the service behind the gateway.
 
     All of them always, empty where there is none: a gateway overwrites what a client forged
-    only with a header that it received.
+    only with a header that it received. Remembered for what the database says now, never for a
+    key: other facts have other headers.
     """
-    return [
+    return (
         ("X-Ragauth-Account-Id", _encode(ACCOUNT, key.account_id) or ""),
         ("X-Ragauth-Key-Id", encode_bytes(KEY, key.id)),
         ("X-Ragauth-Plan", key.plan or ""),
         ("X-Ragauth-Agent-Id", _encode(AGENT, key.agent_id) or ""),
         ("X-Ragauth-Scopes", " ".join(scopes_of(key))),
         ("X-Ragauth-Environment", key.environment),
-    ]
+    )
 
 
 def _encode(kind: str, identifier: bytes | None) -> str | None:
