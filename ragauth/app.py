@@ -1,5 +1,6 @@
 """The application factory: settings, extensions, error handlers, blueprints, commands."""
 
+import logging
 import re
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from ragauth.web.guards import require_key_below_api_v1
 from ragauth.web.logs import configure_logging
 from ragauth.web.request_log import register_request_log
 
+log = logging.getLogger("ragauth")
+
 _DASHBOARD_PATH = re.compile(r"/api/(auth|agents)(/.*)?$")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -33,6 +36,8 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
     """
     settings = settings or read_settings()
     configure_logging()
+    for name in settings.without_effect:
+        log.warning("a setting has no effect in this version", extra={"setting": name})
     app = Flask(__name__, instance_path=str(settings.instance_dir), static_folder=None)
     app.extensions["ragauth"] = settings
     app.config.update(

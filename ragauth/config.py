@@ -16,6 +16,10 @@ from environs import Env, EnvValidationError, ValidationError, validate
 MIN_SECRET_BYTES = 32
 MAX_BODY_BYTES = 64 * 1024
 
+_LOGIN_FAILURES_PER_ACCOUNT = 10
+_LOGIN_FAILURES_PER_ADDRESS = 50
+_SIGNUPS_PER_ADDRESS = 60
+
 
 class SettingsError(Exception):
     """One or more settings are missing or malformed; one line for each."""
@@ -47,6 +51,21 @@ class Settings:
     def uses_sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
 
+    @property
+    def without_effect(self) -> list[str]:
+        """Settings that ask for what this version does not do; whoever set one must know."""
+        asked_for = {
+            "RAGAUTH_MAIL_URL": self.mail_url is not None,
+            "RAGAUTH_REFRESH_COOKIE": self.refresh_cookie,
+            "RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT": self.login_failures_per_account
+            not in (0, _LOGIN_FAILURES_PER_ACCOUNT),
+            "RAGAUTH_LOGIN_FAILURES_PER_ADDRESS": self.login_failures_per_address
+            not in (0, _LOGIN_FAILURES_PER_ADDRESS),
+            "RAGAUTH_SIGNUPS_PER_ADDRESS": self.signups_per_address
+            not in (0, _SIGNUPS_PER_ADDRESS),
+        }
+        return [name for name, is_asked_for in asked_for.items() if is_asked_for]
+
 
 def read_settings() -> Settings:
     """Read the environment.
@@ -65,9 +84,13 @@ def read_settings() -> Settings:
         bcrypt_cost = env.int("BCRYPT_COST", 12, validate=validate.Range(10, 15))
         access_token_seconds = env.int("ACCESS_TOKEN_SECONDS", 3600, validate=_POSITIVE)
         refresh_token_seconds = env.int("REFRESH_TOKEN_SECONDS", 604800, validate=_POSITIVE)
-        login_failures_per_account = env.int("LOGIN_FAILURES_PER_ACCOUNT", 10, validate=_COUNT)
-        login_failures_per_address = env.int("LOGIN_FAILURES_PER_ADDRESS", 50, validate=_COUNT)
-        signups_per_address = env.int("SIGNUPS_PER_ADDRESS", 60, validate=_COUNT)
+        login_failures_per_account = env.int(
+            "LOGIN_FAILURES_PER_ACCOUNT", _LOGIN_FAILURES_PER_ACCOUNT, validate=_COUNT
+        )
+        login_failures_per_address = env.int(
+            "LOGIN_FAILURES_PER_ADDRESS", _LOGIN_FAILURES_PER_ADDRESS, validate=_COUNT
+        )
+        signups_per_address = env.int("SIGNUPS_PER_ADDRESS", _SIGNUPS_PER_ADDRESS, validate=_COUNT)
         require_https = env.bool("REQUIRE_HTTPS", None)
         trusted_proxies = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(0, 10))
         cors_origins: list[str] = env.list("CORS_ORIGINS", [], validate=_each_is_an_origin)

@@ -214,3 +214,24 @@ class TestServerSettings:
         with pytest.raises(SettingsError) as caught:
             read_server_settings()
         assert all(name in str(caught.value) for name in ("PORT", "WEB_CONCURRENCY", "WEB_THREADS"))
+
+
+class TestWithoutEffect:
+    def test_the_defaults_ask_for_nothing_that_is_not_there(self) -> None:
+        assert read_settings().without_effect == []
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("RAGAUTH_MAIL_URL", "smtp://mail:25"),
+            ("RAGAUTH_REFRESH_COOKIE", "true"),
+            ("RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT", "3"),
+            ("RAGAUTH_LOGIN_FAILURES_PER_ADDRESS", "3"),
+            ("RAGAUTH_SIGNUPS_PER_ADDRESS", "3"),
+        ],
+    )
+    def test_a_setting_of_what_is_not_there_is_named(
+        self, environment: pytest.MonkeyPatch, name: str, value: str
+    ) -> None:
+        environment.setenv(name, value)
+        assert read_settings().without_effect == [name]
