@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from psycopg.adapt import Buffer, Loader
-from psycopg.pq import Format
 from sqlalchemy import Engine, Select, bindparam, select
 
 from ragauth import clock
@@ -93,8 +91,7 @@ class KeyLookup:
         rows = self._query(self._key_sql, {"digest": digest})
         if not rows:
             return None
-        row = rows[0]
-        return _from_sqlite(row) if self._is_sqlite else KeyFacts(*row)
+        return _from_sqlite(rows[0]) if self._is_sqlite else _from_postgres(rows[0])
 
     def owns_agent(self, account_id: bytes, agent_id: bytes) -> bool:
         parameter = bytes.hex if self._is_sqlite else _to_uuid
@@ -160,7 +157,6 @@ class KeyLookup:
             prepare_sqlite_connection(connection)
         else:
             connection.autocommit = True
-            connection.adapters.register_loader("uuid", _UuidBytesLoader)
         return connection
 
     def _forget_connection(self) -> None:
@@ -191,15 +187,6 @@ class _HeldConnection:
 
     def __del__(self) -> None:
         self.close()
-
-
-class _UuidBytesLoader(Loader):
-    """A UUID as its 16 bytes: what the counters and the identifiers are made of."""
-
-    format = Format.BINARY
-
-    def load(self, data: Buffer) -> bytes:
-        return bytes(data)
 
 
 def _to_uuid(identifier: bytes) -> uuid.UUID:
@@ -233,4 +220,11 @@ def _from_sqlite(row: tuple[Any, ...]) -> KeyFacts:
         enabled,
         expires and datetime.fromisoformat(expires).replace(tzinfo=UTC),
         *end,
+    )
+
+
+def _from_postgres(row: tuple[Any, ...]) -> KeyFacts:
+    key_id, account_id, agent_id, *facts = row
+    return KeyFacts(
+        key_id.bytes, account_id and account_id.bytes, agent_id and agent_id.bytes, *facts
     )

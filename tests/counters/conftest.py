@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from ragauth.counters import Counters, FailoverCounters, LmdbCounters, RedisCounters
+from ragauth.counters import Counters, LmdbCounters
+from ragauth.counters.failover import FailoverCounters
+from ragauth.counters.redis_store import RedisCounters
 from tests.counters.failover_support import Clock, CountedRedis
 from tests.servers.redis import RedisServer, start_redis
 

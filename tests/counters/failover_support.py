@@ -1,6 +1,7 @@
 """A Redis that can be counted, a clock that can be set: what the failover tests share."""
 
-from ragauth.counters import Counters, RedisCounters
+from ragauth.counters import Counters
+from ragauth.counters.redis_store import RedisCounters
 from tests.counters.questions import ACCOUNT, MONTH, ask
 
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ragauth.counters import Admission, Counters, LmdbCounters, RedisCounters
+from ragauth.counters import Admission, Counters, LmdbCounters
+from ragauth.counters.redis_store import RedisCounters
 
 NOW = 1_790_000_000_000
 MONTH = 202609

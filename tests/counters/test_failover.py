@@ -4,14 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ragauth.counters import (
-    CountersUnavailable,
-    FailoverCounters,
-    LmdbCounters,
-    RedisCounters,
-    Window,
-    open_counters,
-)
+from ragauth.counters import CountersUnavailable, LmdbCounters, Window, open_counters
+from ragauth.counters.failover import FailoverCounters
+from ragauth.counters.redis_store import RedisCounters
 from tests.counters.failover_support import Clock, CountedRedis, admitted
 from tests.counters.questions import ACCOUNT, KEY, MONTH, NOW, ask, seed
 from tests.servers.redis import RedisServer

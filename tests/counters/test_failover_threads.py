@@ -2,7 +2,8 @@
 
 import threading
 
-from ragauth.counters import CountersUnavailable, FailoverCounters
+from ragauth.counters import CountersUnavailable
+from ragauth.counters.failover import FailoverCounters
 from tests.counters.failover_support import Clock, CountedRedis, admitted
 from tests.counters.questions import ask, seed
 from tests.servers.redis import RedisServer

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from ragauth.counters import FailoverCounters, LmdbCounters, RedisCounters, forks
+from ragauth.counters import LmdbCounters, forks
+from ragauth.counters.failover import FailoverCounters
+from ragauth.counters.redis_store import RedisCounters
 from tests.counters.questions import NOW
 
 

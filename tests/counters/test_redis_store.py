@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ragauth.counters import CountersUnavailable, RedisCounters
+from ragauth.counters import CountersUnavailable
+from ragauth.counters.redis_store import RedisCounters
 from tests.counters.questions import ACCOUNT, KEY, MONTH, NOW, ask, seed
 from tests.servers.redis import RedisServer
 
