@@ -139,6 +139,11 @@ def read_settings() -> Settings:
     )
 
 
+def is_flask_command() -> bool:
+    """Whether this process is `flask …`, not a server's."""
+    return os.environ.get("FLASK_RUN_FROM_CLI") == "true"
+
+
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """How gunicorn serves: where it listens and with how many processes."""

@@ -3,14 +3,11 @@
 import logging
 from functools import cache
 
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth.counters import CountersUnavailable
 from ragauth.errors import ExternalServiceUnavailable
-from ragauth.extensions import db, settings
+from ragauth.extensions import MIGRATIONS, db, settings
 from ragauth.services.limits import current_limits
 
 log = logging.getLogger("ragauth")
@@ -32,6 +29,9 @@ def check_all() -> dict[str, str]:
 
 
 def _database() -> str:
+    # Loaded by the first probe, not by every start.
+    from alembic.migration import MigrationContext  # noqa: PLC0415
+
     try:
         connection = db.session.connection()
         revision = MigrationContext.configure(connection).get_current_revision()
@@ -56,5 +56,6 @@ def _counters() -> str:
 
 @cache
 def _head() -> str | None:
-    directory = current_app.extensions["migrate"].directory
-    return ScriptDirectory(directory).get_current_head()
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
