@@ -107,7 +107,7 @@ def _stages(app: Any, keys: list[str]) -> dict[str, Callable[[int], object]]:
 
     def driver(index: int) -> object:
         lookup = checker.lookup
-        return lookup._query(lookup._key_sql, {"digest": digests[index]})
+        return lookup._reads.read(lookup._key_sql, {"digest": digests[index]})
 
     def question(index: int) -> object:
         environ = environs[index]

@@ -34,26 +34,19 @@ class Session(Base):
     user_agent: Mapped[str | None] = mapped_column(String(400))
 
 
-_WITH_ACCOUNT = select(
-    Session.id.label("session_id"),
-    Session.generation,
-    Session.rotated_at,
-    Session.expires_at,
-    Session.ended_at,
-    Account.id,
-    Account.email,
-    Account.email_verified_at.is_not(None).label("email_verified"),
-    Account.username,
-    Account.name,
-    Account.plan,
-    Account.status,
-    Account.created_at,
-).join(Account, Account.id == Session.account_id)
-
-
-def find_with_account(session_id: uuid.UUID) -> Row[*tuple[Any, ...]] | None:
-    """The session and its account's columns in one read: what every access token asks for."""
-    return db.session.execute(_WITH_ACCOUNT.where(Session.id == session_id)).one_or_none()
+def find_with_status(session_id: uuid.UUID) -> Row[*tuple[Any, ...]] | None:
+    """What a refresh asks: the session's generation, and how its account stands."""
+    return db.session.execute(
+        select(
+            Session.account_id,
+            Session.generation,
+            Session.rotated_at,
+            Session.ended_at,
+            Account.status,
+        )
+        .join(Account, Account.id == Session.account_id)
+        .where(Session.id == session_id)
+    ).one_or_none()
 
 
 def find_live(account_id: uuid.UUID, session_id: uuid.UUID, *, now: datetime) -> Session | None:

@@ -55,6 +55,7 @@ class TokenClaims:
     session_id: uuid.UUID
     type: str
     generation: int
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,38 +106,39 @@ def read_token(token: str, *, expected: str | None, allow_expired: bool = False)
     if token.count(".") != 2:
         raise CredentialMalformed("The token is malformed")
     try:
-        decoded = decode_token(token, allow_expired=allow_expired)
-        claims = _read_claims(decoded)
-    except jwt.ExpiredSignatureError as error:
-        expired: dict[str, Any] = error.jwt_data  # type: ignore[attr-defined]
-        _require_type(expired, expected)
-        raise CredentialExpired(
-            datetime.fromtimestamp(expired["exp"], UTC), "The token has expired"
-        ) from error
+        claims = _verify(token, settings().secret_key)
     except (jwt.PyJWTError, JWTExtendedException, ValueError, RecursionError) as error:
         raise CredentialInvalid("The token is not valid") from error
-    _require_type(decoded, expected)
+    if expected is not None and claims.type != expected:
+        raise WrongCredentialType(f"This is not a token of the type {expected}")
+    if not allow_expired and claims.expires_at <= clock.now():
+        raise CredentialExpired(claims.expires_at, "The token has expired")
     return claims
 
 
-def _read_claims(decoded: dict[str, Any]) -> TokenClaims:
-    """Raises ValueError for a claim that is not of the form that we write."""
-    session_id, generation = decoded["sid"], decoded.get("gen")
-    if not isinstance(session_id, str) or type(generation) is not int:
+@lru_cache(maxsize=4096)
+def _verify(token: str, secret_key: bytes) -> TokenClaims:  # noqa: ARG001 - it decides, by _decode_key
+    """The claims of a token whose signature is good, expired or not.
+
+    Remembered: what a key once signed it has signed for good. Whether the token still holds (its
+    end, its session, its account) is asked each time. Raises ValueError for a claim that is not
+    of the form that we write.
+    """
+    claims = decode_token(token, allow_expired=True)
+    session_id, generation, expires_at = claims["sid"], claims.get("gen"), claims["exp"]
+    if (
+        not isinstance(session_id, str)
+        or type(generation) is not int
+        or type(expires_at) is not int
+    ):
         raise ValueError("not claims of ours")
     return TokenClaims(
-        account_id=decode_id(ACCOUNT, decoded["sub"]),
+        account_id=decode_id(ACCOUNT, claims["sub"]),
         session_id=decode_id(SESSION, session_id),
-        type=decoded["type"],
+        type=claims["type"],
         generation=generation,
+        expires_at=datetime.fromtimestamp(expires_at, UTC),
     )
-
-
-def _require_type(claims: dict[str, Any], expected: str | None) -> None:
-    if expected is not None and claims["type"] != expected:
-        raise WrongCredentialType(
-            f"This is not an {expected} token" if expected == ACCESS else "Not a refresh token"
-        )
 
 
 @jwt_extension.encode_key_loader

@@ -4,7 +4,9 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ragauth import clock, transaction
+from flask import current_app
+
+from ragauth import clock
 from ragauth.errors import (
     AccountSuspended,
     CredentialExpired,
@@ -17,6 +19,7 @@ from ragauth.models import Session
 from ragauth.models import sessions as rows
 from ragauth.models.accounts import ACTIVE, DELETED
 from ragauth.models.base import Page
+from ragauth.models.session_lookup import SessionLookup
 from ragauth.security.identifiers import SESSION, encode_id, new_uuid
 from ragauth.services import access_tokens, audit
 from ragauth.services.access_tokens import ACCESS, REFRESH, TokenPair
@@ -86,25 +89,25 @@ def authenticate(*, token: str) -> Caller:
     Raises AuthenticationFailed or AccountSuspended.
     """
     claims = access_tokens.read_token(token, expected=ACCESS)
-    with transaction.read_only():
-        row = rows.find_with_account(claims.session_id)
-    if row is None or row.id != claims.account_id or row.ended_at is not None:
+    lookup: SessionLookup = current_app.extensions["ragauth_session_lookup"]
+    facts = lookup.find_session(claims.session_id)
+    if facts is None or facts.account_id != claims.account_id or facts.is_ended:
         raise CredentialRevoked("The session has ended")
-    if row.expires_at <= clock.now():
-        raise CredentialExpired(row.expires_at, "The session has expired")
-    if row.status != ACTIVE:
+    if facts.expires_at <= clock.now():
+        raise CredentialExpired(facts.expires_at, "The session has expired")
+    if facts.account_status != ACTIVE:
         raise AccountSuspended
     return Caller(
         account=AccountView(
-            id=row.id,
-            email=row.email,
-            username=row.username,
-            name=row.name,
-            plan=row.plan,
-            email_verified=row.email_verified,
-            created_at=row.created_at,
+            id=facts.account_id,
+            email=facts.email,
+            username=facts.username,
+            name=facts.name,
+            plan=facts.plan,
+            email_verified=facts.email_verified,
+            created_at=facts.account_created_at,
         ),
-        session_id=row.session_id,
+        session_id=claims.session_id,
     )
 
 
@@ -115,8 +118,8 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
     """
     claims = access_tokens.read_token(refresh_token, expected=REFRESH)
     now = clock.now()
-    row = rows.find_with_account(claims.session_id)
-    if row is None or row.id != claims.account_id or row.status == DELETED:
+    row = rows.find_with_status(claims.session_id)
+    if row is None or row.account_id != claims.account_id or row.status == DELETED:
         raise CredentialRevoked("The session has ended")
     if row.status != ACTIVE:
         raise AccountSuspended
@@ -124,13 +127,13 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
         claims.session_id, generation=claims.generation, now=now, expires_at=_expiry(now)
     ):
         return access_tokens.issue_pair(
-            account_id=row.id,
+            account_id=row.account_id,
             session_id=claims.session_id,
             generation=claims.generation + 1,
             rotated_at=now,
         )
     # Another was first, or the token is old: what the row says now decides.
-    row = rows.find_with_account(claims.session_id)
+    row = rows.find_with_status(claims.session_id)
     if row is None or claims.generation == row.generation:
         raise CredentialRevoked("The session has ended")
     was_spent_just_now = (
@@ -138,7 +141,7 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
     )
     if was_spent_just_now and row.ended_at is None:
         return access_tokens.issue_pair(
-            account_id=row.id,
+            account_id=row.account_id,
             session_id=claims.session_id,
             generation=row.generation,
             rotated_at=row.rotated_at,
@@ -148,7 +151,7 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
     if rows.end_session(claims.session_id, now=now):
         audit.record(
             EventName.REFRESH_TOKEN_REUSED,
-            account_id=row.id,
+            account_id=row.account_id,
             client=client,
             session_id=encode_id(SESSION, claims.session_id),
         )

@@ -8,6 +8,8 @@ from ragauth.config import Settings
 from ragauth.counters import open_counters
 from ragauth.extensions import db
 from ragauth.models.key_lookup import KeyLookup
+from ragauth.models.prepared_reads import PreparedReads
+from ragauth.models.session_lookup import SessionLookup
 from ragauth.services import usage
 from ragauth.services.key_check import KeyChecker
 from ragauth.services.limits import Limits
@@ -27,16 +29,19 @@ def init_services(app: Flask, settings: Settings) -> None:
     counters = open_counters(settings.instance_dir / COUNTERS_FILE, settings.redis_url)
     limits = Limits(counters, plans, load_month_units)
     with app.app_context():
-        lookup = KeyLookup(db.engine)
+        reads = PreparedReads(db.engine)
     app.extensions["ragauth_plans"] = plans
     app.extensions["ragauth_limits"] = limits
-    app.extensions["ragauth_key_checker"] = KeyChecker(lookup, limits, settings.key_brand)
+    app.extensions["ragauth_reads"] = reads
+    app.extensions["ragauth_session_lookup"] = SessionLookup(reads)
+    app.extensions["ragauth_key_checker"] = KeyChecker(KeyLookup(reads), limits, settings.key_brand)
 
 
 def close_services(app: Flask) -> None:
     """Close what the services opened; a later request opens it again."""
-    checker: KeyChecker = app.extensions["ragauth_key_checker"]
-    checker.lookup.close()
-    checker.limits.counters.close()
+    reads: PreparedReads = app.extensions["ragauth_reads"]
+    limits: Limits = app.extensions["ragauth_limits"]
+    reads.close()
+    limits.counters.close()
     with app.app_context():
         db.engine.dispose()

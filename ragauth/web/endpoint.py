@@ -37,9 +37,9 @@ class Declaration:
     """What a route takes and gives."""
 
     guard: Guard
-    body: type[RequestSchema] | None
-    query: type[RequestSchema]
-    data: type[Schema] | None
+    body: RequestSchema | None
+    query: RequestSchema
+    data: Schema | None
     status: int
 
 
@@ -57,7 +57,13 @@ def endpoint(
     schema is declared) and the ids of the path as UUIDs. It returns what `data` dumps: one
     thing, or a Page of them; without `data` the answer has no body.
     """
-    declaration = Declaration(guard, body, query, data, status)
+    declaration = Declaration(
+        guard,
+        None if body is None else body(),
+        query(),
+        None if data is None else data(),
+        status,
+    )
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -86,7 +92,7 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
             arguments[name] = _PATH_IDS[name].deserialize(text)
         except ValidationError as error:
             issues.extend(to_issues(error.messages, ("id",)))
-    parts: list[tuple[str, type[RequestSchema] | None, Callable[[], dict[str, Any]]]] = [
+    parts: list[tuple[str, RequestSchema | None, Callable[[], dict[str, Any]]]] = [
         ("query", declaration.query, _read_query),
         ("body", declaration.body, read_json_object),
     ]
@@ -94,11 +100,11 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
         if schema is None:
             continue
         try:
-            loaded = schema().load(read())
+            loaded = schema.load(read())
         except ValidationError as error:
             issues.extend(to_issues(error.messages))
         else:
-            if schema is not EmptySchema:
+            if not isinstance(schema, EmptySchema):
                 arguments[name] = loaded
     if issues:
         raise InvalidRequest(issues)
@@ -116,7 +122,7 @@ def _read_query() -> dict[str, Any]:
 def _answer(declaration: Declaration, result: Any) -> Response:
     if declaration.data is None:
         return Response(status=declaration.status)
-    schema = declaration.data()
+    schema = declaration.data
     if isinstance(result, Page):
         meta = {"next_cursor": encode_cursor(result.next_cursor)}
         return envelope.success(schema.dump(result.items, many=True), declaration.status, meta)

@@ -1,0 +1,122 @@
+"""Reads that are asked on every request: prepared statements on a raw connection of each thread.
+
+SQLAlchemy Core compiles the SQL from the models once, so a renamed column cannot break it
+silently; the driver alone runs it. Nothing is remembered between two reads, and each sees what
+was committed before it began.
+"""
+
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine, Select
+
+from ragauth.database import engine_options, prepare_sqlite_connection
+from ragauth.errors import ExternalServiceUnavailable
+
+log = logging.getLogger("ragauth")
+
+_SQLITE_MMAP_BYTES = 1 << 30
+
+Row = tuple[Any, ...]
+
+
+class PreparedReads:
+    """Runs compiled SELECTs outside the pool, in autocommit. Safe for threads and across a fork."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._local = threading.local()
+        self._held: weakref.WeakSet[_HeldConnection] = weakref.WeakSet()
+        self.is_sqlite = engine.dialect.name == "sqlite"
+
+    def compile(self, statement: Select[*tuple[Any, ...]]) -> str:
+        """The statement in the driver's words; its parameters are named."""
+        compiled = statement.compile(dialect=self._engine.dialect)
+        sql = str(compiled)
+        if self.is_sqlite:
+            # sqlite3 knows names too: one form of parameters for both drivers.
+            for name in compiled.positiontup or ():
+                sql = sql.replace("?", f":{name}", 1)
+        return sql
+
+    def read(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
+        """All rows; a connection that was lost is opened again, once.
+
+        Raises ExternalServiceUnavailable.
+        """
+        try:
+            return self._execute(sql, parameters)
+        except self._engine.dialect.dbapi.Error:  # type: ignore[union-attr]
+            self._forget_connection()
+        try:
+            return self._execute(sql, parameters)
+        except self._engine.dialect.dbapi.Error as error:  # type: ignore[union-attr]
+            self._forget_connection()
+            log.error("the database did not answer", extra={"cause": type(error).__name__})
+            raise ExternalServiceUnavailable from error
+
+    def close(self) -> None:
+        """Close the connections of all threads; a later read opens its own again."""
+        for held in list(self._held):
+            held.close()
+        self._local = threading.local()
+
+    def _execute(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
+        held = getattr(self._local, "held", None)
+        if held is None or held.pid != os.getpid():
+            held = self._local.held = _HeldConnection(self._connect())
+            self._held.add(held)
+        rows: Sequence[Row]
+        if self.is_sqlite:
+            # To the end: a statement left half-read would hold on to an old snapshot.
+            rows = held.cursor.execute(sql, parameters).fetchall()
+            return rows
+        rows = held.cursor.execute(sql, parameters, prepare=True, binary=True).fetchall()
+        return rows
+
+    def _connect(self) -> Any:
+        dialect, url = self._engine.dialect, self._engine.url
+        arguments, keywords = dialect.create_connect_args(url)
+        keywords |= engine_options(str(url)).get("connect_args", {})
+        connection: Any = dialect.connect(*arguments, **keywords)
+        if self.is_sqlite:
+            connection.isolation_level = None
+            prepare_sqlite_connection(connection)
+            # One copy of the pages for all threads and workers, however many rows there are.
+            connection.execute(f"PRAGMA mmap_size={_SQLITE_MMAP_BYTES}")
+        else:
+            connection.autocommit = True
+        return connection
+
+    def _forget_connection(self) -> None:
+        held = getattr(self._local, "held", None)
+        self._local.held = None
+        if held is not None:
+            held.close()
+
+
+def parse_sqlite_moment(text: str) -> datetime:
+    """SQLite stores a moment as text without a zone; it is UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+class _HeldConnection:
+    """A raw connection that is closed together with the thread that it belongs to."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.cursor = connection.cursor()
+        self.pid = os.getpid()
+
+    def close(self) -> None:
+        # After a fork the socket is still the parent's.
+        if self.pid == os.getpid():
+            self.connection.close()
+
+    def __del__(self) -> None:
+        self.close()
