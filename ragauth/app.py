@@ -76,6 +76,11 @@ def _add_migrations(app: Flask) -> None:
     Migrate().init_app(app, db, directory=str(MIGRATIONS), render_as_batch=True)
 
 
+def _exactly(origin: str) -> re.Pattern[str]:
+    """Flask-CORS reads an origin with a dot as a pattern of its beginning."""
+    return re.compile(rf"{re.escape(origin)}\Z", re.IGNORECASE)
+
+
 def _allow_origins(app: Flask, settings: Settings) -> None:
     """CORS for the dashboard's listed origins; a request from any other gets no permission."""
 
@@ -86,10 +91,11 @@ def _allow_origins(app: Flask, settings: Settings) -> None:
             response.vary.add("Origin")
         return response
 
-    if settings.cors_origins:
+    origins = [_exactly(origin) for origin in settings.cors_origins]
+    if origins:
         CORS(
             app,
-            resources={_DASHBOARD_PATH.pattern: {"origins": list(settings.cors_origins)}},
+            resources={_DASHBOARD_PATH.pattern: {"origins": origins}},
             supports_credentials=True,
             allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
             expose_headers=["X-Request-Id", "Retry-After", "WWW-Authenticate"],

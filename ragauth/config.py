@@ -4,6 +4,7 @@ Nothing else in the package reads `os.environ`.
 """
 
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable
@@ -82,8 +83,8 @@ def read_settings() -> Settings:
         mail_url = env.str("MAIL_URL", None, validate=_url_of("smtp", "smtps"))
         key_brand = env.str("KEY_BRAND", "rag", validate=_BRAND)
         bcrypt_cost = env.int("BCRYPT_COST", 12, validate=validate.Range(10, 15))
-        access_token_seconds = env.int("ACCESS_TOKEN_SECONDS", 3600, validate=_POSITIVE)
-        refresh_token_seconds = env.int("REFRESH_TOKEN_SECONDS", 604800, validate=_POSITIVE)
+        access_token_seconds = env.int("ACCESS_TOKEN_SECONDS", 3600, validate=_SECONDS)
+        refresh_token_seconds = env.int("REFRESH_TOKEN_SECONDS", 604800, validate=_SECONDS)
         login_failures_per_account = env.int(
             "LOGIN_FAILURES_PER_ACCOUNT", _LOGIN_FAILURES_PER_ACCOUNT, validate=_COUNT
         )
@@ -117,7 +118,7 @@ def read_settings() -> Settings:
     try:
         instance_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unusable(instance_dir, error) from error
+        raise SettingsError(_UNUSABLE.format(instance_dir, error.strerror)) from error
     return Settings(
         instance_dir=instance_dir,
         database_url=database_url,
@@ -169,6 +170,11 @@ def read_server_settings() -> ServerSettings:
     return settings
 
 
+_UNUSABLE = "RAGAUTH_INSTANCE_DIR: cannot use {}: {}"
+_TEN_YEARS = 315_360_000
+_SECONDS = validate.Range(1, _TEN_YEARS, error="must be 1 second to 10 years")
+# Nothing that a regular expression would read otherwise: CORS matches what is listed, no more.
+_ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 _POSITIVE = validate.Range(min=1, error="must be at least 1")
 _COUNT = validate.Range(min=0, error="must be 0 (off) or more")
 _BRAND = validate.Regexp(r"^[a-z][a-z0-9]{1,15}\Z", error="must be 2 to 16 of a-z and 0-9")
@@ -176,20 +182,23 @@ _BRAND = validate.Regexp(r"^[a-z][a-z0-9]{1,15}\Z", error="must be 2 to 16 of a-
 
 def _url_of(*schemes: str) -> Callable[[str | None], None]:
     def check(value: str | None) -> None:
-        if value and urlsplit(value).scheme not in schemes:
+        if value and not _is_url(value, schemes):
             raise ValidationError(f"must be a URL that starts with {' or '.join(schemes)}")
 
     return check
 
 
+def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in schemes and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
 def _each_is_an_origin(origins: list[str]) -> None:
     for origin in map(str.strip, origins):
-        parts = urlsplit(origin)
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or origin != f"{parts.scheme}://{parts.netloc}"
-        ):
+        if _ORIGIN.fullmatch(origin) is None:
             raise ValidationError(f"{origin!r} is not an origin such as https://app.test")
 
 
@@ -205,15 +214,12 @@ def _collect_faults(env: Env) -> list[str]:
 def _normalise_database_url(url: str) -> str:
     """`postgres://` and `postgresql://` both mean psycopg 3."""
     scheme, separator, rest = url.partition("://")
-    if scheme in ("postgres", "postgresql", "postgresql+psycopg") and rest:
+    is_postgres = scheme in ("postgres", "postgresql", "postgresql+psycopg") and rest
+    if is_postgres and _is_url(url, (scheme,)):
         return f"postgresql+psycopg://{rest}"
     if scheme == "sqlite" and separator and rest.startswith("/") and len(rest) > 1:
         return url
     raise ValidationError("must start with postgresql:// or sqlite:///")
-
-
-def _unusable(instance_dir: Path, error: OSError) -> SettingsError:
-    return SettingsError(f"RAGAUTH_INSTANCE_DIR: cannot use {instance_dir}: {error.strerror}")
 
 
 def _embedded_secret_key(instance_dir: Path) -> bytes:
@@ -236,7 +242,7 @@ def _embedded_secret_key(instance_dir: Path) -> bytes:
                 os.unlink(temporary)
         secret_key = path.read_bytes().strip()
     except OSError as error:
-        raise _unusable(instance_dir, error) from error
+        raise SettingsError(_UNUSABLE.format(instance_dir, error.strerror)) from error
     if len(secret_key) < MIN_SECRET_BYTES:
         raise SettingsError(f"RAGAUTH_SECRET_KEY: the one in {path} is damaged")
     return secret_key

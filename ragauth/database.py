@@ -71,10 +71,12 @@ def engine_options(database_url: str) -> dict[str, Any]:
     Nothing waits for ever: a database that is gone shows itself as an error within the pool's
     time-out.
     """
+    # A statement's parameters may be secrets: no error tells them.
+    always = {"pool_timeout": POOL_TIMEOUT_SECONDS, "hide_parameters": True}
     if database_url.startswith("sqlite"):
-        return {"pool_timeout": POOL_TIMEOUT_SECONDS, "pool_size": 16, "max_overflow": 16}
+        return {**always, "pool_size": 16, "max_overflow": 16}
     return {
-        "pool_timeout": POOL_TIMEOUT_SECONDS,
+        **always,
         "pool_size": 8,
         "max_overflow": 4,
         "pool_pre_ping": True,

@@ -1,13 +1,14 @@
 """Forgetting what nobody can use any more."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import click
 from flask.cli import with_appcontext
 
 from ragauth import clock
 from ragauth.cli.output import as_json_option, command_transaction, print_record
-from ragauth.services import sessions
+from ragauth.services import audit, sessions
 
 _BATCH = 1_000
 
@@ -18,18 +19,27 @@ _BATCH = 1_000
     default=30,
     show_default=True,
     type=click.IntRange(min=0),
-    help="How long dead sessions are remembered.",
+    help="How long they are remembered.",
 )
 @as_json_option
 @with_appcontext
 def cleanup(keep_days: int, as_json: bool) -> None:
-    """Delete dead sessions, in batches that never hold the database for long."""
+    """Delete dead sessions, and events of no account, in batches that never hold the database."""
     before = clock.now() - timedelta(days=keep_days)
+    print_record(
+        {
+            "deleted_sessions": _delete_all(sessions.delete_dead_sessions, before),
+            "deleted_events": _delete_all(audit.delete_nobodys_events, before),
+        },
+        as_json=as_json,
+    )
+
+
+def _delete_all(delete: Callable[..., int], before: datetime) -> int:
     deleted = 0
     while True:
         with command_transaction():
-            batch = sessions.delete_dead_sessions(before=before, limit=_BATCH)
+            batch = delete(before=before, limit=_BATCH)
         deleted += batch
         if batch < _BATCH:
-            break
-    print_record({"deleted_sessions": deleted}, as_json=as_json)
+            return deleted

@@ -3,12 +3,12 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, String, select, update
+from sqlalchemy import CheckConstraint, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
 from ragauth.extensions import db
-from ragauth.models.base import Page, count_changed, paginate
+from ragauth.models.base import Page, paginate
 
 ACTIVE = "active"
 SUSPENDED = "suspended"
@@ -80,15 +80,3 @@ def list_accounts(
     if email_canonical is not None:
         query = query.where(Account.email_canonical == email_canonical)
     return paginate(query, Account.id, limit=limit, cursor=cursor)
-
-
-def replace_password(
-    account_id: uuid.UUID, *, old_hash: str, new_hash: str, new_scheme: str
-) -> bool:
-    """Compare and swap on the stored hash; False when another change was first."""
-    changed = count_changed(
-        update(Account)
-        .where(Account.id == account_id, Account.password_hash == old_hash)
-        .values(password_hash=new_hash, password_scheme=new_scheme)
-    )
-    return changed > 0

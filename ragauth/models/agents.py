@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, func, select
+from sqlalchemy import ForeignKey, Index, String, delete, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
@@ -42,3 +42,8 @@ def count_agents(account_id: uuid.UUID) -> int:
         )
         or 0
     )
+
+
+def delete_agents(account_id: uuid.UUID) -> None:
+    """All of an account's; its keys are revoked before."""
+    db.session.execute(delete(Agent).where(Agent.account_id == account_id))

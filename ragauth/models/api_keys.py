@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
     LargeBinary,
@@ -155,20 +156,24 @@ def revoke_key(key_id: uuid.UUID, *, now: datetime) -> bool:
 
 def revoke_keys_of_agent(agent_id: uuid.UUID, *, now: datetime) -> int:
     """Returns how many were alive."""
-    return count_changed(
-        update(ApiKey)
-        .where(ApiKey.agent_id == agent_id, ApiKey.revoked_at.is_(None))
-        .values(revoked_at=now, is_primary=False)
-    )
+    return _revoke_all(ApiKey.agent_id == agent_id, now=now)
 
 
 def revoke_keys_of_account(account_id: uuid.UUID, *, now: datetime) -> int:
     """Returns how many were alive."""
-    return count_changed(
-        update(ApiKey)
-        .where(ApiKey.account_id == account_id, ApiKey.revoked_at.is_(None))
-        .values(revoked_at=now, is_primary=False)
-    )
+    return _revoke_all(ApiKey.account_id == account_id, now=now)
+
+
+def _revoke_all(condition: ColumnElement[bool], *, now: datetime) -> int:
+    alive = condition & ApiKey.revoked_at.is_(None)
+    # Locked in the order in which usage is saved: neither waits for what the other holds.
+    db.session.execute(select(ApiKey.id).where(alive).order_by(ApiKey.id).with_for_update())
+    return count_changed(update(ApiKey).where(alive).values(revoked_at=now, is_primary=False))
+
+
+def forget_names(account_id: uuid.UUID) -> None:
+    """What its owner called a key may be personal."""
+    db.session.execute(update(ApiKey).where(ApiKey.account_id == account_id).values(name=""))
 
 
 def list_service_keys(

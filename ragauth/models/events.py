@@ -4,11 +4,11 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, String, select
+from sqlalchemy import JSON, Index, String, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
-from ragauth.models.base import Page, paginate
+from ragauth.models.base import Page, count_changed, paginate
 
 
 class Event(Base):
@@ -22,6 +22,12 @@ class Event(Base):
     ip: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(400))
     details: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+def delete_nobodys(*, before: datetime, limit: int) -> int:
+    """Forget what happened to no account (failed logins of unknown ones); returns how many."""
+    old = select(Event.id).where(Event.account_id.is_(None), Event.at < before).limit(limit)
+    return count_changed(delete(Event).where(Event.id.in_(old)))
 
 
 def list_events(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> Page[Event]:

@@ -101,6 +101,13 @@ def end_sessions(
     return count_changed(query.values(ended_at=now))
 
 
+def forget_clients(account_id: uuid.UUID) -> None:
+    """Where its owner was, and with what browser."""
+    db.session.execute(
+        update(Session).where(Session.account_id == account_id).values(ip=None, user_agent=None)
+    )
+
+
 def delete_dead(*, before: datetime, limit: int) -> int:
     """Forget sessions that ended or expired before a moment; returns how many."""
     dead = (

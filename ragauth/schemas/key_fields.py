@@ -9,6 +9,8 @@ from marshmallow import ValidationError
 
 from ragauth.schemas.fields import Text
 
+_MAPPED_BITS = 96
+
 
 class Network(Text):
     """An address or a CIDR network, v4 or v6; loaded in its canonical form."""
@@ -21,11 +23,21 @@ class Network(Text):
         try:
             if "%" in text:
                 raise ValueError("a zone means nothing to another host")
-            return str(ipaddress.ip_network(text))
+            return str(_without_mapping(ipaddress.ip_network(text)))
         except ValueError as error:
             raise ValidationError(
                 "Must be an address or a network such as 203.0.113.0/24 or 2001:db8::/32"
             ) from error
+
+
+def _without_mapping(
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network,
+) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """`::ffff:203.0.113.0/120` is 203.0.113.0/24: a client's address is compared as IPv4."""
+    mapped = network.network_address.ipv4_mapped if network.version == 6 else None
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return ipaddress.IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
 
 
 class Origin(Text):

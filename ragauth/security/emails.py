@@ -19,7 +19,11 @@ def canonical_email(email: str) -> str:
         raise ValueError("Not a valid email address") from error
     if "." not in address.domain:
         raise ValueError("Not a valid email address")
-    return _fold(f"{address.local_part}@{address.domain}")
+    canonical = _fold(f"{address.local_part}@{address.domain}")
+    # NFKC makes a sentence of some single characters.
+    if len(canonical) > MAX_LENGTH or any(character.isspace() for character in canonical):
+        raise ValueError("Not a valid email address")
+    return canonical
 
 
 def canonical_username(username: str) -> str:

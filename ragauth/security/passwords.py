@@ -57,9 +57,13 @@ def verify_password(password: str, stored_hash: str, pepper: Pepper) -> bool:
 
     A stored cost above 15 is refused: it would hold a core for minutes.
     """
-    if int(stored_hash[4:6]) > _MAX_STORED_COST:
+    if cost_of(stored_hash) > _MAX_STORED_COST:
         return False
     return bcrypt.checkpw(_prehash(password, pepper), stored_hash.encode("ascii"))
+
+
+def cost_of(stored_hash: str) -> int:
+    return int(stored_hash[4:6])
 
 
 def absent_hash(cost: int) -> str:

@@ -177,6 +177,8 @@ def jwt_config(access_token_seconds: int, refresh_token_seconds: int) -> dict[st
         "JWT_ENCODE_AUDIENCE": AUDIENCE,
         "JWT_DECODE_AUDIENCE": AUDIENCE,
         "JWT_TOKEN_LOCATION": ["headers"],
+        # For `nbf` and `iat`, of hosts whose clocks differ; `exp` is compared here, without any.
+        "JWT_DECODE_LEEWAY": 10,
         # Its csrf claim is random; a generation always has the same pair.
         "JWT_COOKIE_CSRF_PROTECT": False,
         "JWT_ACCESS_TOKEN_EXPIRES": timedelta(seconds=access_token_seconds),

@@ -17,7 +17,9 @@ from ragauth.errors import (
 from ragauth.extensions import db
 from ragauth.models import Account
 from ragauth.models import accounts as rows
+from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
+from ragauth.models import sessions as session_rows
 from ragauth.models.accounts import ACTIVE, DELETED, SUSPENDED
 from ragauth.models.base import flush
 from ragauth.security import passwords as password_rules
@@ -111,9 +113,13 @@ def log_in(
             EventName.LOGIN_FAILED, account_id=account.id if account else None, client=client
         )
         raise InvalidLogin
+    stored = _stored_password(account)
+    renewed = passwords.renew_password(password, stored) if stored else None
     current = rows.lock_account(account.id)
     if current is None or current.password_hash != account.password_hash:
         raise InvalidLogin
+    if renewed is not None:
+        current.password_hash, current.password_scheme = renewed.hash, renewed.scheme
     if current.status == SUSPENDED:
         raise AccountSuspended
     tokens = sessions.open_session(account_id=current.id, client=client)
@@ -175,6 +181,9 @@ def delete_account(*, account_id: uuid.UUID, password: str, client: Client) -> N
     now = clock.now()
     sessions.end_sessions(account_id=account_id, client=client)
     key_rows.revoke_keys_of_account(account_id, now=now)
+    key_rows.forget_names(account_id)
+    session_rows.forget_clients(account_id)
+    agent_rows.delete_agents(account_id)
     account.status = DELETED
     account.email = account.email_canonical = account.email_verified_at = None
     account.username = account.username_canonical = account.name = None

@@ -6,7 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ragauth import clock
-from ragauth.errors import CredentialRevoked, InvalidRequest, NotFound, UsageLimitExceeded
+from ragauth.errors import (
+    CredentialRevoked,
+    InvalidRequest,
+    KeyAlreadyRotated,
+    NotFound,
+    UsageLimitExceeded,
+)
 from ragauth.extensions import db, settings
 from ragauth.models import Account, ApiKey
 from ragauth.models import accounts as account_rows
@@ -58,7 +64,7 @@ def create_key(
         agent_id=agent_id,
         new_expires_at=fields.get("expires_at"),
     )
-    _require_room(account)
+    require_room(account)
     issued = add_key(account_id=account_id, agent_id=agent_id, **fields)
     record_key_event(EventName.KEY_CREATED, issued.key, client)
     return issued
@@ -139,9 +145,18 @@ def get_key(*, account_id: uuid.UUID, key_id: uuid.UUID, include_revoked: bool =
 def change_key(
     *, account_id: uuid.UUID, key_id: uuid.UUID, changes: dict[str, Any], client: Client
 ) -> ApiKey:
-    """Change what a live key may do; takes effect on the next check."""
-    hold_account(account_id)
+    """Change what a live key may do; takes effect on the next check.
+
+    Raises KeyAlreadyRotated for one in its grace that should live on, UsageLimitExceeded for one
+    that had expired and finds no room.
+    """
+    account = hold_account(account_id)
     key = get_key(account_id=account_id, key_id=key_id)
+    if "expires_at" in changes:
+        if key.replaced_by is not None and _is_later(changes["expires_at"], key.expires_at):
+            raise KeyAlreadyRotated
+        if key.expires_at is not None and key.expires_at <= clock.now():
+            require_room(account)
     for field, value in changes.items():
         setattr(key, "is_enabled" if field == "is_active" else field, value)
     _require_coherent(
@@ -163,15 +178,9 @@ def revoke_key(*, account_id: uuid.UUID, key_id: uuid.UUID, client: Client) -> N
     """Kill a key for good; raises NotFound when it is dead already."""
     hold_account(account_id)
     key = get_key(account_id=account_id, key_id=key_id)
-    rows.revoke_key(key.id, now=clock.now())
+    if not rows.revoke_key(key.id, now=clock.now()):
+        raise NotFound
     record_key_event(EventName.KEY_REVOKED, key, client)
-
-
-def revoke_presented_key(*, presented_key: str, client: Client) -> None:
-    """Whoever holds a key may kill it; nothing is said of one that did not exist."""
-    key = rows.find_by_digest(key_format.digest_key(presented_key))
-    if key is not None and rows.revoke_key(key.id, now=clock.now()):
-        record_key_event(EventName.KEY_REVOKED, key, client, by="holder")
 
 
 def hold_account(account_id: uuid.UUID) -> Account:
@@ -182,7 +191,12 @@ def hold_account(account_id: uuid.UUID) -> Account:
     return account
 
 
-def _require_room(account: Account) -> None:
+def _is_later(expires_at: datetime | None, than: datetime | None) -> bool:
+    """Whether a life that ends at one moment is longer; None is for ever."""
+    return than is not None and (expires_at is None or expires_at > than)
+
+
+def require_room(account: Account) -> None:
     """Raises UsageLimitExceeded when the plan's number of keys is used up."""
     size = plan_of(account.plan, current_plans()).max_keys
     if rows.count_live_keys(account.id, now=clock.now()) >= size:

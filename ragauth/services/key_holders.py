@@ -1,13 +1,18 @@
-"""Who holds a key: the account behind it, its limits and what is used of them."""
+"""What the holder of a key may ask and do: who it is, what is left of the plan, kill the key."""
 
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
+from ragauth import clock, transaction
 from ragauth.errors import CredentialRevoked
 from ragauth.extensions import db
 from ragauth.models import Account, ApiKey
 from ragauth.models import accounts as account_rows
+from ragauth.models import api_keys as key_rows
+from ragauth.security import key_format
+from ragauth.services import api_keys
+from ragauth.services.audit import Client, EventName
 from ragauth.services.limits import current_limits
 from ragauth.services.plans import Plan
 
@@ -44,3 +49,14 @@ def get_holder(*, key_id: uuid.UUID) -> KeyHolder:
     state = current_limits().peek(account.id.bytes, key.environment, account.plan)
     month = MonthUsage(state.month_used, state.month_remaining, state.month_resets_at)
     return KeyHolder(key, account, state.plan, month)
+
+
+def revoke_presented_key(*, presented_key: str, client: Client) -> None:
+    """Whoever holds a key may kill it; nothing is said of one that did not exist."""
+    digest = key_format.digest_key(presented_key)
+    with transaction.read_only():
+        is_known = key_rows.find_by_digest(digest) is not None
+    # Garbage takes no place in the queue of writers.
+    key = key_rows.find_by_digest(digest) if is_known else None
+    if key is not None and key_rows.revoke_key(key.id, now=clock.now()):
+        api_keys.record_key_event(EventName.KEY_REVOKED, key, client, by="holder")

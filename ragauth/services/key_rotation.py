@@ -4,29 +4,39 @@ import uuid
 from datetime import timedelta
 
 from ragauth import clock
-from ragauth.errors import KeyAlreadyRotated
+from ragauth.errors import KeyAlreadyRotated, NotFound
 from ragauth.extensions import db
 from ragauth.models import ApiKey
 from ragauth.models import api_keys as rows
 from ragauth.services import api_keys
-from ragauth.services.api_keys import PRIMARY_KEY_NAME, IssuedKey
+from ragauth.services.api_keys import IssuedKey
 from ragauth.services.audit import Client, EventName
 
 
 def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKey:
-    """A new primary key; the old one is dead at once.
+    """A new primary key, restricted as the old one was; that one is dead at once.
 
-    Of several at the same time each answers with a key, and the last one's stays alive.
+    Of several at the same time each answers with a key, and the last one's stays alive. Raises
+    UsageLimitExceeded where there was none and the plan has no room.
     """
-    api_keys.hold_account(account_id)
+    account = api_keys.hold_account(account_id)
     old_key = rows.find_primary(account_id)
     if old_key is None:
+        api_keys.require_room(account)
         return api_keys.issue_primary_key(account_id=account_id, client=client)
     old_key.revoked_at = clock.now()
     old_key.is_primary = False
     # The old one leaves its place before the new one takes it: one live primary key at most.
     db.session.flush()
-    issued = api_keys.add_key(account_id=account_id, name=PRIMARY_KEY_NAME, is_primary=True)
+    issued = api_keys.add_key(
+        account_id=account_id,
+        name=old_key.name,
+        environment=old_key.environment,
+        agent_id=old_key.agent_id,
+        scopes=old_key.scopes,
+        allowed_ips=old_key.allowed_ips,
+        is_primary=True,
+    )
     _link(old_key, issued, client, grace_seconds=0)
     return issued
 
@@ -36,13 +46,15 @@ def rotate_key(
 ) -> IssuedKey:
     """A new key with all that the old one had; the old one works until the grace ends.
 
-    Raises NotFound for a dead key, KeyAlreadyRotated for one that is in its grace.
+    Raises NotFound for a dead or expired key, KeyAlreadyRotated for one that is in its grace.
     """
     api_keys.hold_account(account_id)
     old_key = api_keys.get_key(account_id=account_id, key_id=key_id)
     if old_key.replaced_by is not None:
         raise KeyAlreadyRotated
     now = clock.now()
+    if old_key.expires_at is not None and old_key.expires_at <= now:
+        raise NotFound
     was_primary = old_key.is_primary
     expires_at = old_key.expires_at
     old_key.is_primary = False

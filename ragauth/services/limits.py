@@ -68,8 +68,7 @@ class Limits:
         self.counters = counters
         self._plans = plans
         self._load_month_units = load_month_units
-        self._span_day = -1
-        self._span = span_of(0)
+        self._known_span = (0, span_of(0))
 
     def admit(
         self, account_id: bytes, key_id: bytes, environment: str, plan_name: str | None, cost: int
@@ -131,10 +130,12 @@ class Limits:
 
     def _span_at(self, now_ms: int) -> Span:
         day = now_ms // _DAY_MS
-        if day != self._span_day:
-            self._span = span_of(now_ms)
-            self._span_day = day
-        return self._span
+        known_day, span = self._known_span
+        if day != known_day:
+            span = span_of(now_ms)
+            # One assignment: a thread that is late by a day disturbs no other.
+            self._known_span = (day, span)
+        return span
 
 
 def _unavailable(error: CountersUnavailable) -> ExternalServiceUnavailable:

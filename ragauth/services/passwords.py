@@ -40,6 +40,13 @@ def verify_password(password: str, stored: StoredPassword | None) -> bool:
     )
 
 
+def renew_password(password: str, stored: StoredPassword) -> StoredPassword | None:
+    """The right password hashed anew if its hash is of another cost than is set now, else None."""
+    if passwords.cost_of(stored.hash) == settings().bcrypt_cost:
+        return None
+    return hash_password(password)
+
+
 def _absent_hash() -> str:
     return passwords.absent_hash(settings().bcrypt_cost)
 

@@ -10,7 +10,8 @@ from flask import current_app
 from ragauth.config import SettingsError
 
 FIRST_PLAN = "trial"
-_LARGEST = 2**62
+# What a structured header can say (RFC 9651 section 3.3.1).
+_LARGEST = 10**15 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def _faults(name: str, table: object) -> list[str]:
     for limit in _LIMITS:
         value = table.get(limit)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST:
-            faults.append(f"{limit} must be a whole number from 0")
+            faults.append(f"{limit} must be a whole number from 0 to {_LARGEST}")
     return faults
 
 

@@ -1,5 +1,7 @@
 """Who is on the other end of the present request."""
 
+import ipaddress
+
 from flask import request
 
 from ragauth.services.audit import Client
@@ -12,4 +14,12 @@ def current_client() -> Client:
     user_agent = request.headers.get("User-Agent")
     if user_agent is not None:
         user_agent = user_agent.replace("\0", "")[:_USER_AGENT_LENGTH]
-    return Client(ip=request.remote_addr, user_agent=user_agent)
+    return Client(ip=_address(request.remote_addr), user_agent=user_agent)
+
+
+def _address(text: str | None) -> str | None:
+    """An address without a zone; None for what a proxy handed on that is none."""
+    try:
+        return str(ipaddress.ip_address((text or "").partition("%")[0]))
+    except ValueError:
+        return None

@@ -24,5 +24,5 @@ def presented_key(authorization: str | None, api_key_header: str | None) -> str:
 
 
 def is_token_shaped(credential: str) -> bool:
-    """Whether it was meant as a JWT: three parts between two dots."""
-    return credential.count(".") == 2
+    """Whether it was meant as a JWT: three parts between two dots, the first one of JSON."""
+    return credential.startswith("eyJ") and credential.count(".") == 2

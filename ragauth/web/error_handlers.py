@@ -7,7 +7,7 @@ and a face with errors of its own could not have them.
 import logging
 
 from flask import Flask, Response, g
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 from werkzeug.routing import RequestRedirect
@@ -20,12 +20,14 @@ from ragauth.web.key_answers import Answer, error_header
 log = logging.getLogger("ragauth")
 
 
+_DATABASE_FAULTS = (OperationalError, InterfaceError, PoolTimeout)
+
+
 def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(RagauthError, failure)
     app.register_error_handler(HTTPException, _http_failure)
-    app.register_error_handler(OperationalError, _database_failure)
-    app.register_error_handler(InterfaceError, _database_failure)
-    app.register_error_handler(PoolTimeout, _database_failure)
+    for fault in _DATABASE_FAULTS:
+        app.register_error_handler(fault, _database_failure)
     app.register_error_handler(IntegrityError, _constraint_failure)
     app.register_error_handler(Exception, _crash)
 
@@ -59,13 +61,15 @@ def _http_failure(error: HTTPException) -> Response:
     return response
 
 
-def _database_failure(error: DBAPIError) -> Response:
+def _database_failure(error: Exception) -> Response:
+    return failure(_unavailable(error))
+
+
+def _unavailable(error: Exception) -> ExternalServiceUnavailable:
     # The driver's text may hold values of the statement: the class alone says enough.
-    log.error(
-        "the database did not answer",
-        extra={"cause": type(getattr(error, "orig", None) or error).__name__},
-    )
-    return failure(ExternalServiceUnavailable())
+    cause = type(getattr(error, "orig", None) or error).__name__
+    log.error("the database did not answer", extra={"cause": cause})
+    return ExternalServiceUnavailable()
 
 
 def _constraint_failure(error: IntegrityError) -> Response:
@@ -82,6 +86,8 @@ def _crash(error: BaseException) -> Response:
 
 def answer_to(error: Exception, request_id: str) -> Answer:
     """The same for what is raised while the gate answers."""
+    if isinstance(error, _DATABASE_FAULTS):
+        error = _unavailable(error)
     if not isinstance(error, RagauthError):
         log.error("unhandled exception", exc_info=error)
         error = RagauthError(details={"request_id": request_id})

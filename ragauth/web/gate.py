@@ -25,7 +25,7 @@ from ragauth.web.credentials import is_token_shaped, presented_key
 from ragauth.web.envelope import JSON_TYPE, encode_json
 from ragauth.web.error_handlers import answer_to
 from ragauth.web.key_answers import Answer, authorize_answer, verify_body
-from ragauth.web.paths import ANY_METHOD, is_authorize
+from ragauth.web.paths import ANY_METHOD, AUTHORIZE, is_authorize
 from ragauth.web.request_log import (
     ALWAYS,
     NEVER_STORED,
@@ -76,9 +76,11 @@ class Gate:
             answer = answer_to(error, request_id)
         else:
             if asked is None:
-                if environ["REQUEST_METHOD"] not in ANY_METHOD:
-                    # Of a method that no route knows, like WebDAV's: authorize asks for none.
-                    environ["REQUEST_METHOD"] = "GET"
+                if ask == self._authorize:
+                    # Any path below it and any method, also of those that no route can match.
+                    environ["PATH_INFO"] = AUTHORIZE
+                    if environ["REQUEST_METHOD"] not in ANY_METHOD:
+                        environ["REQUEST_METHOD"] = "GET"
                 return self.application(environ, start_response)
             answer, verdict = asked
             if verdict.key is not None and verdict.key.account_id is not None:
@@ -165,11 +167,13 @@ def _plain_key(environ: "WSGIEnvironment") -> str | None:
 
 def _plain_question(body: bytes) -> tuple[str, Question] | None:
     """What `verify` is asked; None for whatever the schema must look at."""
+    if not body.isascii() or b"\\" in body:
+        return None
     try:
-        pairs: Any = json.loads(body, object_pairs_hook=tuple)
+        pairs: Any = json.loads(body.decode("ascii"), object_pairs_hook=tuple)
     except (ValueError, RecursionError):
         return None
-    if not body.isascii() or b"\\" in body or not isinstance(pairs, tuple):
+    if not isinstance(pairs, tuple):
         return None
     fields: dict[str, Any] = {
         "key": None,

@@ -41,3 +41,5 @@ class UsageSaver:
                 except (SQLAlchemyError, CountersUnavailable) as error:
                     # Nothing is lost: the totals wait in the counters for the next turn.
                     log.warning("usage was not saved", extra={"cause": type(error).__name__})
+                except Exception:  # a bug must not end the thread: usage would never be saved
+                    log.exception("usage was not saved")

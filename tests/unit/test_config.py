@@ -110,8 +110,12 @@ class TestFaults:
             ),
             *(("SECRET_KEY", value) for value in ("", "short", "x" * 31)),
             ("REDIS_URL", "http://redis"),
+            ("REDIS_URL", "redis://h:abc"),
+            ("DATABASE_URL", "postgresql://u:p@h:abc/d"),
+            ("REFRESH_TOKEN_SECONDS", "99999999999999"),
             ("PLANS_FILE", "/does/not/exist.toml"),
             ("MAIL_URL", "mailto:x"),
+            ("MAIL_URL", "smtp://[x"),
             *(("KEY_BRAND", value) for value in ("", "r", "R2", "a_b", "2a", "x" * 17, "rag\n")),
             *(("BCRYPT_COST", value) for value in ("9", "16", "x", "", "12.5")),
             *(("ACCESS_TOKEN_SECONDS", value) for value in ("0", "-1", "1h")),
@@ -121,7 +125,18 @@ class TestFaults:
             ("SIGNUPS_PER_ADDRESS", "-1"),
             ("REQUIRE_HTTPS", "perhaps"),
             *(("TRUSTED_PROXIES", value) for value in ("-1", "11", "all")),
-            *(("CORS_ORIGINS", value) for value in ("*", "https://a.test/", "a.test", "null")),
+            *(
+                ("CORS_ORIGINS", value)
+                for value in (
+                    "*",
+                    "https://a.test/",
+                    "a.test",
+                    "null",
+                    "https://*.a.test",
+                    "https://[::1",
+                    "https://u@a.test",
+                )
+            ),
             ("REFRESH_COOKIE", "perhaps"),
         ],
     )

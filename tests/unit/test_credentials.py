@@ -54,8 +54,9 @@ class TestPresentedKey:
             presented_key(None, None)
 
 
-def test_a_token_has_three_parts() -> None:
-    assert is_token_shaped("a.b.c")
-    assert is_token_shaped("..")
+def test_a_token_has_three_parts_the_first_one_of_json() -> None:
+    assert is_token_shaped("eyJ.b.c")
+    # Keys of other systems have dots, too.
+    assert not is_token_shaped("SG.abcdefgh.ijklmnop")
     assert not is_token_shaped("rag_live_abc")
     assert not is_token_shaped("a.b")

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, request
 
 from ragauth.blueprints.keys import check
+from ragauth.errors import InvalidRequest
 from ragauth.models.key_lookup import KeyFacts
 from ragauth.schemas.checks import VerdictSchema, VerifySchema
 from ragauth.security.scopes import VERIFY
@@ -24,7 +25,12 @@ from ragauth.web.paths import ANY_METHOD
 def authorize(path: str) -> Response:  # noqa: ARG001 - a gateway appends its client's path
     """Whether the request that a gateway holds back may pass; never reads the body."""
     presented_key = current_key()
-    parameters = parse_authorize_query(request.environ.get("QUERY_STRING", ""))
+    try:
+        parameters = parse_authorize_query(request.environ.get("QUERY_STRING", ""))
+    except InvalidRequest:
+        # A key comes first, here too: who has none is told that, not what else is wrong.
+        customer_key()
+        raise
     verdict = current_checker().check(
         presented_key,
         Question(

@@ -6,7 +6,7 @@ from uuid import UUID
 from ragauth.blueprints.keys import check
 from ragauth.models.key_lookup import KeyFacts
 from ragauth.schemas.checks import KeyHolderSchema, PresentedKeySchema
-from ragauth.services import api_keys, key_holders
+from ragauth.services import key_holders
 from ragauth.services.key_holders import KeyHolder
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
@@ -24,4 +24,4 @@ def show_holder(caller: KeyFacts) -> KeyHolder:
 @endpoint(guard=public, body=PresentedKeySchema, status=204)
 def revoke_presented_key(body: dict[str, Any]) -> None:
     """Kill the key in the body: for whoever found a leaked one."""
-    api_keys.revoke_presented_key(presented_key=body["key"], client=current_client())
+    key_holders.revoke_presented_key(presented_key=body["key"], client=current_client())

@@ -1,0 +1,81 @@
+"""Questions that gateways and clients put in odd words."""
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from ragauth.models.accounts import find_by_email
+from tests.clients import Client, error, ok
+from tests.factories.api_keys import make_service_key, mistyped, unknown_key
+
+
+@pytest.mark.parametrize("path", ["//x", "/a%0Ab", "/../../x", "//"])
+def test_any_path_below_authorize_asks_for_a_key_and_takes_one(client: Client, path: str) -> None:
+    url = f"/api/v1/authorize{path}"
+    error(client.get(url), 401, "AUTHENTICATION_ERROR", "missing")
+    caller = client.sign_up().key_client
+    assert caller.get(url).status_code == 200
+    error(caller.get(f"{url}?cost=x"), 400, "VALIDATION_ERROR")
+
+
+def test_a_key_that_is_none_is_told_before_what_else_is_wrong(client: Client) -> None:
+    for key in (mistyped(unknown_key()), unknown_key()):
+        response = client.as_key(key).get("/api/v1/authorize?cost=x")
+        assert response.status_code == 401
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+def test_a_body_that_is_not_utf_8_is_refused(client: Client, encoding: str) -> None:
+    service = client.as_key(make_service_key(client.app, "verify"))
+    response = service.request(
+        "POST",
+        "/api/v1/keys/verify",
+        data='{"key": "x"}'.encode(encoding),
+        content_type="application/json",
+    )
+    error(response, 400, "VALIDATION_ERROR")
+
+
+def test_an_address_that_is_none_is_not_kept(
+    client: Client, make_app: Callable[..., Flask]
+) -> None:
+    member = client.sign_up()
+    proxied = Client(make_app(trusted_proxies=1), {"X-Forwarded-For": "z" * 60})
+    tokens = proxied.log_in(member)
+    [session, *_] = ok(client.as_user(tokens["token"]).get("/api/auth/sessions"))
+    assert session["ip"] is None
+
+
+def test_cors_matches_an_origin_to_the_letter(
+    client: Client, make_app: Callable[..., Flask]
+) -> None:
+    dashboard = Client(make_app(cors_origins=("https://app.example.com",)))
+    for origin, allowed in (
+        ("https://app.example.com", True),
+        ("https://appxexample.com", False),
+        ("https://app.example.com.evil.test", False),
+    ):
+        response = dashboard.get("/api/auth/me", headers={"Origin": origin})
+        assert ("Access-Control-Allow-Origin" in response.headers) is allowed, origin
+
+
+def test_a_hash_of_another_cost_is_renewed_at_login(
+    client: Client, make_app: Callable[..., Flask]
+) -> None:
+    """S4: rehashed at login when the cost is not the one that is set."""
+    member = client.sign_up()
+    stronger = Client(make_app(bcrypt_cost=5))
+    before = stored_hash(client.app, member.email)
+    stronger.log_in(member)
+    after = stored_hash(client.app, member.email)
+    assert (before[:7], after[:7]) == ("$2b$04$", "$2b$05$")
+    client.log_in(member)
+
+
+def stored_hash(app: Flask, email: str) -> str:
+    with app.app_context():
+        account = find_by_email(email)
+        assert account is not None
+        assert account.password_hash is not None
+        return account.password_hash
