@@ -20,6 +20,7 @@ from ragauth import create_app
 from ragauth.extensions import db
 from ragauth.security import key_format
 from ragauth.services.key_check import KeyChecker, Question
+from ragauth.services.limits import span_of
 from ragauth.services.usage import save_usage
 from ragauth.web.authorize_query import parse_authorize_query
 from ragauth.web.credentials import is_token_shaped, presented_key
@@ -99,7 +100,7 @@ def _stages(app: Any, keys: list[str]) -> dict[str, Callable[[int], object]]:
         return checker.limits.admit(fact.account_id or b"", fact.id, fact.environment, fact.plan, 1)
 
     def store(index: int) -> object:
-        fact, span = known[index], checker.limits._span
+        fact, span = known[index], span_of(time.time_ns() // 1_000_000)
         return checker.limits.counters.admit(
             fact.account_id or b"", fact.id, 0, 10**9, 10**12, 1, span.month, span.day,
             time.time_ns() // 1_000_000,
