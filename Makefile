@@ -41,10 +41,11 @@ run: install ## Migrate the database and serve on 127.0.0.1 (PORT=8000)
 	@echo
 	@HOST=127.0.0.1 PORT=$(PORT) exec $(BIN)/python -m gunicorn -c python:ragauth.gunicorn_conf wsgi:app
 
-test: install ## Run every test, with coverage (PYTEST_ARGS="-n 0 --no-cov tests/unit" narrows it)
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term $(PYTEST_ARGS)
+test: install ## Run every test (PYTEST_ARGS="-n 0 tests/unit" narrows it)
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
-check: lint types test ## Lint, types and tests: what CI runs
+check: PYTEST_ARGS += --cov --cov-report=term
+check: lint types test ## Lint, types, tests with coverage: what CI runs
 
 lint: lint-python lint-shell lint-containers ## Check style, layers, shell scripts and container files
 

@@ -1,7 +1,8 @@
 """Where passwords are hashed: one thread of low priority a process, with few places to wait.
 
 bcrypt gives up the GIL, so a flood of logins would take every core and every thread of the
-process. It gets one thread that yields to all else, and what finds no place is told so at once.
+process. It gets one thread that yields to what checks keys, and what finds no place is told so at
+once.
 """
 
 import os
@@ -16,7 +17,18 @@ T = TypeVar("T")
 
 # One is hashed while two wait: at cost 12 a wait of half a second at most.
 PLACES = 3
-_LOWEST_PRIORITY = 19
+# Lower than what checks keys, but not by much: between two hashes the thread holds the GIL, and one
+# of the lowest priority (19) kept a process with busy cores waiting for it for seconds.
+_NICENESS = 5
+
+
+class TooManyHashes(RateLimitExceeded):
+    """Every place is taken; one is free again within a second or so."""
+
+    message = "Too many logins at the moment; try again shortly"
+
+    def __init__(self) -> None:
+        super().__init__(1)
 
 
 class HashingGate:
@@ -34,7 +46,7 @@ class HashingGate:
         return self._places - self._taken
 
     def run(self, work: Callable[[], T]) -> T:
-        """The result of `work`; raises RateLimitExceeded at once when every place is taken."""
+        """The result of `work`; raises TooManyHashes at once when every place is taken."""
         executor = self._take_place()
         try:
             return executor.submit(work).result()
@@ -46,17 +58,17 @@ class HashingGate:
         with self._lock:
             if self._executor is None or self._pid != os.getpid():
                 # Threads do not survive a fork; the parent's places are not this process's.
-                self._executor = ThreadPoolExecutor(1, "hashing", initializer=_yield_to_all_else)
+                self._executor = ThreadPoolExecutor(1, "hashing", initializer=_yield_to_checks)
                 self._pid = os.getpid()
                 self._taken = 0
             if self._taken == self._places:
-                raise RateLimitExceeded(1, "Too many logins at the moment; try again shortly")
+                raise TooManyHashes
             self._taken += 1
             return self._executor
 
 
-def _yield_to_all_else() -> None:
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+def _yield_to_checks() -> None:
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 hashing_gate = HashingGate()

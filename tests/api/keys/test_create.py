@@ -1,9 +1,11 @@
 """POST /api/auth/api-keys"""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from flask import Flask
 
 from tests.clients import Client, assert_needs_access_token, assert_same_answer, error, issues, ok
 
@@ -183,3 +185,16 @@ class TestEnforcesOwnership:
         body["agent_id"] = other.create_agent()["id"]
         assert_same_answer(member.client.post(PATH, body), nothing)
         assert len(ok(member.client.get(PATH))) == 1
+
+
+def test_the_brand_begins_every_key_and_only_its_own_are_known(
+    client: Client, make_app: Callable[..., Flask]
+) -> None:
+    acme = Client(make_app(key_brand="acme"))
+    member = acme.sign_up()
+    test_key = member.create_key(environment="test")["api_key"]
+    assert member.api_key.startswith("acme_live_")
+    assert test_key.startswith("acme_test_")
+    assert acme.as_key(test_key).get("/api/v1/authorize").status_code == 200
+    other_brand = client.as_key(member.api_key).get("/api/v1/authorize")
+    error(other_brand, 401, "AUTHENTICATION_ERROR", "malformed")
