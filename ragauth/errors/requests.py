@@ -79,6 +79,15 @@ class RateLimitExceeded(RagauthError):
         )
 
 
+class TooManyHashes(RateLimitExceeded):
+    """Every place is taken; one is free again within a second or so."""
+
+    message = "Too many logins at the moment; try again shortly"
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+
 class UsageLimitExceeded(RagauthError):
     """The plan's monthly quota, or its number of keys or agents, is used up."""
 

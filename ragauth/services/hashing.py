@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from ragauth.errors import RateLimitExceeded
+from ragauth.errors import TooManyHashes
 
 T = TypeVar("T")
 
@@ -20,15 +20,6 @@ PLACES = 3
 # Lower than what checks keys, but not by much: between two hashes the thread holds the GIL, and one
 # of the lowest priority (19) kept a process with busy cores waiting for it for seconds.
 _NICENESS = 5
-
-
-class TooManyHashes(RateLimitExceeded):
-    """Every place is taken; one is free again within a second or so."""
-
-    message = "Too many logins at the moment; try again shortly"
-
-    def __init__(self) -> None:
-        super().__init__(1)
 
 
 class HashingGate:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 from ragauth.config import MAX_BODY_BYTES, Settings
-from ragauth.errors import InvalidRequest, RagauthError
+from ragauth.errors import InvalidRequest, RagauthError, TooManyHashes
 from ragauth.security.identifiers import ACCOUNT, AGENT, decode_id, encode_bytes
 from ragauth.security.scopes import KEY_SCOPES, VERIFY
-from ragauth.services.hashing import TooManyHashes, hashing_gate
+from ragauth.services.hashing import hashing_gate
 from ragauth.services.key_check import SERVICE_KINDS, KeyChecker, KeyVerdict, Question
 from ragauth.web.authorize_query import parse_authorize_query
 from ragauth.web.credentials import is_token_shaped, presented_key
