@@ -5,6 +5,7 @@ import os
 import random
 import re
 import time
+from contextlib import suppress
 
 from flask import Flask, Response, g, request
 
@@ -64,7 +65,9 @@ def write_request_line(
         f' "duration_ms": {(time.perf_counter() - started_at) * 1000:.2f},'
         f' "ip": {_quote(ip or "")}, "pid": {os.getpid()}{owner}}}\n'
     )
-    os.write(_STANDARD_ERROR, line.encode("ascii"))
+    # Whoever reads the log may have gone: the answer counts, and there is nobody left to tell.
+    with suppress(OSError):
+        os.write(_STANDARD_ERROR, line.encode("ascii"))
 
 
 def _begin() -> None:
