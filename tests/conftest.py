@@ -48,6 +48,13 @@ def make_settings(instance_dir: Path, database_url: str) -> Settings:
         trusted_proxies=0,
         cors_origins=(),
         refresh_cookie=False,
+        old_secret_keys=(),
+        session_seconds=2_592_000,
+        event_days=365,
+        mail_from="ragauth <no-reply@ragauth.test>",
+        dashboard_url="https://app.test",
+        compat=(),
+        compat_query_upstream=None,
     )
 
 

@@ -3,8 +3,24 @@
 from ragauth.models.accounts import Account
 from ragauth.models.agents import Agent
 from ragauth.models.api_keys import ApiKey
+from ragauth.models.confirmations import Confirmation
 from ragauth.models.events import Event
+from ragauth.models.outbox import OutboxMail
+from ragauth.models.second_factors import RecoveryCode, SecondFactor
 from ragauth.models.sessions import Session
+from ragauth.models.signing_keys import SigningKey
 from ragauth.models.usage import Usage
 
-__all__ = ["Account", "Agent", "ApiKey", "Event", "Session", "Usage"]
+__all__ = [
+    "Account",
+    "Agent",
+    "ApiKey",
+    "Confirmation",
+    "Event",
+    "OutboxMail",
+    "RecoveryCode",
+    "SecondFactor",
+    "Session",
+    "SigningKey",
+    "Usage",
+]

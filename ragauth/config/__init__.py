@@ -1,0 +1,18 @@
+"""The settings: read once from the environment, typed, each fault named in one line.
+
+Nothing else in the package reads `os.environ`.
+"""
+
+from ragauth.config.server import ServerSettings, is_flask_command, read_server_settings
+from ragauth.config.settings import MAX_BODY_BYTES, Settings, read_settings
+from ragauth.config.values import SettingsError
+
+__all__ = [
+    "MAX_BODY_BYTES",
+    "ServerSettings",
+    "Settings",
+    "SettingsError",
+    "is_flask_command",
+    "read_server_settings",
+    "read_settings",
+]

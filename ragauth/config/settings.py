@@ -1,0 +1,168 @@
+"""The settings: read once from the environment, typed, each fault named in one line."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from environs import Env, ValidationError, validate
+
+from ragauth.config.secret_file import MIN_SECRET_BYTES, UNUSABLE, embedded_secret_key
+from ragauth.config.values import (
+    BRAND,
+    COUNT,
+    SECONDS,
+    SettingsError,
+    collect_faults,
+    each_is_an_origin,
+    each_is_one_of,
+    is_mailbox,
+    normalise_database_url,
+    url_of,
+)
+
+MAX_BODY_BYTES = 64 * 1024
+
+_LOGIN_FAILURES_PER_ACCOUNT = 10
+_LOGIN_FAILURES_PER_ADDRESS = 50
+_SIGNUPS_PER_ADDRESS = 60
+_THIRTY_DAYS = 2_592_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one installation decided. Durations are in seconds."""
+
+    instance_dir: Path
+    database_url: str
+    secret_key: bytes
+    redis_url: str | None
+    plans_file: Path | None
+    mail_url: str | None
+    key_brand: str
+    bcrypt_cost: int
+    access_token_seconds: int
+    refresh_token_seconds: int
+    login_failures_per_account: int
+    login_failures_per_address: int
+    signups_per_address: int
+    require_https: bool
+    trusted_proxies: int
+    cors_origins: tuple[str, ...]
+    refresh_cookie: bool
+    old_secret_keys: tuple[bytes, ...]
+    session_seconds: int
+    event_days: int
+    mail_from: str
+    dashboard_url: str | None
+    compat: tuple[str, ...]
+    compat_query_upstream: str | None
+
+    @property
+    def uses_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def without_effect(self) -> list[str]:
+        """Settings that ask for what this version does not do; whoever set one must know."""
+        asked_for = {
+            "RAGAUTH_MAIL_URL": self.mail_url is not None,
+            "RAGAUTH_REFRESH_COOKIE": self.refresh_cookie,
+            "RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT": self.login_failures_per_account
+            not in (0, _LOGIN_FAILURES_PER_ACCOUNT),
+            "RAGAUTH_LOGIN_FAILURES_PER_ADDRESS": self.login_failures_per_address
+            not in (0, _LOGIN_FAILURES_PER_ADDRESS),
+            "RAGAUTH_SIGNUPS_PER_ADDRESS": self.signups_per_address
+            not in (0, _SIGNUPS_PER_ADDRESS),
+        }
+        return [name for name, is_asked_for in asked_for.items() if is_asked_for]
+
+
+def read_settings() -> Settings:
+    """Read the environment.
+
+    Raises SettingsError naming every setting that is missing or malformed.
+    """
+    env = Env(eager=False, expand_vars=False)
+    with env.prefixed("RAGAUTH_"):
+        instance_dir = Path(env.str("INSTANCE_DIR", "instance")).absolute()
+        database_url = env.str("DATABASE_URL", f"sqlite:///{instance_dir / 'ragauth.db'}")
+        secret_key = env.str("SECRET_KEY", None)
+        redis_url = env.str("REDIS_URL", None, validate=url_of("redis", "rediss", "unix"))
+        plans_file = env.path("PLANS_FILE", None)
+        mail_url = env.str("MAIL_URL", None, validate=url_of("smtp", "smtps"))
+        key_brand = env.str("KEY_BRAND", "rag", validate=BRAND)
+        bcrypt_cost = env.int("BCRYPT_COST", 12, validate=validate.Range(10, 15))
+        access_token_seconds = env.int("ACCESS_TOKEN_SECONDS", 3600, validate=SECONDS)
+        refresh_token_seconds = env.int("REFRESH_TOKEN_SECONDS", 604800, validate=SECONDS)
+        login_failures_per_account = env.int(
+            "LOGIN_FAILURES_PER_ACCOUNT", _LOGIN_FAILURES_PER_ACCOUNT, validate=COUNT
+        )
+        login_failures_per_address = env.int(
+            "LOGIN_FAILURES_PER_ADDRESS", _LOGIN_FAILURES_PER_ADDRESS, validate=COUNT
+        )
+        signups_per_address = env.int("SIGNUPS_PER_ADDRESS", _SIGNUPS_PER_ADDRESS, validate=COUNT)
+        require_https = env.bool("REQUIRE_HTTPS", None)
+        trusted_proxies = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(0, 10))
+        cors_origins: list[str] = env.list("CORS_ORIGINS", [], validate=each_is_an_origin)
+        refresh_cookie = env.bool("REFRESH_COOKIE", False)
+        old_secret_keys: list[str] = env.list("OLD_SECRET_KEYS", [])
+        session_seconds = env.int("SESSION_SECONDS", _THIRTY_DAYS, validate=SECONDS)
+        event_days = env.int("EVENT_DAYS", 365, validate=validate.Range(1, 36_500))
+        mail_from = env.str("MAIL_FROM", "ragauth <no-reply@localhost>", validate=is_mailbox)
+        dashboard_url = env.str("DASHBOARD_URL", None, validate=url_of("http", "https"))
+        compat: list[str] = env.list("COMPAT", [], validate=each_is_one_of("ragchats", "rst"))
+        compat_query_upstream = env.str(
+            "COMPAT_QUERY_UPSTREAM", None, validate=url_of("http", "https")
+        )
+    faults = collect_faults(env)
+
+    try:
+        database_url = normalise_database_url(database_url)
+    except ValidationError as error:
+        faults.append(f"RAGAUTH_DATABASE_URL: {' '.join(map(str, error.messages))}")
+    uses_sqlite = database_url.startswith("sqlite")
+    if secret_key is not None and len(secret_key.encode()) < MIN_SECRET_BYTES:
+        faults.append(f"RAGAUTH_SECRET_KEY: must be at least {MIN_SECRET_BYTES} bytes long")
+    if secret_key is None and not uses_sqlite:
+        faults.append(
+            "RAGAUTH_SECRET_KEY: required with Postgres; every host needs the same one"
+            " (make one with: openssl rand -base64 48)"
+        )
+    if any(len(key.encode()) < MIN_SECRET_BYTES for key in old_secret_keys):
+        faults.append(
+            f"RAGAUTH_OLD_SECRET_KEYS: each must be at least {MIN_SECRET_BYTES} bytes long"
+        )
+    if plans_file is not None and not plans_file.is_file():
+        faults.append(f"RAGAUTH_PLANS_FILE: there is no file {plans_file}")
+    if faults:
+        raise SettingsError("\nragauth: ".join(faults))
+
+    try:
+        instance_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(UNUSABLE.format(instance_dir, error.strerror)) from error
+    return Settings(
+        instance_dir=instance_dir,
+        database_url=database_url,
+        secret_key=secret_key.encode() if secret_key else embedded_secret_key(instance_dir),
+        redis_url=redis_url or None,
+        plans_file=plans_file,
+        mail_url=mail_url or None,
+        key_brand=key_brand,
+        bcrypt_cost=bcrypt_cost,
+        access_token_seconds=access_token_seconds,
+        refresh_token_seconds=refresh_token_seconds,
+        login_failures_per_account=login_failures_per_account,
+        login_failures_per_address=login_failures_per_address,
+        signups_per_address=signups_per_address,
+        require_https=(not uses_sqlite) if require_https is None else require_https,
+        trusted_proxies=trusted_proxies,
+        cors_origins=tuple(origin.strip() for origin in cors_origins),
+        refresh_cookie=refresh_cookie,
+        old_secret_keys=tuple(key.encode() for key in old_secret_keys),
+        session_seconds=session_seconds,
+        event_days=event_days,
+        mail_from=mail_from,
+        dashboard_url=dashboard_url or None,
+        compat=tuple(name.strip() for name in compat),
+        compat_query_upstream=compat_query_upstream or None,
+    )

@@ -1,0 +1,79 @@
+"""What a setting's value may be, and the words for one that may not."""
+
+import re
+from collections.abc import Callable
+from email.utils import parseaddr
+from urllib.parse import urlsplit
+
+from environs import Env, EnvValidationError, ValidationError, validate
+
+
+class SettingsError(Exception):
+    """One or more settings are missing or malformed; one line for each."""
+
+
+_TEN_YEARS = 315_360_000
+SECONDS = validate.Range(1, _TEN_YEARS, error="must be 1 second to 10 years")
+# Nothing that a regular expression would read otherwise: CORS matches what is listed, no more.
+_ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
+POSITIVE = validate.Range(min=1, error="must be at least 1")
+COUNT = validate.Range(min=0, error="must be 0 (off) or more")
+BRAND = validate.Regexp(r"^[a-z][a-z0-9]{1,15}\Z", error="must be 2 to 16 of a-z and 0-9")
+
+
+def url_of(*schemes: str) -> Callable[[str | None], None]:
+    def check(value: str | None) -> None:
+        if value and not _is_url(value, schemes):
+            raise ValidationError(f"must be a URL that starts with {' or '.join(schemes)}")
+
+    return check
+
+
+def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in schemes and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
+def each_is_an_origin(origins: list[str]) -> None:
+    for origin in map(str.strip, origins):
+        if _ORIGIN.fullmatch(origin) is None:
+            raise ValidationError(f"{origin!r} is not an origin such as https://app.test")
+
+
+def each_is_one_of(*known: str) -> Callable[[list[str]], None]:
+    def check(names: list[str]) -> None:
+        for name in map(str.strip, names):
+            if name not in known:
+                raise ValidationError(f"{name!r} is none of {', '.join(known)}")
+
+    return check
+
+
+def is_mailbox(value: str) -> None:
+    """An address, with or without a name before it (RFC 5322 section 3.4)."""
+    _, address = parseaddr(value)
+    if "@" not in address.strip("@") or any(not character.isprintable() for character in value):
+        raise ValidationError("must be an address such as Example <no-reply@example.com>")
+
+
+def collect_faults(env: Env) -> list[str]:
+    try:
+        env.seal()
+    except EnvValidationError as error:
+        messages: dict[str, list[str]] = error.error_messages  # type: ignore[assignment]
+        return [f"{name}: {' '.join(texts)}" for name, texts in messages.items()]
+    return []
+
+
+def normalise_database_url(url: str) -> str:
+    """`postgres://` and `postgresql://` both mean psycopg 3."""
+    scheme, separator, rest = url.partition("://")
+    is_postgres = scheme in ("postgres", "postgresql", "postgresql+psycopg") and rest
+    if is_postgres and _is_url(url, (scheme,)):
+        return f"postgresql+psycopg://{rest}"
+    if scheme == "sqlite" and separator and rest.startswith("/") and len(rest) > 1:
+        return url
+    raise ValidationError("must start with postgresql:// or sqlite:///")
