@@ -67,6 +67,13 @@ class RefreshTokenReused(AuthenticationFailed):
     keeps_changes = True
 
 
+class ConfirmationReused(AuthenticationFailed):
+    """A token that is good for one use had it already."""
+
+    reason = "reused"
+    message = "The token was used before"
+
+
 class WrongCredentialType(AuthenticationFailed):
     reason = "wrong_credential_type"
     message = "This kind of credential is not accepted here"

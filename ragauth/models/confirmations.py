@@ -1,12 +1,24 @@
 """Confirmations: single-use tokens that went out by mail, or between two steps of a login."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    delete,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
+from ragauth.extensions import db
+from ragauth.models.base import count_changed
 
 
 class Confirmation(Base):
@@ -31,3 +43,32 @@ class Confirmation(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+def find_by_digest(digest: bytes) -> Confirmation | None:
+    return db.session.scalar(select(Confirmation).where(Confirmation.digest == digest))
+
+
+def mark_used(confirmation_id: uuid.UUID, *, now: datetime) -> bool:
+    """Compare and swap: of many uses at once, one gets True."""
+    changed = count_changed(
+        update(Confirmation)
+        .where(Confirmation.id == confirmation_id, Confirmation.used_at.is_(None))
+        .values(used_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    return changed > 0
+
+
+def delete_for_account(account_id: uuid.UUID, *, purposes: Sequence[str]) -> None:
+    db.session.execute(
+        delete(Confirmation).where(
+            Confirmation.account_id == account_id, Confirmation.purpose.in_(purposes)
+        )
+    )
+
+
+def delete_expired(*, before: datetime, limit: int) -> int:
+    """Forget tokens that expired before a moment; returns how many."""
+    expired = select(Confirmation.id).where(Confirmation.expires_at < before).limit(limit)
+    return count_changed(delete(Confirmation).where(Confirmation.id.in_(expired)))

@@ -1,0 +1,81 @@
+"""Confirmations: single-use tokens for a mail's link or for the second step of a login.
+
+Only the SHA-256 of a token is kept. Whoever is first uses it: a compare-and-swap on `used_at`, so
+that of many uses at once one succeeds.
+"""
+
+import hashlib
+import secrets
+import uuid
+from datetime import timedelta
+from enum import StrEnum
+
+from ragauth import clock
+from ragauth.errors import ConfirmationReused, CredentialExpired, CredentialInvalid
+from ragauth.extensions import db
+from ragauth.models import Confirmation
+from ragauth.models import confirmations as rows
+from ragauth.security.identifiers import new_uuid
+
+_RANDOM_BYTES = 32
+
+
+class Purpose(StrEnum):
+    VERIFY_EMAIL = "verify_email"
+    CHANGE_EMAIL = "change_email"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - a purpose, not a secret
+    SECOND_FACTOR = "second_factor"
+
+
+def issue_token(
+    *, account_id: uuid.UUID, purpose: Purpose, lifetime: timedelta, email: str | None = None
+) -> str:
+    """A new token, in the present transaction; the raw one, which is stored nowhere."""
+    token = secrets.token_urlsafe(_RANDOM_BYTES)
+    now = clock.now()
+    db.session.add(
+        Confirmation(
+            id=new_uuid(),
+            account_id=account_id,
+            purpose=purpose.value,
+            digest=_digest(token),
+            email=email,
+            created_at=now,
+            expires_at=now + lifetime,
+            used_at=None,
+        )
+    )
+    return token
+
+
+def find_token(token: str, *, purposes: frozenset[Purpose]) -> Confirmation:
+    """The confirmation behind a token that could be used now; using it is `use_token`.
+
+    Raises CredentialInvalid for an unknown token or one for something else, ConfirmationReused
+    for a spent one, CredentialExpired.
+    """
+    row = rows.find_by_digest(_digest(token))
+    if row is None or row.purpose not in purposes:
+        raise CredentialInvalid("The token is not valid")
+    if row.used_at is not None:
+        raise ConfirmationReused
+    if row.expires_at <= clock.now():
+        raise CredentialExpired(row.expires_at, "The token has expired")
+    return row
+
+
+def use_token(token: str, *, purposes: frozenset[Purpose]) -> Confirmation:
+    """Spend it, in the present transaction; raises as `find_token` does."""
+    row = find_token(token, purposes=purposes)
+    if not rows.mark_used(row.id, now=clock.now()):
+        raise ConfirmationReused
+    return row
+
+
+def withdraw_tokens(*, account_id: uuid.UUID, purposes: frozenset[Purpose]) -> None:
+    """Forget the account's tokens for these purposes: none of them is valid any more."""
+    rows.delete_for_account(account_id, purposes=[purpose.value for purpose in purposes])
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
