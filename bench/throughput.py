@@ -15,6 +15,7 @@ from tests.servers.gunicorn import GunicornServer
 _ASKED_KEYS = 4_000
 _SESSIONS = 16
 _SETTLE_SECONDS = 1.2
+_WARM_UP_SECONDS = 3
 
 BARE = "bare Flask"
 SQLITE = "authorize, SQLite"
@@ -38,8 +39,8 @@ class Contender:
     answered: int = 0
 
     def warm_up(self) -> None:
-        """Ask for a moment without keeping the figures."""
-        self.answered += wrk.run(self.questions, seconds=1).requests
+        """Ask for a while without keeping the figures: a month begins with a read of its own."""
+        self.answered += wrk.run(self.questions, seconds=_WARM_UP_SECONDS).requests
         time.sleep(_SETTLE_SECONDS)
 
     def run(self, seconds: float) -> None:

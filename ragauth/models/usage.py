@@ -122,20 +122,6 @@ def _larger(stored: ColumnElement[int], offered: ColumnElement[int]) -> ColumnEl
     return case((stored > offered, stored), else_=offered)
 
 
-def sum_units(account_id: uuid.UUID, *, environment: str, first_day: date, last_day: date) -> int:
-    """What an account has used in a span of days, both included."""
-    return int(
-        db.session.scalar(
-            select(func.coalesce(func.sum(Usage.units), 0)).where(
-                Usage.account_id == account_id,
-                Usage.environment == environment,
-                Usage.day.between(first_day, last_day),
-            )
-        )
-        or 0
-    )
-
-
 def list_days(
     *,
     account_id: uuid.UUID | None,

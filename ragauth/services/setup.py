@@ -1,7 +1,5 @@
 """What one application needs at hand: its plans, its counters, its key checker."""
 
-import uuid
-
 from flask import Flask
 
 from ragauth.config import Settings
@@ -10,7 +8,7 @@ from ragauth.extensions import db
 from ragauth.models.key_lookup import KeyLookup
 from ragauth.models.prepared_reads import PreparedReads
 from ragauth.models.session_lookup import SessionLookup
-from ragauth.services import usage
+from ragauth.models.usage_lookup import UsageLookup
 from ragauth.services.key_check import KeyChecker
 from ragauth.services.limits import Limits
 from ragauth.services.plans import load_plans
@@ -21,15 +19,11 @@ COUNTERS_FILE = "counters"
 def init_services(app: Flask, settings: Settings) -> None:
     """Make them and put them where the services look. Opens nothing: a fork may follow."""
 
-    def load_month_units(account_id: uuid.UUID, environment: str, month: int) -> int:
-        with app.app_context():
-            return usage.month_units(account_id, environment, month)
-
     plans = load_plans(settings.plans_file)
     counters = open_counters(settings.instance_dir / COUNTERS_FILE, settings.redis_url)
-    limits = Limits(counters, plans, load_month_units)
     with app.app_context():
         reads = PreparedReads(db.engine)
+    limits = Limits(counters, plans, UsageLookup(reads).month_units)
     app.extensions["ragauth_plans"] = plans
     app.extensions["ragauth_limits"] = limits
     app.extensions["ragauth_reads"] = reads

@@ -3,7 +3,7 @@
 import logging
 import os
 import uuid
-from datetime import date, timedelta
+from datetime import date
 
 from ragauth import clock, transaction
 from ragauth.counters import Counters, CountersUnavailable, UsageRow
@@ -47,16 +47,6 @@ def save_usage_in_turn(counters: Counters) -> None:
     if counters.acquire_lease(_LEASE, holder, _LEASE_MS, now_ms):
         save_usage(counters)
         counters.prune(now_ms)
-
-
-def month_units(account_id: uuid.UUID, environment: str, month: int) -> int:
-    """What the database knows of an account's month (yyyymm), for a store that does not."""
-    first_day = date(month // 100, month % 100, 1)
-    last_day = (first_day + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-    with transaction.read_only():
-        return rows.sum_units(
-            account_id, environment=environment, first_day=first_day, last_day=last_day
-        )
 
 
 def _bring_up_to_date() -> None:

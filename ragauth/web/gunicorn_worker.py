@@ -1,14 +1,23 @@
-"""gunicorn's threaded worker, whose own refusals come in the envelope too, not as HTML."""
+"""gunicorn's threaded worker, fit for key checks: answered where they arrive, refused in JSON."""
 
 import json
 import logging
+import selectors
 import socket
+import time
 import uuid
+from collections.abc import MutableMapping
+from functools import partial
 from typing import Any
 
-from gunicorn import util
+from gunicorn import SERVER, util
+from gunicorn.glogging import Logger
 from gunicorn.http import errors as http_errors
+from gunicorn.http import wsgi
 from gunicorn.workers.gthread import ThreadWorker
+
+from ragauth import clock
+from ragauth.web.quick_requests import PEEKED_BYTES, Pace, is_whole_check
 
 log = logging.getLogger("ragauth")
 
@@ -22,7 +31,95 @@ _CLIENT_FAULTS: dict[type[Exception], tuple[int, str]] = {
 
 
 class Worker(ThreadWorker):
-    """Answers in JSON to what it cannot read as HTTP, before any application is asked."""
+    """Answers key checks in the thread that polls the sockets, everything else in the pool.
+
+    To hand a request to a thread, and its connection back, costs several times what the check
+    does: each hand-over waits for the GIL. What is quick by design has no need of a thread. Once
+    it is not quick (a database far away, or in trouble) it goes to the pool as well.
+
+    It answers in JSON to what it cannot read as HTTP, before any application is asked.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._pace = Pace()
+
+    def enqueue_req(self, conn: Any) -> None:
+        """A new connection waits for its first request in the poller, not in a thread."""
+        if conn.initialized or self.cfg.is_ssl:
+            super().enqueue_req(conn)
+        elif not conn.data_ready:
+            conn.set_timeout()
+            self.pending_conns.append(conn)
+            callback = partial(self.on_pending_socket_readable, conn)
+            self.poller.register(conn.sock, selectors.EVENT_READ, callback)
+        elif self._is_for_this_thread(conn):
+            conn.init()
+            conn.sock.setblocking(False)
+            self.poller.register(
+                conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn)
+            )
+            self._answer_and_keep(conn)
+        else:
+            super().enqueue_req(conn)
+
+    def on_client_socket_readable(self, conn: Any, client: socket.socket) -> None:
+        """A kept connection has its next request, or was closed by the client."""
+        if self._is_for_this_thread(conn):
+            self.keepalived_conns.remove(conn)
+            self._answer_and_keep(conn)
+        else:
+            super().on_client_socket_readable(conn, client)
+
+    def _answer_and_keep(self, conn: Any) -> None:
+        """Answer, and put the connection at the end of those kept: they are in order of time."""
+        if not self._answer(conn) or len(self.keepalived_conns) >= self.max_keepalived:
+            self.poller.unregister(conn.sock)
+            self.nr_conns -= 1
+            conn.close()
+        elif conn.parser.unreader.buf.getvalue():
+            # The next request was read with this one: no poll would tell of it.
+            self.poller.unregister(conn.sock)
+            self.enqueue_req(conn)
+        else:
+            conn.set_timeout()
+            self.keepalived_conns.append(conn)
+
+    def _is_for_this_thread(self, conn: Any) -> bool:
+        if not self.alive or not self._pace.is_quick(time.perf_counter()):
+            return False
+        try:
+            return is_whole_check(conn.sock.recv(PEEKED_BYTES, socket.MSG_PEEK))
+        except OSError:
+            return False
+
+    def _answer(self, conn: Any) -> bool:
+        """Answer the request that is there as a whole; False when the connection must close.
+
+        The socket does not block: a client that does not read its answers loses its connection,
+        and holds up nobody.
+        """
+        started_at, worked_at = time.perf_counter(), time.thread_time()
+        req = None
+        try:
+            req = next(conn.parser)
+            self.nr += 1
+            if self.nr >= self.max_requests:
+                self.log.info("Autorestarting worker after current request.")
+                self.alive = False
+            is_kept = self.alive and not req.should_close()
+            _, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg)
+            environ["wsgi.multithread"] = True
+            conn.sock.sendall(_run(self.wsgi, environ, is_kept=is_kept))
+            return is_kept
+        except (StopIteration, OSError, http_errors.NoMoreData) as error:
+            self.log.debug("closing a connection: %r", error)
+        except Exception as error:
+            self.handle_error(req, conn.sock, conn.client, error)
+        finally:
+            now = time.perf_counter()
+            self._pace.note(now - started_at - (time.thread_time() - worked_at), now)
+        return False
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         request_id = uuid.uuid4().hex
@@ -36,12 +133,46 @@ class Worker(ThreadWorker):
         else:
             log.warning("not HTTP", extra={**extra, "cause": type(exc).__name__})
         try:
-            util.write_nonblock(client, _answer(status, reason, request_id))
+            util.write_nonblock(client, _error_answer(status, reason, request_id))
         except OSError as error:
             log.info("the client was gone", extra={**extra, "cause": type(error).__name__})
 
 
-def _answer(status: int, reason: str, request_id: str) -> bytes:
+class ErrorLogger(Logger):
+    """gunicorn's logger without its access log, for which it would gather a hundred words of each
+    request: the application writes a line of its own.
+    """
+
+    def access(self, *_args: object) -> None:
+        """Write nothing."""
+
+
+def _run(application: Any, environ: MutableMapping[str, Any], *, is_kept: bool) -> bytes:
+    """The whole answer of a WSGI application that gives its length; its headers are its own."""
+    status, headers = "", []
+
+    def start_response(a_status: str, a_headers: list[tuple[str, str]], _error: Any = None) -> None:
+        nonlocal status, headers
+        status, headers = a_status, a_headers
+
+    result = application(environ, start_response)
+    try:
+        body = b"".join(result)
+    finally:
+        if hasattr(result, "close"):
+            result.close()
+    lines = [
+        f"HTTP/1.1 {status}",
+        f"Server: {SERVER}",
+        f"Date: {clock.http_date()}",
+        f"Connection: {'keep-alive' if is_kept else 'close'}",
+        *(f"{name}: {value}" for name, value in headers),
+        "\r\n",
+    ]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+def _error_answer(status: int, reason: str, request_id: str) -> bytes:
     error: dict[str, Any] = {"code": "VALIDATION_ERROR", "message": reason}
     if status == 500:
         error = {
