@@ -58,8 +58,15 @@ class Setting:
 def serve(
     environment: Mapping[str, str], *, app: str = "wsgi:app", workers: int = WORKERS
 ) -> AbstractContextManager[GunicornServer]:
-    """A gunicorn with the settings of production: ragauth's, whatever the application is."""
+    """ragauth, or another application of it, as in production."""
     return start_gunicorn({**environment, "WEB_THREADS": str(THREADS)}, app=app, workers=workers)
+
+
+def serve_bare(app: str) -> AbstractContextManager[GunicornServer]:
+    """A yardstick on gunicorn's own worker, with as many processes and threads."""
+    return start_gunicorn(
+        {"WEB_THREADS": str(THREADS)}, app=app, workers=WORKERS, config="python:bench.bare_conf"
+    )
 
 
 @contextmanager

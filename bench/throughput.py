@@ -9,7 +9,7 @@ from bench import processes, wrk
 from bench.client import Caller
 from bench.figures import Figure, Report
 from bench.population import Installation, service_key
-from bench.setting import Setting, serve
+from bench.setting import Setting, serve, serve_bare
 from tests.servers.gunicorn import GunicornServer
 
 _ASKED_KEYS = 4_000
@@ -103,8 +103,8 @@ def measure(setting: Setting, report: Report) -> None:
     url = setting.postgres.url("usual_postgres")
     nothing = wrk.write_lines(setting.folder / "nothing", [("", "")])
     with ExitStack() as servers:
-        bare = servers.enter_context(serve({}, app="bench.bare_flask:app"))
-        wsgi = servers.enter_context(serve({}, app="bench.bare_wsgi:app"))
+        bare = servers.enter_context(serve_bare("bench.bare_flask:app"))
+        wsgi = servers.enter_context(serve_bare("bench.bare_wsgi:app"))
         here = servers.enter_context(serve(sqlite.environment))
         there = servers.enter_context(serve(postgres.environment))
         contenders = {
