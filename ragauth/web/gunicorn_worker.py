@@ -44,6 +44,11 @@ class Worker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self._pace = Pace()
 
+    def init_process(self) -> None:
+        # A request reads some thirty settings, each through three calls: plain attributes here.
+        vars(self.cfg).update({name: s.get() for name, s in self.cfg.settings.items()})
+        super().init_process()
+
     def enqueue_req(self, conn: Any) -> None:
         """A new connection waits for its first request in the poller, not in a thread."""
         if conn.initialized or self.cfg.is_ssl:
