@@ -45,6 +45,9 @@ _JSON = ("Content-Type", JSON_TYPE)
 
 _LOGIN_PATHS = frozenset({"/api/auth/login", "/api/auth/login/"})
 
+# Set by a server whose polling thread asks: what would wait for a hash is turned away instead.
+MUST_NOT_WAIT = "ragauth.must_not_wait"
+
 # The answer and the verdict on the caller's own key, where it has one; None is for the application.
 Asked = tuple[Answer, KeyVerdict | None] | None
 Ask = Callable[["WSGIEnvironment"], Asked]
@@ -174,7 +177,8 @@ def _shed_login(environ: "WSGIEnvironment") -> Asked:
     """A login that finds no place to be hashed costs next to nothing, or a flood of them would
     starve the checks all the same. One from a browser needs the application's CORS headers.
     """
-    if hashing_gate.free_places > 0 or "HTTP_ORIGIN" in environ:
+    may_wait = hashing_gate.free_places > 0 and MUST_NOT_WAIT not in environ
+    if may_wait or "HTTP_ORIGIN" in environ:
         return None
     error = TooManyHashes()
     headers = [_JSON, *error.headers.items(), ("Vary", "Origin")]

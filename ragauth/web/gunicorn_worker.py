@@ -17,7 +17,9 @@ from gunicorn.http import wsgi
 from gunicorn.workers.gthread import ThreadWorker
 
 from ragauth import clock
-from ragauth.web.quick_requests import PEEKED_BYTES, Pace, is_whole_check
+from ragauth.services.hashing import hashing_gate
+from ragauth.web.gate import MUST_NOT_WAIT
+from ragauth.web.quick_requests import PEEKED_BYTES, Pace, is_whole_check, is_whole_login
 
 log = logging.getLogger("ragauth")
 
@@ -94,9 +96,10 @@ class Worker(ThreadWorker):
         if not self.alive or not self._pace.is_quick(time.perf_counter()):
             return False
         try:
-            return is_whole_check(conn.sock.recv(PEEKED_BYTES, socket.MSG_PEEK))
+            data = conn.sock.recv(PEEKED_BYTES, socket.MSG_PEEK)
         except OSError:
             return False
+        return is_whole_check(data) or (hashing_gate.free_places <= 0 and is_whole_login(data))
 
     def _answer(self, conn: Any) -> bool:
         """Answer the request that is there as a whole; False when the connection must close.
@@ -115,6 +118,7 @@ class Worker(ThreadWorker):
             is_kept = self.alive and not req.should_close()
             _, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg)
             environ["wsgi.multithread"] = True
+            environ[MUST_NOT_WAIT] = True
             conn.sock.sendall(_run(self.wsgi, environ, is_kept=is_kept))
             return is_kept
         except (StopIteration, OSError, http_errors.NoMoreData) as error:

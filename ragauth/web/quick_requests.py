@@ -1,4 +1,6 @@
-"""Which requests are quick enough to be answered between two polls: the checks of a key."""
+"""Which requests are quick enough to be answered between two polls: the checks of a key, and
+logins while there is no place to hash.
+"""
 
 import math
 import re
@@ -7,10 +9,12 @@ PEEKED_BYTES = 8192
 
 _AUTHORIZE = re.compile(rb"[A-Z]{3,10} /api/v1/authorize[/? ]")
 _VERIFY = re.compile(rb"POST /api/v1/keys/verify/? ")
+_LOGIN = re.compile(rb"POST /api/auth/login/? ")
 # A body, or whatever else asks for more than one read.
 _HAS_MORE = re.compile(
     rb"\r\n(?:content-length:[ \t]*[1-9]|transfer-encoding|expect)", re.IGNORECASE
 )
+_ORIGIN = re.compile(rb"\r\norigin:", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,5})[ \t]*\r\n", re.IGNORECASE)
 _ASKS_FOR_MORE = re.compile(rb"\r\n(?:transfer-encoding|expect)", re.IGNORECASE)
 
@@ -23,13 +27,22 @@ def is_whole_check(data: bytes) -> bool:
     if _AUTHORIZE.match(data):
         end = data.find(b"\r\n\r\n")
         return end > 0 and _HAS_MORE.search(data, 0, end) is None
-    if _VERIFY.match(data):
-        end = data.find(b"\r\n\r\n")
-        if end < 0 or _ASKS_FOR_MORE.search(data, 0, end):
-            return False
-        length = _LENGTH.search(data, 0, end + 2)
-        return length is not None and len(data) >= end + 4 + int(length[1])
-    return False
+    return _VERIFY.match(data) is not None and _has_its_body(data)
+
+
+def is_whole_login(data: bytes) -> bool:
+    """Whether they are a login, complete with its body, and not from a browser's page: the gate
+    does not know of CORS.
+    """
+    return _LOGIN.match(data) is not None and _has_its_body(data) and _ORIGIN.search(data) is None
+
+
+def _has_its_body(data: bytes) -> bool:
+    end = data.find(b"\r\n\r\n")
+    if end < 0 or _ASKS_FOR_MORE.search(data, 0, end):
+        return False
+    length = _LENGTH.search(data, 0, end + 2)
+    return length is not None and len(data) >= end + 4 + int(length[1])
 
 
 class Pace:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ragauth.web.quick_requests import Pace, is_whole_check
+from ragauth.web.quick_requests import Pace, is_whole_check, is_whole_login
 
 HOST = b"Host: ragauth.test\r\n"
 END = b"\r\n"
@@ -45,6 +45,24 @@ class TestWholeChecks:
     )
     def test_anything_else_is_not(self, data: bytes) -> None:
         assert not is_whole_check(data)
+
+
+class TestWholeLogins:
+    def test_a_login_with_its_body_is_one(self) -> None:
+        assert is_whole_login(b"POST /api/auth/login HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}")
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"POST /api/auth/login HTTP/1.1\r\nContent-Length: 3\r\n\r\n{}",
+            b"POST /api/auth/login?x HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
+            b"POST /api/auth/login/mfa HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
+            b"POST /api/auth/login HTTP/1.1\r\nOrigin: null\r\nContent-Length: 2\r\n\r\n{}",
+        ],
+        ids=["in pieces", "with a query", "the second step", "from a page"],
+    )
+    def test_anything_else_is_not(self, data: bytes) -> None:
+        assert not is_whole_login(data)
 
 
 class TestPace:

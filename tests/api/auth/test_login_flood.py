@@ -3,6 +3,7 @@
 import pytest
 
 from ragauth.services.hashing import PLACES, hashing_gate
+from ragauth.web.gate import MUST_NOT_WAIT
 from tests.clients import Client, assert_same_answer, error, ok
 
 
@@ -31,6 +32,13 @@ class TestWhileEveryPlaceIsTaken:
             client.post("/api/auth/login", body),
             client.post("/api/auth/login", body, headers={"Origin": "https://other.test"}),
         )
+
+
+def test_a_thread_that_must_not_wait_hashes_nothing(client: Client) -> None:
+    """S10: a place that was freed in the meantime is for the pool's threads."""
+    body = {"email": "dev@example.com", "password": "your-secure-password"}
+    response = client.post("/api/auth/login", body, environ_overrides={MUST_NOT_WAIT: True})
+    error(response, 429, "RATE_LIMIT_EXCEEDED")
 
 
 def test_a_login_goes_through_when_a_place_is_free(client: Client) -> None:
