@@ -45,6 +45,8 @@ def find_with_status(session_id: uuid.UUID) -> Row[*tuple[Any, ...]] | None:
             Session.account_id,
             Session.generation,
             Session.rotated_at,
+            Session.created_at,
+            Session.expires_at,
             Session.ended_at,
             Account.status,
         )
