@@ -67,12 +67,14 @@ def list_live(
 
 def latest_addresses(account_id: uuid.UUID, *, since: uuid.UUID) -> Sequence[str | None]:
     """Where the account's latest sessions were opened, dead ones too; those after an id."""
-    return db.session.scalars(
+    latest = (
         select(Session.ip)
         .where(Session.account_id == account_id, Session.id >= since)
         .order_by(Session.id.desc())
         .limit(_LATEST)
-    ).all()
+        .subquery()
+    )
+    return db.session.scalars(select(latest.c.ip).distinct()).all()
 
 
 def _live(account_id: uuid.UUID, now: datetime) -> Select[Session]:

@@ -193,6 +193,18 @@ class TestWithoutCounters:
         assert caplog.text.count("nothing is throttled") == 3
 
 
+class TestWithoutRedis:
+    def test_the_hosts_own_file_counts_meanwhile(self, make_app: Callable[..., Flask]) -> None:
+        """S32: limits go on in process."""
+        with make_app(redis_url="redis://127.0.0.1:1").app_context():
+            throttle = Throttle("failures", SIZE, 300, "somebody")
+            for _ in range(SIZE):
+                fail(throttle)
+            assert not throttle.has_room()
+            throttle.clear()
+            assert throttle.has_room()
+
+
 class TestSubjects:
     @pytest.mark.parametrize(
         ("one", "other", "are_one"),

@@ -1,6 +1,7 @@
 """POST /api/auth/login, again and again: failures are limited, and who they shut out."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -141,6 +142,23 @@ class TestAnAccount:
         with throttled.app_context(), db.engine.connect() as connection:
             failed = select(func.count()).where(Event.name == "account:login_failed")
             assert connection.scalar(failed) == PER_ACCOUNT
+
+
+class TestAtOnce:
+    def test_no_more_are_hashed_than_may_fail(self, owner: Member, throttled: Flask) -> None:
+        """S9: however many guess at the same instant, and wherever they are."""
+
+        def guess(number: int) -> int:
+            stranger = at(throttled, f"198.51.100.{number}")
+            return log_in(stranger, f"guess number {number}", email=owner.email).status_code
+
+        with ThreadPoolExecutor(16) as threads:
+            statuses = list(threads.map(guess, range(48)))
+        # Those that found no place to be hashed do not count.
+        statuses += [guess(100 + number) for number in range(PER_ACCOUNT + 1)]
+        assert set(statuses) == {401, 429}
+        assert statuses.count(401) == PER_ACCOUNT
+        refused(log_in(at(throttled, CAFE), email=owner.email))
 
 
 class TestTheOwner:
