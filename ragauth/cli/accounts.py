@@ -17,7 +17,9 @@ from ragauth.services import account_administration as administration
 from ragauth.services import accounts as service
 from ragauth.services.audit import OPERATOR
 
-accounts = AppGroup("accounts", help="Create, show, suspend and resume accounts; set a plan.")
+accounts = AppGroup(
+    "accounts", help="Create, show, suspend and resume accounts; set a plan; end sessions."
+)
 
 _account_argument = click.argument("account", metavar="ACCOUNT_ID|EMAIL")
 
@@ -100,6 +102,17 @@ def set_plan(account: str, plan: str) -> None:
     with command_transaction():
         found = administration.set_plan(account_id=_find(account).id, plan=plan)
         message = f"{found.email} has the plan {found.plan}"
+    click.echo(message)
+
+
+@accounts.command("end-sessions")
+@_account_argument
+def end_sessions(account: str) -> None:
+    """Refuse all its tokens from the next request on; its owner may log in again."""
+    with command_transaction():
+        found = _find(account)
+        ended = administration.end_sessions(account_id=found.id)
+        message = f"{found.email} had {ended} sessions, ended now"
     click.echo(message)
 
 

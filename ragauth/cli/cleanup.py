@@ -8,7 +8,8 @@ from flask.cli import with_appcontext
 
 from ragauth import clock
 from ragauth.cli.output import as_json_option, command_transaction, print_record
-from ragauth.services import audit, sessions
+from ragauth.extensions import settings
+from ragauth.services import event_history, sessions
 
 _BATCH = 1_000
 
@@ -19,17 +20,24 @@ _BATCH = 1_000
     default=30,
     show_default=True,
     type=click.IntRange(min=0),
-    help="How long they are remembered.",
+    help="How long dead sessions, and failed logins of unknown accounts, are remembered.",
 )
 @as_json_option
 @with_appcontext
 def cleanup(keep_days: int, as_json: bool) -> None:
-    """Delete dead sessions, and events of no account, in batches that never hold the database."""
+    """Delete what nobody needs any more, in batches that never hold the database for long.
+
+    Dead sessions and events of no account go after --keep-days, every other event after
+    RAGAUTH_EVENT_DAYS. Run it once a day.
+    """
     before = clock.now() - timedelta(days=keep_days)
+    events_before = clock.now() - timedelta(days=settings().event_days)
+    deleted_events = _delete_all(event_history.delete_nobodys_events, before)
+    deleted_events += _delete_all(event_history.delete_old_events, events_before)
     print_record(
         {
             "deleted_sessions": _delete_all(sessions.delete_dead_sessions, before),
-            "deleted_events": _delete_all(audit.delete_nobodys_events, before),
+            "deleted_events": deleted_events,
         },
         as_json=as_json,
     )

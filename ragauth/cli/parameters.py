@@ -1,6 +1,7 @@
 """Parameter types of the commands."""
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 import click
@@ -19,7 +20,7 @@ class FieldType(click.ParamType[Any]):
         self.field = field
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, uuid.UUID):
+        if isinstance(value, uuid.UUID | datetime):
             return value
         try:
             return self.field.deserialize(value)

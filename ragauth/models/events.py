@@ -4,10 +4,11 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, String, delete, select
+from sqlalchemy import JSON, Index, Select, String, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
+from ragauth.extensions import db
 from ragauth.models.base import Page, count_changed, paginate
 
 
@@ -24,13 +25,55 @@ class Event(Base):
     details: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
-def delete_nobodys(*, before: datetime, limit: int) -> int:
+# The ids are UUIDv7: their order is that of time, so the primary key finds what is old.
+
+
+def delete_older(before: uuid.UUID, *, limit: int) -> int:
+    """Forget events before an id; returns how many."""
+    return _delete(select(Event.id).where(Event.id < before), limit)
+
+
+def delete_nobodys(before: uuid.UUID, *, limit: int) -> int:
     """Forget what happened to no account (failed logins of unknown ones); returns how many."""
-    old = select(Event.id).where(Event.account_id.is_(None), Event.at < before).limit(limit)
-    return count_changed(delete(Event).where(Event.id.in_(old)))
+    return _delete(select(Event.id).where(Event.account_id.is_(None), Event.id < before), limit)
+
+
+def _delete(old: Select[uuid.UUID], limit: int) -> int:
+    oldest = old.order_by(Event.id).limit(limit)
+    return count_changed(delete(Event).where(Event.id.in_(oldest)))
 
 
 def list_events(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> Page[Event]:
     return paginate(
         select(Event).where(Event.account_id == account_id), Event.id, limit=limit, cursor=cursor
     )
+
+
+def list_between(
+    first: uuid.UUID,
+    before: uuid.UUID | None,
+    account_id: uuid.UUID | None,
+    name: str | None,
+    *,
+    limit: int,
+) -> list[Event]:
+    """Events from one id on and before another, oldest first."""
+    query = _of(account_id, name).where(Event.id >= first)
+    if before is not None:
+        query = query.where(Event.id < before)
+    return list(db.session.scalars(query.order_by(Event.id).limit(limit)))
+
+
+def list_latest(account_id: uuid.UUID | None, name: str | None, *, limit: int) -> list[Event]:
+    """Newest first."""
+    query = _of(account_id, name).order_by(Event.id.desc()).limit(limit)
+    return list(db.session.scalars(query))
+
+
+def _of(account_id: uuid.UUID | None, name: str | None) -> Select[Event]:
+    query = select(Event)
+    if account_id is not None:
+        query = query.where(Event.account_id == account_id)
+    if name is not None:
+        query = query.where(Event.name == name)
+    return query

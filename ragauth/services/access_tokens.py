@@ -1,7 +1,7 @@
 """The JWTs of a session: an access token of an hour, a refresh token of seven days.
 
-Both are derived from the session's row alone (its id, its generation, when that began), so the
-same generation always has the same pair: whoever repeats a refresh gets the same successor.
+Both are derived from the session's row alone (its id, its generation, when that began and ends),
+so a generation always has the same pair: whoever repeats a refresh gets the same successor.
 Sources: RFC 7519, RFC 8725 sections 3.1 to 3.11.
 """
 
@@ -65,11 +65,20 @@ class SigningKey:
 
 
 def issue_pair(
-    *, account_id: uuid.UUID, session_id: uuid.UUID, generation: int, rotated_at: datetime
+    *,
+    account_id: uuid.UUID,
+    session_id: uuid.UUID,
+    generation: int,
+    rotated_at: datetime,
+    ends_at: datetime,
 ) -> TokenPair:
-    """The pair of one generation of a session. `expires_in` is in seconds from now."""
+    """The pair of one generation of a session. `expires_in` is in seconds from now.
+
+    The refresh token lives until `ends_at`, the access token no longer than that.
+    """
     issued_at = int(rotated_at.timestamp())
-    expires_at = issued_at + settings().access_token_seconds
+    ends = int(ends_at.timestamp())
+    expires_at = min(issued_at + settings().access_token_seconds, ends)
 
     def claims(token_type: str, expiry: int) -> dict[str, Any]:
         return {
@@ -89,7 +98,7 @@ def issue_pair(
         ),
         refresh_token=create_refresh_token(
             identity,
-            additional_claims=claims(REFRESH, issued_at + settings().refresh_token_seconds),
+            additional_claims=claims(REFRESH, ends),
             additional_headers=headers,
         ),
         expires_in=max(0, expires_at - int(clock.now().timestamp())),

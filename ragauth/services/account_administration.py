@@ -10,7 +10,7 @@ from ragauth.models.accounts import SUSPENDED
 from ragauth.models.base import Page
 from ragauth.security.emails import canonical_email
 from ragauth.security.identifiers import ACCOUNT, decode_id
-from ragauth.services import audit
+from ragauth.services import audit, sessions
 from ragauth.services.audit import OPERATOR, Client, EventName
 from ragauth.services.plans import current_plans
 
@@ -82,6 +82,12 @@ def set_status(*, account_id: uuid.UUID, status: str, client: Client = OPERATOR)
         audit.record(name, account_id=account_id, client=client)
         account.status = status
     return account
+
+
+def end_sessions(*, account_id: uuid.UUID, client: Client = OPERATOR) -> int:
+    """End them all, from the next request on; returns how many. Raises NotFound."""
+    _lock(account_id)
+    return sessions.end_sessions(account_id=account_id, client=client)
 
 
 def require_plan(plan: str) -> None:

@@ -5,7 +5,6 @@ No secret ever stands in an event: a key is named by its id and its display pref
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -64,11 +63,6 @@ def record(
             details=details,
         )
     )
-
-
-def delete_nobodys_events(*, before: datetime, limit: int) -> int:
-    """Forget what happened to no account before a moment; returns how many."""
-    return event_rows.delete_nobodys(before=before, limit=limit)
 
 
 def list_events(*, account_id: uuid.UUID, limit: int, cursor: uuid.UUID | None) -> Page[Event]:

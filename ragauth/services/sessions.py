@@ -73,13 +73,17 @@ def open_session(*, account_id: uuid.UUID, client: Client) -> TokenPair:
         rotated_at=now,
         created_at=now,
         last_used_at=now,
-        expires_at=_expiry(now),
+        expires_at=_end(now, created_at=now),
         ip=client.ip,
         user_agent=client.user_agent,
     )
     db.session.add(session)
     return access_tokens.issue_pair(
-        account_id=account_id, session_id=session.id, generation=0, rotated_at=now
+        account_id=account_id,
+        session_id=session.id,
+        generation=0,
+        rotated_at=now,
+        ends_at=session.expires_at,
     )
 
 
@@ -114,7 +118,8 @@ def authenticate(*, token: str) -> Caller:
 def refresh(*, refresh_token: str, client: Client) -> TokenPair:
     """The next pair. Of many refreshes with one token all get the same.
 
-    Raises RefreshTokenReused, after the session was ended, for a token that was spent before.
+    Raises CredentialExpired once the session has lasted for as long as one may, and
+    RefreshTokenReused, after the session was ended, for a token that was spent before.
     """
     claims = access_tokens.read_token(refresh_token, expected=REFRESH)
     now = clock.now()
@@ -123,14 +128,19 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
         raise CredentialRevoked("The session has ended")
     if row.status != ACTIVE:
         raise AccountSuspended
+    ends_at = _end(now, created_at=row.created_at)
+    if ends_at <= now:
+        # Of an operator who has just shortened what a session may last; else its token knows.
+        raise CredentialExpired(ends_at, "The session has expired")
     if rows.advance_generation(
-        claims.session_id, generation=claims.generation, now=now, expires_at=_expiry(now)
+        claims.session_id, generation=claims.generation, now=now, expires_at=ends_at
     ):
         return access_tokens.issue_pair(
             account_id=row.account_id,
             session_id=claims.session_id,
             generation=claims.generation + 1,
             rotated_at=now,
+            ends_at=ends_at,
         )
     # Another was first, or the token is old: what the row says now decides.
     row = rows.find_with_status(claims.session_id)
@@ -145,6 +155,7 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
             session_id=claims.session_id,
             generation=row.generation,
             rotated_at=row.rotated_at,
+            ends_at=row.expires_at,
         )
     if was_spent_just_now:
         raise CredentialRevoked("The session has ended")
@@ -207,11 +218,12 @@ def end_session(*, account_id: uuid.UUID, session_id: uuid.UUID, client: Client)
 
 def end_sessions(
     *, account_id: uuid.UUID, client: Client, except_session_id: uuid.UUID | None = None
-) -> None:
-    """End all of the account's sessions but, where one is named, that one."""
+) -> int:
+    """End all of the account's sessions but, where one is named, that one; returns how many."""
     ended = rows.end_sessions(account_id, now=clock.now(), except_session_id=except_session_id)
     if ended:
         audit.record(EventName.SESSIONS_ENDED, account_id=account_id, client=client, count=ended)
+    return ended
 
 
 def delete_dead_sessions(*, before: datetime, limit: int) -> int:
@@ -219,5 +231,7 @@ def delete_dead_sessions(*, before: datetime, limit: int) -> int:
     return rows.delete_dead(before=before, limit=limit)
 
 
-def _expiry(now: datetime) -> datetime:
-    return now + timedelta(seconds=settings().refresh_token_seconds)
+def _end(now: datetime, *, created_at: datetime) -> datetime:
+    """When a session ends that is not refreshed again, or at the latest (idle, absolute end)."""
+    idle_end = now + timedelta(seconds=settings().refresh_token_seconds)
+    return min(idle_end, created_at + timedelta(seconds=settings().session_seconds))

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 import time_machine
@@ -16,6 +17,7 @@ from ragauth.security.identifiers import (
     encode_bytes,
     encode_id,
     encode_suffix,
+    first_uuid_at,
     new_uuid,
 )
 
@@ -99,3 +101,21 @@ class TestNewUuids:
     def test_two_of_one_moment_differ(self) -> None:
         with time_machine.travel("2026-01-15T10:30:00Z", tick=False):
             assert len({new_uuid() for _ in range(1000)}) == 1000
+
+
+class TestFirstOfAMoment:
+    def test_it_parts_what_is_older_from_what_is_not(self) -> None:
+        """What a span of time is, in ids: they need no index of their times."""
+        moment = datetime(2026, 1, 15, 10, 30, 0, 123_000, tzinfo=UTC)
+        with time_machine.travel(moment, tick=False) as clock:
+            now = [new_uuid() for _ in range(100)]
+            clock.shift(-0.001)
+            before = [new_uuid() for _ in range(100)]
+        first = first_uuid_at(moment)
+        assert max(before) < first < min(now)
+        assert (first.version, first.variant) == (7, uuid.RFC_4122)
+
+    @pytest.mark.parametrize("year", [1, 1969, 9999])
+    def test_every_time_has_one(self, year: int) -> None:
+        first = first_uuid_at(datetime(year, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
+        assert (first < new_uuid()) is (year < 2000)

@@ -1,0 +1,104 @@
+"""The security history of all accounts, as JSON lines for what collects and searches them."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+
+from ragauth import transaction
+from ragauth.cli.output import command_transaction
+from ragauth.cli.parameters import FieldType
+from ragauth.errors import NotFound
+from ragauth.models import Event
+from ragauth.schemas.events import OperatorsEventSchema
+from ragauth.schemas.fields import Id, Moment
+from ragauth.security.identifiers import ACCOUNT
+from ragauth.services import account_administration as administration
+from ragauth.services import event_history
+from ragauth.services.audit import EventName
+from ragauth.services.event_history import EventFilter, Follower
+
+POLL_SECONDS = 1.0
+
+events = AppGroup("events", help="Read the security history of all accounts, as JSON lines.")
+
+_schema = OperatorsEventSchema()
+_ACCOUNT_ID = FieldType("account", Id(ACCOUNT))
+_MOMENT = FieldType("time", Moment())
+
+
+class _Account(click.ParamType[Any]):
+    """An id, of a deleted account too, or the e-mail address of one that is there."""
+
+    name = "account"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if "@" in value else _ACCOUNT_ID.convert(value, param, ctx)
+
+
+def _filtered(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that both commands have."""
+    command = click.option(
+        "--name", type=click.Choice([name.value for name in EventName]), help="Only these."
+    )(command)
+    return click.option("--account", type=_Account(), help="An acc_ id or an e-mail address.")(
+        command
+    )
+
+
+@events.command("export")
+@click.option("--since", type=_MOMENT, help="From this RFC 3339 time on.")
+@click.option("--until", type=_MOMENT, help="Before this RFC 3339 time.")
+@_filtered
+def export(
+    since: datetime | None,
+    until: datetime | None,
+    account: uuid.UUID | str | None,
+    name: str | None,
+) -> None:
+    """Print events, oldest first."""
+    with command_transaction():
+        _print(event_history.read_events(_filter(account, name), since=since, until=until))
+
+
+@events.command("tail")
+@click.option("-n", "count", default=10, show_default=True, type=click.IntRange(0, 100_000))
+@click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on.")
+@_filtered
+def tail(count: int, follow: bool, account: uuid.UUID | str | None, name: str | None) -> None:
+    """Print the latest events, oldest first."""
+    with command_transaction():
+        which = _filter(account, name)
+        if not follow:
+            _print(event_history.read_latest(which, limit=count))
+            return
+        follower = Follower(which)
+        _print(follower.read_latest(count))
+        try:
+            while True:
+                _print(follower.read())
+                time.sleep(POLL_SECONDS)
+        except KeyboardInterrupt:
+            # How one stops following.
+            return
+
+
+def _filter(account: uuid.UUID | str | None, name: str | None) -> EventFilter:
+    if not isinstance(account, str):
+        return EventFilter(account, name)
+    with transaction.read_only():
+        found = administration.find_account_by_email(email=account)
+    if found is None:
+        raise NotFound(f"there is no account {account}")
+    return EventFilter(found.id, name)
+
+
+def _print(found: Iterable[Event]) -> None:
+    # Escaped to ASCII: no text of a client makes a line of its own or moves a terminal's cursor.
+    for event in found:
+        click.echo(json.dumps(_schema.dump(event)))
