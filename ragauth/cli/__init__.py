@@ -1,4 +1,4 @@
-"""The operators' commands: `flask --app wsgi accounts|service-keys|cleanup ...`."""
+"""The operators' commands: `flask --app wsgi accounts|service-keys|signing-keys|cleanup ...`."""
 
 from flask import Flask
 
@@ -6,8 +6,9 @@ from ragauth.cli.accounts import accounts
 from ragauth.cli.cleanup import cleanup
 from ragauth.cli.keys import keys
 from ragauth.cli.service_keys import service_keys
+from ragauth.cli.signing_keys import signing_keys
 
 
 def register_commands(app: Flask) -> None:
-    for command in (accounts, keys, service_keys, cleanup):
+    for command in (accounts, keys, service_keys, signing_keys, cleanup):
         app.cli.add_command(command)

@@ -8,7 +8,7 @@ from flask.cli import with_appcontext
 
 from ragauth import clock
 from ragauth.cli.output import as_json_option, command_transaction, print_record
-from ragauth.services import audit, sessions
+from ragauth.services import audit, sessions, signing_key_rotation
 
 _BATCH = 1_000
 
@@ -24,12 +24,20 @@ _BATCH = 1_000
 @as_json_option
 @with_appcontext
 def cleanup(keep_days: int, as_json: bool) -> None:
-    """Delete dead sessions, and events of no account, in batches that never hold the database."""
+    """Delete what is of no use any more, in batches that never hold the database.
+
+    Dead sessions, events of no account, retired signing keys; signing keys whose last token has
+    ended are retired.
+    """
     before = clock.now() - timedelta(days=keep_days)
+    with command_transaction():
+        retired_signing_keys = signing_key_rotation.retire_spent()
     print_record(
         {
             "deleted_sessions": _delete_all(sessions.delete_dead_sessions, before),
             "deleted_events": _delete_all(audit.delete_nobodys_events, before),
+            "retired_signing_keys": retired_signing_keys,
+            "deleted_signing_keys": _delete_all(signing_key_rotation.delete_retired, before),
         },
         as_json=as_json,
     )
