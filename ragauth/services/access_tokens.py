@@ -6,6 +6,7 @@ does its signature: the key is that of the moment when the generation began, and
 deterministic. Sources: RFC 7519, RFC 8725 sections 3.1 to 3.11.
 """
 
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,8 @@ REFRESH = "refresh"
 
 _REQUIRED_CLAIMS = frozenset({"iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "type"})
 _HEADERS = frozenset({"alg", "typ", "kid"})
+# Two JSON objects in UTF-8 and nothing else (RFC 8725 section 3.7), and the 64 bytes of ES256.
+_FORM = re.compile(r"(?:eyJ[A-Za-z0-9_-]+\.){2}[A-Za-z0-9_-]{86}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,8 @@ def _verify(token: str) -> tuple[TokenClaims, str]:
     good. Whether both still hold (the key, the token's end, its session, its account) is asked
     each time. Raises ValueError for a claim that is not of the form that we write.
     """
+    if not _FORM.fullmatch(token):
+        raise ValueError("not a token of ours")
     claims = decode_token(token, allow_expired=True)
     session_id, generation, expires_at = claims["sid"], claims.get("gen"), claims["exp"]
     if (
