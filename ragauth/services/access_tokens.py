@@ -41,6 +41,10 @@ AUDIENCE = "ragauth"
 ACCESS = "access"
 REFRESH = "refresh"
 
+# Whoever verifies tokens elsewhere, for the usual audience, must not take a refresh token for an
+# access token (RFC 8725 section 3.12).
+_AUDIENCES = {ACCESS: AUDIENCE, REFRESH: "ragauth/refresh"}
+
 _REQUIRED_CLAIMS = frozenset({"iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "type"})
 _HEADERS = frozenset({"alg", "typ", "kid"})
 # Two JSON objects in UTF-8 and nothing else (RFC 8725 section 3.7), and the 64 bytes of ES256.
@@ -83,6 +87,7 @@ def issue_pair(
 
     def claims(token_type: str, expiry: int) -> dict[str, Any]:
         return {
+            "aud": _AUDIENCES[token_type],
             "sid": encode_id(SESSION, session_id),
             "gen": generation,
             "jti": str(uuid.uuid5(session_id, f"{token_type}:{generation}")),
@@ -147,6 +152,8 @@ def _verify(token: str) -> tuple[TokenClaims, str]:
         or type(expires_at) is not int
     ):
         raise ValueError("not claims of ours")
+    if claims["aud"] != _AUDIENCES.get(str(claims["type"]), AUDIENCE):
+        raise ValueError("another type's audience")
     verified = TokenClaims(
         account_id=decode_id(ACCOUNT, claims["sub"]),
         session_id=decode_id(SESSION, session_id),
@@ -193,8 +200,7 @@ def jwt_config(access_token_seconds: int, refresh_token_seconds: int) -> dict[st
         "JWT_DECODE_ALGORITHMS": [ALGORITHM],
         "JWT_ENCODE_ISSUER": ISSUER,
         "JWT_DECODE_ISSUER": ISSUER,
-        "JWT_ENCODE_AUDIENCE": AUDIENCE,
-        "JWT_DECODE_AUDIENCE": AUDIENCE,
+        "JWT_DECODE_AUDIENCE": list(_AUDIENCES.values()),
         "JWT_TOKEN_LOCATION": ["headers"],
         # For `nbf` and `iat`, of hosts whose clocks differ; `exp` is compared here, without any.
         "JWT_DECODE_LEEWAY": 10,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from joserfc import jwt
-from joserfc.errors import InvalidKeyIdError
+from joserfc.errors import InvalidClaimError, InvalidKeyIdError
 from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
 
@@ -14,6 +14,13 @@ from tests.factories.signing_keys import published, rotate
 from tests.factories.tokens import split_token
 
 PATH = "/.well-known/jwks.json"
+
+_AS_VERIFIERS_DO = JWTClaimsRegistry(
+    iss={"essential": True, "value": "ragauth"},
+    aud={"essential": True, "value": "ragauth"},
+    exp={"essential": True},
+    nbf={"essential": True},
+)
 
 
 @pytest.fixture
@@ -48,12 +55,14 @@ class TestSucceeds:
         token = jwt.decode(member.token, keys, algorithms=["ES256"])
         assert token.header == split_token(member.token)[0]
         assert (token.claims["sub"], token.claims["type"]) == (member.id, "access")
-        JWTClaimsRegistry(
-            iss={"essential": True, "value": "ragauth"},
-            aud={"essential": True, "value": "ragauth"},
-            exp={"essential": True},
-            nbf={"essential": True},
-        ).validate(token.claims)
+        _AS_VERIFIERS_DO.validate(token.claims)
+
+    def test_a_verifier_elsewhere_does_not_take_a_refresh_token(self, client: Client) -> None:
+        """S12: it has another audience, which every library looks at (RFC 8725 section 3.12)."""
+        keys = KeySet.import_key_set(client.get(PATH).get_json())
+        token = jwt.decode(client.sign_up().refresh_token, keys, algorithms=["ES256"])
+        with pytest.raises(InvalidClaimError, match="aud"):
+            _AS_VERIFIERS_DO.validate(token.claims)
 
     def test_that_library_refuses_another_installations_token(
         self, client: Client, strangers_client: Client

@@ -66,6 +66,7 @@ class TestClaims:
         assert claims["exp"] - claims["iat"] == 3600
         refresh_claims = split_token(member.refresh_token)[1]
         assert refresh_claims["type"] == "refresh"
+        assert (claims["aud"], refresh_claims["aud"]) == ("ragauth", "ragauth/refresh")
         assert refresh_claims["exp"] - refresh_claims["iat"] == 604_800
         assert refresh_claims["jti"] != claims["jti"]
 
@@ -249,7 +250,8 @@ class TestConfusions:
         assert_refused(client, sign_bytes(forgery.header, payload, forgery.key))
 
     @pytest.mark.parametrize(
-        "audience", ["another", "RAGAUTH", ["another"], "", {"ragauth": 1}, 5, None]
+        "audience",
+        ["another", "RAGAUTH", ["another"], ["ragauth", "another"], "", {"ragauth": 1}, 5, None],
     )
     def test_a_token_for_another_recipient_is_refused(
         self, client: Client, forgery: Forgery, audience: object
@@ -345,12 +347,19 @@ class TestRequiredClaims:
         """S12: `nbf` and `iat` are checked."""
         assert_refused(client, forgery.token(**{name: int(time.time()) + 600}))
 
-    @pytest.mark.parametrize("token_type", ["refresh", "reset", "verify", "", None, 5])
+    @pytest.mark.parametrize("token_type", ["reset", "verify", "", None, 5, [], {}])
     def test_another_type_of_token_is_refused(
         self, client: Client, forgery: Forgery, token_type: object
     ) -> None:
         """S12: access, refresh and mail tokens cannot stand in for each other."""
         assert_refused(client, forgery.token(type=token_type), "wrong_credential_type")
+
+    def test_a_type_goes_with_its_audience(self, client: Client, forgery: Forgery) -> None:
+        """S12: neither claim alone makes another token of one."""
+        assert_refused(client, forgery.token(type="refresh"))
+        assert_refused(client, forgery.token(aud="ragauth/refresh"))
+        both = forgery.token(type="refresh", aud="ragauth/refresh")
+        assert_refused(client, both, "wrong_credential_type")
 
     def test_a_session_that_never_was_is_refused(self, client: Client, forgery: Forgery) -> None:
         sid = "ses_01h455vb4pex5vsknk084sn02q"
