@@ -139,6 +139,7 @@ def app(database: str, request: pytest.FixtureRequest) -> Flask:
     with application.app_context(), db.engine.begin() as connection:
         for table in reversed(db.metadata.sorted_tables):
             connection.execute(delete(table))
+    application.extensions["ragauth_signing_ring"].forget()
     return application
 
 

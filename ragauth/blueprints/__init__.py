@@ -7,6 +7,7 @@ from ragauth.blueprints.auth import auth
 from ragauth.blueprints.internal import internal
 from ragauth.blueprints.keys import check, manage
 from ragauth.blueprints.ops import ops
+from ragauth.blueprints.wellknown import wellknown
 
 BLUEPRINTS: tuple[tuple[Blueprint, str], ...] = (
     (auth, "/api/auth"),
@@ -14,6 +15,7 @@ BLUEPRINTS: tuple[tuple[Blueprint, str], ...] = (
     (agents, "/api/agents"),
     (check, "/api/v1"),
     (internal, "/api/v1/internal"),
+    (wellknown, "/"),
     (ops, "/"),
 )
 

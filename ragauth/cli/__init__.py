@@ -1,4 +1,4 @@
-"""The operators' commands: `flask --app wsgi accounts|service-keys|events|cleanup ...`."""
+"""The operators' commands: `flask --app wsgi accounts|keys|service-keys|signing-keys|…`."""
 
 from flask import Flask
 
@@ -7,8 +7,9 @@ from ragauth.cli.cleanup import cleanup
 from ragauth.cli.events import events
 from ragauth.cli.keys import keys
 from ragauth.cli.service_keys import service_keys
+from ragauth.cli.signing_keys import signing_keys
 
 
 def register_commands(app: Flask) -> None:
-    for command in (accounts, keys, service_keys, events, cleanup):
+    for command in (accounts, keys, service_keys, signing_keys, events, cleanup):
         app.cli.add_command(command)

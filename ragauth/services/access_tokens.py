@@ -1,11 +1,12 @@
 """The JWTs of a session: an access token of an hour, a refresh token of seven days.
 
 Both are derived from the session's row alone (its id, its generation, when that began and ends),
-so a generation always has the same pair: whoever repeats a refresh gets the same successor.
-Sources: RFC 7519, RFC 8725 sections 3.1 to 3.11.
+so a generation always has the same pair: whoever repeats a refresh gets the same successor. So
+does its signature: the key is that of the moment when the generation began, and ES256 is made
+deterministic. Sources: RFC 7519, RFC 8725 sections 3.1 to 3.11.
 """
 
-import hashlib
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,10 @@ from functools import lru_cache
 from typing import Any
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
+)
 from flask_jwt_extended import create_access_token, create_refresh_token, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
 
@@ -27,16 +32,23 @@ from ragauth.extensions import jwt as jwt_extension
 from ragauth.extensions import settings
 from ragauth.security.identifiers import ACCOUNT, SESSION, decode_id, encode_id
 from ragauth.security.key_format import resembles_key
-from ragauth.security.passwords import derive_key
+from ragauth.security.signatures import ALGORITHM, load_public_key
+from ragauth.services import signing_keys
+from ragauth.services.signing_keys import current_ring
 
-ALGORITHM = "HS256"
 ISSUER = "ragauth"
 AUDIENCE = "ragauth"
 ACCESS = "access"
 REFRESH = "refresh"
 
+# Whoever verifies tokens elsewhere, for the usual audience, must not take a refresh token for an
+# access token (RFC 8725 section 3.12).
+_AUDIENCES = {ACCESS: AUDIENCE, REFRESH: "ragauth/refresh"}
+
 _REQUIRED_CLAIMS = frozenset({"iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "type"})
-_ALLOWED_HEADERS = frozenset({"alg", "typ", "kid"})
+_HEADERS = frozenset({"alg", "typ", "kid"})
+# Two JSON objects in UTF-8 and nothing else (RFC 8725 section 3.7), and the 64 bytes of ES256.
+_FORM = re.compile(r"(?:eyJ[A-Za-z0-9_-]+\.){2}[A-Za-z0-9_-]{86}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +71,11 @@ class TokenClaims:
 
 
 @dataclass(frozen=True, slots=True)
-class SigningKey:
-    id: str
-    secret: bytes
+class _Bearer:
+    """Whom a token is for, and the key that signs it."""
+
+    account_id: uuid.UUID
+    private_key: EllipticCurvePrivateKey
 
 
 def issue_pair(
@@ -82,6 +96,7 @@ def issue_pair(
 
     def claims(token_type: str, expiry: int) -> dict[str, Any]:
         return {
+            "aud": _AUDIENCES[token_type],
             "sid": encode_id(SESSION, session_id),
             "gen": generation,
             "jti": str(uuid.uuid5(session_id, f"{token_type}:{generation}")),
@@ -90,8 +105,9 @@ def issue_pair(
             "exp": expiry,
         }
 
-    identity = encode_id(ACCOUNT, account_id)
-    headers = {"kid": _signing_key(settings().secret_key).id}
+    key = signing_keys.key_of(rotated_at)
+    identity = _Bearer(account_id, signing_keys.private_key_of(key))
+    headers = {"kid": key.kid}
     return TokenPair(
         token=create_access_token(
             identity, additional_claims=claims(ACCESS, expires_at), additional_headers=headers
@@ -115,7 +131,9 @@ def read_token(token: str, *, expected: str | None, allow_expired: bool = False)
     if token.count(".") != 2:
         raise CredentialMalformed("The token is malformed")
     try:
-        claims = _verify(token, settings().secret_key)
+        claims, kid = _verify(token)
+        if current_ring().find(kid) is None:
+            raise jwt.InvalidTokenError("its key was retired since")
     except (jwt.PyJWTError, JWTExtendedException, ValueError, RecursionError) as error:
         raise CredentialInvalid("The token is not valid") from error
     if expected is not None and claims.type != expected:
@@ -126,13 +144,15 @@ def read_token(token: str, *, expected: str | None, allow_expired: bool = False)
 
 
 @lru_cache(maxsize=4096)
-def _verify(token: str, secret_key: bytes) -> TokenClaims:  # noqa: ARG001 - it decides, by _decode_key
-    """The claims of a token whose signature is good, expired or not.
+def _verify(token: str) -> tuple[TokenClaims, str]:
+    """The claims of a token whose signature is good, expired or not, and its key's `kid`.
 
-    Remembered: what a key once signed it has signed for good. Whether the token still holds (its
-    end, its session, its account) is asked each time. Raises ValueError for a claim that is not
-    of the form that we write.
+    Remembered: a `kid` is the thumbprint of its key, and what a key once signed it has signed for
+    good. Whether both still hold (the key, the token's end, its session, its account) is asked
+    each time. Raises ValueError for a claim that is not of the form that we write.
     """
+    if not _FORM.fullmatch(token):
+        raise ValueError("not a token of ours")
     claims = decode_token(token, allow_expired=True)
     session_id, generation, expires_at = claims["sid"], claims.get("gen"), claims["exp"]
     if (
@@ -141,39 +161,45 @@ def _verify(token: str, secret_key: bytes) -> TokenClaims:  # noqa: ARG001 - it 
         or type(expires_at) is not int
     ):
         raise ValueError("not claims of ours")
-    return TokenClaims(
+    if claims["aud"] != _AUDIENCES.get(str(claims["type"]), AUDIENCE):
+        raise ValueError("another type's audience")
+    verified = TokenClaims(
         account_id=decode_id(ACCOUNT, claims["sub"]),
         session_id=decode_id(SESSION, session_id),
         type=claims["type"],
         generation=generation,
         expires_at=datetime.fromtimestamp(expires_at, UTC),
     )
+    return verified, jwt.get_unverified_header(token)["kid"]
+
+
+@jwt_extension.user_identity_loader
+def _subject(bearer: _Bearer) -> str:
+    return encode_id(ACCOUNT, bearer.account_id)
 
 
 @jwt_extension.encode_key_loader
-def _encode_key(_identity: str) -> bytes:
-    return _signing_key(settings().secret_key).secret
+def _encode_key(bearer: _Bearer) -> EllipticCurvePrivateKey:
+    return bearer.private_key
 
 
 @jwt_extension.decode_key_loader
-def _decode_key(headers: dict[str, Any], claims: dict[str, Any]) -> bytes:
+def _decode_key(headers: dict[str, Any], claims: dict[str, Any]) -> EllipticCurvePublicKey:
     """The key that a token must be signed with.
 
     Called before the signature is checked: a token with a header that we never write (`jku`,
-    `jwk`, `x5u`, `crit`), an unknown `kid` or a claim missing is refused here.
+    `jwk`, `x5u`, `crit`), an unknown `kid` or a claim missing is refused here. The key comes from
+    the ring alone, and only for the one algorithm that it is for.
     """
-    key = _signing_key(settings().secret_key)
-    if not set(headers) <= _ALLOWED_HEADERS or headers.get("kid") != key.id:
+    kid = headers.get("kid")
+    if set(headers) != _HEADERS or headers["typ"] != "JWT" or not isinstance(kid, str):
         raise jwt.InvalidTokenError("not a header of ours")
     if not set(claims) >= _REQUIRED_CLAIMS:
         raise jwt.InvalidTokenError("a required claim is missing")
-    return key.secret
-
-
-@lru_cache(maxsize=4)
-def _signing_key(secret_key: bytes) -> SigningKey:
-    secret = derive_key(secret_key, "ragauth token signature")
-    return SigningKey(hashlib.sha256(secret).hexdigest()[:16], secret)
+    key = current_ring().find(kid)
+    if key is None or headers["alg"] != key.algorithm:
+        raise jwt.InvalidTokenError("not a key of ours")
+    return load_public_key(key.public_jwk)
 
 
 def jwt_config(access_token_seconds: int, refresh_token_seconds: int) -> dict[str, Any]:
@@ -183,8 +209,7 @@ def jwt_config(access_token_seconds: int, refresh_token_seconds: int) -> dict[st
         "JWT_DECODE_ALGORITHMS": [ALGORITHM],
         "JWT_ENCODE_ISSUER": ISSUER,
         "JWT_DECODE_ISSUER": ISSUER,
-        "JWT_ENCODE_AUDIENCE": AUDIENCE,
-        "JWT_DECODE_AUDIENCE": AUDIENCE,
+        "JWT_DECODE_AUDIENCE": list(_AUDIENCES.values()),
         "JWT_TOKEN_LOCATION": ["headers"],
         # For `nbf` and `iat`, of hosts whose clocks differ; `exp` is compared here, without any.
         "JWT_DECODE_LEEWAY": 10,

@@ -35,6 +35,8 @@ class EventName(StrEnum):
     KEY_REVOKED = "api_key:revoked"
     AGENT_CREATED = "agent:created"
     AGENT_DELETED = "agent:deleted"
+    SIGNING_KEY_CREATED = "signing_key:created"
+    SIGNING_KEY_RETIRED = "signing_key:retired"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,18 @@ from ragauth.extensions import db
 from ragauth.models.key_lookup import KeyLookup
 from ragauth.models.prepared_reads import PreparedReads
 from ragauth.models.session_lookup import SessionLookup
+from ragauth.models.signing_key_lookup import SigningKeyLookup
 from ragauth.models.usage_lookup import UsageLookup
 from ragauth.services.key_check import KeyChecker
 from ragauth.services.limits import Limits
 from ragauth.services.plans import load_plans
+from ragauth.services.signing_keys import SigningRing
 
 COUNTERS_FILE = "counters"
 
 
 def init_services(app: Flask, settings: Settings) -> None:
     """Make them and put them where the services look. Opens nothing: a fork may follow."""
-
     plans = load_plans(settings.plans_file)
     counters = open_counters(settings.instance_dir / COUNTERS_FILE, settings.redis_url)
     with app.app_context():
@@ -28,6 +29,7 @@ def init_services(app: Flask, settings: Settings) -> None:
     app.extensions["ragauth_limits"] = limits
     app.extensions["ragauth_reads"] = reads
     app.extensions["ragauth_session_lookup"] = SessionLookup(reads)
+    app.extensions["ragauth_signing_ring"] = SigningRing(SigningKeyLookup(reads))
     app.extensions["ragauth_key_checker"] = KeyChecker(KeyLookup(reads), limits, settings.key_brand)
 
 

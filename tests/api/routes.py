@@ -98,6 +98,7 @@ ROUTES = [
         },
     ),
     Route("POST", "/api/v1/keys/revoke", None, {"key": "x"}),
+    Route("GET", "/.well-known/jwks.json", None),
     Route("GET", "/healthz", None),
     Route("GET", "/readyz", None),
 ]

@@ -1,14 +1,31 @@
 """Forged and confused tokens, on a route that asks for an access token."""
 
+import base64
+import json
 import time
 from typing import Any
 
 import pytest
 import time_machine
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.clients import Client, Member, error, ok
 from tests.conftest import SECRET_KEY
-from tests.factories.tokens import sign, signing_secret, split_token, unsigned
+from tests.factories.tokens import (
+    sign,
+    sign_bytes,
+    sign_hmac,
+    signature_of,
+    signing_key,
+    split_token,
+    unsigned,
+    with_signature,
+)
 
 ME = "/api/auth/me"
 CLAIMS = {"iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "type"}
@@ -19,15 +36,16 @@ def assert_refused(client: Client, token: str, reason: str = "invalid") -> None:
 
 
 class Forgery:
-    """A good token to be changed and signed again with the installation's own secret."""
+    """A good token to be changed and signed again with the installation's own key."""
 
     def __init__(self, member: Member) -> None:
         self.header, self.claims = split_token(member.token)
+        self.key = signing_key(member.client.app)
 
     def token(self, header: dict[str, Any] | None = None, **claims: Any) -> str:
         changed = {**self.claims, **claims}
         kept = {name: value for name, value in changed.items() if value is not ...}
-        return sign({**self.header, **(header or {})}, kept, signing_secret(SECRET_KEY))
+        return sign({**self.header, **(header or {})}, kept, self.key)
 
 
 @pytest.fixture
@@ -40,7 +58,7 @@ class TestClaims:
         """S12: the claims of the contract."""
         member = client.sign_up()
         header, claims = split_token(member.token)
-        assert set(header) == {"alg", "typ", "kid"}
+        assert header == {"alg": "ES256", "typ": "JWT", "kid": header["kid"]}
         assert set(claims) >= CLAIMS
         assert claims["sub"] == member.id
         assert claims["sid"].startswith("ses_")
@@ -48,6 +66,7 @@ class TestClaims:
         assert claims["exp"] - claims["iat"] == 3600
         refresh_claims = split_token(member.refresh_token)[1]
         assert refresh_claims["type"] == "refresh"
+        assert (claims["aud"], refresh_claims["aud"]) == ("ragauth", "ragauth/refresh")
         assert refresh_claims["exp"] - refresh_claims["iat"] == 604_800
         assert refresh_claims["jti"] != claims["jti"]
 
@@ -63,10 +82,11 @@ class TestSignatures:
     ) -> None:
         ok(client.as_user(forgery.token()).get(ME))
 
-    def test_another_secret_is_refused(self, client: Client, forgery: Forgery) -> None:
+    def test_another_key_is_refused(self, client: Client, forgery: Forgery) -> None:
         """S11: signature."""
-        for secret in (b"", b"secret", SECRET_KEY, b"x" * 32):
-            assert_refused(client, sign(forgery.header, forgery.claims, secret))
+        assert_refused(
+            client, sign(forgery.header, forgery.claims, ec.generate_private_key(ec.SECP256R1()))
+        )
 
     def test_a_changed_token_is_refused(self, client: Client, forgery: Forgery) -> None:
         """S11: signature."""
@@ -90,18 +110,18 @@ class TestSignatures:
         assert_refused(client, forgery.token({"alg": name}))
 
     @pytest.mark.parametrize(
-        "name", ["HS384", "HS512", "RS256", "ES256", "EdDSA", "hs256", 5, None]
+        "name",
+        ["ES384", "ES512", "ES256K", "EdDSA", "RS256", "PS256", "HS256", "es256", "", 5, None, []],
     )
     def test_another_algorithm_is_refused(
         self, client: Client, forgery: Forgery, name: object
     ) -> None:
-        """S11: one algorithm for each key."""
+        """S11: one algorithm for each key, whatever else the signature would be good for."""
         assert_refused(client, forgery.token({"alg": name}))
-        if name in ("HS384", "HS512"):
-            digest = f"sha{str(name)[2:]}"
-            header = {**forgery.header, "alg": name}
-            secret = signing_secret(SECRET_KEY)
-            assert_refused(client, sign(header, forgery.claims, secret, digest=digest))
+        if name in ("ES384", "ES512"):
+            curve = {"ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}[str(name)]
+            key = ec.generate_private_key(curve)
+            assert_refused(client, sign({**forgery.header, "alg": name}, forgery.claims, key))
 
     @pytest.mark.parametrize(
         "header",
@@ -114,31 +134,174 @@ class TestSignatures:
             {"kid": "../../dev/null"},
             {"jku": "https://evil.example.com/jwks.json"},
             {"jwk": {"kty": "oct", "k": "c2VjcmV0"}},
+            {"jwks": {"keys": []}},
             {"x5u": "https://evil.example.com/cert.pem"},
             {"x5c": ["MII"]},
             {"crit": ["exp"], "exp": 1},
             {"crit": []},
             {"b64": False, "crit": ["b64"]},
             {"zip": "DEF"},
+            {"x5t": "AA", "x5t#S256": "AA"},
+            {"cty": "JWT"},
+            {"typ": "at+jwt"},
+            {"typ": "jwt"},
+            {"typ": "JWE"},
+            {"typ": ""},
+            {"typ": None},
+            {"typ": ["JWT"]},
         ],
         ids=str,
     )
     def test_a_header_that_we_never_write_is_refused(
         self, client: Client, forgery: Forgery, header: dict[str, Any]
     ) -> None:
-        """S11: `jku`, `jwk`, `x5u`, an unknown `kid` are refused."""
+        """S11: `jku`, `jwk`, `x5u`, an unknown `kid`, another `typ` are refused."""
         assert_refused(client, forgery.token(header))
 
     def test_a_token_without_a_key_id_is_refused(self, client: Client, forgery: Forgery) -> None:
         """S11: an unknown `kid` is refused."""
-        header = {"alg": "HS256", "typ": "JWT"}
-        assert_refused(client, sign(header, forgery.claims, signing_secret(SECRET_KEY)))
+        assert_refused(client, sign({"alg": "ES256", "typ": "JWT"}, forgery.claims, forgery.key))
+
+    def test_a_token_without_a_type_is_refused(self, client: Client, forgery: Forgery) -> None:
+        """S12"""
+        header = {"alg": "ES256", "kid": forgery.header["kid"]}
+        assert_refused(client, sign(header, forgery.claims, forgery.key))
 
     @pytest.mark.parametrize("claims", [[], "x", 5, None, {}], ids=str)
     def test_claims_that_are_no_object_are_refused(
         self, client: Client, forgery: Forgery, claims: object
     ) -> None:
-        assert_refused(client, sign(forgery.header, claims, signing_secret(SECRET_KEY)))
+        assert_refused(client, sign(forgery.header, claims, forgery.key))
+
+
+class TestConfusions:
+    """The threats of RFC 8725 section 2, in its order."""
+
+    def test_the_public_key_is_no_secret_of_an_hmac(self, client: Client, forgery: Forgery) -> None:
+        """S11: RFC 8725 section 2.1, RS256 (here ES256) taken for HS256."""
+        public_key = forgery.key.public_key()
+        (jwk,) = client.get("/.well-known/jwks.json").get_json()["keys"]
+        secrets = [
+            public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+            public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).strip(),
+            public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+            public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
+            public_key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint),
+            json.dumps(jwk).encode(),
+            jwk["x"].encode(),
+            base64.urlsafe_b64decode(jwk["x"] + "="),
+            jwk["kid"].encode(),
+        ]
+        for secret in secrets:
+            for name, digest in (("HS256", "sha256"), ("HS512", "sha512"), ("ES256", "sha256")):
+                header = {**forgery.header, "alg": name}
+                assert_refused(client, sign_hmac(header, forgery.claims, secret, digest=digest))
+
+    def test_no_secret_that_can_be_guessed_signs(self, client: Client, forgery: Forgery) -> None:
+        """S5, S11: RFC 8725 section 2.2, weak symmetric keys; there is no default secret."""
+        header = {**forgery.header, "alg": "HS256"}
+        for secret in (b"", b"\0", b"secret", b"ragauth", b"change-me", b"x" * 32, SECRET_KEY):
+            assert_refused(client, sign_hmac(header, forgery.claims, secret))
+            assert_refused(client, sign_hmac(forgery.header, forgery.claims, secret))
+
+    def test_a_signature_that_is_none_of_the_curve_is_refused(
+        self, client: Client, forgery: Forgery
+    ) -> None:
+        """S11: RFC 8725 section 2.1, a signature that is checked badly (CVE-2022-21449)."""
+        order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+        token = forgery.token()
+        good = signature_of(token)
+        r, s = (int.from_bytes(half) for half in (good[:32], good[32:]))
+        der = encode_dss_signature(r, s)
+        assert decode_dss_signature(der) == (r, s)
+        numbers = [(0, 0), (0, s), (r, 0), (order, order), (1, 1), (r, order), (s, r)]
+        signatures = [
+            *(one.to_bytes(32) + other.to_bytes(32) for one, other in numbers),
+            *(der, good + b"\0", good[:-1], b"\0" * 64, b"\xff" * 64, good + good),
+        ]
+        for signature in signatures:
+            assert_refused(client, with_signature(token, signature))
+
+    def test_an_encrypted_token_is_refused(self, client: Client, forgery: Forgery) -> None:
+        """S11: RFC 8725 sections 2.3 to 2.5: nothing is decrypted here."""
+        header, claims, signature = forgery.token().split(".")
+        assert_refused(client, f"{header}.{claims}.{claims}.{claims}.{signature}", "malformed")
+
+    def test_a_token_within_a_token_is_refused(self, client: Client, forgery: Forgery) -> None:
+        """S11: RFC 8725 section 2.3: the inner signature counts for nothing."""
+        inner = forgery.token().encode()
+        assert_refused(client, sign_bytes(forgery.header, inner, forgery.key))
+        nested = {**forgery.header, "cty": "JWT"}
+        assert_refused(client, sign_bytes(nested, inner, forgery.key))
+
+    def test_the_json_serialisation_is_refused(self, client: Client, forgery: Forgery) -> None:
+        """S11: RFC 7515 section 7.2, where a header may be unprotected."""
+        header, claims, signature = forgery.token().split(".")
+        text = json.dumps({"protected": header, "payload": claims, "signature": signature})
+        assert_refused(client, text.replace(" ", ""), "malformed")
+        assert_refused(client, text.replace(" ", "").replace(",", ".,"), "invalid")
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig"])
+    def test_claims_in_another_encoding_are_refused(
+        self, client: Client, forgery: Forgery, encoding: str
+    ) -> None:
+        """S12: RFC 8725 section 2.6."""
+        payload = json.dumps(forgery.claims).encode(encoding)
+        assert_refused(client, sign_bytes(forgery.header, payload, forgery.key))
+
+    @pytest.mark.parametrize(
+        "audience",
+        ["another", "RAGAUTH", ["another"], ["ragauth", "another"], "", {"ragauth": 1}, 5, None],
+    )
+    def test_a_token_for_another_recipient_is_refused(
+        self, client: Client, forgery: Forgery, audience: object
+    ) -> None:
+        """S12: RFC 8725 section 2.7, substitution."""
+        assert_refused(client, forgery.token(aud=audience))
+
+    def test_a_token_for_another_purpose_is_refused(self, client: Client) -> None:
+        """S12: RFC 8725 section 2.8, cross-JWT confusion."""
+        member = client.sign_up()
+        assert_refused(client, member.refresh_token, "wrong_credential_type")
+        answer = client.post("/api/auth/token/refresh", {"refresh_token": member.token})
+        error(answer, 401, "AUTHENTICATION_ERROR", "wrong_credential_type")
+        assert_refused(client, "a-confirmation-token-is-opaque", "malformed")
+
+    @pytest.mark.parametrize(
+        "kid",
+        [
+            "' OR '1'='1",
+            "' UNION SELECT 'x' --",
+            "../../../../dev/null",
+            "/proc/self/environ",
+            "|id",
+            "http://169.254.169.254/latest/meta-data",
+            "\0",
+            "\ud800",
+            "x" * 4000,
+        ],
+    )
+    def test_a_key_id_reaches_nothing_but_the_ring(
+        self, client: Client, forgery: Forgery, kid: str
+    ) -> None:
+        """S11: RFC 8725 section 2.9, attacks on the server by way of a header."""
+        assert_refused(client, forgery.token({"kid": kid}))
+        header = {**forgery.header, "kid": kid, "alg": "HS256"}
+        assert_refused(client, sign_hmac(header, forgery.claims, b""))
+
+    def test_a_key_of_the_tokens_own_is_not_believed(
+        self, client: Client, forgery: Forgery
+    ) -> None:
+        """S11: RFC 8725 section 2.9; the signature is good for the key that the header brings."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        numbers = key.public_key().public_numbers()
+        x, y = (
+            base64.urlsafe_b64encode(number.to_bytes(32)).rstrip(b"=").decode()
+            for number in (numbers.x, numbers.y)
+        )
+        jwk = {"kty": "EC", "crv": "P-256", "x": x, "y": y}
+        for brought in ({"jwk": jwk}, {"jku": "https://evil.example.com/jwks.json"}):
+            assert_refused(client, sign({**forgery.header, **brought}, forgery.claims, key))
 
 
 class TestRequiredClaims:
@@ -184,12 +347,19 @@ class TestRequiredClaims:
         """S12: `nbf` and `iat` are checked."""
         assert_refused(client, forgery.token(**{name: int(time.time()) + 600}))
 
-    @pytest.mark.parametrize("token_type", ["refresh", "reset", "verify", "", None, 5])
+    @pytest.mark.parametrize("token_type", ["reset", "verify", "", None, 5, [], {}])
     def test_another_type_of_token_is_refused(
         self, client: Client, forgery: Forgery, token_type: object
     ) -> None:
         """S12: access, refresh and mail tokens cannot stand in for each other."""
         assert_refused(client, forgery.token(type=token_type), "wrong_credential_type")
+
+    def test_a_type_goes_with_its_audience(self, client: Client, forgery: Forgery) -> None:
+        """S12: neither claim alone makes another token of one."""
+        assert_refused(client, forgery.token(type="refresh"))
+        assert_refused(client, forgery.token(aud="ragauth/refresh"))
+        both = forgery.token(type="refresh", aud="ragauth/refresh")
+        assert_refused(client, both, "wrong_credential_type")
 
     def test_a_session_that_never_was_is_refused(self, client: Client, forgery: Forgery) -> None:
         sid = "ses_01h455vb4pex5vsknk084sn02q"
@@ -216,4 +386,5 @@ class TestExpiry:
     ) -> None:
         """S11: the signature comes first."""
         claims = {**forgery.claims, "exp": 1}
-        assert_refused(client, sign(forgery.header, claims, b"x" * 32))
+        key = ec.generate_private_key(ec.SECP256R1())
+        assert_refused(client, sign(forgery.header, claims, key))

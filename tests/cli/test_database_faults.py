@@ -12,6 +12,8 @@ _COMMANDS = [
     ("accounts", "suspend", "ada@example.com"),
     ("service-keys", "list"),
     ("service-keys", "create", "--name", "gateway", "--scope", "verify"),
+    ("signing-keys", "list"),
+    ("signing-keys", "rotate"),
     ("cleanup",),
 ]
 

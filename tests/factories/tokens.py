@@ -1,12 +1,18 @@
 """Tokens taken apart and put together by hand (RFC 7515), without the library under test."""
 
 import base64
-import hashlib
 import hmac
 import json
 from typing import Any
 
-from ragauth.security.passwords import derive_key
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from flask import Flask
+
+from ragauth.services.signing_keys import current_ring, private_key_of
+
+_HASHES = {256: hashes.SHA256(), 384: hashes.SHA384(), 521: hashes.SHA512()}
 
 
 def split_token(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -15,16 +21,37 @@ def split_token(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return _decoded(header), _decoded(claims)
 
 
-def signing_secret(secret_key: bytes) -> bytes:
-    """The installation's own signing secret: what an attacker does not have."""
-    return derive_key(secret_key, "ragauth token signature")
+def signing_key(app: Flask) -> ec.EllipticCurvePrivateKey:
+    """The installation's own signing key: what an attacker does not have."""
+    with app.app_context():
+        return private_key_of(list(current_ring().live().values())[-1])
 
 
-def sign(header: dict[str, Any], claims: Any, secret: bytes, *, digest: str = "sha256") -> str:
+def sign(header: dict[str, Any], claims: Any, key: ec.EllipticCurvePrivateKey) -> str:
+    """A token with a valid ECDSA signature, whatever its header says."""
+    return sign_bytes(header, json.dumps(claims).encode(), key)
+
+
+def sign_bytes(header: dict[str, Any], payload: bytes, key: ec.EllipticCurvePrivateKey) -> str:
+    signed = f"{_encoded(header)}.{_base64url(payload)}"
+    bits = key.curve.key_size
+    numbers = decode_dss_signature(key.sign(signed.encode(), ec.ECDSA(_HASHES[bits])))
+    signature = b"".join(number.to_bytes((bits + 7) // 8) for number in numbers)
+    return f"{signed}.{_base64url(signature)}"
+
+
+def sign_hmac(header: dict[str, Any], claims: Any, secret: bytes, *, digest: str = "sha256") -> str:
     """A token with a valid HMAC, whatever its header says."""
     signed = f"{_encoded(header)}.{_encoded(claims)}"
-    signature = hmac.digest(secret, signed.encode(), getattr(hashlib, digest))
-    return f"{signed}.{_base64url(signature)}"
+    return f"{signed}.{_base64url(hmac.digest(secret, signed.encode(), digest))}"
+
+
+def with_signature(token: str, signature: bytes) -> str:
+    return f"{token.rpartition('.')[0]}.{_base64url(signature)}"
+
+
+def signature_of(token: str) -> bytes:
+    return _from_base64url(token.rpartition(".")[2])
 
 
 def unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
@@ -40,5 +67,9 @@ def _base64url(value: bytes) -> str:
 
 
 def _decoded(part: str) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    value: dict[str, Any] = json.loads(_from_base64url(part))
     return value
+
+
+def _from_base64url(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))

@@ -1,0 +1,27 @@
+"""What others look for at a place that is known beforehand (RFC 8615)."""
+
+from flask import Blueprint, Response, request
+
+from ragauth import transaction
+from ragauth.services import signing_keys
+from ragauth.web.envelope import JSON_TYPE, encode_json
+from ragauth.web.guards import public
+
+wellknown = Blueprint("wellknown", __name__)
+
+
+@wellknown.get("/.well-known/jwks.json")
+def jwks() -> Response:
+    """The keys that access tokens can be verified with: a bare key set (RFC 7517, section 5)."""
+    with transaction.unit_of_work():
+        body = encode_json({"keys": signing_keys.publish()})
+    response = Response(body, content_type=JSON_TYPE)
+    response.cache_control.public = True
+    response.cache_control.max_age = signing_keys.PUBLISHED_SECONDS
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+# Verifiers read what RFC 7517 says, so there is no envelope and no @endpoint.
+jwks.guard = public  # type: ignore[attr-defined]

@@ -1,0 +1,97 @@
+"""Operators' commands for the keys that tokens are signed with."""
+
+import click
+from flask.cli import AppGroup
+
+from ragauth.cli.output import as_json_option, command_transaction, print_record, print_rows
+from ragauth.clock import format_time
+from ragauth.services import signing_key_rotation as service
+from ragauth.services.signing_key_rotation import (
+    MIN_SIGN_AFTER_SECONDS,
+    SIGN_AFTER_SECONDS,
+    KeyState,
+    State,
+)
+
+signing_keys = AppGroup("signing-keys", help="Rotate, list, retire and re-seal signing keys.")
+
+_COLUMNS = (
+    "kid",
+    "state",
+    "created_at",
+    "signs_from",
+    "verifies_until",
+    "retired_at",
+    "sealed_with",
+)
+
+
+@signing_keys.command("rotate")
+@click.option(
+    "--sign-after",
+    "sign_after_seconds",
+    default=SIGN_AFTER_SECONDS,
+    show_default=True,
+    type=click.IntRange(MIN_SIGN_AFTER_SECONDS, 30 * 86_400),
+    help="Seconds until it signs. Verifiers that remember the key set for longer, and do not look"
+    " for a kid that they miss, refuse its tokens meanwhile.",
+)
+@as_json_option
+def rotate(sign_after_seconds: int, as_json: bool) -> None:
+    """Publish a new key at once and sign with it later; nobody is logged out."""
+    with command_transaction():
+        record = _describe(service.rotate(sign_after_seconds=sign_after_seconds))
+    print_record(record, as_json=as_json)
+
+
+@signing_keys.command("list")
+@click.option("--include-retired", is_flag=True)
+@as_json_option
+def list_(include_retired: bool, as_json: bool) -> None:
+    """List the keys, the eldest first."""
+    with command_transaction():
+        rows = [
+            _describe(key)
+            for key in service.list_keys()
+            if include_retired or key.state is not State.RETIRED
+        ]
+    print_rows(rows, _COLUMNS, as_json=as_json)
+
+
+# A kid may begin with a hyphen.
+@signing_keys.command("retire", context_settings={"ignore_unknown_options": True})
+@click.argument("kid")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Even if its tokens are good yet: whoever holds one must log in again.",
+)
+def retire(kid: str, force: bool) -> None:
+    """Refuse whatever a key signed; every worker does so within a second."""
+    with command_transaction():
+        service.retire(kid=kid, force=force)
+    click.echo("retired")
+
+
+@signing_keys.command("reseal")
+@as_json_option
+def reseal(as_json: bool) -> None:
+    """Seal with RAGAUTH_SECRET_KEY the private keys that one of RAGAUTH_OLD_SECRET_KEYS sealed."""
+    with command_transaction():
+        resealed, unreadable = service.reseal()
+    print_record({"resealed": resealed, "unreadable": unreadable}, as_json=as_json)
+
+
+def _describe(key: KeyState) -> dict[str, object]:
+    moments = {
+        "created_at": key.row.created_at,
+        "signs_from": key.row.signs_from,
+        "verifies_until": key.verifies_until,
+        "retired_at": key.row.retired_at,
+    }
+    return {
+        "kid": key.row.kid,
+        "state": key.state.value,
+        **{name: moment and format_time(moment) for name, moment in moments.items()},
+        "sealed_with": key.sealed and key.sealed.value,
+    }
