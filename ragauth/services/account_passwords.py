@@ -7,7 +7,7 @@ from ragauth.errors import Conflict, CredentialRevoked, InvalidRequest, WrongPas
 from ragauth.models import Account
 from ragauth.models import accounts as rows
 from ragauth.security.passwords import find_weakness
-from ragauth.services import audit, confirmations, mail, passwords, sessions
+from ragauth.services import audit, confirmations, mail, passwords, sessions, throttles
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
 from ragauth.services.mail import MailTemplate
@@ -24,14 +24,17 @@ def stored_password(account: Account | None) -> StoredPassword | None:
 
 
 def confirm_password(*, account_id: uuid.UUID, password: str) -> StoredPassword:
-    """Check the password of a caller whose session holds; raises WrongPassword.
+    """Check the password of a caller whose session holds.
+
+    Raises WrongPassword, RateLimitExceeded after too many of them.
 
     Before the transaction begins, for it takes long: what follows locks the account.
     """
     with transaction.read_only():
         stored = stored_password(rows.find_account(account_id))
-    if not passwords.verify_password(password, stored) or stored is None:
-        raise WrongPassword
+    with throttles.password_confirmations(account_id).failures():
+        if not passwords.verify_password(password, stored) or stored is None:
+            raise WrongPassword
     return stored
 
 
@@ -77,3 +80,4 @@ def replace_password(account: Account, stored: StoredPassword) -> None:
     account.password_hash, account.password_scheme = stored.hash, stored.scheme
     confirmations.withdraw_tokens(account_id=account.id, purposes=_ENDS_WITH_IT)
     mail.withdraw_mail(account_id=account.id, templates=[MailTemplate.RESET_PASSWORD])
+    transaction.when_committed(lambda: throttles.clear_login_failures(account))

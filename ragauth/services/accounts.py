@@ -33,6 +33,7 @@ from ragauth.services import (
     passwords,
     plans,
     sessions,
+    throttles,
 )
 from ragauth.services.access_tokens import TokenPair
 from ragauth.services.account_passwords import confirm_password, stored_password
@@ -86,7 +87,8 @@ def create_account(
     weakness = password_rules.find_weakness(password, [email, username, name])
     if weakness is not None:
         raise InvalidRequest([{"path": ["password"], "message": weakness}])
-    stored = passwords.hash_password(password)
+    with throttles.signups_of_address(client).attempts():
+        stored = passwords.hash_password(password)
     account = Account(
         id=new_uuid(),
         email=email,
@@ -111,20 +113,17 @@ def log_in(
 ) -> LoggedIn:
     """A new session.
 
-    Raises InvalidLogin, alike in body and time for an unknown account and a wrong password, or
-    AccountSuspended once the password was right.
+    Raises InvalidLogin, alike in body and time for an unknown account and a wrong password,
+    RateLimitExceeded after too many of them, or AccountSuspended once the password was right.
     """
-    with transaction.read_only():
-        account = _find_by_login(email, username)
-    if not passwords.verify_password(password, stored_password(account)) or account is None:
-        # An unknown account costs the same write as a wrong password does.
-        audit.record(
-            EventName.LOGIN_FAILED, account_id=account.id if account else None, client=client
-        )
-        raise InvalidLogin
+    account = _check_password(email, username, password, client)
     stored = stored_password(account)
     renewed = passwords.renew_password(password, stored) if stored else None
     current = rows.lock_account(account.id)
+    if current is not None and current.password_hash != account.password_hash:
+        # Another login has just hashed it anew, or it was changed: only a further look can tell.
+        account, renewed = _check_password(email, username, password, client), None
+        current = rows.lock_account(account.id)
     if current is None or current.password_hash != account.password_hash:
         raise InvalidLogin
     if renewed is not None:
@@ -136,14 +135,37 @@ def log_in(
     return LoggedIn(account=current, tokens=tokens)
 
 
-def _find_by_login(email: str | None, username: str | None) -> Account | None:
+def _check_password(
+    email: str | None, username: str | None, password: str, client: Client
+) -> Account:
+    """The account whose password it is, as it was before the hash; raises InvalidLogin."""
+    with throttles.failed_logins_of_address(client).failures():
+        with transaction.read_only():
+            login, account = _find_by_login(email, username)
+            account_id = account.id if account else None
+            is_familiar = throttles.is_familiar(account_id, client)
+        with throttles.login_attempt(
+            login=login, account_id=account_id, is_familiar=is_familiar, client=client
+        ) as may_pass:
+            stored = stored_password(account) if may_pass else None
+            if not passwords.verify_password(password, stored) or account is None:
+                # An unknown account costs the same write as a wrong password does.
+                audit.record(EventName.LOGIN_FAILED, account_id=account_id, client=client)
+                raise InvalidLogin
+    return account
+
+
+def _find_by_login(email: str | None, username: str | None) -> tuple[str, Account | None]:
+    """The name in its canonical form, and whose it is."""
     if username is not None:
-        return rows.find_by_username(canonical_username(username))
+        login = canonical_username(username)
+        return login, rows.find_by_username(login)
     try:
-        return rows.find_by_email(canonical_email(email or ""))
+        login = canonical_email(email or "")
     except ValueError:
         # Not an address, so nobody's; the answer is that of an unknown account.
-        return None
+        return email or "", None
+    return login, rows.find_by_email(login)
 
 
 def change_profile(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client) -> Account:

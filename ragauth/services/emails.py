@@ -10,7 +10,7 @@ from ragauth.models import accounts as rows
 from ragauth.models.accounts import SUSPENDED
 from ragauth.models.base import flush
 from ragauth.security.emails import canonical_email
-from ragauth.services import account_passwords, audit, confirmations, mail
+from ragauth.services import account_passwords, audit, confirmations, mail, throttles
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
 from ragauth.services.mail import MailTemplate
@@ -28,7 +28,11 @@ def send_verification(account: Account) -> None:
 
 
 def resend_verification(*, account_id: uuid.UUID) -> None:
-    """Once more; nothing for an address that is confirmed. Earlier tokens stay good."""
+    """Once more; nothing for an address that is confirmed. Earlier tokens stay good.
+
+    Raises RateLimitExceeded.
+    """
+    throttles.mails_of_account(account_id).take()
     account = rows.lock_account(account_id)
     if account is None:
         raise CredentialRevoked
@@ -37,12 +41,14 @@ def resend_verification(*, account_id: uuid.UUID) -> None:
 
 
 def request_change(*, account_id: uuid.UUID, new_email: str, password: str, client: Client) -> None:
-    """Ask the new address whether it is the account's; the old one is told. Raises WrongPassword.
+    """Ask the new address whether it is the account's; the old one is told.
 
     Whether another account has the new address is not looked up: the caller would learn who has
     one. Its owner gets the mail all the same, and the answer on confirming is EmailTaken.
+    Raises WrongPassword, RateLimitExceeded.
     """
     account_passwords.confirm_password(account_id=account_id, password=password)
+    throttles.mails_of_account(account_id).take()
     account = rows.lock_account(account_id)
     if account is None:
         raise CredentialRevoked

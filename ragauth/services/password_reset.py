@@ -8,7 +8,7 @@ from ragauth.models import Account, Confirmation
 from ragauth.models import accounts as rows
 from ragauth.models.accounts import ACTIVE, SUSPENDED
 from ragauth.security.emails import canonical_email
-from ragauth.services import account_passwords, audit, confirmations, mail, passwords, sessions
+from ragauth.services import account_passwords, audit, confirmations, mail, passwords, sessions, throttles
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
 from ragauth.services.mail import Letter, MailTemplate
@@ -21,8 +21,12 @@ def request_reset(*, email: str, client: Client) -> None:
     """Put the question aside; the sender of mail answers it.
 
     Whether an account has the address is not even looked up here, so that neither the answer
-    nor its time can tell.
+    nor its time can tell. Past its throttle an address gets no mail, and the caller the same
+    answer; only a client's address that asks too often gets RateLimitExceeded.
     """
+    throttles.forgotten_of_address(client).take()
+    if not throttles.forgotten_of_email(canonical_email(email)).has_room():
+        return
     values = {"ip": client.ip or "", "user_agent": client.user_agent or ""}
     mail.add_letter(mail.RESET_REQUEST, None, Letter(email, values), TOKEN_LIFETIME)
 
