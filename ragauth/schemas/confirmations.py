@@ -1,10 +1,11 @@
 """Passwords that are changed, forgotten and set anew; tokens that came by mail."""
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, ValidationError, fields
 
 from ragauth.schemas.account_fields import Email, NewPassword, PresentedPassword
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import Text
+from ragauth.security.passwords import find_weakness
 
 
 class MailToken(Text):
@@ -12,6 +13,13 @@ class MailToken(Text):
 
     def __init__(self) -> None:
         super().__init__(maximum=8192, trimmed=True, required=True)
+
+
+def _is_not_well_known(password: str) -> None:
+    """Here and not in the service alone, so that it is told beside the other faults."""
+    weakness = find_weakness(password, [])
+    if weakness is not None:
+        raise ValidationError(weakness)
 
 
 class AcceptedSchema(Schema):
@@ -22,7 +30,7 @@ class AcceptedSchema(Schema):
 
 class PasswordChangeSchema(RequestSchema):
     current_password = PresentedPassword(required=True)
-    new_password = NewPassword(required=True)
+    new_password = NewPassword(required=True, validate=_is_not_well_known)
 
 
 class PasswordForgottenSchema(RequestSchema):
@@ -31,7 +39,7 @@ class PasswordForgottenSchema(RequestSchema):
 
 class PasswordResetSchema(RequestSchema):
     token = MailToken()
-    new_password = NewPassword(required=True)
+    new_password = NewPassword(required=True, validate=_is_not_well_known)
 
 
 class EmailTokenSchema(RequestSchema):

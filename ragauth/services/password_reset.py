@@ -8,7 +8,15 @@ from ragauth.models import Account, Confirmation
 from ragauth.models import accounts as rows
 from ragauth.models.accounts import ACTIVE, SUSPENDED
 from ragauth.security.emails import canonical_email
-from ragauth.services import account_passwords, audit, confirmations, mail, passwords, sessions, throttles
+from ragauth.services import (
+    account_passwords,
+    audit,
+    confirmations,
+    mail,
+    passwords,
+    sessions,
+    throttles,
+)
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
 from ragauth.services.mail import Letter, MailTemplate

@@ -54,7 +54,7 @@ ROUTES = [
         "POST",
         f"{_AUTH}/password/change",
         "token",
-        {"current_password": PASSWORD, "new_password": "another horse"},
+        {"current_password": PASSWORD, "new_password": PASSWORD},
     ),
     Route("POST", f"{_AUTH}/password/forgot", None, {"email": "ada@example.com"}),
     Route(
