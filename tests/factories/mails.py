@@ -33,7 +33,7 @@ class Mail:
 
 
 def read_mail(content: bytes) -> Mail:
-    message = email.message_from_bytes(content, policy=email.policy.SMTPUTF8)
+    message = email.message_from_string(content.decode(), policy=email.policy.SMTPUTF8)
     assert message.defects == []
     text, html = message.get_body(("plain",)), message.get_body(("html",))
     assert text is not None
