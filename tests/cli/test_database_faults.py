@@ -13,6 +13,7 @@ _COMMANDS = [
     ("service-keys", "list"),
     ("service-keys", "create", "--name", "gateway", "--scope", "verify"),
     ("cleanup",),
+    ("mail", "send"),
 ]
 
 
