@@ -9,7 +9,7 @@ from flask.cli import with_appcontext
 from ragauth import clock
 from ragauth.cli.output import as_json_option, command_transaction, print_record
 from ragauth.extensions import settings
-from ragauth.services import event_history, sessions, signing_key_rotation
+from ragauth.services import confirmations, event_history, sessions, signing_key_rotation
 
 _BATCH = 1_000
 
@@ -27,9 +27,9 @@ _BATCH = 1_000
 def cleanup(keep_days: int, as_json: bool) -> None:
     """Delete what nobody needs any more, in batches that never hold the database for long.
 
-    Dead sessions, events of no account and retired signing keys go after --keep-days, every other
-    event after RAGAUTH_EVENT_DAYS. Signing keys whose last token has ended are retired. Run it
-    once a day.
+    Dead sessions, expired mail tokens, events of no account and retired signing keys go after
+    --keep-days, every other event after RAGAUTH_EVENT_DAYS. Signing keys whose last token has
+    ended are retired. Run it once a day.
     """
     before = clock.now() - timedelta(days=keep_days)
     events_before = clock.now() - timedelta(days=settings().event_days)
@@ -40,6 +40,7 @@ def cleanup(keep_days: int, as_json: bool) -> None:
     print_record(
         {
             "deleted_sessions": _delete_all(sessions.delete_dead_sessions, before),
+            "deleted_confirmations": _delete_all(confirmations.delete_expired_tokens, before),
             "deleted_events": deleted_events,
             "retired_signing_keys": retired_signing_keys,
             "deleted_signing_keys": _delete_all(signing_key_rotation.delete_retired, before),

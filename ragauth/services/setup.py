@@ -1,5 +1,7 @@
 """What one application needs at hand: its plans, its counters, its key checker."""
 
+import threading
+
 from flask import Flask
 
 from ragauth.config import Settings
@@ -26,6 +28,7 @@ def init_services(app: Flask, settings: Settings) -> None:
         reads = PreparedReads(db.engine)
     limits = Limits(counters, plans, UsageLookup(reads).month_units)
     app.extensions["ragauth_plans"] = plans
+    app.extensions["ragauth_mail_is_queued"] = threading.Event()
     app.extensions["ragauth_limits"] = limits
     app.extensions["ragauth_reads"] = reads
     app.extensions["ragauth_session_lookup"] = SessionLookup(reads)

@@ -4,6 +4,7 @@ import sys
 from datetime import datetime, timedelta
 
 import pytest
+import time_machine
 from flask import Flask
 from sqlalchemy import select, update
 
@@ -13,6 +14,7 @@ from ragauth.models import Session
 from ragauth.security.identifiers import SESSION, decode_id
 from tests.cli.conftest import Commands
 from tests.clients import Client, Member, ok
+from tests.factories.mails import receive_mail
 
 
 def _session_id(member: Member) -> str:
@@ -74,3 +76,17 @@ class TestSessions:
 
     def test_a_number_of_days_below_zero_is_refused(self, commands: Commands) -> None:
         assert "--keep-days" in commands.misuse("cleanup", "--keep-days", "-1")
+
+
+class TestConfirmations:
+    def test_tokens_expired_for_longer_than_is_kept_are_deleted(
+        self, app: Flask, commands: Commands, client: Client
+    ) -> None:
+        client.sign_up()
+        with time_machine.travel(clock.now() + timedelta(days=31, hours=1), tick=False):
+            member = client.sign_up()
+            report = commands.succeed("cleanup", "--json").json
+        assert report["deleted_confirmations"] == 1
+        with time_machine.travel(clock.now() + timedelta(days=31, hours=1), tick=False):
+            token = next(mail.token for mail in receive_mail(app) if mail.to == member.email)
+            ok(client.post("/api/auth/email/verify", {"token": token}), 204)

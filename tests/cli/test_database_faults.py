@@ -15,6 +15,7 @@ _COMMANDS = [
     ("signing-keys", "list"),
     ("signing-keys", "rotate"),
     ("cleanup",),
+    ("mail", "send"),
 ]
 
 

@@ -1,0 +1,103 @@
+"""The background sender: at once after a commit, again and again, until it is told to stop."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from flask import Flask
+
+from ragauth.services import mail_transport
+from ragauth.web import mail_sender
+from ragauth.web.mail_sender import MailSender
+from tests.clients import Client
+from tests.servers.smtp import SmtpServer, start_smtp
+
+_PATIENCE_SECONDS = 20
+MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture
+def smtp(tmp_path: Path) -> Iterator[SmtpServer]:
+    with start_smtp(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def mailing(make_app: MakeApp, smtp: SmtpServer) -> Flask:
+    return make_app(mail_url=smtp.url)
+
+
+@contextmanager
+def running(app: Flask) -> Iterator[MailSender]:
+    """A sender as a serving process has it; its thread ends with the block."""
+    sender = MailSender(app)
+    thread = Thread(target=sender.run)
+    thread.start()
+    try:
+        yield sender
+    finally:
+        sender.stop()
+        thread.join(_PATIENCE_SECONDS)
+        assert not thread.is_alive()
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_a_commit_wakes_it_and_it_stops_at_once(
+    mailing: Flask, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S35: without a wait for the interval, either way."""
+    monkeypatch.setattr(mail_sender, "INTERVAL_SECONDS", 3600)
+    with running(mailing):
+        for number in range(1, 4):
+            Client(mailing).sign_up()
+            wait_until(lambda expected=number: len(smtp.deliveries) == expected)
+
+
+def test_mail_that_another_process_queued_is_sent_in_its_turn(
+    make_app: MakeApp, mailing: Flask, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail_sender, "INTERVAL_SECONDS", 0.05)
+    with running(mailing):
+        Client(make_app()).sign_up()
+        wait_until(lambda: len(smtp.deliveries) == 1)
+
+
+def test_a_fault_does_not_end_it(
+    mailing: Flask, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail_sender, "INTERVAL_SECONDS", 0.05)
+    faults = []
+
+    def fail(*_arguments: object) -> None:
+        faults.append(1)
+        raise ZeroDivisionError
+
+    with running(mailing):
+        with monkeypatch.context() as faulty:
+            faulty.setattr(mail_transport.SmtpServer, "deliver", fail)
+            Client(mailing).sign_up()
+            wait_until(lambda: bool(faults))
+        Client(mailing).sign_up()
+        wait_until(lambda: len(smtp.deliveries) == 1)
+
+
+def test_a_mail_on_its_way_gets_a_moment_to_arrive(mailing: Flask, smtp: SmtpServer) -> None:
+    """S35: what has begun is finished; what has not is left to another process."""
+    smtp.seconds_to_think = 0.3
+    with running(mailing) as sender:
+        for _ in range(3):
+            Client(mailing).sign_up()
+        wait_until(lambda: smtp.connections == 1)
+        sender.stop()
+        arrived = len(smtp.deliveries)
+    assert 1 <= arrived <= 2
+    assert len(smtp.deliveries) == arrived
