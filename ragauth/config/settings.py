@@ -21,9 +21,6 @@ from ragauth.config.values import (
 
 MAX_BODY_BYTES = 64 * 1024
 
-_LOGIN_FAILURES_PER_ACCOUNT = 10
-_LOGIN_FAILURES_PER_ADDRESS = 50
-_SIGNUPS_PER_ADDRESS = 60
 _THIRTY_DAYS = 2_592_000
 
 
@@ -66,12 +63,6 @@ class Settings:
         asked_for = {
             "RAGAUTH_MAIL_URL": self.mail_url is not None,
             "RAGAUTH_REFRESH_COOKIE": self.refresh_cookie,
-            "RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT": self.login_failures_per_account
-            not in (0, _LOGIN_FAILURES_PER_ACCOUNT),
-            "RAGAUTH_LOGIN_FAILURES_PER_ADDRESS": self.login_failures_per_address
-            not in (0, _LOGIN_FAILURES_PER_ADDRESS),
-            "RAGAUTH_SIGNUPS_PER_ADDRESS": self.signups_per_address
-            not in (0, _SIGNUPS_PER_ADDRESS),
         }
         return [name for name, is_asked_for in asked_for.items() if is_asked_for]
 
@@ -93,13 +84,9 @@ def read_settings() -> Settings:
         bcrypt_cost = env.int("BCRYPT_COST", 12, validate=validate.Range(10, 15))
         access_token_seconds = env.int("ACCESS_TOKEN_SECONDS", 3600, validate=SECONDS)
         refresh_token_seconds = env.int("REFRESH_TOKEN_SECONDS", 604800, validate=SECONDS)
-        login_failures_per_account = env.int(
-            "LOGIN_FAILURES_PER_ACCOUNT", _LOGIN_FAILURES_PER_ACCOUNT, validate=COUNT
-        )
-        login_failures_per_address = env.int(
-            "LOGIN_FAILURES_PER_ADDRESS", _LOGIN_FAILURES_PER_ADDRESS, validate=COUNT
-        )
-        signups_per_address = env.int("SIGNUPS_PER_ADDRESS", _SIGNUPS_PER_ADDRESS, validate=COUNT)
+        login_failures_per_account = env.int("LOGIN_FAILURES_PER_ACCOUNT", 10, validate=COUNT)
+        login_failures_per_address = env.int("LOGIN_FAILURES_PER_ADDRESS", 50, validate=COUNT)
+        signups_per_address = env.int("SIGNUPS_PER_ADDRESS", 60, validate=COUNT)
         require_https = env.bool("REQUIRE_HTTPS", None)
         trusted_proxies = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(0, 10))
         cors_origins: list[str] = env.list("CORS_ORIGINS", [], validate=each_is_an_origin)

@@ -96,7 +96,10 @@ class Counters(Protocol):
         """Read without counting; None where the month is not known here."""
 
     def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
-        """Add to a window that starts at its first hit and lasts `window_ms`."""
+        """Add to a window that starts at its first hit and lasts `window_ms`.
+
+        Only here an amount may be negative: it gives back what was added; none falls below 0.
+        """
 
     def read_window(self, bucket: bytes, window_ms: int, now_ms: int) -> Window:
         """Read a window without adding to it; an untouched one would end `window_ms` from now."""

@@ -173,7 +173,7 @@ class LmdbCounters:
 
         def count(txn: Txn) -> Window:
             window = read_window(txn.get(name), window_ms, now_ms)
-            window = Window(window.count + amount, window.resets_at_ms)
+            window = Window(max(0, window.count + amount), window.resets_at_ms)
             txn.put(name, WINDOW.pack(window.resets_at_ms, window.count))
             return window
 

@@ -118,8 +118,8 @@ local left = ends - now
 if left <= 0 or left > tonumber(ARGV[5]) then
   ends, count = now + length, 0
 end
-count = count + amount
-if amount > 0 then
+count = math.max(count + amount, 0)
+if amount ~= 0 then
   redis.call('HSET', name, 'ends', string.format('%d', ends), 'count', string.format('%d', count))
   redis.call('PEXPIRE', name, math.max(ARGV[5], 1))
 end

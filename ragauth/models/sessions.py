@@ -1,6 +1,7 @@
 """Sessions: one for each login, with the generation of its refresh token."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,9 @@ from ragauth.database import Base
 from ragauth.extensions import db
 from ragauth.models.accounts import Account
 from ragauth.models.base import Page, count_changed, paginate
+
+# How many logins are looked through: a script that logs in all day does not slow its own down.
+_LATEST = 100
 
 
 class Session(Base):
@@ -57,6 +61,16 @@ def list_live(
     account_id: uuid.UUID, *, now: datetime, limit: int, cursor: uuid.UUID | None
 ) -> Page[Session]:
     return paginate(_live(account_id, now), Session.id, limit=limit, cursor=cursor)
+
+
+def latest_addresses(account_id: uuid.UUID, *, since: uuid.UUID) -> Sequence[str | None]:
+    """Where the account's latest sessions were opened, dead ones too; those after an id."""
+    return db.session.scalars(
+        select(Session.ip)
+        .where(Session.account_id == account_id, Session.id >= since)
+        .order_by(Session.id.desc())
+        .limit(_LATEST)
+    ).all()
 
 
 def _live(account_id: uuid.UUID, now: datetime) -> Select[Session]:

@@ -6,6 +6,7 @@ Sources: RFC 9562 sections 5.7 and 6.2 (method 3), the TypeID specification 0.3.
 import base64
 import secrets
 import uuid
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from ragauth import clock
@@ -21,6 +22,7 @@ _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _TO_CROCKFORD = str.maketrans(_BASE32HEX, _CROCKFORD)
 _TO_BASE32HEX = str.maketrans(_CROCKFORD, _BASE32HEX)
 _SUFFIX_LENGTH = 26
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def new_uuid() -> uuid.UUID:
@@ -28,6 +30,12 @@ def new_uuid() -> uuid.UUID:
     milliseconds, rest = divmod(clock.now_ns(), 1_000_000)
     value = milliseconds << 80 | 0x7 << 76 | (rest * 4096 // 1_000_000) << 64
     return uuid.UUID(int=value | 0b10 << 62 | secrets.randbits(62))
+
+
+def first_uuid_at(moment: datetime) -> uuid.UUID:
+    """The smallest UUIDv7 of a moment: what is older has a smaller one (to a millisecond)."""
+    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
+    return uuid.UUID(int=max(0, milliseconds) << 80 | 0x7 << 76 | 0b10 << 62)
 
 
 def encode_id(kind: str, identifier: uuid.UUID) -> str:

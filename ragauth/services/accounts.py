@@ -25,7 +25,7 @@ from ragauth.models.base import flush
 from ragauth.security import passwords as password_rules
 from ragauth.security.emails import canonical_email, canonical_username
 from ragauth.security.identifiers import new_uuid
-from ragauth.services import api_keys, audit, passwords, plans, sessions
+from ragauth.services import api_keys, audit, passwords, plans, sessions, throttles
 from ragauth.services.access_tokens import TokenPair
 from ragauth.services.audit import Client, EventName
 from ragauth.services.passwords import StoredPassword
@@ -77,7 +77,8 @@ def create_account(
     weakness = password_rules.find_weakness(password, [email, username, name])
     if weakness is not None:
         raise InvalidRequest([{"path": ["password"], "message": weakness}])
-    stored = passwords.hash_password(password)
+    with throttles.signups_of_address(client).attempts():
+        stored = passwords.hash_password(password)
     account = Account(
         id=new_uuid(),
         email=email,
@@ -102,17 +103,10 @@ def log_in(
 ) -> LoggedIn:
     """A new session.
 
-    Raises InvalidLogin, alike in body and time for an unknown account and a wrong password, or
-    AccountSuspended once the password was right.
+    Raises InvalidLogin, alike in body and time for an unknown account and a wrong password,
+    RateLimitExceeded after too many of them, or AccountSuspended once the password was right.
     """
-    with transaction.read_only():
-        account = _find_by_login(email, username)
-    if not passwords.verify_password(password, _stored_password(account)) or account is None:
-        # An unknown account costs the same write as a wrong password does.
-        audit.record(
-            EventName.LOGIN_FAILED, account_id=account.id if account else None, client=client
-        )
-        raise InvalidLogin
+    account = _check_password(email, username, password, client)
     stored = _stored_password(account)
     renewed = passwords.renew_password(password, stored) if stored else None
     current = rows.lock_account(account.id)
@@ -127,14 +121,37 @@ def log_in(
     return LoggedIn(account=current, tokens=tokens)
 
 
-def _find_by_login(email: str | None, username: str | None) -> Account | None:
+def _check_password(
+    email: str | None, username: str | None, password: str, client: Client
+) -> Account:
+    """The account whose password it is, as it was before the hash; raises InvalidLogin."""
+    with throttles.failed_logins_of_address(client).failures():
+        with transaction.read_only():
+            login, account = _find_by_login(email, username)
+            account_id = account.id if account else None
+            is_familiar = throttles.is_familiar(account_id, client)
+        with throttles.login_attempt(
+            login=login, account_id=account_id, is_familiar=is_familiar, client=client
+        ) as may_pass:
+            stored = _stored_password(account) if may_pass else None
+            if not passwords.verify_password(password, stored) or account is None:
+                # An unknown account costs the same write as a wrong password does.
+                audit.record(EventName.LOGIN_FAILED, account_id=account_id, client=client)
+                raise InvalidLogin
+    return account
+
+
+def _find_by_login(email: str | None, username: str | None) -> tuple[str, Account | None]:
+    """The name in its canonical form, and whose it is."""
     if username is not None:
-        return rows.find_by_username(canonical_username(username))
+        login = canonical_username(username)
+        return login, rows.find_by_username(login)
     try:
-        return rows.find_by_email(canonical_email(email or ""))
+        login = canonical_email(email or "")
     except ValueError:
         # Not an address, so nobody's; the answer is that of an unknown account.
-        return None
+        return email or "", None
+    return login, rows.find_by_email(login)
 
 
 def _stored_password(account: Account | None) -> StoredPassword | None:
@@ -173,8 +190,9 @@ def delete_account(*, account_id: uuid.UUID, password: str, client: Client) -> N
     """
     with transaction.read_only():
         account = rows.find_account(account_id)
-    if not passwords.verify_password(password, _stored_password(account)):
-        raise WrongPassword
+    with throttles.password_confirmations(account_id).failures():
+        if not passwords.verify_password(password, _stored_password(account)):
+            raise WrongPassword
     account = rows.lock_account(account_id)
     if account is None:
         raise CredentialRevoked

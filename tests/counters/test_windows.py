@@ -28,6 +28,14 @@ class TestWindows:
         over = NOW + FIVE_MINUTES
         assert counters.read_window(b"login", FIVE_MINUTES, over).count == 0
 
+    def test_what_was_added_can_be_given_back_but_never_more(self, counters: Counters) -> None:
+        ends = NOW + FIVE_MINUTES
+        counters.hit(b"login", FIVE_MINUTES, NOW, 2)
+        assert counters.hit(b"login", FIVE_MINUTES, NOW + 7, -1) == Window(1, ends)
+        assert counters.read_window(b"login", FIVE_MINUTES, NOW + 8) == Window(1, ends)
+        assert counters.hit(b"login", FIVE_MINUTES, NOW + 9, -5) == Window(0, ends)
+        assert counters.hit(b"login", FIVE_MINUTES, NOW + 9) == Window(1, ends)
+
     def test_clearing_forgets_one_window(self, counters: Counters) -> None:
         counters.hit(b"one", 1_000, NOW)
         counters.hit(b"two", 1_000, NOW)

@@ -240,9 +240,6 @@ class TestWithoutEffect:
         [
             ("RAGAUTH_MAIL_URL", "smtp://mail:25"),
             ("RAGAUTH_REFRESH_COOKIE", "true"),
-            ("RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT", "3"),
-            ("RAGAUTH_LOGIN_FAILURES_PER_ADDRESS", "3"),
-            ("RAGAUTH_SIGNUPS_PER_ADDRESS", "3"),
         ],
     )
     def test_a_setting_of_what_is_not_there_is_named(

@@ -1,0 +1,179 @@
+"""Throttles: how often something may fail, or be asked for, by one address or at one account."""
+
+import ipaddress
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+
+from ragauth import clock
+from ragauth.errors import RateLimitExceeded
+from ragauth.extensions import settings
+from ragauth.models import Account
+from ragauth.models import sessions as session_rows
+from ragauth.security.identifiers import first_uuid_at
+from ragauth.services.audit import Client
+from ragauth.services.throttling import Throttle
+
+_FIVE_MINUTES = 300
+_HOUR = 3600
+
+_FORGOTTEN_PER_EMAIL = 5
+_MAILS_PER_ACCOUNT = 5
+_SECOND_FACTOR_FAILURES = 5
+# An address is the account's own for as long as a login there is remembered at all.
+_FAMILIAR_FOR = timedelta(days=30)
+_NOBODY = uuid.UUID(int=0)
+
+
+@contextmanager
+def login_attempt(
+    *, login: str, account_id: uuid.UUID | None, is_familiar: bool, client: Client
+) -> Iterator[bool]:
+    """Count a failed login; the block must raise AuthenticationFailed if it is given False.
+
+    Strangers fail together, so a flood of them shuts strangers out; who comes from an address at
+    which the account logged in before (`is_familiar`) has failures of his own there. What a
+    stranger is told depends on the name that he presented alone: if the account's other name
+    shared its window openly, its refusal would tell that both names are one account's. So
+    the account's own window shuts in silence: the block gets False, and answers as for a wrong
+    password in the same time.
+    """
+    if account_id is not None and is_familiar:
+        at_home = _account_failures(f"account {account_id} at {_network(client)}")
+        with at_home.failures():
+            yield True
+        at_home.clear()
+        return
+    with ExitStack() as counted:
+        counted.enter_context(_account_failures(f"name {login}").failures())
+        # An unknown account costs the same steps.
+        try:
+            counted.enter_context(_account_failures(f"account {account_id or login}").failures())
+        except RateLimitExceeded:
+            may_pass = False
+        else:
+            may_pass = True
+        yield may_pass
+
+
+def is_familiar(account_id: uuid.UUID | None, client: Client) -> bool:
+    """Whether the account has lately logged in where the client is; one query, for None too.
+
+    An IPv6 address stands for its /64.
+    """
+    addresses = session_rows.latest_addresses(
+        account_id or _NOBODY, since=first_uuid_at(clock.now() - _FAMILIAR_FOR)
+    )
+    network = _network(client)
+    return network is not None and any(
+        _network_of(address) == network for address in addresses if address is not None
+    )
+
+
+def clear_login_failures(account: Account) -> None:
+    """Let strangers try again: the account has a new password, whatever they guessed of the old."""
+    _account_failures(f"account {account.id}").clear()
+    for login in (account.email_canonical, account.username_canonical):
+        if login is not None:
+            _account_failures(f"name {login}").clear()
+
+
+def failed_logins_of_address(client: Client) -> Throttle:
+    """For `failures`: whatever accounts they are of."""
+    return _of_address(
+        "login_failures_per_address",
+        settings().login_failures_per_address,
+        _FIVE_MINUTES,
+        client,
+        "Too many failed logins from your address; try again later",
+    )
+
+
+def signups_of_address(client: Client) -> Throttle:
+    """For `attempts`: every signup that costs a hash."""
+    return _of_address(
+        "signups_per_address",
+        settings().signups_per_address,
+        _HOUR,
+        client,
+        "Too many signups from your address; try again later",
+    )
+
+
+def forgotten_of_address(client: Client) -> Throttle:
+    """For `take`: as many mails as signups, which send one each, may be asked for."""
+    return _of_address(
+        "forgotten_passwords_per_address", settings().signups_per_address, _HOUR, client
+    )
+
+
+def forgotten_of_email(email_canonical: str) -> Throttle:
+    """For `has_room`: whoever asks learns nothing, the address's owner is spared the mails."""
+    return Throttle("forgotten_passwords", _FORGOTTEN_PER_EMAIL, _HOUR, email_canonical)
+
+
+def mails_of_account(account_id: uuid.UUID) -> Throttle:
+    """For `take`: confirmations sent again, and changes of the e-mail address."""
+    return Throttle("mails_per_account", _MAILS_PER_ACCOUNT, _HOUR, str(account_id))
+
+
+def second_factor_failures(account_id: uuid.UUID) -> Throttle:
+    """For `failures`: whoever gets here knows the password."""
+    return Throttle(
+        "second_factor_failures",
+        _SECOND_FACTOR_FAILURES,
+        _FIVE_MINUTES,
+        str(account_id),
+        "Too many wrong codes; try again later",
+    )
+
+
+def password_confirmations(account_id: uuid.UUID) -> Throttle:
+    """For `failures`: a session's holder who confirms an act with a wrong password.
+
+    Apart from logins, or whoever stole a session could keep its owner from logging in.
+    """
+    return Throttle(
+        "password_confirmation_failures",
+        settings().login_failures_per_account,
+        _FIVE_MINUTES,
+        str(account_id),
+        "Too many wrong passwords; try again later",
+    )
+
+
+def _account_failures(subject: str) -> Throttle:
+    return Throttle(
+        "login_failures_per_account",
+        settings().login_failures_per_account,
+        _FIVE_MINUTES,
+        subject,
+        "Too many failed logins; try again later",
+    )
+
+
+def _of_address(
+    limit: str,
+    size: int,
+    window_seconds: int,
+    client: Client,
+    message: str = "Too many requests from your address; try again later",
+) -> Throttle:
+    network = _network(client)
+    # Without an address (an operator, a proxy that names none) nobody answers for all others.
+    return Throttle(limit, size if network else 0, window_seconds, network or "", message)
+
+
+def _network(client: Client) -> str | None:
+    return None if client.ip is None else _network_of(client.ip)
+
+
+def _network_of(ip: str) -> str:
+    """Whom an address stands for: itself, or in IPv6, where one host has 2^64, its /64."""
+    address = ipaddress.ip_address(ip)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
+    return str(address)

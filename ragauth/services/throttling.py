@@ -1,0 +1,134 @@
+"""How a throttle counts: exactly, for all workers at once.
+
+What may fail is counted before it is tried and given back when it did not fail: of any number at
+once no more than a throttle's size are ever tried. While no counter answers nothing is throttled;
+hashing has bounded places still.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ragauth import clock
+from ragauth.counters import CountersUnavailable
+from ragauth.errors import AuthenticationFailed, RateLimitExceeded
+from ragauth.services.limits import current_limits
+
+log = logging.getLogger("ragauth")
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """At most `size` in a window that starts with the first of them; a size of 0 is no throttle.
+
+    `limit` names it to the caller; `subject` is the address, name or account that it counts for.
+    """
+
+    limit: str
+    size: int
+    window_seconds: int
+    subject: str
+    message: str = "Too many requests; try again later"
+
+    def take(self) -> int:
+        """Count one more; returns until when (Unix ms) it can be given back.
+
+        Raises RateLimitExceeded, and counts nothing, when the window is full.
+        """
+        if not self.size:
+            return 0
+        counters, now_ms = current_limits().counters, _now_ms()
+        window_ms = self.window_seconds * 1000
+        try:
+            # A flood of what is refused reads, and writes nothing.
+            window = counters.read_window(self._bucket, window_ms, now_ms)
+            if window.count < self.size:
+                window = counters.hit(self._bucket, window_ms, now_ms)
+                if window.count <= self.size:
+                    return window.resets_at_ms
+                counters.hit(self._bucket, window_ms, now_ms, -1)
+        except CountersUnavailable as error:
+            log.error("the counters did not answer, nothing is throttled", extra=_cause(error))
+            return 0
+        raise RateLimitExceeded(
+            -(-(window.resets_at_ms - now_ms) // 1000),
+            self.message,
+            details={
+                "limit": self.limit,
+                "size": self.size,
+                "window_seconds": self.window_seconds,
+                "resets_at": clock.format_time(clock.from_ms(window.resets_at_ms + 999)),
+            },
+        )
+
+    def has_room(self) -> bool:
+        """Count one more and say True, or count nothing and say False."""
+        try:
+            self.take()
+        except RateLimitExceeded:
+            return False
+        return True
+
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """Count the block if it fails with AuthenticationFailed, and only then.
+
+        Raises RateLimitExceeded before the block when too many have failed, or may be about to.
+        """
+        taken_until_ms = self.take()
+        has_failed = False
+        try:
+            yield
+        except AuthenticationFailed:
+            has_failed = True
+            raise
+        finally:
+            if not has_failed:
+                self.give_back(taken_until_ms)
+
+    @contextmanager
+    def attempts(self) -> Iterator[None]:
+        """Count the block, unless it raises.
+
+        Raises RateLimitExceeded before the block when there were too many.
+        """
+        taken_until_ms = self.take()
+        try:
+            yield
+        except BaseException:
+            self.give_back(taken_until_ms)
+            raise
+
+    def give_back(self, taken_until_ms: int) -> None:
+        """Undo a `take`, unless its window is over."""
+        now_ms = _now_ms()
+        if now_ms >= taken_until_ms:
+            return
+        try:
+            current_limits().counters.hit(self._bucket, self.window_seconds * 1000, now_ms, -1)
+        except CountersUnavailable as error:
+            log.error("the counters did not answer, one more is counted", extra=_cause(error))
+
+    def clear(self) -> None:
+        """Begin anew."""
+        if not self.size:
+            return
+        try:
+            current_limits().counters.clear_window(self._bucket)
+        except CountersUnavailable as error:
+            log.error("the counters did not answer, a throttle stays", extra=_cause(error))
+
+    @property
+    def _bucket(self) -> bytes:
+        # Hashed: whoever reads the counters learns no name and no address.
+        return b"throttle:" + hashlib.sha256(f"{self.limit}:{self.subject}".encode()).digest()
+
+
+def _now_ms() -> int:
+    return clock.now_ns() // 1_000_000
+
+
+def _cause(error: CountersUnavailable) -> dict[str, str]:
+    return {"cause": str(error)}
