@@ -1,4 +1,4 @@
-"""Time-based one-time passwords (RFC 6238): six digits of HMAC-SHA-1, a new one every 30 seconds."""
+"""Time-based one-time passwords (RFC 6238): six digits of HMAC-SHA-1, new every 30 seconds."""
 
 import hmac
 import io

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from email.utils import parseaddr
 
 from ragauth import clock, transaction
-from ragauth.errors import Conflict, CredentialRevoked, NotFound, SecondFactorExists
+from ragauth.errors import CredentialRevoked, NotFound, SecondFactorExists
 from ragauth.extensions import db, settings
 from ragauth.models import Account, SecondFactor
 from ragauth.models import accounts as account_rows
@@ -121,7 +121,10 @@ def renew_recovery_codes(
 
 
 def remove(*, account_id: uuid.UUID, password: str, code: str, client: Client) -> None:
-    """From the next login on the password is enough. Raises WrongPassword, InvalidCode, NotFound."""
+    """From the next login on the password is enough.
+
+    Raises WrongPassword, InvalidCode, NotFound.
+    """
     _require_both(account_id, password, code, client)
     _remove(account_id, client)
 
@@ -153,9 +156,7 @@ def challenge(*, account_id: uuid.UUID) -> SecondFactorRequired | None:
     return SecondFactorRequired(token, int(CHALLENGE_LIFETIME.total_seconds()))
 
 
-def _require_both(
-    account_id: uuid.UUID, password: str, code: str, client: Client
-) -> SecondFactor:
+def _require_both(account_id: uuid.UUID, password: str, code: str, client: Client) -> SecondFactor:
     """Password and code, as a login asks for them; the account's row is held from here on."""
     account = reauthentication.require_password(account_id=account_id, password=password)
     with transaction.read_only():
