@@ -251,6 +251,11 @@ class TestRecoveryCodes:
 
 
 class TestThrottle:
+    @pytest.fixture
+    def database(self) -> str:
+        """The throttle does not ask it."""
+        return "sqlite"
+
     def test_after_five_wrong_codes_no_code_is_looked_at(
         self,
         client: Client,
@@ -336,6 +341,11 @@ def set_password(app: Flask, member: Member, password: str) -> None:
 
 
 class TestRejectsInput:
+    @pytest.fixture
+    def database(self) -> str:
+        """Faults do not get that far."""
+        return "sqlite"
+
     def test_what_is_missing_is_named(self, client: Client) -> None:
         assert issues(client.post(PATH, {})) == {("mfa_token",): "Required", ("code",): "Required"}
 

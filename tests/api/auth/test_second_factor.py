@@ -233,6 +233,11 @@ class TestRemove:
 class TestPasswordAndCode:
     """What holds for renewing the codes and for removing the factor alike."""
 
+    @pytest.fixture
+    def database(self) -> str:
+        """What the two databases do differently is tested with each route."""
+        return "sqlite"
+
     @pytest.fixture(params=[CODES, DELETE])
     def path(self, request: pytest.FixtureRequest) -> str:
         path: str = request.param
