@@ -5,12 +5,14 @@ BEGIN IMMEDIATE (see `ragauth.database`), so it must be short: nothing slow, a p
 above all, may happen while one is open.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ragauth.database import only_reads
 from ragauth.errors import RagauthError
 from ragauth.extensions import db
+
+_WHEN_COMMITTED = "when_committed"
 
 
 @contextmanager
@@ -24,13 +26,28 @@ def unit_of_work() -> Iterator[None]:
         yield
     except RagauthError as error:
         if error.keeps_changes:
-            db.session.commit()
+            _commit()
         raise
     else:
-        db.session.commit()
+        _commit()
     finally:
+        db.session.info.pop(_WHEN_COMMITTED, None)
         db.session.close()
         only_reads.reset(token)
+
+
+def when_committed(call: Callable[[], object]) -> None:
+    """Call it right after the present transaction's commit, and not without one.
+
+    For what must not wait but may be lost: a process can die between the two.
+    """
+    db.session.info.setdefault(_WHEN_COMMITTED, []).append(call)
+
+
+def _commit() -> None:
+    db.session.commit()
+    for call in db.session.info.pop(_WHEN_COMMITTED, ()):
+        call()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from flask.cli import with_appcontext
 
 from ragauth import clock
 from ragauth.cli.output import as_json_option, command_transaction, print_record
-from ragauth.services import audit, sessions
+from ragauth.services import audit, confirmations, sessions
 
 _BATCH = 1_000
 
@@ -24,11 +24,13 @@ _BATCH = 1_000
 @as_json_option
 @with_appcontext
 def cleanup(keep_days: int, as_json: bool) -> None:
-    """Delete dead sessions, and events of no account, in batches that never hold the database."""
+    """Delete what nobody can use any more, in batches that never hold the database: dead sessions,
+    expired mail tokens, events of no account."""
     before = clock.now() - timedelta(days=keep_days)
     print_record(
         {
             "deleted_sessions": _delete_all(sessions.delete_dead_sessions, before),
+            "deleted_confirmations": _delete_all(confirmations.delete_expired_tokens, before),
             "deleted_events": _delete_all(audit.delete_nobodys_events, before),
         },
         as_json=as_json,

@@ -17,9 +17,15 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 @contextmanager
 def command_transaction() -> Iterator[None]:
     """One unit of work; what goes wrong is one line on standard error and exit code 1."""
+    with one_line_faults(), transaction.unit_of_work():
+        yield
+
+
+@contextmanager
+def one_line_faults() -> Iterator[None]:
+    """One line for what goes wrong, for a command that has transactions of its own."""
     try:
-        with transaction.unit_of_work():
-            yield
+        yield
     except InvalidRequest as error:
         issues = [
             f"{'.'.join(map(str, issue['path']))}: {issue['message']}"

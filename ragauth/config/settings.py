@@ -14,6 +14,7 @@ from ragauth.config.values import (
     collect_faults,
     each_is_an_origin,
     each_is_one_of,
+    is_mail_server,
     is_mailbox,
     normalise_database_url,
     url_of,
@@ -61,7 +62,6 @@ class Settings:
     def without_effect(self) -> list[str]:
         """Settings that ask for what this version does not do; whoever set one must know."""
         asked_for = {
-            "RAGAUTH_MAIL_URL": self.mail_url is not None,
             "RAGAUTH_REFRESH_COOKIE": self.refresh_cookie,
         }
         return [name for name, is_asked_for in asked_for.items() if is_asked_for]
@@ -79,7 +79,7 @@ def read_settings() -> Settings:
         secret_key = env.str("SECRET_KEY", None)
         redis_url = env.str("REDIS_URL", None, validate=url_of("redis", "rediss", "unix"))
         plans_file = env.path("PLANS_FILE", None)
-        mail_url = env.str("MAIL_URL", None, validate=url_of("smtp", "smtps"))
+        mail_url = env.str("MAIL_URL", None, validate=is_mail_server)
         key_brand = env.str("KEY_BRAND", "rag", validate=BRAND)
         bcrypt_cost = env.int("BCRYPT_COST", 12, validate=validate.Range(10, 15))
         access_token_seconds = env.int("ACCESS_TOKEN_SECONDS", 3600, validate=SECONDS)
@@ -149,7 +149,7 @@ def read_settings() -> Settings:
         session_seconds=session_seconds,
         event_days=event_days,
         mail_from=mail_from,
-        dashboard_url=dashboard_url or None,
+        dashboard_url=(dashboard_url or "").rstrip("/") or None,
         compat=tuple(name.strip() for name in compat),
         compat_query_upstream=compat_query_upstream or None,
     )

@@ -59,6 +59,16 @@ def is_mailbox(value: str) -> None:
         raise ValidationError("must be an address such as Example <no-reply@example.com>")
 
 
+def is_mail_server(value: str | None) -> None:
+    """`smtp://` or `smtps://`, a host, and user and password both or neither; nothing after it."""
+    url_of("smtp", "smtps")(value)
+    parts = urlsplit(value or "smtp://host")
+    if not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValidationError("must be like smtp://user:password@host:587")
+    if bool(parts.username) != bool(parts.password):
+        raise ValidationError("must hold a user and a password, or neither")
+
+
 def collect_faults(env: Env) -> list[str]:
     try:
         env.seal()

@@ -60,10 +60,18 @@ def mark_used(confirmation_id: uuid.UUID, *, now: datetime) -> bool:
     return changed > 0
 
 
-def delete_for_account(account_id: uuid.UUID, *, purposes: Sequence[str]) -> None:
+def forget_account(account_id: uuid.UUID) -> None:
+    """Spent or not: they hold addresses."""
+    db.session.execute(delete(Confirmation).where(Confirmation.account_id == account_id))
+
+
+def delete_unused(account_id: uuid.UUID, *, purposes: Sequence[str]) -> None:
+    """Spent ones stay, so that using them again is told apart from garbage."""
     db.session.execute(
         delete(Confirmation).where(
-            Confirmation.account_id == account_id, Confirmation.purpose.in_(purposes)
+            Confirmation.account_id == account_id,
+            Confirmation.purpose.in_(purposes),
+            Confirmation.used_at.is_(None),
         )
     )
 

@@ -1,19 +1,23 @@
 """The outbox: mail that is to be sent, written in the transaction of what caused it."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, String
+from sqlalchemy import Index, LargeBinary, String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
+from ragauth.extensions import db
+from ragauth.models.base import count_changed
 
 
 class OutboxMail(Base):
     """A mail that has not been sent yet; the row goes when it has been.
 
     Recipient and words are sealed (`ragauth.security.sealing`): they hold tokens. A sender takes
-    a mail by moving `next_attempt_at` on, so that of two senders one has it.
+    a mail by counting an attempt and moving `next_attempt_at` on, so that of two senders one has
+    it, and another tries again if that one dies.
     """
 
     __tablename__ = "outbox"
@@ -27,3 +31,46 @@ class OutboxMail(Base):
     next_attempt_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     created_at: Mapped[datetime]
+
+
+def find_due(*, now: datetime) -> OutboxMail | None:
+    """The mail that has been due for the longest."""
+    return db.session.scalar(
+        select(OutboxMail)
+        .where(OutboxMail.next_attempt_at <= now)
+        .order_by(OutboxMail.next_attempt_at)
+        .limit(1)
+    )
+
+
+def claim(mail_id: uuid.UUID, *, attempts: int, until: datetime) -> bool:
+    """Compare and swap on the number of attempts: of many senders, one gets True."""
+    changed = count_changed(
+        update(OutboxMail)
+        .where(OutboxMail.id == mail_id, OutboxMail.attempts == attempts)
+        .values(attempts=attempts + 1, next_attempt_at=until)
+        .execution_options(synchronize_session=False)
+    )
+    return changed > 0
+
+
+def postpone(mail_id: uuid.UUID, *, until: datetime) -> None:
+    db.session.execute(
+        update(OutboxMail)
+        .where(OutboxMail.id == mail_id)
+        .values(next_attempt_at=until)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def remove(mail_id: uuid.UUID) -> bool:
+    """False when it had gone before."""
+    return count_changed(delete(OutboxMail).where(OutboxMail.id == mail_id)) > 0
+
+
+def remove_of_account(account_id: uuid.UUID, *, templates: Sequence[str] | None = None) -> None:
+    """Those of some templates, or all."""
+    query = delete(OutboxMail).where(OutboxMail.account_id == account_id)
+    if templates is not None:
+        query = query.where(OutboxMail.template.in_(templates))
+    db.session.execute(query)

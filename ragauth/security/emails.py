@@ -33,3 +33,12 @@ def canonical_username(username: str) -> str:
 def _fold(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
     return unicodedata.normalize("NFKC", folded)
+
+
+def split_address(email: str) -> tuple[str, str]:
+    """Local part and domain as a mail server wants them: the domain in ASCII (RFC 5891)."""
+    local_part, _, domain = email.rpartition("@")
+    if not domain.isascii():
+        address = validate_email(email, check_deliverability=False, test_environment=True)
+        return address.local_part, address.ascii_domain
+    return local_part, domain

@@ -12,7 +12,6 @@ from ragauth.errors import (
     InvalidLogin,
     InvalidRequest,
     UsernameTaken,
-    WrongPassword,
 )
 from ragauth.extensions import db
 from ragauth.models import Account
@@ -26,10 +25,21 @@ from ragauth.models.base import flush
 from ragauth.security import passwords as password_rules
 from ragauth.security.emails import canonical_email, canonical_username
 from ragauth.security.identifiers import new_uuid
-from ragauth.services import api_keys, audit, passwords, plans, second_factors, sessions, throttles
+from ragauth.services import (
+    api_keys,
+    audit,
+    confirmations,
+    emails,
+    mail,
+    passwords,
+    plans,
+    second_factors,
+    sessions,
+    throttles,
+)
 from ragauth.services.access_tokens import TokenPair
+from ragauth.services.account_passwords import confirm_password, stored_password
 from ragauth.services.audit import Client, EventName
-from ragauth.services.passwords import StoredPassword
 from ragauth.services.second_factors import SecondFactorRequired
 
 _CONFLICTS = {
@@ -63,6 +73,7 @@ def sign_up(
     )
     tokens = sessions.open_session(account_id=account.id, client=client)
     issued = api_keys.issue_primary_key(account_id=account.id, client=client)
+    emails.send_verification(account)
     return SignedUp(account=account, tokens=tokens, api_key=issued.raw_key)
 
 
@@ -109,9 +120,13 @@ def log_in(
     RateLimitExceeded after too many of them, or AccountSuspended once the password was right.
     """
     account = _check_password(email, username, password, client)
-    stored = _stored_password(account)
+    stored = stored_password(account)
     renewed = passwords.renew_password(password, stored) if stored else None
     current = rows.lock_account(account.id)
+    if current is not None and current.password_hash != account.password_hash:
+        # Another login has just hashed it anew, or it was changed: only a further look can tell.
+        account, renewed = _check_password(email, username, password, client), None
+        current = rows.lock_account(account.id)
     if current is None or current.password_hash != account.password_hash:
         raise InvalidLogin
     if renewed is not None:
@@ -138,7 +153,7 @@ def _check_password(
         with throttles.login_attempt(
             login=login, account_id=account_id, is_familiar=is_familiar, client=client
         ) as may_pass:
-            stored = _stored_password(account) if may_pass else None
+            stored = stored_password(account) if may_pass else None
             if not passwords.verify_password(password, stored) or account is None:
                 # An unknown account costs the same write as a wrong password does.
                 audit.record(EventName.LOGIN_FAILED, account_id=account_id, client=client)
@@ -157,12 +172,6 @@ def _find_by_login(email: str | None, username: str | None) -> tuple[str, Accoun
         # Not an address, so nobody's; the answer is that of an unknown account.
         return email or "", None
     return login, rows.find_by_email(login)
-
-
-def _stored_password(account: Account | None) -> StoredPassword | None:
-    if account is None or account.password_hash is None or account.password_scheme is None:
-        return None
-    return StoredPassword(account.password_hash, account.password_scheme)
 
 
 def change_profile(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client) -> Account:
@@ -193,11 +202,7 @@ def delete_account(*, account_id: uuid.UUID, password: str, client: Client) -> N
     The row remains without a name, so that a key or token of it is known as dead.
     Raises WrongPassword.
     """
-    with transaction.read_only():
-        account = rows.find_account(account_id)
-    with throttles.password_confirmations(account_id).failures():
-        if not passwords.verify_password(password, _stored_password(account)):
-            raise WrongPassword
+    confirm_password(account_id=account_id, password=password)
     account = rows.lock_account(account_id)
     if account is None:
         raise CredentialRevoked
@@ -208,6 +213,8 @@ def delete_account(*, account_id: uuid.UUID, password: str, client: Client) -> N
     session_rows.forget_clients(account_id)
     agent_rows.delete_agents(account_id)
     second_factor_rows.delete_for_account(account_id)
+    confirmations.forget_account(account_id=account_id)
+    mail.withdraw_mail(account_id=account_id)
     account.status = DELETED
     account.email = account.email_canonical = account.email_verified_at = None
     account.username = account.username_canonical = account.name = None

@@ -25,6 +25,7 @@ from ragauth.security.identifiers import KEY, encode_id, new_uuid
 from ragauth.security.scopes import QUERY
 from ragauth.services import audit
 from ragauth.services.audit import Client, EventName
+from ragauth.services.mail import tell_of_key
 from ragauth.services.plans import current_plans, plan_of
 
 PRIMARY_KEY_NAME = "Primary"
@@ -67,6 +68,7 @@ def create_key(
     require_room(account)
     issued = add_key(account_id=account_id, agent_id=agent_id, **fields)
     record_key_event(EventName.KEY_CREATED, issued.key, client)
+    tell_of_key(account, prefix=issued.key.prefix, client=client)
     return issued
 
 

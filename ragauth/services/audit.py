@@ -23,6 +23,13 @@ class EventName(StrEnum):
     ACCOUNT_DELETED = "account:deleted"
     ACCOUNT_SUSPENDED = "account:suspended"
     ACCOUNT_RESUMED = "account:resumed"
+    PASSWORD_CHANGED = "account:password_changed"  # noqa: S105 - a name, not a secret
+    PASSWORD_RESET_REQUESTED = "account:password_reset_requested"  # noqa: S105
+    PASSWORD_RESET = "account:password_reset"  # noqa: S105
+    EMAIL_VERIFIED = "account:email_verified"
+    EMAIL_CHANGE_REQUESTED = "account:email_change_requested"
+    EMAIL_CHANGED = "account:email_changed"
+    MAIL_GIVEN_UP = "account:mail_given_up"
     PLAN_CHANGED = "account:plan_changed"
     LOGIN_SUCCEEDED = "account:login_succeeded"
     LOGIN_FAILED = "account:login_failed"

@@ -7,7 +7,7 @@ that of many uses at once one succeeds.
 import hashlib
 import secrets
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ragauth import clock
@@ -73,8 +73,18 @@ def use_token(token: str, *, purposes: frozenset[Purpose]) -> Confirmation:
 
 
 def withdraw_tokens(*, account_id: uuid.UUID, purposes: frozenset[Purpose]) -> None:
-    """Forget the account's tokens for these purposes: none of them is valid any more."""
-    rows.delete_for_account(account_id, purposes=[purpose.value for purpose in purposes])
+    """Forget the account's unused tokens for these purposes: none of them is valid any more."""
+    rows.delete_unused(account_id, purposes=[purpose.value for purpose in purposes])
+
+
+def forget_account(*, account_id: uuid.UUID) -> None:
+    """Every token of a deleted account, and the addresses that go with them."""
+    rows.forget_account(account_id)
+
+
+def delete_expired_tokens(*, before: datetime, limit: int) -> int:
+    """Forget tokens that expired before a moment; returns how many."""
+    return rows.delete_expired(before=before, limit=limit)
 
 
 def _digest(token: str) -> bytes:

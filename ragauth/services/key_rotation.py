@@ -6,11 +6,12 @@ from datetime import timedelta
 from ragauth import clock
 from ragauth.errors import KeyAlreadyRotated, NotFound
 from ragauth.extensions import db
-from ragauth.models import ApiKey
+from ragauth.models import Account, ApiKey
 from ragauth.models import api_keys as rows
 from ragauth.services import api_keys
 from ragauth.services.api_keys import IssuedKey
 from ragauth.services.audit import Client, EventName
+from ragauth.services.mail import tell_of_key
 
 
 def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKey:
@@ -23,7 +24,9 @@ def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKe
     old_key = rows.find_primary(account_id)
     if old_key is None:
         api_keys.require_room(account)
-        return api_keys.issue_primary_key(account_id=account_id, client=client)
+        first = api_keys.issue_primary_key(account_id=account_id, client=client)
+        tell_of_key(account, prefix=first.key.prefix, client=client)
+        return first
     old_key.revoked_at = clock.now()
     old_key.is_primary = False
     # The old one leaves its place before the new one takes it: one live primary key at most.
@@ -37,7 +40,7 @@ def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKe
         allowed_ips=old_key.allowed_ips,
         is_primary=True,
     )
-    _link(old_key, issued, client, grace_seconds=0)
+    _link(account, old_key, issued, client, grace_seconds=0)
     return issued
 
 
@@ -48,7 +51,7 @@ def rotate_key(
 
     Raises NotFound for a dead or expired key, KeyAlreadyRotated for one that is in its grace.
     """
-    api_keys.hold_account(account_id)
+    account = api_keys.hold_account(account_id)
     old_key = api_keys.get_key(account_id=account_id, key_id=key_id)
     if old_key.replaced_by is not None:
         raise KeyAlreadyRotated
@@ -77,11 +80,13 @@ def rotate_key(
         is_enabled=old_key.is_enabled,
         is_primary=was_primary,
     )
-    _link(old_key, issued, client, grace_seconds=grace_seconds)
+    _link(account, old_key, issued, client, grace_seconds=grace_seconds)
     return issued
 
 
-def _link(old_key: ApiKey, issued: IssuedKey, client: Client, *, grace_seconds: int) -> None:
+def _link(
+    account: Account, old_key: ApiKey, issued: IssuedKey, client: Client, *, grace_seconds: int
+) -> None:
     old_key.replaced_by = issued.key.id
     api_keys.record_key_event(
         EventName.KEY_ROTATED,
@@ -90,3 +95,4 @@ def _link(old_key: ApiKey, issued: IssuedKey, client: Client, *, grace_seconds: 
         replaced_prefix=old_key.prefix,
         grace_seconds=grace_seconds,
     )
+    tell_of_key(account, prefix=issued.key.prefix, client=client)

@@ -20,7 +20,7 @@ class StoredPassword:
 
 
 def hash_password(password: str) -> StoredPassword:
-    pepper = _pepper(settings().secret_key)
+    pepper = _peppers()[0]
     cost = settings().bcrypt_cost
     hashed = hashing_gate.run(lambda: passwords.hash_password(password, pepper, cost))
     return StoredPassword(hashed, pepper.scheme)
@@ -29,28 +29,29 @@ def hash_password(password: str) -> StoredPassword:
 def verify_password(password: str, stored: StoredPassword | None) -> bool:
     """Whether it is the password.
 
-    Without a stored one (an account that does not exist) it takes as long and is False.
+    Without a stored one (an account that does not exist), or with one of a secret that is not
+    set, it takes as long and is False.
     """
-    pepper = _pepper(settings().secret_key)
-    is_known = stored is not None and stored.scheme == pepper.scheme
-    stored_hash = stored.hash if stored and is_known else _absent_hash()
-    return (
-        hashing_gate.run(lambda: passwords.verify_password(password, stored_hash, pepper))
-        and is_known
-    )
+    known = {pepper.scheme: pepper for pepper in _peppers()}
+    if stored is None or stored.scheme not in known:
+        stored = StoredPassword(passwords.absent_hash(settings().bcrypt_cost), next(iter(known)))
+    pepper, stored_hash = known[stored.scheme], stored.hash
+    return hashing_gate.run(lambda: passwords.verify_password(password, stored_hash, pepper))
 
 
 def renew_password(password: str, stored: StoredPassword) -> StoredPassword | None:
-    """The right password hashed anew if its hash is of another cost than is set now, else None."""
-    if passwords.cost_of(stored.hash) == settings().bcrypt_cost:
+    """The right password hashed anew if its cost or pepper is not what is set now, else None."""
+    is_current = stored.scheme == _peppers()[0].scheme
+    if is_current and passwords.cost_of(stored.hash) == settings().bcrypt_cost:
         return None
     return hash_password(password)
 
 
-def _absent_hash() -> str:
-    return passwords.absent_hash(settings().bcrypt_cost)
+def _peppers() -> list[passwords.Pepper]:
+    """The one to hash with, and those of the secrets that were in use before."""
+    return [_pepper(secret) for secret in (settings().secret_key, *settings().old_secret_keys)]
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=32)
 def _pepper(secret_key: bytes) -> passwords.Pepper:
     return passwords.derive_pepper(secret_key)

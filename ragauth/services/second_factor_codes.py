@@ -12,11 +12,12 @@ from enum import StrEnum
 from ragauth import clock, transaction
 from ragauth.errors import InvalidCode
 from ragauth.extensions import settings
-from ragauth.models import SecondFactor
+from ragauth.models import Account, SecondFactor
 from ragauth.models import second_factors as rows
 from ragauth.security import recovery_codes, sealing, totp
-from ragauth.services import audit, throttles
+from ragauth.services import audit, mail, throttles
 from ragauth.services.audit import Client, EventName
+from ragauth.services.mail import MailTemplate
 
 # So few recovery codes left are an event of their own.
 FEW_CODES = 3
@@ -52,9 +53,9 @@ def check_code(factor: SecondFactor, *, code: str, client: Client) -> CheckedCod
     return checked
 
 
-def spend_code(checked: CheckedCode, *, client: Client) -> Method:
+def spend_code(checked: CheckedCode, *, account: Account, client: Client) -> Method:
     """Use it up, in the present transaction; raises InvalidCode if another was faster."""
-    account_id = checked.factor.account_id
+    account_id = account.id
     if checked.step is not None:
         if not _spend_step(checked.factor, checked.step):
             raise _refusal(account_id, client)
@@ -67,6 +68,9 @@ def spend_code(checked: CheckedCode, *, client: Client) -> Method:
     audit.record(EventName.RECOVERY_CODE_USED, account_id=account_id, client=client, left=left)
     if left <= FEW_CODES:
         audit.record(EventName.RECOVERY_CODES_LOW, account_id=account_id, client=client, left=left)
+    mail.queue_notice(
+        template=MailTemplate.RECOVERY_CODE_USED, account=account, client=client, left=str(left)
+    )
     return Method.RECOVERY_CODE
 
 

@@ -10,15 +10,18 @@ from datetime import datetime, timedelta
 from email.utils import parseaddr
 
 from ragauth import clock, transaction
-from ragauth.errors import CredentialRevoked, NotFound, SecondFactorExists
+from ragauth.errors import Conflict, CredentialRevoked, NotFound, SecondFactorExists
 from ragauth.extensions import db, settings
 from ragauth.models import Account, SecondFactor
 from ragauth.models import accounts as account_rows
 from ragauth.models import second_factors as rows
 from ragauth.security import totp
-from ragauth.services import audit, confirmations, reauthentication
+from ragauth.services import audit, confirmations, mail
+from ragauth.services.account_passwords import confirm_password
 from ragauth.services.audit import OPERATOR, Client, EventName
 from ragauth.services.confirmations import Purpose
+from ragauth.services.mail import MailTemplate
+from ragauth.services.passwords import StoredPassword
 from ragauth.services.second_factor_codes import (
     check_code,
     replace_recovery_codes,
@@ -63,16 +66,16 @@ class SecondFactorRequired:
     expires_in: int
 
 
-def enrol(*, account_id: uuid.UUID, password: str) -> Enrolment:
+def enrol(*, account_id: uuid.UUID, email: str, password: str) -> Enrolment:
     """A new secret, which counts once it is confirmed; it replaces one that was not.
 
     Raises WrongPassword, SecondFactorExists.
     """
-    account = reauthentication.require_password(account_id=account_id, password=password)
+    confirmed = confirm_password(account_id=account_id, password=password)
     secret = totp.new_secret()
-    uri = totp.provisioning_uri(secret, account_name=account.email or "", issuer=_issuer())
+    uri = totp.provisioning_uri(secret, account_name=email, issuer=_issuer())
     enrolment = Enrolment(secret, uri, totp.qr_svg(uri))
-    reauthentication.lock_unchanged(account)
+    _lock(account_id, confirmed)
     if find_confirmed(account_id) is not None:
         raise SecondFactorExists
     rows.delete_for_account(account_id)
@@ -94,11 +97,12 @@ def confirm(*, account_id: uuid.UUID, code: str, client: Client) -> RecoveryCode
     with transaction.read_only():
         pending = _get_pending(account_id)
     checked = check_code(pending, code=code, client=client)
-    _lock(account_id)
+    account = _lock(account_id)
     factor = _get_pending(account_id)
-    spend_code(checked, client=client)
+    spend_code(checked, account=account, client=client)
     factor.confirmed_at = clock.now()
     audit.record(EventName.SECOND_FACTOR_ADDED, account_id=account_id, client=client)
+    mail.queue_notice(template=MailTemplate.SECOND_FACTOR_ADDED, account=account, client=client)
     return RecoveryCodes(replace_recovery_codes(pending))
 
 
@@ -115,7 +119,7 @@ def renew_recovery_codes(
     *, account_id: uuid.UUID, password: str, code: str, client: Client
 ) -> RecoveryCodes:
     """Ten new ones; the old ones are dead. Raises WrongPassword, InvalidCode, NotFound."""
-    factor = _require_both(account_id, password, code, client)
+    _, factor = _require_both(account_id, password, code, client)
     audit.record(EventName.RECOVERY_CODES_RENEWED, account_id=account_id, client=client)
     return RecoveryCodes(replace_recovery_codes(factor))
 
@@ -125,8 +129,8 @@ def remove(*, account_id: uuid.UUID, password: str, code: str, client: Client) -
 
     Raises WrongPassword, InvalidCode, NotFound.
     """
-    _require_both(account_id, password, code, client)
-    _remove(account_id, client)
+    account, _ = _require_both(account_id, password, code, client)
+    _remove(account, client)
 
 
 def remove_for_operator(*, account_id: uuid.UUID) -> Account:
@@ -134,7 +138,7 @@ def remove_for_operator(*, account_id: uuid.UUID) -> Account:
     account = _lock(account_id)
     if find_confirmed(account_id) is None:
         raise NotFound(f"{account.email} has no second factor")
-    _remove(account_id, OPERATOR)
+    _remove(account, OPERATOR)
     return account
 
 
@@ -156,23 +160,26 @@ def challenge(*, account_id: uuid.UUID) -> SecondFactorRequired | None:
     return SecondFactorRequired(token, int(CHALLENGE_LIFETIME.total_seconds()))
 
 
-def _require_both(account_id: uuid.UUID, password: str, code: str, client: Client) -> SecondFactor:
+def _require_both(
+    account_id: uuid.UUID, password: str, code: str, client: Client
+) -> tuple[Account, SecondFactor]:
     """Password and code, as a login asks for them; the account's row is held from here on."""
-    account = reauthentication.require_password(account_id=account_id, password=password)
+    confirmed = confirm_password(account_id=account_id, password=password)
     with transaction.read_only():
         factor = find_confirmed(account_id)
     if factor is None:
         raise NotFound("The account has no second factor")
     checked = check_code(factor, code=code, client=client)
-    reauthentication.lock_unchanged(account)
-    spend_code(checked, client=client)
-    return factor
+    account = _lock(account_id, confirmed)
+    spend_code(checked, account=account, client=client)
+    return account, factor
 
 
-def _remove(account_id: uuid.UUID, client: Client) -> None:
-    rows.delete_for_account(account_id)
-    confirmations.withdraw_tokens(account_id=account_id, purposes=CHALLENGE)
-    audit.record(EventName.SECOND_FACTOR_REMOVED, account_id=account_id, client=client)
+def _remove(account: Account, client: Client) -> None:
+    rows.delete_for_account(account.id)
+    confirmations.withdraw_tokens(account_id=account.id, purposes=CHALLENGE)
+    audit.record(EventName.SECOND_FACTOR_REMOVED, account_id=account.id, client=client)
+    mail.queue_notice(template=MailTemplate.SECOND_FACTOR_REMOVED, account=account, client=client)
 
 
 def _get_pending(account_id: uuid.UUID) -> SecondFactor:
@@ -184,10 +191,13 @@ def _get_pending(account_id: uuid.UUID) -> SecondFactor:
     return factor
 
 
-def _lock(account_id: uuid.UUID) -> Account:
+def _lock(account_id: uuid.UUID, confirmed: StoredPassword | None = None) -> Account:
+    """Its row, held until the commit; raises Conflict if a confirmed password is it no longer."""
     account = account_rows.lock_account(account_id)
     if account is None:
         raise CredentialRevoked
+    if confirmed is not None and account.password_hash != confirmed.hash:
+        raise Conflict
     return account
 
 

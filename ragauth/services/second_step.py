@@ -30,7 +30,7 @@ def complete_login(*, mfa_token: str, code: str, client: Client) -> LoggedIn:
         raise AccountSuspended
     # Now that the row is held: a token that was withdrawn or used meanwhile costs no code.
     confirmations.find_token(mfa_token, purposes=CHALLENGE)
-    method = spend_code(checked, client=client)
+    method = spend_code(checked, account=account, client=client)
     confirmations.use_token(mfa_token, purposes=CHALLENGE)
     tokens = sessions.open_session(account_id=account_id, client=client)
     audit.record(

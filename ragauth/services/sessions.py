@@ -16,14 +16,16 @@ from ragauth.errors import (
 )
 from ragauth.extensions import db, settings
 from ragauth.models import Session
+from ragauth.models import accounts as account_rows
 from ragauth.models import sessions as rows
 from ragauth.models.accounts import ACTIVE, DELETED
 from ragauth.models.base import Page
 from ragauth.models.session_lookup import SessionLookup
 from ragauth.security.identifiers import SESSION, encode_id, new_uuid
-from ragauth.services import access_tokens, audit
+from ragauth.services import access_tokens, audit, mail
 from ragauth.services.access_tokens import ACCESS, REFRESH, TokenPair
 from ragauth.services.audit import Client, EventName
+from ragauth.services.mail import MailTemplate
 
 # Two tabs, or an answer that was lost: within this time a spent token still gets its successor.
 REUSE_GRACE = timedelta(seconds=20)
@@ -155,6 +157,9 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
             client=client,
             session_id=encode_id(SESSION, claims.session_id),
         )
+        account = account_rows.find_account(row.account_id)
+        if account is not None:
+            mail.queue_notice(template=MailTemplate.SESSION_ENDED, account=account, client=client)
     raise RefreshTokenReused
 
 

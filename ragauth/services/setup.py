@@ -1,5 +1,6 @@
 """What one application needs at hand: its plans, its counters, its key checker."""
 
+import threading
 import uuid
 
 from flask import Flask
@@ -31,6 +32,7 @@ def init_services(app: Flask, settings: Settings) -> None:
     with app.app_context():
         reads = PreparedReads(db.engine)
     app.extensions["ragauth_plans"] = plans
+    app.extensions["ragauth_mail_is_queued"] = threading.Event()
     app.extensions["ragauth_limits"] = limits
     app.extensions["ragauth_reads"] = reads
     app.extensions["ragauth_session_lookup"] = SessionLookup(reads)

@@ -23,10 +23,12 @@ from ragauth.security.scopes import KEY_SCOPES, VERIFY
 from ragauth.services.hashing import hashing_gate
 from ragauth.services.key_check import SERVICE_KINDS, KeyChecker, KeyVerdict, Question
 from ragauth.web.authorize_query import parse_authorize_query
+from ragauth.web.background import Background
 from ragauth.web.credentials import is_token_shaped, presented_key
 from ragauth.web.envelope import JSON_TYPE, encode_json, error_body
 from ragauth.web.error_handlers import answer_to
 from ragauth.web.key_answers import Answer, authorize_answer, verify_body
+from ragauth.web.mail_sender import MailSender
 from ragauth.web.paths import ANY_METHOD, AUTHORIZE, is_authorize
 from ragauth.web.request_log import (
     ALWAYS,
@@ -58,7 +60,8 @@ class Gate:
         self.application: WSGIApplication = app.wsgi_app
         self._checker: KeyChecker = app.extensions["ragauth_key_checker"]
         self._require_https = settings.require_https
-        self._usage_saver = UsageSaver(app) if serves else None
+        work = {"usage": UsageSaver(app).run, "mail": MailSender(app).run}
+        self._background = Background(**work) if serves else None
         self._posts: dict[str, Ask] = {
             **dict.fromkeys(_VERIFY_PATHS, self._verify),
             **dict.fromkeys(_LOGIN_PATHS, _shed_login),
@@ -67,8 +70,8 @@ class Gate:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        if self._usage_saver is not None:
-            self._usage_saver.ensure_started()
+        if self._background is not None:
+            self._background.ensure_started()
         path = environ["PATH_INFO"]
         ask: Ask | None = None
         if is_authorize(path):

@@ -1,7 +1,6 @@
-"""The background thread that saves usage each second, one in each worker, one at work at a time."""
+"""The background work of saving usage each second: in each worker, one at work at a time."""
 
 import logging
-import os
 import threading
 
 from flask import Flask
@@ -17,22 +16,12 @@ INTERVAL_SECONDS = 1.0
 
 
 class UsageSaver:
-    """Starts with the process's first request: a thread does not survive a fork."""
+    """Runs as long as the process."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._lock = threading.Lock()
-        self._pid = 0
 
-    def ensure_started(self) -> None:
-        if self._pid == os.getpid():
-            return
-        with self._lock:
-            if self._pid != os.getpid():
-                threading.Thread(target=self._run, name="usage", daemon=True).start()
-                self._pid = os.getpid()
-
-    def _run(self) -> None:
+    def run(self) -> None:
         never = threading.Event()
         while not never.wait(INTERVAL_SECONDS):
             with self._app.app_context():

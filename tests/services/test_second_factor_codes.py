@@ -15,6 +15,7 @@ from ragauth import transaction
 from ragauth.errors import InvalidCode
 from ragauth.extensions import db
 from ragauth.models import SecondFactor
+from ragauth.models import accounts as account_rows
 from ragauth.models import second_factors as rows
 from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.security.sealing import SealBroken
@@ -60,7 +61,9 @@ def check(app: Flask, account_id: uuid.UUID, code: str) -> CheckedCode:
 
 def spend(app: Flask, checked: CheckedCode) -> Method:
     with app.app_context(), transaction.unit_of_work():
-        return spend_code(checked, client=ORIGIN)
+        account = account_rows.find_account(checked.factor.account_id)
+        assert account is not None
+        return spend_code(checked, account=account, client=ORIGIN)
 
 
 def spend_at_once(app: Flask, checked: list[CheckedCode]) -> list[str]:

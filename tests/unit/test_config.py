@@ -115,7 +115,13 @@ class TestFaults:
             ("REFRESH_TOKEN_SECONDS", "99999999999999"),
             ("PLANS_FILE", "/does/not/exist.toml"),
             ("MAIL_URL", "mailto:x"),
-            ("MAIL_URL", "smtp://[x"),
+            *(
+                ("MAIL_URL", value)
+                for value in (
+                    *("smtp://[x", "smtp://", "smtp://host/path", "smtp://user@host"),
+                    *("smtp://user:pass#word@host", "smtp://host:99999", "smtps://:pass@host"),
+                )
+            ),
             *(("KEY_BRAND", value) for value in ("", "r", "R2", "a_b", "2a", "x" * 17, "rag\n")),
             *(("BCRYPT_COST", value) for value in ("9", "16", "x", "", "12.5")),
             *(("ACCESS_TOKEN_SECONDS", value) for value in ("0", "-1", "1h")),
@@ -238,7 +244,6 @@ class TestWithoutEffect:
     @pytest.mark.parametrize(
         ("name", "value"),
         [
-            ("RAGAUTH_MAIL_URL", "smtp://mail:25"),
             ("RAGAUTH_REFRESH_COOKIE", "true"),
         ],
     )

@@ -4,4 +4,12 @@ from flask import Blueprint
 
 auth = Blueprint("auth", __name__)
 
-from ragauth.blueprints.auth import accounts, events, second_factor, sessions, usage  # noqa: E402, F401
+from ragauth.blueprints.auth import (  # noqa: E402, F401
+    accounts,
+    emails,
+    events,
+    passwords,
+    second_factor,
+    sessions,
+    usage,
+)

@@ -40,7 +40,7 @@ def show_second_factor(caller: Caller) -> SecondFactorStatus:
 @endpoint(guard=access_token, body=PasswordSchema, data=EnrolmentSchema, status=201)
 def enrol_second_factor(caller: Caller, body: dict[str, Any]) -> Enrolment:
     """A secret for an authenticator app, shown this once; it counts once it is confirmed."""
-    return second_factors.enrol(account_id=caller.account.id, **body)
+    return second_factors.enrol(account_id=caller.account.id, email=caller.account.email, **body)
 
 
 @auth.post("/second-factor/confirm")

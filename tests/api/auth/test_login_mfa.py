@@ -13,10 +13,11 @@ from flask import Flask
 from ragauth import transaction
 from ragauth.models import accounts as account_rows
 from ragauth.security.emails import canonical_email
-from ragauth.services import confirmations, passwords
+from ragauth.services import confirmations
 from ragauth.services.confirmations import Purpose
 from tests.clients import PASSWORD, Client, Member, assert_same_answer, error, issues, ok
 from tests.factories.accounts import resume, suspend
+from tests.factories.mails import receive_one
 from tests.factories.second_factors import Authenticator, enrol, first_step, wrong_code
 
 LOGIN = "/api/auth/login"
@@ -225,6 +226,17 @@ class TestRecoveryCodes:
         ]
         assert [event["details"] for event in used] == [{"left": 9}]
 
+    def test_its_owner_gets_a_mail(
+        self, app: Flask, client: Client, member: Member, authenticator: Authenticator
+    ) -> None:
+        code = authenticator.recovery_codes[0]
+        ok(client.post(PATH, {"mfa_token": first_step(client, member), "code": code}))
+        mail = receive_one(app, "A recovery code was used")
+        assert mail.to == member.email
+        assert "9 are left" in mail.text
+        assert "9 are left" in mail.html
+        assert code not in mail.text + mail.html
+
     def test_case_spaces_and_dashes_do_not_matter(
         self, client: Client, member: Member, authenticator: Authenticator
     ) -> None:
@@ -305,39 +317,32 @@ class TestBetweenTheSteps:
         ok(member.client.post("/api/auth/me/delete", {"password": PASSWORD}), 204)
         refused(client, token, authenticator.code())
 
-    def test_a_withdrawn_token_is_refused_and_costs_no_code(
-        self, app: Flask, client: Client, member: Member, authenticator: Authenticator
+    def test_a_change_of_the_password_ends_it_and_costs_no_code(
+        self, client: Client, member: Member, authenticator: Authenticator
     ) -> None:
-        """S7: what a change or reset of the password does to logins that it overtakes."""
+        """S7"""
         token = first_step(client, member)
-        set_password(app, member, PASSWORD)
+        body = {"current_password": PASSWORD, "new_password": PASSWORD}
+        ok(member.client.post("/api/auth/password/change", body), 204)
         refused(client, token, authenticator.code())
         token = first_step(client, member)
         ok(client.post(PATH, {"mfa_token": token, "code": authenticator.code()}))
 
 
-def test_a_new_password_does_not_go_round_the_second_factor(
+def test_a_reset_of_the_password_does_not_go_round_it(
     app: Flask, client: Client, member: Member, authenticator: Authenticator
 ) -> None:
-    """S7: as a reset leaves the account, with a new password and nothing else."""
-    set_password(app, member, "another good passphrase")
-    body = {"email": member.email, "password": "another good passphrase"}
-    data = ok(client.post(LOGIN, body))
+    """S7: neither the mail's token nor the new password opens a session; the code is asked for."""
+    overtaken = first_step(client, member)
+    ok(client.post("/api/auth/password/forgot", {"email": member.email}), 202)
+    token = receive_one(app, "Set a new password").token
+    body = {"token": token, "new_password": "an otter in the reeds"}
+    ok(client.post("/api/auth/password/reset", body), 204)
+    refused(client, overtaken, authenticator.code())
+    refused(client, token, authenticator.code())
+    data = ok(client.post(LOGIN, {"email": member.email, "password": body["new_password"]}))
     assert set(data) == {"mfa_token", "expires_in"}
     ok(client.post(PATH, {"mfa_token": data["mfa_token"], "code": authenticator.code()}))
-
-
-def set_password(app: Flask, member: Member, password: str) -> None:
-    """What the services do on a change or a reset, without their routes."""
-    with app.app_context():
-        stored = passwords.hash_password(password)
-        with transaction.unit_of_work():
-            account = account_rows.find_by_email(canonical_email(member.email))
-            assert account is not None
-            account.password_hash, account.password_scheme = stored.hash, stored.scheme
-            confirmations.withdraw_tokens(
-                account_id=account.id, purposes=frozenset({Purpose.SECOND_FACTOR})
-            )
 
 
 class TestRejectsInput:

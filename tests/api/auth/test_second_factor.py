@@ -21,6 +21,7 @@ from tests.clients import (
     issues,
     ok,
 )
+from tests.factories.mails import receive_one
 from tests.factories.second_factors import (
     PATH,
     Authenticator,
@@ -137,6 +138,13 @@ class TestConfirm:
         }
         assert member.event_names()[0] == "account:second_factor_added"
 
+    def test_its_owner_gets_a_mail(self, app: Flask, member: Member) -> None:
+        authenticator = enrol(member)
+        mail = receive_one(app, "Two-step login is on")
+        assert mail.to == member.email
+        for secret in (authenticator.secret, *authenticator.recovery_codes):
+            assert secret not in mail.text + mail.html
+
     def test_spaces_in_a_code_do_not_matter(self, member: Member) -> None:
         code = begin_enrolment(member).code()
         ok(member.client.post(CONFIRM, {"code": f" {code[:3]} {code[3:]} "}))
@@ -210,6 +218,11 @@ class TestRemove:
         assert ok(member.client.get(PATH)) == OFF
         assert "token" in client.log_in(member)
         assert "account:second_factor_removed" in member.event_names()
+
+    def test_its_owner_gets_a_mail(self, app: Flask, member: Member) -> None:
+        authenticator = enrol(member)
+        ok(member.client.post(DELETE, with_both(authenticator.code())), 204)
+        assert receive_one(app, "Two-step login is off").to == member.email
 
     def test_another_can_take_its_place(self, client: Client, member: Member) -> None:
         authenticator = enrol(member)

@@ -1,0 +1,43 @@
+"""Changing a password, and setting a forgotten one anew."""
+
+from typing import Any
+
+from ragauth.blueprints.auth import auth
+from ragauth.schemas.confirmations import (
+    AcceptedSchema,
+    PasswordChangeSchema,
+    PasswordForgottenSchema,
+    PasswordResetSchema,
+)
+from ragauth.services import account_passwords, password_reset
+from ragauth.services.sessions import Caller
+from ragauth.web.client import current_client
+from ragauth.web.endpoint import endpoint
+from ragauth.web.guards import access_token, public
+
+
+@auth.post("/password/change")
+@endpoint(guard=access_token, body=PasswordChangeSchema, status=204)
+def change_password(caller: Caller, body: dict[str, Any]) -> None:
+    """Set a new password; every other session ends."""
+    account_passwords.change_password(
+        account_id=caller.account.id,
+        session_id=caller.session_id,
+        **body,
+        client=current_client(),
+    )
+
+
+@auth.post("/password/forgot")
+@endpoint(guard=public, body=PasswordForgottenSchema, data=AcceptedSchema, status=202)
+def request_password_reset(body: dict[str, Any]) -> dict[str, bool]:
+    """Ask for a mail with a token; the answer is the same whoever has the address."""
+    password_reset.request_reset(**body, client=current_client())
+    return {"accepted": True}
+
+
+@auth.post("/password/reset")
+@endpoint(guard=public, body=PasswordResetSchema, status=204)
+def reset_password(body: dict[str, Any]) -> None:
+    """Set a new password with the token of a mail; every session ends."""
+    password_reset.reset_password(**body, client=current_client())

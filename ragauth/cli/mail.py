@@ -1,0 +1,19 @@
+"""Operators' command for mail that waits."""
+
+from dataclasses import asdict
+
+from flask.cli import AppGroup
+
+from ragauth.cli.output import as_json_option, one_line_faults, print_record
+from ragauth.services import outbox
+
+mail = AppGroup("mail", help="Send the mail that waits in the outbox.")
+
+
+@mail.command("send")
+@as_json_option
+def send(as_json: bool) -> None:
+    """Send what is due now, once; running services do so by themselves."""
+    with one_line_faults():
+        done = outbox.send_due_mail()
+    print_record(asdict(done), as_json=as_json)

@@ -1,0 +1,51 @@
+"""Passwords that are changed, forgotten and set anew; tokens that came by mail."""
+
+from marshmallow import Schema, ValidationError, fields
+
+from ragauth.schemas.account_fields import Email, NewPassword, PresentedPassword
+from ragauth.schemas.base import RequestSchema
+from ragauth.schemas.fields import Text
+from ragauth.security.passwords import find_weakness
+
+
+class MailToken(Text):
+    """A token out of a mail: any string, for what is wrong is simply not valid."""
+
+    def __init__(self) -> None:
+        super().__init__(maximum=8192, trimmed=True, required=True)
+
+
+def _is_not_well_known(password: str) -> None:
+    """Here and not in the service alone, so that it is told beside the other faults."""
+    weakness = find_weakness(password, [])
+    if weakness is not None:
+        raise ValidationError(weakness)
+
+
+class AcceptedSchema(Schema):
+    """What will be done is not told."""
+
+    accepted = fields.Boolean(required=True)
+
+
+class PasswordChangeSchema(RequestSchema):
+    current_password = PresentedPassword(required=True)
+    new_password = NewPassword(required=True, validate=_is_not_well_known)
+
+
+class PasswordForgottenSchema(RequestSchema):
+    email = Email(required=True)
+
+
+class PasswordResetSchema(RequestSchema):
+    token = MailToken()
+    new_password = NewPassword(required=True, validate=_is_not_well_known)
+
+
+class EmailTokenSchema(RequestSchema):
+    token = MailToken()
+
+
+class EmailChangeSchema(RequestSchema):
+    new_email = Email(required=True)
+    password = PresentedPassword(required=True)

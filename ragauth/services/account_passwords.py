@@ -1,0 +1,83 @@
+"""An account's password: shown again to confirm an act, changed, replaced."""
+
+import uuid
+
+from ragauth import transaction
+from ragauth.errors import Conflict, CredentialRevoked, InvalidRequest, WrongPassword
+from ragauth.models import Account
+from ragauth.models import accounts as rows
+from ragauth.security.passwords import find_weakness
+from ragauth.services import audit, confirmations, mail, passwords, sessions, throttles
+from ragauth.services.audit import Client, EventName
+from ragauth.services.confirmations import Purpose
+from ragauth.services.mail import MailTemplate
+from ragauth.services.passwords import StoredPassword
+
+# What was begun with the old password, or would undo the new one.
+_ENDS_WITH_IT = frozenset({Purpose.RESET_PASSWORD, Purpose.SECOND_FACTOR})
+
+
+def stored_password(account: Account | None) -> StoredPassword | None:
+    if account is None or account.password_hash is None or account.password_scheme is None:
+        return None
+    return StoredPassword(account.password_hash, account.password_scheme)
+
+
+def confirm_password(*, account_id: uuid.UUID, password: str) -> StoredPassword:
+    """Check the password of a caller whose session holds.
+
+    Raises WrongPassword, RateLimitExceeded after too many of them.
+
+    Before the transaction begins, for it takes long: what follows locks the account.
+    """
+    with transaction.read_only():
+        stored = stored_password(rows.find_account(account_id))
+    with throttles.password_confirmations(account_id).failures():
+        if not passwords.verify_password(password, stored) or stored is None:
+            raise WrongPassword
+    return stored
+
+
+def require_hard_to_guess(password: str, account: Account | None) -> None:
+    """Raises InvalidRequest for a well-known password and for the account's own words."""
+    own_words = [] if account is None else [account.email, account.username, account.name]
+    weakness = find_weakness(password, own_words)
+    if weakness is not None:
+        raise InvalidRequest([{"path": ["new_password"], "message": weakness}])
+
+
+def change_password(
+    *,
+    account_id: uuid.UUID,
+    session_id: uuid.UUID,
+    current_password: str,
+    new_password: str,
+    client: Client,
+) -> None:
+    """Set a new password; every session but this one ends.
+
+    It may be the old one: that ends the other sessions all the same, and a refusal would tell a
+    thief of a session what the password is. Raises WrongPassword, InvalidRequest for one that is
+    easy to guess, Conflict when another change was faster.
+    """
+    with transaction.read_only():
+        require_hard_to_guess(new_password, rows.find_account(account_id))
+    confirmed = confirm_password(account_id=account_id, password=current_password)
+    stored = passwords.hash_password(new_password)
+    account = rows.lock_account(account_id)
+    if account is None:
+        raise CredentialRevoked
+    if account.password_hash != confirmed.hash:
+        raise Conflict
+    replace_password(account, stored)
+    sessions.end_sessions(account_id=account_id, except_session_id=session_id, client=client)
+    audit.record(EventName.PASSWORD_CHANGED, account_id=account_id, client=client)
+    mail.queue_notice(template=MailTemplate.PASSWORD_CHANGED, account=account, client=client)
+
+
+def replace_password(account: Account, stored: StoredPassword) -> None:
+    """Set it, in the present transaction; the account is locked."""
+    account.password_hash, account.password_scheme = stored.hash, stored.scheme
+    confirmations.withdraw_tokens(account_id=account.id, purposes=_ENDS_WITH_IT)
+    mail.withdraw_mail(account_id=account.id, templates=[MailTemplate.RESET_PASSWORD])
+    transaction.when_committed(lambda: throttles.clear_login_failures(account))

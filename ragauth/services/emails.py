@@ -1,0 +1,116 @@
+"""An account's address: confirmed with a mail's token, changed for another."""
+
+import uuid
+from datetime import timedelta
+
+from ragauth import clock, transaction
+from ragauth.errors import AccountSuspended, CredentialInvalid, CredentialRevoked, EmailTaken
+from ragauth.models import Account, Confirmation
+from ragauth.models import accounts as rows
+from ragauth.models.accounts import SUSPENDED
+from ragauth.models.base import flush
+from ragauth.security.emails import canonical_email
+from ragauth.services import account_passwords, audit, confirmations, mail, throttles
+from ragauth.services.audit import Client, EventName
+from ragauth.services.confirmations import Purpose
+from ragauth.services.mail import MailTemplate
+
+VERIFY_LIFETIME = timedelta(hours=24)
+CHANGE_LIFETIME = timedelta(hours=1)
+_CONFIRMS = frozenset({Purpose.VERIFY_EMAIL, Purpose.CHANGE_EMAIL})
+_CONFLICTS = {"uq_accounts_email_canonical": EmailTaken}
+
+
+def send_verification(account: Account) -> None:
+    """Queue the mail that asks a new account's owner to confirm the address."""
+    if account.email is not None:
+        _send_token(account, account.email, Purpose.VERIFY_EMAIL, MailTemplate.VERIFY_EMAIL)
+
+
+def resend_verification(*, account_id: uuid.UUID) -> None:
+    """Once more; nothing for an address that is confirmed. Earlier tokens stay good.
+
+    Raises RateLimitExceeded.
+    """
+    throttles.mails_of_account(account_id).take()
+    account = rows.lock_account(account_id)
+    if account is None:
+        raise CredentialRevoked
+    if not account.email_verified:
+        send_verification(account)
+
+
+def request_change(*, account_id: uuid.UUID, new_email: str, password: str, client: Client) -> None:
+    """Ask the new address whether it is the account's; the old one is told.
+
+    Whether another account has the new address is not looked up: the caller would learn who has
+    one. Its owner gets the mail all the same, and the answer on confirming is EmailTaken.
+    Raises WrongPassword, RateLimitExceeded.
+    """
+    account_passwords.confirm_password(account_id=account_id, password=password)
+    throttles.mails_of_account(account_id).take()
+    account = rows.lock_account(account_id)
+    if account is None:
+        raise CredentialRevoked
+    # One change at a time: the address that was asked for last.
+    confirmations.withdraw_tokens(account_id=account_id, purposes=frozenset({Purpose.CHANGE_EMAIL}))
+    mail.withdraw_mail(account_id=account_id, templates=[MailTemplate.CHANGE_EMAIL])
+    _send_token(account, new_email, Purpose.CHANGE_EMAIL, MailTemplate.CHANGE_EMAIL)
+    mail.queue_notice(
+        template=MailTemplate.EMAIL_CHANGE_REQUESTED,
+        account=account,
+        client=client,
+        new_email=new_email,
+    )
+    audit.record(EventName.EMAIL_CHANGE_REQUESTED, account_id=account_id, client=client)
+
+
+def confirm(*, token: str, client: Client) -> None:
+    """Use a token that went to an address: it is confirmed, or the account's from now on.
+
+    Raises as `confirmations.use_token` does; EmailTaken, which does not spend the token.
+    """
+    with transaction.read_only():
+        confirmation = confirmations.find_token(token, purposes=_CONFIRMS)
+    account = rows.lock_account(confirmation.account_id)
+    if account is None or confirmation.email is None:
+        raise CredentialInvalid("The token is not valid")
+    if account.status == SUSPENDED:
+        raise AccountSuspended
+    confirmation = confirmations.use_token(token, purposes=_CONFIRMS)
+    if confirmation.purpose == Purpose.CHANGE_EMAIL:
+        _change(account, confirmation, client)
+    elif account.email != confirmation.email:
+        raise CredentialInvalid("The token is not valid")
+    if account.email_verified_at is None:
+        account.email_verified_at = clock.now()
+        audit.record(EventName.EMAIL_VERIFIED, account_id=account.id, client=client)
+
+
+def _change(account: Account, confirmation: Confirmation, client: Client) -> None:
+    new_email = confirmation.email or ""
+    mail.queue_notice(template=MailTemplate.EMAIL_CHANGED, account=account, client=client)
+    account.email, account.email_canonical = new_email, canonical_email(new_email)
+    account.email_verified_at = None
+    flush(_CONFLICTS)
+    # What went to the old address is of no use to whoever reads its mail.
+    confirmations.withdraw_tokens(
+        account_id=account.id, purposes=_CONFIRMS | {Purpose.RESET_PASSWORD}
+    )
+    mail.withdraw_mail(
+        account_id=account.id,
+        templates=[
+            MailTemplate.VERIFY_EMAIL,
+            MailTemplate.CHANGE_EMAIL,
+            MailTemplate.RESET_PASSWORD,
+        ],
+    )
+    audit.record(EventName.EMAIL_CHANGED, account_id=account.id, client=client)
+
+
+def _send_token(account: Account, email: str, purpose: Purpose, template: MailTemplate) -> None:
+    lifetime = CHANGE_LIFETIME if purpose is Purpose.CHANGE_EMAIL else VERIFY_LIFETIME
+    token = confirmations.issue_token(
+        account_id=account.id, purpose=purpose, lifetime=lifetime, email=email
+    )
+    mail.queue_mail(template=template, account=account, to=email, lifetime=lifetime, token=token)

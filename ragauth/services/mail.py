@@ -1,0 +1,136 @@
+"""Mail: what is said to whom, queued in the transaction of what caused it.
+
+It is sent after the commit (`ragauth.services.outbox`). No word that somebody typed (a name, a
+key's name) goes into a mail: signing up with a stranger's address must not carry a message there.
+"""
+
+import json
+import threading
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from flask import current_app
+
+from ragauth import clock, transaction
+from ragauth.extensions import db, settings
+from ragauth.models import Account, OutboxMail
+from ragauth.models import outbox as rows
+from ragauth.security.identifiers import new_uuid
+from ragauth.security.sealing import seal, unseal
+from ragauth.services.audit import Client
+
+# A mail about what happened is worth sending for a while after a mail server's long weekend.
+NOTICE_LIFETIME = timedelta(days=3)
+_SEAL_PURPOSE = "ragauth outbox"
+
+
+class MailTemplate(StrEnum):
+    """Each has a `.txt` and a `.html` in `templates/mail/`."""
+
+    VERIFY_EMAIL = "verify_email"
+    CHANGE_EMAIL = "change_email"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - a name, not a secret
+    EMAIL_CHANGE_REQUESTED = "email_change_requested"
+    EMAIL_CHANGED = "email_changed"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    PASSWORD_RESET = "password_reset"  # noqa: S105
+    SECOND_FACTOR_ADDED = "second_factor_added"
+    SECOND_FACTOR_REMOVED = "second_factor_removed"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    KEY_CREATED = "key_created"
+    SESSION_ENDED = "session_ended"
+
+
+# Not a mail yet: somebody asked for one to this address, whosoever it is.
+RESET_REQUEST = "reset_request"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """To whom, and what the template is to say; sealed in the outbox."""
+
+    to: str
+    values: dict[str, str]
+
+
+def queue_mail(
+    *, template: MailTemplate, account: Account, to: str, lifetime: timedelta, **values: str
+) -> None:
+    """Queue a mail in the present transaction; it is given up after its `lifetime`."""
+    add_letter(template.value, account.id, Letter(to, values), lifetime)
+
+
+def queue_notice(
+    *, template: MailTemplate, account: Account, client: Client, **values: str
+) -> None:
+    """Tell the account's owner what happened just now, and from which address."""
+    if account.email is not None:
+        at = clock.now().strftime("%d %B %Y, %H:%M UTC")
+        queue_mail(
+            template=template,
+            account=account,
+            to=account.email,
+            lifetime=NOTICE_LIFETIME,
+            at=at,
+            ip=client.ip or "",
+            **values,
+        )
+
+
+def tell_of_key(account: Account, *, prefix: str, client: Client) -> None:
+    """A new key may be a thief's."""
+    queue_notice(template=MailTemplate.KEY_CREATED, account=account, client=client, prefix=prefix)
+
+
+def add_letter(
+    template: str, account_id: uuid.UUID | None, letter: Letter, lifetime: timedelta
+) -> None:
+    """Add a row to the outbox, and wake this process's sender after the commit."""
+    now = clock.now()
+    mail_id = new_uuid()
+    plain = json.dumps({"to": letter.to, "values": letter.values}).encode()
+    db.session.add(
+        OutboxMail(
+            id=mail_id,
+            account_id=account_id,
+            template=template,
+            sealed=seal(
+                plain,
+                secret_key=settings().secret_key,
+                purpose=_SEAL_PURPOSE,
+                context=mail_id.bytes,
+            ),
+            attempts=0,
+            next_attempt_at=now,
+            expires_at=now + lifetime,
+            created_at=now,
+        )
+    )
+    transaction.when_committed(mail_is_queued().set)
+
+
+def open_letter(mail: OutboxMail) -> Letter:
+    """Raises SealBroken for one that was sealed with a secret that is not set."""
+    plain = unseal(
+        mail.sealed,
+        secret_keys=[settings().secret_key, *settings().old_secret_keys],
+        purpose=_SEAL_PURPOSE,
+        context=mail.id.bytes,
+    )
+    return Letter(**json.loads(plain))
+
+
+def withdraw_mail(*, account_id: uuid.UUID, templates: list[MailTemplate] | None = None) -> None:
+    """Take back what has not been sent yet: of some templates, or all."""
+    rows.remove_of_account(
+        account_id,
+        templates=None if templates is None else [template.value for template in templates],
+    )
+
+
+def mail_is_queued() -> threading.Event:
+    """Set when this process has committed a mail."""
+    event: threading.Event = current_app.extensions["ragauth_mail_is_queued"]
+    return event

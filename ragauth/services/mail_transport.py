@@ -1,0 +1,146 @@
+"""How a mail leaves the house: to an SMTP server, or into a file where none is set."""
+
+import logging
+import os
+import smtplib
+import ssl
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from ragauth.config import Settings
+
+log = logging.getLogger("ragauth")
+
+# For each answer of the server; a mail needs some eight of them.
+_TIMEOUT_SECONDS = 10.0
+_SUBMISSION_PORT = 587  # RFC 6409
+_SUBMISSIONS_PORT = 465  # RFC 8314
+_PERMANENT = 500
+
+
+class MailTransport(Protocol):
+    """Sends mails one after another."""
+
+    def deliver(self, message: EmailMessage, name: str) -> int | None:
+        """None once it is accepted, or the SMTP code of a refusal for good.
+
+        Raises OSError (as all of smtplib's are) where a later try may succeed.
+        """
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the next mail would fare no better than the one that has just failed."""
+
+    def close(self) -> None:
+        """Part from the server with good manners."""
+
+
+def mail_transport(settings: Settings) -> MailTransport:
+    if settings.mail_url is None:
+        return MailFolder(settings.instance_dir / "outbox")
+    return SmtpServer(settings.mail_url)
+
+
+class SmtpServer:
+    """One connection, made for the first mail.
+
+    Certificates are always checked; user and password never go over a connection in the clear.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._host = parts.hostname or ""
+        self._is_tls = parts.scheme == "smtps"
+        self._port = parts.port or (_SUBMISSIONS_PORT if self._is_tls else _SUBMISSION_PORT)
+        self._user = unquote(parts.username or "")
+        self._password = unquote(parts.password or "")
+        self._connection: smtplib.SMTP | None = None
+
+    @property
+    def is_away(self) -> bool:
+        return self._connection is None
+
+    def deliver(self, message: EmailMessage, name: str) -> int | None:
+        connection = self._connection = self._connection or self._connect()
+        try:
+            connection.send_message(message)
+        except smtplib.SMTPNotSupportedError:
+            return _PERMANENT  # an address that this server cannot write to (RFC 6531)
+        except smtplib.SMTPRecipientsRefused as error:
+            ((code, _),) = error.recipients.values()
+            if code >= _PERMANENT:
+                return code
+            raise
+        except smtplib.SMTPDataError as error:
+            if error.smtp_code >= _PERMANENT:
+                return error.smtp_code
+            raise
+        except smtplib.SMTPSenderRefused:
+            # It does not like RAGAUTH_MAIL_FROM: the next mail would fare no better.
+            self._hang_up()
+            raise
+        except OSError:
+            self._hang_up()
+            raise
+        return None
+
+    def _connect(self) -> smtplib.SMTP:
+        context = ssl.create_default_context()
+        if self._is_tls:
+            connection: smtplib.SMTP = smtplib.SMTP_SSL(
+                self._host, self._port, timeout=_TIMEOUT_SECONDS, context=context
+            )
+        else:
+            connection = smtplib.SMTP(self._host, self._port, timeout=_TIMEOUT_SECONDS)
+        try:
+            connection.ehlo_or_helo_if_needed()
+            if not self._is_tls and (self._user or connection.has_extn("starttls")):
+                connection.starttls(context=context)
+            if self._user:
+                connection.login(self._user, self._password)
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+    def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            try:
+                self._connection.quit()
+            except OSError:
+                # It hung up first; every mail that it had accepted was answered before.
+                self._hang_up()
+
+
+class MailFolder:
+    """Where mail goes that nobody sends: its owner's eyes only, for it holds tokens."""
+
+    is_away = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def deliver(self, message: EmailMessage, name: str) -> int | None:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        path = self._folder / f"{name}.eml"
+        unfinished = path.with_suffix(".part")
+        unfinished.unlink(missing_ok=True)
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(message.as_bytes())
+        unfinished.replace(path)
+        log.info(
+            "no mail server is set: a mail was written to a file",
+            extra={"mail_file": f"outbox/{path.name}"},
+        )
+        return None
+
+    def close(self) -> None:
+        """Nothing is open between two mails."""

@@ -1,0 +1,125 @@
+"""The outbox: sends what is due, tries again later what failed, gives up what nobody could use.
+
+At least once: a sender that dies between the server's acceptance and the removal of the row
+leaves a mail that is sent again, with the same Message-ID.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ragauth import clock, transaction
+from ragauth.extensions import settings
+from ragauth.models import OutboxMail
+from ragauth.models import outbox as rows
+from ragauth.security.sealing import SealBroken
+from ragauth.services import audit, password_reset
+from ragauth.services.audit import Client, EventName
+from ragauth.services.mail import RESET_REQUEST, open_letter
+from ragauth.services.mail_messages import compose
+from ragauth.services.mail_transport import MailTransport, mail_transport
+
+log = logging.getLogger("ragauth")
+
+# Longer than a mail can take, all time-outs together: after that its sender is taken for dead.
+_CLAIM = timedelta(minutes=2)
+_FIRST_DELAY_SECONDS = 2
+_LONGEST_DELAY_SECONDS = 300
+_SERVICE = Client(ip=None, user_agent="mail")
+
+
+@dataclass
+class Round:
+    """What became of the mails that were due."""
+
+    sent: int = 0
+    postponed: int = 0
+    given_up: int = 0
+
+
+def send_due_mail(*, is_stopping: Callable[[], bool] = lambda: False) -> Round:
+    """Send what is due now, until nothing is or the server is away.
+
+    Any number of processes may do so at once: each mail is taken by one.
+    """
+    done = Round()
+    with closing(mail_transport(settings())) as transport:
+        while not is_stopping():
+            with transaction.read_only():
+                mail = rows.find_due(now=clock.now())
+            if mail is None:
+                break
+            if _claim(mail) and not _handle(mail, transport, done):
+                break
+    return done
+
+
+def _claim(mail: OutboxMail) -> bool:
+    with transaction.unit_of_work():
+        return rows.claim(mail.id, attempts=mail.attempts, until=clock.now() + _CLAIM)
+
+
+def _handle(mail: OutboxMail, transport: MailTransport, done: Round) -> bool:
+    """Do what a claimed row asks for; False when trying the next one is of no use."""
+    if mail.expires_at <= clock.now():
+        _give_up(mail, "expired")
+        done.given_up += 1
+        return True
+    try:
+        letter = open_letter(mail)
+    except SealBroken as error:
+        # The secret may come back as one of RAGAUTH_OLD_SECRET_KEYS.
+        _postpone(mail, str(error))
+        done.postponed += 1
+        return True
+    if mail.template == RESET_REQUEST:
+        with transaction.unit_of_work():
+            if rows.remove(mail.id):
+                password_reset.answer_request(letter)
+        return True
+    try:
+        refusal = transport.deliver(compose(mail, letter, settings()), str(mail.id))
+    except OSError as error:
+        # The server's words may quote the mail: the class and the code alone.
+        code = getattr(error, "smtp_code", None)
+        _postpone(mail, type(error).__name__ + (f" {code}" if code else ""))
+        done.postponed += 1
+        return not transport.is_away
+    if refusal is not None:
+        _give_up(mail, f"refused with {refusal}")
+        done.given_up += 1
+        return True
+    with transaction.unit_of_work():
+        rows.remove(mail.id)
+    done.sent += 1
+    return True
+
+
+def _postpone(mail: OutboxMail, cause: str) -> None:
+    # The row that was read knows the attempts before this one.
+    seconds = min(_FIRST_DELAY_SECONDS * 2 ** min(mail.attempts, 30), _LONGEST_DELAY_SECONDS)
+    log.warning(
+        "a mail could not be sent yet",
+        extra={**_described(mail), "cause": cause, "next_attempt_seconds": seconds},
+    )
+    with transaction.unit_of_work():
+        rows.postpone(mail.id, until=clock.now() + timedelta(seconds=seconds))
+
+
+def _give_up(mail: OutboxMail, cause: str) -> None:
+    log.error("a mail was given up", extra={**_described(mail), "cause": cause})
+    with transaction.unit_of_work():
+        if rows.remove(mail.id) and mail.account_id is not None:
+            audit.record(
+                EventName.MAIL_GIVEN_UP,
+                account_id=mail.account_id,
+                client=_SERVICE,
+                mail=mail.template,
+                cause=cause,
+            )
+
+
+def _described(mail: OutboxMail) -> dict[str, object]:
+    return {"mail_id": str(mail.id), "mail": mail.template, "attempt": mail.attempts + 1}

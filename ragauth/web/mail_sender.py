@@ -1,0 +1,50 @@
+"""The background work of sending mail, in each serving process: at once when it queued some."""
+
+import atexit
+import logging
+import threading
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from ragauth.services.mail import mail_is_queued
+from ragauth.services.outbox import send_due_mail
+
+log = logging.getLogger("ragauth")
+
+# How long a mail waits that another process queued, or that failed and is due again.
+INTERVAL_SECONDS = 2.0
+_LAST_MAIL_SECONDS = 3.0
+
+
+class MailSender:
+    """Runs until the process ends; a mail that is on its way then gets a moment to arrive."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._is_stopping = threading.Event()
+        self._has_ended = threading.Event()
+
+    def run(self) -> None:
+        atexit.register(self.stop)
+        with self._app.app_context():
+            is_queued = mail_is_queued()
+        while not self._is_stopping.is_set():
+            with self._app.app_context():
+                try:
+                    send_due_mail(is_stopping=self._is_stopping.is_set)
+                except SQLAlchemyError as error:
+                    # Nothing is lost: the mails wait in the database.
+                    log.warning("mail was not sent", extra={"cause": type(error).__name__})
+                except Exception:  # a bug must not end the thread: no mail would go out any more
+                    log.exception("mail was not sent")
+            is_queued.wait(INTERVAL_SECONDS)
+            is_queued.clear()
+        self._has_ended.set()
+
+    def stop(self) -> None:
+        """End it; what has not been sent is sent by another process, or the next one."""
+        self._is_stopping.set()
+        with self._app.app_context():
+            mail_is_queued().set()
+        self._has_ended.wait(_LAST_MAIL_SECONDS)
