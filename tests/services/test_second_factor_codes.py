@@ -12,7 +12,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from ragauth import transaction
-from ragauth.errors import InvalidCode
+from ragauth.counters import CountersUnavailable
+from ragauth.errors import ExternalServiceUnavailable, InvalidCode
 from ragauth.extensions import db
 from ragauth.models import SecondFactor
 from ragauth.models import accounts as account_rows
@@ -20,6 +21,7 @@ from ragauth.models import second_factors as rows
 from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.security.sealing import SealBroken
 from ragauth.services.audit import Client as Origin
+from ragauth.services.limits import current_limits
 from ragauth.services.second_factor_codes import CheckedCode, Method, check_code, spend_code
 from ragauth.services.second_factors import find_confirmed
 from tests.clients import Client, Member
@@ -130,6 +132,25 @@ def test_a_right_code_is_not_counted_as_a_failure(
             check(app, account_id, code)
         except InvalidCode:
             assert code != authenticator.code()
+
+
+def test_while_nothing_counts_no_code_is_looked_at(
+    account_id: uuid.UUID,
+    authenticator: Authenticator,
+    make_app: Callable[..., Flask],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """S9, S32: a login without a throttle is slow to guess, a code of six digits is not."""
+
+    def away(*_: object) -> None:
+        raise CountersUnavailable("the disk is full")
+
+    further = make_app()
+    with further.app_context():
+        for method in ("hit", "read_window"):
+            monkeypatch.setattr(current_limits().counters, method, away)
+    with pytest.raises(ExternalServiceUnavailable):
+        check(further, account_id, authenticator.code())
 
 
 class TestAnotherSecretKey:

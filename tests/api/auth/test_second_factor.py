@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Barrier
 
 import pytest
 import time_machine
 from flask import Flask
 from sqlalchemy import select
+from werkzeug.test import TestResponse
 
 from ragauth.extensions import db
 from ragauth.models import RecoveryCode, SecondFactor
@@ -86,6 +89,19 @@ class TestEnrol:
         )
         ok(member.client.post(CONFIRM, {"code": second.code()}))
 
+    def test_of_three_at_once_the_last_one_counts(self, member: Member) -> None:
+        """S36: nobody is left with two, or with an error."""
+        barrier = Barrier(3)
+
+        def try_it(_: int) -> Authenticator:
+            barrier.wait()
+            return begin_enrolment(member)
+
+        with ThreadPoolExecutor(3) as threads:
+            begun = list(threads.map(try_it, range(3)))
+        statuses = [member.client.post(CONFIRM, {"code": one.code()}).status_code for one in begun]
+        assert statuses.count(200) == 1
+
     def test_a_confirmed_one_is_not_replaced(self, member: Member) -> None:
         enrol(member)
         response = member.client.post(PATH, {"password": PASSWORD})
@@ -153,6 +169,23 @@ class TestConfirm:
         before = ok(member.client.get("/api/auth/me"))
         enrol(member)
         assert ok(member.client.get("/api/auth/me")) == before
+
+    def test_of_five_confirmations_at_once_one_shows_codes(self, member: Member) -> None:
+        """S8"""
+        authenticator = begin_enrolment(member)
+        barrier = Barrier(5)
+
+        def try_it(code: str) -> TestResponse:
+            barrier.wait()
+            return member.client.post(CONFIRM, {"code": code})
+
+        with ThreadPoolExecutor(5) as threads:
+            answers = list(threads.map(try_it, [authenticator.code()] * 5))
+        (shown,) = [answer for answer in answers if answer.status_code == 200]
+        assert {answer.status_code for answer in answers} <= {200, 401, 409}
+        assert ok(member.client.get(PATH))["recovery_codes_left"] == 10
+        body = with_both(ok(shown)["recovery_codes"][0])
+        ok(member.client.post(DELETE, body), 204)
 
     def test_a_wrong_code_is_refused(self, member: Member) -> None:
         authenticator = begin_enrolment(member)
