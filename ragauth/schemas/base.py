@@ -31,10 +31,12 @@ class EitherSchema(Schema):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._schemas = {dumped: schema() for dumped, schema in self.forms.items()}
+        self.members: dict[type, Schema] = {
+            dumped: schema() for dumped, schema in self.forms.items()
+        }
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
-        return self._schemas[type(obj)].dump(obj, many=many)
+        return self.members[type(obj)].dump(obj, many=many)
 
 
 class PageQuery(RequestSchema):
