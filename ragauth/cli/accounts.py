@@ -15,11 +15,10 @@ from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.fields import Text
 from ragauth.services import account_administration as administration
 from ragauth.services import accounts as service
+from ragauth.services import second_factors
 from ragauth.services.audit import OPERATOR
 
-accounts = AppGroup(
-    "accounts", help="Create, show, suspend and resume accounts; set a plan; end sessions."
-)
+accounts = AppGroup("accounts", help="Create and administer accounts.")
 
 _account_argument = click.argument("account", metavar="ACCOUNT_ID|EMAIL")
 
@@ -113,6 +112,20 @@ def end_sessions(account: str) -> None:
         found = _find(account)
         ended = administration.end_sessions(account_id=found.id)
         message = f"{found.email} had {ended} sessions, ended now"
+    click.echo(message)
+
+
+@accounts.command("remove-second-factor")
+@_account_argument
+def remove_second_factor(account: str) -> None:
+    """Let the password be enough again, for a customer who lost device and recovery codes.
+
+    Make sure first, by a way that does not depend on the password, that it is the customer who
+    asks.
+    """
+    with command_transaction():
+        found = second_factors.remove_for_operator(account_id=_find(account).id)
+        message = f"{found.email} has no second factor any more"
     click.echo(message)
 
 

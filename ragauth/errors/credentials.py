@@ -97,6 +97,18 @@ class WrongPassword(AuthenticationFailed):
     keeps_changes = True
 
 
+class InvalidCode(AuthenticationFailed):
+    """The caller's password or session holds, the code of the second factor does not.
+
+    A code that was right and is used a second time is no better than a wrong one.
+    """
+
+    reason = "invalid"
+    challenge = None
+    message = "Invalid code"
+    keeps_changes = True
+
+
 class AuthorizationFailed(RagauthError):
     """A valid credential that may not do this; `details.reason` says why."""
 

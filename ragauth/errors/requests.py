@@ -60,6 +60,10 @@ class KeyAlreadyRotated(Conflict):
     message = "This key has already been replaced by another"
 
 
+class SecondFactorExists(Conflict):
+    message = "The account has a second factor already"
+
+
 class RateLimitExceeded(RagauthError):
     """Too many in a short window; waiting `retry_after_seconds` helps."""
 

@@ -1,12 +1,25 @@
 """Second factors: the TOTP secret of an account, and its recovery codes."""
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, LargeBinary, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    LargeBinary,
+    UniqueConstraint,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
+from ragauth.extensions import db
+from ragauth.models.base import count_changed
+from ragauth.security.identifiers import new_uuid
 
 
 class SecondFactor(Base):
@@ -37,3 +50,82 @@ class RecoveryCode(Base):
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
     digest: Mapped[bytes] = mapped_column(LargeBinary(32))
     used_at: Mapped[datetime | None]
+
+
+def find_factor(account_id: uuid.UUID) -> SecondFactor | None:
+    """The account's factor, confirmed or not."""
+    return db.session.get(SecondFactor, account_id)
+
+
+def advance_step(
+    account_id: uuid.UUID, *, step: int, sealed_secret: bytes, resealed_secret: bytes
+) -> bool:
+    """Compare and swap: of many codes of one step, and of earlier ones, one gets True.
+
+    `sealed_secret` is that of the row which the code was checked against.
+    """
+    changed = count_changed(
+        update(SecondFactor)
+        .where(
+            SecondFactor.account_id == account_id,
+            SecondFactor.sealed_secret == sealed_secret,
+            (SecondFactor.last_step.is_(None)) | (SecondFactor.last_step < step),
+        )
+        .values(last_step=step, sealed_secret=resealed_secret)
+        .execution_options(synchronize_session=False)
+    )
+    return changed > 0
+
+
+def has_recovery_code(account_id: uuid.UUID, *, digest: bytes) -> bool:
+    """Whether it is one of the account's that was not used yet."""
+    code = select(RecoveryCode.id).where(
+        RecoveryCode.account_id == account_id,
+        RecoveryCode.digest == digest,
+        RecoveryCode.used_at.is_(None),
+    )
+    return db.session.scalar(code) is not None
+
+
+def add_recovery_codes(account_id: uuid.UUID, *, digests: Iterable[bytes]) -> None:
+    db.session.add_all(
+        RecoveryCode(id=new_uuid(), account_id=account_id, digest=digest, used_at=None)
+        for digest in digests
+    )
+
+
+def spend_recovery_code(account_id: uuid.UUID, *, digest: bytes, now: datetime) -> bool:
+    """Compare and swap: of many uses at once, one gets True."""
+    changed = count_changed(
+        update(RecoveryCode)
+        .where(
+            RecoveryCode.account_id == account_id,
+            RecoveryCode.digest == digest,
+            RecoveryCode.used_at.is_(None),
+        )
+        .values(used_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    return changed > 0
+
+
+def count_recovery_codes(account_id: uuid.UUID) -> int:
+    """How many were not used yet."""
+    return (
+        db.session.scalar(
+            select(func.count())
+            .select_from(RecoveryCode)
+            .where(RecoveryCode.account_id == account_id, RecoveryCode.used_at.is_(None))
+        )
+        or 0
+    )
+
+
+def delete_recovery_codes(account_id: uuid.UUID) -> None:
+    db.session.execute(delete(RecoveryCode).where(RecoveryCode.account_id == account_id))
+
+
+def delete_for_account(account_id: uuid.UUID) -> None:
+    """Forget the factor, confirmed or not, and its codes."""
+    delete_recovery_codes(account_id)
+    db.session.execute(delete(SecondFactor).where(SecondFactor.account_id == account_id))

@@ -24,6 +24,21 @@ class EmptySchema(RequestSchema):
     """Nothing to say."""
 
 
+class EitherSchema(Schema):
+    """An answer of one form or another: the type of what is dumped decides."""
+
+    forms: ClassVar[Mapping[type, type[Schema]]]
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.members: dict[type, Schema] = {
+            dumped: schema() for dumped, schema in self.forms.items()
+        }
+
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        return self.members[type(obj)].dump(obj, many=many)
+
+
 class PageQuery(RequestSchema):
     """How much of a list, and from where on."""
 

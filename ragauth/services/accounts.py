@@ -18,6 +18,7 @@ from ragauth.models import Account
 from ragauth.models import accounts as rows
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
+from ragauth.models import second_factors as second_factor_rows
 from ragauth.models import sessions as session_rows
 from ragauth.models.accounts import ACTIVE, DELETED, SUSPENDED
 from ragauth.models.base import flush
@@ -32,12 +33,14 @@ from ragauth.services import (
     mail,
     passwords,
     plans,
+    second_factors,
     sessions,
     throttles,
 )
 from ragauth.services.access_tokens import TokenPair
 from ragauth.services.account_passwords import confirm_password, stored_password
 from ragauth.services.audit import Client, EventName
+from ragauth.services.second_factors import SecondFactorRequired
 
 _CONFLICTS = {
     "uq_accounts_email_canonical": EmailTaken,
@@ -110,8 +113,8 @@ def create_account(
 
 def log_in(
     *, email: str | None = None, username: str | None = None, password: str, client: Client
-) -> LoggedIn:
-    """A new session.
+) -> LoggedIn | SecondFactorRequired:
+    """A new session or, for an account with a second factor, what its second step needs.
 
     Raises InvalidLogin, alike in body and time for an unknown account and a wrong password,
     RateLimitExceeded after too many of them, or AccountSuspended once the password was right.
@@ -130,6 +133,9 @@ def log_in(
         current.password_hash, current.password_scheme = renewed.hash, renewed.scheme
     if current.status == SUSPENDED:
         raise AccountSuspended
+    challenge = second_factors.challenge(account_id=current.id)
+    if challenge is not None:
+        return challenge
     tokens = sessions.open_session(account_id=current.id, client=client)
     audit.record(EventName.LOGIN_SUCCEEDED, account_id=current.id, client=client)
     return LoggedIn(account=current, tokens=tokens)
@@ -206,6 +212,7 @@ def delete_account(*, account_id: uuid.UUID, password: str, client: Client) -> N
     key_rows.forget_names(account_id)
     session_rows.forget_clients(account_id)
     agent_rows.delete_agents(account_id)
+    second_factor_rows.delete_for_account(account_id)
     confirmations.forget_account(account_id=account_id)
     mail.withdraw_mail(account_id=account_id)
     account.status = DELETED

@@ -32,6 +32,12 @@ class EventName(StrEnum):
     PLAN_CHANGED = "account:plan_changed"
     LOGIN_SUCCEEDED = "account:login_succeeded"
     LOGIN_FAILED = "account:login_failed"
+    SECOND_FACTOR_ADDED = "account:second_factor_added"
+    SECOND_FACTOR_REMOVED = "account:second_factor_removed"
+    SECOND_FACTOR_FAILED = "account:second_factor_failed"
+    RECOVERY_CODE_USED = "account:recovery_code_used"
+    RECOVERY_CODES_LOW = "account:recovery_codes_low"
+    RECOVERY_CODES_RENEWED = "account:recovery_codes_renewed"
     SESSION_ENDED = "session:ended"
     SESSIONS_ENDED = "session:all_ended"
     REFRESH_TOKEN_REUSED = "session:refresh_token_reused"  # noqa: S105 - a name, not a secret

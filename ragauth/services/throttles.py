@@ -126,6 +126,8 @@ def second_factor_failures(account_id: uuid.UUID) -> Throttle:
         _FIVE_MINUTES,
         str(account_id),
         "Too many wrong codes; try again later",
+        # Six digits, and nothing slow in the way.
+        fails_closed=True,
     )
 
 

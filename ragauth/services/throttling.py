@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ragauth import clock
 from ragauth.counters import CountersUnavailable
-from ragauth.errors import AuthenticationFailed, RateLimitExceeded
+from ragauth.errors import AuthenticationFailed, ExternalServiceUnavailable, RateLimitExceeded
 from ragauth.services.limits import current_limits
 
 log = logging.getLogger("ragauth")
@@ -24,6 +24,8 @@ class Throttle:
     """At most `size` in a window that starts with the first of them; a size of 0 is no throttle.
 
     `limit` names it to the caller; `subject` is the address, name or account that it counts for.
+    One that `fails_closed` lets nothing pass while no counter answers: what it guards is guessed
+    in minutes.
     """
 
     limit: str
@@ -31,11 +33,13 @@ class Throttle:
     window_seconds: int
     subject: str
     message: str = "Too many requests; try again later"
+    fails_closed: bool = False
 
     def take(self) -> int:
         """Count one more; returns until when (Unix ms) it can be given back.
 
-        Raises RateLimitExceeded, and counts nothing, when the window is full.
+        Raises RateLimitExceeded, and counts nothing, when the window is full;
+        ExternalServiceUnavailable when it fails closed.
         """
         if not self.size:
             return 0
@@ -50,6 +54,9 @@ class Throttle:
                     return window.resets_at_ms
                 counters.hit(self._bucket, window_ms, now_ms, -1)
         except CountersUnavailable as error:
+            if self.fails_closed:
+                log.error("the counters did not answer", extra=_cause(error))
+                raise ExternalServiceUnavailable from error
             log.error("the counters did not answer, nothing is throttled", extra=_cause(error))
             return 0
         raise RateLimitExceeded(

@@ -31,6 +31,7 @@ _NEW_KEY = {
     "expires_at": "2999-01-01T00:00:00Z",
     "allowed_ips": ["10.0.0.0/8"],
 }
+_PASSWORD_AND_CODE = {"password": PASSWORD, "code": "123456"}
 _AUTH = "/api/auth"
 
 ROUTES = [
@@ -42,6 +43,12 @@ ROUTES = [
     ),
     Route("POST", f"{_AUTH}/login", None, {"email": "ada@example.com", "password": PASSWORD}),
     Route("POST", f"{_AUTH}/login", None, {"username": "ada1815", "password": PASSWORD}),
+    Route("POST", f"{_AUTH}/login/mfa", None, {"mfa_token": "x", "code": "123456"}),
+    Route("GET", f"{_AUTH}/second-factor", "token"),
+    Route("POST", f"{_AUTH}/second-factor", "token", {"password": PASSWORD}),
+    Route("POST", f"{_AUTH}/second-factor/confirm", "token", {"code": "123456"}),
+    Route("POST", f"{_AUTH}/second-factor/recovery-codes", "token", _PASSWORD_AND_CODE),
+    Route("POST", f"{_AUTH}/second-factor/delete", "token", _PASSWORD_AND_CODE),
     Route("POST", f"{_AUTH}/token/refresh", None, {"refresh_token": "a.b.c"}),
     Route("POST", f"{_AUTH}/logout", "token"),
     Route("GET", f"{_AUTH}/sessions", "token"),

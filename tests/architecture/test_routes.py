@@ -12,6 +12,7 @@ from ragauth.web import guards
 _PUBLIC = {
     "auth.sign_up": "has no account yet",
     "auth.log_in": "shows a password",
+    "auth.complete_login": "shows what the first step of a login answered",
     "auth.refresh": "shows a refresh token",
     "auth.request_password_reset": "has forgotten the password",
     "auth.reset_password": "shows a mail's token",

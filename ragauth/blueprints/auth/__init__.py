@@ -9,6 +9,7 @@ from ragauth.blueprints.auth import (  # noqa: E402, F401
     emails,
     events,
     passwords,
+    second_factor,
     sessions,
     usage,
 )

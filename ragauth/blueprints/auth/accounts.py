@@ -11,9 +11,11 @@ from ragauth.schemas.accounts import (
     ProfileSchema,
     SignupSchema,
 )
-from ragauth.schemas.sessions import LoginResultSchema, SignupResultSchema
+from ragauth.schemas.second_factors import LoginAnswerSchema
+from ragauth.schemas.sessions import SignupResultSchema
 from ragauth.services import accounts
 from ragauth.services.accounts import LoggedIn, SignedUp
+from ragauth.services.second_factors import SecondFactorRequired
 from ragauth.services.sessions import AccountView, Caller
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
@@ -28,9 +30,9 @@ def sign_up(body: dict[str, Any]) -> SignedUp:
 
 
 @auth.post("/login")
-@endpoint(guard=public, body=LoginSchema, data=LoginResultSchema)
-def log_in(body: dict[str, Any]) -> LoggedIn:
-    """Log in with an e-mail or a username."""
+@endpoint(guard=public, body=LoginSchema, data=LoginAnswerSchema)
+def log_in(body: dict[str, Any]) -> LoggedIn | SecondFactorRequired:
+    """Log in with an e-mail or a username; a second factor is asked for at /login/mfa."""
     return accounts.log_in(**body, client=current_client())
 
 

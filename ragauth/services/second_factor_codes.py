@@ -1,0 +1,135 @@
+"""The codes of a second factor: checked before the transaction begins, spent within it.
+
+A check is counted by the throttle, whose counters may be a network away. Spending is a
+compare-and-swap: of one code presented many times, at once or later, one presentation counts.
+"""
+
+import re
+import uuid
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ragauth import clock, transaction
+from ragauth.errors import InvalidCode
+from ragauth.extensions import settings
+from ragauth.models import Account, SecondFactor
+from ragauth.models import second_factors as rows
+from ragauth.security import recovery_codes, sealing, totp
+from ragauth.services import audit, mail, throttles
+from ragauth.services.audit import Client, EventName
+from ragauth.services.mail import MailTemplate
+
+# So few recovery codes left are an event of their own.
+FEW_CODES = 3
+
+_SEAL_PURPOSE = "ragauth second factor"
+
+
+class Method(StrEnum):
+    """What a code was."""
+
+    TOTP = "totp"
+    RECOVERY_CODE = "recovery_code"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCode:
+    """A code that was right when it was checked: a time step of the app, or a recovery code."""
+
+    factor: SecondFactor
+    step: int | None = None
+    recovery_digest: bytes | None = None
+
+
+def check_code(factor: SecondFactor, *, code: str, client: Client) -> CheckedCode:
+    """Whether it is a code of the app or a recovery code that was not used yet.
+
+    Raises InvalidCode, or RateLimitExceeded after too many of these.
+    """
+    with throttles.second_factor_failures(factor.account_id).failures():
+        checked = _find_code(factor, code)
+        if checked is None:
+            raise _refusal(factor.account_id, client)
+    return checked
+
+
+def spend_code(checked: CheckedCode, *, account: Account, client: Client) -> Method:
+    """Use it up, in the present transaction; raises InvalidCode if another was faster."""
+    account_id = account.id
+    if checked.step is not None:
+        if not _spend_step(checked.factor, checked.step):
+            raise _refusal(account_id, client)
+        return Method.TOTP
+    if checked.recovery_digest is None or not rows.spend_recovery_code(
+        account_id, digest=checked.recovery_digest, now=clock.now()
+    ):
+        raise _refusal(account_id, client)
+    left = rows.count_recovery_codes(account_id)
+    audit.record(EventName.RECOVERY_CODE_USED, account_id=account_id, client=client, left=left)
+    if left <= FEW_CODES:
+        audit.record(EventName.RECOVERY_CODES_LOW, account_id=account_id, client=client, left=left)
+    mail.queue_notice(
+        template=MailTemplate.RECOVERY_CODE_USED, account=account, client=client, left=str(left)
+    )
+    return Method.RECOVERY_CODE
+
+
+def replace_recovery_codes(factor: SecondFactor) -> list[str]:
+    """Ten new ones, in the present transaction; the old ones are dead."""
+    secret = _open(factor)
+    codes = [recovery_codes.new_code() for _ in range(recovery_codes.COUNT)]
+    rows.delete_recovery_codes(factor.account_id)
+    rows.add_recovery_codes(
+        factor.account_id,
+        digests=[recovery_codes.digest_code(code, totp_secret=secret) for code in codes],
+    )
+    return codes
+
+
+def seal_secret(secret: str, account_id: uuid.UUID) -> bytes:
+    return sealing.seal(
+        secret.encode("ascii"),
+        secret_key=settings().secret_key,
+        purpose=_SEAL_PURPOSE,
+        context=account_id.bytes,
+    )
+
+
+def _open(factor: SecondFactor) -> str:
+    secret = sealing.unseal(
+        factor.sealed_secret,
+        secret_keys=[settings().secret_key, *settings().old_secret_keys],
+        purpose=_SEAL_PURPOSE,
+        context=factor.account_id.bytes,
+    )
+    return secret.decode("ascii")
+
+
+def _find_code(factor: SecondFactor, code: str) -> CheckedCode | None:
+    secret = _open(factor)
+    step = totp.find_step(secret, re.sub(r"[\s-]", "", code), now=clock.now())
+    if step is not None:
+        is_new = factor.last_step is None or factor.last_step < step
+        return CheckedCode(factor, step=step) if is_new else None
+    normal = recovery_codes.normalise_code(code)
+    if normal is None:
+        return None
+    digest = recovery_codes.digest_code(normal, totp_secret=secret)
+    with transaction.read_only():
+        is_known = rows.has_recovery_code(factor.account_id, digest=digest)
+    return CheckedCode(factor, recovery_digest=digest) if is_known else None
+
+
+def _spend_step(factor: SecondFactor, step: int) -> bool:
+    """The secret is sealed anew with it, so that it follows a change of the secret key."""
+    return rows.advance_step(
+        factor.account_id,
+        step=step,
+        sealed_secret=factor.sealed_secret,
+        resealed_secret=seal_secret(_open(factor), factor.account_id),
+    )
+
+
+def _refusal(account_id: uuid.UUID, client: Client) -> InvalidCode:
+    audit.record(EventName.SECOND_FACTOR_FAILED, account_id=account_id, client=client)
+    return InvalidCode()

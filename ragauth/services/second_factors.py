@@ -1,0 +1,207 @@
+"""Second factors: enrolled with an authenticator app, asked for after the password.
+
+Whatever reads or changes one holds the account's row, so that a login, an enrolment and a removal
+follow one another.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parseaddr
+
+from ragauth import clock, transaction
+from ragauth.errors import Conflict, CredentialRevoked, NotFound, SecondFactorExists
+from ragauth.extensions import db, settings
+from ragauth.models import Account, SecondFactor
+from ragauth.models import accounts as account_rows
+from ragauth.models import second_factors as rows
+from ragauth.security import totp
+from ragauth.services import audit, confirmations, mail
+from ragauth.services.account_passwords import confirm_password
+from ragauth.services.audit import OPERATOR, Client, EventName
+from ragauth.services.confirmations import Purpose
+from ragauth.services.mail import MailTemplate
+from ragauth.services.passwords import StoredPassword
+from ragauth.services.second_factor_codes import (
+    check_code,
+    replace_recovery_codes,
+    seal_secret,
+    spend_code,
+)
+
+# What was shown and never confirmed is worth nothing after this time.
+PENDING_LIFETIME = timedelta(hours=1)
+CHALLENGE_LIFETIME = timedelta(minutes=5)
+CHALLENGE = frozenset({Purpose.SECOND_FACTOR})
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What an authenticator app needs, in three forms; shown once."""
+
+    secret: str
+    provisioning_uri: str
+    qr_svg: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryCodes:
+    """Shown once."""
+
+    recovery_codes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactorStatus:
+    enabled: bool
+    confirmed_at: datetime | None
+    recovery_codes_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactorRequired:
+    """The password was right; this token and a code complete the login."""
+
+    mfa_token: str
+    expires_in: int
+
+
+def enrol(*, account_id: uuid.UUID, email: str, password: str) -> Enrolment:
+    """A new secret, which counts once it is confirmed; it replaces one that was not.
+
+    Raises WrongPassword, SecondFactorExists.
+    """
+    confirmed = confirm_password(account_id=account_id, password=password)
+    secret = totp.new_secret()
+    uri = totp.provisioning_uri(secret, account_name=email, issuer=_issuer())
+    enrolment = Enrolment(secret, uri, totp.qr_svg(uri))
+    _lock(account_id, confirmed)
+    if find_confirmed(account_id) is not None:
+        raise SecondFactorExists
+    rows.delete_for_account(account_id)
+    db.session.add(
+        SecondFactor(
+            account_id=account_id,
+            sealed_secret=seal_secret(secret, account_id),
+            created_at=clock.now(),
+        )
+    )
+    return enrolment
+
+
+def confirm(*, account_id: uuid.UUID, code: str, client: Client) -> RecoveryCodes:
+    """Turn it on with a first code; from the next login on one is asked for.
+
+    Raises InvalidCode, NotFound without a pending one, SecondFactorExists.
+    """
+    with transaction.read_only():
+        pending = _get_pending(account_id)
+    checked = check_code(pending, code=code, client=client)
+    account = _lock(account_id)
+    factor = _get_pending(account_id)
+    spend_code(checked, account=account, client=client)
+    factor.confirmed_at = clock.now()
+    audit.record(EventName.SECOND_FACTOR_ADDED, account_id=account_id, client=client)
+    mail.queue_notice(template=MailTemplate.SECOND_FACTOR_ADDED, account=account, client=client)
+    return RecoveryCodes(replace_recovery_codes(pending))
+
+
+def show(*, account_id: uuid.UUID) -> SecondFactorStatus:
+    factor = find_confirmed(account_id)
+    return SecondFactorStatus(
+        enabled=factor is not None,
+        confirmed_at=factor.confirmed_at if factor else None,
+        recovery_codes_left=rows.count_recovery_codes(account_id),
+    )
+
+
+def renew_recovery_codes(
+    *, account_id: uuid.UUID, password: str, code: str, client: Client
+) -> RecoveryCodes:
+    """Ten new ones; the old ones are dead. Raises WrongPassword, InvalidCode, NotFound."""
+    _, factor = _require_both(account_id, password, code, client)
+    audit.record(EventName.RECOVERY_CODES_RENEWED, account_id=account_id, client=client)
+    return RecoveryCodes(replace_recovery_codes(factor))
+
+
+def remove(*, account_id: uuid.UUID, password: str, code: str, client: Client) -> None:
+    """From the next login on the password is enough.
+
+    Raises WrongPassword, InvalidCode, NotFound.
+    """
+    account, _ = _require_both(account_id, password, code, client)
+    _remove(account, client)
+
+
+def remove_for_operator(*, account_id: uuid.UUID) -> Account:
+    """For a customer who lost device and recovery codes; raises NotFound."""
+    account = _lock(account_id)
+    if find_confirmed(account_id) is None:
+        raise NotFound(f"{account.email} has no second factor")
+    _remove(account, OPERATOR)
+    return account
+
+
+def find_confirmed(account_id: uuid.UUID) -> SecondFactor | None:
+    factor = rows.find_factor(account_id)
+    return None if factor is None or factor.confirmed_at is None else factor
+
+
+def challenge(*, account_id: uuid.UUID) -> SecondFactorRequired | None:
+    """What a login with the right password gets instead of a session; None without a factor.
+
+    The account's row is held by the caller.
+    """
+    if find_confirmed(account_id) is None:
+        return None
+    token = confirmations.issue_token(
+        account_id=account_id, purpose=Purpose.SECOND_FACTOR, lifetime=CHALLENGE_LIFETIME
+    )
+    return SecondFactorRequired(token, int(CHALLENGE_LIFETIME.total_seconds()))
+
+
+def _require_both(
+    account_id: uuid.UUID, password: str, code: str, client: Client
+) -> tuple[Account, SecondFactor]:
+    """Password and code, as a login asks for them; the account's row is held from here on."""
+    confirmed = confirm_password(account_id=account_id, password=password)
+    with transaction.read_only():
+        factor = find_confirmed(account_id)
+    if factor is None:
+        raise NotFound("The account has no second factor")
+    checked = check_code(factor, code=code, client=client)
+    account = _lock(account_id, confirmed)
+    spend_code(checked, account=account, client=client)
+    return account, factor
+
+
+def _remove(account: Account, client: Client) -> None:
+    rows.delete_for_account(account.id)
+    confirmations.withdraw_tokens(account_id=account.id, purposes=CHALLENGE)
+    audit.record(EventName.SECOND_FACTOR_REMOVED, account_id=account.id, client=client)
+    mail.queue_notice(template=MailTemplate.SECOND_FACTOR_REMOVED, account=account, client=client)
+
+
+def _get_pending(account_id: uuid.UUID) -> SecondFactor:
+    factor = rows.find_factor(account_id)
+    if factor is not None and factor.confirmed_at is not None:
+        raise SecondFactorExists
+    if factor is None or factor.created_at + PENDING_LIFETIME <= clock.now():
+        raise NotFound("There is no second factor to confirm")
+    return factor
+
+
+def _lock(account_id: uuid.UUID, confirmed: StoredPassword | None = None) -> Account:
+    """Its row, held until the commit; raises Conflict if a confirmed password is it no longer."""
+    account = account_rows.lock_account(account_id)
+    if account is None:
+        raise CredentialRevoked
+    if confirmed is not None and account.password_hash != confirmed.hash:
+        raise Conflict
+    return account
+
+
+def _issuer() -> str:
+    """The name that customers know: that of the sender of their mails."""
+    name, address = parseaddr(settings().mail_from)
+    return name or address.rpartition("@")[2]

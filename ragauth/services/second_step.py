@@ -1,0 +1,39 @@
+"""The second step of a login: the token of the first one, and a code."""
+
+from ragauth import transaction
+from ragauth.errors import AccountSuspended, CredentialInvalid
+from ragauth.models import accounts as rows
+from ragauth.models.accounts import SUSPENDED
+from ragauth.services import audit, confirmations, second_factors, sessions
+from ragauth.services.accounts import LoggedIn
+from ragauth.services.audit import Client, EventName
+from ragauth.services.second_factor_codes import check_code, spend_code
+from ragauth.services.second_factors import CHALLENGE
+
+
+def complete_login(*, mfa_token: str, code: str, client: Client) -> LoggedIn:
+    """A new session. The token is spent by the code that is right, not by one that is wrong.
+
+    Raises InvalidCode; as `confirmations.find_token` does, also when the password was changed or
+    the factor removed since the first step; AccountSuspended.
+    """
+    with transaction.read_only():
+        account_id = confirmations.find_token(mfa_token, purposes=CHALLENGE).account_id
+        factor = second_factors.find_confirmed(account_id)
+    if factor is None:
+        raise CredentialInvalid("The token is not valid")
+    checked = check_code(factor, code=code, client=client)
+    account = rows.lock_account(account_id)
+    if account is None:
+        raise CredentialInvalid("The token is not valid")
+    if account.status == SUSPENDED:
+        raise AccountSuspended
+    # Now that the row is held: a token that was withdrawn or used meanwhile costs no code.
+    confirmations.find_token(mfa_token, purposes=CHALLENGE)
+    method = spend_code(checked, account=account, client=client)
+    confirmations.use_token(mfa_token, purposes=CHALLENGE)
+    tokens = sessions.open_session(account_id=account_id, client=client)
+    audit.record(
+        EventName.LOGIN_SUCCEEDED, account_id=account_id, client=client, second_factor=method.value
+    )
+    return LoggedIn(account=account, tokens=tokens)
