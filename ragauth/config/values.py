@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from email.utils import parseaddr
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from environs import Env, EnvValidationError, ValidationError, validate
 
@@ -67,6 +67,8 @@ def is_mail_server(value: str | None) -> None:
         raise ValidationError("must be like smtp://user:password@host:587")
     if bool(parts.username) != bool(parts.password):
         raise ValidationError("must hold a user and a password, or neither")
+    if not unquote(f"{parts.username}{parts.password}").isascii():
+        raise ValidationError("must hold a user and a password in ASCII")
 
 
 def collect_faults(env: Env) -> list[str]:

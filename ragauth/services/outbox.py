@@ -80,7 +80,14 @@ def _handle(mail: OutboxMail, transport: MailTransport, done: Round) -> bool:
                 password_reset.answer_request(letter)
         return True
     try:
-        refusal = transport.deliver(compose(mail, letter, settings()), str(mail.id))
+        message = compose(mail, letter, settings())
+    except ValueError:
+        # No header can hold the address: it must not hold the others up.
+        _give_up(mail, "malformed")
+        done.given_up += 1
+        return True
+    try:
+        refusal = transport.deliver(message, str(mail.id))
     except OSError as error:
         # The server's words may quote the mail: the class and the code alone.
         code = getattr(error, "smtp_code", None)

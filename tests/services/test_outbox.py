@@ -14,10 +14,11 @@ import time_machine
 from flask import Flask
 from sqlalchemy import func, select
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.extensions import db
 from ragauth.models import OutboxMail
 from ragauth.services import mail_transport
+from ragauth.services.mail import Letter, MailTemplate, add_letter
 from ragauth.services.outbox import Round, send_due_mail
 from tests.clients import Client, ok
 from tests.factories.mails import Mail, outbox_folder, read_mail
@@ -283,6 +284,16 @@ class TestGivesUp:
         smtp.answer_to_content = "250 OK"
         Client(mailing).sign_up()
         assert send(mailing) == Round(sent=1)
+
+    def test_an_address_that_no_header_can_hold_holds_no_other_mail_up(
+        self, mailing: Flask, smtp: SmtpServer
+    ) -> None:
+        with mailing.app_context(), transaction.unit_of_work():
+            letter = Letter("ada@example.com\r\nBcc: eve@example.com", {"token": "x"})
+            add_letter(MailTemplate.VERIFY_EMAIL, None, letter, timedelta(hours=1))
+        member = Client(mailing).sign_up()
+        assert send(mailing) == Round(sent=1, given_up=1)
+        assert [mail.to for mail in arrived(smtp)] == [member.email]
 
     def test_a_mail_goes_with_its_token(self, mailing: Flask, smtp: SmtpServer) -> None:
         """It would be of no use to anyone."""

@@ -120,6 +120,7 @@ class TestFaults:
                 for value in (
                     *("smtp://[x", "smtp://", "smtp://host/path", "smtp://user@host"),
                     *("smtp://user:pass#word@host", "smtp://host:99999", "smtps://:pass@host"),
+                    *("smtp://user:p%C3%A4ss@host", "smtp://jürgen:pass@host"),
                 )
             ),
             *(("KEY_BRAND", value) for value in ("", "r", "R2", "a_b", "2a", "x" * 17, "rag\n")),
