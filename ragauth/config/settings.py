@@ -65,7 +65,6 @@ class Settings:
         """Settings that ask for what this version does not do; whoever set one must know."""
         asked_for = {
             "RAGAUTH_MAIL_URL": self.mail_url is not None,
-            "RAGAUTH_REFRESH_COOKIE": self.refresh_cookie,
             "RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT": self.login_failures_per_account
             not in (0, _LOGIN_FAILURES_PER_ACCOUNT),
             "RAGAUTH_LOGIN_FAILURES_PER_ADDRESS": self.login_failures_per_address

@@ -135,6 +135,8 @@ class TestFaults:
                     "https://*.a.test",
                     "https://[::1",
                     "https://u@a.test",
+                    "https://a.test:443",
+                    "http://a.test:80",
                 )
             ),
             ("REFRESH_COOKIE", "perhaps"),
@@ -239,7 +241,6 @@ class TestWithoutEffect:
         ("name", "value"),
         [
             ("RAGAUTH_MAIL_URL", "smtp://mail:25"),
-            ("RAGAUTH_REFRESH_COOKIE", "true"),
             ("RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT", "3"),
             ("RAGAUTH_LOGIN_FAILURES_PER_ADDRESS", "3"),
             ("RAGAUTH_SIGNUPS_PER_ADDRESS", "3"),
