@@ -4,10 +4,11 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, String, delete, select
+from sqlalchemy import JSON, Index, String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
+from ragauth.extensions import db
 from ragauth.models.base import Page, count_changed, paginate
 
 
@@ -33,4 +34,14 @@ def delete_nobodys(*, before: datetime, limit: int) -> int:
 def list_events(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> Page[Event]:
     return paginate(
         select(Event).where(Event.account_id == account_id), Event.id, limit=limit, cursor=cursor
+    )
+
+
+def forget_clients(account_id: uuid.UUID) -> None:
+    """Where its owner was, with what browser, and all details: what happened when remains."""
+    db.session.execute(
+        update(Event)
+        .where(Event.account_id == account_id)
+        .values(ip=None, user_agent=None, details={})
+        .execution_options(synchronize_session=False)
     )

@@ -3,10 +3,11 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, String
+from sqlalchemy import Index, LargeBinary, String, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
+from ragauth.extensions import db
 
 
 class OutboxMail(Base):
@@ -27,3 +28,11 @@ class OutboxMail(Base):
     next_attempt_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     created_at: Mapped[datetime]
+
+
+def list_of_account(account_id: uuid.UUID) -> list[OutboxMail]:
+    return list(db.session.scalars(select(OutboxMail).where(OutboxMail.account_id == account_id)))
+
+
+def remove_of_account(account_id: uuid.UUID) -> None:
+    db.session.execute(delete(OutboxMail).where(OutboxMail.account_id == account_id))

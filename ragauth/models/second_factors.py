@@ -3,10 +3,19 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, LargeBinary, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    LargeBinary,
+    UniqueConstraint,
+    delete,
+    func,
+    select,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
+from ragauth.extensions import db
 
 
 class SecondFactor(Base):
@@ -37,3 +46,30 @@ class RecoveryCode(Base):
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
     digest: Mapped[bytes] = mapped_column(LargeBinary(32))
     used_at: Mapped[datetime | None]
+
+
+def find_factor(account_id: uuid.UUID) -> SecondFactor | None:
+    """The account's factor, confirmed or not."""
+    return db.session.get(SecondFactor, account_id)
+
+
+def count_recovery_codes(account_id: uuid.UUID) -> int:
+    """How many were not used yet."""
+    return (
+        db.session.scalar(
+            select(func.count())
+            .select_from(RecoveryCode)
+            .where(RecoveryCode.account_id == account_id, RecoveryCode.used_at.is_(None))
+        )
+        or 0
+    )
+
+
+def delete_recovery_codes(account_id: uuid.UUID) -> None:
+    db.session.execute(delete(RecoveryCode).where(RecoveryCode.account_id == account_id))
+
+
+def delete_for_account(account_id: uuid.UUID) -> None:
+    """Forget the factor, confirmed or not, and its codes."""
+    delete_recovery_codes(account_id)
+    db.session.execute(delete(SecondFactor).where(SecondFactor.account_id == account_id))

@@ -55,7 +55,7 @@ def endpoint(
 
     The view is called with `caller` (unless the guard is public), `body` and `query` (where a
     schema is declared) and the ids of the path as UUIDs. It returns what `data` dumps: one
-    thing, or a Page of them; without `data` the answer has no body.
+    thing, or a Page of them; without `data` the answer has no body. A Response is handed on.
     """
     declaration = Declaration(
         guard,
@@ -124,6 +124,8 @@ def _read_body(schema: RequestSchema) -> dict[str, Any]:
 
 
 def _answer(declaration: Declaration, result: Any) -> Response:
+    if isinstance(result, Response):
+        return result
     if declaration.data is None:
         return Response(status=declaration.status)
     schema = declaration.data

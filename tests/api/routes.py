@@ -51,6 +51,7 @@ ROUTES = [
     Route("PATCH", f"{_AUTH}/me", "token", {"name": "Ada", "username": "ada1815"}),
     Route("POST", f"{_AUTH}/me/delete", "token", {"password": PASSWORD}),
     Route("GET", f"{_AUTH}/events", "token"),
+    Route("GET", f"{_AUTH}/export", "token"),
     Route("POST", f"{_AUTH}/api-key/regenerate", "token"),
     Route("GET", f"{_AUTH}/api-keys", "token"),
     Route(

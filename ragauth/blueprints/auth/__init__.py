@@ -4,4 +4,4 @@ from flask import Blueprint
 
 auth = Blueprint("auth", __name__)
 
-from ragauth.blueprints.auth import accounts, events, sessions, usage  # noqa: E402, F401
+from ragauth.blueprints.auth import accounts, events, export, sessions, usage  # noqa: E402, F401
