@@ -34,8 +34,9 @@ def verify_password(password: str, stored: StoredPassword | None) -> bool:
     pepper = _pepper(settings().secret_key)
     is_known = stored is not None and stored.scheme == pepper.scheme
     stored_hash = stored.hash if stored and is_known else _absent_hash()
+    cost = settings().bcrypt_cost
     return (
-        hashing_gate.run(lambda: passwords.verify_password(password, stored_hash, pepper))
+        hashing_gate.run(lambda: passwords.verify_password(password, stored_hash, pepper, cost))
         and is_known
     )
 

@@ -5,6 +5,7 @@ transaction. The file has no name, and what is short never leaves memory.
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from tempfile import SpooledTemporaryFile
 from typing import Any, cast
 
@@ -20,26 +21,27 @@ _CHUNK_BYTES = 64 * 1024
 
 def attachment(schema: Schema, value: Any, *, name: str) -> Response:
     """`value` as the schema dumps it, to be saved under a name; its lists may be iterators."""
-    file = SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(settings().instance_dir))  # noqa: SIM115 - closed with the response
-    try:
+    with ExitStack() as opened:
+        file = opened.enter_context(
+            SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(settings().instance_dir))
+        )
         _write(file, schema, value)
         length = file.tell()
         file.seek(0)
-    except BaseException:
-        file.close()
-        raise
-    response = Response(_chunks(file), 200, content_type=JSON_TYPE)
-    # A HEAD reads nothing of it.
-    response.call_on_close(file.close)
+        if length <= _IN_MEMORY_BYTES:
+            response = Response(file.read(), 200, content_type=JSON_TYPE)
+        else:
+            # It stays open until the answer is sent; a HEAD reads nothing of it.
+            response = Response(_chunks(file), 200, content_type=JSON_TYPE)
+            response.call_on_close(opened.pop_all().close)
     response.content_length = length
     response.headers.set("Content-Disposition", "attachment", filename=name)
     return response
 
 
 def _chunks(file: "SpooledTemporaryFile[bytes]") -> Iterator[bytes]:
-    with file:
-        while chunk := file.read(_CHUNK_BYTES):
-            yield chunk
+    while chunk := file.read(_CHUNK_BYTES):
+        yield chunk
 
 
 def _write(file: "SpooledTemporaryFile[bytes]", schema: Schema, value: Any) -> None:
