@@ -32,7 +32,7 @@ class Walk:
     def send(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A request whose answer may tell no secret at all."""
         response = self.service.client.request(method, path, **options)
-        self.answers.append(f"{path}\n{response.headers}\n{response.text}")
+        self.answers.append(f"{response.headers}\n{response.text}")
         return response
 
     def ask(self, path: str, body: dict[str, Any], token: str | None = None) -> Any:
