@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
     for name in settings.without_effect:
         log.warning("a setting has no effect in this version", extra={"setting": name})
     if settings.refresh_cookie and not settings.require_https:
-        log.warning("browsers take and send the refresh cookie over HTTPS only")
+        log.warning("over plain HTTP browsers take the refresh cookie on loopback at most")
     app = Flask(__name__, instance_path=str(settings.instance_dir), static_folder=None)
     app.extensions["ragauth"] = settings
     app.config.update(

@@ -314,4 +314,4 @@ def test_a_start_without_https_is_warned_of(
     make_app(refresh_cookie=True, require_https=True)
     assert warnings == []
     make_app(refresh_cookie=True)
-    assert warnings == ["browsers take and send the refresh cookie over HTTPS only"]
+    assert warnings == ["over plain HTTP browsers take the refresh cookie on loopback at most"]
