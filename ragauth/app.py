@@ -1,10 +1,8 @@
 """The application factory: settings, extensions, error handlers, blueprints, commands."""
 
 import logging
-import re
 
-from flask import Flask, Response, request
-from flask_cors import CORS
+from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ragauth import models  # noqa: F401 - the tables must be known to the metadata
@@ -15,6 +13,7 @@ from ragauth.database import engine_options
 from ragauth.extensions import MIGRATIONS, db, jwt
 from ragauth.services.access_tokens import jwt_config
 from ragauth.services.setup import init_services
+from ragauth.web.cors import allow_origins
 from ragauth.web.error_handlers import register_error_handlers
 from ragauth.web.gate import Gate
 from ragauth.web.guards import require_key_below_api_v1
@@ -22,8 +21,6 @@ from ragauth.web.logs import configure_logging
 from ragauth.web.request_log import register_request_log
 
 log = logging.getLogger("ragauth")
-
-_DASHBOARD_PATH = re.compile(r"/api/(auth|agents)(/.*)?$")
 
 
 def create_app(settings: Settings | None = None, *, serves: bool = False) -> Flask:
@@ -34,8 +31,8 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
     """
     settings = settings or read_settings()
     configure_logging()
-    for name in settings.without_effect:
-        log.warning("a setting has no effect in this version", extra={"setting": name})
+    if settings.refresh_cookie and not settings.require_https:
+        log.warning("over plain HTTP browsers take the refresh cookie on loopback at most")
     app = Flask(__name__, instance_path=str(settings.instance_dir), static_folder=None)
     app.extensions["ragauth"] = settings
     app.config.update(
@@ -53,9 +50,9 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
         _add_migrations(app)
     jwt.init_app(app)
     init_services(app, settings)
-    _allow_origins(app, settings)
 
     register_request_log(app)
+    allow_origins(app, settings)
     app.before_request(require_key_below_api_v1)
     register_error_handlers(app)
     register_blueprints(app)
@@ -74,33 +71,3 @@ def _add_migrations(app: Flask) -> None:
     from flask_migrate import Migrate  # noqa: PLC0415
 
     Migrate().init_app(app, db, directory=str(MIGRATIONS), render_as_batch=True)
-
-
-def _exactly(origin: str) -> re.Pattern[str]:
-    """Flask-CORS reads an origin with a dot as a pattern of its beginning."""
-    return re.compile(rf"{re.escape(origin)}\Z", re.IGNORECASE)
-
-
-def _allow_origins(app: Flask, settings: Settings) -> None:
-    """CORS for the dashboard's listed origins; a request from any other gets no permission."""
-
-    @app.after_request
-    def vary_by_origin(response: Response) -> Response:
-        """Always: a cache must not give one origin the answer of another."""
-        if _DASHBOARD_PATH.match(request.path):
-            response.vary.add("Origin")
-        return response
-
-    origins = [_exactly(origin) for origin in settings.cors_origins]
-    if origins:
-        CORS(
-            app,
-            resources={_DASHBOARD_PATH.pattern: {"origins": origins}},
-            supports_credentials=True,
-            allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
-            expose_headers=["X-Request-Id", "Retry-After", "WWW-Authenticate"],
-            max_age=600,
-            # Without an Origin it would name the first listed one.
-            always_send=False,
-            vary_header=False,
-        )

@@ -58,14 +58,6 @@ class Settings:
     def uses_sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
 
-    @property
-    def without_effect(self) -> list[str]:
-        """Settings that ask for what this version does not do; whoever set one must know."""
-        asked_for = {
-            "RAGAUTH_REFRESH_COOKIE": self.refresh_cookie,
-        }
-        return [name for name, is_asked_for in asked_for.items() if is_asked_for]
-
 
 def read_settings() -> Settings:
     """Read the environment.

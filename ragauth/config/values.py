@@ -41,6 +41,9 @@ def each_is_an_origin(origins: list[str]) -> None:
     for origin in map(str.strip, origins):
         if _ORIGIN.fullmatch(origin) is None:
             raise ValidationError(f"{origin!r} is not an origin such as https://app.test")
+        # It would never match, for a browser leaves it out.
+        if re.fullmatch(r"https:.*:443|http:.*:80", origin):
+            raise ValidationError(f"{origin!r} names the port that its scheme has anyhow")
 
 
 def each_is_one_of(*known: str) -> Callable[[list[str]], None]:

@@ -92,6 +92,15 @@ class TooManyHashes(RateLimitExceeded):
         super().__init__(1)
 
 
+class ExportUnderWay(RateLimitExceeded):
+    """One at a time."""
+
+    message = "Another export is being made; try again shortly"
+
+    def __init__(self) -> None:
+        super().__init__(5)
+
+
 class UsageLimitExceeded(RagauthError):
     """The plan's monthly quota, or its number of keys or agents, is used up."""
 

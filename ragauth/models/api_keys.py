@@ -171,9 +171,13 @@ def _revoke_all(condition: ColumnElement[bool], *, now: datetime) -> int:
     return count_changed(update(ApiKey).where(alive).values(revoked_at=now, is_primary=False))
 
 
-def forget_names(account_id: uuid.UUID) -> None:
-    """What its owner called a key may be personal."""
-    db.session.execute(update(ApiKey).where(ApiKey.account_id == account_id).values(name=""))
+def forget_details(account_id: uuid.UUID) -> None:
+    """What its owner called a key, and where it was used from, may be personal."""
+    db.session.execute(
+        update(ApiKey)
+        .where(ApiKey.account_id == account_id)
+        .values(name="", allowed_ips=[], allowed_origins=[])
+    )
 
 
 def list_service_keys(

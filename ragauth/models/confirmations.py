@@ -76,6 +76,12 @@ def delete_unused(account_id: uuid.UUID, *, purposes: Sequence[str]) -> None:
     )
 
 
+def list_of_account(account_id: uuid.UUID) -> list[Confirmation]:
+    return list(
+        db.session.scalars(select(Confirmation).where(Confirmation.account_id == account_id))
+    )
+
+
 def delete_expired(*, before: datetime, limit: int) -> int:
     """Forget tokens that expired before a moment; returns how many."""
     expired = select(Confirmation.id).where(Confirmation.expires_at < before).limit(limit)

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, Select, String, delete, select
+from sqlalchemy import JSON, Index, Select, String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
@@ -77,3 +77,13 @@ def _of(account_id: uuid.UUID | None, name: str | None) -> Select[Event]:
     if name is not None:
         query = query.where(Event.name == name)
     return query
+
+
+def forget_clients(account_id: uuid.UUID) -> None:
+    """Where its owner was, with what browser, and all details: what happened when remains."""
+    db.session.execute(
+        update(Event)
+        .where(Event.account_id == account_id)
+        .values(ip=None, user_agent=None, details={})
+        .execution_options(synchronize_session=False)
+    )

@@ -74,3 +74,7 @@ def remove_of_account(account_id: uuid.UUID, *, templates: Sequence[str] | None 
     if templates is not None:
         query = query.where(OutboxMail.template.in_(templates))
     db.session.execute(query)
+
+
+def list_of_account(account_id: uuid.UUID) -> list[OutboxMail]:
+    return list(db.session.scalars(select(OutboxMail).where(OutboxMail.account_id == account_id)))

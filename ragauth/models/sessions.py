@@ -83,6 +83,12 @@ def _live(account_id: uuid.UUID, now: datetime) -> Select[Session]:
     )
 
 
+def list_all(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> Page[Session]:
+    """The dead ones too, as long as they are kept."""
+    query = select(Session).where(Session.account_id == account_id)
+    return paginate(query, Session.id, limit=limit, cursor=cursor)
+
+
 def advance_generation(
     session_id: uuid.UUID, *, generation: int, now: datetime, expires_at: datetime
 ) -> bool:

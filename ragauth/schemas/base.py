@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from marshmallow import RAISE, Schema
 
 from ragauth.schemas.fields import Cursor, QueryWhole
+from ragauth.security.redaction import redact_credentials
 
 
 class RequestSchema(Schema):
@@ -50,7 +51,9 @@ def to_issues(messages: Any, path: tuple[str | int, ...] = ()) -> Iterator[dict[
     """marshmallow's nested messages as `{"path": [...], "message": ...}`, one for each fault."""
     if isinstance(messages, Mapping):
         for key, nested in messages.items():
-            yield from to_issues(nested, path if key == "_schema" else (*path, key))
+            # An unknown field is named as it was sent, and may be a credential in the wrong place.
+            name = redact_credentials(key) if isinstance(key, str) else key
+            yield from to_issues(nested, path if key == "_schema" else (*path, name))
     elif isinstance(messages, list):
         for message in messages:
             yield from to_issues(message, path)

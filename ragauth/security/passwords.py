@@ -52,14 +52,22 @@ def hash_password(password: str, pepper: Pepper, cost: int) -> str:
     return bcrypt.hashpw(_prehash(password, pepper), bcrypt.gensalt(cost)).decode("ascii")
 
 
-def verify_password(password: str, stored_hash: str, pepper: Pepper) -> bool:
-    """Whether it is the password.
+def verify_password(password: str, stored_hash: str, pepper: Pepper, cost: int) -> bool:
+    """Whether it is the password; what is not takes at least as long as it does at `cost`.
 
     A stored cost above 15 is refused: it would hold a core for minutes.
     """
-    if cost_of(stored_hash) > _MAX_STORED_COST:
+    stored_cost = cost_of(stored_hash)
+    if stored_cost > _MAX_STORED_COST:
         return False
-    return bcrypt.checkpw(_prehash(password, pepper), stored_hash.encode("ascii"))
+    prehash = _prehash(password, pepper)
+    if bcrypt.checkpw(prehash, stored_hash.encode("ascii")):
+        return True
+    # The time must not tell a hash of an earlier, lower cost from no account at all. Each step
+    # doubles the work: 2^c + (2^c + 2^(c+1) + ... + 2^(cost-1)) = 2^cost.
+    for missing_cost in range(stored_cost, cost):
+        bcrypt.checkpw(prehash, absent_hash(missing_cost).encode("ascii"))
+    return False
 
 
 def cost_of(stored_hash: str) -> int:

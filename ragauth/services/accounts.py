@@ -16,11 +16,8 @@ from ragauth.errors import (
 from ragauth.extensions import db
 from ragauth.models import Account
 from ragauth.models import accounts as rows
-from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
-from ragauth.models import second_factors as second_factor_rows
-from ragauth.models import sessions as session_rows
-from ragauth.models.accounts import ACTIVE, DELETED, SUSPENDED
+from ragauth.models.accounts import ACTIVE, SUSPENDED
 from ragauth.models.base import flush
 from ragauth.security import passwords as password_rules
 from ragauth.security.emails import canonical_email, canonical_username
@@ -28,9 +25,8 @@ from ragauth.security.identifiers import new_uuid
 from ragauth.services import (
     api_keys,
     audit,
-    confirmations,
     emails,
-    mail,
+    erasure,
     passwords,
     plans,
     second_factors,
@@ -206,17 +202,7 @@ def delete_account(*, account_id: uuid.UUID, password: str, client: Client) -> N
     account = rows.lock_account(account_id)
     if account is None:
         raise CredentialRevoked
-    now = clock.now()
     sessions.end_sessions(account_id=account_id, client=client)
-    key_rows.revoke_keys_of_account(account_id, now=now)
-    key_rows.forget_names(account_id)
-    session_rows.forget_clients(account_id)
-    agent_rows.delete_agents(account_id)
-    second_factor_rows.delete_for_account(account_id)
-    confirmations.forget_account(account_id=account_id)
-    mail.withdraw_mail(account_id=account_id)
-    account.status = DELETED
-    account.email = account.email_canonical = account.email_verified_at = None
-    account.username = account.username_canonical = account.name = None
-    account.password_hash = account.password_scheme = None
-    audit.record(EventName.ACCOUNT_DELETED, account_id=account_id, client=client)
+    key_rows.revoke_keys_of_account(account_id, now=clock.now())
+    erasure.erase_account(account)
+    audit.record(EventName.ACCOUNT_DELETED, account_id=account_id, client=erasure.NOBODY)

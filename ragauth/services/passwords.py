@@ -36,7 +36,8 @@ def verify_password(password: str, stored: StoredPassword | None) -> bool:
     if stored is None or stored.scheme not in known:
         stored = StoredPassword(passwords.absent_hash(settings().bcrypt_cost), next(iter(known)))
     pepper, stored_hash = known[stored.scheme], stored.hash
-    return hashing_gate.run(lambda: passwords.verify_password(password, stored_hash, pepper))
+    cost = settings().bcrypt_cost
+    return hashing_gate.run(lambda: passwords.verify_password(password, stored_hash, pepper, cost))
 
 
 def renew_password(password: str, stored: StoredPassword) -> StoredPassword | None:

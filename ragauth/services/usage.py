@@ -49,8 +49,8 @@ def save_usage_in_turn(counters: Counters) -> None:
         counters.prune(now_ms)
 
 
-def _bring_up_to_date() -> None:
-    """Without the counters, what was saved last must do."""
+def bring_up_to_date() -> None:
+    """Save what was counted by now. Without the counters, what was saved last must do."""
     try:
         save_usage(current_limits().counters)
     except CountersUnavailable as error:
@@ -69,7 +69,7 @@ def list_usage(
 
     What is counted by now is saved first, so that nothing is missing.
     """
-    _bring_up_to_date()
+    bring_up_to_date()
     today = clock.now().date()
     found = rows.list_days(
         account_id=account_id,

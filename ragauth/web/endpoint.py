@@ -18,7 +18,7 @@ from ragauth.models.base import Page
 from ragauth.schemas.base import EmptySchema, RequestSchema, to_issues
 from ragauth.schemas.fields import Id, encode_cursor
 from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, SESSION
-from ragauth.web import envelope
+from ragauth.web import envelope, refresh_cookie
 from ragauth.web.guards import Guard, public
 from ragauth.web.json_body import read_json_object
 
@@ -55,7 +55,7 @@ def endpoint(
 
     The view is called with `caller` (unless the guard is public), `body` and `query` (where a
     schema is declared) and the ids of the path as UUIDs. It returns what `data` dumps: one
-    thing, or a Page of them; without `data` the answer has no body.
+    thing, or a Page of them; without `data` the answer has no body. A Response is handed on.
     """
     declaration = Declaration(
         guard,
@@ -92,15 +92,15 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
             arguments[name] = _PATH_IDS[name].deserialize(text)
         except ValidationError as error:
             issues.extend(to_issues(error.messages, ("id",)))
-    parts: list[tuple[str, RequestSchema | None, Callable[[], dict[str, Any]]]] = [
+    parts: list[tuple[str, RequestSchema | None, Callable[[RequestSchema], dict[str, Any]]]] = [
         ("query", declaration.query, _read_query),
-        ("body", declaration.body, read_json_object),
+        ("body", declaration.body, _read_body),
     ]
     for name, schema, read in parts:
         if schema is None:
             continue
         try:
-            loaded = schema.load(read())
+            loaded = schema.load(read(schema))
         except ValidationError as error:
             issues.extend(to_issues(error.messages))
         else:
@@ -111,7 +111,7 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
     return arguments
 
 
-def _read_query() -> dict[str, Any]:
+def _read_query(_schema: RequestSchema) -> dict[str, Any]:
     """The query string; a name that stands twice in it is a fault."""
     repeated = [name for name, values in request.args.lists() if len(values) > 1]
     if repeated:
@@ -119,11 +119,18 @@ def _read_query() -> dict[str, Any]:
     return request.args.to_dict()
 
 
+def _read_body(schema: RequestSchema) -> dict[str, Any]:
+    return refresh_cookie.receive(schema, read_json_object())
+
+
 def _answer(declaration: Declaration, result: Any) -> Response:
+    if isinstance(result, Response):
+        return result
     if declaration.data is None:
         return Response(status=declaration.status)
     schema = declaration.data
     if isinstance(result, Page):
         meta = {"next_cursor": encode_cursor(result.next_cursor)}
         return envelope.success(schema.dump(result.items, many=True), declaration.status, meta)
-    return envelope.success(schema.dump(result), declaration.status)
+    data = refresh_cookie.extract(schema.dump(result))
+    return envelope.success(data, declaration.status)

@@ -19,6 +19,7 @@ from ragauth.services.key_check import (
     current_checker,
 )
 from ragauth.services.sessions import Caller
+from ragauth.web import refresh_cookie
 from ragauth.web.credentials import bearer_token, is_token_shaped, presented_key
 from ragauth.web.paths import is_authorize
 
@@ -37,8 +38,10 @@ def access_token() -> Caller:
 
 
 def any_token() -> str:
-    """An access or a refresh token, dead or alive: for logging out."""
-    return presented_token()
+    """An access or a refresh token, dead or alive, in the header or the cookie: to log out."""
+    if "Authorization" in request.headers:
+        return presented_token()
+    return refresh_cookie.find_token() or presented_token()
 
 
 def api_key() -> KeyFacts:

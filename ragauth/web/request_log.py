@@ -13,6 +13,7 @@ from ragauth import clock
 from ragauth.config import MAX_BODY_BYTES
 from ragauth.errors import BodyTooLarge, HttpsRequired
 from ragauth.extensions import settings
+from ragauth.security.redaction import redact_credentials, redact_path
 from ragauth.web.key_answers import error_header
 from ragauth.web.paths import is_authorize
 from ragauth.web.rate_headers import rate_headers
@@ -21,9 +22,6 @@ ALWAYS = (("X-Content-Type-Options", "nosniff"),)
 NEVER_STORED = ("Cache-Control", "no-store")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-# A path should never carry a credential; one that is as long as a key or a token may be one.
-_LENGTH_OF_A_SECRET = 40
-_MAY_BE_A_SECRET = re.compile(rf"[A-Za-z0-9._-]{{{_LENGTH_OF_A_SECRET},}}")
 _STANDARD_ERROR = 2
 _PLAIN_HTTP_IS_FINE = frozenset({"/healthz", "/readyz", "/metrics"})
 
@@ -55,13 +53,12 @@ def write_request_line(
 
     Written out here, not through `logging`: that would cost as much as the check of a key.
     """
-    if len(path) >= _LENGTH_OF_A_SECRET:
-        path = _MAY_BE_A_SECRET.sub("***", path)
+    request_id = redact_credentials(request_id)
     owner = "" if account_id is None else f', "account_id": "{account_id}"'
     line = (
         f'{{"time": "{clock.timestamp()}", "level": "INFO", "logger": "ragauth.request",'
         f' "message": "request", "request_id": "{request_id}", "method": {_quote(method)},'
-        f' "path": {_quote(path)}, "status": {status},'
+        f' "path": {_quote(redact_path(path))}, "status": {status},'
         f' "duration_ms": {(time.perf_counter() - started_at) * 1000:.2f},'
         f' "ip": {_quote(ip or "")}, "pid": {os.getpid()}{owner}}}\n'
     )

@@ -79,6 +79,7 @@ ROUTES = [
         {"new_email": "ada@new.example.com", "password": PASSWORD},
     ),
     Route("GET", f"{_AUTH}/events", "token"),
+    Route("GET", f"{_AUTH}/export", "token"),
     Route("POST", f"{_AUTH}/api-key/regenerate", "token"),
     Route("GET", f"{_AUTH}/api-keys", "token"),
     Route(

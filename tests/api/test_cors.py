@@ -6,18 +6,25 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from tests.api.routes import ROUTES, Route
 from tests.clients import Client, ok
 
 DASHBOARD = "https://dashboard.example.com"
 PREFLIGHT = {
     "Access-Control-Request-Method": "PATCH",
-    "Access-Control-Request-Headers": "authorization, content-type",
+    "Access-Control-Request-Headers": "authorization, content-type, x-ragauth-csrf",
 }
+DASHBOARD_ROUTES = [
+    route for route in ROUTES if route.path.startswith(("/api/auth", "/api/agents"))
+]
+UNKNOWN = Route("DELETE", "/api/auth/unknown", None)
 
 
 @pytest.fixture(params=[(DASHBOARD,), (DASHBOARD, "http://localhost:3000")], ids=["one", "two"])
 def dashboard(request: pytest.FixtureRequest, make_app: Callable[..., Flask]) -> Client:
-    return Client(make_app(cors_origins=request.param))
+    app = make_app(cors_origins=request.param)
+    app.add_url_rule("/api/auth/crash", view_func=lambda: 1 / 0)
+    return Client(app)
 
 
 def cors_headers(response: TestResponse) -> dict[str, str]:
@@ -43,12 +50,55 @@ class TestListedOrigins:
         """S18: CORS answers listed origins."""
         headers = {"Origin": DASHBOARD, **PREFLIGHT}
         response = dashboard.request("OPTIONS", "/api/auth/me", headers=headers)
-        assert response.status_code == 200
+        assert response.status_code == 204
         found = cors_headers(response)
         assert found["Access-Control-Allow-Origin"] == DASHBOARD
         assert "PATCH" in found["Access-Control-Allow-Methods"]
-        assert found["Access-Control-Allow-Headers"] == "authorization, content-type"
+        assert found["Access-Control-Allow-Headers"] == (
+            "authorization, content-type, x-ragauth-csrf"
+        )
         assert varies(response)
+
+    def test_a_preflight_is_answered_whatever_is_behind_it(self, dashboard: Client) -> None:
+        """S18: or the browser would keep the 404 or the 405 from the dashboard."""
+        for route in [*DASHBOARD_ROUTES, Route("PUT", "/api/auth/me", None), UNKNOWN]:
+            asked = {"Access-Control-Request-Method": route.method}
+            response = dashboard.request(
+                "OPTIONS", route.path, headers={"Origin": DASHBOARD, **asked}
+            )
+            assert (response.status_code, response.data) == (204, b"")
+            found = cors_headers(response)
+            assert found["Access-Control-Allow-Origin"] == DASHBOARD
+            assert found["Access-Control-Allow-Credentials"] == "true"
+            assert route.method in found["Access-Control-Allow-Methods"].split(", ")
+            assert found["Access-Control-Max-Age"] == "600"
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+    def test_the_dashboard_may_read_every_refusal_and_what_it_tells(
+        self, dashboard: Client
+    ) -> None:
+        """S18: 400, 401, 404, 405, 413, 415 and 500 are as readable as a success."""
+        statuses = set()
+        headers = {"Origin": DASHBOARD}
+        for method, path, options in (
+            ("POST", "/api/auth/login", {"json": {}}),
+            ("GET", "/api/auth/me", {}),
+            ("GET", "/api/agents/unknown/unknown", {}),
+            ("PUT", "/api/auth/me", {}),
+            ("POST", "/api/auth/login", {"data": b"x" * 65_537}),
+            ("POST", "/api/auth/login", {"data": b"x"}),
+            ("GET", "/api/auth/crash", {}),
+        ):
+            response = dashboard.request(method, path, headers=headers, **options)
+            statuses.add(response.status_code)
+            found = cors_headers(response)
+            assert found["Access-Control-Allow-Origin"] == DASHBOARD
+            assert set(found["Access-Control-Expose-Headers"].split(", ")) == {
+                *("Content-Disposition", "RateLimit", "RateLimit-Policy", "Retry-After"),
+                *("WWW-Authenticate", "X-Request-Id"),
+            }
+            assert varies(response)
+        assert statuses == {400, 401, 404, 405, 413, 415, 500}
 
 
 class TestOtherOrigins:
@@ -57,6 +107,9 @@ class TestOtherOrigins:
         [
             *("https://evil.example.com", "null", "https://dashboard.example.com.evil.test", "*"),
             *("http://dashboard.example.com", "https://dashboard-example.com", ""),
+            *("https://dashboard.example.com:8443", "https://a.dashboard.example.com", "https://"),
+            *("HTTPS://DASHBOARD.EXAMPLE.COM", f"{DASHBOARD}, {DASHBOARD}", f"{DASHBOARD}/"),
+            *(f"{DASHBOARD}@evil.test", "https://evil.test?https://dashboard.example.com", "file"),
         ],
     )
     def test_they_get_the_answer_of_no_origin(self, dashboard: Client, origin: str) -> None:

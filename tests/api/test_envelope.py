@@ -59,6 +59,29 @@ class TestWrongMethods:
             assert set(response.headers["Allow"].split(", ")) == allowed
 
 
+class TestHeadersOfEveryAnswer:
+    def test_no_answer_may_be_sniffed(self, client: Client) -> None:
+        """S30: successes, refusals, preflights, empty answers, answers to gateways."""
+        member = client.sign_up()
+        answers = [
+            member.client.get("/api/auth/me"),
+            member.client.post("/api/auth/logout"),
+            member.key_client.get("/api/v1/authorize"),
+            member.key_client.get("/api/v1/me"),
+            client.get("/api/v1/authorize"),
+            client.get("/unknown"),
+            client.request("PUT", SIGNUP),
+            client.request("OPTIONS", SIGNUP),
+            client.request("HEAD", "/healthz"),
+            client.post(SIGNUP, data=b"x" * 65_537),
+            client.get("/healthz"),
+            client.get("/readyz"),
+        ]
+        assert {answer.status_code for answer in answers} == {200, 204, 401, 404, 405, 413}
+        for answer in answers:
+            assert answer.headers.getlist("X-Content-Type-Options") == ["nosniff"]
+
+
 class TestSlashes:
     @pytest.mark.parametrize("route", ROUTES, ids=str)
     def test_every_route_works_with_and_without_one_trailing_slash(

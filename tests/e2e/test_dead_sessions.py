@@ -1,4 +1,4 @@
-"""Whatever ends a session counts on the next request, whichever worker it meets."""
+"""S14: whatever ends a session counts on the next request, whichever worker it meets."""
 
 from collections import Counter
 from collections.abc import Callable

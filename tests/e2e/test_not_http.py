@@ -1,4 +1,4 @@
-"""What gunicorn refuses by itself comes in the envelope too."""
+"""What gunicorn refuses by itself comes in the envelope too (S29, S30)."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""Refreshes, logins and ends of sessions that meet."""
+"""S13, S14: refreshes, logins and ends of sessions that meet."""
 
 from tests.e2e.service import PASSWORD, Service, User, at_once
 

@@ -142,6 +142,8 @@ class TestFaults:
                     "https://*.a.test",
                     "https://[::1",
                     "https://u@a.test",
+                    "https://a.test:443",
+                    "http://a.test:80",
                 )
             ),
             ("REFRESH_COOKIE", "perhaps"),
@@ -236,20 +238,3 @@ class TestServerSettings:
         with pytest.raises(SettingsError) as caught:
             read_server_settings()
         assert all(name in str(caught.value) for name in ("PORT", "WEB_CONCURRENCY", "WEB_THREADS"))
-
-
-class TestWithoutEffect:
-    def test_the_defaults_ask_for_nothing_that_is_not_there(self) -> None:
-        assert read_settings().without_effect == []
-
-    @pytest.mark.parametrize(
-        ("name", "value"),
-        [
-            ("RAGAUTH_REFRESH_COOKIE", "true"),
-        ],
-    )
-    def test_a_setting_of_what_is_not_there_is_named(
-        self, environment: pytest.MonkeyPatch, name: str, value: str
-    ) -> None:
-        environment.setenv(name, value)
-        assert read_settings().without_effect == [name]

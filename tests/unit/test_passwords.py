@@ -1,11 +1,14 @@
 """Passwords: what counts, what is refused, what is stored."""
 
 import unicodedata
+from types import SimpleNamespace
 
+import bcrypt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ragauth.security import passwords
 from ragauth.security.passwords import (
     absent_hash,
     derive_key,
@@ -20,7 +23,7 @@ PEPPER = derive_pepper(b"x" * 32)
 
 
 def is_accepted(presented: str, password: str) -> bool:
-    return verify_password(presented, hash_password(password, PEPPER, COST), PEPPER)
+    return verify_password(presented, hash_password(password, PEPPER, COST), PEPPER, COST)
 
 
 class TestHashes:
@@ -28,9 +31,9 @@ class TestHashes:
     @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=8, max_size=128))
     def test_the_password_and_no_other_is_accepted(self, password: str) -> None:
         stored = hash_password(password, PEPPER, COST)
-        assert verify_password(password, stored, PEPPER)
-        assert not verify_password(password + "x", stored, PEPPER)
-        assert not verify_password(password[:-1], stored, PEPPER)
+        assert verify_password(password, stored, PEPPER, COST)
+        assert not verify_password(password + "x", stored, PEPPER, COST)
+        assert not verify_password(password[:-1], stored, PEPPER, COST)
 
     def test_every_character_above_72_bytes_counts(self) -> None:
         """S1: none is cut off."""
@@ -76,19 +79,38 @@ class TestHashes:
         """S4: the pre-hash is keyed, and the scheme names the pepper."""
         other = derive_pepper(b"y" * 32)
         stored = hash_password("the same", PEPPER, COST)
-        assert not verify_password("the same", stored, other)
+        assert not verify_password("the same", stored, other, COST)
         assert PEPPER.scheme != other.scheme
         assert PEPPER.scheme.startswith("bcrypt-hmac-sha384:")
         assert PEPPER.secret.hex() not in PEPPER.scheme
 
     def test_nothing_matches_the_hash_of_nobody(self) -> None:
         for password in ("", ".", "password", "x" * 128):
-            assert not verify_password(password, absent_hash(COST), PEPPER)
+            assert not verify_password(password, absent_hash(COST), PEPPER, COST)
+
+    @pytest.mark.parametrize("stored_cost", [4, 5, 7])
+    def test_a_wrong_password_takes_the_work_of_the_present_cost(
+        self, stored_cost: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """S6: a hash of an earlier, lower cost does not show itself by the time it takes."""
+        stored = hash_password("the same", PEPPER, stored_cost)
+        checked: list[int] = []
+
+        def check(password: bytes, stored_hash: bytes) -> bool:
+            checked.append(2 ** int(stored_hash[4:6]))
+            return bcrypt.checkpw(password, stored_hash)
+
+        monkeypatch.setattr(passwords, "bcrypt", SimpleNamespace(checkpw=check))
+        assert not verify_password("another", stored, PEPPER, 7)
+        assert sum(checked) == 2**7
+        checked.clear()
+        assert verify_password("the same", stored, PEPPER, 7)
+        assert checked == [2**stored_cost]
 
     def test_a_stored_cost_that_would_hold_a_core_for_minutes_is_refused(self) -> None:
         stored = hash_password("the same", PEPPER, COST)
-        assert not verify_password("the same", stored.replace("$04$", "$16$"), PEPPER)
-        assert not verify_password("the same", stored.replace("$04$", "$31$"), PEPPER)
+        assert not verify_password("the same", stored.replace("$04$", "$16$"), PEPPER, COST)
+        assert not verify_password("the same", stored.replace("$04$", "$31$"), PEPPER, COST)
 
     def test_keys_for_different_purposes_are_different(self) -> None:
         keys = {derive_key(secret, use) for secret in (b"a" * 32, b"b" * 32) for use in ("x", "y")}

@@ -8,6 +8,7 @@ from ragauth.blueprints.auth import (  # noqa: E402, F401
     accounts,
     emails,
     events,
+    export,
     passwords,
     second_factor,
     sessions,

@@ -17,6 +17,7 @@ from ragauth.services import accounts
 from ragauth.services.accounts import LoggedIn, SignedUp
 from ragauth.services.second_factors import SecondFactorRequired
 from ragauth.services.sessions import AccountView, Caller
+from ragauth.web import refresh_cookie
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token, public
@@ -57,3 +58,4 @@ def change_account(caller: Caller, body: dict[str, Any]) -> Account:
 def delete_account(caller: Caller, body: dict[str, Any]) -> None:
     """Delete the account; every session and key of it is dead at once."""
     accounts.delete_account(account_id=caller.account.id, **body, client=current_client())
+    refresh_cookie.forget()

@@ -14,6 +14,7 @@ from ragauth.schemas.sessions import (
 from ragauth.services import sessions
 from ragauth.services.access_tokens import TokenPair
 from ragauth.services.sessions import Caller, SessionView
+from ragauth.web import refresh_cookie
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token, any_token, public
@@ -29,8 +30,9 @@ def refresh(body: dict[str, Any]) -> TokenPair:
 @auth.post("/logout")
 @endpoint(guard=any_token, status=204)
 def log_out(caller: str) -> None:
-    """End the session of the token in the header."""
+    """End the session of the token in the header or, without one, in the cookie."""
     sessions.log_out(token=caller, client=current_client())
+    refresh_cookie.forget()
 
 
 @auth.get("/sessions")
@@ -47,6 +49,8 @@ def end_session(caller: Caller, session_id: Any) -> None:
     sessions.end_session(
         account_id=caller.account.id, session_id=session_id, client=current_client()
     )
+    if session_id == caller.session_id:
+        refresh_cookie.forget()
 
 
 @auth.delete("/sessions")
@@ -58,3 +62,5 @@ def end_sessions(caller: Caller, query: dict[str, Any]) -> None:
         except_session_id=None if query["all"] else caller.session_id,
         client=current_client(),
     )
+    if query["all"]:
+        refresh_cookie.forget()

@@ -1,5 +1,16 @@
 """POST /api/auth/me/delete"""
 
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
+
+from ragauth import transaction
+from ragauth.extensions import db
+from ragauth.models import Confirmation, OutboxMail, RecoveryCode, SecondFactor
+from ragauth.models import events as event_rows
+from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
+from ragauth.services import audit
+from ragauth.services.audit import EventName
 from tests.clients import PASSWORD, Client, assert_needs_access_token, error, issues, ok
 
 PATH = "/api/auth/me/delete"
@@ -41,6 +52,114 @@ class TestSucceeds:
         ok(member.client.post(PATH, {"password": PASSWORD}), 204)
         ok(other.client.get("/api/auth/me"))
         assert other.key_client.get("/api/v1/authorize").status_code == 200
+
+
+class TestForgets:
+    def test_nothing_personal_is_left_in_any_table(self, client: Client) -> None:
+        """What stays are ids, moments and the names of events: pseudonyms."""
+        traces = [
+            *("lovelace@example.com", "Ada Lovelace", "ada1815", "Ada's bot", "answers for Ada"),
+            *("Ada's key", "198.51.100.77", "203.0.113.0", "ada.example.org", "Difference Engine"),
+            *("new-lovelace@example.com", "sealed-for-ada", "Analytical Engine"),
+        ]
+        ada = Client(client.app, {"User-Agent": "Difference Engine 2"})
+        everywhere = {"environ_base": {"REMOTE_ADDR": "198.51.100.77"}}
+        signup = {"email": "Lovelace@example.com", "password": PASSWORD}
+        names = {"name": "Ada Lovelace", "username": "ada1815"}
+        data = ok(ada.post("/api/auth/signup", {**signup, **names}, **everywhere), 201)
+        user = ada.as_user(data["token"])
+        ok(ada.post("/api/auth/login", signup, **everywhere))
+        wrong = {**signup, "password": "wrong password"}
+        error(
+            ada.post("/api/auth/login", wrong, **everywhere), 401, "AUTHENTICATION_ERROR", "invalid"
+        )
+        bot = {"name": "Ada's bot", "description": "answers for Ada"}
+        agent = ok(user.post("/api/agents", bot, **everywhere), 201)
+        key = {
+            "name": "Ada's key",
+            "kind": "publishable",
+            "scopes": ["query"],
+            "agent_id": agent["id"],
+            "allowed_ips": ["203.0.113.0/24"],
+            "allowed_origins": ["https://ada.example.org"],
+        }
+        ok(user.post("/api/auth/api-keys", key, **everywhere), 201)
+        ok(user.patch("/api/auth/me", {"name": "Ada Lovelace"}, **everywhere))
+        _add_what_other_features_store(client, data["account"]["id"])
+        before = _dump(client)
+        assert [trace for trace in traces if trace.lower() not in before] == []
+        leave = {"password": PASSWORD}
+        ok(user.post(PATH, leave, **everywhere), 204)
+        after = _dump(client)
+        assert [trace for trace in traces if trace.lower() in after] == []
+        assert "account:login_failed" in after
+        assert "account:deleted" in after
+
+    def test_events_keep_what_happened_when(self, client: Client) -> None:
+        member, other = client.sign_up(), client.sign_up()
+        names = ["account:deleted", "session:all_ended", *member.event_names()]
+        ok(member.client.post(PATH, {"password": PASSWORD}), 204)
+        with client.app.app_context(), transaction.read_only():
+            rows = event_rows.list_events(
+                decode_id(ACCOUNT, member.id), limit=100, cursor=None
+            ).items
+        assert [row.name for row in rows] == names
+        assert {(row.ip, row.user_agent, str(row.details)) for row in rows} == {(None, None, "{}")}
+        [created] = [
+            event
+            for event in ok(other.client.get("/api/auth/events"))
+            if event["name"] == "account:created"
+        ]
+        assert created["ip"] == "127.0.0.1"
+
+
+def _add_what_other_features_store(client: Client, account_id: str) -> None:
+    owner, now = decode_id(ACCOUNT, account_id), datetime.now(UTC)
+    moments = {"created_at": now, "expires_at": now + timedelta(hours=1)}
+    confirmation = Confirmation(
+        id=new_uuid(),
+        account_id=owner,
+        purpose="change_email",
+        digest=b"d" * 32,
+        email="new-lovelace@example.com",
+        used_at=None,
+        **moments,
+    )
+    mail = OutboxMail(
+        id=new_uuid(),
+        account_id=owner,
+        template="change_email",
+        sealed=b"sealed-for-ada",
+        attempts=0,
+        next_attempt_at=now,
+        **moments,
+    )
+    factor = SecondFactor(
+        account_id=owner, sealed_secret=b"sealed-for-ada", created_at=now, confirmed_at=now
+    )
+    code = RecoveryCode(id=new_uuid(), account_id=owner, digest=b"sealed-for-ada", used_at=None)
+    browser = audit.Client(ip="198.51.100.77", user_agent="Analytical Engine")
+    with client.app.app_context(), transaction.unit_of_work():
+        db.session.add_all([confirmation, mail, factor, code])
+        audit.record(
+            EventName.ACCOUNT_CHANGED,
+            account_id=owner,
+            client=browser,
+            new_email="new-lovelace@example.com",
+        )
+
+
+def _dump(client: Client) -> str:
+    """Every value of every table as text, in small letters."""
+    values = []
+    with client.app.app_context(), db.engine.connect() as connection:
+        for table in db.metadata.sorted_tables:
+            for row in connection.execute(select(table)):
+                values += [
+                    value.decode("latin-1") if isinstance(value, bytes) else str(value)
+                    for value in row
+                ]
+    return "\n".join(values).lower()
 
 
 class TestRejectsInput:

@@ -1,0 +1,22 @@
+"""Everything that the service holds of the account, for its owner."""
+
+from flask import Response
+
+from ragauth import clock
+from ragauth.blueprints.auth import auth
+from ragauth.schemas.export import ExportSchema
+from ragauth.security.identifiers import ACCOUNT, encode_id
+from ragauth.services import data_export
+from ragauth.services.sessions import Caller
+from ragauth.web.endpoint import endpoint
+from ragauth.web.guards import access_token
+from ragauth.web.json_file import attachment
+
+
+@auth.get("/export")
+@endpoint(guard=access_token, data=ExportSchema)
+def export_account(caller: Caller) -> Response:
+    """The account and all that belongs to it, as a file of JSON."""
+    name = f"ragauth-{encode_id(ACCOUNT, caller.account.id)}-{clock.now():%Y-%m-%d}.json"
+    with data_export.open_export(account_id=caller.account.id) as export:
+        return attachment(ExportSchema(), export, name=name)

@@ -1,0 +1,136 @@
+"""Data export: everything that the service holds of one account, in parts of bounded size."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+from ragauth import clock
+from ragauth.errors import CredentialRevoked, ExportUnderWay
+from ragauth.models import Account, Agent, ApiKey, Confirmation, Event, OutboxMail, Session
+from ragauth.models import accounts as account_rows
+from ragauth.models import agents as agent_rows
+from ragauth.models import api_keys as key_rows
+from ragauth.models import confirmations as confirmation_rows
+from ragauth.models import events as event_rows
+from ragauth.models import outbox as mail_rows
+from ragauth.models import second_factors as factor_rows
+from ragauth.models import sessions as session_rows
+from ragauth.models import usage as usage_rows
+from ragauth.models.base import Page
+from ragauth.models.usage import DayOfKey
+from ragauth.services import usage
+
+T = TypeVar("T")
+
+_BATCH = 500
+# A long history takes seconds of a core, which the checks of keys need.
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactorView:
+    enabled: bool
+    created_at: datetime
+    recovery_codes_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What there is of an account; a long part is read from the database as it is consumed."""
+
+    exported_at: datetime
+    account: Account
+    second_factor: SecondFactorView | None
+    confirmations: list[Confirmation]
+    queued_mail: list[OutboxMail]
+    agents: Iterator[Agent]
+    api_keys: Iterator[ApiKey]
+    sessions: Iterator[Session]
+    events: Iterator[Event]
+    usage: Iterator[DayOfKey]
+
+
+@contextmanager
+def open_export(*, account_id: uuid.UUID) -> Iterator[Export]:
+    """Everything of the account, newest first; to be consumed within the block.
+
+    Never a digest, a secret or a password's hash. Raises ExportUnderWay while this process makes
+    another.
+    """
+    if not _one_at_a_time.acquire(blocking=False):
+        raise ExportUnderWay
+    try:
+        usage.bring_up_to_date()
+        account = account_rows.find_account(account_id)
+        if account is None:
+            raise CredentialRevoked
+        yield Export(
+            exported_at=clock.now(),
+            account=account,
+            second_factor=_second_factor(account_id),
+            confirmations=confirmation_rows.list_of_account(account_id),
+            queued_mail=mail_rows.list_of_account(account_id),
+            agents=_all(
+                lambda cursor: agent_rows.list_agents(account_id, limit=_BATCH, cursor=cursor)
+            ),
+            api_keys=_all(
+                lambda cursor: key_rows.list_keys(
+                    account_id,
+                    agent_id=None,
+                    include_revoked=True,
+                    idle_since=None,
+                    limit=_BATCH,
+                    cursor=cursor,
+                )
+            ),
+            sessions=_all(
+                lambda cursor: session_rows.list_all(account_id, limit=_BATCH, cursor=cursor)
+            ),
+            events=_all(
+                lambda cursor: event_rows.list_events(account_id, limit=_BATCH, cursor=cursor)
+            ),
+            usage=_days(account_id),
+        )
+    finally:
+        _one_at_a_time.release()
+
+
+def _all(read_page: Callable[[Any], Page[T]]) -> Iterator[T]:
+    cursor = None
+    while True:
+        page = read_page(cursor)
+        yield from page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _days(account_id: uuid.UUID) -> Iterator[DayOfKey]:
+    before = None
+    while True:
+        days = usage_rows.list_days(
+            account_id=account_id,
+            first_day=date.min,
+            last_day=date.max,
+            before=before,
+            limit=_BATCH,
+        )
+        yield from days
+        if len(days) < _BATCH:
+            return
+        before = (days[-1].day, days[-1].key_id)
+
+
+def _second_factor(account_id: uuid.UUID) -> SecondFactorView | None:
+    factor = factor_rows.find_factor(account_id)
+    if factor is None:
+        return None
+    return SecondFactorView(
+        enabled=factor.confirmed_at is not None,
+        created_at=factor.created_at,
+        recovery_codes_left=factor_rows.count_recovery_codes(account_id),
+    )

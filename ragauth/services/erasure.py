@@ -1,0 +1,34 @@
+"""Erasure: a deleted account leaves a row without a name, dead keys, and what happened when."""
+
+from ragauth.models import Account
+from ragauth.models import agents as agent_rows
+from ragauth.models import api_keys as key_rows
+from ragauth.models import events as event_rows
+from ragauth.models import outbox as mail_rows
+from ragauth.models import second_factors as factor_rows
+from ragauth.models import sessions as session_rows
+from ragauth.models.accounts import DELETED
+from ragauth.services import confirmations
+from ragauth.services.audit import Client
+
+# Nothing is noted of who asked for it.
+NOBODY = Client(ip=None, user_agent=None)
+
+
+def erase_account(account: Account) -> None:
+    """Make it a deleted one, and forget everything personal; its sessions and keys are dead by now.
+
+    In the present transaction. Ids, moments and the names of events remain: pseudonyms, by which
+    a dead key is known as dead and past usage belongs to somebody.
+    """
+    key_rows.forget_details(account.id)
+    session_rows.forget_clients(account.id)
+    event_rows.forget_clients(account.id)
+    agent_rows.delete_agents(account.id)
+    factor_rows.delete_for_account(account.id)
+    mail_rows.remove_of_account(account.id)
+    confirmations.forget_account(account_id=account.id)
+    account.email = account.email_canonical = account.email_verified_at = None
+    account.username = account.username_canonical = account.name = None
+    account.password_hash = account.password_scheme = None
+    account.status = DELETED

@@ -1,0 +1,65 @@
+"""CORS: the dashboard's listed origins may call its routes; any other gets no permission."""
+
+import re
+
+from flask import Flask, Response, request
+from flask_cors import CORS
+
+from ragauth.config import Settings
+from ragauth.web.refresh_cookie import CSRF_HEADER
+
+_DASHBOARD_PATH = re.compile(r"/api/(auth|agents)(/.*)?$")
+
+
+def allow_origins(app: Flask, settings: Settings) -> None:
+    """Register it; after the request log, which has a line for a preflight too."""
+    app.after_request(_vary_by_origin)
+    if not settings.cors_origins:
+        return
+    app.before_request(_answer_preflight)
+    CORS(
+        app,
+        resources={
+            _DASHBOARD_PATH.pattern: {
+                "origins": [_exactly(origin) for origin in settings.cors_origins]
+            }
+        },
+        supports_credentials=True,
+        allow_headers=["Authorization", "Content-Type", "X-Request-Id", CSRF_HEADER],
+        expose_headers=[
+            *("Content-Disposition", "RateLimit", "RateLimit-Policy", "Retry-After"),
+            *("WWW-Authenticate", "X-Request-Id"),
+        ],
+        max_age=600,
+        # Without an Origin it would name the first listed one.
+        always_send=False,
+        vary_header=False,
+    )
+
+
+def _exactly(origin: str) -> re.Pattern[str]:
+    """Flask-CORS reads an origin with a dot as a pattern of its beginning."""
+    return re.compile(rf"{re.escape(origin)}\Z")
+
+
+def _is_dashboard() -> bool:
+    return _DASHBOARD_PATH.match(request.path) is not None
+
+
+def _vary_by_origin(response: Response) -> Response:
+    """Always: a cache must not give one origin the answer of another."""
+    if _is_dashboard():
+        response.vary.add("Origin")
+    return response
+
+
+def _answer_preflight() -> Response | None:
+    """Alike for whatever path and method: a browser shows no script the 404 or the 405 of a call
+    whose preflight failed.
+    """
+    is_preflight = (
+        request.method == "OPTIONS"
+        and "Origin" in request.headers
+        and "Access-Control-Request-Method" in request.headers
+    )
+    return Response(status=204) if is_preflight and _is_dashboard() else None

@@ -1,0 +1,92 @@
+"""Cookie mode: the refresh token travels in a cookie that no script can read, in both directions.
+
+Views and services do not know: what a body would hold is put there from the cookie, and what an
+answer would hold is taken out of it, whichever route it is. Sources: RFC 6265bis section 4.1.3,
+OWASP's CSRF prevention cheat sheet (custom request header, Fetch Metadata, verified origin).
+"""
+
+from typing import Any
+
+from flask import Response, after_this_request, request
+from marshmallow import Schema, ValidationError
+
+from ragauth.errors import CredentialMissing, OriginNotAllowed
+from ragauth.extensions import settings
+
+COOKIE = "__Host-ragauth_refresh"
+# A form cannot send it, and a script of another origin only after a preflight that CORS refuses.
+CSRF_HEADER = "X-Ragauth-CSRF"
+_FIELD = "refresh_token"
+
+
+def receive(schema: Schema, body: dict[str, Any]) -> dict[str, Any]:
+    """The body, with the cookie's token where the schema has one.
+
+    Raises CredentialMissing, OriginNotAllowed, or ValidationError for a token in the body.
+    """
+    if not settings().refresh_cookie or _FIELD not in schema.fields:
+        return body
+    if _FIELD in body:
+        others = schema.validate({**body, _FIELD: ""})
+        raise ValidationError({**others, _FIELD: ["Comes as a cookie here, never in a body"]})
+    token = find_token()
+    if token is None:
+        raise CredentialMissing
+    return {**body, _FIELD: token}
+
+
+def find_token() -> str | None:
+    """The token in the cookie; raises OriginNotAllowed if another site's page may have sent it."""
+    token = request.cookies.get(COOKIE) if settings().refresh_cookie else None
+    if token is not None:
+        _require_own_page()
+    return token
+
+
+def extract(data: dict[str, Any]) -> dict[str, Any]:
+    """What an answer's body says; in cookie mode a refresh token in it becomes the cookie."""
+    if not settings().refresh_cookie or _FIELD not in data:
+        return data
+    _set_on_success(data[_FIELD], settings().refresh_token_seconds)
+    return {name: value for name, value in data.items() if name != _FIELD}
+
+
+def forget() -> None:
+    """The session of this browser has ended: take its cookie back with the present answer."""
+    if settings().refresh_cookie:
+        _set_on_success("", 0)
+
+
+def _set_on_success(value: str, max_age_seconds: int) -> None:
+    @after_this_request
+    def set_cookie(response: Response) -> Response:
+        # What could not be committed did not happen.
+        if response.status_code < 400:
+            response.set_cookie(
+                COOKIE,
+                value,
+                max_age=max_age_seconds,
+                path="/",
+                secure=True,
+                httponly=True,
+                samesite="Strict",
+            )
+        return response
+
+
+def _require_own_page() -> None:
+    """Only a page of the service's own origin or of a listed one may use the cookie."""
+    if request.headers.get(CSRF_HEADER) != "1":
+        raise OriginNotAllowed(f"With the cookie, send the header {CSRF_HEADER}: 1")
+    if not _is_own_page():
+        raise OriginNotAllowed("The cookie may not be used from this origin")
+
+
+def _is_own_page() -> bool:
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    if origin in settings().cors_origins or site in ("same-origin", "none"):
+        return True
+    if site is not None:
+        return False
+    # An old browser, or none at all. The scheme is left out: a proxy may have ended TLS.
+    return origin is None or origin.partition("://")[2] == request.host
