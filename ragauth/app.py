@@ -23,7 +23,8 @@ from ragauth.web.request_log import register_request_log
 
 log = logging.getLogger("ragauth")
 
-_DASHBOARD_PATH = re.compile(r"/api/(auth|agents)(/.*)?$")
+# The contract's, and those of the compat faces that lie alike.
+_DASHBOARD_PATH = re.compile(r"(/compat/[^/]+)?/(api|v1)/(auth|agents)(/.*)?$")
 
 
 def create_app(settings: Settings | None = None, *, serves: bool = False) -> Flask:

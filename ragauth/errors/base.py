@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 class RagauthError(Exception):
     """A failure with a place in the contract."""
 
-    code: ClassVar[str] = "INTERNAL_ERROR"
-    status: ClassVar[int] = 500
+    code: str = "INTERNAL_ERROR"
+    status: int = 500
     message: str = "Internal server error"
     # A failure that must keep what it wrote (a session ended because its token was reused)
     # is committed before it is raised on.

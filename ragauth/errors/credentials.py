@@ -129,6 +129,13 @@ class AccountSuspended(AuthorizationFailed):
     message = "The account is suspended"
 
 
+class SecondFactorRequired(AuthorizationFailed):
+    """The password was right, but the face that asks has no second step."""
+
+    reason = "second_factor_required"
+    message = "This account has a second factor; log in where it can be given"
+
+
 class IpNotAllowed(AuthorizationFailed):
     reason = "ip_not_allowed"
     message = "The key may not be used from this address"

@@ -22,6 +22,27 @@ class InvalidRequest(RagauthError):
         super().__init__(message, details={"issues": list(issues)})
 
 
+class RequestRefused(RagauthError):
+    """What the router or the HTTP library refused; its headers (`Allow`) stay."""
+
+    code = "VALIDATION_ERROR"
+    status = 400
+    message = "The request was refused"
+    _CODES: ClassVar[Mapping[int, str]] = {
+        401: "AUTHENTICATION_ERROR",
+        403: "AUTHORIZATION_ERROR",
+        404: "NOT_FOUND",
+        409: "CONFLICT",
+        429: "RATE_LIMIT_EXCEEDED",
+    }
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str]) -> None:
+        super().__init__(message, headers=headers)
+        self.status = status
+        default = "VALIDATION_ERROR" if status < 500 else "INTERNAL_ERROR"
+        self.code = self._CODES.get(status, default)
+
+
 class UnsupportedMediaType(RagauthError):
     code = "VALIDATION_ERROR"
     status = 415
@@ -110,3 +131,10 @@ class ExternalServiceUnavailable(RagauthError):
         super().__init__(
             message, details=details, headers={"Retry-After": str(self.retry_after_seconds)}
         )
+
+
+class UpstreamFailed(ExternalServiceUnavailable):
+    """What a compat face hands questions to gave no usable answer."""
+
+    status = 502
+    message = "The service that answers questions gave no usable answer"

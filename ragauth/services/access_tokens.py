@@ -96,6 +96,24 @@ def issue_pair(
     )
 
 
+def issue_access_token(*, account_id: uuid.UUID, session_id: uuid.UUID, generation: int) -> str:
+    """A further access token of a generation, whose refresh token stays as it is."""
+    issued_at = int(clock.now().timestamp())
+    token: str = create_access_token(
+        encode_id(ACCOUNT, account_id),
+        additional_claims={
+            "sid": encode_id(SESSION, session_id),
+            "gen": generation,
+            "jti": str(uuid.uuid4()),
+            "iat": issued_at,
+            "nbf": issued_at,
+            "exp": issued_at + settings().access_token_seconds,
+        },
+        additional_headers={"kid": _signing_key(settings().secret_key).id},
+    )
+    return token
+
+
 def read_token(token: str, *, expected: str | None, allow_expired: bool = False) -> TokenClaims:
     """The claims of a token of ours.
 
@@ -112,7 +130,7 @@ def read_token(token: str, *, expected: str | None, allow_expired: bool = False)
     if expected is not None and claims.type != expected:
         raise WrongCredentialType(f"This is not a token of the type {expected}")
     if not allow_expired and claims.expires_at <= clock.now():
-        raise CredentialExpired(claims.expires_at, "The token has expired")
+        raise CredentialExpired(claims.expires_at, f"{claims.type.capitalize()} token has expired")
     return claims
 
 

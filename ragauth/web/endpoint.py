@@ -1,7 +1,7 @@
 """One declaration for each route: guard, body, query, answer.
 
 `@endpoint` checks the guard, loads what came in, calls the view within one transaction,
-commits, and wraps what the view returned.
+commits, and words what the view returned as the face does that was called.
 """
 
 from collections.abc import Callable
@@ -17,8 +17,9 @@ from ragauth.errors import InvalidRequest
 from ragauth.models.base import Page
 from ragauth.schemas.base import EmptySchema, RequestSchema, to_issues
 from ragauth.schemas.fields import Id, encode_cursor
+from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, SESSION
-from ragauth.web import envelope
+from ragauth.web.faces import current_wording
 from ragauth.web.guards import Guard, public
 from ragauth.web.json_body import read_json_object
 
@@ -29,6 +30,9 @@ _PATH_IDS = {
     "agent_id": Id(AGENT),
     "key_id": Id(KEY),
     "session_id": Id(SESSION),
+    # The compat faces': the same rows as plain UUIDs.
+    "agent_uuid": PlainUuid(),
+    "key_uuid": PlainUuid(),
 }
 
 
@@ -55,7 +59,7 @@ def endpoint(
 
     The view is called with `caller` (unless the guard is public), `body` and `query` (where a
     schema is declared) and the ids of the path as UUIDs. It returns what `data` dumps: one
-    thing, or a Page of them; without `data` the answer has no body.
+    thing, or a Page of them; without `data` the answer has no body. A Response is handed on.
     """
     declaration = Declaration(
         guard,
@@ -120,10 +124,13 @@ def _read_query() -> dict[str, Any]:
 
 
 def _answer(declaration: Declaration, result: Any) -> Response:
-    if declaration.data is None:
-        return Response(status=declaration.status)
+    if isinstance(result, Response):
+        return result
     schema = declaration.data
+    if schema is None:
+        return Response(status=declaration.status)
+    success = current_wording().success
     if isinstance(result, Page):
         meta = {"next_cursor": encode_cursor(result.next_cursor)}
-        return envelope.success(schema.dump(result.items, many=True), declaration.status, meta)
-    return envelope.success(schema.dump(result), declaration.status)
+        return success(schema.dump(result.items, many=True), declaration.status, meta)
+    return success(schema.dump(result), declaration.status, None)

@@ -43,24 +43,25 @@ def any_token() -> str:
 
 def api_key() -> KeyFacts:
     """A live key, of a customer or of a service."""
-    return _require_key(Question(kinds=ANY_KIND))
+    return require_key(Question(kinds=ANY_KIND))
 
 
 def customer_key() -> KeyFacts:
     """A live key of a customer."""
-    return _require_key(Question(kinds=CUSTOMER_KINDS))
+    return require_key(Question(kinds=CUSTOMER_KINDS))
 
 
 def service_key(scope: str) -> Guard:
     """A live key of a service, with a scope."""
 
     def require_service_key() -> KeyFacts:
-        return _require_key(Question(kinds=SERVICE_KINDS, scope=scope))
+        return require_key(Question(kinds=SERVICE_KINDS, scope=scope))
 
     return require_service_key
 
 
-def _require_key(question: Question) -> KeyFacts:
+def require_key(question: Question) -> KeyFacts:
+    """The live key of the present request, which may do what is asked."""
     verdict = current_checker().check(
         current_key(),
         question._replace(client_ip=request.remote_addr, origin=request.headers.get("Origin")),

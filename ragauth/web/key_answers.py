@@ -31,7 +31,7 @@ def authorize_answer(verdict: KeyVerdict, *, limit_status: int) -> Answer:
     refusal = verdict.refusal
     if refusal is None:
         key, limits = verdict.allowed_key(), verdict.limits
-        identity = _identity_headers(key)
+        identity = identity_headers(key)
         return Answer(200, [*identity, *rate_headers(limits)] if limits else [*identity], b"")
     body = encode_json(error_body(refusal))
     headers = [("Content-Type", JSON_TYPE), *client_headers(verdict), error_header(body)]
@@ -72,7 +72,7 @@ def verify_body(verdict: KeyVerdict) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=4096)
-def _identity_headers(key: KeyFacts) -> tuple[tuple[str, str], ...]:
+def identity_headers(key: KeyFacts) -> tuple[tuple[str, str], ...]:
     """Who the key belongs to, for the service behind the gateway.
 
     All of them always, empty where there is none: a gateway overwrites what a client forged

@@ -2,6 +2,7 @@
 
 ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 AUTHORIZE = "/api/v1/authorize"
+COMPAT = "/compat/"
 
 
 def is_authorize(path: str) -> bool:

@@ -14,7 +14,7 @@ from ragauth.config import MAX_BODY_BYTES
 from ragauth.errors import BodyTooLarge, HttpsRequired
 from ragauth.extensions import settings
 from ragauth.web.key_answers import error_header
-from ragauth.web.paths import is_authorize
+from ragauth.web.paths import COMPAT, is_authorize
 from ragauth.web.rate_headers import rate_headers
 
 ALWAYS = (("X-Content-Type-Options", "nosniff"),)
@@ -87,7 +87,7 @@ def _begin() -> None:
 def _finish(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
     response.headers.extend(ALWAYS)
-    if request.path.startswith("/api/"):
+    if request.path.startswith(("/api/", COMPAT)):
         response.headers.set(*NEVER_STORED)
     if response.status_code >= 400 and is_authorize(request.path):
         response.headers.set(*error_header(response.data))
