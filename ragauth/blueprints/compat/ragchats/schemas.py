@@ -15,25 +15,23 @@ class RagchatsLogin(RequestSchema):
     password = PresentedPassword(required=True)
 
 
-class FirstName(fields.String):
-    """What stands before the first space of a name."""
-
-    def _serialize(self, value: str | None, *args: Any, **kwargs: Any) -> str:
-        return (value or "").partition(" ")[0]
-
-
-class LastName(fields.String):
-    """What stands after the first space of a name."""
-
-    def _serialize(self, value: str | None, *args: Any, **kwargs: Any) -> str:
-        return (value or "").partition(" ")[2]
-
-
 class RagchatsUser(Schema):
+    """One name of ours is two of theirs: what stands before its first space, and the rest."""
+
     id = PlainUuid(required=True)
     email = fields.String(required=True)
-    first_name = FirstName(required=True, attribute="name", data_key="firstName")
-    last_name = LastName(required=True, attribute="name", data_key="lastName")
+    first_name = fields.Function(
+        lambda account: (account.name or "").partition(" ")[0],
+        required=True,
+        data_key="firstName",
+        metadata={"type": "string"},
+    )
+    last_name = fields.Function(
+        lambda account: (account.name or "").partition(" ")[2],
+        required=True,
+        data_key="lastName",
+        metadata={"type": "string"},
+    )
 
 
 class RagchatsTokens(Schema):
