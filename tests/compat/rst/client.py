@@ -37,7 +37,7 @@ class RstClient:
         assert key["raw_key"].startswith(key["prefix"])
         return key
 
-    def keys(self) -> list[dict[str, Any]]:
+    def list_keys(self) -> list[dict[str, Any]]:
         keys: list[dict[str, Any]] = self._send("GET", "/v1/auth/api-keys", headers=self._bearer())
         return keys
 

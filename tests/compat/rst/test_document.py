@@ -27,9 +27,9 @@ def test_a_client_written_from_the_document_works(app_with_faces: Flask) -> None
     client.log_in("hershel", "secureP@ss123")
     key = client.create_key("my-app-key")
     assert client.me(key["raw_key"]) == user
-    assert [listed["id"] for listed in client.keys()] == [key["id"]]
+    assert [listed["id"] for listed in client.list_keys()] == [key["id"]]
     client.revoke(key["id"])
-    assert client.keys() == []
+    assert client.list_keys() == []
     with pytest.raises(RstError) as refusal:
         client.me(key["raw_key"])
     assert refusal.value.status == 401
