@@ -7,6 +7,7 @@ from ragauth.blueprints.auth import auth
 from ragauth.blueprints.internal import internal
 from ragauth.blueprints.keys import check, manage
 from ragauth.blueprints.ops import ops
+from ragauth.blueprints.reference import reference
 
 BLUEPRINTS: tuple[tuple[Blueprint, str], ...] = (
     (auth, "/api/auth"),
@@ -15,6 +16,7 @@ BLUEPRINTS: tuple[tuple[Blueprint, str], ...] = (
     (check, "/api/v1"),
     (internal, "/api/v1/internal"),
     (ops, "/"),
+    (reference, "/"),
 )
 
 

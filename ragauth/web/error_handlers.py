@@ -51,9 +51,7 @@ def _http_failure(error: HTTPException) -> Response:
         return failure(errors.NotFound())
     status = error.code or 400
     code = _HTTP_CODES.get(status, "VALIDATION_ERROR" if status < 500 else "INTERNAL_ERROR")
-    message = (
-        "This method is not allowed here" if isinstance(error, MethodNotAllowed) else error.name
-    )
+    message = errors.MethodNotAllowed.message if isinstance(error, MethodNotAllowed) else error.name
     response = Response(error.get_response().data, status)
     response.headers = error.get_response().headers
     response.data = encode_json({"error": {"code": code, "message": message}})
