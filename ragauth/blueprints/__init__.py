@@ -8,6 +8,7 @@ from ragauth.blueprints.compat import register_faces
 from ragauth.blueprints.internal import internal
 from ragauth.blueprints.keys import check, manage
 from ragauth.blueprints.ops import ops
+from ragauth.blueprints.reference import reference
 from ragauth.config import Settings
 
 BLUEPRINTS: tuple[tuple[Blueprint, str], ...] = (
@@ -17,6 +18,7 @@ BLUEPRINTS: tuple[tuple[Blueprint, str], ...] = (
     (check, "/api/v1"),
     (internal, "/api/v1/internal"),
     (ops, "/"),
+    (reference, "/"),
 )
 
 

@@ -1,7 +1,7 @@
 """The form that every failure of the contract has."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class RagauthError(Exception):
@@ -25,3 +25,8 @@ class RagauthError(Exception):
         self.details: dict[str, Any] = dict(details or {})
         self.headers: dict[str, str] = dict(headers or {})
         super().__init__(self.message)
+
+    @classmethod
+    def example(cls) -> Self:
+        """One as a caller may meet it: what the OpenAPI document shows."""
+        return cls()

@@ -1,7 +1,7 @@
 """What a request can be wrong in, run into or ask of a service that is away."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from ragauth.errors.base import RagauthError
 
@@ -20,6 +20,16 @@ class InvalidRequest(RagauthError):
         self, issues: Sequence[Mapping[str, Any]] = (), message: str | None = None
     ) -> None:
         super().__init__(message, details={"issues": list(issues)})
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls([{"path": ["name"], "message": "Required"}])
+
+
+class MethodNotAllowed(RagauthError):
+    code = "VALIDATION_ERROR"
+    status = 405
+    message = "This method is not allowed here"
 
 
 class RequestRefused(RagauthError):
@@ -99,6 +109,10 @@ class RateLimitExceeded(RagauthError):
             message, details=details, headers={"Retry-After": str(max(1, retry_after_seconds))}
         )
 
+    @classmethod
+    def example(cls) -> Self:
+        return cls(60)
+
 
 class TooManyHashes(RateLimitExceeded):
     """Every place is taken; one is free again within a second or so."""
@@ -107,6 +121,10 @@ class TooManyHashes(RateLimitExceeded):
 
     def __init__(self) -> None:
         super().__init__(1)
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls()
 
 
 class UsageLimitExceeded(RagauthError):

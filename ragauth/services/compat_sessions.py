@@ -6,7 +6,18 @@ See docs/adr/0020-compat-faces.md.
 from typing import Any
 
 from ragauth import clock
-from ragauth.errors import AccountSuspended, CredentialRevoked, SecondFactorRequired
+from ragauth.errors import (
+    AccountSuspended,
+    CredentialExpired,
+    CredentialInvalid,
+    CredentialMalformed,
+    CredentialRevoked,
+    InvalidLogin,
+    RefreshTokenReused,
+    SecondFactorNotOffered,
+    TooManyHashes,
+    WrongCredentialType,
+)
 from ragauth.models import sessions as rows
 from ragauth.models.accounts import ACTIVE, DELETED
 from ragauth.services import access_tokens, accounts, sessions
@@ -14,18 +25,29 @@ from ragauth.services.access_tokens import REFRESH
 from ragauth.services.accounts import LoggedIn
 from ragauth.services.audit import Client
 
+LOGIN_REFUSALS = (InvalidLogin, AccountSuspended, SecondFactorNotOffered, TooManyHashes)
+REFRESH_REFUSALS = (
+    CredentialMalformed,
+    CredentialInvalid,
+    CredentialExpired,
+    CredentialRevoked,
+    RefreshTokenReused,
+    WrongCredentialType,
+    AccountSuspended,
+)
+
 
 def log_in(*, client: Client, **credentials: Any) -> LoggedIn:
     """A new session, for a face that has no second step.
 
-    Raises as `accounts.log_in` does, and SecondFactorRequired where the password is not enough.
+    Raises as `accounts.log_in` does, and SecondFactorNotOffered where the password is not enough.
     """
     return _require_logged_in(accounts.log_in(**credentials, client=client))
 
 
 def _require_logged_in(outcome: object) -> LoggedIn:
     if not isinstance(outcome, LoggedIn):
-        raise SecondFactorRequired
+        raise SecondFactorNotOffered
     return outcome
 
 

@@ -4,10 +4,10 @@
 commits, and words what the view returned as the face does that was called.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Response, request
 from marshmallow import Schema, ValidationError
@@ -20,12 +20,12 @@ from ragauth.schemas.fields import Id, encode_cursor
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, SESSION
 from ragauth.web.faces import current_wording
-from ragauth.web.guards import Guard, public
+from ragauth.web.guards import Failure, Guard, public
 from ragauth.web.json_body import read_json_object
 
 View = Callable[..., Any]
 
-_PATH_IDS = {
+PATH_IDS = {
     "account_id": Id(ACCOUNT),
     "agent_id": Id(AGENT),
     "key_id": Id(KEY),
@@ -38,13 +38,51 @@ _PATH_IDS = {
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a route takes and gives."""
+    """What a route takes and gives: all that the OpenAPI document knows of it.
+
+    `errors` are the failures of this route alone; what follows from its guard, its body or its
+    path is not repeated there. A route with a `media_type` answers by itself, without the
+    envelope. `headers` are those of a success, each with what it says.
+    """
 
     guard: Guard
-    body: RequestSchema | None
-    query: RequestSchema
-    data: Schema | None
-    status: int
+    body: RequestSchema | None = None
+    query: RequestSchema = field(default_factory=EmptySchema)
+    data: Schema | None = None
+    status: int = 200
+    errors: tuple[Failure, ...] = ()
+    media_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_documented: bool = True
+    is_list: bool = False
+
+
+_SomeView = TypeVar("_SomeView", bound=View)
+
+
+def declared(
+    *,
+    guard: Guard,
+    query: type[RequestSchema] = EmptySchema,
+    errors: tuple[Failure, ...] = (),
+    media_type: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    is_documented: bool = True,
+) -> Callable[[_SomeView], _SomeView]:
+    """Declare a route that does everything by itself: its guard, its query, its answer."""
+
+    def note(view: _SomeView) -> _SomeView:
+        view.declaration = Declaration(  # type: ignore[attr-defined]
+            guard=guard,
+            query=query(),
+            errors=errors,
+            media_type=media_type,
+            headers=headers or {},
+            is_documented=is_documented,
+        )
+        return view
+
+    return note
 
 
 def endpoint(
@@ -54,12 +92,16 @@ def endpoint(
     query: type[RequestSchema] = EmptySchema,
     data: type[Schema] | None = None,
     status: int = 200,
+    errors: tuple[Failure, ...] = (),
+    is_list: bool = False,
 ) -> Callable[[View], View]:
     """Declare a route.
 
     The view is called with `caller` (unless the guard is public), `body` and `query` (where a
     schema is declared) and the ids of the path as UUIDs. It returns what `data` dumps: one
     thing, or a Page of them; without `data` the answer has no body. A Response is handed on.
+    `errors` are what it may raise beyond what guard, body and path imply. `is_list` is for a list
+    without pages: the view returns a Page that has them all.
     """
     declaration = Declaration(
         guard,
@@ -67,6 +109,8 @@ def endpoint(
         query(),
         None if data is None else data(),
         status,
+        errors,
+        is_list=is_list,
     )
 
     def decorate(view: View) -> View:
@@ -93,7 +137,7 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
     issues: list[dict[str, Any]] = []
     for name, text in path.items():
         try:
-            arguments[name] = _PATH_IDS[name].deserialize(text)
+            arguments[name] = PATH_IDS[name].deserialize(text)
         except ValidationError as error:
             issues.extend(to_issues(error.messages, ("id",)))
     parts: list[tuple[str, RequestSchema | None, Callable[[], dict[str, Any]]]] = [

@@ -51,15 +51,14 @@ def _http_failure(error: HTTPException) -> Response:
         return _failure(BodyTooLarge())
     if isinstance(error, NotFound | RequestRedirect):
         return _failure(errors.NotFound())
-    message = (
-        "This method is not allowed here" if isinstance(error, MethodNotAllowed) else error.name
-    )
     headers = {
         name: value
         for name, value in error.get_response().headers
         if name not in ("Content-Type", "Content-Length")
     }
-    return _failure(RequestRefused(error.code or 400, message, headers))
+    if isinstance(error, MethodNotAllowed):
+        return _failure(errors.MethodNotAllowed(headers=headers))
+    return _failure(RequestRefused(error.code or 400, error.name, headers))
 
 
 def _database_failure(error: Exception) -> Response:

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 from flask import Blueprint, Flask, Response, current_app, request
 
 from ragauth.errors import RagauthError
-from ragauth.web import envelope
-from ragauth.web.paths import COMPAT
+from ragauth.web import envelope, openapi
 
 _REGISTRY = "ragauth_wordings"
 
@@ -20,18 +19,21 @@ class Wording(NamedTuple):
 
 
 class Face(NamedTuple):
-    """Another vendor's wire format over the same services: its routes and its wording."""
+    """Another vendor's wire format over the same services: its routes, its wording, its document.
+
+    The blueprint's name is `compat_<vendor>`: so the contract's own document leaves it out.
+    """
 
     blueprint: Blueprint
     wording: Wording
+    document: openapi.Face
 
 
 CONTRACT = Wording(envelope.success, envelope.failure)
 
 
-def register_face(app: Flask, vendor: str, face: Face) -> None:
-    """Mount a face at `/compat/<vendor>`."""
-    prefix = COMPAT + vendor
+def register_face(app: Flask, prefix: str, face: Face) -> None:
+    """Mount a face below `/compat/<vendor>`."""
     app.register_blueprint(face.blueprint, url_prefix=prefix)
     app.extensions.setdefault(_REGISTRY, {})[prefix] = face.wording
 
@@ -51,10 +53,8 @@ def bare_success(data: Any, status: int, _meta: dict[str, Any] | None) -> Respon
     return Response(envelope.encode_json(data), status, content_type=envelope.JSON_TYPE)
 
 
-def bare_failure(body: dict[str, Any], error: RagauthError, status: int | None = None) -> Response:
-    """A failure in a body of the face's own; the headers are the error's."""
-    response = Response(
-        envelope.encode_json(body), status or error.status, content_type=envelope.JSON_TYPE
-    )
+def bare_failure(body: dict[str, Any], error: RagauthError, status: int) -> Response:
+    """A failure in a body, and with a status, of the face's own; the headers are the error's."""
+    response = Response(envelope.encode_json(body), status, content_type=envelope.JSON_TYPE)
     response.headers.update(error.headers)
     return response

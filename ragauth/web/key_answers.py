@@ -13,6 +13,15 @@ from ragauth.web.rate_headers import rate_headers
 
 Headers = list[tuple[str, str]]
 
+IDENTITY_HEADERS = {
+    "X-Ragauth-Account-Id": "Whose key it is.",
+    "X-Ragauth-Key-Id": "Which key it is.",
+    "X-Ragauth-Plan": "The account's plan.",
+    "X-Ragauth-Agent-Id": "The agent that the key is bound to; empty for none.",
+    "X-Ragauth-Scopes": "What the key may be used for, separated by spaces.",
+    "X-Ragauth-Environment": "`live` or `test`.",
+}
+
 
 class Answer(NamedTuple):
     """An HTTP answer that no framework has touched yet."""

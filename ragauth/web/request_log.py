@@ -14,7 +14,7 @@ from ragauth.config import MAX_BODY_BYTES
 from ragauth.errors import BodyTooLarge, HttpsRequired
 from ragauth.extensions import settings
 from ragauth.web.key_answers import error_header
-from ragauth.web.paths import COMPAT, is_authorize
+from ragauth.web.paths import COMPAT, PLAIN_HTTP_IS_FINE, is_authorize
 from ragauth.web.rate_headers import rate_headers
 
 ALWAYS = (("X-Content-Type-Options", "nosniff"),)
@@ -25,7 +25,6 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _LENGTH_OF_A_SECRET = 40
 _MAY_BE_A_SECRET = re.compile(rf"[A-Za-z0-9._-]{{{_LENGTH_OF_A_SECRET},}}")
 _STANDARD_ERROR = 2
-_PLAIN_HTTP_IS_FINE = frozenset({"/healthz", "/readyz", "/metrics"})
 
 _quote = json.encoder.encode_basestring_ascii
 
@@ -76,7 +75,7 @@ def _begin() -> None:
     if (
         settings().require_https
         and not request.is_secure
-        and request.path.rstrip("/") not in _PLAIN_HTTP_IS_FINE
+        and request.path.rstrip("/") not in PLAIN_HTTP_IS_FINE
     ):
         raise HttpsRequired
     # authorize reads no body, of whatever size the request behind it is.

@@ -14,6 +14,8 @@ from tests.factories.tokens import sign, signing_secret, split_token, unsigned
 
 JSON = "application/json"
 ABSENT = object()
+# What is refused before any database is asked need not be tried on both.
+on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 every_face = pytest.mark.parametrize("face", FACES, ids=str)
 
 
@@ -42,6 +44,7 @@ class TestCredentials:
                 response = faces.request(route.method, path, data=b"{", content_type="text/plain")
                 assert_refused(face, response, 401)
 
+    @on_sqlite
     def test_forged_and_foreign_tokens_are_refused(self, faces: Client, face: FaceCase) -> None:
         """S11, S12: signature, algorithm, header and type are all required."""
         member = faces.sign_up()
@@ -130,6 +133,7 @@ class TestBodies:
                     response = ask(callers[route.credential], route, data=data, content_type=JSON)
                     assert_refused(face, response, face.invalid_status, 413)
 
+    @on_sqlite
     def test_null_and_a_missing_field_are_faults_where_one_is_required(
         self, callers: dict[str | None, Client], face: FaceCase
     ) -> None:
@@ -160,6 +164,7 @@ class TestBodies:
             assert_refused(face, response, face.invalid_status)
         assert ok(callers["token"].get("/api/auth/me"))["plan"] == "trial"
 
+    @on_sqlite
     def test_only_one_json_object_of_64_kib_is_read(
         self, callers: dict[str | None, Client], face: FaceCase
     ) -> None:
@@ -177,6 +182,7 @@ class TestBodies:
             plain = ask(caller, route, data=json.dumps(route.body), content_type="text/plain")
             assert_refused(face, plain, 415)
 
+    @on_sqlite
     def test_strange_ids_and_paths_are_refused_in_the_faces_form(
         self, callers: dict[str | None, Client], face: FaceCase
     ) -> None:
@@ -192,6 +198,7 @@ class TestBodies:
 
 
 @every_face
+@on_sqlite
 class TestSecrets:
     def test_no_secret_comes_back_in_a_refusal_or_stands_in_the_log(
         self, faces: Client, face: FaceCase, capfd: pytest.CaptureFixture[str]

@@ -15,6 +15,13 @@ from ragauth.blueprints.compat.ragchats.schemas import (
     RagchatsNewKey,
     RagchatsQuestion,
 )
+from ragauth.errors import (
+    InsufficientScope,
+    RateLimitExceeded,
+    UpstreamFailed,
+    UsageLimitExceeded,
+    WrongAgent,
+)
 from ragauth.models import Agent, ApiKey
 from ragauth.models.api_keys import SECRET
 from ragauth.models.base import Page
@@ -33,23 +40,37 @@ from ragauth.web.envelope import JSON_TYPE
 from ragauth.web.guards import access_token, customer_key, require_key
 from ragauth.web.key_answers import identity_headers
 
+QUERY_REFUSALS = (
+    InsufficientScope(QUERY),
+    WrongAgent,
+    RateLimitExceeded,
+    UsageLimitExceeded,
+    UpstreamFailed,
+)
+
 
 @ragchats.get("/api/agents")
-@endpoint(guard=access_token, data=RagchatsAgent)
+@endpoint(guard=access_token, data=RagchatsAgent, is_list=True)
 def list_agents(caller: Caller) -> Page[Agent]:
     """The account's agents."""
     return agents.list_agents(account_id=caller.account.id, limit=WHOLE_LIST, cursor=None)
 
 
 @ragchats.post("/api/agents")
-@endpoint(guard=access_token, body=RagchatsNewAgent, data=RagchatsAgent, status=201)
+@endpoint(
+    guard=access_token,
+    body=RagchatsNewAgent,
+    data=RagchatsAgent,
+    status=201,
+    errors=(UsageLimitExceeded,),
+)
 def create_agent(caller: Caller, body: dict[str, Any]) -> Agent:
     """Make an agent."""
     return agents.create_agent(account_id=caller.account.id, **body, client=current_client())
 
 
 @ragchats.get("/api/agents/<agent_uuid>/api-keys")
-@endpoint(guard=access_token, data=RagchatsKey)
+@endpoint(guard=access_token, data=RagchatsKey, is_list=True)
 def list_agent_keys(caller: Caller, agent_uuid: Any) -> Page[ApiKey]:
     """The agent's keys."""
     return api_keys.list_keys(
@@ -62,7 +83,13 @@ def list_agent_keys(caller: Caller, agent_uuid: Any) -> Page[ApiKey]:
 
 
 @ragchats.post("/api/agents/<agent_uuid>/api-keys")
-@endpoint(guard=access_token, body=RagchatsNewKey, data=RagchatsIssuedKey, status=201)
+@endpoint(
+    guard=access_token,
+    body=RagchatsNewKey,
+    data=RagchatsIssuedKey,
+    status=201,
+    errors=(UsageLimitExceeded,),
+)
 def create_agent_key(caller: Caller, body: dict[str, Any], agent_uuid: Any) -> IssuedKey:
     """Make a key that is bound to the agent; its raw form is shown this once."""
     return api_keys.create_key(
@@ -74,7 +101,7 @@ def create_agent_key(caller: Caller, body: dict[str, Any], agent_uuid: Any) -> I
 
 
 @ragchats.post("/api/agents/<agent_uuid>/query")
-@endpoint(guard=customer_key, body=RagchatsQuestion, data=RagchatsAnswer)
+@endpoint(guard=customer_key, body=RagchatsQuestion, data=RagchatsAnswer, errors=QUERY_REFUSALS)
 def query(caller: KeyFacts, body: dict[str, Any], agent_uuid: Any) -> Response:  # noqa: ARG001
     """Ask the agent; the question goes to RAGAUTH_COMPAT_QUERY_UPSTREAM.
 

@@ -9,9 +9,12 @@ from ragauth.web.faces import bare_failure
 
 
 def failure(error: RagauthError) -> Response:
+    return bare_failure(body_of(error), error, error.status)
+
+
+def body_of(error: RagauthError) -> dict[str, Any]:
     """`details` is an object always, so that a client may look into it without asking."""
-    body = {"error": _word(error), "message": error.message, "details": _details(error)}
-    return bare_failure(body, error)
+    return {"error": _word(error), "message": error.message, "details": _details(error)}
 
 
 def _word(error: RagauthError) -> str:

@@ -95,3 +95,6 @@ class RagchatsQuestion(RequestSchema):
 
 class RagchatsAnswer(Schema):
     """Whatever the upstream answers."""
+
+    class Meta:
+        unknown = INCLUDE

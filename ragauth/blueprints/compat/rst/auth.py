@@ -4,15 +4,22 @@ from typing import Any
 
 from ragauth.blueprints.compat.rst import rst
 from ragauth.blueprints.compat.rst.schemas import RstLogin, RstRegistration, RstToken, RstUser
+from ragauth.errors import EmailTaken, TooManyHashes, UsernameTaken
 from ragauth.models import Account
 from ragauth.services import accounts, compat_sessions
+from ragauth.services.compat_sessions import LOGIN_REFUSALS
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import public
 
 
 @rst.post("/v1/auth/register")
-@endpoint(guard=public, body=RstRegistration, data=RstUser)
+@endpoint(
+    guard=public,
+    body=RstRegistration,
+    data=RstUser,
+    errors=(EmailTaken, UsernameTaken, TooManyHashes),
+)
 def register(body: dict[str, Any]) -> Account:
     """Create an account."""
     return accounts.register(
@@ -25,7 +32,7 @@ def register(body: dict[str, Any]) -> Account:
 
 
 @rst.post("/v1/auth/login")
-@endpoint(guard=public, body=RstLogin, data=RstToken)
+@endpoint(guard=public, body=RstLogin, data=RstToken, errors=LOGIN_REFUSALS)
 def log_in(body: dict[str, Any]) -> dict[str, str]:
     """Log in with a username, or with the e-mail in its place."""
     # A username has letters and digits only.

@@ -21,10 +21,17 @@ _TYPES = {
 
 
 def failure(error: RagauthError) -> Response:
+    return bare_failure(body_of(error), error, status_of(error))
+
+
+def status_of(error: RagauthError) -> int:
+    return _UNPROCESSABLE if isinstance(error, InvalidRequest) else error.status
+
+
+def body_of(error: RagauthError) -> dict[str, Any]:
     if isinstance(error, InvalidRequest):
-        faults = [_fault(issue) for issue in error.details["issues"]]
-        return bare_failure({"detail": faults}, error, _UNPROCESSABLE)
-    return bare_failure({"detail": _WORDS.get(type(error), error.message)}, error)
+        return {"detail": [_fault(issue) for issue in error.details["issues"]]}
+    return {"detail": _WORDS.get(type(error), error.message)}
 
 
 def _fault(issue: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 from ragauth.blueprints.compat import WHOLE_LIST
 from ragauth.blueprints.compat.rst import rst
 from ragauth.blueprints.compat.rst.schemas import RstIssuedKey, RstKey, RstNewKey
+from ragauth.errors import UsageLimitExceeded
 from ragauth.models import ApiKey
 from ragauth.models.api_keys import SECRET
 from ragauth.models.base import Page
@@ -18,7 +19,7 @@ from ragauth.web.guards import access_token
 
 
 @rst.post("/v1/auth/api-keys")
-@endpoint(guard=access_token, body=RstNewKey, data=RstIssuedKey)
+@endpoint(guard=access_token, body=RstNewKey, data=RstIssuedKey, errors=(UsageLimitExceeded,))
 def create_key(caller: Caller, body: dict[str, Any]) -> IssuedKey:
     """Make a key that starts with `rst_`; its raw form is shown this once."""
     return api_keys.create_key(
@@ -30,7 +31,7 @@ def create_key(caller: Caller, body: dict[str, Any]) -> IssuedKey:
 
 
 @rst.get("/v1/auth/api-keys")
-@endpoint(guard=access_token, data=RstKey)
+@endpoint(guard=access_token, data=RstKey, is_list=True)
 def list_keys(caller: Caller) -> Page[ApiKey]:
     """The account's keys, whichever face they were made at."""
     return api_keys.list_keys(

@@ -9,7 +9,7 @@ from ragauth.errors import NotFound
 from ragauth.models import Account
 from ragauth.models.key_lookup import KeyFacts
 from ragauth.services import key_holders
-from ragauth.web.endpoint import endpoint
+from ragauth.web.endpoint import declared, endpoint
 from ragauth.web.guards import customer_key
 from ragauth.web.paths import ANY_METHOD
 
@@ -22,10 +22,8 @@ def show_me(caller: KeyFacts) -> Account | None:
 
 
 @rst.route("/v1/me/<path:path>", methods=ANY_METHOD)
+@declared(guard=customer_key, is_documented=False)
 def refuse_unknown(path: str) -> Any:  # noqa: ARG001
     """The vendor's resources lie below, none of them ours: a key is asked for, then nothing is."""
     customer_key()
     raise NotFound
-
-
-refuse_unknown.guard = customer_key  # type: ignore[attr-defined]
