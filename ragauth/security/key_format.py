@@ -91,6 +91,6 @@ def display_prefix(raw_key: str) -> str:
 
 @lru_cache(maxsize=8)
 def _pattern(brand: str) -> re.Pattern[str]:
-    kinds = "|".join([f"{re.escape(brand)}_{tag}" for tag in TAGS] + list(UNBRANDED))
+    tags, unbranded = "|".join(TAGS), "|".join(UNBRANDED)
     length = RANDOM_LENGTH + CHECKSUM_LENGTH
-    return re.compile(f"(?:{kinds})_[0-9A-Za-z]{{{length}}}")
+    return re.compile(f"(?:{re.escape(brand)}_(?:{tags})|{unbranded})_[0-9A-Za-z]{{{length}}}")
