@@ -44,8 +44,12 @@ def current_wording() -> Wording:
     By its path, not by its route: an unknown URL below a face, a wrong method and what is refused
     before any route are in that face's words too.
     """
-    wordings: dict[str, Wording] = current_app.extensions.get(_REGISTRY, {})
-    return wordings.get("/".join(request.path.split("/", 3)[:3]), CONTRACT)
+    return wording_of(current_app, request.path)
+
+
+def wording_of(app: Flask, path: str) -> Wording:
+    wordings: dict[str, Wording] = app.extensions.get(_REGISTRY, {})
+    return wordings.get("/".join(path.split("/", 3)[:3]), CONTRACT)
 
 
 def bare_success(data: Any, status: int, _meta: dict[str, Any] | None) -> Response:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.clients import PASSWORD, Client, ok
+from ragauth.services.hashing import PLACES, hashing_gate
+from tests.clients import PASSWORD, Client, assert_same_answer, ok
 from tests.compat.faces import FACES, FaceCase, Route
 from tests.conftest import SECRET_KEY
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
@@ -224,6 +225,22 @@ class TestSecrets:
             assert secret not in log
             assert not [text for text in texts if secret in text]
         assert all(isinstance(json.loads(line), dict) for line in log.splitlines())
+
+
+@every_face
+@on_sqlite
+def test_a_flood_of_logins_is_turned_away_in_the_faces_words(
+    faces: Client, face: FaceCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S10: by the gate, or for a browser by the application, in one answer."""
+    monkeypatch.setattr(hashing_gate, "_taken", PLACES)
+    login = next(route for route in face.routes if route.path.endswith("/login"))
+    for path in (login.path, f"{login.path}/"):
+        response = faces.post(path, login.body)
+        assert_refused(face, response, 429)
+        assert response.headers["Retry-After"] == "1"
+        other = faces.post(path, login.body, headers={"Origin": "https://other.test"})
+        assert_same_answer(response, other)
 
 
 class TestOwnership:
