@@ -8,6 +8,7 @@ from environs import Env, ValidationError, validate
 from ragauth.config.secret_file import MIN_SECRET_BYTES, UNUSABLE, embedded_secret_key
 from ragauth.config.values import (
     BRAND,
+    COMPAT_FACES,
     COUNT,
     SECONDS,
     SettingsError,
@@ -88,7 +89,7 @@ def read_settings() -> Settings:
         event_days = env.int("EVENT_DAYS", 365, validate=validate.Range(1, 36_500))
         mail_from = env.str("MAIL_FROM", "ragauth <no-reply@localhost>", validate=is_mailbox)
         dashboard_url = env.str("DASHBOARD_URL", None, validate=url_of("http", "https"))
-        compat: list[str] = env.list("COMPAT", [], validate=each_is_one_of("ragchats", "rst"))
+        compat: list[str] = env.list("COMPAT", [], validate=each_is_one_of(*COMPAT_FACES))
         compat_query_upstream = env.str(
             "COMPAT_QUERY_UPSTREAM", None, validate=url_of("http", "https")
         )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from email.utils import parseaddr
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from environs import Env, EnvValidationError, ValidationError, validate
@@ -16,6 +17,11 @@ _TEN_YEARS = 315_360_000
 SECONDS = validate.Range(1, _TEN_YEARS, error="must be 1 second to 10 years")
 # Nothing that a regular expression would read otherwise: CORS matches what is listed, no more.
 _ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
+# A compat face is a folder; a package's is found without importing it.
+COMPAT_FACES = sorted(
+    path.parent.name
+    for path in (Path(__file__).parents[1] / "blueprints" / "compat").glob("*/__init__.py")
+)
 POSITIVE = validate.Range(min=1, error="must be at least 1")
 COUNT = validate.Range(min=0, error="must be 0 (off) or more")
 BRAND = validate.Regexp(r"^[a-z][a-z0-9]{1,15}\Z", error="must be 2 to 16 of a-z and 0-9")

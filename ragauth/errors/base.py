@@ -1,14 +1,14 @@
 """The form that every failure of the contract has."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class RagauthError(Exception):
     """A failure with a place in the contract."""
 
-    code: ClassVar[str] = "INTERNAL_ERROR"
-    status: ClassVar[int] = 500
+    code: str = "INTERNAL_ERROR"
+    status: int = 500
     message: str = "Internal server error"
     # A failure that must keep what it wrote (a session ended because its token was reused)
     # is committed before it is raised on.
@@ -25,3 +25,8 @@ class RagauthError(Exception):
         self.details: dict[str, Any] = dict(details or {})
         self.headers: dict[str, str] = dict(headers or {})
         super().__init__(self.message)
+
+    @classmethod
+    def example(cls) -> Self:
+        """One as a caller may meet it: what the OpenAPI document shows."""
+        return cls()

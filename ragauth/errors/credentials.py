@@ -1,8 +1,8 @@
 """Why a credential is refused: it does not hold (401), or may not do this (403)."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, ClassVar
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Self
 
 from ragauth.clock import format_time
 from ragauth.errors.base import RagauthError
@@ -54,6 +54,10 @@ class CredentialExpired(AuthenticationFailed):
 
     def __init__(self, expired_at: datetime, message: str | None = None) -> None:
         super().__init__(message, details={"expired_at": format_time(expired_at)})
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(datetime(2024, 1, 15, 10, 30, tzinfo=UTC))
 
 
 class CredentialRevoked(AuthenticationFailed):
@@ -130,6 +134,10 @@ class InsufficientScope(AuthorizationFailed):
             f'{_REALM}, error="insufficient_scope", scope="{required_scope}"'
         )
 
+    @classmethod
+    def example(cls) -> Self:
+        return cls("ingest")
+
 
 class WrongAgent(AuthorizationFailed):
     reason = "wrong_agent"
@@ -139,6 +147,13 @@ class WrongAgent(AuthorizationFailed):
 class AccountSuspended(AuthorizationFailed):
     reason = "account_suspended"
     message = "The account is suspended"
+
+
+class SecondFactorNotOffered(AuthorizationFailed):
+    """The password was right, but the face that asks has no second step."""
+
+    reason = "second_factor_required"
+    message = "This account has a second factor; log in where it can be given"
 
 
 class IpNotAllowed(AuthorizationFailed):

@@ -1,7 +1,7 @@
 """What a request can be wrong in, run into or ask of a service that is away."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from ragauth.errors.base import RagauthError
 
@@ -20,6 +20,37 @@ class InvalidRequest(RagauthError):
         self, issues: Sequence[Mapping[str, Any]] = (), message: str | None = None
     ) -> None:
         super().__init__(message, details={"issues": list(issues)})
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls([{"path": ["name"], "message": "Required"}])
+
+
+class MethodNotAllowed(RagauthError):
+    code = "VALIDATION_ERROR"
+    status = 405
+    message = "This method is not allowed here"
+
+
+class RequestRefused(RagauthError):
+    """What the router or the HTTP library refused; its headers (`Allow`) stay."""
+
+    code = "VALIDATION_ERROR"
+    status = 400
+    message = "The request was refused"
+    _CODES: ClassVar[Mapping[int, str]] = {
+        401: "AUTHENTICATION_ERROR",
+        403: "AUTHORIZATION_ERROR",
+        404: "NOT_FOUND",
+        409: "CONFLICT",
+        429: "RATE_LIMIT_EXCEEDED",
+    }
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str]) -> None:
+        super().__init__(message, headers=headers)
+        self.status = status
+        default = "VALIDATION_ERROR" if status < 500 else "INTERNAL_ERROR"
+        self.code = self._CODES.get(status, default)
 
 
 class UnsupportedMediaType(RagauthError):
@@ -82,6 +113,10 @@ class RateLimitExceeded(RagauthError):
             message, details=details, headers={"Retry-After": str(max(1, retry_after_seconds))}
         )
 
+    @classmethod
+    def example(cls) -> Self:
+        return cls(60)
+
 
 class TooManyHashes(RateLimitExceeded):
     """Every place is taken; one is free again within a second or so."""
@@ -90,6 +125,10 @@ class TooManyHashes(RateLimitExceeded):
 
     def __init__(self) -> None:
         super().__init__(1)
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls()
 
 
 class ExportUnderWay(RateLimitExceeded):
@@ -123,3 +162,10 @@ class ExternalServiceUnavailable(RagauthError):
         super().__init__(
             message, details=details, headers={"Retry-After": str(self.retry_after_seconds)}
         )
+
+
+class UpstreamFailed(ExternalServiceUnavailable):
+    """What a compat face hands questions to gave no usable answer."""
+
+    status = 502
+    message = "The service that answers questions gave no usable answer"

@@ -105,6 +105,16 @@ def advance_generation(
     return changed > 0
 
 
+def touch_session(session_id: uuid.UUID, *, now: datetime) -> bool:
+    """Note that it was used; False when it has ended."""
+    changed = count_changed(
+        update(Session)
+        .where(Session.id == session_id, Session.ended_at.is_(None))
+        .values(last_used_at=now)
+    )
+    return changed > 0
+
+
 def end_session(session_id: uuid.UUID, *, now: datetime) -> bool:
     """End it; False when it had ended before."""
     changed = count_changed(

@@ -25,14 +25,14 @@ class Email(Text):
 
 
 class Username(Text):
-    _FORM = re.compile(r"[A-Za-z0-9]{3,50}")
+    FORM = re.compile(r"[A-Za-z0-9]{3,50}")
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(maximum=1000, **kwargs)
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> str:
         text = super()._deserialize(*args, **kwargs)
-        if self._FORM.fullmatch(text) is None:
+        if self.FORM.fullmatch(text) is None:
             raise ValidationError("Must be 3 to 50 letters (a-z, A-Z) and digits")
         return text
 

@@ -1,5 +1,6 @@
 """The form of an API key: `rag_live_` + 30 random characters + 6 of checksum, all base62.
 
+A key that a compat face made may start with that vendor's prefix instead, `rst_`.
 The checksum is the CRC-32 (zlib's) of all that stands before it: a mistyped key is refused
 without asking the database, and a leak scanner knows a real key from a look-alike.
 """
@@ -26,11 +27,16 @@ SERVICE = "svc"
 _FOREIGN = re.compile(r"[!-~]{8,256}")
 TAGS = (LIVE, TEST, PUBLISHABLE, SERVICE)
 
+# Another vendor's keys start so, without brand and tag: `rst_` + the same 36 characters. Known
+# always, not only while that compat face is on: a setting must not kill the keys made there.
+RST = "rst"
+UNBRANDED = (RST,)
+
 
 def new_key(brand: str, tag: str) -> str:
-    """A new raw key; `tag` is one of TAGS."""
+    """A new raw key; `tag` is one of TAGS or of UNBRANDED."""
     body = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
-    unchecked = f"{brand}_{tag}_{body}"
+    unchecked = f"{tag}_{body}" if tag in UNBRANDED else f"{brand}_{tag}_{body}"
     return unchecked + checksum(unchecked)
 
 
@@ -62,7 +68,15 @@ def is_foreign(presented_key: str, brand: str) -> bool:
 
 def resembles_key(credential: str, brand: str) -> bool:
     """Whether it was meant as one of this brand's keys, well formed or not."""
-    return credential.startswith(tuple(f"{brand}_{tag}_" for tag in TAGS))
+    return credential.startswith(
+        (*(f"{brand}_{tag}_" for tag in TAGS), *(f"{tag}_" for tag in UNBRANDED))
+    )
+
+
+def unbranded_tag(prefix: str) -> str | None:
+    """Which of UNBRANDED the keys with this display prefix are of, if any."""
+    tag = prefix.partition("_")[0]
+    return tag if tag in UNBRANDED else None
 
 
 def digest_key(presented_key: str) -> bytes:
@@ -77,6 +91,6 @@ def display_prefix(raw_key: str) -> str:
 
 @lru_cache(maxsize=8)
 def _pattern(brand: str) -> re.Pattern[str]:
-    tags = "|".join(TAGS)
+    tags, unbranded = "|".join(TAGS), "|".join(UNBRANDED)
     length = RANDOM_LENGTH + CHECKSUM_LENGTH
-    return re.compile(f"{re.escape(brand)}_(?:{tags})_[0-9A-Za-z]{{{length}}}")
+    return re.compile(f"(?:{re.escape(brand)}_(?:{tags})|{unbranded})_[0-9A-Za-z]{{{length}}}")

@@ -121,6 +121,29 @@ def issue_pair(
     )
 
 
+def issue_access_token(
+    *, account_id: uuid.UUID, session_id: uuid.UUID, generation: int, ends_at: datetime
+) -> str:
+    """A further access token of a generation, whose refresh token stays as it is."""
+    now = clock.now()
+    issued_at = int(now.timestamp())
+    key = signing_keys.key_of(now)
+    token: str = create_access_token(
+        _Bearer(account_id, signing_keys.private_key_of(key)),
+        additional_claims={
+            "aud": _AUDIENCES[ACCESS],
+            "sid": encode_id(SESSION, session_id),
+            "gen": generation,
+            "jti": str(uuid.uuid4()),
+            "iat": issued_at,
+            "nbf": issued_at,
+            "exp": min(issued_at + settings().access_token_seconds, int(ends_at.timestamp())),
+        },
+        additional_headers={"kid": key.kid},
+    )
+    return token
+
+
 def read_token(token: str, *, expected: str | None, allow_expired: bool = False) -> TokenClaims:
     """The claims of a token of ours.
 
@@ -139,7 +162,7 @@ def read_token(token: str, *, expected: str | None, allow_expired: bool = False)
     if expected is not None and claims.type != expected:
         raise WrongCredentialType(f"This is not a token of the type {expected}")
     if not allow_expired and claims.expires_at <= clock.now():
-        raise CredentialExpired(claims.expires_at, "The token has expired")
+        raise CredentialExpired(claims.expires_at, f"{claims.type.capitalize()} token has expired")
     return claims
 
 

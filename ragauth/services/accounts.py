@@ -64,13 +64,21 @@ def sign_up(
 
     Raises EmailTaken or UsernameTaken; of many signups with one address at once, one succeeds.
     """
+    account = register(email=email, password=password, name=name, username=username, client=client)
+    tokens = sessions.open_session(account_id=account.id, client=client)
+    issued = api_keys.issue_primary_key(account_id=account.id, client=client)
+    return SignedUp(account=account, tokens=tokens, api_key=issued.raw_key)
+
+
+def register(
+    *, email: str, password: str, name: str | None, username: str | None, client: Client
+) -> Account:
+    """What every sign-up does, whichever face it comes through; no session and no key yet."""
     account = create_account(
         email=email, password=password, name=name, username=username, client=client
     )
-    tokens = sessions.open_session(account_id=account.id, client=client)
-    issued = api_keys.issue_primary_key(account_id=account.id, client=client)
     emails.send_verification(account)
-    return SignedUp(account=account, tokens=tokens, api_key=issued.raw_key)
+    return account
 
 
 def create_account(

@@ -51,8 +51,9 @@ def create_key(
 ) -> IssuedKey:
     """A further key.
 
-    `fields` are those of the contract's POST. Raises NotFound for an agent that is not the
-    account's, InvalidRequest for a publishable key that could do more than a widget may.
+    `fields` are those of the contract's POST, and `unbranded_tag`. Raises NotFound for an agent
+    that is not the account's, InvalidRequest for a publishable key that could do more than a
+    widget may.
     """
     account = hold_account(account_id)
     if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
@@ -85,9 +86,11 @@ def add_key(
     expires_at: datetime | None = None,
     is_enabled: bool = True,
     is_primary: bool = False,
+    unbranded_tag: str | None = None,
 ) -> IssuedKey:
     """Make a key of these properties and add its row to the present transaction."""
-    tag = {PUBLISHABLE: key_format.PUBLISHABLE, SERVICE: key_format.SERVICE}.get(kind, environment)
+    branded = {PUBLISHABLE: key_format.PUBLISHABLE, SERVICE: key_format.SERVICE}
+    tag = unbranded_tag or branded.get(kind, environment)
     raw_key = key_format.new_key(settings().key_brand, tag)
     key = ApiKey(
         id=new_uuid(),

@@ -8,6 +8,7 @@ from ragauth.errors import KeyAlreadyRotated, NotFound
 from ragauth.extensions import db
 from ragauth.models import Account, ApiKey
 from ragauth.models import api_keys as rows
+from ragauth.security import key_format
 from ragauth.services import api_keys
 from ragauth.services.api_keys import IssuedKey
 from ragauth.services.audit import Client, EventName
@@ -39,6 +40,7 @@ def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKe
         scopes=old_key.scopes,
         allowed_ips=old_key.allowed_ips,
         is_primary=True,
+        unbranded_tag=key_format.unbranded_tag(old_key.prefix),
     )
     _link(account, old_key, issued, client, grace_seconds=0)
     return issued
@@ -79,6 +81,7 @@ def rotate_key(
         expires_at=expires_at,
         is_enabled=old_key.is_enabled,
         is_primary=was_primary,
+        unbranded_tag=key_format.unbranded_tag(old_key.prefix),
     )
     _link(account, old_key, issued, client, grace_seconds=grace_seconds)
     return issued

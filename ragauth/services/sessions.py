@@ -23,7 +23,7 @@ from ragauth.models.base import Page
 from ragauth.models.session_lookup import SessionLookup
 from ragauth.security.identifiers import SESSION, encode_id, new_uuid
 from ragauth.services import access_tokens, audit, mail
-from ragauth.services.access_tokens import ACCESS, REFRESH, TokenPair
+from ragauth.services.access_tokens import ACCESS, REFRESH, TokenClaims, TokenPair
 from ragauth.services.audit import Client, EventName
 from ragauth.services.mail import MailTemplate
 
@@ -161,17 +161,25 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
         )
     if was_spent_just_now:
         raise CredentialRevoked("The session has ended")
+    raise end_reused_session(claims, now=now, client=client)
+
+
+def end_reused_session(claims: TokenClaims, *, now: datetime, client: Client) -> RefreshTokenReused:
+    """A refresh token that was spent before came again: its session ends for good.
+
+    Returns what is to be raised.
+    """
     if rows.end_session(claims.session_id, now=now):
         audit.record(
             EventName.REFRESH_TOKEN_REUSED,
-            account_id=row.account_id,
+            account_id=claims.account_id,
             client=client,
             session_id=encode_id(SESSION, claims.session_id),
         )
-        account = account_rows.find_account(row.account_id)
+        account = account_rows.find_account(claims.account_id)
         if account is not None:
             mail.queue_notice(template=MailTemplate.SESSION_ENDED, account=account, client=client)
-    raise RefreshTokenReused
+    return RefreshTokenReused()
 
 
 def log_out(*, token: str, client: Client) -> None:

@@ -15,6 +15,7 @@ from ragauth.models.usage_lookup import UsageLookup
 from ragauth.services.key_check import KeyChecker
 from ragauth.services.limits import Limits
 from ragauth.services.plans import load_plans
+from ragauth.services.query_upstream import QueryUpstream
 from ragauth.services.signing_keys import SigningRing
 
 COUNTERS_FILE = "counters"
@@ -34,12 +35,15 @@ def init_services(app: Flask, settings: Settings) -> None:
     app.extensions["ragauth_session_lookup"] = SessionLookup(reads)
     app.extensions["ragauth_signing_ring"] = SigningRing(SigningKeyLookup(reads))
     app.extensions["ragauth_key_checker"] = KeyChecker(KeyLookup(reads), limits, settings.key_brand)
+    app.extensions["ragauth_query_upstream"] = QueryUpstream(settings.compat_query_upstream)
 
 
 def close_services(app: Flask) -> None:
     """Close what the services opened; a later request opens it again."""
     reads: PreparedReads = app.extensions["ragauth_reads"]
     limits: Limits = app.extensions["ragauth_limits"]
+    upstream: QueryUpstream = app.extensions["ragauth_query_upstream"]
+    upstream.close()
     reads.close()
     limits.counters.close()
     with app.app_context():

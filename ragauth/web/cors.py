@@ -8,7 +8,8 @@ from flask_cors import CORS
 from ragauth.config import Settings
 from ragauth.web.refresh_cookie import CSRF_HEADER
 
-_DASHBOARD_PATH = re.compile(r"/api/(auth|agents)(/.*)?$")
+# The contract's, and those of the compat faces that lie alike.
+_DASHBOARD_PATH = re.compile(r"(/compat/[^/]+)?/(api|v1)/(auth|agents)(/.*)?$")
 
 
 def allow_origins(app: Flask, settings: Settings) -> None:

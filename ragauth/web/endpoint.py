@@ -1,13 +1,13 @@
 """One declaration for each route: guard, body, query, answer.
 
 `@endpoint` checks the guard, loads what came in, calls the view within one transaction,
-commits, and wraps what the view returned.
+commits, and words what the view returned as the face does that was called.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Response, request
 from marshmallow import Schema, ValidationError
@@ -17,30 +17,73 @@ from ragauth.errors import InvalidRequest
 from ragauth.models.base import Page
 from ragauth.schemas.base import EmptySchema, RequestSchema, to_issues
 from ragauth.schemas.fields import Id, encode_cursor
+from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, SESSION
-from ragauth.web import envelope, refresh_cookie
-from ragauth.web.guards import Guard, public
+from ragauth.web import refresh_cookie
+from ragauth.web.faces import current_wording
+from ragauth.web.guards import Failure, Guard, public
 from ragauth.web.json_body import read_json_object
 
 View = Callable[..., Any]
 
-_PATH_IDS = {
+PATH_IDS = {
     "account_id": Id(ACCOUNT),
     "agent_id": Id(AGENT),
     "key_id": Id(KEY),
     "session_id": Id(SESSION),
+    # The compat faces': the same rows as plain UUIDs.
+    "agent_uuid": PlainUuid(),
+    "key_uuid": PlainUuid(),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a route takes and gives."""
+    """What a route takes and gives: all that the OpenAPI document knows of it.
+
+    `errors` are the failures of this route alone; what follows from its guard, its body or its
+    path is not repeated there. A route with a `media_type` answers by itself, without the
+    envelope. `headers` are those of a success, each with what it says.
+    """
 
     guard: Guard
-    body: RequestSchema | None
-    query: RequestSchema
-    data: Schema | None
-    status: int
+    body: RequestSchema | None = None
+    query: RequestSchema = field(default_factory=EmptySchema)
+    data: Schema | None = None
+    status: int = 200
+    errors: tuple[Failure, ...] = ()
+    media_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_documented: bool = True
+    is_list: bool = False
+
+
+_SomeView = TypeVar("_SomeView", bound=View)
+
+
+def declared(
+    *,
+    guard: Guard,
+    query: type[RequestSchema] = EmptySchema,
+    errors: tuple[Failure, ...] = (),
+    media_type: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    is_documented: bool = True,
+) -> Callable[[_SomeView], _SomeView]:
+    """Declare a route that does everything by itself: its guard, its query, its answer."""
+
+    def note(view: _SomeView) -> _SomeView:
+        view.declaration = Declaration(  # type: ignore[attr-defined]
+            guard=guard,
+            query=query(),
+            errors=errors,
+            media_type=media_type,
+            headers=headers or {},
+            is_documented=is_documented,
+        )
+        return view
+
+    return note
 
 
 def endpoint(
@@ -50,12 +93,16 @@ def endpoint(
     query: type[RequestSchema] = EmptySchema,
     data: type[Schema] | None = None,
     status: int = 200,
+    errors: tuple[Failure, ...] = (),
+    is_list: bool = False,
 ) -> Callable[[View], View]:
     """Declare a route.
 
     The view is called with `caller` (unless the guard is public), `body` and `query` (where a
     schema is declared) and the ids of the path as UUIDs. It returns what `data` dumps: one
     thing, or a Page of them; without `data` the answer has no body. A Response is handed on.
+    `errors` are what it may raise beyond what guard, body and path imply. `is_list` is for a list
+    without pages: the view returns a Page that has them all.
     """
     declaration = Declaration(
         guard,
@@ -63,6 +110,8 @@ def endpoint(
         query(),
         None if data is None else data(),
         status,
+        errors,
+        is_list=is_list,
     )
 
     def decorate(view: View) -> View:
@@ -89,7 +138,7 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
     issues: list[dict[str, Any]] = []
     for name, text in path.items():
         try:
-            arguments[name] = _PATH_IDS[name].deserialize(text)
+            arguments[name] = PATH_IDS[name].deserialize(text)
         except ValidationError as error:
             issues.extend(to_issues(error.messages, ("id",)))
     parts: list[tuple[str, RequestSchema | None, Callable[[RequestSchema], dict[str, Any]]]] = [
@@ -126,11 +175,11 @@ def _read_body(schema: RequestSchema) -> dict[str, Any]:
 def _answer(declaration: Declaration, result: Any) -> Response:
     if isinstance(result, Response):
         return result
-    if declaration.data is None:
-        return Response(status=declaration.status)
     schema = declaration.data
+    if schema is None:
+        return Response(status=declaration.status)
+    success = current_wording().success
     if isinstance(result, Page):
         meta = {"next_cursor": encode_cursor(result.next_cursor)}
-        return envelope.success(schema.dump(result.items, many=True), declaration.status, meta)
-    data = refresh_cookie.extract(schema.dump(result))
-    return envelope.success(data, declaration.status)
+        return success(schema.dump(result.items, many=True), declaration.status, meta)
+    return success(refresh_cookie.extract(schema.dump(result)), declaration.status, None)

@@ -1,4 +1,4 @@
-"""Every exception as an answer in the envelope.
+"""Every exception as an answer, in the words of the face that was called.
 
 Handlers are registered for classes, never for status codes: Flask would look those up first,
 and a face with errors of its own could not have them.
@@ -13,8 +13,15 @@ from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAll
 from werkzeug.routing import RequestRedirect
 
 from ragauth import errors
-from ragauth.errors import BodyTooLarge, Conflict, ExternalServiceUnavailable, RagauthError
-from ragauth.web.envelope import JSON_TYPE, encode_json, error_body, failure
+from ragauth.errors import (
+    BodyTooLarge,
+    Conflict,
+    ExternalServiceUnavailable,
+    RagauthError,
+    RequestRefused,
+)
+from ragauth.web.envelope import JSON_TYPE, encode_json, error_body
+from ragauth.web.faces import current_wording
 from ragauth.web.key_answers import Answer, error_header
 
 log = logging.getLogger("ragauth")
@@ -24,7 +31,7 @@ _DATABASE_FAULTS = (OperationalError, InterfaceError, PoolTimeout)
 
 
 def register_error_handlers(app: Flask) -> None:
-    app.register_error_handler(RagauthError, failure)
+    app.register_error_handler(RagauthError, _failure)
     app.register_error_handler(HTTPException, _http_failure)
     for fault in _DATABASE_FAULTS:
         app.register_error_handler(fault, _database_failure)
@@ -32,13 +39,8 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(Exception, _crash)
 
 
-_HTTP_CODES = {
-    401: "AUTHENTICATION_ERROR",
-    403: "AUTHORIZATION_ERROR",
-    404: "NOT_FOUND",
-    409: "CONFLICT",
-    429: "RATE_LIMIT_EXCEEDED",
-}
+def _failure(error: RagauthError) -> Response:
+    return current_wording().failure(error)
 
 
 def _http_failure(error: HTTPException) -> Response:
@@ -46,23 +48,21 @@ def _http_failure(error: HTTPException) -> Response:
     if isinstance(error, InternalServerError):
         return _crash(error.original_exception or error)
     if error.code == BodyTooLarge.status:
-        return failure(BodyTooLarge())
+        return _failure(BodyTooLarge())
     if isinstance(error, NotFound | RequestRedirect):
-        return failure(errors.NotFound())
-    status = error.code or 400
-    code = _HTTP_CODES.get(status, "VALIDATION_ERROR" if status < 500 else "INTERNAL_ERROR")
-    message = (
-        "This method is not allowed here" if isinstance(error, MethodNotAllowed) else error.name
-    )
-    response = Response(error.get_response().data, status)
-    response.headers = error.get_response().headers
-    response.data = encode_json({"error": {"code": code, "message": message}})
-    response.content_type = JSON_TYPE
-    return response
+        return _failure(errors.NotFound())
+    headers = {
+        name: value
+        for name, value in error.get_response().headers
+        if name not in ("Content-Type", "Content-Length")
+    }
+    if isinstance(error, MethodNotAllowed):
+        return _failure(errors.MethodNotAllowed(headers=headers))
+    return _failure(RequestRefused(error.code or 400, error.name, headers))
 
 
 def _database_failure(error: Exception) -> Response:
-    return failure(_unavailable(error))
+    return _failure(_unavailable(error))
 
 
 def _unavailable(error: Exception) -> ExternalServiceUnavailable:
@@ -75,13 +75,13 @@ def _unavailable(error: Exception) -> ExternalServiceUnavailable:
 def _constraint_failure(error: IntegrityError) -> Response:
     """Two changes of one thing met: a row that this one built on has gone."""
     log.warning("a constraint refused a change", extra={"cause": type(error.orig).__name__})
-    return failure(Conflict())
+    return _failure(Conflict())
 
 
 def _crash(error: BaseException) -> Response:
     """A bug: the caller gets the request id, the log the stack."""
     log.error("unhandled exception", exc_info=error)
-    return failure(RagauthError(details={"request_id": g.get("request_id")}))
+    return _failure(RagauthError(details={"request_id": g.get("request_id")}))
 
 
 def answer_to(error: Exception, request_id: str) -> Answer:

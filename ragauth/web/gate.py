@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from ragauth.config import MAX_BODY_BYTES, Settings
-from ragauth.errors import InvalidRequest, RagauthError, TooManyHashes
+from ragauth.errors import InvalidRequest, RagauthError
 from ragauth.security.identifiers import ACCOUNT, encode_bytes
 from ragauth.security.scopes import VERIFY
-from ragauth.services.hashing import hashing_gate
 from ragauth.services.key_check import SERVICE_KINDS, KeyChecker, KeyVerdict, Question
 from ragauth.web.authorize_query import parse_authorize_query
 from ragauth.web.background import Background
 from ragauth.web.credentials import is_token_shaped, presented_key
-from ragauth.web.envelope import JSON_TYPE, encode_json, error_body
+from ragauth.web.envelope import JSON_TYPE, encode_json
 from ragauth.web.error_handlers import answer_to
 from ragauth.web.key_answers import Answer, authorize_answer, verify_body
+from ragauth.web.login_shedding import login_shedders
 from ragauth.web.mail_sender import MailSender
 from ragauth.web.paths import ANY_METHOD, AUTHORIZE, is_authorize
 from ragauth.web.plain_question import plain_question
@@ -44,11 +44,6 @@ _VERIFY_PATHS = frozenset({"/api/v1/keys/verify", "/api/v1/keys/verify/"})
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
 _JSON = ("Content-Type", JSON_TYPE)
 
-_LOGIN_PATHS = frozenset({"/api/auth/login", "/api/auth/login/"})
-
-# Set by a server whose polling thread asks: what would wait for a hash is turned away instead.
-MUST_NOT_WAIT = "ragauth.must_not_wait"
-
 # The answer and the verdict on the caller's own key, where it has one; None is for the application.
 Asked = tuple[Answer, KeyVerdict | None] | None
 Ask = Callable[["WSGIEnvironment"], Asked]
@@ -66,7 +61,7 @@ class Gate:
         self._background = Background(**work) if serves else None
         self._posts: dict[str, Ask] = {
             **dict.fromkeys(_VERIFY_PATHS, self._verify),
-            **dict.fromkeys(_LOGIN_PATHS, _shed_login),
+            **login_shedders(app),
         }
 
     def __call__(
@@ -173,18 +168,6 @@ class Gate:
         verdict = self._checker.check(*asked)
         answer = Answer(200, [_JSON], encode_json({"data": verify_body(verdict)}))
         return answer, asker
-
-
-def _shed_login(environ: "WSGIEnvironment") -> Asked:
-    """A login that finds no place to be hashed costs next to nothing, or a flood of them would
-    starve the checks all the same. One from a browser needs the application's CORS headers.
-    """
-    may_wait = hashing_gate.free_places > 0 and MUST_NOT_WAIT not in environ
-    if may_wait or "HTTP_ORIGIN" in environ:
-        return None
-    error = TooManyHashes()
-    headers = [_JSON, *error.headers.items(), ("Vary", "Origin")]
-    return Answer(error.status, headers, encode_json(error_body(error))), None
 
 
 def _plain_key(environ: "WSGIEnvironment") -> str | None:

@@ -4,10 +4,24 @@ Each returns who is calling, or raises AuthenticationFailed or AuthorizationFail
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 from flask import g, request
 
-from ragauth.errors import WrongCredentialType
+from ragauth.errors import (
+    AccountSuspended,
+    CredentialExpired,
+    CredentialInvalid,
+    CredentialMalformed,
+    CredentialMissing,
+    CredentialRevoked,
+    InsufficientScope,
+    IpNotAllowed,
+    OriginNotAllowed,
+    RagauthError,
+    WrongCredentialType,
+)
 from ragauth.models.key_lookup import KeyFacts
 from ragauth.security.identifiers import ACCOUNT, encode_bytes, encode_id
 from ragauth.services import sessions
@@ -24,12 +38,49 @@ from ragauth.web.credentials import bearer_token, is_token_shaped, presented_key
 from ragauth.web.paths import is_authorize
 
 Guard = Callable[[], object]
+Failure = RagauthError | type[RagauthError]
+
+ACCESS_TOKEN = "accessToken"  # noqa: S105 - the name of a scheme
+API_KEY = "apiKey"
+
+_NOT_HELD = (CredentialMissing, CredentialMalformed, CredentialInvalid, WrongCredentialType)
+_TOKEN_REFUSALS = (*_NOT_HELD, CredentialExpired, CredentialRevoked, AccountSuspended)
+_KEY_REFUSALS = (*_TOKEN_REFUSALS, IpNotAllowed, OriginNotAllowed)
 
 
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a guard asks for, for the OpenAPI document: a security scheme, and its refusals."""
+
+    scheme: str | None
+    refusals: tuple[Failure, ...] = ()
+
+
+_demands: dict[Guard, Demand] = {}
+_SomeGuard = TypeVar("_SomeGuard", bound=Guard)
+
+
+def demands(scheme: str | None, *refusals: Failure) -> Callable[[_SomeGuard], _SomeGuard]:
+    """Note what a guard asks for."""
+
+    def note(guard: _SomeGuard) -> _SomeGuard:
+        _demands[guard] = Demand(scheme, refusals)
+        return guard
+
+    return note
+
+
+def demand_of(guard: Guard) -> Demand:
+    """What a guard asks for; KeyError for one that does not say."""
+    return _demands[guard]
+
+
+@demands(None)
 def public() -> None:
     """Anyone may call."""
 
 
+@demands(ACCESS_TOKEN, *_TOKEN_REFUSALS)
 def access_token() -> Caller:
     """A dashboard user with an access token."""
     caller = sessions.authenticate(token=presented_token())
@@ -37,6 +88,7 @@ def access_token() -> Caller:
     return caller
 
 
+@demands(ACCESS_TOKEN, *_NOT_HELD)
 def any_token() -> str:
     """An access or a refresh token, dead or alive, in the header or the cookie: to log out."""
     if "Authorization" in request.headers:
@@ -44,26 +96,30 @@ def any_token() -> str:
     return refresh_cookie.find_token() or presented_token()
 
 
+@demands(API_KEY, *_KEY_REFUSALS)
 def api_key() -> KeyFacts:
     """A live key, of a customer or of a service."""
-    return _require_key(Question(kinds=ANY_KIND))
+    return require_key(Question(kinds=ANY_KIND))
 
 
+@demands(API_KEY, *_KEY_REFUSALS)
 def customer_key() -> KeyFacts:
     """A live key of a customer."""
-    return _require_key(Question(kinds=CUSTOMER_KINDS))
+    return require_key(Question(kinds=CUSTOMER_KINDS))
 
 
 def service_key(scope: str) -> Guard:
     """A live key of a service, with a scope."""
 
+    @demands(API_KEY, *_KEY_REFUSALS, InsufficientScope(scope))
     def require_service_key() -> KeyFacts:
-        return _require_key(Question(kinds=SERVICE_KINDS, scope=scope))
+        return require_key(Question(kinds=SERVICE_KINDS, scope=scope))
 
     return require_service_key
 
 
-def _require_key(question: Question) -> KeyFacts:
+def require_key(question: Question) -> KeyFacts:
+    """The live key of the present request, which may do what is asked."""
     verdict = current_checker().check(
         current_key(),
         question._replace(client_ip=request.remote_addr, origin=request.headers.get("Origin")),

@@ -18,7 +18,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from ragauth import clock
 from ragauth.services.hashing import hashing_gate
-from ragauth.web.gate import MUST_NOT_WAIT
+from ragauth.web.login_shedding import MUST_NOT_WAIT
 from ragauth.web.quick_requests import PEEKED_BYTES, Pace, is_whole_check, is_whole_login
 
 log = logging.getLogger("ragauth")

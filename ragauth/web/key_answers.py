@@ -13,6 +13,15 @@ from ragauth.web.rate_headers import rate_headers
 
 Headers = list[tuple[str, str]]
 
+IDENTITY_HEADERS = {
+    "X-Ragauth-Account-Id": "Whose key it is.",
+    "X-Ragauth-Key-Id": "Which key it is.",
+    "X-Ragauth-Plan": "The account's plan.",
+    "X-Ragauth-Agent-Id": "The agent that the key is bound to; empty for none.",
+    "X-Ragauth-Scopes": "What the key may be used for, separated by spaces.",
+    "X-Ragauth-Environment": "`live` or `test`.",
+}
+
 
 class Answer(NamedTuple):
     """An HTTP answer that no framework has touched yet."""
@@ -31,7 +40,7 @@ def authorize_answer(verdict: KeyVerdict, *, limit_status: int) -> Answer:
     refusal = verdict.refusal
     if refusal is None:
         key, limits = verdict.allowed_key(), verdict.limits
-        identity = _identity_headers(key)
+        identity = identity_headers(key)
         return Answer(200, [*identity, *rate_headers(limits)] if limits else [*identity], b"")
     body = encode_json(error_body(refusal))
     headers = [("Content-Type", JSON_TYPE), *client_headers(verdict), error_header(body)]
@@ -72,7 +81,7 @@ def verify_body(verdict: KeyVerdict) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=4096)
-def _identity_headers(key: KeyFacts) -> tuple[tuple[str, str], ...]:
+def identity_headers(key: KeyFacts) -> tuple[tuple[str, str], ...]:
     """Who the key belongs to, for the service behind the gateway.
 
     All of them always, empty where there is none: a gateway overwrites what a client forged

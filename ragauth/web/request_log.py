@@ -15,7 +15,7 @@ from ragauth.errors import BodyTooLarge, HttpsRequired
 from ragauth.extensions import settings
 from ragauth.security.redaction import redact_credentials, redact_path
 from ragauth.web.key_answers import error_header
-from ragauth.web.paths import is_authorize
+from ragauth.web.paths import COMPAT, PLAIN_HTTP_IS_FINE, is_authorize
 from ragauth.web.rate_headers import rate_headers
 
 ALWAYS = (("X-Content-Type-Options", "nosniff"),)
@@ -23,7 +23,6 @@ NEVER_STORED = ("Cache-Control", "no-store")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _STANDARD_ERROR = 2
-_PLAIN_HTTP_IS_FINE = frozenset({"/healthz", "/readyz", "/metrics"})
 
 _quote = json.encoder.encode_basestring_ascii
 
@@ -73,7 +72,7 @@ def _begin() -> None:
     if (
         settings().require_https
         and not request.is_secure
-        and request.path.rstrip("/") not in _PLAIN_HTTP_IS_FINE
+        and request.path.rstrip("/") not in PLAIN_HTTP_IS_FINE
     ):
         raise HttpsRequired
     # authorize reads no body, of whatever size the request behind it is.
@@ -84,7 +83,7 @@ def _begin() -> None:
 def _finish(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
     response.headers.extend(ALWAYS)
-    if request.path.startswith("/api/"):
+    if request.path.startswith(("/api/", COMPAT)):
         response.headers.set(*NEVER_STORED)
     if response.status_code >= 400 and is_authorize(request.path):
         response.headers.set(*error_header(response.data))

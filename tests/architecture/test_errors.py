@@ -17,7 +17,7 @@ _CODES = {
     "CONFLICT": {409},
     "RATE_LIMIT_EXCEEDED": {429},
     "USAGE_LIMIT_EXCEEDED": {429},
-    "EXTERNAL_SERVICE_ERROR": {503},
+    "EXTERNAL_SERVICE_ERROR": {502, 503},  # 502 where a compat face asks an upstream
     "INTERNAL_ERROR": {500},
 }
 _REASONS = {
@@ -34,6 +34,7 @@ _REASONS = {
         "insufficient_scope",
         "wrong_agent",
         "account_suspended",
+        "second_factor_required",
         "ip_not_allowed",
         "origin_not_allowed",
         "https_required",

@@ -20,6 +20,7 @@ _PUBLIC = {
     "check.revoke_presented_key": "shows the key that it kills",
     "ops.healthz": "is asked by probes",
     "ops.readyz": "is asked by probes",
+    "reference.openapi": "is read before one has an account",
     "wellknown.jwks": "is read by whoever verifies a token",
 }
 

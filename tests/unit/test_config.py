@@ -88,6 +88,16 @@ class TestValues:
         assert settings.plans_file == plans
         assert settings.secret_key == ("ж" * 16).encode()
 
+    def test_the_compat_faces_are_those_that_have_a_folder(
+        self, environment: pytest.MonkeyPatch
+    ) -> None:
+        assert read_settings().compat == ()
+        environment.setenv("RAGAUTH_COMPAT", "ragchats, rst")
+        environment.setenv("RAGAUTH_COMPAT_QUERY_UPSTREAM", "http://rag.internal:9000")
+        settings = read_settings()
+        assert settings.compat == ("ragchats", "rst")
+        assert settings.compat_query_upstream == "http://rag.internal:9000"
+
     def test_a_relative_instance_folder_is_made_absolute(
         self, environment: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
@@ -131,6 +141,8 @@ class TestFaults:
             ("LOGIN_FAILURES_PER_ADDRESS", "x"),
             ("SIGNUPS_PER_ADDRESS", "-1"),
             ("REQUIRE_HTTPS", "perhaps"),
+            *(("COMPAT", value) for value in ("acme", "rst,acme", "RST", "../rst", "__pycache__")),
+            *(("COMPAT_QUERY_UPSTREAM", value) for value in ("rag.example.com", "ftp://h")),
             *(("TRUSTED_PROXIES", value) for value in ("-1", "11", "all")),
             *(
                 ("CORS_ORIGINS", value)

@@ -45,6 +45,30 @@ class TestNewKeys:
         assert key_format.display_prefix("rag_pub_a1b2" + "x" * 32) == "rag_pub_a1b2"
 
 
+class TestUnbrandedKeys:
+    """Those of a compat face start as that vendor's do, whatever the brand."""
+
+    def test_one_is_the_vendors_prefix_and_the_same_36_characters(self) -> None:
+        """S19: at least 128 bits."""
+        key = new_key("acme", key_format.RST)
+        assert re.fullmatch("rst_[0-9A-Za-z]{36}", key)
+        for brand in ("acme", "rag", "rst"):
+            assert is_well_formed(key, brand)
+            assert not is_well_formed(mistyped(key), brand)
+            assert key_format.resembles_key(key, brand)
+
+    def test_its_display_prefix_says_what_it_is(self) -> None:
+        assert key_format.display_prefix("rst_a1b2" + "x" * 32) == "rst_a1b2"
+        assert key_format.unbranded_tag("rst_a1b2") == "rst"
+        assert key_format.unbranded_tag("rag_live_a1b2") is None
+
+    def test_the_vendors_own_shorter_keys_can_only_be_foreign(self) -> None:
+        theirs = "rst_a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5"
+        assert not is_well_formed(theirs, "rag")
+        assert key_format.is_foreign(theirs, "rag")
+        assert not key_format.is_foreign(mistyped(new_key("rag", "rst")), "rag")
+
+
 class TestChecksums:
     @given(st.text(alphabet=string.ascii_letters + string.digits + "_", max_size=60))
     def test_it_is_zlibs_crc_in_base62(self, text: str) -> None:

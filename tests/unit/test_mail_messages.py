@@ -22,7 +22,7 @@ VALUES = {
     "ip": "192.0.2.7",
     "prefix": "rag_live_a1b2",
     "new_email": "new@example.com",
-    "left": "4",
+    "left": "four",
 }
 QUEUED_AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 

@@ -8,22 +8,39 @@ from typing import Any
 from flask import Response, request
 
 from ragauth.blueprints.keys import check
-from ragauth.errors import InvalidRequest
+from ragauth.errors import (
+    InsufficientScope,
+    InvalidRequest,
+    RateLimitExceeded,
+    UsageLimitExceeded,
+    WrongAgent,
+)
 from ragauth.models.key_lookup import KeyFacts
-from ragauth.schemas.checks import VerdictSchema, VerifySchema
+from ragauth.schemas.checks import AuthorizeQuery, VerdictSchema, VerifySchema
 from ragauth.security.scopes import VERIFY
 from ragauth.services.key_check import Question, current_checker
 from ragauth.web.authorize_query import parse_authorize_query
-from ragauth.web.endpoint import endpoint
+from ragauth.web.endpoint import declared, endpoint
 from ragauth.web.guards import current_key, customer_key, service_key
-from ragauth.web.key_answers import authorize_answer, verify_body
+from ragauth.web.key_answers import IDENTITY_HEADERS, authorize_answer, verify_body
 from ragauth.web.paths import ANY_METHOD
 
 
 @check.route("/authorize", defaults={"path": ""}, methods=ANY_METHOD)
 @check.route("/authorize/<path:path>", methods=ANY_METHOD)
+@declared(
+    guard=customer_key,
+    query=AuthorizeQuery,
+    errors=(WrongAgent, InsufficientScope, RateLimitExceeded, UsageLimitExceeded),
+    headers=IDENTITY_HEADERS,
+)
 def authorize(path: str) -> Response:  # noqa: ARG001 - a gateway appends its client's path
-    """Whether the request that a gateway holds back may pass; never reads the body."""
+    """Whether the request that a gateway holds back may pass; never reads the body.
+
+    For nginx `auth_request`, Traefik ForwardAuth, Caddy `forward_auth` and Envoy ext_authz: any
+    method, on this path and on any path below it. Allowed is 200 without a body, and who the key
+    belongs to in the headers. Other query parameters than these are the client's, and left alone.
+    """
     presented_key = current_key()
     try:
         parameters = parse_authorize_query(request.environ.get("QUERY_STRING", ""))
@@ -43,9 +60,6 @@ def authorize(path: str) -> Response:  # noqa: ARG001 - a gateway appends its cl
     )
     answer = authorize_answer(verdict, limit_status=parameters.limit_status)
     return Response(answer.body, answer.status, answer.headers)
-
-
-authorize.guard = customer_key  # type: ignore[attr-defined]
 
 
 @check.post("/keys/verify")

@@ -3,7 +3,7 @@
 import pytest
 
 from ragauth.services.hashing import PLACES, hashing_gate
-from ragauth.web.gate import MUST_NOT_WAIT
+from ragauth.web.login_shedding import MUST_NOT_WAIT
 from tests.clients import Client, assert_same_answer, error, ok
 
 

@@ -1,0 +1,41 @@
+"""Logging in, refreshing, logging out, as RAG Chats' clients do."""
+
+from typing import Any
+
+from ragauth.blueprints.compat.ragchats import ragchats
+from ragauth.blueprints.compat.ragchats.schemas import (
+    RagchatsAccess,
+    RagchatsLogin,
+    RagchatsRefresh,
+    RagchatsTokens,
+)
+from ragauth.services import compat_sessions, sessions
+from ragauth.services.accounts import LoggedIn
+from ragauth.services.compat_sessions import LOGIN_REFUSALS, REFRESH_REFUSALS
+from ragauth.web.client import current_client
+from ragauth.web.endpoint import endpoint
+from ragauth.web.guards import any_token, public
+
+
+@ragchats.post("/api/auth/login")
+@endpoint(guard=public, body=RagchatsLogin, data=RagchatsTokens, errors=LOGIN_REFUSALS)
+def log_in(body: dict[str, Any]) -> LoggedIn:
+    """Log in with an e-mail."""
+    return compat_sessions.log_in(**body, client=current_client())
+
+
+@ragchats.post("/api/auth/token/refresh")
+@endpoint(guard=public, body=RagchatsRefresh, data=RagchatsAccess, errors=REFRESH_REFUSALS)
+def refresh(body: dict[str, Any]) -> dict[str, str]:
+    """A further access token; the refresh token stays good."""
+    token = compat_sessions.renew_access_token(
+        refresh_token=body["refresh"], client=current_client()
+    )
+    return {"access": token}
+
+
+@ragchats.post("/api/auth/logout")
+@endpoint(guard=any_token, status=204)
+def log_out(caller: str) -> None:
+    """End the session of the token in the header, its refresh token too."""
+    sessions.log_out(token=caller, client=current_client())

@@ -1,0 +1,29 @@
+"""What an RST key opens."""
+
+from typing import Any
+from uuid import UUID
+
+from ragauth.blueprints.compat.rst import rst
+from ragauth.blueprints.compat.rst.schemas import RstUser
+from ragauth.errors import NotFound
+from ragauth.models import Account
+from ragauth.models.key_lookup import KeyFacts
+from ragauth.services import key_holders
+from ragauth.web.endpoint import declared, endpoint
+from ragauth.web.guards import customer_key
+from ragauth.web.paths import ANY_METHOD
+
+
+@rst.get("/v1/me")
+@endpoint(guard=customer_key, data=RstUser)
+def show_me(caller: KeyFacts) -> Account | None:
+    """The user behind the key."""
+    return key_holders.get_holder(key_id=UUID(bytes=caller.id)).account
+
+
+@rst.route("/v1/me/<path:path>", methods=ANY_METHOD)
+@declared(guard=customer_key, is_documented=False)
+def refuse_unknown(path: str) -> Any:  # noqa: ARG001
+    """The vendor's resources lie below, none of them ours: a key is asked for, then nothing is."""
+    customer_key()
+    raise NotFound

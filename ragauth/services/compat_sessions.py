@@ -1,0 +1,82 @@
+"""Sessions as other vendors' clients know them: one step to log in, a refresh token that stays.
+
+See docs/adr/0020-compat-faces.md.
+"""
+
+from typing import Any
+
+from ragauth import clock
+from ragauth.errors import (
+    AccountSuspended,
+    CredentialExpired,
+    CredentialInvalid,
+    CredentialMalformed,
+    CredentialRevoked,
+    InvalidLogin,
+    RefreshTokenReused,
+    SecondFactorNotOffered,
+    TooManyHashes,
+    WrongCredentialType,
+)
+from ragauth.models import sessions as rows
+from ragauth.models.accounts import ACTIVE, DELETED
+from ragauth.services import access_tokens, accounts, sessions
+from ragauth.services.access_tokens import REFRESH
+from ragauth.services.accounts import LoggedIn
+from ragauth.services.audit import Client
+
+LOGIN_REFUSALS = (InvalidLogin, AccountSuspended, SecondFactorNotOffered, TooManyHashes)
+REFRESH_REFUSALS = (
+    CredentialMalformed,
+    CredentialInvalid,
+    CredentialExpired,
+    CredentialRevoked,
+    RefreshTokenReused,
+    WrongCredentialType,
+    AccountSuspended,
+)
+
+
+def log_in(*, client: Client, **credentials: Any) -> LoggedIn:
+    """A new session, for a face that has no second step.
+
+    Raises as `accounts.log_in` does, and SecondFactorNotOffered where the password is not enough.
+    """
+    return _require_logged_in(accounts.log_in(**credentials, client=client))
+
+
+def _require_logged_in(outcome: object) -> LoggedIn:
+    if not isinstance(outcome, LoggedIn):
+        raise SecondFactorNotOffered
+    return outcome
+
+
+def renew_access_token(*, refresh_token: str, client: Client) -> str:
+    """A further access token; the refresh token stays good until its session ends.
+
+    No second refresh token comes into being, so a session never has two live ones. One that was
+    spent elsewhere is refused here as it is there: just now it is a lost answer, which still gets
+    an access token; before that it is a theft, which ends the session (RefreshTokenReused).
+    """
+    claims = access_tokens.read_token(refresh_token, expected=REFRESH)
+    now = clock.now()
+    row = rows.find_with_status(claims.session_id)
+    if row is None or row.account_id != claims.account_id or row.status == DELETED:
+        raise CredentialRevoked("The session has ended")
+    if row.status != ACTIVE:
+        raise AccountSuspended
+    was_spent = claims.generation != row.generation
+    was_spent_just_now = (
+        claims.generation == row.generation - 1 and now - row.rotated_at <= sessions.REUSE_GRACE
+    )
+    if was_spent and not was_spent_just_now:
+        raise sessions.end_reused_session(claims, now=now, client=client)
+    # A logout that came in between decides: the row, not what was read of it.
+    if not rows.touch_session(claims.session_id, now=now):
+        raise CredentialRevoked("The session has ended")
+    return access_tokens.issue_access_token(
+        account_id=claims.account_id,
+        session_id=claims.session_id,
+        generation=row.generation,
+        ends_at=row.expires_at,
+    )

@@ -1,0 +1,161 @@
+"""The service that answers the questions of a compat face's agents: asked over HTTP, bounded."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flask import current_app
+
+from ragauth.errors import ExternalServiceUnavailable, UpstreamFailed
+
+if TYPE_CHECKING:
+    import httpx
+
+log = logging.getLogger("ragauth")
+
+MAX_ANSWER_BYTES = 1024 * 1024
+_OUT_OF_REACH = "The service that answers questions is out of reach; try again shortly"
+# Half of a process's threads by default: a slow upstream must not keep keys from being checked.
+_MAX_QUESTIONS_AT_ONCE = 4
+# Its refusal of our request is not a refusal of our client's credential.
+_NOT_FOR_THE_CLIENT = frozenset({401, 403, 407})
+
+
+class TimeLimits(NamedTuple):
+    """In seconds: to connect, between two pieces, for all of it, to wait for a free place."""
+
+    connect: float = 2.0
+    pause: float = 30.0
+    whole: float = 60.0
+    place: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamAnswer:
+    """What the client may see of the answer: JSON, and when to come back."""
+
+    status: int
+    body: bytes
+    retry_after: str | None
+
+
+class QueryUpstream:
+    """The upstream at a base URL; None is one that nobody set."""
+
+    def __init__(self, url: str | None, limits: TimeLimits | None = None) -> None:
+        self._url = url
+        self._limits = limits or TimeLimits()
+        self._client: httpx.Client | None = None
+        self._opening = threading.Lock()
+
+    def ask(
+        self, path: str, question: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> UpstreamAnswer:
+        """POST a question. Nothing of the client's request goes along but what is given here.
+
+        Raises ExternalServiceUnavailable for an upstream that is not set, cannot be reached or
+        is too slow, UpstreamFailed for an answer that is none. Nothing is asked twice: a question
+        may have its cost.
+        """
+        if self._url is None:
+            raise ExternalServiceUnavailable("No service that answers questions is set")
+        import httpx  # noqa: PLC0415 - only where there is an upstream
+
+        content = json.dumps(question, separators=(",", ":")).encode("ascii")
+        try:
+            return self._exchange(self._url.rstrip("/") + path, content, headers)
+        except httpx.TimeoutException as error:
+            raise _unavailable(error) from error
+        except (httpx.ConnectError, httpx.InvalidURL) as error:
+            raise _unavailable(error) from error
+        except httpx.HTTPError as error:
+            raise _failed(type(error).__name__) from error
+
+    def _exchange(self, url: str, content: bytes, headers: Mapping[str, str]) -> UpstreamAnswer:
+        ends_at = time.monotonic() + self._limits.whole
+        with self._open_client().stream(
+            "POST",
+            url,
+            content=content,
+            headers={
+                **headers,
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                # Packed, a small answer could be a huge one.
+                "Accept-Encoding": "identity",
+            },
+        ) as response:
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise _failed("a packed answer")
+            body = bytearray()
+            for piece in response.iter_raw():
+                body += piece
+                if len(body) > MAX_ANSWER_BYTES:
+                    raise _failed("too large an answer")
+                if time.monotonic() > ends_at:
+                    raise _unavailable(TimeoutError())
+            status = response.status_code
+            if not _is_for_the_client(status):
+                raise _failed(f"status {status}")
+            if not _is_json(bytes(body)):
+                raise _failed("not JSON")
+            return UpstreamAnswer(status, bytes(body), response.headers.get("Retry-After"))
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _open_client(self) -> "httpx.Client":
+        """Opened with the first question, so after any fork; shared by the threads."""
+        import httpx  # noqa: PLC0415
+
+        with self._opening:
+            if self._client is None:
+                # It would write each URL to the log, with the password that may stand in it.
+                logging.getLogger("httpx").setLevel(logging.WARNING)
+                limits = self._limits
+                self._client = httpx.Client(
+                    timeout=httpx.Timeout(limits.pause, connect=limits.connect, pool=limits.place),
+                    limits=httpx.Limits(max_connections=_MAX_QUESTIONS_AT_ONCE),
+                    follow_redirects=False,
+                    # No proxy, no .netrc and no certificate of the environment's choosing.
+                    trust_env=False,
+                    # What the upstream sets for one account must not come back with another.
+                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                )
+            return self._client
+
+
+def current_upstream() -> QueryUpstream:
+    """The upstream of the running application."""
+    upstream: QueryUpstream = current_app.extensions["ragauth_query_upstream"]
+    return upstream
+
+
+def _is_for_the_client(status: int) -> bool:
+    """An answer, or what was wrong with the question."""
+    return 200 <= status < 300 or (400 <= status < 500 and status not in _NOT_FOR_THE_CLIENT)
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _unavailable(error: Exception) -> ExternalServiceUnavailable:
+    log.error("the query upstream did not answer", extra={"cause": type(error).__name__})
+    return ExternalServiceUnavailable(_OUT_OF_REACH)
+
+
+def _failed(cause: str) -> UpstreamFailed:
+    log.error("the query upstream gave no usable answer", extra={"cause": cause})
+    return UpstreamFailed()

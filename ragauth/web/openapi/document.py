@@ -1,0 +1,206 @@
+"""The OpenAPI 3.1 document of a face, from nothing but the URL map, declarations and schemas."""
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from flask import Flask
+from marshmallow import Schema
+from werkzeug.routing import Rule
+
+from ragauth.web.endpoint import PATH_IDS, Declaration
+from ragauth.web.guards import API_KEY, demand_of
+from ragauth.web.openapi.faces import Face, Rendering
+from ragauth.web.openapi.failures import error_responses, errors_of, header_references
+from ragauth.web.openapi.headers import ALWAYS, HEADERS, LIMITS
+from ragauth.web.openapi.shapes import Shapes
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_BY_FLASK = {"HEAD", "OPTIONS"}
+_PLACEHOLDER = re.compile(r"<(?:(?P<converter>[^:<>]+):)?(?P<name>[^<>]+)>")
+_COMPAT = "compat"
+
+
+class Route(NamedTuple):
+    """One method of one path; `view` carries the declaration."""
+
+    path: str
+    method: str
+    endpoint: str
+    view: Callable[..., Any]
+    declaration: Declaration
+    operation_id: str
+
+
+def build_document(app: Flask, face: Face) -> dict[str, Any]:
+    """The document as Python values."""
+    shapes = Shapes(face.title, face.version)
+    spec = shapes.spec
+    paths: dict[str, dict[str, Any]] = {}
+    tags: dict[str, str] = {}
+    for route in routes_of(app, face):
+        tag, description = _tag(route.view)
+        tags.setdefault(tag, description)
+        paths.setdefault(route.path, {})[route.method] = _operation(route, tag, face, shapes)
+    for path, operations in paths.items():
+        spec.path(path=path, operations=operations)
+    for tag, description in tags.items():
+        spec.tag({"name": tag, "description": description})
+    for name, header in HEADERS.items():
+        spec.components.header(name, header)
+    for name, scheme in face.security_schemes.items():
+        spec.components.security_scheme(name, scheme)
+    for name, schema in face.rendering.components.items():
+        spec.components.schema(name, schema)
+    shapes.complete()
+    document: dict[str, Any] = spec.to_dict()
+    document["info"]["description"] = face.description
+    document["jsonSchemaDialect"] = "https://json-schema.org/draft/2020-12/schema"
+    document["servers"] = [{"url": "/", "description": "This server."}]
+    return document
+
+
+def routes_of(app: Flask, face: Face) -> Iterator[Route]:
+    """The face's routes in the order of their registration.
+
+    A rule that ends in any path (`authorize/…`) is another spelling of the one without it.
+    """
+    for rule in app.url_map.iter_rules():
+        view: Any = app.view_functions[rule.endpoint]
+        declaration: Declaration = view.declaration
+        if not _covers(face, rule) or not declaration.is_documented or "<path:" in rule.rule:
+            continue
+        path = _PLACEHOLDER.sub(lambda match: f"{{{match['name']}}}", rule.rule)
+        methods, name = _methods(rule), rule.endpoint.replace(".", "_")
+        for method in methods:
+            operation_id = name if len(methods) == 1 else f"{name}_{method}"
+            yield Route(path, method, rule.endpoint, view, declaration, operation_id)
+
+
+def _covers(face: Face, rule: Rule) -> bool:
+    blueprint = rule.endpoint.rpartition(".")[0]
+    if face.blueprints is None:
+        return not blueprint.startswith(_COMPAT)
+    return blueprint in face.blueprints
+
+
+def _methods(rule: Rule) -> list[str]:
+    """Those that the view was written for: Flask adds HEAD and OPTIONS to each GET."""
+    methods = rule.methods or set()
+    if "TRACE" not in methods:
+        methods = methods - _BY_FLASK
+    return [method for method in METHODS if method.upper() in methods]
+
+
+def _tag(view: Callable[..., Any]) -> tuple[str, str]:
+    """A module's routes are one chapter: its `TAG`, or its name."""
+    module = sys.modules[view.__module__]
+    default = module.__name__.rpartition(".")[2].replace("_", " ").capitalize()
+    tag: str = getattr(module, "TAG", default)
+    return tag, (inspect.getdoc(module) or "").partition("\n\n")[0]
+
+
+def _operation(route: Route, tag: str, face: Face, shapes: Shapes) -> dict[str, Any]:
+    declaration = route.declaration
+    summary, _, description = (inspect.getdoc(route.view) or "").partition("\n\n")
+    demand = demand_of(declaration.guard)
+    headers = [*ALWAYS, *(LIMITS if demand.scheme == API_KEY else ())]
+    operation: dict[str, Any] = {
+        "operationId": route.operation_id,
+        "summary": " ".join(summary.split()),
+        "description": description,
+        "tags": [tag],
+        "security": [{demand.scheme: []}] if demand.scheme else [],
+        "parameters": [*_path_parameters(route, shapes), *_query_parameters(declaration, shapes)],
+        "responses": {
+            str(declaration.status): _success(declaration, face.rendering, shapes, headers),
+            **_shared(
+                error_responses(
+                    errors_of(declaration, route.path, route.method), face.rendering, headers
+                ),
+                shapes,
+            ),
+        },
+    }
+    if declaration.body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": shapes.reference(declaration.body),
+                    "example": shapes.example(declaration.body),
+                }
+            },
+        }
+    return {name: value for name, value in operation.items() if value or name == "security"}
+
+
+def _shared(responses: dict[str, Any], shapes: Shapes) -> dict[str, Any]:
+    """By reference: routes with the same guard have the same refusals."""
+    return {status: shapes.shared_response(status, value) for status, value in responses.items()}
+
+
+def _path_parameters(route: Route, shapes: Shapes) -> Iterator[dict[str, Any]]:
+    for name in re.findall(r"{([^}]+)}", route.path):
+        field = PATH_IDS.get(name)
+        schema = {"type": "string"} if field is None else shapes.property_of(field)
+        yield {"name": name, "in": "path", "required": True, **_described(schema)}
+
+
+def _query_parameters(declaration: Declaration, shapes: Shapes) -> Iterator[dict[str, Any]]:
+    for name, field in declaration.query.fields.items():
+        yield {
+            "name": field.data_key or name,
+            "in": "query",
+            "required": field.required,
+            **_described(shapes.property_of(field)),
+        }
+
+
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter tells its description itself."""
+    description = schema.pop("description", None)
+    return {"schema": schema} | ({"description": description} if description else {})
+
+
+def _success(
+    declaration: Declaration, rendering: Rendering, shapes: Shapes, headers: list[str]
+) -> dict[str, Any]:
+    described = {
+        name: {"description": text, "schema": {"type": "string"}}
+        for name, text in declaration.headers.items()
+    }
+    response: dict[str, Any] = {
+        "description": _SUCCESSES.get(declaration.status, "Done."),
+        "headers": {**header_references(headers), **described},
+    }
+    if declaration.data is not None:
+        is_page = declaration.is_list or "cursor" in declaration.query.fields
+        content = _content(declaration.data, rendering, shapes, is_page=is_page)
+        response["content"] = {"application/json": content}
+    elif declaration.media_type:
+        schema = {"type": "object" if declaration.media_type == "application/json" else "string"}
+        response["content"] = {declaration.media_type: {"schema": schema}}
+    return response
+
+
+_SUCCESSES = {
+    200: "OK.",
+    201: "Created.",
+    202: "Accepted; the rest follows by mail.",
+    204: "Done; there is no body.",
+}
+
+
+def _content(
+    data: Schema, rendering: Rendering, shapes: Shapes, *, is_page: bool
+) -> dict[str, Any]:
+    reference, example = shapes.reference(data), shapes.example(data)
+    if is_page:
+        return {
+            "schema": rendering.page(reference),
+            "example": rendering.example_page(example),
+        }
+    return {"schema": rendering.data(reference), "example": rendering.example(example)}

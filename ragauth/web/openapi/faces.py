@@ -1,0 +1,150 @@
+"""A face: which routes one document covers, and in which form they answer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ragauth.errors import AuthenticationFailed, AuthorizationFailed, RagauthError
+from ragauth.web.envelope import error_body
+
+JsonSchema = dict[str, Any]
+
+_CODES = (
+    "VALIDATION_ERROR",
+    "AUTHENTICATION_ERROR",
+    "AUTHORIZATION_ERROR",
+    "NOT_FOUND",
+    "CONFLICT",
+    "RATE_LIMIT_EXCEEDED",
+    "USAGE_LIMIT_EXCEEDED",
+    "EXTERNAL_SERVICE_ERROR",
+    "INTERNAL_ERROR",
+)
+
+
+def _in_envelope(data: JsonSchema) -> JsonSchema:
+    return {
+        "type": "object",
+        "required": ["data"],
+        "properties": {"data": data},
+        "additionalProperties": False,
+    }
+
+
+def _page_in_envelope(item: JsonSchema) -> JsonSchema:
+    return {
+        "type": "object",
+        "required": ["data", "meta"],
+        "properties": {
+            "data": {"type": "array", "items": item},
+            "meta": {"$ref": "#/components/schemas/PageMeta"},
+        },
+        "additionalProperties": False,
+    }
+
+
+def _example_page(item: Any) -> Any:
+    return {"data": [item], "meta": {"next_cursor": None}}
+
+
+def _error_schema(errors: Sequence[RagauthError]) -> JsonSchema:
+    """The error, narrowed to the codes and reasons that the route gives with this status."""
+    narrowed: JsonSchema = {"code": {"enum": sorted({error.code for error in errors})}}
+    if all(isinstance(error, AuthenticationFailed | AuthorizationFailed) for error in errors):
+        reasons = sorted({error.details["reason"] for error in errors})
+        narrowed["details"] = {"properties": {"reason": {"enum": reasons}}, "required": ["reason"]}
+    return {
+        "allOf": [
+            {"$ref": "#/components/schemas/Error"},
+            {"properties": {"error": {"properties": narrowed}}},
+        ]
+    }
+
+
+_COMPONENTS: dict[str, JsonSchema] = {
+    "PageMeta": {
+        "type": "object",
+        "description": "Where a list goes on.",
+        "required": ["next_cursor"],
+        "properties": {
+            "next_cursor": {
+                "type": ["string", "null"],
+                "description": "Send it as `cursor` for the next page; null on the last one.",
+            }
+        },
+        "additionalProperties": False,
+    },
+    "Error": {
+        "type": "object",
+        "description": "The form of every failure.",
+        "required": ["error"],
+        "properties": {
+            "error": {
+                "type": "object",
+                "required": ["code", "message"],
+                "properties": {
+                    "code": {
+                        "type": "string",
+                        "enum": [*_CODES],
+                        "description": "What a program decides by.",
+                    },
+                    "message": {"type": "string", "description": "What a person reads."},
+                    "details": {
+                        "type": "object",
+                        "description": "More, by code: `issues`, `reason`, `expired_at`, …",
+                        "additionalProperties": True,
+                    },
+                },
+                "additionalProperties": False,
+            }
+        },
+        "additionalProperties": False,
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """The form of a face's answers: what its JSON Schemas and examples are wrapped in.
+
+    `data` and `page` take the schema of one thing, `example` and `example_page` an example of
+    it. `error` gives the body of an error, `error_schema` the schema that fits all of several.
+    """
+
+    data: Callable[[JsonSchema], JsonSchema]
+    page: Callable[[JsonSchema], JsonSchema]
+    example: Callable[[Any], Any]
+    example_page: Callable[[Any], Any]
+    error: Callable[[RagauthError], Any]
+    error_schema: Callable[[Sequence[RagauthError]], JsonSchema]
+    error_status: Callable[[RagauthError], int]
+    components: dict[str, JsonSchema]
+
+
+HOUSE_RENDERING = Rendering(
+    data=_in_envelope,
+    page=_page_in_envelope,
+    example=lambda data: {"data": data},
+    example_page=_example_page,
+    error=error_body,
+    error_schema=_error_schema,
+    error_status=lambda error: error.status,
+    components=_COMPONENTS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What one document says of itself and covers.
+
+    `blueprints` are the names of those whose routes it has; None is all but the compat faces',
+    which have documents of their own. `security_schemes` are by the names that guards demand.
+    """
+
+    name: str
+    title: str
+    version: str
+    description: str
+    security_schemes: dict[str, dict[str, Any]]
+    blueprints: frozenset[str] | None = None
+    rendering: Rendering = HOUSE_RENDERING

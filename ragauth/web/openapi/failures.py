@@ -1,0 +1,133 @@
+"""Which errors a route can give, and each of them as a response with an example."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from marshmallow import Schema, ValidationError
+
+from ragauth.errors import (
+    BodyTooLarge,
+    Conflict,
+    ExternalServiceUnavailable,
+    HttpsRequired,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    RagauthError,
+    UnsupportedMediaType,
+)
+from ragauth.schemas.base import to_issues
+from ragauth.web.endpoint import Declaration
+from ragauth.web.guards import Failure, demand_of, public
+from ragauth.web.openapi.faces import Rendering
+from ragauth.web.openapi.shapes import member_schemas
+from ragauth.web.paths import PLAIN_HTTP_IS_FINE, is_authorize
+
+_SAFE_METHODS = {"get", "head", "options", "trace"}
+_REQUEST_ID = "0190163d8694739bb2ea9a2dc9f1f3d8"
+_UNKNOWN = {"colour": "blue"}
+_HEADERS_OF_STATUS = {401: ["WWW-Authenticate"], 405: ["Allow"], 503: ["Retry-After"]}
+
+
+def errors_of(declaration: Declaration, path: str, method: str) -> list[RagauthError]:
+    """Every error of a route, as examples: what its guard, body and path imply, and its own."""
+    errors = [_as_example(failure) for failure in _failures(declaration, path, method)]
+    distinct = {(type(error), error.message, str(error.details)): error for error in errors}
+    return list(distinct.values())
+
+
+def _failures(declaration: Declaration, path: str, method: str) -> Iterator[Failure]:
+    answers_by_itself = declaration.media_type is not None
+    if not answers_by_itself or declaration.query.fields:
+        yield _invalid_request(declaration)
+    yield from demand_of(declaration.guard).refusals
+    if path not in PLAIN_HTTP_IS_FINE:
+        yield HttpsRequired
+    if "{" in path:
+        yield NotFound
+    if not is_authorize(path):
+        yield MethodNotAllowed
+        yield BodyTooLarge
+    if declaration.body is not None:
+        yield UnsupportedMediaType
+    if declaration.guard is not public and method not in _SAFE_METHODS and not answers_by_itself:
+        yield Conflict
+    yield from declaration.errors
+    yield RagauthError(details={"request_id": _REQUEST_ID})
+    yield ExternalServiceUnavailable
+
+
+def _as_example(failure: Failure) -> RagauthError:
+    return failure if isinstance(failure, RagauthError) else failure.example()
+
+
+def _invalid_request(declaration: Declaration) -> InvalidRequest:
+    """What the route's own schema says to an empty body, or to an unknown field."""
+    members = member_schemas(declaration.body)
+    schema = members[0] if members else declaration.body or declaration.query
+    issues = _issues(schema, {}) or _issues(schema, _UNKNOWN)
+    if not issues:
+        return InvalidRequest([{"path": ["scope"], "message": "Must be one of: query"}])
+    return InvalidRequest(issues)
+
+
+def _issues(schema: Schema, value: dict[str, Any]) -> list[dict[str, Any]]:
+    try:
+        schema.load(value)
+    except ValidationError as error:
+        return list(to_issues(error.messages))
+    return []
+
+
+def error_responses(
+    errors: Sequence[RagauthError], rendering: Rendering, headers: Sequence[str]
+) -> dict[str, Any]:
+    """A response for each status; `headers` are those of every answer of the route."""
+    by_status: dict[int, list[RagauthError]] = defaultdict(list)
+    for error in errors:
+        by_status[rendering.error_status(error)].append(error)
+    return {
+        str(status): _response(status, alike, rendering, headers)
+        for status, alike in sorted(by_status.items())
+    }
+
+
+def _response(
+    status: int, errors: Sequence[RagauthError], rendering: Rendering, headers: Sequence[str]
+) -> dict[str, Any]:
+    names = [*headers, *_HEADERS_OF_STATUS.get(status, ())]
+    if any("Retry-After" in error.headers for error in errors) and "Retry-After" not in names:
+        names.append("Retry-After")
+    return {
+        "description": _describe(status, errors),
+        "headers": header_references(names),
+        "content": {
+            "application/json": {
+                "schema": rendering.error_schema(errors),
+                "examples": _examples(errors, rendering),
+            }
+        },
+    }
+
+
+def _examples(errors: Sequence[RagauthError], rendering: Rendering) -> dict[str, Any]:
+    examples: dict[str, Any] = {}
+    for error in errors:
+        name = type(error).__name__
+        while name in examples:
+            name += "_"
+        examples[name] = {"summary": error.message, "value": rendering.error(error)}
+    return examples
+
+
+def _describe(status: int, errors: Sequence[RagauthError]) -> str:
+    messages = list(dict.fromkeys(error.message for error in errors))
+    if len(messages) == 1:
+        return f"{messages[0]}."
+    return f"{HTTPStatus(status).phrase}:\n\n" + "\n".join(f"- {message}" for message in messages)
+
+
+def header_references(names: Sequence[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

@@ -1,0 +1,181 @@
+"""What each class of field says about its values, in the keywords of JSON Schema 2020-12."""
+
+from collections.abc import Iterator
+from functools import singledispatch
+from typing import Any
+
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from marshmallow import fields
+
+from ragauth.schemas.account_fields import Email, NewPassword, PresentedPassword, Username
+from ragauth.schemas.fields import (
+    Choice,
+    Cursor,
+    Day,
+    DayCursor,
+    Flag,
+    Id,
+    Items,
+    Moment,
+    Text,
+    Whole,
+)
+from ragauth.schemas.key_fields import Network, Origin
+from ragauth.schemas.plain_uuid import PlainUuid
+from ragauth.security import passwords
+
+_SUFFIX = "[0-7][0-9a-hjkmnp-tv-z]{25}"
+_SUFFIX_EXAMPLE = "01h455vb4pex5vsknk084sn02q"
+_WITHOUT_NUL = r"^[^\u0000]*$"
+
+Keywords = dict[str, Any]
+
+
+@singledispatch
+def keywords_of(_field: fields.Field[Any]) -> Keywords:
+    """What a field's class says about its values; a class of its own inherits its parent's."""
+    return {}
+
+
+@keywords_of.register
+def _(field: Text) -> Keywords:
+    lengths = {"minLength": field.minimum} if field.minimum else {}
+    return {**lengths, "type": "string", "maxLength": field.maximum, "pattern": _WITHOUT_NUL}
+
+
+@keywords_of.register
+def _(field: Email) -> Keywords:
+    return {"type": "string", "format": "email", "maxLength": field.maximum}
+
+
+@keywords_of.register
+def _(_field: NewPassword) -> Keywords:
+    return {
+        "type": "string",
+        "format": "password",
+        "minLength": passwords.MIN_LENGTH,
+        "maxLength": passwords.MAX_LENGTH,
+        "pattern": _WITHOUT_NUL,
+    }
+
+
+@keywords_of.register
+def _(field: PresentedPassword) -> Keywords:
+    return {
+        "type": "string",
+        "format": "password",
+        "maxLength": field.maximum,
+        "pattern": _WITHOUT_NUL,
+    }
+
+
+@keywords_of.register
+def _(field: Username) -> Keywords:
+    return {"type": "string", "pattern": f"^{field.FORM.pattern}$"}
+
+
+@keywords_of.register
+def _(field: Choice) -> Keywords:
+    return {"type": "string", "enum": [*field.choices]}
+
+
+@keywords_of.register
+def _(field: Network) -> Keywords:
+    return {"type": "string", "format": "ip-network", "maxLength": field.maximum}
+
+
+@keywords_of.register
+def _(field: Origin) -> Keywords:
+    return {"type": "string", "format": "origin", "maxLength": field.maximum}
+
+
+@keywords_of.register
+def _(_field: Flag) -> Keywords:
+    return {"type": "boolean"}
+
+
+@keywords_of.register
+def _(field: Whole) -> Keywords:
+    return {"type": "integer", "minimum": field.minimum, "maximum": field.maximum}
+
+
+@keywords_of.register
+def _(field: Items) -> Keywords:
+    return {"type": "array", "minItems": field.minimum, "maxItems": field.maximum}
+
+
+@keywords_of.register
+def _(_field: Moment) -> Keywords:
+    return {
+        "type": "string",
+        "format": "date-time",
+        "description": "RFC 3339, in UTC.",
+        "examples": ["2026-02-16T10:30:00Z"],
+    }
+
+
+@keywords_of.register
+def _(field: Id) -> Keywords:
+    return {
+        "type": "string",
+        "pattern": f"^{field.kind}_{_SUFFIX}$",
+        "description": f"`{field.kind}_` and 26 characters of lower-case Crockford base32.",
+        "examples": [f"{field.kind}_{_SUFFIX_EXAMPLE}"],
+    }
+
+
+@keywords_of.register
+def _(_field: PlainUuid) -> Keywords:
+    return {
+        "type": "string",
+        "format": "uuid",
+        "examples": ["123e4567-e89b-12d3-a456-426614174000"],
+    }
+
+
+@keywords_of.register
+def _(_field: Cursor) -> Keywords:
+    return {"type": "string", "pattern": f"^{_SUFFIX}$", "description": _CURSOR}
+
+
+@keywords_of.register
+def _(_field: DayCursor) -> Keywords:
+    return {
+        "type": "string",
+        "pattern": rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}\.{_SUFFIX}$",
+        "description": _CURSOR,
+    }
+
+
+@keywords_of.register
+def _(_field: Day) -> Keywords:
+    return {
+        "type": "string",
+        "format": "date",
+        "description": "A day of the calendar, in UTC.",
+        "examples": ["2026-02-16"],
+    }
+
+
+_CURSOR = "The `meta.next_cursor` of the page before."
+
+
+def field_keywords(_converter: OpenAPIConverter, field: Any, ret: Keywords) -> Keywords:
+    """The keywords of a field, after apispec's own; what its declaration says comes first."""
+    keywords = {**keywords_of(field), **dict(declared_keywords(field))}
+    if field.allow_none and "$ref" not in ret and "anyOf" not in ret:
+        kind = keywords.get("type", ret.get("type"))
+        if isinstance(kind, str):
+            keywords["type"] = [kind, "null"]
+        if "enum" in keywords:
+            keywords["enum"] = [*keywords["enum"], None]
+    if ret.get("default", False) is None:
+        del ret["default"]
+    return keywords
+
+
+def declared_keywords(field: Any) -> Iterator[tuple[str, Any]]:
+    return ((name, field.metadata[name]) for name in _METADATA if name in field.metadata)
+
+
+_METADATA = ("description", "examples", "enum", "format", "pattern", "minimum", "maximum")

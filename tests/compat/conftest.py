@@ -1,0 +1,44 @@
+"""The application with every face, on the same database as `app`."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+from ragauth import create_app
+from ragauth.services.setup import close_services
+from tests.clients import Client
+
+
+@pytest.fixture(scope="session")
+def apps_with_faces() -> Iterator[dict[str, Flask]]:
+    """One for each database, made when it is first asked for."""
+    made: dict[str, Flask] = {}
+    yield made
+    for app in made.values():
+        close_services(app)
+
+
+@pytest.fixture
+def app_with_faces(
+    app: Flask,
+    database: str,
+    apps_with_faces: dict[str, Flask],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Flask:
+    if database not in apps_with_faces:
+        apps_with_faces[database] = create_app(
+            replace(
+                app.extensions["ragauth"],
+                instance_dir=tmp_path_factory.mktemp("faces"),
+                compat=("ragchats", "rst"),
+            )
+        )
+    return apps_with_faces[database]
+
+
+@pytest.fixture
+def faces(app_with_faces: Flask) -> Client:
+    """A client without a credential, of an application with every face."""
+    return Client(app_with_faces)

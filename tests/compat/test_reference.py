@@ -1,0 +1,62 @@
+"""GET /compat/<vendor>/openapi.json"""
+
+import re
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.clients import Client
+
+# No word of it is stored.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+_PATHS = {
+    "ragchats": {
+        "POST /api/auth/login",
+        "POST /api/auth/token/refresh",
+        "POST /api/auth/logout",
+        "GET /api/agents",
+        "POST /api/agents",
+        "GET /api/agents/{}/api-keys",
+        "POST /api/agents/{}/api-keys",
+        "POST /api/agents/{}/query",
+    },
+    "rst": {
+        "POST /v1/auth/register",
+        "POST /v1/auth/login",
+        "POST /v1/auth/api-keys",
+        "GET /v1/auth/api-keys",
+        "DELETE /v1/auth/api-keys/{}",
+        "GET /v1/me",
+    },
+}
+
+
+@pytest.mark.parametrize("vendor", list(_PATHS))
+class TestDocuments:
+    def test_a_face_describes_its_routes_and_no_others(self, faces: Client, vendor: str) -> None:
+        response = faces.get(f"/compat/{vendor}/openapi.json")
+        document = response.get_json()
+        OpenAPIV31SpecValidator(document).validate()
+        found = {
+            f"{method.upper()} {re.sub('{.*?}', '{}', path)}"
+            for path, operations in document["paths"].items()
+            for method in operations
+        }
+        assert found == {
+            f"{method} /compat/{vendor}{path}"
+            for method, path in (one.split(" ") for one in _PATHS[vendor])
+        }
+
+    def test_answers_are_described_without_the_envelope(self, faces: Client, vendor: str) -> None:
+        document = faces.get(f"/compat/{vendor}/openapi.json").get_json()
+        assert '"data"' not in str(document["components"]["schemas"]).replace("'", '"')
+        listing = {"ragchats": "/compat/ragchats/api/agents", "rst": "/compat/rst/v1/auth/api-keys"}
+        answer = document["paths"][listing[vendor]]["get"]["responses"]["200"]
+        assert answer["content"]["application/json"]["schema"]["type"] == "array"
+        refusals = document["paths"][listing[vendor]]["post"]["responses"]
+        assert {"401", "413", "415", {"ragchats": "400", "rst": "422"}[vendor]} <= set(refusals)
+
+    def test_the_contracts_own_document_leaves_it_out(self, faces: Client, vendor: str) -> None:
+        document = faces.get("/openapi.json").get_json()
+        assert [path for path in document["paths"] if path.startswith("/compat")] == []
