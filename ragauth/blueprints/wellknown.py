@@ -4,6 +4,7 @@ from flask import Blueprint, Response, request
 
 from ragauth import transaction
 from ragauth.services import signing_keys
+from ragauth.web.endpoint import declared
 from ragauth.web.envelope import JSON_TYPE, encode_json
 from ragauth.web.guards import public
 
@@ -11,6 +12,7 @@ wellknown = Blueprint("wellknown", __name__)
 
 
 @wellknown.get("/.well-known/jwks.json")
+@declared(guard=public, media_type=JSON_TYPE)
 def jwks() -> Response:
     """The keys that access tokens can be verified with: a bare key set (RFC 7517, section 5)."""
     with transaction.unit_of_work():
@@ -21,7 +23,3 @@ def jwks() -> Response:
     response.add_etag()
     response.make_conditional(request)
     return response
-
-
-# Verifiers read what RFC 7517 says, so there is no envelope and no @endpoint.
-jwks.guard = public  # type: ignore[attr-defined]
