@@ -14,6 +14,7 @@ from ragauth.errors import (
     UsageLimitExceeded,
 )
 from ragauth.extensions import db, settings
+from ragauth.metrics import LIMIT_HITS
 from ragauth.models import Account, ApiKey
 from ragauth.models import accounts as account_rows
 from ragauth.models import agents as agent_rows
@@ -200,6 +201,7 @@ def require_room(account: Account) -> None:
     """Raises UsageLimitExceeded when the plan's number of keys is used up."""
     size = plan_of(account.plan, current_plans()).max_keys
     if rows.count_live_keys(account.id, now=clock.now()) >= size:
+        LIMIT_HITS.count("max_keys")
         raise UsageLimitExceeded(
             "The plan's number of keys is used up", details={"limit": "max_keys", "size": size}
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 from ragauth import clock
 from ragauth.extensions import db
+from ragauth.metrics import EVENTS
 from ragauth.models import Event
 from ragauth.models import events as event_rows
 from ragauth.models.base import Page
@@ -38,6 +39,10 @@ class EventName(StrEnum):
     AGENT_DELETED = "agent:deleted"
 
 
+for _name in EventName:
+    EVENTS.declare((_name.value,))
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """Who is on the other end: the address vouched for, and what the browser calls itself."""
@@ -53,6 +58,7 @@ def record(
     name: EventName, *, account_id: uuid.UUID | None, client: Client, **details: Any
 ) -> None:
     """Add an event to the present transaction."""
+    EVENTS.count(name.value)
     db.session.add(
         Event(
             id=new_uuid(),

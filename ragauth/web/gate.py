@@ -6,20 +6,19 @@ routes do. Whatever is not plain (a fault in the question, no credential, a JWT,
 where HTTPS is required) goes on to the application, whose answer it is then.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
 from ragauth.config import MAX_BODY_BYTES, Settings
 from ragauth.errors import InvalidRequest, RagauthError, TooManyHashes
-from ragauth.security.identifiers import ACCOUNT, AGENT, decode_id, encode_bytes
-from ragauth.security.scopes import KEY_SCOPES, VERIFY
+from ragauth.metrics import HASHES_REFUSED, note_request
+from ragauth.security.identifiers import ACCOUNT, encode_bytes
+from ragauth.security.scopes import VERIFY
 from ragauth.services.hashing import hashing_gate
 from ragauth.services.key_check import SERVICE_KINDS, KeyChecker, KeyVerdict, Question
 from ragauth.web.authorize_query import parse_authorize_query
@@ -28,9 +27,11 @@ from ragauth.web.envelope import JSON_TYPE, encode_json, error_body
 from ragauth.web.error_handlers import answer_to
 from ragauth.web.key_answers import Answer, authorize_answer, verify_body
 from ragauth.web.paths import ANY_METHOD, AUTHORIZE, is_authorize
+from ragauth.web.plain_question import plain_question
 from ragauth.web.request_log import (
     ALWAYS,
     NEVER_STORED,
+    current_request_id,
     request_id_of,
     write_request_line,
 )
@@ -70,15 +71,17 @@ class Gate:
         if self._usage_saver is not None:
             self._usage_saver.ensure_started()
         path = environ["PATH_INFO"]
+        route = path.rstrip("/")
         ask: Ask | None = None
         if is_authorize(path):
-            ask = self._authorize
+            ask, route = self._authorize, AUTHORIZE
         elif environ["REQUEST_METHOD"] == "POST":
             ask = self._posts.get(path)
         if ask is None or (self._require_https and environ["wsgi.url_scheme"] != "https"):
             return self.application(environ, start_response)
         started_at = time.perf_counter()
         request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID"))
+        current_request_id.set(request_id)
         account_id = None
         try:
             asked = ask(environ)
@@ -86,7 +89,8 @@ class Gate:
             answer = answer_to(error, request_id)
         else:
             if asked is None:
-                if ask == self._authorize:
+                environ["HTTP_X_REQUEST_ID"] = request_id
+                if route == AUTHORIZE:
                     # Any path below it and any method, also of those that no route can match.
                     environ["PATH_INFO"] = AUTHORIZE
                     if environ["REQUEST_METHOD"] not in ANY_METHOD:
@@ -109,6 +113,8 @@ class Gate:
             environ.get("REMOTE_ADDR"),
             account_id,
         )
+        current_request_id.set(None)
+        note_request(route, method, answer.status, time.perf_counter() - started_at)
         start_response(
             _STATUS_LINES[answer.status],
             [
@@ -160,7 +166,7 @@ class Gate:
         if asker.refusal is not None:
             return None
         body = environ["wsgi.input"].read(int(length))
-        asked = _plain_question(body)
+        asked = plain_question(body)
         if asked is None:
             # The application reads it once more, and words its faults.
             environ["wsgi.input"] = BytesIO(body)
@@ -176,6 +182,7 @@ def _shed_login(environ: "WSGIEnvironment") -> Asked:
     """
     if hashing_gate.free_places > 0 or "HTTP_ORIGIN" in environ:
         return None
+    HASHES_REFUSED.count()
     error = TooManyHashes()
     headers = [_JSON, *error.headers.items(), ("Vary", "Origin")]
     return Answer(error.status, headers, encode_json(error_body(error))), None
@@ -188,58 +195,3 @@ def _plain_key(environ: "WSGIEnvironment") -> str | None:
     except RagauthError:
         return None
     return None if is_token_shaped(key) else key
-
-
-def _plain_question(body: bytes) -> tuple[str, Question] | None:
-    """What `verify` is asked; None for whatever the schema must look at."""
-    if not body.isascii() or b"\\" in body:
-        return None
-    try:
-        pairs: Any = json.loads(body.decode("ascii"), object_pairs_hook=tuple)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(pairs, tuple):
-        return None
-    fields: dict[str, Any] = {
-        "key": None,
-        "scope": None,
-        "agent_id": None,
-        "cost": 1,
-        "client_ip": None,
-        "origin": None,
-    }
-    names = [name for name, _ in pairs]
-    if len(set(names)) != len(names) or not fields.keys() >= set(names):
-        return None
-    fields.update(pairs)
-    key, cost = fields["key"], fields["cost"]
-    if (
-        type(key) is not str
-        or len(key) > 4096
-        or type(cost) is not int
-        or not 0 <= cost <= 10_000
-        or (fields["scope"] is not None and fields["scope"] not in KEY_SCOPES)
-        or not _is_short_text(fields["client_ip"], 100)
-        or not _is_short_text(fields["origin"], 1000)
-    ):
-        return None
-    try:
-        agent_id = None if fields["agent_id"] is None else _decode_agent(fields["agent_id"])
-    except (ValueError, TypeError, AttributeError):
-        return None
-    return key, Question(
-        scope=fields["scope"],
-        agent_id=agent_id,
-        cost=cost,
-        client_ip=fields["client_ip"],
-        origin=fields["origin"],
-    )
-
-
-def _is_short_text(value: object, maximum: int) -> bool:
-    return value is None or (type(value) is str and len(value) <= maximum)
-
-
-@lru_cache(maxsize=4096)
-def _decode_agent(text: str) -> bytes:
-    return decode_id(AGENT, text).bytes

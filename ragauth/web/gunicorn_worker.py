@@ -17,6 +17,7 @@ from gunicorn.http import wsgi
 from gunicorn.workers.gthread import ThreadWorker
 
 from ragauth import clock
+from ragauth.metrics import note_unreadable
 from ragauth.web.quick_requests import PEEKED_BYTES, Pace, is_whole_check
 
 log = logging.getLogger("ragauth")
@@ -132,6 +133,7 @@ class Worker(ThreadWorker):
             log.error("unhandled exception in the server", extra=extra, exc_info=exc)
         else:
             log.warning("not HTTP", extra={**extra, "cause": type(exc).__name__})
+        note_unreadable(status)
         try:
             util.write_nonblock(client, _error_answer(status, reason, request_id))
         except OSError as error:

@@ -15,6 +15,7 @@ _PUBLIC = {
     "auth.refresh": "shows a refresh token",
     "check.revoke_presented_key": "shows the key that it kills",
     "ops.healthz": "is asked by probes",
+    "ops.metrics": "is asked by Prometheus; a proxy keeps others away",
     "ops.readyz": "is asked by probes",
 }
 
