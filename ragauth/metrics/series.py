@@ -56,5 +56,5 @@ STANDING_IN = Gauge(
     "ragauth_redis_standing_in_workers", "Workers that count on this host alone, without Redis"
 )
 EVENTS = Counter(
-    "ragauth_events", "Entries in the accounts' security history", labels=("name",), series=()
+    "ragauth_events", "Entries in the accounts' security history", labels=("event",), series=()
 )
