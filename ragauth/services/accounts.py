@@ -175,6 +175,11 @@ def delete_account(*, account_id: uuid.UUID, password: str, client: Client) -> N
         account = rows.find_account(account_id)
     if not passwords.verify_password(password, _stored_password(account)):
         raise WrongPassword
+    erase_account(account_id=account_id, client=client)
+
+
+def erase_account(*, account_id: uuid.UUID, client: Client) -> None:
+    """End an account without asking for its password; raises CredentialRevoked if it has gone."""
     account = rows.lock_account(account_id)
     if account is None:
         raise CredentialRevoked

@@ -25,9 +25,10 @@ def list_service_keys(
     return rows.list_service_keys(include_revoked=include_revoked, limit=limit, cursor=cursor)
 
 
-def revoke_service_key(*, key_id: uuid.UUID) -> None:
+def revoke_service_key(*, key_id: uuid.UUID) -> ApiKey:
     """Raises NotFound when there is no such live key."""
     key = rows.find_service_key(key_id)
     if key is None or not rows.revoke_key(key.id, now=clock.now()):
         raise NotFound
     api_keys.record_key_event(EventName.KEY_REVOKED, key, OPERATOR)
+    return key
