@@ -32,7 +32,8 @@ def backup(file: Path, as_json: bool) -> None:
 
 def _pg_dump(file: Path) -> str:
     """The command, without the password: libpq takes that from PGPASSWORD or ~/.pgpass."""
-    url = make_url(settings().database_url).set(drivername="postgresql", password=None)
+    url = make_url(settings().database_url).difference_update_query(["password"])
+    url = url._replace(drivername="postgresql", password=None)
     return shlex.join(
         ["pg_dump", "--format=custom", f"--file={file}", f"--dbname={url.render_as_string()}"]
     )
