@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ragauth.config import SettingsError, read_server_settings
-from ragauth.metrics import board
+from ragauth.metrics import WORKER_STARTS, board
 
 try:
     _server = read_server_settings()
@@ -47,6 +47,7 @@ def pre_fork(_server: object, worker: Any) -> None:
 
 def post_fork(_server: object, worker: Any) -> None:
     board.enter_slot(worker.metrics_slot)
+    WORKER_STARTS.count()
 
 
 def child_exit(_server: object, worker: Any) -> None:

@@ -21,6 +21,7 @@ from ragauth.metrics.series import (
     REDIS_LOST,
     STANDING_IN,
     UNAVAILABLE,
+    WORKER_STARTS,
 )
 
 FAMILIES = (
@@ -34,6 +35,7 @@ FAMILIES = (
     DATABASE_ERRORS,
     REDIS_LOST,
     STANDING_IN,
+    WORKER_STARTS,
     EVENTS,
 )
 
@@ -50,6 +52,7 @@ __all__ = [
     "REDIS_LOST",
     "STANDING_IN",
     "UNAVAILABLE",
+    "WORKER_STARTS",
     "Counter",
     "Distribution",
     "Gauge",

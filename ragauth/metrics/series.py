@@ -55,6 +55,9 @@ REDIS_LOST = Counter("ragauth_redis_lost", "How often a worker lost Redis and we
 STANDING_IN = Gauge(
     "ragauth_redis_standing_in_workers", "Workers that count on this host alone, without Redis"
 )
+WORKER_STARTS = Counter(
+    "ragauth_worker_starts", "Worker processes that were started, successors of dead ones too"
+)
 EVENTS = Counter(
     "ragauth_events", "Entries in the accounts' security history", labels=("event",), series=()
 )

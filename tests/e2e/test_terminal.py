@@ -67,3 +67,29 @@ def test_a_question_is_asked_and_a_bar_is_shown(
     assert code == 0
     assert f"{email} is deleted" in screen
     assert email not in installation.command("accounts", "list")
+
+
+def test_the_shell_completes_commands_and_values(new_installation: NewInstallation) -> None:
+    installation = new_installation("sqlite")
+
+    def complete(*words: str) -> list[str]:
+        done = subprocess.run(
+            # By this name: the shell asks the program that it completes.
+            [Path(sys.executable).with_name("flask")],
+            env={
+                "PATH": os.environ.get("PATH", os.defpath),
+                **installation.environment,
+                "_FLASK_COMPLETE": "bash_complete",
+                "COMP_WORDS": " ".join(["flask", "--app", "wsgi", *words]),
+                "COMP_CWORD": str(len(words) + 2),
+            },
+            cwd=PROJECT_ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=COMMAND_SECONDS,
+        )
+        return [line.removeprefix("plain,") for line in done.stdout.splitlines()]
+
+    assert complete("service-k") == ["service-keys"]
+    assert complete("accounts", "list", "--status", "sus") == ["suspended"]
