@@ -11,6 +11,9 @@ from ragauth.metrics.families import Counter, Gauge, Histogram
 
 _TIMES = 5_000
 
+# Newer Pythons warn of a fork beside threads; these children take no lock of the parent's.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
 
 def _fork(board: Board, slot: int, work: object) -> int:
     """A worker in this slot, which ends by SIGKILL once its work is done."""
