@@ -10,6 +10,7 @@ from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import public
 
 ops = Blueprint("ops", __name__)
+TAG = "Operation"
 
 
 @ops.get("/healthz")
