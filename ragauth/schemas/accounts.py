@@ -29,7 +29,7 @@ class AccountSchema(Schema):
     plan = fields.String(
         required=True,
         **about(
-            "Which limits apply: `trial`, `starter`, `pro` or `scale`, or a plan of the operator's.",
+            "Which limits apply: `trial`, `starter`, `pro`, `scale`, or the operator's own.",
             "trial",
         ),
     )

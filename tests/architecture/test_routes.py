@@ -21,6 +21,8 @@ _PUBLIC = {
     "ops.healthz": "is asked by probes",
     "ops.readyz": "is asked by probes",
     "reference.openapi": "is read before one has an account",
+    "reference.docs": "is read before one has an account",
+    "reference.asset": "is a file of the page",
     "wellknown.jwks": "is read by whoever verifies a token",
 }
 
