@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint
 
+from ragauth.errors import UsageLimitExceeded
 from ragauth.models import Agent, ApiKey
 from ragauth.models.base import Page
 from ragauth.schemas.agents import AgentChangesSchema, AgentSchema, NewAgentSchema
@@ -21,7 +22,13 @@ agents = Blueprint("agents", __name__)
 
 
 @agents.post("")
-@endpoint(guard=access_token, body=NewAgentSchema, data=AgentSchema, status=201)
+@endpoint(
+    guard=access_token,
+    body=NewAgentSchema,
+    data=AgentSchema,
+    status=201,
+    errors=(UsageLimitExceeded,),
+)
 def create_agent(caller: Caller, body: dict[str, Any]) -> Agent:
     """Make an agent."""
     return service.create_agent(account_id=caller.account.id, **body, client=current_client())
@@ -63,7 +70,13 @@ def list_agent_keys(caller: Caller, query: dict[str, Any], agent_id: Any) -> Pag
 
 
 @agents.post("/<agent_id>/api-keys")
-@endpoint(guard=access_token, body=AgentKeySchema, data=IssuedKeySchema, status=201)
+@endpoint(
+    guard=access_token,
+    body=AgentKeySchema,
+    data=IssuedKeySchema,
+    status=201,
+    errors=(UsageLimitExceeded,),
+)
 def create_agent_key(caller: Caller, body: dict[str, Any], agent_id: Any) -> IssuedKey:
     """Make a key that is bound to the agent; its raw form is shown this once."""
     return api_keys.create_key(

@@ -22,6 +22,7 @@ from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import service_key
 
 internal = Blueprint("internal", __name__)
+TAG = "For your own services"
 
 
 @internal.get("/accounts")

@@ -11,6 +11,7 @@ from ragauth.web.endpoint import declared, endpoint
 from ragauth.web.guards import public
 
 ops = Blueprint("ops", __name__)
+TAG = "Operation"
 
 
 @ops.get("/healthz")

@@ -1,10 +1,16 @@
-"""What a developer reads: the OpenAPI document."""
+"""What a developer reads: the OpenAPI document, and a page to try it on."""
 
-from flask import Blueprint, Response, current_app, request
+from pathlib import Path
 
+from flask import Blueprint, Response, current_app, request, url_for
+
+from ragauth.errors import NotFound
+from ragauth.web import docs_page
 from ragauth.web.endpoint import declared
 from ragauth.web.guards import ACCESS_TOKEN, API_KEY, public
 from ragauth.web.openapi import Face, published_document
+
+_DESCRIPTION = Path(__file__).parents[1] / "templates" / "openapi.md"
 
 reference = Blueprint("reference", __name__)
 
@@ -12,7 +18,7 @@ HOUSE_FACE = Face(
     name="ragauth",
     title="ragauth",
     version="1",
-    description="",
+    description=_DESCRIPTION.read_text("utf-8"),
     security_schemes={
         ACCESS_TOKEN: {
             "type": "http",
@@ -35,6 +41,20 @@ HOUSE_FACE = Face(
 def openapi() -> Response:
     """This document: OpenAPI 3.1."""
     return document_response(HOUSE_FACE)
+
+
+@reference.get("/docs")
+@declared(guard=public, media_type="text/html")
+def docs() -> Response:
+    """The interactive reference, for a browser."""
+    return docs_page.page(current_app, HOUSE_FACE.title, url_for("reference.openapi"))
+
+
+@reference.get("/docs/<version>/<name>")
+@declared(guard=public, media_type="*/*", errors=(NotFound,), is_documented=False)
+def asset(version: str, name: str) -> Response:
+    """A script, a style or an image of the page."""
+    return docs_page.asset(version, name)
 
 
 def document_response(face: Face) -> Response:

@@ -9,6 +9,7 @@ from ragauth.web.envelope import JSON_TYPE, encode_json
 from ragauth.web.guards import public
 
 wellknown = Blueprint("wellknown", __name__)
+TAG = "Token verification"
 
 
 @wellknown.get("/.well-known/jwks.json")

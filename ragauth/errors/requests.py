@@ -139,6 +139,10 @@ class ExportUnderWay(RateLimitExceeded):
     def __init__(self) -> None:
         super().__init__(5)
 
+    @classmethod
+    def example(cls) -> Self:
+        return cls()
+
 
 class UsageLimitExceeded(RagauthError):
     """The plan's monthly quota, or its number of keys or agents, is used up."""

@@ -1,9 +1,11 @@
 """Accounts and what is done with them."""
 
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
+from ragauth.schemas.about import about
 from ragauth.schemas.account_fields import Email, NewPassword, PresentedPassword, Username
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import Id, Moment, Text
@@ -12,20 +14,51 @@ from ragauth.security.passwords import find_weakness
 
 
 class AccountSchema(Schema):
-    id = Id(ACCOUNT, required=True)
-    email = fields.String(required=True)
-    username = fields.String(required=True, allow_none=True)
-    name = fields.String(required=True, allow_none=True)
-    plan = fields.String(required=True)
-    email_verified = fields.Boolean(required=True)
-    created_at = Moment(required=True)
+    id = Id(ACCOUNT, required=True, **about("Names the account for good."))
+    email = fields.String(
+        required=True, **about("The address, as it was given.", "dev@example.com")
+    )
+    username = fields.String(
+        required=True,
+        allow_none=True,
+        **about("A second name to log in with; null if there is none.", "janedev"),
+    )
+    name = fields.String(
+        required=True, allow_none=True, **about("A display name.", "Jane Developer")
+    )
+    plan = fields.String(
+        required=True,
+        **about(
+            "Which limits apply: `trial`, `starter`, `pro`, `scale`, or the operator's own.",
+            "trial",
+        ),
+    )
+    email_verified = fields.Boolean(
+        required=True, **about("Whether the address was confirmed.", False)
+    )
+    created_at = Moment(required=True, **about("When the account was made."))
 
 
 class SignupSchema(RequestSchema):
-    email = Email(required=True)
-    password = NewPassword(required=True)
-    name = Text(maximum=256, load_default=None, allow_none=True)
-    username = Username(load_default=None, allow_none=True)
+    email = Email(required=True, **about("The account's address.", "dev@example.com"))
+    password = NewPassword(
+        required=True,
+        **about(
+            "Any 8 to 128 characters that are not on a list of well-known passwords.",
+            "your-secure-password",
+        ),
+    )
+    name = Text(
+        maximum=256,
+        load_default=None,
+        allow_none=True,
+        **about("A display name.", "Jane Developer"),
+    )
+    username = Username(
+        load_default=None,
+        allow_none=True,
+        **about("3 to 50 letters and digits, for logging in without the address."),
+    )
 
     @validates_schema(skip_on_field_errors=False)
     def _is_hard_to_guess(self, data: dict[str, str | None], **_kwargs: object) -> None:
@@ -39,9 +72,17 @@ class SignupSchema(RequestSchema):
 class LoginSchema(RequestSchema):
     """An e-mail or a username, and the password."""
 
-    email = Text(maximum=1000)
-    username = Text(maximum=1000)
-    password = PresentedPassword(required=True)
+    json_rules: ClassVar[dict[str, Any]] = {
+        "oneOf": [{"required": ["email"]}, {"required": ["username"]}]
+    }
+
+    email = Text(
+        maximum=1000, **about("The account's address; this or `username`.", "dev@example.com")
+    )
+    username = Text(maximum=1000, **about("The account's username; this or `email`."))
+    password = PresentedPassword(
+        required=True, **about("The account's password.", "your-secure-password")
+    )
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def _names_one_account(
@@ -56,9 +97,17 @@ class LoginSchema(RequestSchema):
 
 
 class ProfileSchema(RequestSchema):
-    name = Text(maximum=256, allow_none=True)
-    username = Username(allow_none=True)
+    name = Text(
+        maximum=256,
+        allow_none=True,
+        **about("A display name; null takes it away.", "Jane Developer"),
+    )
+    username = Username(
+        allow_none=True, **about("3 to 50 letters and digits; null takes it away.", "janedev")
+    )
 
 
 class PasswordSchema(RequestSchema):
-    password = PresentedPassword(required=True)
+    password = PresentedPassword(
+        required=True, **about("The account's password, once more.", "your-secure-password")
+    )

@@ -2,23 +2,33 @@
 
 from marshmallow import Schema, fields
 
+from ragauth.schemas.about import about
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import Id, Moment, Text
 from ragauth.security.identifiers import AGENT
 
 
 class AgentSchema(Schema):
-    id = Id(AGENT, required=True)
-    name = fields.String(required=True)
-    description = fields.String(required=True, allow_none=True)
-    created_at = Moment(required=True)
+    id = Id(AGENT, required=True, **about("Names the agent for good."))
+    name = fields.String(required=True, **about("What its owner calls it.", "Support bot"))
+    description = fields.String(
+        required=True, allow_none=True, **about("What it is for.", "Answers questions about orders")
+    )
+    created_at = Moment(required=True, **about("When it was made."))
 
 
 class NewAgentSchema(RequestSchema):
-    name = Text(minimum=1, maximum=100, required=True)
-    description = Text(maximum=1000, load_default=None, allow_none=True)
+    name = Text(minimum=1, maximum=100, required=True, **about("What you call it.", "Support bot"))
+    description = Text(
+        maximum=1000,
+        load_default=None,
+        allow_none=True,
+        **about("What it is for.", "Answers questions about orders"),
+    )
 
 
 class AgentChangesSchema(RequestSchema):
-    name = Text(minimum=1, maximum=100)
-    description = Text(maximum=1000, allow_none=True)
+    name = Text(minimum=1, maximum=100, **about("What you call it.", "Support bot"))
+    description = Text(
+        maximum=1000, allow_none=True, **about("What it is for; null takes it away.")
+    )

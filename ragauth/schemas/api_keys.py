@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
+from ragauth.schemas.about import about
 from ragauth.schemas.base import PageQuery, RequestSchema
 from ragauth.schemas.fields import (
     Choice,
@@ -24,86 +25,167 @@ MAX_GRACE_SECONDS = 604_800
 
 
 class KeySchema(Schema):
-    id = Id(KEY, required=True)
-    name = fields.String(required=True)
-    prefix = fields.String(required=True)
-    kind = fields.String(required=True)
-    environment = fields.String(required=True)
-    agent_id = Id(AGENT, required=True, allow_none=True)
-    scopes = fields.List(fields.String(), required=True, allow_none=True)
-    is_active = fields.Boolean(required=True)
-    is_primary = fields.Boolean(required=True)
-    allowed_ips = fields.List(fields.String(), required=True, allow_none=True)
-    allowed_origins = fields.List(fields.String(), required=True, allow_none=True)
-    created_at = Moment(required=True)
-    expires_at = Moment(required=True, allow_none=True)
-    last_used_at = Moment(required=True, allow_none=True)
-    replaced_by = Id(KEY, required=True, allow_none=True)
+    id = Id(
+        KEY, required=True, **about("Names the key for good; the key itself is never shown again.")
+    )
+    name = fields.String(required=True, **about("What its owner calls it.", "my-app-key"))
+    prefix = fields.String(required=True, **about("How the raw key begins.", "rag_live_a1b2"))
+    kind = fields.String(
+        required=True,
+        **about(
+            "`secret`, or `publishable` for a web page.",
+            "secret",
+            enum=["secret", "publishable", "service"],
+        ),
+    )
+    environment = fields.String(required=True, **about("`live` or `test`.", "live"))
+    agent_id = Id(
+        AGENT,
+        required=True,
+        allow_none=True,
+        **about("The agent that it is bound to; null for the whole account.", None),
+    )
+    scopes = fields.List(
+        fields.String(),
+        required=True,
+        allow_none=True,
+        **about("What it may be used for: `query`, `ingest`, `manage`; null for all three.", None),
+    )
+    is_active = fields.Boolean(required=True, **about("Whether it is switched on.", True))
+    is_primary = fields.Boolean(
+        required=True,
+        **about("Whether it is the account's first key, or what replaced that.", False),
+    )
+    allowed_ips = fields.List(
+        fields.String(),
+        required=True,
+        allow_none=True,
+        **about("The networks that it may be used from; null for any.", None),
+    )
+    allowed_origins = fields.List(
+        fields.String(),
+        required=True,
+        allow_none=True,
+        **about("A publishable key's web origins; null for a secret one.", None),
+    )
+    created_at = Moment(required=True, **about("When it was made."))
+    expires_at = Moment(
+        required=True, allow_none=True, **about("When it ends; null for never.", None)
+    )
+    last_used_at = Moment(
+        required=True,
+        allow_none=True,
+        **about("When it was last used, to the minute or so; null for never.", None),
+    )
+    replaced_by = Id(
+        KEY,
+        required=True,
+        allow_none=True,
+        **about("The key that it was rotated into; null for none.", None),
+    )
 
 
 class IssuedKeySchema(KeySchema):
     """A new key with its raw form, which is never shown again."""
 
-    api_key = fields.String(required=True, attribute="raw_key")
+    api_key = fields.String(
+        required=True,
+        attribute="raw_key",
+        **about("The raw key. Store it now: it is never shown again.", "rag_live_abc123def456..."),
+    )
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
         return super().get_attribute(obj if attr == "raw_key" else obj.key, attr, default)
 
 
 class RegeneratedKeySchema(Schema):
-    api_key = fields.String(required=True, attribute="raw_key")
-    key = fields.Nested(KeySchema, required=True)
+    api_key = fields.String(
+        required=True,
+        attribute="raw_key",
+        **about("The raw key. Store it now: it is never shown again.", "rag_live_abc123def456..."),
+    )
+    key = fields.Nested(KeySchema, required=True, **about("What may be seen of it later."))
 
 
 def _scopes() -> Items:
-    return Items(Choice(*KEY_SCOPES), minimum=1, maximum=10, allow_none=True)
+    text = "What it may be used for; null for all three."
+    return Items(Choice(*KEY_SCOPES), minimum=1, maximum=10, allow_none=True, **about(text))
 
 
 def _networks() -> Items:
-    return Items(Network(), minimum=1, maximum=50, allow_none=True)
+    text = "Addresses or networks that it may be used from; null for any."
+    return Items(Network(), minimum=1, maximum=50, allow_none=True, **about(text))
 
 
 def _origins() -> Items:
-    return Items(Origin(), minimum=1, maximum=20, allow_none=True)
+    text = "A publishable key's web origins; null for a secret one."
+    return Items(Origin(), minimum=1, maximum=20, allow_none=True, **about(text))
 
 
 class AgentKeySchema(RequestSchema):
     """A new key for the agent in the path."""
 
-    name = Text(minimum=1, maximum=100, required=True)
-    kind = Choice("secret", "publishable", load_default="secret")
-    environment = Choice("live", "test", load_default="live")
+    name = Text(
+        minimum=1,
+        maximum=100,
+        required=True,
+        **about("What you call it; need not be unique.", "my-app-key"),
+    )
+    kind = Choice(
+        "secret",
+        "publishable",
+        load_default="secret",
+        **about("`publishable` is for a web page: one agent, the scope `query`, listed origins."),
+    )
+    environment = Choice(
+        "live",
+        "test",
+        load_default="live",
+        **about("A `test` key counts apart from the live ones."),
+    )
     scopes = _scopes()
-    expires_at = Moment(allow_none=True)
+    expires_at = Moment(allow_none=True, **about("When it shall end, in the future."))
     allowed_ips = _networks()
     allowed_origins = _origins()
 
 
 class NewKeySchema(AgentKeySchema):
-    agent_id = Id(AGENT, allow_none=True)
+    agent_id = Id(AGENT, allow_none=True, **about("The agent to bind it to."))
 
 
 class KeyChangesSchema(RequestSchema):
-    name = Text(minimum=1, maximum=100)
-    is_active = Flag()
+    name = Text(minimum=1, maximum=100, **about("What you call it.", "my-app-key"))
+    is_active = Flag(**about("Switch it off, or on again.", True))
     scopes = _scopes()
-    expires_at = Moment(allow_none=True)
+    expires_at = Moment(
+        allow_none=True, **about("When it shall end, in the future; null for never.")
+    )
     allowed_ips = _networks()
     allowed_origins = _origins()
 
 
 class RotationSchema(RequestSchema):
-    grace_seconds = Whole(minimum=0, maximum=MAX_GRACE_SECONDS, load_default=0)
+    grace_seconds = Whole(
+        minimum=0,
+        maximum=MAX_GRACE_SECONDS,
+        load_default=0,
+        **about("How long the old key goes on working: up to a week.", 3600),
+    )
 
 
 class AgentKeysQuery(PageQuery):
-    include_revoked = QueryFlag(load_default=False)
+    include_revoked = QueryFlag(load_default=False, **about("Dead keys too."))
 
 
 class KeysQuery(AgentKeysQuery):
-    agent_id = Id(AGENT, load_default=None)
-    idle_days = QueryWhole(minimum=0, maximum=3650, load_default=None)
+    agent_id = Id(AGENT, load_default=None, **about("Only the keys of this agent."))
+    idle_days = QueryWhole(
+        minimum=0,
+        maximum=3650,
+        load_default=None,
+        **about("Only keys that were not used for so many days."),
+    )
 
 
 class KeyQuery(RequestSchema):
-    include_revoked = QueryFlag(load_default=False)
+    include_revoked = QueryFlag(load_default=False, **about("Show it even if it is dead."))

@@ -5,12 +5,18 @@ from typing import Any, ClassVar
 
 from marshmallow import RAISE, Schema
 
+from ragauth.schemas.about import about
 from ragauth.schemas.fields import Cursor, QueryWhole
 from ragauth.security.redaction import redact_credentials
 
 
 class RequestSchema(Schema):
-    """What comes in: an unknown field is a fault, and all faults are found at once."""
+    """What comes in: an unknown field is a fault, and all faults are found at once.
+
+    `json_rules` are rules between fields, as keywords of JSON Schema for the OpenAPI document.
+    """
+
+    json_rules: ClassVar[dict[str, Any]] = {}
 
     error_messages: ClassVar[dict[str, str]] = {  # type: ignore[misc]
         "unknown": "Unknown field",
@@ -43,7 +49,7 @@ class EitherSchema(Schema):
 class PageQuery(RequestSchema):
     """How much of a list, and from where on."""
 
-    limit = QueryWhole(minimum=1, maximum=100, load_default=50)
+    limit = QueryWhole(minimum=1, maximum=100, load_default=50, **about("How many at most."))
     cursor = Cursor(load_default=None)
 
 

@@ -2,6 +2,7 @@
 
 from marshmallow import EXCLUDE, Schema, fields
 
+from ragauth.schemas.about import about
 from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import RequestSchema
@@ -15,57 +16,133 @@ MAX_COST = 10_000
 class AuthorizeQuery(RequestSchema):
     """Gateways put the question into the query; what else stands there is the client's."""
 
-    scope = Choice(*KEY_SCOPES, load_default=None)
-    agent_id = Id(AGENT, load_default=None)
-    cost = QueryWhole(minimum=0, maximum=MAX_COST, load_default=1)
-    on_limit = Choice("429", "403", load_default="429")
+    scope = Choice(*KEY_SCOPES, load_default=None, **about("What the key must be good for."))
+    agent_id = Id(AGENT, load_default=None, **about("Which agent the request is for."))
+    cost = QueryWhole(
+        minimum=0, maximum=MAX_COST, load_default=1, **about("What it counts in the month.")
+    )
+    on_limit = Choice(
+        "429",
+        "403",
+        load_default="429",
+        **about("The status where a limit refuses; nginx needs `403`."),
+    )
 
     class Meta:
         unknown = EXCLUDE
 
 
 class VerifySchema(RequestSchema):
-    key = Text(maximum=4096, required=True)
-    scope = Choice(*KEY_SCOPES, load_default=None, allow_none=True)
-    agent_id = Id(AGENT, load_default=None, allow_none=True)
-    cost = Whole(minimum=0, maximum=MAX_COST, load_default=1)
-    client_ip = Text(maximum=100, load_default=None, allow_none=True)
-    origin = Text(maximum=1000, load_default=None, allow_none=True)
+    key = Text(
+        maximum=4096,
+        required=True,
+        **about("The key that was presented to you.", "rag_live_abc123def456..."),
+    )
+    scope = Choice(
+        *KEY_SCOPES,
+        load_default=None,
+        allow_none=True,
+        **about("What it must be good for.", "query"),
+    )
+    agent_id = Id(
+        AGENT, load_default=None, allow_none=True, **about("Which agent the request is for.")
+    )
+    cost = Whole(
+        minimum=0, maximum=MAX_COST, load_default=1, **about("What it counts in the month.", 1)
+    )
+    client_ip = Text(
+        maximum=100,
+        load_default=None,
+        allow_none=True,
+        **about("Where your client calls from.", "203.0.113.7"),
+    )
+    origin = Text(
+        maximum=1000,
+        load_default=None,
+        allow_none=True,
+        **about("The `Origin` that your client sent."),
+    )
 
 
 class VerdictSchema(Schema):
-    valid = fields.Boolean(required=True)
-    code = fields.String(required=True)
-    status = fields.Integer(required=True)
-    headers = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
-    account_id = fields.String(required=True, allow_none=True)
-    key_id = fields.String(required=True, allow_none=True)
-    agent_id = fields.String(required=True, allow_none=True)
-    plan = fields.String(required=True, allow_none=True)
-    scopes = fields.List(fields.String(), required=True, allow_none=True)
-    environment = fields.String(required=True, allow_none=True)
-    expires_at = fields.String(required=True, allow_none=True)
+    valid = fields.Boolean(required=True, **about("Whether the key may do it.", True))
+    code = fields.String(required=True, **about("`VALID`, or the code of the refusal.", "VALID"))
+    status = fields.Integer(required=True, **about("The status to relay to your client.", 200))
+    headers = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        required=True,
+        **about(
+            "The headers to relay to your client.",
+            {"RateLimit": '"minute";r=59;t=30, "month";r=999;t=769596'},
+        ),
+    )
+    account_id = fields.String(
+        required=True,
+        allow_none=True,
+        **about("Whose key it is.", "acc_01h455vb4pex5vsknk084sn02q"),
+    )
+    key_id = fields.String(
+        required=True,
+        allow_none=True,
+        **about("Which key it is.", "key_01h455vb4pex5vsknk084sn02q"),
+    )
+    agent_id = fields.String(
+        required=True, allow_none=True, **about("The agent that it is bound to.", None)
+    )
+    plan = fields.String(required=True, allow_none=True, **about("The account's plan.", "trial"))
+    scopes = fields.List(
+        fields.String(),
+        required=True,
+        allow_none=True,
+        **about("What it may be used for.", ["query", "ingest", "manage"]),
+    )
+    environment = fields.String(
+        required=True, allow_none=True, **about("`live` or `test`.", "live")
+    )
+    expires_at = fields.String(required=True, allow_none=True, **about("When the key ends.", None))
 
 
 class PresentedKeySchema(RequestSchema):
-    key = Text(maximum=4096, required=True)
+    key = Text(maximum=4096, required=True, **about("The raw key.", "rag_live_abc123def456..."))
 
 
 class LimitsSchema(Schema):
-    requests_per_minute = fields.Integer(required=True)
-    requests_per_month = fields.Integer(required=True)
+    requests_per_minute = fields.Integer(
+        required=True, **about("All of the account's keys together.", 60)
+    )
+    requests_per_month = fields.Integer(
+        required=True, **about("All of the account's keys together.", 1000)
+    )
 
 
 class RemainingSchema(Schema):
-    this_month = fields.Integer(required=True)
-    remaining = fields.Integer(required=True)
-    resets_at = Moment(required=True)
+    this_month = fields.Integer(
+        required=True, **about("What was counted since the month began.", 1)
+    )
+    remaining = fields.Integer(required=True, **about("What is left of the month.", 999))
+    resets_at = Moment(required=True, **about("When the next month begins."))
 
 
 class KeyHolderSchema(Schema):
     """Who holds the key; a service's own key has no account."""
 
-    account = fields.Nested(AccountSchema, required=True, allow_none=True)
-    key = fields.Nested(KeySchema, required=True)
-    limits = fields.Nested(LimitsSchema, required=True, allow_none=True)
-    usage = fields.Nested(RemainingSchema, required=True, allow_none=True)
+    account = fields.Nested(
+        AccountSchema,
+        required=True,
+        allow_none=True,
+        **about("Whose key it is; null for a service's own."),
+    )
+    key = fields.Nested(KeySchema, required=True, **about("The key."))
+    limits = fields.Nested(
+        LimitsSchema,
+        required=True,
+        allow_none=True,
+        **about("The plan's limits; null for a service's key."),
+    )
+    usage = fields.Nested(
+        RemainingSchema,
+        required=True,
+        allow_none=True,
+        **about("What is used and left; null for a service's key."),
+    )

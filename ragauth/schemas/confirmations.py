@@ -2,6 +2,7 @@
 
 from marshmallow import Schema, ValidationError, fields
 
+from ragauth.schemas.about import about
 from ragauth.schemas.account_fields import Email, NewPassword, PresentedPassword
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import Text
@@ -12,7 +13,12 @@ class MailToken(Text):
     """A token out of a mail: any string, for what is wrong is simply not valid."""
 
     def __init__(self) -> None:
-        super().__init__(maximum=8192, trimmed=True, required=True)
+        super().__init__(
+            maximum=8192,
+            trimmed=True,
+            required=True,
+            **about("The token out of the mail.", "the-token-out-of-the-mail"),
+        )
 
 
 def _is_not_well_known(password: str) -> None:
@@ -25,21 +31,31 @@ def _is_not_well_known(password: str) -> None:
 class AcceptedSchema(Schema):
     """What will be done is not told."""
 
-    accepted = fields.Boolean(required=True)
+    accepted = fields.Boolean(required=True, **about("Always true.", True))
 
 
 class PasswordChangeSchema(RequestSchema):
-    current_password = PresentedPassword(required=True)
-    new_password = NewPassword(required=True, validate=_is_not_well_known)
+    current_password = PresentedPassword(
+        required=True, **about("The password until now.", "your-secure-password")
+    )
+    new_password = NewPassword(
+        required=True,
+        validate=_is_not_well_known,
+        **about("8 to 128 characters.", "a-still-better-password"),
+    )
 
 
 class PasswordForgottenSchema(RequestSchema):
-    email = Email(required=True)
+    email = Email(required=True, **about("The account's address.", "dev@example.com"))
 
 
 class PasswordResetSchema(RequestSchema):
     token = MailToken()
-    new_password = NewPassword(required=True, validate=_is_not_well_known)
+    new_password = NewPassword(
+        required=True,
+        validate=_is_not_well_known,
+        **about("8 to 128 characters.", "a-still-better-password"),
+    )
 
 
 class EmailTokenSchema(RequestSchema):
@@ -47,5 +63,7 @@ class EmailTokenSchema(RequestSchema):
 
 
 class EmailChangeSchema(RequestSchema):
-    new_email = Email(required=True)
-    password = PresentedPassword(required=True)
+    new_email = Email(required=True, **about("The address to change to.", "jane@example.com"))
+    password = PresentedPassword(
+        required=True, **about("The account's password, once more.", "your-secure-password")
+    )

@@ -2,19 +2,24 @@
 
 from marshmallow import fields
 
+from ragauth.schemas.about import about
 from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.base import PageQuery, RequestSchema
 from ragauth.schemas.fields import Choice, Text
 
 
 class AccountsQuery(PageQuery):
-    email = Text(maximum=1000, load_default=None)
+    email = Text(maximum=1000, load_default=None, **about("Only the account with this address."))
 
 
 class InternalAccountSchema(AccountSchema):
-    status = fields.String(required=True)
+    status = fields.String(required=True, **about("`active`, `suspended` or `deleted`.", "active"))
 
 
 class InternalAccountChangesSchema(RequestSchema):
-    plan = Text(maximum=50)
-    status = Choice("active", "suspended")
+    plan = Text(maximum=50, **about("The name of a plan.", "pro"))
+    status = Choice(
+        "active",
+        "suspended",
+        **about("`suspended` refuses every key and token of the account at once.", "active"),
+    )

@@ -2,7 +2,13 @@
 
 from marshmallow import Schema, fields
 
+from ragauth.schemas.about import about
+
 
 class HealthSchema(Schema):
-    status = fields.String(required=True)
-    checks = fields.Dict(keys=fields.String(), values=fields.String())
+    status = fields.String(required=True, **about("`ok`.", "ok"))
+    checks = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        **about("What is needed, by name, and its state.", {"database": "ok", "counters": "ok"}),
+    )

@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
+from ragauth.schemas.about import about
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import Day, DayCursor, Id, QueryWhole
 from ragauth.security.identifiers import ACCOUNT, KEY
@@ -12,9 +13,9 @@ from ragauth.security.identifiers import ACCOUNT, KEY
 class UsageQuery(RequestSchema):
     """A span of days in UTC, both included; without bounds, the present month."""
 
-    first_day = Day(data_key="from", load_default=None)
-    last_day = Day(data_key="to", load_default=None)
-    limit = QueryWhole(minimum=1, maximum=100, load_default=50)
+    first_day = Day(data_key="from", load_default=None, **about("The first day."))
+    last_day = Day(data_key="to", load_default=None, **about("The last day."))
+    limit = QueryWhole(minimum=1, maximum=100, load_default=50, **about("How many at most."))
     cursor = DayCursor(load_default=None)
 
     @validates_schema
@@ -24,18 +25,18 @@ class UsageQuery(RequestSchema):
 
 
 class AllUsageQuery(UsageQuery):
-    account_id = Id(ACCOUNT, load_default=None)
+    account_id = Id(ACCOUNT, load_default=None, **about("Only this account's."))
 
 
 class UsageSchema(Schema):
     """What one key was used for on one day; `units` is the sum of the costs."""
 
-    day = fields.Date(required=True)
-    key_id = Id(KEY, required=True)
-    environment = fields.String(required=True)
-    requests = fields.Integer(required=True)
-    units = fields.Integer(required=True)
+    day = fields.Date(required=True, **about("The day, in UTC.", "2026-02-16"))
+    key_id = Id(KEY, required=True, **about("Which key."))
+    environment = fields.String(required=True, **about("`live` or `test`.", "live"))
+    requests = fields.Integer(required=True, **about("How often it was used.", 12))
+    units = fields.Integer(required=True, **about("The sum of the costs.", 12))
 
 
 class AccountUsageSchema(UsageSchema):
-    account_id = Id(ACCOUNT, required=True)
+    account_id = Id(ACCOUNT, required=True, **about("Whose key it is."))

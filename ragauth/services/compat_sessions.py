@@ -13,6 +13,7 @@ from ragauth.errors import (
     CredentialMalformed,
     CredentialRevoked,
     InvalidLogin,
+    RateLimitExceeded,
     RefreshTokenReused,
     SecondFactorNotOffered,
     TooManyHashes,
@@ -25,7 +26,13 @@ from ragauth.services.access_tokens import REFRESH
 from ragauth.services.accounts import LoggedIn
 from ragauth.services.audit import Client
 
-LOGIN_REFUSALS = (InvalidLogin, AccountSuspended, SecondFactorNotOffered, TooManyHashes)
+LOGIN_REFUSALS = (
+    InvalidLogin,
+    AccountSuspended,
+    SecondFactorNotOffered,
+    TooManyHashes,
+    RateLimitExceeded,
+)
 REFRESH_REFUSALS = (
     CredentialMalformed,
     CredentialInvalid,

@@ -22,6 +22,8 @@ _PUBLIC = {
     "ops.metrics": "is asked by Prometheus; a proxy keeps others away",
     "ops.readyz": "is asked by probes",
     "reference.openapi": "is read before one has an account",
+    "reference.docs": "is read before one has an account",
+    "reference.asset": "is a file of the page",
     "wellknown.jwks": "is read by whoever verifies a token",
 }
 

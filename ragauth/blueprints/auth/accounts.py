@@ -3,6 +3,14 @@
 from typing import Any
 
 from ragauth.blueprints.auth import auth
+from ragauth.errors import (
+    AccountSuspended,
+    EmailTaken,
+    InvalidLogin,
+    RateLimitExceeded,
+    TooManyHashes,
+    UsernameTaken,
+)
 from ragauth.models import Account
 from ragauth.schemas.accounts import (
     AccountSchema,
@@ -17,21 +25,32 @@ from ragauth.services import accounts
 from ragauth.services.accounts import LoggedIn, SignedUp
 from ragauth.services.second_factors import SecondFactorRequired
 from ragauth.services.sessions import AccountView, Caller
-from ragauth.web import refresh_cookie
+from ragauth.web import refresh_cookie, refusals
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token, public
 
 
 @auth.post("/signup")
-@endpoint(guard=public, body=SignupSchema, data=SignupResultSchema, status=201)
+@endpoint(
+    guard=public,
+    body=SignupSchema,
+    data=SignupResultSchema,
+    status=201,
+    errors=(EmailTaken, UsernameTaken, TooManyHashes, RateLimitExceeded),
+)
 def sign_up(body: dict[str, Any]) -> SignedUp:
     """Create an account; answers with its first tokens and its API key, shown this once."""
     return accounts.sign_up(**body, client=current_client())
 
 
 @auth.post("/login")
-@endpoint(guard=public, body=LoginSchema, data=LoginAnswerSchema)
+@endpoint(
+    guard=public,
+    body=LoginSchema,
+    data=LoginAnswerSchema,
+    errors=(InvalidLogin, AccountSuspended, TooManyHashes, RateLimitExceeded),
+)
 def log_in(body: dict[str, Any]) -> LoggedIn | SecondFactorRequired:
     """Log in with an e-mail or a username; a second factor is asked for at /login/mfa."""
     return accounts.log_in(**body, client=current_client())
@@ -45,7 +64,7 @@ def show_account(caller: Caller) -> AccountView:
 
 
 @auth.patch("/me")
-@endpoint(guard=access_token, body=ProfileSchema, data=AccountSchema)
+@endpoint(guard=access_token, body=ProfileSchema, data=AccountSchema, errors=(UsernameTaken,))
 def change_account(caller: Caller, body: dict[str, Any]) -> Account:
     """Change name or username."""
     return accounts.change_profile(
@@ -54,7 +73,7 @@ def change_account(caller: Caller, body: dict[str, Any]) -> Account:
 
 
 @auth.post("/me/delete")
-@endpoint(guard=access_token, body=PasswordSchema, status=204)
+@endpoint(guard=access_token, body=PasswordSchema, status=204, errors=refusals.PASSWORD)
 def delete_account(caller: Caller, body: dict[str, Any]) -> None:
     """Delete the account; every session and key of it is dead at once."""
     accounts.delete_account(account_id=caller.account.id, **body, client=current_client())

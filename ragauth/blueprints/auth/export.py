@@ -4,6 +4,7 @@ from flask import Response
 
 from ragauth import clock
 from ragauth.blueprints.auth import auth
+from ragauth.errors import ExportUnderWay
 from ragauth.schemas.export import ExportSchema
 from ragauth.security.identifiers import ACCOUNT, encode_id
 from ragauth.services import data_export
@@ -14,7 +15,7 @@ from ragauth.web.json_file import attachment
 
 
 @auth.get("/export")
-@endpoint(guard=access_token, data=ExportSchema)
+@endpoint(guard=access_token, data=ExportSchema, errors=(ExportUnderWay,))
 def export_account(caller: Caller) -> Response:
     """The account and all that belongs to it, as a file of JSON."""
     name = f"ragauth-{encode_id(ACCOUNT, caller.account.id)}-{clock.now():%Y-%m-%d}.json"

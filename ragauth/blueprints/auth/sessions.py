@@ -3,6 +3,7 @@
 from typing import Any
 
 from ragauth.blueprints.auth import auth
+from ragauth.errors import OriginNotAllowed
 from ragauth.models.base import Page
 from ragauth.schemas.base import PageQuery
 from ragauth.schemas.sessions import (
@@ -14,21 +15,21 @@ from ragauth.schemas.sessions import (
 from ragauth.services import sessions
 from ragauth.services.access_tokens import TokenPair
 from ragauth.services.sessions import Caller, SessionView
-from ragauth.web import refresh_cookie
+from ragauth.web import refresh_cookie, refusals
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token, any_token, public
 
 
 @auth.post("/token/refresh")
-@endpoint(guard=public, body=RefreshSchema, data=TokenPairSchema)
+@endpoint(guard=public, body=RefreshSchema, data=TokenPairSchema, errors=refusals.REFRESH_TOKEN)
 def refresh(body: dict[str, Any]) -> TokenPair:
     """Exchange a refresh token for the next pair; it is spent with that."""
     return sessions.refresh(**body, client=current_client())
 
 
 @auth.post("/logout")
-@endpoint(guard=any_token, status=204)
+@endpoint(guard=any_token, status=204, errors=(OriginNotAllowed,))
 def log_out(caller: str) -> None:
     """End the session of the token in the header or, without one, in the cookie."""
     sessions.log_out(token=caller, client=current_client())

@@ -9,6 +9,7 @@ from importlib import import_module
 from flask import Flask, Response
 
 from ragauth.blueprints.reference import document_response
+from ragauth.web.docs_page import offer_document
 from ragauth.web.endpoint import declared
 from ragauth.web.faces import Face, register_face
 from ragauth.web.guards import public
@@ -31,4 +32,6 @@ def _publish_document(app: Flask, prefix: str, face: Face) -> None:
     def openapi() -> Response:
         return document_response(face.document)
 
-    app.add_url_rule(f"{prefix}/openapi.json", f"{face.blueprint.name}.openapi", openapi)
+    url = f"{prefix}/openapi.json"
+    app.add_url_rule(url, f"{face.blueprint.name}.openapi", openapi)
+    offer_document(app, face.document.title, url)

@@ -25,6 +25,8 @@ from ragauth.web.guards import current_key, customer_key, service_key
 from ragauth.web.key_answers import IDENTITY_HEADERS, authorize_answer, verify_body
 from ragauth.web.paths import ANY_METHOD
 
+TAG = "Key check"
+
 
 @check.route("/authorize", defaults={"path": ""}, methods=ANY_METHOD)
 @check.route("/authorize/<path:path>", methods=ANY_METHOD)

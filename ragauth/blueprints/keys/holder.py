@@ -12,6 +12,8 @@ from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import api_key, public
 
+TAG = "Key check"
+
 
 @check.get("/me")
 @endpoint(guard=api_key, data=KeyHolderSchema)

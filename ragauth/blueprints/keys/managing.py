@@ -3,6 +3,7 @@
 from typing import Any
 
 from ragauth.blueprints.keys import manage
+from ragauth.errors import KeyAlreadyRotated, NotFound, UsageLimitExceeded
 from ragauth.models import ApiKey
 from ragauth.models.base import Page
 from ragauth.schemas.api_keys import (
@@ -20,6 +21,8 @@ from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token
 
+TAG = "API keys"
+
 
 @manage.get("/api-keys")
 @endpoint(guard=access_token, query=KeysQuery, data=KeySchema)
@@ -29,7 +32,13 @@ def list_keys(caller: Caller, query: dict[str, Any]) -> Page[ApiKey]:
 
 
 @manage.post("/api-keys")
-@endpoint(guard=access_token, body=NewKeySchema, data=IssuedKeySchema, status=201)
+@endpoint(
+    guard=access_token,
+    body=NewKeySchema,
+    data=IssuedKeySchema,
+    status=201,
+    errors=(NotFound, UsageLimitExceeded),
+)
 def create_key(caller: Caller, body: dict[str, Any]) -> IssuedKey:
     """Make a key; its raw form is shown this once."""
     agent_id = body.pop("agent_id", None)
@@ -46,7 +55,12 @@ def show_key(caller: Caller, query: dict[str, Any], key_id: Any) -> ApiKey:
 
 
 @manage.patch("/api-keys/<key_id>")
-@endpoint(guard=access_token, body=KeyChangesSchema, data=KeySchema)
+@endpoint(
+    guard=access_token,
+    body=KeyChangesSchema,
+    data=KeySchema,
+    errors=(KeyAlreadyRotated, UsageLimitExceeded),
+)
 def change_key(caller: Caller, body: dict[str, Any], key_id: Any) -> ApiKey:
     """Change what a key may do; takes effect on its next request."""
     return api_keys.change_key(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ragauth.blueprints.keys import manage
+from ragauth.errors import KeyAlreadyRotated, UsageLimitExceeded
 from ragauth.schemas.api_keys import IssuedKeySchema, RegeneratedKeySchema, RotationSchema
 from ragauth.services import key_rotation
 from ragauth.services.api_keys import IssuedKey
@@ -11,9 +12,11 @@ from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token
 
+TAG = "API keys"
+
 
 @manage.post("/api-key/regenerate")
-@endpoint(guard=access_token, data=RegeneratedKeySchema)
+@endpoint(guard=access_token, data=RegeneratedKeySchema, errors=(UsageLimitExceeded,))
 def regenerate(caller: Caller) -> IssuedKey:
     """Replace the account's primary key; the old one is dead at once."""
     return key_rotation.regenerate_primary_key(
@@ -22,7 +25,13 @@ def regenerate(caller: Caller) -> IssuedKey:
 
 
 @manage.post("/api-keys/<key_id>/rotate")
-@endpoint(guard=access_token, body=RotationSchema, data=IssuedKeySchema, status=201)
+@endpoint(
+    guard=access_token,
+    body=RotationSchema,
+    data=IssuedKeySchema,
+    status=201,
+    errors=(KeyAlreadyRotated, UsageLimitExceeded),
+)
 def rotate(caller: Caller, body: dict[str, Any], key_id: Any) -> IssuedKey:
     """Replace a key; the old one works until the grace ends."""
     return key_rotation.rotate_key(

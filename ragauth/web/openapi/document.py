@@ -10,8 +10,9 @@ from flask import Flask
 from marshmallow import Schema
 from werkzeug.routing import Rule
 
+from ragauth.errors import InsufficientScope
 from ragauth.web.endpoint import PATH_IDS, Declaration
-from ragauth.web.guards import API_KEY, demand_of
+from ragauth.web.guards import ACCESS_TOKEN, API_KEY, Demand, demand_of
 from ragauth.web.openapi.faces import Face, Rendering
 from ragauth.web.openapi.failures import error_responses, errors_of, header_references
 from ragauth.web.openapi.headers import ALWAYS, HEADERS, LIMITS
@@ -57,7 +58,6 @@ def build_document(app: Flask, face: Face) -> dict[str, Any]:
     shapes.complete()
     document: dict[str, Any] = spec.to_dict()
     document["info"]["description"] = face.description
-    document["jsonSchemaDialect"] = "https://json-schema.org/draft/2020-12/schema"
     document["servers"] = [{"url": "/", "description": "This server."}]
     return document
 
@@ -110,7 +110,7 @@ def _operation(route: Route, tag: str, face: Face, shapes: Shapes) -> dict[str, 
     operation: dict[str, Any] = {
         "operationId": route.operation_id,
         "summary": " ".join(summary.split()),
-        "description": description,
+        "description": "\n\n".join(filter(None, (description, _credential_needed(demand)))),
         "tags": [tag],
         "security": [{demand.scheme: []}] if demand.scheme else [],
         "parameters": [*_path_parameters(route, shapes), *_query_parameters(declaration, shapes)],
@@ -135,6 +135,20 @@ def _operation(route: Route, tag: str, face: Face, shapes: Shapes) -> dict[str, 
             },
         }
     return {name: value for name, value in operation.items() if value or name == "security"}
+
+
+def _credential_needed(demand: Demand) -> str:
+    """What to send, in words."""
+    scopes = [
+        refusal.details["required_scope"]
+        for refusal in demand.refusals
+        if isinstance(refusal, InsufficientScope)
+    ]
+    if scopes:
+        return f"Needs a service's own API key with the scope `{scopes[0]}`."
+    return {ACCESS_TOKEN: "Needs an access token.", API_KEY: "Needs an API key."}.get(
+        demand.scheme or "", ""
+    )
 
 
 def _shared(responses: dict[str, Any], shapes: Shapes) -> dict[str, Any]:

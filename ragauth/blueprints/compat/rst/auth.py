@@ -4,7 +4,7 @@ from typing import Any
 
 from ragauth.blueprints.compat.rst import rst
 from ragauth.blueprints.compat.rst.schemas import RstLogin, RstRegistration, RstToken, RstUser
-from ragauth.errors import EmailTaken, TooManyHashes, UsernameTaken
+from ragauth.errors import EmailTaken, RateLimitExceeded, TooManyHashes, UsernameTaken
 from ragauth.models import Account
 from ragauth.services import accounts, compat_sessions
 from ragauth.services.compat_sessions import LOGIN_REFUSALS
@@ -18,7 +18,7 @@ from ragauth.web.guards import public
     guard=public,
     body=RstRegistration,
     data=RstUser,
-    errors=(EmailTaken, UsernameTaken, TooManyHashes),
+    errors=(EmailTaken, UsernameTaken, TooManyHashes, RateLimitExceeded),
 )
 def register(body: dict[str, Any]) -> Account:
     """Create an account."""
