@@ -72,7 +72,8 @@ class Dashboard(BaseHTTPRequestHandler):
         else:
             self._answer(b"Not found\n", ".html", HTTPStatus.NOT_FOUND)
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def _answer(self, body: bytes, suffix: str, status: HTTPStatus = HTTPStatus.OK) -> None:
         self.send_response(status)

@@ -5,7 +5,8 @@ from marshmallow import EXCLUDE, Schema, fields
 from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import RequestSchema
-from ragauth.schemas.fields import Choice, Id, Moment, QueryWhole, Text, Whole
+from ragauth.schemas.fields import Choice, Id, QueryWhole, Text, Whole
+from ragauth.schemas.usage import RemainingSchema
 from ragauth.security.identifiers import AGENT
 from ragauth.security.scopes import KEY_SCOPES
 
@@ -54,12 +55,6 @@ class PresentedKeySchema(RequestSchema):
 class LimitsSchema(Schema):
     requests_per_minute = fields.Integer(required=True)
     requests_per_month = fields.Integer(required=True)
-
-
-class RemainingSchema(Schema):
-    this_month = fields.Integer(required=True)
-    remaining = fields.Integer(required=True)
-    resets_at = Moment(required=True)
 
 
 class KeyHolderSchema(Schema):

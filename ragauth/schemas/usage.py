@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from ragauth.schemas.base import RequestSchema
-from ragauth.schemas.fields import Day, DayCursor, Id, QueryWhole
+from ragauth.schemas.fields import Day, DayCursor, Id, Moment, QueryWhole
 from ragauth.security.identifiers import ACCOUNT, KEY
 
 
@@ -39,3 +39,25 @@ class UsageSchema(Schema):
 
 class AccountUsageSchema(UsageSchema):
     account_id = Id(ACCOUNT, required=True)
+
+
+class RemainingSchema(Schema):
+    this_month = fields.Integer(required=True)
+    remaining = fields.Integer(required=True)
+    resets_at = Moment(required=True)
+
+
+class MonthsSchema(Schema):
+    live = fields.Nested(RemainingSchema, required=True)
+    test = fields.Nested(RemainingSchema, required=True)
+
+
+class AccountLimitsSchema(Schema):
+    """What the plan allows, and what is left of the month."""
+
+    plan = fields.String(required=True, attribute="plan.name")
+    requests_per_minute = fields.Integer(required=True, attribute="plan.requests_per_minute")
+    requests_per_month = fields.Integer(required=True, attribute="plan.requests_per_month")
+    max_keys = fields.Integer(required=True, attribute="plan.max_keys")
+    max_agents = fields.Integer(required=True, attribute="plan.max_agents")
+    usage = fields.Nested(MonthsSchema, required=True)
