@@ -71,7 +71,22 @@ const frame = {
         {},
         h("a", { class: "brand", href: "/" }, h("img", { src: "/icon.svg", alt: "" }), config.name),
         h("nav", { "aria-label": "Main" }, frame.links),
-        h("div", { class: "foot" }, frame.name, h("button", { type: "button", class: "quiet square", "aria-label": "Log out", title: "Log out", onclick: leave }, icon("logout"))),
+        h(
+          "div",
+          { class: "foot" },
+          frame.name,
+          h(
+            "button",
+            {
+              type: "button",
+              class: "quiet square",
+              "aria-label": "Log out",
+              title: "Log out",
+              onclick: leave,
+            },
+            icon("logout"),
+          ),
+        ),
       ),
       h("div", { class: "page" }, frame.warning, frame.main),
     );
@@ -80,7 +95,11 @@ const frame = {
   },
   update() {
     const { account } = context;
-    show(frame.name, h("strong", {}, account.name || account.username || account.email.split("@")[0]), h("small", {}, account.email));
+    show(
+      frame.name,
+      h("strong", {}, account.name || account.username || account.email.split("@")[0]),
+      h("small", {}, account.email),
+    );
     show(frame.warning, account.email_verified ? null : unconfirmed(account));
   },
   mark(path) {
@@ -106,7 +125,10 @@ function unconfirmed(account) {
       resend.disabled = false;
     },
   });
-  return banner("warn slim", h("p", {}, `Please confirm ${account.email} with the link that we sent. `, resend));
+  return banner(
+    "warn slim",
+    h("p", {}, `Please confirm ${account.email} with the link that we sent. `, resend),
+  );
 }
 
 let rendering = 0;
@@ -140,7 +162,9 @@ async function render() {
     show(place, element);
     place.scrollTop = 0;
     scrollTo(0, 0);
-    (place.querySelector("[autofocus]") ?? place.querySelector("h1"))?.focus({ preventScroll: true });
+    (place.querySelector("[autofocus]") ?? place.querySelector("h1"))?.focus({
+      preventScroll: true,
+    });
   }, turn);
 }
 
@@ -158,14 +182,24 @@ async function guarded(action, turn) {
 
 function showFailure(error) {
   const again = button("Try again", { class: "primary", onclick: render });
-  const box = h("div", { class: "failure" }, h("h1", { tabindex: "-1" }, "That did not load"), h("p", {}, explain(error)), again);
+  const box = h(
+    "div",
+    { class: "failure" },
+    h("h1", { tabindex: "-1" }, "That did not load"),
+    h("p", {}, explain(error)),
+    again,
+  );
   if (frame.element) return show(frame.main, box);
   show(root, h("main", { id: "main", class: "entrance" }, h("div", { class: "panel" }, box)));
 }
 
 async function leave() {
   const isTold = await session.logOut();
-  if (!isTold) notify("You are logged out here. The server could not be told, so its session ends by itself.", "warn");
+  if (!isTold)
+    notify(
+      "You are logged out here. The server could not be told, so its session ends by itself.",
+      "warn",
+    );
 }
 
 session.listen({
@@ -181,7 +215,9 @@ session.listen({
     context.account = null;
     if (location.pathname === "/login" || !VIEWS[location.pathname]?.open) {
       frame.remove();
-      router.navigate(location.pathname === "/login" ? context.next : location.pathname, { replace: true });
+      router.navigate(location.pathname === "/login" ? context.next : location.pathname, {
+        replace: true,
+      });
     }
   },
 });

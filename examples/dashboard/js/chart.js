@@ -23,17 +23,20 @@ export function usageChart({ days, series, rows, pace }) {
     onblur: () => select(-1),
     onpointerleave: () => select(-1),
   });
+  const peak = Math.max(...byDay.map(({ total }) => total), 1);
+  // A quota far above what was used would flatten the bars: then it stays off the picture.
+  const isPaceShown = pace <= peak * 2.5;
   let groups = [];
   let selected = -1;
   let layout;
 
   function draw(width) {
-    const peak = Math.max(...byDay.map(({ total }) => total), 1);
-    // A quota far above what was used would flatten the bars: then it stays off the picture.
-    const isPaceShown = pace <= peak * 2.5;
     const ticks = niceTicks(Math.max(peak, isPaceShown ? pace : 0));
     const top = ticks.at(-1);
-    const inner = { width: width - EDGE.left - EDGE.right, height: HEIGHT - EDGE.top - EDGE.bottom };
+    const inner = {
+      width: width - EDGE.left - EDGE.right,
+      height: HEIGHT - EDGE.top - EDGE.bottom,
+    };
     const step = inner.width / days.length;
     const y = (value) => EDGE.top + inner.height * (1 - value / top);
     const x = (index) => EDGE.left + step * index;
@@ -44,13 +47,24 @@ export function usageChart({ days, series, rows, pace }) {
     show(
       picture,
       ticks.map((value) =>
-        svg("g", { class: "grid" }, svg("line", { x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) }), text(EDGE.left - 8, y(value) + 4, compact(value), "end")),
+        svg(
+          "g",
+          { class: "grid" },
+          svg("line", { x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) }),
+          text(EDGE.left - 8, y(value) + 4, compact(value), "end"),
+        ),
       ),
       groups,
-      days.map((day, index) => (index % every ? null : text(x(index) + step / 2, HEIGHT - 8, utcDay(day), "middle"))),
+      days.map((day, index) =>
+        index % every ? null : text(x(index) + step / 2, HEIGHT - 8, utcDay(day), "middle"),
+      ),
       isPaceShown
-        ? svg("g", { class: "pace" }, svg("line", { x1: EDGE.left, x2: width - EDGE.right, y1: y(pace), y2: y(pace) }), text(width - EDGE.right, y(pace) - 6, `Quota, spread evenly: ${compact(Math.round(pace))} a day`, "end"))
-        : svg("g", { class: "pace" }, text(width - EDGE.right, 12, `↑ Quota, spread evenly: ${compact(Math.round(pace))} a day`, "end")),
+        ? svg(
+            "g",
+            { class: "pace" },
+            svg("line", { x1: EDGE.left, x2: width - EDGE.right, y1: y(pace), y2: y(pace) }),
+          )
+        : null,
     );
   }
 
@@ -61,10 +75,23 @@ export function usageChart({ days, series, rows, pace }) {
       base += units;
       const height = from - y(base);
       // Hairlines between the parts.
-      return svg("rect", { class: `tone-${tone}`, x: left + (step * GAP) / 2, y: y(base), width: step * (1 - GAP), height: Math.max(height - 1, 0.75), rx: Math.min(2.5, step / 6) });
+      return svg("rect", {
+        class: `tone-${tone}`,
+        x: left + (step * GAP) / 2,
+        y: y(base),
+        width: step * (1 - GAP),
+        height: Math.max(height - 1, 0.75),
+        rx: Math.min(2.5, step / 6),
+      });
     });
     const index = days.indexOf(day.day);
-    const area = svg("rect", { class: "area", x: left, y: EDGE.top, width: step, height: HEIGHT - EDGE.top - EDGE.bottom });
+    const area = svg("rect", {
+      class: "area",
+      x: left,
+      y: EDGE.top,
+      width: step,
+      height: HEIGHT - EDGE.top - EDGE.bottom,
+    });
     return svg("g", { class: "day", onpointerenter: () => select(index) }, area, bars);
   }
 
@@ -78,7 +105,21 @@ export function usageChart({ days, series, rows, pace }) {
     show(
       tip,
       h("strong", {}, utcDay(day)),
-      h("ul", {}, parts.toReversed().map(({ label, tone, units }) => h("li", {}, h("span", { class: `swatch tone-${tone}` }), label, h("b", {}, number(units))))),
+      h(
+        "ul",
+        {},
+        parts
+          .toReversed()
+          .map(({ label, tone, units }) =>
+            h(
+              "li",
+              {},
+              h("span", { class: `swatch tone-${tone}` }),
+              label,
+              h("b", {}, number(units)),
+            ),
+          ),
+      ),
       h("p", {}, "Total", h("b", {}, number(total))),
     );
     const scale = picture.clientWidth / Number(picture.getAttribute("viewBox").split(" ")[2]);
@@ -105,7 +146,19 @@ export function usageChart({ days, series, rows, pace }) {
     "div",
     {},
     frame,
-    h("ul", { class: "legend" }, series.map(({ label, tone }) => h("li", {}, h("span", { class: `swatch tone-${tone}` }), label))),
+    h(
+      "ul",
+      { class: "legend" },
+      series.map(({ label, tone }) =>
+        h("li", {}, h("span", { class: `swatch tone-${tone}` }), label),
+      ),
+      h(
+        "li",
+        {},
+        h("span", { class: "swatch line" }),
+        `Quota, spread evenly: ${compact(Math.round(pace))} a day${isPaceShown ? "" : ", far above"}`,
+      ),
+    ),
     asTable(byDay, series),
   );
 }
@@ -118,7 +171,11 @@ function stack(days, series, rows) {
   }
   return days.map((day) => {
     const parts = series
-      .map(({ label, tone, keys }) => ({ label, tone, units: keys.reduce((sum, key) => sum + (units.get(`${day} ${key}`) ?? 0), 0) }))
+      .map(({ label, tone, keys }) => ({
+        label,
+        tone,
+        units: keys.reduce((sum, key) => sum + (units.get(`${day} ${key}`) ?? 0), 0),
+      }))
       .filter((part) => part.units > 0);
     return { day, parts, total: parts.reduce((sum, part) => sum + part.units, 0) };
   });
@@ -143,8 +200,30 @@ function asTable(byDay, series) {
       h(
         "table",
         {},
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Day"), series.map(({ label }) => h("th", { scope: "col", class: "right" }, label)), h("th", { scope: "col", class: "right" }, "Total"))),
-        h("tbody", {}, used.map((day) => h("tr", {}, h("td", {}, utcDay(day.day)), series.map(({ label }) => h("td", { class: "right" }, cell(day, label))), h("td", { class: "right" }, number(day.total))))),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            h("th", { scope: "col" }, "Day"),
+            series.map(({ label }) => h("th", { scope: "col", class: "right" }, label)),
+            h("th", { scope: "col", class: "right" }, "Total"),
+          ),
+        ),
+        h(
+          "tbody",
+          {},
+          used.map((day) =>
+            h(
+              "tr",
+              {},
+              h("td", {}, utcDay(day.day)),
+              series.map(({ label }) => h("td", { class: "right" }, cell(day, label))),
+              h("td", { class: "right" }, number(day.total)),
+            ),
+          ),
+        ),
       ),
     ),
   );

@@ -8,12 +8,25 @@ import { ApiError } from "./wire.js";
 let ids = 0;
 
 /** A labelled input; `options` makes it a select, `multiple` checkboxes. */
-export function field({ name, label, hint, type = "text", options, value, optional, ...attributes }) {
+export function field({
+  name,
+  label,
+  hint,
+  type = "text",
+  options,
+  value,
+  optional,
+  ...attributes
+}) {
   const id = `f${++ids}`;
   const common = { id, name, "aria-describedby": `${id}-hint ${id}-fault`, ...attributes };
   let input;
   if (options) {
-    input = h("select", common, options.map(([key, text]) => h("option", { value: key, selected: key === value }, text)));
+    input = h(
+      "select",
+      common,
+      options.map(([key, text]) => h("option", { value: key, selected: key === value }, text)),
+    );
   } else if (type === "textarea") {
     input = h("textarea", { rows: "3", ...common }, value ?? "");
   } else {
@@ -36,16 +49,29 @@ export function choices({ name, label, hint, options, chosen, type = "checkbox" 
     "fieldset",
     { class: `field choices ${type}`, "data-name": name, "aria-describedby": `${id}-fault` },
     h("legend", {}, label),
-    h("div", { class: "options" }, options.map(([value, text, note]) =>
-      h("label", {}, h("input", { type, name, value, checked: chosen.includes(value) }), h("span", {}, text, note ? h("small", {}, note) : null)),
-    )),
+    h(
+      "div",
+      { class: "options" },
+      options.map(([value, text, note]) =>
+        h(
+          "label",
+          {},
+          h("input", { type, name, value, checked: chosen.includes(value) }),
+          h("span", {}, text, note ? h("small", {}, note) : null),
+        ),
+      ),
+    ),
     h("p", { class: "hint" }, hint ?? ""),
     h("p", { class: "fault", id: `${id}-fault` }),
   );
 }
 
 function withReveal(input) {
-  const reveal = h("button", { type: "button", class: "quiet reveal", "aria-pressed": "false" }, "Show");
+  const reveal = h(
+    "button",
+    { type: "button", class: "quiet reveal", "aria-pressed": "false" },
+    "Show",
+  );
   reveal.addEventListener("click", () => {
     const isHidden = input.type === "password";
     input.type = isHidden ? "text" : "password";
@@ -68,7 +94,14 @@ export function form({ fields, label, tone = "primary", submit, blame = () => nu
     { method: "post", novalidate: true },
     notice,
     fields,
-    h("footer", {}, cancel ? h("button", { type: "button", class: "plain", onclick: cancel }, h("span", {}, "Cancel")) : null, press),
+    h(
+      "footer",
+      {},
+      cancel
+        ? h("button", { type: "button", class: "plain", onclick: cancel }, h("span", {}, "Cancel"))
+        : null,
+      press,
+    ),
   );
 
   element.addEventListener("submit", async (event) => {
@@ -95,13 +128,24 @@ export function form({ fields, label, tone = "primary", submit, blame = () => nu
 
   function tell(error) {
     const left = [];
-    const issues = error.issues.length ? error.issues : [{ path: [blame(error)], message: explain(error) }];
+    const issues = error.issues.length
+      ? error.issues
+      : [{ path: [blame(error)], message: explain(error) }];
     for (const { path, message } of issues) {
-      const box = [...element.querySelectorAll(".field")].find((one) => one.dataset.name === path[0]);
+      const box = [...element.querySelectorAll(".field")].find(
+        (one) => one.dataset.name === path[0],
+      );
       if (box) mark(box, message);
       else left.push(path[0] ? `${path[0]}: ${message}` : message);
     }
-    if (left.length) show(notice, banner(error.status === 429 ? "warn" : "bad", left.map((line) => h("p", {}, line))));
+    if (left.length)
+      show(
+        notice,
+        banner(
+          error.status === 429 ? "warn" : "bad",
+          left.map((line) => h("p", {}, line)),
+        ),
+      );
     (element.querySelector("[aria-invalid=true]") ?? press).focus();
     if (error.code === "RATE_LIMIT_EXCEEDED") wait(error.retryAfterSeconds);
   }

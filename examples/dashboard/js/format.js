@@ -7,11 +7,20 @@ const DATE = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium" });
 const MOMENT = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "short" });
 const RELATIVE = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto" });
 // The API counts days and months in UTC.
-const UTC_DAY = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", timeZone: "UTC" });
-const UTC_MONTH = new Intl.DateTimeFormat(LOCALE, { month: "long", year: "numeric", timeZone: "UTC" });
+const UTC_DAY = new Intl.DateTimeFormat(LOCALE, {
+  day: "numeric",
+  month: "short",
+  timeZone: "UTC",
+});
+const UTC_MONTH = new Intl.DateTimeFormat(LOCALE, {
+  month: "long",
+  year: "numeric",
+  timeZone: "UTC",
+});
 
 export const number = (value) => NUMBER.format(value);
-export const compact = (value) => COMPACT.format(value);
+/** Short from five digits on. */
+export const compact = (value) => (value < 10_000 ? NUMBER : COMPACT).format(value);
 export const date = (value) => DATE.format(new Date(value));
 export const moment = (value) => MOMENT.format(new Date(value));
 export const utcDay = (value) => UTC_DAY.format(new Date(value));

@@ -12,10 +12,31 @@ const page = ["limit", "cursor"];
 const keyFields = ["name", "scopes", "expires_at", "allowed_origins"];
 
 export const OPERATIONS = {
-  signUp: { method: "POST", path: `${auth}/signup`, open: true, body: ["email", "password", "name"] },
-  logIn: { method: "POST", path: `${auth}/login`, open: true, body: ["email", "username", "password"] },
-  completeLogin: { method: "POST", path: `${auth}/login/mfa`, open: true, body: ["mfa_token", "code"] },
-  refresh: { method: "POST", path: `${auth}/token/refresh`, open: true, cookie: true, body: ["refresh_token"] },
+  signUp: {
+    method: "POST",
+    path: `${auth}/signup`,
+    open: true,
+    body: ["email", "password", "name"],
+  },
+  logIn: {
+    method: "POST",
+    path: `${auth}/login`,
+    open: true,
+    body: ["email", "username", "password"],
+  },
+  completeLogin: {
+    method: "POST",
+    path: `${auth}/login/mfa`,
+    open: true,
+    body: ["mfa_token", "code"],
+  },
+  refresh: {
+    method: "POST",
+    path: `${auth}/token/refresh`,
+    open: true,
+    cookie: true,
+    body: ["refresh_token"],
+  },
   logOut: { method: "POST", path: `${auth}/logout` },
 
   showAccount: { method: "GET", path: `${auth}/me` },
@@ -23,8 +44,17 @@ export const OPERATIONS = {
   deleteAccount: { method: "POST", path: `${auth}/me/delete`, body: ["password"] },
 
   forgotPassword: { method: "POST", path: `${auth}/password/forgot`, open: true, body: ["email"] },
-  resetPassword: { method: "POST", path: `${auth}/password/reset`, open: true, body: ["token", "new_password"] },
-  changePassword: { method: "POST", path: `${auth}/password/change`, body: ["current_password", "new_password"] },
+  resetPassword: {
+    method: "POST",
+    path: `${auth}/password/reset`,
+    open: true,
+    body: ["token", "new_password"],
+  },
+  changePassword: {
+    method: "POST",
+    path: `${auth}/password/change`,
+    body: ["current_password", "new_password"],
+  },
 
   verifyEmail: { method: "POST", path: `${auth}/email/verify`, open: true, body: ["token"] },
   resendVerification: { method: "POST", path: `${auth}/email/resend` },
@@ -33,8 +63,16 @@ export const OPERATIONS = {
   showSecondFactor: { method: "GET", path: `${auth}/second-factor` },
   enrolSecondFactor: { method: "POST", path: `${auth}/second-factor`, body: ["password"] },
   confirmSecondFactor: { method: "POST", path: `${auth}/second-factor/confirm`, body: ["code"] },
-  renewRecoveryCodes: { method: "POST", path: `${auth}/second-factor/recovery-codes`, body: ["password", "code"] },
-  removeSecondFactor: { method: "POST", path: `${auth}/second-factor/delete`, body: ["password", "code"] },
+  renewRecoveryCodes: {
+    method: "POST",
+    path: `${auth}/second-factor/recovery-codes`,
+    body: ["password", "code"],
+  },
+  removeSecondFactor: {
+    method: "POST",
+    path: `${auth}/second-factor/delete`,
+    body: ["password", "code"],
+  },
 
   listSessions: { method: "GET", path: `${auth}/sessions`, query: page },
   endSession: { method: "DELETE", path: `${auth}/sessions/{session_id}` },
@@ -42,7 +80,11 @@ export const OPERATIONS = {
   listEvents: { method: "GET", path: `${auth}/events`, query: page },
 
   listKeys: { method: "GET", path: `${auth}/api-keys`, query: [...page, "include_revoked"] },
-  createKey: { method: "POST", path: `${auth}/api-keys`, body: [...keyFields, "kind", "environment", "agent_id"] },
+  createKey: {
+    method: "POST",
+    path: `${auth}/api-keys`,
+    body: [...keyFields, "kind", "environment", "agent_id"],
+  },
   changeKey: { method: "PATCH", path: key, body: [...keyFields, "is_active"] },
   rotateKey: { method: "POST", path: `${key}/rotate`, body: ["grace_seconds"] },
   revokeKey: { method: "DELETE", path: key },

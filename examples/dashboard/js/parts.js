@@ -5,9 +5,23 @@ import { duration, moment, relative } from "./format.js";
 
 /** A short word at the edge of the window, read out by screen readers. */
 export function notify(message, tone = "good") {
-  const box = h("div", { class: `notice ${tone}` }, icon(tone === "good" ? "check" : "warning"), h("p", {}, message));
+  const box = h(
+    "div",
+    { class: `notice ${tone}` },
+    icon(tone === "good" ? "check" : "warning"),
+    h("p", {}, message),
+  );
   box.append(
-    h("button", { type: "button", class: "quiet square", "aria-label": "Dismiss", onclick: () => box.remove() }, icon("close")),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "quiet square",
+        "aria-label": "Dismiss",
+        onclick: () => box.remove(),
+      },
+      icon("close"),
+    ),
   );
   document.getElementById("notices").append(box);
   setTimeout(() => box.remove(), tone === "good" ? 6_000 : 12_000);
@@ -35,7 +49,12 @@ export function explain(error) {
 }
 
 export function banner(tone, ...children) {
-  return h("div", { class: `banner ${tone}`, role: tone === "bad" ? "alert" : null }, icon(tone === "good" ? "check" : "warning"), h("div", {}, children));
+  return h(
+    "div",
+    { class: `banner ${tone}`, role: tone === "bad" ? "alert" : null },
+    icon(tone === "good" ? "check" : "warning"),
+    h("div", {}, children),
+  );
 }
 
 export function button(label, properties = {}, ...before) {
@@ -55,7 +74,9 @@ export function card({ title, text, aside, tone = "", id }, ...children) {
   return h(
     "section",
     { class: `card ${tone}`, id },
-    title ? h("header", {}, h("div", {}, h("h2", {}, title), text ? h("p", {}, text) : null), aside) : null,
+    title
+      ? h("header", {}, h("div", {}, h("h2", {}, title), text ? h("p", {}, text) : null), aside)
+      : null,
     children,
   );
 }
@@ -70,12 +91,23 @@ export function pageHead(title, text, ...actions) {
 }
 
 export function emptyState(name, title, text, ...actions) {
-  return h("div", { class: "empty" }, h("div", { class: "disc" }, icon(name)), h("h3", {}, title), h("p", {}, text), actions);
+  return h(
+    "div",
+    { class: "empty" },
+    h("div", { class: "disc" }, icon(name)),
+    h("h3", {}, title),
+    h("p", {}, text),
+    actions,
+  );
 }
 
 /** Grey bars where a list will be. */
 export function skeleton(rows = 4) {
-  return h("div", { class: "skeleton", "aria-hidden": "true" }, Array.from({ length: rows }, () => h("div", { class: "bar" })));
+  return h(
+    "div",
+    { class: "skeleton", "aria-hidden": "true" },
+    Array.from({ length: rows }, () => h("div", { class: "bar" })),
+  );
 }
 
 /** A value that can be copied whole with one press. */
@@ -103,13 +135,21 @@ export function keyOnce(rawKey) {
     "div",
     { class: "key-once" },
     copyField("API key", rawKey),
-    banner("warn", h("p", {}, "This is the only time that the key is shown. Only its fingerprint is stored, so nobody can look it up later. Put it into your secret store now.")),
+    banner(
+      "warn",
+      h(
+        "p",
+        {},
+        "This is the only time that the key is shown. Only its fingerprint is stored, so nobody can look it up later. Put it into your secret store now.",
+      ),
+    ),
   );
 }
 
 /**
- * A modal dialog; `body(close)` gives its content. Resolves to what `close` was called with, or
- * undefined when it was dismissed.
+ * A modal dialog; `body(close, goOn)` gives its content, and `goOn(title, ...content)` replaces it
+ * with that of a next step. Resolves to what `close` was called with, or to undefined when it was
+ * dismissed.
  */
 export function dialog({ title, dismissable = true }, body) {
   return new Promise((resolve) => {
@@ -122,10 +162,28 @@ export function dialog({ title, dismissable = true }, body) {
     const replace = (newTitle, ...content) =>
       show(
         box,
-        h("header", {}, h("h2", { id: "dialog-title" }, newTitle), h("button", { type: "button", class: "quiet square", "aria-label": "Close", onclick: () => close() }, icon("close"))),
+        h(
+          "header",
+          {},
+          h("h2", { id: "dialog-title" }, newTitle),
+          h(
+            "button",
+            {
+              type: "button",
+              class: "quiet square",
+              "aria-label": "Close",
+              onclick: () => close(),
+            },
+            icon("close"),
+          ),
+        ),
         content,
       );
-    replace(title, body(close, replace));
+    const goOn = (...step) => {
+      replace(...step);
+      box.querySelector("form input, .copy-field button, footer button")?.focus();
+    };
+    replace(title, body(close, goOn));
     box.addEventListener("close", () => {
       box.remove();
       resolve(result);
@@ -158,8 +216,18 @@ export function confirmation({ title, text, label, tone = "danger" }, act) {
       },
     });
     return [
-      h("div", { class: "dialog-text" }, text.map((line) => h("p", {}, line)), fault),
-      h("footer", {}, button("Cancel", { class: "plain", autofocus: true, onclick: () => close() }), go),
+      h(
+        "div",
+        { class: "dialog-text" },
+        text.map((line) => h("p", {}, line)),
+        fault,
+      ),
+      h(
+        "footer",
+        {},
+        button("Cancel", { class: "plain", autofocus: true, onclick: () => close() }),
+        go,
+      ),
     ];
   });
 }

@@ -16,7 +16,15 @@ export async function account(context) {
     "div",
     {},
     pageHead("Account", `${context.account.email}, since ${date(context.account.created_at)}`),
-    h("div", { class: "stack" }, profile(context), address(context), password(), await secondFactorCard(), leaving()),
+    h(
+      "div",
+      { class: "stack" },
+      profile(context),
+      address(context),
+      password(),
+      await secondFactorCard(),
+      leaving(),
+    ),
   );
 }
 
@@ -28,8 +36,22 @@ function profile(context) {
         h(
           "div",
           { class: "pair" },
-          field({ name: "name", label: "Name", value: context.account.name, optional: true, autocomplete: "name", autocapitalize: "words" }),
-          field({ name: "username", label: "Username", value: context.account.username, optional: true, autocomplete: "username", hint: "3 to 50 letters and digits. You can log in with it." }),
+          field({
+            name: "name",
+            label: "Name",
+            value: context.account.name,
+            optional: true,
+            autocomplete: "name",
+            autocapitalize: "words",
+          }),
+          field({
+            name: "username",
+            label: "Username",
+            value: context.account.username,
+            optional: true,
+            autocomplete: "username",
+            hint: "3 to 50 letters and digits. You can log in with it.",
+          }),
         ),
       ],
       label: "Save",
@@ -52,10 +74,16 @@ function address(context) {
         "div",
         { class: "pair" },
         field({ name: "new_email", label: "New address", type: "email", autocomplete: "email" }),
-        field({ name: "password", label: "Your password", type: "password", autocomplete: "current-password" }),
+        field({
+          name: "password",
+          label: "Your password",
+          type: "password",
+          autocomplete: "current-password",
+        }),
       ),
     ],
     label: "Change address",
+    tone: "plain",
     blame: blamePassword("password"),
     async submit({ new_email, password }) {
       await call("changeEmail", { body: { new_email: new_email.trim(), password } });
@@ -63,7 +91,14 @@ function address(context) {
       notify(`We sent a link to ${new_email.trim()}. The change takes effect when you follow it.`);
     },
   });
-  return card({ title: "E-mail", text: email, aside: isConfirmed ? badge("Confirmed", "good") : badge("Not confirmed", "warn") }, element);
+  return card(
+    {
+      title: "E-mail",
+      text: email,
+      aside: isConfirmed ? badge("Confirmed", "good") : badge("Not confirmed", "warn"),
+    },
+    element,
+  );
 }
 
 function password() {
@@ -72,11 +107,23 @@ function password() {
       h(
         "div",
         { class: "pair" },
-        field({ name: "current_password", label: "Present password", type: "password", autocomplete: "current-password" }),
-        field({ name: "new_password", label: "New password", type: "password", autocomplete: "new-password", hint: "8 characters or more." }),
+        field({
+          name: "current_password",
+          label: "Present password",
+          type: "password",
+          autocomplete: "current-password",
+        }),
+        field({
+          name: "new_password",
+          label: "New password",
+          type: "password",
+          autocomplete: "new-password",
+          hint: "8 characters or more.",
+        }),
       ),
     ],
     label: "Change password",
+    tone: "plain",
     blame: blamePassword("current_password"),
     async submit(body) {
       await call("changePassword", { body });
@@ -87,14 +134,31 @@ function password() {
   return card({ title: "Password", text: "Every other session ends when you change it" }, element);
 }
 
-const blamePassword = (name) => (error) => (error.status === 401 ? name : error.status === 409 ? "new_email" : null);
+const blamePassword = (name) => (error) =>
+  error.status === 401 ? name : error.status === 409 ? "new_email" : null;
 
 function leaving() {
   const ask = () =>
     dialog({ title: "Delete your account?" }, (close) => [
-      h("div", { class: "dialog-text" }, h("p", {}, "All your keys and sessions are dead at once, and your data are erased. This cannot be undone.")),
+      h(
+        "div",
+        { class: "dialog-text" },
+        h(
+          "p",
+          {},
+          "All your keys and sessions are dead at once, and your data are erased. This cannot be undone.",
+        ),
+      ),
       form({
-        fields: [field({ name: "password", label: "Your password", type: "password", autocomplete: "current-password", autofocus: true })],
+        fields: [
+          field({
+            name: "password",
+            label: "Your password",
+            type: "password",
+            autocomplete: "current-password",
+            autofocus: true,
+          }),
+        ],
         label: "Delete my account",
         tone: "danger",
         blame: blamePassword("password"),
@@ -106,5 +170,9 @@ function leaving() {
         },
       }),
     ]);
-  return card({ title: "Delete account", text: "Ends every key and session, for good", aside: button("Delete…", { class: "plain danger-text", onclick: ask }) });
+  return card({
+    title: "Delete account",
+    text: "Ends every key and session, for good",
+    aside: button("Delete…", { class: "plain danger-text", onclick: ask }),
+  });
 }

@@ -15,12 +15,29 @@ export async function agents() {
     show(
       place,
       found.length
-        ? h("ul", { class: "tiles" }, found.map((agent) => tile(agent, countOf(agent))))
-        : card({}, emptyState("agents", "No agents yet", "An agent is one of your assistants. A key that is bound to one cannot be used for another.", create())),
+        ? h(
+            "ul",
+            { class: "tiles" },
+            found.map((agent) => tile(agent, countOf(agent))),
+          )
+        : card(
+            {},
+            emptyState(
+              "agents",
+              "No agents yet",
+              "An agent is one of your assistants. A key that is bound to one cannot be used for another.",
+              create(),
+            ),
+          ),
     );
   }
 
-  const create = () => button("New agent", { class: "primary", onclick: async () => (await edit()) && refresh() }, icon("plus"));
+  const create = () =>
+    button(
+      "New agent",
+      { class: "primary", onclick: async () => (await edit()) && refresh() },
+      icon("plus"),
+    );
 
   function tile(agent, keys) {
     return h(
@@ -29,11 +46,19 @@ export async function agents() {
       h("div", { class: "disc" }, icon("agents")),
       h("h2", {}, agent.name),
       h("p", { class: agent.description ? "" : "muted" }, agent.description || "No description"),
-      h("p", { class: "meta" }, h("a", { href: `/keys?agent=${agent.id}` }, plural(keys, "key")), h("span", {}, "made ", date(agent.created_at))),
+      h(
+        "p",
+        { class: "meta" },
+        h("a", { href: `/keys?agent=${agent.id}` }, plural(keys, "key")),
+        h("span", {}, "made ", date(agent.created_at)),
+      ),
       h(
         "div",
         { class: "actions" },
-        button("Edit", { class: "plain small", onclick: async () => (await edit(agent)) && refresh() }),
+        button("Edit", {
+          class: "plain small",
+          onclick: async () => (await edit(agent)) && refresh(),
+        }),
         button("Delete", { class: "plain small danger-text", onclick: () => remove(agent, keys) }),
       ),
     );
@@ -43,7 +68,10 @@ export async function agents() {
     const isDone = await confirmation(
       {
         title: `Delete “${agent.name}”?`,
-        text: [keys ? `Its ${plural(keys, "key")} stop working at once, everywhere.` : "It has no keys.", "This cannot be undone."],
+        text: [
+          keys ? `Its ${plural(keys, "key")} stop working at once, everywhere.` : "It has no keys.",
+          "This cannot be undone.",
+        ],
         label: "Delete the agent",
       },
       () => call("deleteAgent", { path: { agent_id: agent.id } }),
@@ -54,15 +82,34 @@ export async function agents() {
   }
 
   await refresh();
-  return h("div", {}, pageHead("Agents", "Your assistants. Keys can be bound to one of them.", create()), place);
+  return h(
+    "div",
+    {},
+    pageHead("Agents", "Your assistants. Keys can be bound to one of them.", create()),
+    place,
+  );
 }
 
 function edit(agent) {
   return dialog({ title: agent ? `Edit “${agent.name}”` : "New agent" }, (close) =>
     form({
       fields: [
-        field({ name: "name", label: "Name", value: agent?.name, maxlength: "100", autofocus: true, autocomplete: "off" }),
-        field({ name: "description", label: "Description", type: "textarea", value: agent?.description, optional: true, maxlength: "1000" }),
+        field({
+          name: "name",
+          label: "Name",
+          value: agent?.name,
+          maxlength: "100",
+          autofocus: true,
+          autocomplete: "off",
+        }),
+        field({
+          name: "description",
+          label: "Description",
+          type: "textarea",
+          value: agent?.description,
+          optional: true,
+          maxlength: "1000",
+        }),
       ],
       label: agent ? "Save" : "Create agent",
       cancel: () => close(),

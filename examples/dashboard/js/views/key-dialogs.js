@@ -8,7 +8,7 @@ import { button, dialog, keyOnce, notify } from "../parts.js";
 const SCOPES = [
   ["query", "Query", "ask questions"],
   ["ingest", "Ingest", "add documents"],
-  ["manage", "Manage", "change agents and settings"],
+  ["manage", "Manage", "change agents"],
 ];
 const ALL_SCOPES = SCOPES.map(([scope]) => scope);
 const LIVES = [
@@ -30,20 +30,46 @@ export function revealKey(title, rawKey) {
 }
 
 function once(rawKey, close) {
-  return [keyOnce(rawKey), h("footer", {}, button("I have stored it", { class: "primary", onclick: () => close(true) }))];
+  return [
+    keyOnce(rawKey),
+    h("footer", {}, button("I have stored it", { class: "plain", onclick: () => close(true) })),
+  ];
 }
 
 export function createKey({ agents, agentId }) {
-  return dialog({ title: "New key" }, (close, replace) => {
-    const origins = field({ name: "allowed_origins", label: "Origins", type: "textarea", hint: "Where the page stands that uses it, such as https://www.example.com. One a line.", hidden: true });
-    const scopes = choices({ name: "scopes", label: "Scopes", options: SCOPES, chosen: ALL_SCOPES });
-    const environment = choices({ name: "environment", label: "Environment", type: "radio", chosen: ["live"], options: [["live", "Live"], ["test", "Test", "counted apart"]] });
+  return dialog({ title: "New key" }, (close, goOn) => {
+    const origins = field({
+      name: "allowed_origins",
+      label: "Origins",
+      type: "textarea",
+      hint: "Where the page stands that uses it, such as https://www.example.com. One a line.",
+      hidden: true,
+    });
+    const scopes = choices({
+      name: "scopes",
+      label: "Scopes",
+      options: SCOPES,
+      chosen: ALL_SCOPES,
+    });
+    const environment = choices({
+      name: "environment",
+      label: "Environment",
+      type: "radio",
+      chosen: ["live"],
+      options: [
+        ["live", "Live", "counts for the quota"],
+        ["test", "Test", "counted apart"],
+      ],
+    });
     const kind = choices({
       name: "kind",
       label: "Kind",
       type: "radio",
       chosen: ["secret"],
-      options: [["secret", "Secret", "for your servers"], ["publishable", "Publishable", "for a widget in a page"]],
+      options: [
+        ["secret", "Secret", "for your servers"],
+        ["publishable", "Publishable", "for a widget in a page"],
+      ],
     });
     origins.hidden = true;
     kind.addEventListener("change", (event) => {
@@ -53,10 +79,22 @@ export function createKey({ agents, agentId }) {
     });
     return form({
       fields: [
-        field({ name: "name", label: "Name", hint: "So that you know it again: where is it used?", maxlength: "100", autofocus: true, autocomplete: "off" }),
+        field({
+          name: "name",
+          label: "Name",
+          hint: "So that you know it again: where is it used?",
+          maxlength: "100",
+          autofocus: true,
+          autocomplete: "off",
+        }),
         kind,
         environment,
-        field({ name: "agent_id", label: "Agent", options: [["", "None: all agents"], ...agents.map(({ id, name }) => [id, name])], value: agentId ?? "" }),
+        field({
+          name: "agent_id",
+          label: "Agent",
+          options: [["", "None: all agents"], ...agents.map(({ id, name }) => [id, name])],
+          value: agentId ?? "",
+        }),
         scopes,
         origins,
         field({ name: "expires_at", label: "Expires", options: LIVES, value: "" }),
@@ -74,7 +112,10 @@ export function createKey({ agents, agentId }) {
           if (values.scopes.length < ALL_SCOPES.length) body.scopes = values.scopes;
         }
         const key = await call("createKey", { body });
-        replace(`“${key.name}” is ready`, once(key.api_key, () => close(true)));
+        goOn(
+          `“${key.name}” is ready`,
+          once(key.api_key, () => close(true)),
+        );
       },
     });
   });
@@ -87,17 +128,45 @@ export function changeKey(key) {
     const isPublishable = key.kind === "publishable";
     return form({
       fields: [
-        field({ name: "name", label: "Name", value: key.name, maxlength: "100", autofocus: true, autocomplete: "off" }),
+        field({
+          name: "name",
+          label: "Name",
+          value: key.name,
+          maxlength: "100",
+          autofocus: true,
+          autocomplete: "off",
+        }),
         isPublishable
-          ? field({ name: "allowed_origins", label: "Origins", type: "textarea", value: (key.allowed_origins ?? []).join("\n"), hint: "One a line." })
-          : choices({ name: "scopes", label: "Scopes", options: SCOPES, chosen: key.scopes ?? ALL_SCOPES }),
-        choices({ name: "is_active", label: "State", type: "radio", chosen: [String(key.is_active)], options: [["true", "On"], ["false", "Off", "refused until it is on again"]] }),
+          ? field({
+              name: "allowed_origins",
+              label: "Origins",
+              type: "textarea",
+              value: (key.allowed_origins ?? []).join("\n"),
+              hint: "One a line.",
+            })
+          : choices({
+              name: "scopes",
+              label: "Scopes",
+              options: SCOPES,
+              chosen: key.scopes ?? ALL_SCOPES,
+            }),
+        choices({
+          name: "is_active",
+          label: "State",
+          type: "radio",
+          chosen: [String(key.is_active)],
+          options: [
+            ["true", "On"],
+            ["false", "Off", "refused until it is on again"],
+          ],
+        }),
       ],
       label: "Save",
       cancel: () => close(),
       async submit(values) {
         const body = { name: values.name.trim(), is_active: values.is_active === "true" };
-        if (isPublishable) body.allowed_origins = values.allowed_origins.split(/\s+/).filter(Boolean);
+        if (isPublishable)
+          body.allowed_origins = values.allowed_origins.split(/\s+/).filter(Boolean);
         else body.scopes = values.scopes.length < ALL_SCOPES.length ? values.scopes : null;
         await call("changeKey", { path: { key_id: key.id }, body });
         notify("Saved. It counts from the next request on.");
@@ -108,16 +177,38 @@ export function changeKey(key) {
 }
 
 export function rotateKey(key) {
-  return dialog({ title: `Rotate “${key.name}”` }, (close, replace) => [
-    h("div", { class: "dialog-text" }, h("p", {}, "You get a new key that may do all that this one may. Choose how long the old one goes on working, so that your programs can change over.")),
+  return dialog({ title: `Rotate “${key.name}”` }, (close, goOn) => [
+    h(
+      "div",
+      { class: "dialog-text" },
+      h(
+        "p",
+        {},
+        "You get a new key that may do all that this one may. Choose how long the old one goes on working, so that your programs can change over.",
+      ),
+    ),
     form({
-      fields: [field({ name: "grace_seconds", label: "The old key", options: GRACES, value: "86400", autofocus: true })],
+      fields: [
+        field({
+          name: "grace_seconds",
+          label: "The old key",
+          options: GRACES,
+          value: "86400",
+          autofocus: true,
+        }),
+      ],
       label: "Rotate",
       cancel: () => close(),
       async submit({ grace_seconds }) {
         const path = { key_id: key.id };
-        const next = await call("rotateKey", { path, body: { grace_seconds: Number(grace_seconds) } });
-        replace(`The new “${next.name}”`, once(next.api_key, () => close(true)));
+        const next = await call("rotateKey", {
+          path,
+          body: { grace_seconds: Number(grace_seconds) },
+        });
+        goOn(
+          `The new “${next.name}”`,
+          once(next.api_key, () => close(true)),
+        );
       },
     }),
   ]);

@@ -18,15 +18,39 @@ export async function keys() {
     const agent = agents.find(({ id }) => id === agentId);
     show(
       place,
-      agent ? h("p", { class: "filter" }, "Keys of the agent ", badge(agent.name, "accent"), " ", h("a", { href: "/keys" }, "Show all")) : null,
+      agent
+        ? h(
+            "p",
+            { class: "filter" },
+            "Keys of the agent ",
+            badge(agent.name, "accent"),
+            " ",
+            h("a", { href: "/keys" }, "Show all"),
+          )
+        : null,
       shown.length
         ? card({}, h("ul", { class: "rows" }, shown.map(row)))
-        : card({}, emptyState("keys", "No keys here", "A key lets your programs speak for your account.", create())),
+        : card(
+            {},
+            emptyState(
+              "keys",
+              "No keys here",
+              "A key lets your programs speak for your account.",
+              create(),
+            ),
+          ),
     );
   }
 
   const create = () =>
-    button("New key", { class: "primary", onclick: async () => (await createKey({ agents, agentId })) && refresh() }, icon("plus"));
+    button(
+      "New key",
+      {
+        class: "primary",
+        onclick: async () => (await createKey({ agents, agentId })) && refresh(),
+      },
+      icon("plus"),
+    );
 
   function row(key) {
     const agent = agents.find(({ id }) => id === key.agent_id);
@@ -50,13 +74,37 @@ export async function keys() {
           isReplaced ? badge("Replaced", "warn") : null,
           key.is_active ? null : badge("Off", "bad"),
         ),
-        h("p", { class: "meta" }, h("code", {}, `${key.prefix}…`), h("span", {}, key.scopes ? key.scopes.join(", ") : "all scopes"), h("span", {}, "made ", date(key.created_at)), key.last_used_at ? h("span", {}, "used ", time(key.last_used_at)) : h("span", {}, "never used"), key.expires_at && !isExpired ? h("span", {}, isReplaced ? "works until " : "expires ", time(key.expires_at)) : null),
+        h(
+          "p",
+          { class: "meta" },
+          h("code", {}, `${key.prefix}…`),
+          h("span", {}, key.scopes ? key.scopes.join(", ") : "all scopes"),
+          h("span", {}, "made ", date(key.created_at)),
+          key.last_used_at
+            ? h("span", {}, "used ", time(key.last_used_at))
+            : h("span", {}, "never used"),
+          key.expires_at && !isExpired
+            ? h("span", {}, isReplaced ? "stops " : "expires ", time(key.expires_at))
+            : null,
+        ),
       ),
       h(
         "div",
         { class: "actions" },
-        isReplaced ? null : button("Edit", { class: "plain small", onclick: async () => (await changeKey(key)) && refresh() }),
-        isReplaced ? null : key.is_primary ? button("Regenerate", { class: "plain small", onclick: () => regenerate() }) : button("Rotate", { class: "plain small", onclick: async () => (await rotateKey(key)) && refresh() }),
+        isReplaced
+          ? null
+          : button("Edit", {
+              class: "plain small",
+              onclick: async () => (await changeKey(key)) && refresh(),
+            }),
+        isReplaced
+          ? null
+          : key.is_primary
+            ? button("Regenerate", { class: "plain small", onclick: () => regenerate() })
+            : button("Rotate", {
+                class: "plain small",
+                onclick: async () => (await rotateKey(key)) && refresh(),
+              }),
         button("Revoke", { class: "plain small danger-text", onclick: () => revoke(key) }),
       ),
     );
@@ -66,7 +114,10 @@ export async function keys() {
     const isDone = await confirmation(
       {
         title: `Revoke “${key.name}”?`,
-        text: [`From now on every request with ${key.prefix}… is refused, on every server, at once.`, "This cannot be undone."],
+        text: [
+          `From now on every request with ${key.prefix}… is refused, on every server, at once.`,
+          "This cannot be undone.",
+        ],
         label: "Revoke the key",
       },
       () => call("revokeKey", { path: { key_id: key.id } }),
@@ -81,7 +132,10 @@ export async function keys() {
     const isDone = await confirmation(
       {
         title: "Regenerate the primary key?",
-        text: ["You get a new primary key, and the old one is dead at once: programs that use it stop working until they have the new one.", "For a change without a gap make a second key first."],
+        text: [
+          "You get a new primary key, and the old one is dead at once: programs that use it stop working until they have the new one.",
+          "For a change without a gap make a second key first.",
+        ],
         label: "Regenerate",
       },
       async () => {
@@ -101,10 +155,11 @@ export async function keys() {
     pageHead(
       "API keys",
       "Your programs show one of these with each request. Treat them like passwords.",
-      hasNoPrimary && !agentId ? button("New primary key", { class: "plain", onclick: regenerate }) : null,
+      hasNoPrimary && !agentId
+        ? button("New primary key", { class: "plain", onclick: regenerate })
+        : null,
       create(),
     ),
     place,
   );
 }
-

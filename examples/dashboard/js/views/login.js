@@ -15,8 +15,19 @@ export async function logIn(context) {
 
 function askPassword(place, context, note = context.farewell) {
   const fields = [
-    field({ name: "login", label: "E-mail or username", autocomplete: "username", inputmode: "email", autofocus: true }),
-    field({ name: "password", label: "Password", type: "password", autocomplete: "current-password" }),
+    field({
+      name: "login",
+      label: "E-mail or username",
+      autocomplete: "username",
+      inputmode: "email",
+      autofocus: true,
+    }),
+    field({
+      name: "password",
+      label: "Password",
+      type: "password",
+      autocomplete: "current-password",
+    }),
   ];
   const element = form({
     fields,
@@ -62,7 +73,11 @@ function askCode(place, context, mfaToken) {
       } catch (error) {
         const isOver = error.status === 401 && error.message !== "Invalid code";
         if (!isOver) throw error;
-        askPassword(place, context, "That took a little long. Please begin again with your password.");
+        askPassword(
+          place,
+          context,
+          "That took a little long. Please begin again with your password.",
+        );
       }
     },
   });
@@ -71,7 +86,14 @@ function askCode(place, context, mfaToken) {
     entrance(
       { title: "One more step", text: "Your password is right. Now the second factor." },
       element,
-      h("p", { class: "aside" }, button("Back to the password", { class: "link", onclick: () => askPassword(place, context, null) })),
+      h(
+        "p",
+        { class: "aside" },
+        button("Back to the password", {
+          class: "link",
+          onclick: () => askPassword(place, context, null),
+        }),
+      ),
     ),
   );
   place.querySelector("input").focus();

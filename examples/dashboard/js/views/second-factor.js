@@ -6,9 +6,25 @@ import { field, form } from "../form.js";
 import { date, plural } from "../format.js";
 import { badge, banner, button, card, copyField, dialog, notify } from "../parts.js";
 
-const codeField = (hint) => field({ name: "code", label: "Code", hint, autocomplete: "one-time-code", class: "code", maxlength: "20" });
-const passwordField = () => field({ name: "password", label: "Your password", type: "password", autocomplete: "current-password", autofocus: true });
-const blame = (error) => (error.status !== 401 ? null : error.message === "Invalid code" ? "code" : "password");
+const codeField = (hint) =>
+  field({
+    name: "code",
+    label: "Code",
+    hint,
+    autocomplete: "one-time-code",
+    class: "code",
+    maxlength: "20",
+  });
+const passwordField = () =>
+  field({
+    name: "password",
+    label: "Your password",
+    type: "password",
+    autocomplete: "current-password",
+    autofocus: true,
+  });
+const blame = (error) =>
+  error.status !== 401 ? null : error.message === "Invalid code" ? "code" : "password";
 
 export async function secondFactorCard() {
   const place = h("div", {});
@@ -25,19 +41,37 @@ async function refresh(place) {
     place,
     factor.enabled
       ? card(
-          { title: "Second factor", text: `On since ${date(factor.confirmed_at)}. ${plural(factor.recovery_codes_left, "recovery code")} left.`, aside: badge("On", "good") },
-          factor.recovery_codes_left <= 3 ? banner("warn", h("p", {}, "Few recovery codes are left. Make new ones before you need them.")) : null,
-          h("footer", {}, button("New recovery codes", { class: "plain", onclick: () => again(renew) }), button("Turn off", { class: "plain danger-text", onclick: () => again(remove) })),
+          {
+            title: "Second factor",
+            text: `On since ${date(factor.confirmed_at)}. ${plural(factor.recovery_codes_left, "recovery code")} left.`,
+            aside: badge("On", "good"),
+          },
+          factor.recovery_codes_left <= 3
+            ? banner(
+                "warn",
+                h("p", {}, "Few recovery codes are left. Make new ones before you need them."),
+              )
+            : null,
+          h(
+            "footer",
+            {},
+            button("New recovery codes", { class: "plain", onclick: () => again(renew) }),
+            button("Turn off", { class: "plain danger-text", onclick: () => again(remove) }),
+          ),
         )
       : card(
-          { title: "Second factor", text: "A code of your phone besides the password: the best protection there is against a stolen one", aside: badge("Off") },
+          {
+            title: "Second factor",
+            text: "A code of your phone besides the password: the best protection there is against a stolen one",
+            aside: badge("Off"),
+          },
           h("footer", {}, button("Turn on", { class: "primary", onclick: () => again(enrol) })),
         ),
   );
 }
 
 function enrol() {
-  return dialog({ title: "Turn on the second factor" }, (close, replace) =>
+  return dialog({ title: "Turn on the second factor" }, (close, goOn) =>
     form({
       fields: [passwordField()],
       label: "Continue",
@@ -45,20 +79,31 @@ function enrol() {
       cancel: () => close(),
       async submit(body) {
         const enrolment = await call("enrolSecondFactor", { body });
-        replace("Scan this with your app", scan(enrolment, close, replace));
+        goOn("Scan this with your app", scan(enrolment, close, goOn));
       },
     }),
   );
 }
 
-function scan({ secret, qr_svg: code }, close, replace) {
+function scan({ secret, qr_svg: code }, close, goOn) {
   return [
     h(
       "div",
       { class: "enrolment" },
       // An image, not markup: whatever it held, nothing of it could run in this page.
-      h("img", { class: "qr", src: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(code)}`, alt: "QR code for your authenticator app", width: "184", height: "184" }),
-      h("div", {}, h("p", {}, "Open an authenticator app and scan the code. Or type this secret into it:"), copyField("Secret", secret)),
+      h("img", {
+        class: "qr",
+        src: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(code)}`,
+        alt: "QR code for your authenticator app",
+        width: "184",
+        height: "184",
+      }),
+      h(
+        "div",
+        {},
+        h("p", {}, "Open an authenticator app and scan the code. Or type this secret into it:"),
+        copyField("Secret", secret),
+      ),
     ),
     form({
       fields: [codeField("The six digits that the app shows now.")],
@@ -68,7 +113,7 @@ function scan({ secret, qr_svg: code }, close, replace) {
       async submit(body) {
         const { recovery_codes: codes } = await call("confirmSecondFactor", { body });
         notify("The second factor is on.");
-        replace("Your recovery codes", recoveryCodes(codes, close));
+        goOn("Your recovery codes", recoveryCodes(codes, close));
       },
     }),
   ];
@@ -81,22 +126,46 @@ function recoveryCodes(codes, close) {
     h(
       "div",
       { class: "key-once" },
-      h("ul", { class: "codes" }, codes.map((code) => h("li", {}, h("code", {}, code)))),
-      h("p", {}, h("a", { href: address, download: "recovery-codes.txt", class: "button plain" }, icon("copy"), h("span", {}, "Save as a file"))),
-      banner("warn", h("p", {}, "Each of them is good once, instead of a code of the app. They are shown only now: keep them where you find them without your phone.")),
+      h(
+        "ul",
+        { class: "codes" },
+        codes.map((code) => h("li", {}, h("code", {}, code))),
+      ),
+      h(
+        "p",
+        {},
+        h(
+          "a",
+          { href: address, download: "recovery-codes.txt", class: "button plain" },
+          icon("copy"),
+          h("span", {}, "Save as a file"),
+        ),
+      ),
+      banner(
+        "warn",
+        h(
+          "p",
+          {},
+          "Each of them is good once, instead of a code of the app. They are shown only now: keep them where you find them without your phone.",
+        ),
+      ),
     ),
-    h("footer", {}, button("I have stored them", {
-      class: "primary",
-      onclick: () => {
-        URL.revokeObjectURL(address);
-        close(true);
-      },
-    })),
+    h(
+      "footer",
+      {},
+      button("I have stored them", {
+        class: "primary",
+        onclick: () => {
+          URL.revokeObjectURL(address);
+          close(true);
+        },
+      }),
+    ),
   ];
 }
 
 function renew() {
-  return dialog({ title: "New recovery codes" }, (close, replace) => [
+  return dialog({ title: "New recovery codes" }, (close, goOn) => [
     h("div", { class: "dialog-text" }, h("p", {}, "The ones you have stop working.")),
     form({
       fields: [passwordField(), codeField("Of the app, or a recovery code.")],
@@ -105,7 +174,7 @@ function renew() {
       cancel: () => close(),
       async submit(body) {
         const { recovery_codes: codes } = await call("renewRecoveryCodes", { body });
-        replace("Your recovery codes", recoveryCodes(codes, close));
+        goOn("Your recovery codes", recoveryCodes(codes, close));
       },
     }),
   ]);
@@ -113,7 +182,11 @@ function renew() {
 
 function remove() {
   return dialog({ title: "Turn off the second factor?" }, (close) => [
-    h("div", { class: "dialog-text" }, h("p", {}, "From the next login on your password alone is enough.")),
+    h(
+      "div",
+      { class: "dialog-text" },
+      h("p", {}, "From the next login on your password alone is enough."),
+    ),
     form({
       fields: [passwordField(), codeField("Of the app, or a recovery code.")],
       label: "Turn off",

@@ -10,7 +10,15 @@ const PAGE = 20;
 export async function security() {
   const sessions = h("div", {});
   const [history] = await Promise.all([historyCard(), showSessions(sessions)]);
-  return h("div", {}, pageHead("Security", "Do you know all of this? If not, end the session and change your password."), h("div", { class: "stack" }, sessions, history));
+  return h(
+    "div",
+    {},
+    pageHead(
+      "Security",
+      "Do you know all of this? If not, end the session and change your password.",
+    ),
+    h("div", { class: "stack" }, sessions, history),
+  );
 }
 
 async function showSessions(place) {
@@ -21,7 +29,11 @@ async function showSessions(place) {
     class: "plain small danger-text",
     onclick: async () => {
       const isDone = await confirmation(
-        { title: "End all other sessions?", text: [`${plural(others.length, "session")} end at once. You stay logged in here.`], label: "End them" },
+        {
+          title: "End all other sessions?",
+          text: [`${plural(others.length, "session")} end at once. You stay logged in here.`],
+          label: "End them",
+        },
         () => call("endOtherSessions"),
       );
       if (!isDone) return;
@@ -33,7 +45,18 @@ async function showSessions(place) {
   const ordered = found.toSorted((one, other) => other.current - one.current);
   show(
     place,
-    card({ title: "Sessions", text: "Where you are logged in", aside: others.length ? endOthers : null }, h("ul", { class: "rows" }, ordered.map((one) => sessionRow(one, refresh)))),
+    card(
+      {
+        title: "Sessions",
+        text: "Where you are logged in",
+        aside: others.length ? endOthers : null,
+      },
+      h(
+        "ul",
+        { class: "rows" },
+        ordered.map((one) => sessionRow(one, refresh)),
+      ),
+    ),
   );
 }
 
@@ -56,8 +79,19 @@ function sessionRow(one, refresh) {
     h(
       "div",
       { class: "grow" },
-      h("p", { class: "title" }, h("strong", {}, device(one.user_agent)), one.current ? badge("This browser", "accent") : null),
-      h("p", { class: "meta" }, h("span", {}, one.ip ?? "unknown address"), h("span", {}, "used ", time(one.last_used_at)), h("span", {}, "since ", time(one.created_at))),
+      h(
+        "p",
+        { class: "title" },
+        h("strong", {}, device(one.user_agent)),
+        one.current ? badge("This browser", "accent") : null,
+      ),
+      h(
+        "p",
+        { class: "meta" },
+        h("span", {}, one.ip ?? "unknown address"),
+        h("span", {}, "used ", time(one.last_used_at)),
+        h("span", {}, "since ", time(one.created_at)),
+      ),
     ),
     one.current ? null : h("div", { class: "actions" }, end),
   );
@@ -79,7 +113,11 @@ async function historyCard() {
     }
   }
   await load();
-  return card({ title: "History", text: "What happened to your account" }, list, h("footer", { class: "centre" }, more));
+  return card(
+    { title: "History", text: "What happened to your account" },
+    list,
+    h("footer", { class: "centre" }, more),
+  );
 }
 
 function eventRow(item) {
@@ -90,7 +128,12 @@ function eventRow(item) {
     "li",
     { class: isAlarming ? "alarming" : "" },
     h("span", { class: "dot" }, icon(isAlarming ? "warning" : "check")),
-    h("div", { class: "grow" }, h("p", { class: "title" }, h("strong", {}, title), about), h("p", { class: "meta" }, item.ip ? h("span", {}, item.ip) : null, h("span", {}, by))),
+    h(
+      "div",
+      { class: "grow" },
+      h("p", { class: "title" }, h("strong", {}, title), about),
+      h("p", { class: "meta" }, item.ip ? h("span", {}, item.ip) : null, h("span", {}, by)),
+    ),
     h("time", { datetime: item.at }, moment(item.at)),
   );
 }

@@ -11,9 +11,27 @@ export async function signUp(context) {
   const place = h("div", {});
   const element = form({
     fields: [
-      field({ name: "name", label: "Name", autocomplete: "name", optional: true, autocapitalize: "words" }),
-      field({ name: "email", label: "E-mail", type: "email", autocomplete: "username", autofocus: true }),
-      field({ name: "password", label: "Password", type: "password", autocomplete: "new-password", hint: "8 characters or more. A sentence is easier to remember than a riddle." }),
+      field({
+        name: "name",
+        label: "Name",
+        autocomplete: "name",
+        optional: true,
+        autocapitalize: "words",
+      }),
+      field({
+        name: "email",
+        label: "E-mail",
+        type: "email",
+        autocomplete: "username",
+        autofocus: true,
+      }),
+      field({
+        name: "password",
+        label: "Password",
+        type: "password",
+        autocomplete: "new-password",
+        hint: "8 characters or more. A sentence is easier to remember than a riddle.",
+      }),
     ],
     label: "Create account",
     blame: (error) => (error.status === 409 ? "email" : null),
@@ -41,7 +59,11 @@ function showKey(place, context, rawKey) {
     entrance(
       { title: "Your API key", text: "Your account is ready, and this is its first key." },
       keyOnce(rawKey),
-      h("footer", { class: "single" }, button("I have stored it. Go on", { class: "primary", onclick: context.enter })),
+      h(
+        "footer",
+        { class: "single" },
+        button("I have stored it. Go on", { class: "plain", onclick: context.enter }),
+      ),
     ),
   );
   place.querySelector("h1").focus();

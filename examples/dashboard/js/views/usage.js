@@ -22,10 +22,22 @@ export async function usage() {
   const names = new Map(keys.map((key) => [key.id, key]));
   const body = h("div", { class: "stack" });
   const title = h("strong", { class: "month" });
-  const previous = button("Previous month", { class: "plain square", onclick: () => turn(-1) }, icon("previous"));
-  const next = button("Next month", { class: "plain square", onclick: () => turn(1) }, icon("next"));
+  const previous = button(
+    "Previous month",
+    { class: "plain square", onclick: () => turn(-1) },
+    icon("previous"),
+  );
+  const next = button(
+    "Next month",
+    { class: "plain square", onclick: () => turn(1) },
+    icon("next"),
+  );
   const environments = ["live", "test"].map((environment) =>
-    h("button", { type: "button", onclick: () => choose({ environment }) }, environment === "live" ? "Live" : "Test"),
+    h(
+      "button",
+      { type: "button", onclick: () => choose({ environment }) },
+      environment === "live" ? "Live" : "Test",
+    ),
   );
 
   function turn(step) {
@@ -39,7 +51,9 @@ export async function usage() {
     title.textContent = utcMonth(state.month);
     next.disabled = state.month >= thisMonth;
     previous.disabled = thisMonth - state.month > MONTHS_BACK * 30 * DAY;
-    environments.forEach((press, index) => press.setAttribute("aria-pressed", String((index === 0) === (state.environment === "live"))));
+    environments.forEach((press, index) =>
+      press.setAttribute("aria-pressed", String((index === 0) === (state.environment === "live"))),
+    );
     show(body, skeleton(5));
     const rows = await load(state);
     // A later choice may have been faster.
@@ -86,7 +100,11 @@ function month({ month: start, environment }, rows, limits, names, isPresent) {
       "div",
       { class: "figures" },
       meter(used, quota, limits.plan),
-      figure(isPresent ? "Left this month" : "Left over", compact(Math.max(0, quota - used)), isPresent ? `Starts again ${date(state.resets_at)}` : null),
+      figure(
+        isPresent ? "Left this month" : "Left over",
+        compact(Math.max(0, quota - used)),
+        isPresent ? `Starts again ${date(state.resets_at)}` : null,
+      ),
       figure("Requests", compact(requests), `Up to ${number(limits.requests_per_minute)} a minute`),
     ),
     rows.length
@@ -103,7 +121,8 @@ function month({ month: start, environment }, rows, limits, names, isPresent) {
 
 function daysOf(start) {
   const days = [];
-  for (let day = start; new Date(day).getUTCMonth() === new Date(start).getUTCMonth(); day += DAY) days.push(isoDay(day));
+  for (let day = start; new Date(day).getUTCMonth() === new Date(start).getUTCMonth(); day += DAY)
+    days.push(isoDay(day));
   return days;
 }
 
@@ -115,7 +134,8 @@ function seriesOf(rows, names) {
   const shown = ordered.slice(0, ordered.length > SERIES ? SERIES - 1 : SERIES);
   const series = shown.map((id, index) => ({ label: nameOf(id, names), keys: [id], tone: index }));
   const rest = ordered.slice(shown.length);
-  if (rest.length) series.push({ label: plural(rest.length, "other key"), keys: rest, tone: "rest" });
+  if (rest.length)
+    series.push({ label: plural(rest.length, "other key"), keys: rest, tone: "rest" });
   return series;
 }
 
@@ -124,26 +144,55 @@ const nameOf = (id, names) => names.get(id)?.name ?? "A deleted key";
 function meter(used, quota, plan) {
   const share = quota ? Math.min(1, used / quota) : 1;
   const bar = h("div", { class: `fill ${share >= 1 ? "full" : share >= 0.8 ? "high" : ""}` });
-  bar.style.inlineSize = `${share * 100}%`;
+  bar.style.inlineSize = `${used > 0 ? Math.max(0.5, share * 100) : 0}%`;
   return h(
     "div",
     { class: "figure wide" },
     h("span", { class: "label" }, "Used", badge(plan)),
     h("p", { class: "value" }, number(used), h("small", {}, ` of ${number(quota)} units`)),
-    h("div", { class: "meter", role: "meter", "aria-label": "Monthly quota", "aria-valuemin": "0", "aria-valuemax": quota, "aria-valuenow": Math.min(used, quota) }, bar),
-    share >= 0.8 ? h("p", { class: "note" }, share >= 1 ? "The quota is used up: requests are refused until it starts again." : "You have used more than 80 % of your quota.") : null,
+    h(
+      "div",
+      {
+        class: "meter",
+        role: "meter",
+        "aria-label": "Monthly quota",
+        "aria-valuemin": "0",
+        "aria-valuemax": quota,
+        "aria-valuenow": Math.min(used, quota),
+      },
+      bar,
+    ),
+    share >= 0.8
+      ? h(
+          "p",
+          { class: "note" },
+          share >= 1
+            ? "The quota is used up: requests are refused until it starts again."
+            : "You have used more than 80 % of your quota.",
+        )
+      : null,
   );
 }
 
 function figure(label, value, note) {
-  return h("div", { class: "figure" }, h("span", { class: "label" }, label), h("p", { class: "value" }, value), note ? h("p", { class: "note" }, note) : null);
+  return h(
+    "div",
+    { class: "figure" },
+    h("span", { class: "label" }, label),
+    h("p", { class: "value" }, value),
+    note ? h("p", { class: "note" }, note) : null,
+  );
 }
 
 function keyTable(series, rows, names) {
   const toneOf = new Map(series.flatMap(({ keys, tone }) => keys.map((id) => [id, tone])));
   const sums = [...toneOf.keys()].map((id) => {
     const own = rows.filter((row) => row.key_id === id);
-    return { id, requests: own.reduce((sum, row) => sum + row.requests, 0), units: own.reduce((sum, row) => sum + row.units, 0) };
+    return {
+      id,
+      requests: own.reduce((sum, row) => sum + row.requests, 0),
+      units: own.reduce((sum, row) => sum + row.units, 0),
+    };
   });
   return h(
     "div",
@@ -151,10 +200,36 @@ function keyTable(series, rows, names) {
     h(
       "table",
       {},
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Key"), h("th", { scope: "col", class: "right" }, "Requests"), h("th", { scope: "col", class: "right" }, "Units"))),
-      h("tbody", {}, sums.map(({ id, requests, units }) =>
-        h("tr", {}, h("td", {}, h("span", { class: `swatch tone-${toneOf.get(id)}` }), nameOf(id, names), h("code", { class: "muted" }, names.get(id) ? `${names.get(id).prefix}…` : "")), h("td", { class: "right" }, number(requests)), h("td", { class: "right" }, number(units))),
-      )),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          h("th", { scope: "col" }, "Key"),
+          h("th", { scope: "col", class: "right" }, "Requests"),
+          h("th", { scope: "col", class: "right" }, "Units"),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        sums.map(({ id, requests, units }) =>
+          h(
+            "tr",
+            {},
+            h(
+              "td",
+              {},
+              h("span", { class: `swatch tone-${toneOf.get(id)}` }),
+              nameOf(id, names),
+              h("code", { class: "muted" }, names.get(id) ? `${names.get(id).prefix}…` : ""),
+            ),
+            h("td", { class: "right" }, number(requests)),
+            h("td", { class: "right" }, number(units)),
+          ),
+        ),
+      ),
     ),
   );
 }
@@ -162,7 +237,13 @@ function keyTable(series, rows, names) {
 function nothingYet(isPresent, environment) {
   if (!isPresent) return emptyState("usage", "Nothing in this month", "No key was used.");
   return [
-    emptyState("usage", "No requests yet", environment === "live" ? "As soon as one of your keys is used, you see it here. Is this key good? Ask:" : "Requests with test keys are counted here, apart from the live ones. Is this key good? Ask:"),
+    emptyState(
+      "usage",
+      "No requests yet",
+      environment === "live"
+        ? "As soon as one of your keys is used, you see it here. Is this key good? Ask:"
+        : "Requests with test keys are counted here, apart from the live ones. Is this key good? Ask:",
+    ),
     copyField("Command", `curl ${config.api}/api/v1/me -H "Authorization: Bearer YOUR_KEY"`),
   ];
 }
