@@ -15,8 +15,6 @@ from tests.examples.programs import find_program
 from tests.servers.processes import free_port
 
 CHROMIUM = find_program("chromium")
-# Short, so that every walk outlives a few access tokens.
-ACCESS_TOKEN_SECONDS = 6
 LOGIN_FAILURES = 3
 
 if CHROMIUM is None:
@@ -56,7 +54,7 @@ def start_place(
     installation: Installation, browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> PlaceStarter:
     @contextmanager
-    def start(mode: str, **settings: str) -> Iterator[Place]:
+    def start(mode: str) -> Iterator[Place]:
         port = free_port()
         origin = f"http://127.0.0.1:{port}"
         folder: Path = tmp_path_factory.mktemp("static")
@@ -67,7 +65,6 @@ def start_place(
                 RAGAUTH_DASHBOARD_URL=origin,
                 RAGAUTH_REFRESH_COOKIE=str(mode == "cookie").lower(),
                 RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT=str(LOGIN_FAILURES),
-                **{"RAGAUTH_ACCESS_TOKEN_SECONDS": str(ACCESS_TOKEN_SECONDS), **settings},
             ) as service,
             serve_dashboard(folder, port, service.gunicorn.url) as served_at,
         ):

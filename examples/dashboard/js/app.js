@@ -139,6 +139,8 @@ async function render() {
   const view = VIEWS[path];
   document.querySelectorAll("dialog").forEach((box) => box.close());
   document.title = `${view.title} · ${config.name}`;
+  const isEntrance = path === "/login" || path === "/signup";
+  if (isEntrance && session.exists()) return router.navigate("/", { replace: true });
   if (!view.open && !session.exists()) {
     context.next = path;
     return router.navigate("/login", { replace: true });

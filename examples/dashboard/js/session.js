@@ -5,8 +5,9 @@
  * sees (cookie mode) or, where the API hands it out in the body, in localStorage (token mode):
  * README.md says what that costs.
  *
- * `record` in localStorage is the same for all tabs: `{id, account_id, refresh_token?}`; each pair
- * of tokens has its own `id`, so that a tab sees whether the one it holds is the newest.
+ * The record in localStorage is the same for all tabs: `{version, account_id, refresh_token?}`. Each
+ * pair of tokens and each end has a version of its own, later ones a higher one, and messages between
+ * tabs carry it: what one tab has written may reach another's localStorage after the message does.
  */
 
 import { ApiError, send } from "./wire.js";
@@ -29,13 +30,14 @@ export class SessionEnded extends Error {
 
 const channel = new BroadcastChannel("ragauth");
 const listeners = { ended: () => {}, opened: () => {} };
-let access = null; // {id, account_id, token, expires_at, refresh_at}, times in ms
+let access = null; // {version, account_id, token, expires_at, refresh_at}, times in ms
+let endedVersion = 0;
 let owner = readRecord()?.account_id ?? null;
 let timer = 0;
 let refreshing = null;
 let takeOffer = () => {};
 
-export const exists = () => readRecord() !== null;
+export const exists = () => access !== null || readRecord() !== null;
 
 /** `ended(reason)`: here or in another tab. `opened()`: a login in another tab. */
 export function listen(handlers) {
@@ -85,12 +87,14 @@ export function forget(reason) {
 
 async function refreshOnce(stale) {
   const record = readRecord();
+  if (record !== null && !(access?.version >= record.version)) await askOtherTabs(record.version);
+  // Another tab was faster.
+  const isNewest = access !== null && access.version >= (record?.version ?? 0);
+  if (isNewest && isFresh() && access.token !== stale) return access.token;
   if (record === null) {
     drop("ended");
     throw new SessionEnded();
   }
-  if (access?.id !== record.id) await askOtherTabs(record.id);
-  if (isFresh() && access.id === record.id && access.token !== stale) return access.token;
   const isCookie = record.refresh_token === undefined;
   try {
     const body = isCookie ? {} : { refresh_token: record.refresh_token };
@@ -112,12 +116,12 @@ function exclusively(action) {
 }
 
 function keep(pair, accountId) {
-  const id = crypto.randomUUID();
-  writeRecord({ id, account_id: accountId, refresh_token: pair.refresh_token });
+  const version = nextVersion();
+  writeRecord({ version, account_id: accountId, refresh_token: pair.refresh_token });
   const now = Date.now();
   const life = pair.expires_in * 1000;
   use({
-    id,
+    version,
     account_id: accountId,
     token: pair.token,
     expires_at: now + life,
@@ -148,9 +152,16 @@ async function refreshQuietly() {
 }
 
 function drop(reason) {
+  endedVersion = nextVersion();
   localStorage.removeItem(RECORD);
-  channel.postMessage({ type: "ended", reason });
+  channel.postMessage({ type: "ended", reason, version: endedVersion });
   lose(reason, true);
+}
+
+/** The tabs share a clock; two changes in one of its ticks, or a clock set back, do no harm. */
+function nextVersion() {
+  const last = Math.max(access?.version ?? 0, readRecord()?.version ?? 0, endedVersion);
+  return Math.max(Date.now(), last + 1);
 }
 
 function lose(reason, isOwn) {
@@ -165,35 +176,38 @@ function isFresh() {
 }
 
 /** Another tab may hold the newest token: that saves a refresh. */
-function askOtherTabs(id) {
+function askOtherTabs(version) {
   return new Promise((resolve) => {
     takeOffer = resolve;
     setTimeout(resolve, ANSWER_OF_TAB_MS);
-    channel.postMessage({ type: "ask", id });
+    channel.postMessage({ type: "ask", version });
   });
 }
 
 channel.addEventListener("message", ({ data: message }) => {
   if (message.type === "ask") {
-    if (isFresh() && access.id === message.id) {
+    if (isFresh() && access.version >= message.version) {
       channel.postMessage({ type: "token", access });
     }
   } else if (message.type === "token") {
-    // One that was overtaken by a logout or a login is of no use.
-    if (readRecord()?.id !== message.access.id) return;
+    const { version } = message.access;
+    // One that was overtaken by another, or by an end, is of no use.
+    if (version <= endedVersion || version <= (access?.version ?? 0)) return;
     const isNew = owner !== message.access.account_id;
     use(message.access);
     takeOffer();
     if (isNew) listeners.opened();
   } else if (message.type === "ended") {
-    if (readRecord() === null) lose(message.reason, false);
+    if (message.version <= (access?.version ?? endedVersion)) return;
+    endedVersion = message.version;
+    lose(message.reason, false);
   }
 });
 
 /** A tab that slept, or came back from the browser's cache, may have missed all of that. */
 function catchUp() {
   if (document.visibilityState !== "visible" || access === null) return;
-  if (readRecord()?.id !== access.id || Date.now() >= access.refresh_at) refreshQuietly();
+  if (readRecord()?.version !== access.version || Date.now() >= access.refresh_at) refreshQuietly();
 }
 document.addEventListener("visibilitychange", catchUp);
 addEventListener("pageshow", catchUp);
@@ -201,7 +215,7 @@ addEventListener("pageshow", catchUp);
 function readRecord() {
   try {
     const record = JSON.parse(localStorage.getItem(RECORD));
-    return typeof record?.id === "string" ? record : null;
+    return record?.version > endedVersion ? record : null;
   } catch {
     return null;
   }

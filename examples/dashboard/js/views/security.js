@@ -9,7 +9,10 @@ const PAGE = 20;
 
 export async function security() {
   const sessions = h("div", {});
-  const [history] = await Promise.all([historyCard(), showSessions(sessions)]);
+  const history = h("div", {});
+  // What is done to a session is told in the history.
+  const refresh = () => Promise.all([showSessions(sessions, refresh), showHistory(history)]);
+  await refresh();
   return h(
     "div",
     {},
@@ -21,10 +24,9 @@ export async function security() {
   );
 }
 
-async function showSessions(place) {
+async function showSessions(place, refresh) {
   const found = await callAll("listSessions");
   const others = found.filter((one) => !one.current);
-  const refresh = () => showSessions(place);
   const endOthers = button("End all others", {
     class: "plain small danger-text",
     onclick: async () => {
@@ -97,7 +99,7 @@ function sessionRow(one, refresh) {
   );
 }
 
-async function historyCard() {
+async function showHistory(place) {
   const list = h("ol", { class: "timeline" });
   const more = button("Show more", { class: "plain", onclick: load });
   let cursor;
@@ -113,10 +115,13 @@ async function historyCard() {
     }
   }
   await load();
-  return card(
-    { title: "History", text: "What happened to your account" },
-    list,
-    h("footer", { class: "centre" }, more),
+  show(
+    place,
+    card(
+      { title: "History", text: "What happened to your account" },
+      list,
+      h("footer", { class: "centre" }, more),
+    ),
   );
 }
 
