@@ -54,6 +54,8 @@ class Dashboard(BaseHTTPRequestHandler):
     """The files; any other path is a view of the dashboard, so it is index.html."""
 
     protocol_version = "HTTP/1.1"
+    # An answer in one piece: head and body apart would each wait for an acknowledgement.
+    wbufsize = -1
 
     def __init__(self, config: dict[str, str], *arguments: object) -> None:
         self.config = config

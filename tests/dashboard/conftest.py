@@ -15,6 +15,8 @@ from tests.examples.programs import find_program
 from tests.servers.processes import free_port
 
 CHROMIUM = find_program("chromium")
+# For what does not depend on where the refresh token is.
+in_cookie_mode = pytest.mark.parametrize("place", ["cookie"], indirect=True)
 LOGIN_FAILURES = 3
 
 if CHROMIUM is None:

@@ -1,24 +1,13 @@
 """What the dashboard is made of: its calls are those of /openapi.json, its server is strict."""
 
 import re
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.dashboard.conftest import in_cookie_mode
 from tests.dashboard.place import DASHBOARD, Place, Visitor
-
-
-@pytest.fixture(scope="module")
-def place(places: Callable[[str], Place]) -> Place:
-    return places("token")
-
-
-@pytest.fixture
-def visitor(place: Place) -> Iterator[Visitor]:
-    with place.visitor() as someone:
-        yield someone
 
 
 def _resolve(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
@@ -28,6 +17,7 @@ def _resolve(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]
     return found
 
 
+@in_cookie_mode
 def test_every_call_stands_in_the_openapi_document(place: Place, visitor: Visitor) -> None:
     """Its path and method, every field of its body, every parameter, and whether it is public."""
     document = place.service.client.get("/openapi.json").json()
@@ -49,13 +39,14 @@ def test_every_call_stands_in_the_openapi_document(place: Place, visitor: Visito
 
 
 def test_no_markup_is_ever_made_of_data() -> None:
-    """S26: the policy forbids it too; this finds it before a browser does."""
+    """The policy forbids it too; this finds it before a browser does."""
     sinks = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|srcdoc")
     scripts = list(DASHBOARD.rglob("*.js"))
     assert len(scripts) > 10
     assert [path.name for path in scripts if sinks.search(path.read_text("utf-8"))] == []
 
 
+@in_cookie_mode
 def test_its_server_sends_a_strict_policy(place: Place) -> None:
     answer = httpx.get(f"{place.origin}/keys")
     assert answer.status_code == 200
@@ -68,6 +59,7 @@ def test_its_server_sends_a_strict_policy(place: Place) -> None:
     assert httpx.get(f"{place.origin}/config.json").json()["api"] == place.api
 
 
+@in_cookie_mode
 @pytest.mark.parametrize(
     "path", ["/serve.py", "/README.md", "/../quickstart.sh", "/..%2f..%2fsetup.cfg", "/js/none.js"]
 )
@@ -75,6 +67,7 @@ def test_its_server_gives_out_nothing_else(place: Place, path: str) -> None:
     assert httpx.get(f"{place.origin}{path}").status_code == 404
 
 
+@in_cookie_mode
 @pytest.mark.parametrize("path", ["/%00", "/%2e%2e/%2e%2e/Makefile", "//etc/passwd"])
 def test_any_other_path_is_the_dashboard(place: Place, path: str) -> None:
     answer = httpx.get(f"{place.origin}{path}")

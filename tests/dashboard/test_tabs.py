@@ -4,6 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from tests.dashboard.conftest import in_cookie_mode
 from tests.dashboard.place import Visitor
 
 REFRESH = "/api/auth/token/refresh"
@@ -37,14 +38,9 @@ def two_tabs(visitor: Visitor) -> tuple[Page, Page]:
     return visitor.page, second
 
 
-def test_a_second_tab_takes_the_token_of_the_first(visitor: Visitor) -> None:
-    two_tabs(visitor)
-    assert visitor.count(REFRESH) == 0
-    assert visitor.complaints == []
-
-
 def test_two_tabs_that_refresh_at_once_send_one_refresh(visitor: Visitor) -> None:
     first, second = two_tabs(visitor)
+    assert visitor.count(REFRESH) == 0  # the second tab asked the first
     tokens = refresh_at_once(first, second)
     assert tokens[0] == tokens[1]
     assert visitor.count(REFRESH) == 1
@@ -54,8 +50,9 @@ def test_two_tabs_that_refresh_at_once_send_one_refresh(visitor: Visitor) -> Non
     assert visitor.complaints == []
 
 
+@in_cookie_mode
 def test_even_without_a_lock_both_tabs_go_on(visitor: Visitor) -> None:
-    """S15: the API's grace gives both the same successor."""
+    """S13: the API's grace gives both the same successor."""
     visitor.context.add_init_script(_WITHOUT_LOCKS)
     first, second = two_tabs(visitor)
     refresh_at_once(first, second)
@@ -82,6 +79,7 @@ def test_a_logout_in_one_tab_is_seen_in_the_other(visitor: Visitor) -> None:
     assert visitor.complaints == []
 
 
+@in_cookie_mode
 def test_a_token_is_refreshed_before_it_expires(visitor: Visitor) -> None:
     """An hour passes in the browser; nobody presses anything."""
     visitor.page.clock.install()

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.dashboard.conftest import LOGIN_FAILURES
+from tests.dashboard.conftest import LOGIN_FAILURES, in_cookie_mode
 from tests.dashboard.place import Visitor
 from tests.e2e.service import PASSWORD
 
@@ -24,7 +24,7 @@ def alert(page: Page, text: str | re.Pattern[str]) -> None:
 
 class TestAnEndedSession:
     def test_leads_to_the_login_and_back_to_where_one_was(self, visitor: Visitor) -> None:
-        """S16: it ended on another device; this browser learns of it with its next request."""
+        """S14: it ended on another device; this browser learns of it with its next request."""
         visitor.sign_up()
         end_all_sessions(visitor)
         visitor.page.get_by_role("link", name="Agents").click()
@@ -34,13 +34,11 @@ class TestAnEndedSession:
         visitor.log_in()
         visitor.see_heading("Agents")
 
+    @in_cookie_mode
     def test_that_ran_out_while_nobody_looked_leads_to_the_login(self, visitor: Visitor) -> None:
         visitor.sign_up()
         visitor.page.goto("about:blank")
-        if visitor.place.mode == "cookie":
-            visitor.context.clear_cookies()  # what a browser does when its time is over
-        else:
-            end_all_sessions(visitor)
+        visitor.context.clear_cookies()  # what a browser does when their time is over
         visitor.go("/keys")
         visitor.see_heading("Welcome back")
         expect(visitor.page.get_by_text(ENDED)).to_be_visible()
@@ -48,6 +46,7 @@ class TestAnEndedSession:
         visitor.see_heading("API keys")
 
 
+@in_cookie_mode
 def test_an_access_token_that_is_refused_is_replaced_unnoticed(visitor: Visitor) -> None:
     visitor.sign_up()
 
@@ -60,6 +59,7 @@ def test_an_access_token_that_is_refused_is_replaced_unnoticed(visitor: Visitor)
     assert visitor.count("/api/auth/token/refresh") == 1
 
 
+@in_cookie_mode
 def test_too_many_logins_are_told_how_long_to_wait(visitor: Visitor) -> None:
     """S9"""
     visitor.sign_up()
@@ -72,6 +72,7 @@ def test_too_many_logins_are_told_how_long_to_wait(visitor: Visitor) -> None:
     expect(visitor.page.get_by_role("button", name=re.compile(r"Wait \d"))).to_be_disabled()
 
 
+@in_cookie_mode
 def test_a_full_plan_says_what_helps(visitor: Visitor) -> None:
     visitor.sign_up()
     visitor.follow("Agents")
@@ -84,6 +85,7 @@ def test_a_full_plan_says_what_helps(visitor: Visitor) -> None:
     alert(visitor.page, "Your plan has room for 2 agents, and all are in use.")
 
 
+@in_cookie_mode
 def test_each_fault_stands_beside_its_field(visitor: Visitor) -> None:
     visitor.go("/signup")
     visitor.fill(email="jane", password="short")
@@ -104,6 +106,7 @@ def test_each_fault_stands_beside_its_field(visitor: Visitor) -> None:
     expect(visitor.page.locator("[data-name=password] .fault")).to_have_text("Invalid password")
 
 
+@in_cookie_mode
 def test_an_api_that_is_away_can_be_asked_again(visitor: Visitor) -> None:
     visitor.sign_up()
     visitor.page.route("**/api/agents*", lambda route: route.abort())

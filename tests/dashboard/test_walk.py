@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Locator, expect
 
+from tests.dashboard.conftest import in_cookie_mode
 from tests.dashboard.place import Visitor
 from tests.e2e.service import PASSWORD
 from tests.factories.second_factors import Authenticator
@@ -18,7 +19,7 @@ def row(visitor: Visitor, name: str) -> Locator:
 
 
 def test_the_whole_walk(visitor: Visitor) -> None:
-    """S2, S17 and S18 as a customer sees them, from signing up to deleting the account."""
+    """S15, S17, S18, S19 and S20 as a customer sees them, from signing up to leaving."""
     first_key = visitor.sign_up()
     _the_refresh_token_is_where_it_belongs(visitor)
     _confirm_the_address(visitor)
@@ -101,7 +102,8 @@ def _create_rotate_and_revoke_a_key(visitor: Visitor) -> None:
     visitor.press("Create key", visitor.dialog)
     key = visitor.stored_key()
     # What is shown once is not thrown away by a slip of the finger.
-    page.keyboard.press("Escape")
+    for _ in range(2):
+        page.keyboard.press("Escape")
     visitor.press("I have stored it", visitor.dialog)
     expect(row(visitor, "Nightly")).to_contain_text("Support bot")
     expect(row(visitor, "Nightly")).to_contain_text("query")
@@ -206,6 +208,7 @@ def _delete_the_account(visitor: Visitor) -> None:
     expect(visitor.page.get_by_text("Your account is deleted.")).to_be_visible()
 
 
+@in_cookie_mode
 def test_a_forgotten_password_is_set_anew_with_the_link_of_the_mail(visitor: Visitor) -> None:
     visitor.sign_up()
     visitor.press("Log out")

@@ -151,7 +151,7 @@ export function keyOnce(rawKey) {
  * with that of a next step. Resolves to what `close` was called with, or to undefined when it was
  * dismissed.
  */
-export function dialog({ title, dismissable = true }, body) {
+export function dialog({ title }, body) {
   return new Promise((resolve) => {
     const box = h("dialog", { "aria-labelledby": "dialog-title" });
     let result;
@@ -188,10 +188,13 @@ export function dialog({ title, dismissable = true }, body) {
       box.remove();
       resolve(result);
     });
-    // Escape must not throw away a key that is shown once.
-    box.addEventListener("cancel", (event) => {
-      if (!dismissable || box.querySelector(".key-once")) event.preventDefault();
-    });
+    // Escape must not throw away a key that is shown once. A second press sends no `cancel`.
+    const holds = (event) => {
+      const isEscape = event.type === "cancel" || event.key === "Escape";
+      if (isEscape && box.querySelector(".key-once")) event.preventDefault();
+    };
+    box.addEventListener("cancel", holds);
+    box.addEventListener("keydown", holds);
     document.body.append(box);
     box.showModal();
   });

@@ -87,8 +87,8 @@ export function forget(reason) {
 
 async function refreshOnce(stale) {
   const record = readRecord();
-  if (record !== null && !(access?.version >= record.version)) await askOtherTabs(record.version);
-  // Another tab was faster.
+  // Another tab may have been faster, and its message still be under way.
+  if (record !== null) await askOtherTabs(Math.max(record.version, (access?.version ?? 0) + 1));
   const isNewest = access !== null && access.version >= (record?.version ?? 0);
   if (isNewest && isFresh() && access.token !== stale) return access.token;
   if (record === null) {

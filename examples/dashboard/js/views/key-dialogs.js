@@ -26,7 +26,7 @@ const GRACES = [
 
 /** Show a raw key until it is stored. */
 export function revealKey(title, rawKey) {
-  return dialog({ title, dismissable: false }, (close) => once(rawKey, close));
+  return dialog({ title }, (close) => once(rawKey, close));
 }
 
 function once(rawKey, close) {
