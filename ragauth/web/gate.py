@@ -16,8 +16,8 @@ from flask import Flask
 
 from ragauth.config import MAX_BODY_BYTES, Settings
 from ragauth.errors import InvalidRequest, RagauthError
+from ragauth.security import scopes
 from ragauth.security.identifiers import ACCOUNT, encode_bytes
-from ragauth.security.scopes import VERIFY
 from ragauth.services.key_check import SERVICE_KINDS, KeyChecker, KeyVerdict, Question
 from ragauth.web.authorize_query import parse_authorize_query
 from ragauth.web.background import Background
@@ -27,7 +27,7 @@ from ragauth.web.error_handlers import answer_to
 from ragauth.web.key_answers import Answer, authorize_answer, verify_body
 from ragauth.web.login_shedding import login_shedders
 from ragauth.web.mail_sender import MailSender
-from ragauth.web.paths import ANY_METHOD, AUTHORIZE, is_authorize
+from ragauth.web.paths import ANY_METHOD, AUTHORIZE, VERIFY, is_authorize
 from ragauth.web.plain_question import plain_question
 from ragauth.web.request_log import (
     ALWAYS,
@@ -40,7 +40,6 @@ from ragauth.web.usage_saver import UsageSaver
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_VERIFY_PATHS = frozenset({"/api/v1/keys/verify", "/api/v1/keys/verify/"})
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
 _JSON = ("Content-Type", JSON_TYPE)
 
@@ -60,7 +59,8 @@ class Gate:
         work = {"usage": UsageSaver(app).run, "mail": MailSender(app).run}
         self._background = Background(**work) if serves else None
         self._posts: dict[str, Ask] = {
-            **dict.fromkeys(_VERIFY_PATHS, self._verify),
+            VERIFY: self._verify,
+            f"{VERIFY}/": self._verify,
             **login_shedders(app),
         }
 
@@ -152,7 +152,7 @@ class Gate:
             service_key,
             Question(
                 kinds=SERVICE_KINDS,
-                scope=VERIFY,
+                scope=scopes.VERIFY,
                 client_ip=environ.get("REMOTE_ADDR"),
                 origin=environ.get("HTTP_ORIGIN"),
             ),

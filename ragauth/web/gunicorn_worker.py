@@ -4,22 +4,23 @@ import json
 import logging
 import selectors
 import socket
+import sys
 import time
 import uuid
-from collections.abc import MutableMapping
 from functools import partial
 from typing import Any
 
 from gunicorn import SERVER, util
 from gunicorn.glogging import Logger
 from gunicorn.http import errors as http_errors
-from gunicorn.http import wsgi
 from gunicorn.workers.gthread import ThreadWorker
 
 from ragauth import clock
 from ragauth.services.hashing import hashing_gate
 from ragauth.web.login_shedding import MUST_NOT_WAIT
-from ragauth.web.quick_requests import PEEKED_BYTES, Pace, is_whole_check, is_whole_login
+from ragauth.web.pace import Pace
+from ragauth.web.paths import LOGIN, VERIFY, is_authorize
+from ragauth.web.plain_http import LONGEST, PlainRequest, read_plain
 
 log = logging.getLogger("ragauth")
 
@@ -60,75 +61,96 @@ class Worker(ThreadWorker):
             self.pending_conns.append(conn)
             callback = partial(self.on_pending_socket_readable, conn)
             self.poller.register(conn.sock, selectors.EVENT_READ, callback)
-        elif self._is_for_this_thread(conn):
+        elif (plain := self._find_quick_request(conn)) is not None:
             conn.init()
             conn.sock.setblocking(False)
-            self.poller.register(
-                conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn)
-            )
-            self._answer_and_keep(conn)
+            callback = partial(self.on_client_socket_readable, conn)
+            self.poller.register(conn.sock, selectors.EVENT_READ, callback)
+            self._answer_and_keep(conn, plain)
         else:
             super().enqueue_req(conn)
 
     def on_client_socket_readable(self, conn: Any, client: socket.socket) -> None:
         """A kept connection has its next request, or was closed by the client."""
-        if self._is_for_this_thread(conn):
-            self.keepalived_conns.remove(conn)
-            self._answer_and_keep(conn)
-        else:
+        plain = self._find_quick_request(conn)
+        if plain is None:
             super().on_client_socket_readable(conn, client)
+        else:
+            self.keepalived_conns.remove(conn)
+            self._answer_and_keep(conn, plain)
 
-    def _answer_and_keep(self, conn: Any) -> None:
+    def _find_quick_request(self, conn: Any) -> PlainRequest | None:
+        """A key check, or a login that there is no place to hash for; None for everything else."""
+        is_tcp = isinstance(conn.client, tuple)
+        if not is_tcp or not self.alive or not self._pace.is_quick(time.perf_counter()):
+            return None
+        try:
+            plain = read_plain(conn.sock.recv(LONGEST, socket.MSG_PEEK))
+        except OSError:
+            return None
+        if plain is None:
+            return None
+        path = plain.environ["PATH_INFO"]
+        if is_authorize(path) or path == VERIFY:
+            return plain
+        is_shed = path == LOGIN and hashing_gate.free_places <= 0
+        # A browser's needs the headers of CORS, which are the application's.
+        return plain if is_shed and "HTTP_ORIGIN" not in plain.environ else None
+
+    def _answer_and_keep(self, conn: Any, plain: PlainRequest) -> None:
         """Answer, and put the connection at the end of those kept: they are in order of time."""
-        if not self._answer(conn) or len(self.keepalived_conns) >= self.max_keepalived:
+        if self._answer(conn, plain) and len(self.keepalived_conns) < self.max_keepalived:
+            conn.set_timeout()
+            self.keepalived_conns.append(conn)
+        else:
             self.poller.unregister(conn.sock)
             self.nr_conns -= 1
             conn.close()
-        elif conn.parser.unreader.buf.getvalue():
-            # The next request was read with this one: no poll would tell of it.
-            self.poller.unregister(conn.sock)
-            self.enqueue_req(conn)
-        else:
-            conn.set_timeout()
-            self.keepalived_conns.append(conn)
 
-    def _is_for_this_thread(self, conn: Any) -> bool:
-        if not self.alive or not self._pace.is_quick(time.perf_counter()):
-            return False
-        try:
-            data = conn.sock.recv(PEEKED_BYTES, socket.MSG_PEEK)
-        except OSError:
-            return False
-        return is_whole_check(data) or (hashing_gate.free_places <= 0 and is_whole_login(data))
-
-    def _answer(self, conn: Any) -> bool:
-        """Answer the request that is there as a whole; False when the connection must close.
+    def _answer(self, conn: Any, plain: PlainRequest) -> bool:
+        """Answer the request at hand; False when the connection must close.
 
         The socket does not block: a client that does not read its answers loses its connection,
         and holds up nobody.
         """
         started_at, worked_at = time.perf_counter(), time.thread_time()
-        req = None
         try:
-            req = next(conn.parser)
+            conn.sock.recv(plain.length)
             self.nr += 1
             if self.nr >= self.max_requests:
                 self.log.info("Autorestarting worker after current request.")
                 self.alive = False
-            is_kept = self.alive and not req.should_close()
-            _, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg)
-            environ["wsgi.multithread"] = True
-            environ[MUST_NOT_WAIT] = True
+            is_kept = self.alive and plain.is_kept
+            environ = self._server_environ(conn) | plain.environ
             conn.sock.sendall(_run(self.wsgi, environ, is_kept=is_kept))
             return is_kept
-        except (StopIteration, OSError, http_errors.NoMoreData) as error:
+        except OSError as error:
             self.log.debug("closing a connection: %r", error)
         except Exception as error:
-            self.handle_error(req, conn.sock, conn.client, error)
+            self.handle_error(None, conn.sock, conn.client, error)
         finally:
             now = time.perf_counter()
             self._pace.note(now - started_at - (time.thread_time() - worked_at), now)
         return False
+
+    def _server_environ(self, conn: Any) -> dict[str, Any]:
+        """What the server adds to a plain request (PEP 3333), and that its thread must not wait."""
+        (host, port, *_), (client_host, client_port, *_) = conn.server, conn.client
+        return {
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": host,
+            "SERVER_PORT": str(port),
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": client_host,
+            "REMOTE_PORT": str(client_port),
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": True,
+            "wsgi.run_once": False,
+            MUST_NOT_WAIT: True,
+        }
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         request_id = uuid.uuid4().hex
@@ -156,7 +178,7 @@ class ErrorLogger(Logger):
         """Write nothing."""
 
 
-def _run(application: Any, environ: MutableMapping[str, Any], *, is_kept: bool) -> bytes:
+def _run(application: Any, environ: dict[str, Any], *, is_kept: bool) -> bytes:
     """The whole answer of a WSGI application that gives its length; its headers are its own."""
     status, headers = "", []
 

@@ -2,6 +2,8 @@
 
 ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 AUTHORIZE = "/api/v1/authorize"
+VERIFY = "/api/v1/keys/verify"
+LOGIN = "/api/auth/login"
 COMPAT = "/compat/"
 PLAIN_HTTP_IS_FINE = frozenset({"/healthz", "/readyz", "/metrics"})
 

@@ -1,0 +1,76 @@
+"""Requests in their plain form, as gateways and services send them: read at once, in one look.
+
+What is read here gunicorn's own parser would read alike (a test holds the two together). All that
+is not plain, the malformed above all, is left to it: another form of line end, of header, of
+framing; a path with escapes; a body that is not there yet. Grammar: RFC 9112 sections 3 to 6.
+"""
+
+import re
+from io import BytesIO
+from typing import Any, NamedTuple
+
+LONGEST = 8192
+
+_HEAD = re.compile(
+    rb"(?P<method>[A-Z]{3,16}) (?P<path>/[A-Za-z0-9._~/-]*)(?:\?(?P<query>[!-~]*))? HTTP/1\.1\r\n"
+    rb"(?P<headers>(?:[A-Za-z0-9-]{1,64}: [!-~](?:[ -~]*[!-~])?\r\n){1,50})\r\n"
+)
+# Each means something to a server; in their plain form they are read below.
+_FRAMING = frozenset(
+    {
+        *("HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_CONNECTION"),
+        *("HTTP_UPGRADE", "HTTP_HTTP2_SETTINGS", "HTTP_TRAILER", "HTTP_TE", "HTTP_PROXY"),
+    }
+)
+_DIGITS = re.compile(r"[0-9]{1,5}")
+
+
+class PlainRequest(NamedTuple):
+    """`environ` is WSGI's, without what is the server's; `length` is that of head and body."""
+
+    environ: dict[str, Any]
+    length: int
+    is_kept: bool
+
+
+def read_plain(data: bytes) -> PlainRequest | None:
+    """The request that a connection's first bytes are, or None where it is not a plain one."""
+    head = _HEAD.match(data)
+    if head is None:
+        return None
+    method, path, query, headers = head.group("method", "path", "query", "headers")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": method.decode("ascii"),
+        "PATH_INFO": path.decode("ascii"),
+        "QUERY_STRING": "" if query is None else query.decode("ascii"),
+    }
+    for line in headers.decode("ascii").split("\r\n")[:-1]:
+        name, _, value = line.partition(": ")
+        name = "HTTP_" + name.upper().replace("-", "_")
+        if name in environ:
+            return None
+        environ[name] = value
+    if "HTTP_HOST" not in environ:
+        return None
+    body_length, is_kept = 0, True
+    if not _FRAMING.isdisjoint(environ):
+        connection = environ.get("HTTP_CONNECTION", "keep-alive").lower()
+        length = environ.pop("HTTP_CONTENT_LENGTH", None)
+        is_framed_otherwise = not _FRAMING.isdisjoint(environ.keys() - {"HTTP_CONNECTION"})
+        if (
+            is_framed_otherwise
+            or connection not in ("keep-alive", "close")
+            or _DIGITS.fullmatch(length or "0") is None
+        ):
+            return None
+        is_kept = connection == "keep-alive"
+        if length is not None:
+            environ["CONTENT_LENGTH"], body_length = length, int(length)
+    content_type = environ.pop("HTTP_CONTENT_TYPE", None)
+    if content_type is not None:
+        environ["CONTENT_TYPE"] = content_type
+    end = head.end() + body_length
+    if len(data) < end:
+        return None
+    environ["wsgi.input"] = BytesIO(data[head.end() : end])
+    return PlainRequest(environ, end, is_kept)
