@@ -21,6 +21,7 @@ from tests.servers.processes import ServerProcess
 
 DASHBOARD = PROJECT_ROOT / "examples" / "dashboard"
 _PATIENCE_SECONDS = 20
+expect.set_options(timeout=_PATIENCE_SECONDS * 1000)
 
 _numbers = count(1)
 
