@@ -65,7 +65,7 @@ class Place:
     @contextmanager
     def visitor(self, **options: Any) -> Iterator["Visitor"]:
         """Somebody with a browser of their own."""
-        context = self.browser.new_context(locale="en-GB", **options)
+        context = self.browser.new_context(locale="en-GB", reduced_motion="reduce", **options)
         context.set_default_timeout(_PATIENCE_SECONDS * 1000)
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=self.origin)
         try:
