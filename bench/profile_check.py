@@ -18,6 +18,7 @@ import click
 from bench.population import Installation, install
 from ragauth import create_app
 from ragauth.extensions import db
+from ragauth.metrics import ALLOWED, CHECKS, note_request
 from ragauth.security import key_format
 from ragauth.services.key_check import KeyChecker, Question
 from ragauth.services.limits import span_of
@@ -129,6 +130,10 @@ def _stages(app: Any, keys: list[str]) -> dict[str, Callable[[int], object]]:
             account_id="acc_01h455vb4pex5vsknk084sn02q",
         )
 
+    def metrics(_index: int) -> None:
+        CHECKS.observe(0.0003, ALLOWED)
+        note_request("/api/v1/authorize", "GET", 200, 0.0003)
+
     return {
         "nothing (the loop itself)": lambda _: None,
         "the whole call": lambda index: gate(environs[index].copy(), _start_response),
@@ -145,6 +150,7 @@ def _stages(app: Any, keys: list[str]) -> dict[str, Callable[[int], object]]:
         "  rendering": lambda index: authorize_answer(verdicts[index], limit_status=429),
         "  request id": lambda _: request_id_of(None),
         "  request line": request_line,
+        "  metrics": metrics,
     }
 
 

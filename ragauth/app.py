@@ -18,7 +18,7 @@ from ragauth.web.error_handlers import register_error_handlers
 from ragauth.web.gate import Gate
 from ragauth.web.guards import require_key_below_api_v1
 from ragauth.web.logs import configure_logging
-from ragauth.web.request_log import register_request_log
+from ragauth.web.request_log import register_request_log, register_routes
 
 log = logging.getLogger("ragauth")
 
@@ -56,6 +56,7 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
     app.before_request(require_key_below_api_v1)
     register_error_handlers(app)
     register_blueprints(app)
+    register_routes(app)
     register_commands(app)
     app.wsgi_app = Gate(app, serves=serves)  # type: ignore[method-assign]
     if settings.trusted_proxies:

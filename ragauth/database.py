@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import DateTime, Engine, MetaData, Text, TypeDecorator, Uuid, event
-from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.engine import Connection, Dialect, ExceptionContext
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, registry
+
+from ragauth.metrics import DATABASE_ERRORS
 
 POOL_TIMEOUT_SECONDS = 5
 SQLITE_BUSY_MS = 10_000
@@ -117,3 +120,11 @@ def _begin_sqlite(connection: Connection) -> None:
     """
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN" if only_reads.get() else "BEGIN IMMEDIATE")
+
+
+@event.listens_for(Engine, "handle_error")
+def _count_error(context: ExceptionContext) -> None:
+    """A constraint that refuses is no fault of the database, nor is a stale pooled connection."""
+    is_fault = isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError)
+    if is_fault and not context.is_pre_ping:
+        DATABASE_ERRORS.count()

@@ -3,8 +3,10 @@
 import gc
 import sys
 from pathlib import Path
+from typing import Any
 
 from ragauth.config import SettingsError, read_server_settings
+from ragauth.metrics import WORKER_STARTS, board
 
 try:
     _server = read_server_settings()
@@ -36,6 +38,21 @@ def when_ready(_server: object) -> None:
     """Before the fork: what is loaded by now is shared for good, no collection copies its pages."""
     gc.collect()
     gc.freeze()
+
+
+def pre_fork(_server: object, worker: Any) -> None:
+    """Each worker counts in a slot of its own; its successor goes on in it."""
+    worker.metrics_slot = board.take_slot()
+
+
+def post_fork(_server: object, worker: Any) -> None:
+    board.enter_slot(worker.metrics_slot)
+    WORKER_STARTS.count()
+
+
+def child_exit(_server: object, worker: Any) -> None:
+    """Also after SIGKILL: the master sees the end of each worker."""
+    board.leave_slot(worker.metrics_slot)
 
 
 logconfig_dict = {

@@ -1,12 +1,13 @@
-"""Is it alive, can it serve."""
+"""Is it alive, can it serve, how does it do."""
 
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, Response, request
 
+from ragauth import transaction
 from ragauth.schemas.ops import HealthSchema
-from ragauth.services import readiness
-from ragauth.web.endpoint import endpoint
+from ragauth.services import readiness, vital_signs
+from ragauth.web.endpoint import declared, endpoint
 from ragauth.web.guards import public
 
 ops = Blueprint("ops", __name__)
@@ -24,3 +25,19 @@ def healthz() -> dict[str, Any]:
 def readyz() -> dict[str, Any]:
     """Everything that a request needs can be reached; else 503 says what cannot."""
     return {"status": "ok", "checks": readiness.check_all()}
+
+
+@ops.get("/metrics")
+@declared(guard=public, media_type="text/plain")
+def metrics() -> Response:
+    """What the service counts about itself, of all workers, for Prometheus.
+
+    It answers 200 whatever is away: that is when its numbers are wanted.
+    """
+    # Loaded by the first scrape, not by every start.
+    from ragauth.web import metrics_page  # noqa: PLC0415
+
+    with transaction.read_only():
+        signs = vital_signs.take()
+    page, media_type = metrics_page.render(signs, accept=request.headers.get("Accept", ""))
+    return Response(page, content_type=media_type, headers={"Cache-Control": "no-store"})

@@ -3,14 +3,19 @@
 from flask import Flask
 
 from ragauth.cli.accounts import accounts
+from ragauth.cli.backup import backup
 from ragauth.cli.cleanup import cleanup
 from ragauth.cli.events import events
 from ragauth.cli.keys import keys
 from ragauth.cli.mail import mail
+from ragauth.cli.reseal import reseal
 from ragauth.cli.service_keys import service_keys
 from ragauth.cli.signing_keys import signing_keys
 
 
 def register_commands(app: Flask) -> None:
-    for command in (accounts, keys, service_keys, signing_keys, events, mail, cleanup):
+    for command in (
+        *(accounts, keys, service_keys, signing_keys, events, mail),
+        *(cleanup, reseal, backup),
+    ):
         app.cli.add_command(command)

@@ -1,13 +1,13 @@
 """Forgetting what nobody can use any more."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import click
 from flask.cli import with_appcontext
 
 from ragauth import clock
-from ragauth.cli.output import as_json_option, command_transaction, print_record
+from ragauth.cli.output import as_json_option, command_transaction, print_record, show_progress
 from ragauth.extensions import settings
 from ragauth.services import confirmations, event_history, sessions, signing_key_rotation
 
@@ -50,10 +50,15 @@ def cleanup(keep_days: int, as_json: bool) -> None:
 
 
 def _delete_all(delete: Callable[..., int], before: datetime) -> int:
-    deleted = 0
+    label = delete.__name__.replace("_", " ")
+    return sum(show_progress(_batches(delete, before), label))
+
+
+def _batches(delete: Callable[..., int], before: datetime) -> Iterator[int]:
+    """How many rows each batch deleted, until one is not full."""
     while True:
         with command_transaction():
-            batch = delete(before=before, limit=_BATCH)
-        deleted += batch
-        if batch < _BATCH:
-            return deleted
+            deleted = delete(before=before, limit=_BATCH)
+        yield deleted
+        if deleted < _BATCH:
+            return

@@ -67,7 +67,9 @@ def export(
 
 
 @events.command("tail")
-@click.option("-n", "count", default=10, show_default=True, type=click.IntRange(0, 100_000))
+@click.option(
+    "-n", "count", default=10, show_default=True, type=click.IntRange(0, 100_000), help="How many."
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on.")
 @_filtered
 def tail(count: int, follow: bool, account: uuid.UUID | str | None, name: str | None) -> None:

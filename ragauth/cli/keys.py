@@ -1,4 +1,4 @@
-"""Operators' commands for customers' keys."""
+"""Operators' commands for customers' keys: import them, find them, kill them."""
 
 import csv
 import json
@@ -11,15 +11,103 @@ import click
 from flask.cli import AppGroup
 from marshmallow import ValidationError
 
-from ragauth.cli.output import as_json_option, command_transaction, print_record
+from ragauth.cli.output import (
+    as_json_option,
+    collect_pages,
+    command_transaction,
+    confirm,
+    print_change,
+    print_record,
+    print_rows,
+    show_progress,
+    yes_option,
+)
+from ragauth.cli.parameters import account_argument, get_account
+from ragauth.models import ApiKey
+from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import to_issues
 from ragauth.schemas.key_import import ImportedKeySchema
-from ragauth.services import key_import
+from ragauth.security.identifiers import ACCOUNT, encode_id
+from ragauth.services import api_keys, key_import
+from ragauth.services import key_administration as administration
 
-keys = AppGroup("keys", help="Take over customers' keys from another system.")
+keys = AppGroup("keys", help="List, show and revoke keys; take them over from another system.")
 
 _BATCH = 500
 _SHOWN_FAULTS = 20
+_COLUMNS = ("id", "name", "prefix", "kind", "scopes", "is_active", "created_at", "last_used_at")
+
+_key_argument = click.argument("key", metavar="KEY_ID|KEY|-")
+
+
+@keys.command("list")
+@account_argument
+@click.option("--include-revoked", is_flag=True, help="Dead ones too.")
+@as_json_option
+def list_(account: str, include_revoked: bool, as_json: bool) -> None:
+    """List an account's keys, its agents' too, newest first."""
+    with command_transaction():
+        account_id = get_account(account).id
+        found = collect_pages(
+            lambda **page: api_keys.list_keys(
+                account_id=account_id, agent_id=None, include_revoked=include_revoked, **page
+            )
+        )
+        rows = [_describe(key) for key in found]
+    print_rows(rows, _COLUMNS, as_json=as_json)
+
+
+@keys.command("show")
+@_key_argument
+@as_json_option
+def show(key: str, as_json: bool) -> None:
+    """Show a key and whose it is.
+
+    It is named by its id, or by its raw form as it was found somewhere; `-` reads that from
+    standard input.
+    """
+    with command_transaction():
+        record = _describe(administration.get_key(_read_key(key)))
+    print_record(record, as_json=as_json)
+
+
+@keys.command("revoke")
+@_key_argument
+@yes_option
+@as_json_option
+def revoke(key: str, yes: bool, as_json: bool) -> None:
+    """Revoke a key that leaked; it is dead at once and for good.
+
+    It is named by its id, or by its raw form as it was found somewhere; `-` reads that from
+    standard input. A service's key may be meant, too.
+    """
+    with command_transaction():
+        found = administration.get_key(_read_key(key))
+        record = _describe(found)
+        key_id = found.id
+    whose = record["email"] or record["account_id"] or "a service"
+    confirm(f"Revoke {record['prefix']}… ({record['name']}) of {whose}?", yes=yes)
+    with command_transaction():
+        record = _describe(administration.revoke_key(key_id=key_id))
+    print_change(f"{record['prefix']}… of {whose} is revoked", record, as_json=as_json)
+
+
+@keys.command("revoke-all")
+@account_argument
+@yes_option
+@as_json_option
+def revoke_all(account: str, yes: bool, as_json: bool) -> None:
+    """Revoke all keys of an account, its agents' too; they are dead at once and for good."""
+    with command_transaction():
+        found = get_account(account)
+    confirm(f"Revoke every key of {found.email}?", yes=yes)
+    with command_transaction():
+        revoked = administration.revoke_keys(account_id=found.id)
+    print_change(
+        f"{revoked} keys of {found.email} are revoked",
+        {"account_id": encode_id(ACCOUNT, found.id), "revoked_keys": revoked},
+        as_json=as_json,
+    )
 
 
 @keys.command("import")
@@ -65,11 +153,24 @@ def _import(lines: list[dict[str, Any]]) -> int:
     """
     imported = 0
     batches = [lines[start : start + _BATCH] for start in range(0, len(lines), _BATCH)]
-    with click.progressbar(batches, file=sys.stderr) as progress:
-        for batch in progress:
-            with command_transaction():
-                imported += sum(key_import.import_key(**values) for values in batch)
+    for batch in show_progress(batches, "importing"):
+        with command_transaction():
+            imported += sum(key_import.import_key(**values) for values in batch)
     return imported
+
+
+def _read_key(key: str) -> str:
+    """What was named, or the one line of standard input for `-`: no shell history keeps that."""
+    return sys.stdin.readline().strip() if key == "-" else key
+
+
+def _describe(key: ApiKey) -> dict[str, Any]:
+    owner = administration.owner_of(key)
+    described: dict[str, Any] = KeySchema().dump(key)
+    return described | {
+        "account_id": None if key.account_id is None else encode_id(ACCOUNT, key.account_id),
+        "email": None if owner is None else owner.email,
+    }
 
 
 def _read(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:

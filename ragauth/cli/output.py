@@ -1,9 +1,10 @@
 """How commands speak: a table for people, JSON for programs, one line for a failure."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,7 +12,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from ragauth import transaction
 from ragauth.errors import InvalidRequest, RagauthError
 
+T = TypeVar("T")
+
+_PAGE = 100
+
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
 
 
 @contextmanager
@@ -41,6 +47,23 @@ def one_line_faults() -> Iterator[None]:
         ) from error
 
 
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on only if it is meant: by `--yes`, or by whoever sits at the terminal."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} Nobody is there to ask: say --yes if it is meant.")
+    click.confirm(question, abort=True, err=True)
+
+
+def show_progress(steps: Iterable[T], label: str) -> Iterator[T]:
+    """The same steps, with a bar on standard error where a person watches."""
+    with click.progressbar(
+        steps, label=label, file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=True
+    ) as bar:
+        yield from bar
+
+
 def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -61,6 +84,11 @@ def print_record(record: dict[str, Any], *, as_json: bool) -> None:
         click.echo(f"{name.ljust(width)}  {_cell(value)}")
 
 
+def print_change(sentence: str, record: dict[str, Any], *, as_json: bool) -> None:
+    """What was done: a sentence for people, the changed thing for programs."""
+    click.echo(json.dumps(record, indent=2) if as_json else sentence)
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
@@ -71,13 +99,13 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def collect_pages(load: Callable[..., Any]) -> list[Any]:
-    """All rows of a paginated list."""
+def collect_pages(load: Callable[..., Any], *, limit: int = 0) -> list[Any]:
+    """The rows of a paginated list: so many, or all of them for 0."""
     rows: list[Any] = []
     cursor = None
     while True:
-        page = load(limit=100, cursor=cursor)
+        page = load(limit=min(_PAGE, limit - len(rows)) if limit else _PAGE, cursor=cursor)
         rows += page.items
         cursor = page.next_cursor
-        if cursor is None:
+        if cursor is None or len(rows) == limit:
             return rows

@@ -7,9 +7,12 @@ from typing import Any
 import click
 from marshmallow import ValidationError, fields
 
+from ragauth.errors import NotFound
+from ragauth.models import Account
 from ragauth.schemas.base import to_issues
 from ragauth.schemas.fields import Id
 from ragauth.security.identifiers import KEY
+from ragauth.services import account_administration
 
 
 class FieldType(click.ParamType[Any]):
@@ -30,3 +33,13 @@ class FieldType(click.ParamType[Any]):
 
 
 KEY_ID = FieldType("key id", Id(KEY))
+
+account_argument = click.argument("account", metavar="ACCOUNT_ID|EMAIL")
+
+
+def get_account(account: str) -> Account:
+    """The account that the argument names; raises NotFound."""
+    found = account_administration.find(account)
+    if found is None:
+        raise NotFound(f"there is no account {account}")
+    return found

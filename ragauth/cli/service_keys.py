@@ -9,8 +9,11 @@ from ragauth.cli.output import (
     as_json_option,
     collect_pages,
     command_transaction,
+    confirm,
+    print_change,
     print_record,
     print_rows,
+    yes_option,
 )
 from ragauth.cli.parameters import KEY_ID, FieldType
 from ragauth.schemas.api_keys import KeySchema
@@ -24,7 +27,12 @@ _COLUMNS = ("id", "name", "prefix", "scopes", "is_active", "created_at")
 
 
 @service_keys.command("create")
-@click.option("--name", required=True, type=FieldType("text", Text(minimum=1, maximum=100)))
+@click.option(
+    "--name",
+    required=True,
+    type=FieldType("text", Text(minimum=1, maximum=100)),
+    help="What it is for: gateway, billing.",
+)
 @click.option(
     "--scope",
     "scopes",
@@ -43,7 +51,7 @@ def create(name: str, scopes: tuple[str, ...], as_json: bool) -> None:
 
 
 @service_keys.command("list")
-@click.option("--include-revoked", is_flag=True)
+@click.option("--include-revoked", is_flag=True, help="Dead ones too.")
 @as_json_option
 def list_(include_revoked: bool, as_json: bool) -> None:
     """List the keys."""
@@ -57,11 +65,14 @@ def list_(include_revoked: bool, as_json: bool) -> None:
 
 @service_keys.command("revoke")
 @click.argument("key_id", type=KEY_ID)
-def revoke(key_id: uuid.UUID) -> None:
-    """Revoke a key; it is dead at once."""
+@yes_option
+@as_json_option
+def revoke(key_id: uuid.UUID, yes: bool, as_json: bool) -> None:
+    """Revoke a key; it is dead at once and for good."""
+    confirm("The service that uses this key will be refused. Revoke it?", yes=yes)
     with command_transaction():
-        service.revoke_service_key(key_id=key_id)
-    click.echo("revoked")
+        record = _describe(service.revoke_service_key(key_id=key_id))
+    print_change("revoked", record, as_json=as_json)
 
 
 def _describe(key: object) -> dict[str, object]:

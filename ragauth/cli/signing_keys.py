@@ -3,7 +3,15 @@
 import click
 from flask.cli import AppGroup
 
-from ragauth.cli.output import as_json_option, command_transaction, print_record, print_rows
+from ragauth.cli.output import (
+    as_json_option,
+    command_transaction,
+    confirm,
+    print_change,
+    print_record,
+    print_rows,
+    yes_option,
+)
 from ragauth.clock import format_time
 from ragauth.services import signing_key_rotation as service
 from ragauth.services.signing_key_rotation import (
@@ -13,7 +21,7 @@ from ragauth.services.signing_key_rotation import (
     State,
 )
 
-signing_keys = AppGroup("signing-keys", help="Rotate, list, retire and re-seal signing keys.")
+signing_keys = AppGroup("signing-keys", help="Rotate, list and retire signing keys.")
 
 _COLUMNS = (
     "kid",
@@ -45,7 +53,7 @@ def rotate(sign_after_seconds: int, as_json: bool) -> None:
 
 
 @signing_keys.command("list")
-@click.option("--include-retired", is_flag=True)
+@click.option("--include-retired", is_flag=True, help="Those that verify no more, too.")
 @as_json_option
 def list_(include_retired: bool, as_json: bool) -> None:
     """List the keys, the eldest first."""
@@ -66,20 +74,14 @@ def list_(include_retired: bool, as_json: bool) -> None:
     is_flag=True,
     help="Even if its tokens are good yet: whoever holds one must log in again.",
 )
-def retire(kid: str, force: bool) -> None:
+@yes_option
+@as_json_option
+def retire(kid: str, force: bool, yes: bool, as_json: bool) -> None:
     """Refuse whatever a key signed; every worker does so within a second."""
+    confirm(f"Retire {kid}? Its private half is erased.", yes=yes)
     with command_transaction():
         service.retire(kid=kid, force=force)
-    click.echo("retired")
-
-
-@signing_keys.command("reseal")
-@as_json_option
-def reseal(as_json: bool) -> None:
-    """Seal with RAGAUTH_SECRET_KEY the private keys that one of RAGAUTH_OLD_SECRET_KEYS sealed."""
-    with command_transaction():
-        resealed, unreadable = service.reseal()
-    print_record({"resealed": resealed, "unreadable": unreadable}, as_json=as_json)
+    print_change("retired", {"kid": kid, "state": State.RETIRED.value}, as_json=as_json)
 
 
 def _describe(key: KeyState) -> dict[str, object]:

@@ -21,6 +21,7 @@ from ragauth.counters.interface import (
 )
 from ragauth.counters.lmdb_store import LmdbCounters
 from ragauth.counters.redis_store import RedisCounters
+from ragauth.metrics import REDIS_LOST, STANDING_IN
 
 RETRY_SECONDS = 1.0
 
@@ -160,6 +161,8 @@ class FailoverCounters:
             # Before the switch: nobody may count in the fallback's months of an earlier outage.
             self._fallback.begin_turn(int(self._monotonic() * 1000))
             self._primary_answers = False
+        REDIS_LOST.count()
+        STANDING_IN.add(1)
         log.warning("Redis is away, this host counts alone: %s", error)
 
     def _try_primary(self) -> bool:
@@ -178,5 +181,6 @@ class FailoverCounters:
             return False
         finally:
             self._switching.release()
+        STANDING_IN.add(-1)
         log.warning("Redis is back, counting there again")
         return True

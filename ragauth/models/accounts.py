@@ -74,9 +74,18 @@ def lock_account(account_id: uuid.UUID) -> Account | None:
 
 
 def list_accounts(
-    *, email_canonical: str | None, limit: int, cursor: uuid.UUID | None
+    *,
+    email_canonical: str | None,
+    limit: int,
+    cursor: uuid.UUID | None,
+    plan: str | None = None,
+    status: str | None = None,
 ) -> Page[Account]:
     query = select(Account).where(Account.status != DELETED)
+    if plan is not None:
+        query = query.where(Account.plan == plan)
+    if status is not None:
+        query = query.where(Account.status == status)
     if email_canonical is not None:
         query = query.where(Account.email_canonical == email_canonical)
     return paginate(query, Account.id, limit=limit, cursor=cursor)

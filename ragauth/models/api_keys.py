@@ -122,6 +122,11 @@ def list_keys(
     return paginate(query, ApiKey.id, limit=limit, cursor=cursor)
 
 
+def list_all_live(account_id: uuid.UUID) -> list[ApiKey]:
+    """All of the account's keys that are not revoked."""
+    return list(db.session.scalars(_of_account(account_id, include_revoked=False)))
+
+
 def _of_account(account_id: uuid.UUID, *, include_revoked: bool) -> Select[ApiKey]:
     query = select(ApiKey).where(ApiKey.account_id == account_id)
     return query if include_revoked else query.where(ApiKey.revoked_at.is_(None))

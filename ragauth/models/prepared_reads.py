@@ -17,6 +17,7 @@ from sqlalchemy import Engine, Select
 
 from ragauth.database import engine_options, prepare_sqlite_connection
 from ragauth.errors import ExternalServiceUnavailable
+from ragauth.metrics import DATABASE_ERRORS
 
 log = logging.getLogger("ragauth")
 
@@ -57,6 +58,7 @@ class PreparedReads:
             return self._execute(sql, parameters)
         except self._engine.dialect.dbapi.Error as error:  # type: ignore[union-attr]
             self._forget_connection()
+            DATABASE_ERRORS.count()
             log.error("the database did not answer", extra={"cause": type(error).__name__})
             raise ExternalServiceUnavailable from error
 

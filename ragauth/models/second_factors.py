@@ -77,6 +77,21 @@ def advance_step(
     return changed > 0
 
 
+def replace_secret(account_id: uuid.UUID, *, sealed_secret: bytes, resealed_secret: bytes) -> bool:
+    """Compare and swap on the sealed form."""
+    changed = count_changed(
+        update(SecondFactor)
+        .where(SecondFactor.account_id == account_id, SecondFactor.sealed_secret == sealed_secret)
+        .values(sealed_secret=resealed_secret)
+        .execution_options(synchronize_session=False)
+    )
+    return changed > 0
+
+
+def list_account_ids() -> list[uuid.UUID]:
+    return list(db.session.scalars(select(SecondFactor.account_id)))
+
+
 def has_recovery_code(account_id: uuid.UUID, *, digest: bytes) -> bool:
     """Whether it is one of the account's that was not used yet."""
     code = select(RecoveryCode.id).where(

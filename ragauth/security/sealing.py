@@ -32,6 +32,11 @@ def seal(plain: bytes, *, secret_key: bytes, purpose: str, context: bytes = b"")
     return _key_id(key) + nonce + AESGCM(key).encrypt(nonce, plain, context)
 
 
+def is_sealed_with(sealed: bytes, *, secret_key: bytes, purpose: str) -> bool:
+    """Whether it says that it was sealed with this secret."""
+    return sealed[:_ID_BYTES] == _key_id(derive_key(secret_key, purpose))
+
+
 def unseal(
     sealed: bytes, *, secret_keys: Sequence[bytes], purpose: str, context: bytes = b""
 ) -> bytes:

@@ -40,10 +40,19 @@ def find(email_or_id: str) -> Account | None:
         return None
 
 
-def list_accounts(*, email: str | None, limit: int, cursor: uuid.UUID | None) -> Page[Account]:
+def list_accounts(
+    *,
+    email: str | None,
+    limit: int,
+    cursor: uuid.UUID | None,
+    plan: str | None = None,
+    status: str | None = None,
+) -> Page[Account]:
     """Newest first; with an e-mail, the one account that has it."""
     if email is None:
-        return rows.list_accounts(email_canonical=None, limit=limit, cursor=cursor)
+        return rows.list_accounts(
+            email_canonical=None, limit=limit, cursor=cursor, plan=plan, status=status
+        )
     account = find_account_by_email(email=email)
     return Page([] if account is None else [account], None)
 

@@ -207,6 +207,11 @@ def delete_account(*, account_id: uuid.UUID, password: str, client: Client) -> N
     Raises WrongPassword.
     """
     confirm_password(account_id=account_id, password=password)
+    erase_account(account_id=account_id, client=client)
+
+
+def erase_account(*, account_id: uuid.UUID, client: Client) -> None:
+    """End an account without asking for its password; raises CredentialRevoked if it has gone."""
     account = rows.lock_account(account_id)
     if account is None:
         raise CredentialRevoked

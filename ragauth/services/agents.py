@@ -6,6 +6,7 @@ from typing import Any
 from ragauth import clock
 from ragauth.errors import NotFound, UsageLimitExceeded
 from ragauth.extensions import db
+from ragauth.metrics import LIMIT_HITS
 from ragauth.models import Agent
 from ragauth.models import agents as rows
 from ragauth.models import api_keys as key_rows
@@ -23,6 +24,7 @@ def create_agent(
     account = hold_account(account_id)
     size = plan_of(account.plan, current_plans()).max_agents
     if rows.count_agents(account_id) >= size:
+        LIMIT_HITS.count("max_agents")
         raise UsageLimitExceeded(
             "The plan's number of agents is used up",
             details={"limit": "max_agents", "size": size},

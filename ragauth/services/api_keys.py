@@ -14,6 +14,7 @@ from ragauth.errors import (
     UsageLimitExceeded,
 )
 from ragauth.extensions import db, settings
+from ragauth.metrics import LIMIT_HITS
 from ragauth.models import Account, ApiKey
 from ragauth.models import accounts as account_rows
 from ragauth.models import agents as agent_rows
@@ -21,7 +22,7 @@ from ragauth.models import api_keys as rows
 from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
 from ragauth.models.base import Page
 from ragauth.security import key_format
-from ragauth.security.identifiers import KEY, encode_id, new_uuid
+from ragauth.security.identifiers import new_uuid
 from ragauth.security.scopes import QUERY
 from ragauth.services import audit
 from ragauth.services.audit import Client, EventName
@@ -42,7 +43,7 @@ class IssuedKey:
 def issue_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKey:
     """The account's main key, in the present transaction."""
     issued = add_key(account_id=account_id, name=PRIMARY_KEY_NAME, is_primary=True)
-    record_key_event(EventName.KEY_CREATED, issued.key, client)
+    audit.record_key_event(EventName.KEY_CREATED, issued.key, client)
     return issued
 
 
@@ -68,7 +69,7 @@ def create_key(
     )
     require_room(account)
     issued = add_key(account_id=account_id, agent_id=agent_id, **fields)
-    record_key_event(EventName.KEY_CREATED, issued.key, client)
+    audit.record_key_event(EventName.KEY_CREATED, issued.key, client)
     tell_of_key(account, prefix=issued.key.prefix, client=client)
     return issued
 
@@ -175,7 +176,7 @@ def change_key(
     if key.kind == PUBLISHABLE:
         key.scopes = [QUERY]
     if changes:
-        record_key_event(EventName.KEY_CHANGED, key, client, fields=sorted(changes))
+        audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=sorted(changes))
     return key
 
 
@@ -185,7 +186,7 @@ def revoke_key(*, account_id: uuid.UUID, key_id: uuid.UUID, client: Client) -> N
     key = get_key(account_id=account_id, key_id=key_id)
     if not rows.revoke_key(key.id, now=clock.now()):
         raise NotFound
-    record_key_event(EventName.KEY_REVOKED, key, client)
+    audit.record_key_event(EventName.KEY_REVOKED, key, client)
 
 
 def hold_account(account_id: uuid.UUID) -> Account:
@@ -205,6 +206,7 @@ def require_room(account: Account) -> None:
     """Raises UsageLimitExceeded when the plan's number of keys is used up."""
     size = plan_of(account.plan, current_plans()).max_keys
     if rows.count_live_keys(account.id, now=clock.now()) >= size:
+        LIMIT_HITS.count("max_keys")
         raise UsageLimitExceeded(
             "The plan's number of keys is used up", details={"limit": "max_keys", "size": size}
         )
@@ -236,14 +238,3 @@ def _require_coherent(
         issues.append((["allowed_origins"], "Only a publishable key has origins"))
     if issues:
         raise InvalidRequest([{"path": path, "message": message} for path, message in issues])
-
-
-def record_key_event(name: EventName, key: ApiKey, client: Client, **details: Any) -> None:
-    audit.record(
-        name,
-        account_id=key.account_id,
-        client=client,
-        key_id=encode_id(KEY, key.id),
-        prefix=key.prefix,
-        **details,
-    )

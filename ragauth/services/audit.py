@@ -10,10 +10,11 @@ from typing import Any
 
 from ragauth import clock
 from ragauth.extensions import db
-from ragauth.models import Event
+from ragauth.metrics import EVENTS
+from ragauth.models import ApiKey, Event
 from ragauth.models import events as event_rows
 from ragauth.models.base import Page
-from ragauth.security.identifiers import new_uuid
+from ragauth.security.identifiers import KEY, encode_id, new_uuid
 
 
 class EventName(StrEnum):
@@ -52,6 +53,10 @@ class EventName(StrEnum):
     SIGNING_KEY_RETIRED = "signing_key:retired"
 
 
+for _name in EventName:
+    EVENTS.declare((_name.value,))
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """Who is on the other end: the address vouched for, and what the browser calls itself."""
@@ -67,6 +72,7 @@ def record(
     name: EventName, *, account_id: uuid.UUID | None, client: Client, **details: Any
 ) -> None:
     """Add an event to the present transaction."""
+    EVENTS.count(name.value)
     db.session.add(
         Event(
             id=new_uuid(),
@@ -82,3 +88,14 @@ def record(
 
 def list_events(*, account_id: uuid.UUID, limit: int, cursor: uuid.UUID | None) -> Page[Event]:
     return event_rows.list_events(account_id, limit=limit, cursor=cursor)
+
+
+def record_key_event(name: EventName, key: ApiKey, client: Client, **details: Any) -> None:
+    record(
+        name,
+        account_id=key.account_id,
+        client=client,
+        key_id=encode_id(KEY, key.id),
+        prefix=key.prefix,
+        **details,
+    )

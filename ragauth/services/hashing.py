@@ -7,11 +7,13 @@ once.
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from ragauth.errors import TooManyHashes
+from ragauth.metrics import HASHES, HASHES_REFUSED, HASHING_PLACES_TAKEN
 
 T = TypeVar("T")
 
@@ -26,7 +28,7 @@ class HashingGate:
     """Runs slow hashes one after another. Safe for threads and across a fork."""
 
     def __init__(self, places: int = PLACES) -> None:
-        self._places = places
+        self.places = places
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._taken = 0
@@ -34,16 +36,20 @@ class HashingGate:
 
     @property
     def free_places(self) -> int:
-        return self._places - self._taken
+        return self.places - self._taken
 
     def run(self, work: Callable[[], T]) -> T:
         """The result of `work`; raises TooManyHashes at once when every place is taken."""
+        began_at = time.perf_counter()
         executor = self._take_place()
+        HASHING_PLACES_TAKEN.add(1)
         try:
             return executor.submit(work).result()
         finally:
             with self._lock:
                 self._taken -= 1
+            HASHING_PLACES_TAKEN.add(-1)
+            HASHES.observe(time.perf_counter() - began_at)
 
     def _take_place(self) -> ThreadPoolExecutor:
         with self._lock:
@@ -52,7 +58,8 @@ class HashingGate:
                 self._executor = ThreadPoolExecutor(1, "hashing", initializer=_yield_to_checks)
                 self._pid = os.getpid()
                 self._taken = 0
-            if self._taken == self._places:
+            if self._taken == self.places:
+                HASHES_REFUSED.count()
                 raise TooManyHashes
             self._taken += 1
             return self._executor

@@ -4,6 +4,7 @@ Order: form, known, revoked, expired, kind, owner, agent, scope, address, origin
 """
 
 import ipaddress
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from ragauth.errors import (
     WrongAgent,
     WrongCredentialType,
 )
+from ragauth.metrics import ALLOWED, CHECKS, UNAVAILABLE
 from ragauth.models.accounts import ACTIVE
 from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
 from ragauth.models.key_lookup import KeyFacts, KeyLookup
@@ -64,6 +66,13 @@ class KeyVerdict(NamedTuple):
     key: KeyFacts | None = None
     limits: LimitState | None = None
 
+    @property
+    def name(self) -> str:
+        """Allowed, or why not, as the metrics have it."""
+        if self.refusal is None:
+            return ALLOWED
+        return getattr(self.refusal, "reason", None) or self.refusal.code.lower()
+
     def allowed_key(self) -> KeyFacts:
         """The key, or the refusal raised."""
         if self.refusal is not None or self.key is None:
@@ -84,6 +93,18 @@ class KeyChecker:
 
         Raises ExternalServiceUnavailable when the database or the counters are out of reach.
         """
+        if question.cost is None:
+            return self._decide(presented_key, question)
+        began_at = time.perf_counter()
+        outcome = UNAVAILABLE
+        try:
+            verdict = self._decide(presented_key, question)
+            outcome = verdict.name
+        finally:
+            CHECKS.observe(time.perf_counter() - began_at, outcome)
+        return verdict
+
+    def _decide(self, presented_key: str, question: Question) -> KeyVerdict:
         if not key_format.is_well_formed(presented_key, self.brand) and not self._may_be_foreign(
             presented_key
         ):

@@ -10,7 +10,7 @@ from ragauth.models import Account, ApiKey
 from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.security import key_format
-from ragauth.services import api_keys
+from ragauth.services import audit
 from ragauth.services.account_limits import MonthUsage, month_usage
 from ragauth.services.audit import Client, EventName
 from ragauth.services.limits import current_limits
@@ -49,4 +49,4 @@ def revoke_presented_key(*, presented_key: str, client: Client) -> None:
     # Garbage takes no place in the queue of writers.
     key = key_rows.find_by_digest(digest) if is_known else None
     if key is not None and key_rows.revoke_key(key.id, now=clock.now()):
-        api_keys.record_key_event(EventName.KEY_REVOKED, key, client, by="holder")
+        audit.record_key_event(EventName.KEY_REVOKED, key, client, by="holder")

@@ -10,7 +10,7 @@ from ragauth.models import ApiKey
 from ragauth.models import api_keys as rows
 from ragauth.models.api_keys import SECRET
 from ragauth.security.identifiers import new_uuid
-from ragauth.services import account_administration, api_keys
+from ragauth.services import account_administration, api_keys, audit
 from ragauth.services.audit import OPERATOR, EventName
 
 
@@ -41,7 +41,7 @@ def import_key(*, digest: bytes, owner: str, name: str, prefix: str, **propertie
     )
     db.session.add(key)
     db.session.flush()
-    api_keys.record_key_event(EventName.KEY_IMPORTED, key, OPERATOR)
+    audit.record_key_event(EventName.KEY_IMPORTED, key, OPERATOR)
     return True
 
 

@@ -9,7 +9,7 @@ from ragauth.extensions import db
 from ragauth.models import Account, ApiKey
 from ragauth.models import api_keys as rows
 from ragauth.security import key_format
-from ragauth.services import api_keys
+from ragauth.services import api_keys, audit
 from ragauth.services.api_keys import IssuedKey
 from ragauth.services.audit import Client, EventName
 from ragauth.services.mail import tell_of_key
@@ -91,7 +91,7 @@ def _link(
     account: Account, old_key: ApiKey, issued: IssuedKey, client: Client, *, grace_seconds: int
 ) -> None:
     old_key.replaced_by = issued.key.id
-    api_keys.record_key_event(
+    audit.record_key_event(
         EventName.KEY_ROTATED,
         issued.key,
         client,

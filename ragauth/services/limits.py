@@ -16,6 +16,7 @@ from ragauth.errors import (
     RateLimitExceeded,
     UsageLimitExceeded,
 )
+from ragauth.metrics import LIMIT_HITS
 from ragauth.services.plans import Plan, plan_of
 
 log = logging.getLogger("ragauth")
@@ -186,6 +187,7 @@ def _seconds_up(milliseconds: int) -> int:
 
 def _refusal(refused_by: str, state: LimitState) -> RagauthError:
     if refused_by == "minute":
+        LIMIT_HITS.count("requests_per_minute")
         resets_at = clock.now() + timedelta(seconds=state.minute_resets_in)
         return RateLimitExceeded(
             state.minute_resets_in,
@@ -196,6 +198,7 @@ def _refusal(refused_by: str, state: LimitState) -> RagauthError:
                 "resets_at": clock.format_time(resets_at),
             },
         )
+    LIMIT_HITS.count("requests_per_month")
     return UsageLimitExceeded(
         "The plan's monthly quota is used up",
         details={

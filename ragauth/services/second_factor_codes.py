@@ -95,6 +95,33 @@ def seal_secret(secret: str, account_id: uuid.UUID) -> bytes:
     )
 
 
+def list_enrolled() -> list[uuid.UUID]:
+    """The accounts that have a second factor, confirmed or not."""
+    return rows.list_account_ids()
+
+
+def reseal(account_id: uuid.UUID) -> bool | None:
+    """Seal a factor's secret with the present secret key; whether that was needed.
+
+    None if no secret key opens it.
+    """
+    factor = rows.find_factor(account_id)
+    if factor is None or sealing.is_sealed_with(
+        factor.sealed_secret, secret_key=settings().secret_key, purpose=_SEAL_PURPOSE
+    ):
+        return False
+    try:
+        secret = _open(factor)
+    except sealing.SealBroken:
+        return None
+    # A login that sealed it meanwhile did the same.
+    return rows.replace_secret(
+        account_id,
+        sealed_secret=factor.sealed_secret,
+        resealed_secret=seal_secret(secret, account_id),
+    )
+
+
 def _open(factor: SecondFactor) -> str:
     secret = sealing.unseal(
         factor.sealed_secret,

@@ -8,14 +8,14 @@ from ragauth.models import ApiKey
 from ragauth.models import api_keys as rows
 from ragauth.models.api_keys import SERVICE
 from ragauth.models.base import Page
-from ragauth.services import api_keys
+from ragauth.services import api_keys, audit
 from ragauth.services.api_keys import IssuedKey
 from ragauth.services.audit import OPERATOR, EventName
 
 
 def create_service_key(*, name: str, scopes: list[str]) -> IssuedKey:
     issued = api_keys.add_key(account_id=None, name=name, kind=SERVICE, scopes=scopes)
-    api_keys.record_key_event(EventName.KEY_CREATED, issued.key, OPERATOR)
+    audit.record_key_event(EventName.KEY_CREATED, issued.key, OPERATOR)
     return issued
 
 
@@ -25,9 +25,10 @@ def list_service_keys(
     return rows.list_service_keys(include_revoked=include_revoked, limit=limit, cursor=cursor)
 
 
-def revoke_service_key(*, key_id: uuid.UUID) -> None:
+def revoke_service_key(*, key_id: uuid.UUID) -> ApiKey:
     """Raises NotFound when there is no such live key."""
     key = rows.find_service_key(key_id)
     if key is None or not rows.revoke_key(key.id, now=clock.now()):
         raise NotFound
-    api_keys.record_key_event(EventName.KEY_REVOKED, key, OPERATOR)
+    audit.record_key_event(EventName.KEY_REVOKED, key, OPERATOR)
+    return key

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ragauth import clock
 from ragauth.counters import CountersUnavailable
 from ragauth.errors import AuthenticationFailed, ExternalServiceUnavailable, RateLimitExceeded
+from ragauth.metrics import LIMIT_HITS
 from ragauth.services.limits import current_limits
 
 log = logging.getLogger("ragauth")
@@ -59,6 +60,7 @@ class Throttle:
                 raise ExternalServiceUnavailable from error
             log.error("the counters did not answer, nothing is throttled", extra=_cause(error))
             return 0
+        LIMIT_HITS.count(self.limit)
         raise RateLimitExceeded(
             -(-(window.resets_at_ms - now_ms) // 1000),
             self.message,

@@ -20,6 +20,7 @@ from ragauth.errors import (
     RagauthError,
     RequestRefused,
 )
+from ragauth.metrics import DATABASE_ERRORS
 from ragauth.web.envelope import JSON_TYPE, encode_json, error_body
 from ragauth.web.faces import current_wording
 from ragauth.web.key_answers import Answer, error_header
@@ -68,6 +69,9 @@ def _database_failure(error: Exception) -> Response:
 def _unavailable(error: Exception) -> ExternalServiceUnavailable:
     # The driver's text may hold values of the statement: the class alone says enough.
     cause = type(getattr(error, "orig", None) or error).__name__
+    if isinstance(error, PoolTimeout):
+        # The others were counted where the driver raised them.
+        DATABASE_ERRORS.count()
     log.error("the database did not answer", extra={"cause": cause})
     return ExternalServiceUnavailable()
 

@@ -16,6 +16,7 @@ from flask import Flask
 
 from ragauth.config import MAX_BODY_BYTES, Settings
 from ragauth.errors import InvalidRequest, RagauthError
+from ragauth.metrics import note_request
 from ragauth.security import scopes
 from ragauth.security.identifiers import ACCOUNT, encode_bytes
 from ragauth.services.key_check import SERVICE_KINDS, KeyChecker, KeyVerdict, Question
@@ -32,6 +33,7 @@ from ragauth.web.plain_question import plain_question
 from ragauth.web.request_log import (
     ALWAYS,
     NEVER_STORED,
+    current_request_id,
     request_id_of,
     write_request_line,
 )
@@ -70,15 +72,17 @@ class Gate:
         if self._background is not None:
             self._background.ensure_started()
         path = environ["PATH_INFO"]
+        route = path.rstrip("/")
         ask: Ask | None = None
         if is_authorize(path):
-            ask = self._authorize
+            ask, route = self._authorize, AUTHORIZE
         elif environ["REQUEST_METHOD"] == "POST":
             ask = self._posts.get(path)
         if ask is None or (self._require_https and environ["wsgi.url_scheme"] != "https"):
             return self.application(environ, start_response)
         started_at = time.perf_counter()
         request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID"))
+        current_request_id.set(request_id)
         account_id = None
         try:
             asked = ask(environ)
@@ -86,7 +90,8 @@ class Gate:
             answer = answer_to(error, request_id)
         else:
             if asked is None:
-                if ask == self._authorize:
+                environ["HTTP_X_REQUEST_ID"] = request_id
+                if route == AUTHORIZE:
                     # Any path below it and any method, also of those that no route can match.
                     environ["PATH_INFO"] = AUTHORIZE
                     if environ["REQUEST_METHOD"] not in ANY_METHOD:
@@ -109,6 +114,8 @@ class Gate:
             environ.get("REMOTE_ADDR"),
             account_id,
         )
+        current_request_id.set(None)
+        note_request(route, method, answer.status, time.perf_counter() - started_at)
         start_response(
             _STATUS_LINES[answer.status],
             [

@@ -16,6 +16,7 @@ from gunicorn.http import errors as http_errors
 from gunicorn.workers.gthread import ThreadWorker
 
 from ragauth import clock
+from ragauth.metrics import note_unreadable
 from ragauth.services.hashing import hashing_gate
 from ragauth.web.login_shedding import MUST_NOT_WAIT
 from ragauth.web.pace import Pace
@@ -163,6 +164,7 @@ class Worker(ThreadWorker):
             log.error("unhandled exception in the server", extra=extra, exc_info=exc)
         else:
             log.warning("not HTTP", extra={**extra, "cause": type(exc).__name__})
+        note_unreadable(status)
         try:
             util.write_nonblock(client, _error_answer(status, reason, request_id))
         except OSError as error:

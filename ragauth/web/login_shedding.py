@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from ragauth.errors import TooManyHashes
+from ragauth.metrics import HASHES_REFUSED
 from ragauth.services.hashing import hashing_gate
 from ragauth.web.faces import Wording, wording_of
 from ragauth.web.key_answers import Answer
@@ -35,6 +36,7 @@ def _shedder(wording: Wording) -> Shed:
         may_wait = hashing_gate.free_places > 0 and MUST_NOT_WAIT not in environ
         if may_wait or "HTTP_ORIGIN" in environ:
             return None
+        HASHES_REFUSED.count()
         refusal = wording.failure(TooManyHashes())
         refusal.headers["Vary"] = "Origin"
         del refusal.headers["Content-Length"]

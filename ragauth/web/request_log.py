@@ -6,6 +6,7 @@ import random
 import re
 import time
 from contextlib import suppress
+from contextvars import ContextVar
 
 from flask import Flask, Response, g, request
 
@@ -13,9 +14,10 @@ from ragauth import clock
 from ragauth.config import MAX_BODY_BYTES
 from ragauth.errors import BodyTooLarge, HttpsRequired
 from ragauth.extensions import settings
+from ragauth.metrics import note_request, register_route
 from ragauth.security.redaction import redact_credentials, redact_path
 from ragauth.web.key_answers import error_header
-from ragauth.web.paths import COMPAT, PLAIN_HTTP_IS_FINE, is_authorize
+from ragauth.web.paths import AUTHORIZE, COMPAT, PLAIN_HTTP_IS_FINE, is_authorize
 from ragauth.web.rate_headers import rate_headers
 
 ALWAYS = (("X-Content-Type-Options", "nosniff"),)
@@ -26,10 +28,24 @@ _STANDARD_ERROR = 2
 
 _quote = json.encoder.encode_basestring_ascii
 
+# The id of the request that this thread works on: every line it logs meanwhile carries it.
+current_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
 
 def register_request_log(app: Flask) -> None:
     app.before_request(_begin)
     app.after_request(_finish)
+    app.teardown_request(_forget)
+
+
+def register_routes(app: Flask) -> None:
+    """Make room to count each route's requests; called once all of them are there."""
+    for rule in app.url_map.iter_rules():
+        register_route(_route_of(rule.rule), rule.methods or ())
+
+
+def _route_of(rule: str) -> str:
+    return AUTHORIZE if is_authorize(rule) else rule
 
 
 def request_id_of(presented: str | None) -> str:
@@ -69,6 +85,7 @@ def write_request_line(
 def _begin() -> None:
     g.started_at = time.perf_counter()
     g.request_id = request_id_of(request.headers.get("X-Request-Id"))
+    current_request_id.set(g.request_id)
     if (
         settings().require_https
         and not request.is_secure
@@ -100,4 +117,14 @@ def _finish(response: Response) -> Response:
         request.remote_addr,
         g.get("account_id"),
     )
+    note_request(
+        None if request.url_rule is None else _route_of(request.url_rule.rule),
+        request.method,
+        response.status_code,
+        time.perf_counter() - g.started_at,
+    )
     return response
+
+
+def _forget(_error: BaseException | None) -> None:
+    current_request_id.set(None)

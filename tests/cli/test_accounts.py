@@ -1,4 +1,4 @@
-"""`accounts create|show|suspend|resume|set-plan`."""
+"""`accounts create|list|show|suspend|resume|set-plan|delete`."""
 
 import pytest
 
@@ -179,5 +179,75 @@ class TestSetPlan:
 
     def test_an_account_that_does_not_exist_is_one_line(self, commands: Commands) -> None:
         assert commands.fail("accounts", "set-plan", "x@example.com", "pro") == (
+            "there is no account x@example.com"
+        )
+
+    def test_a_program_reads_the_account(self, commands: Commands, client: Client) -> None:
+        member = client.sign_up()
+        for arguments, expected in (
+            (("set-plan", member.email, "pro"), {"plan": "pro", "status": "active"}),
+            (("suspend", member.email), {"plan": "pro", "status": "suspended"}),
+            (("resume", member.email), {"plan": "pro", "status": "active"}),
+        ):
+            record = commands.succeed("accounts", *arguments, "--json").json
+            assert record["id"] == member.id
+            assert expected.items() <= record.items()
+
+
+class TestList:
+    def test_the_newest_come_first_as_many_as_are_wanted(
+        self, commands: Commands, client: Client
+    ) -> None:
+        members = [client.sign_up() for _ in range(3)]
+        listed = commands.succeed("accounts", "list", "--json").json
+        assert [account["id"] for account in listed] == [member.id for member in reversed(members)]
+        two = commands.succeed("accounts", "list", "--limit", "2", "--json").json
+        assert two == listed[:2]
+        assert commands.succeed("accounts", "list", "--limit", "0", "--json").json == listed
+
+    def test_they_can_be_chosen_by_plan_and_status(
+        self, commands: Commands, client: Client
+    ) -> None:
+        paying, poor, suspended = [client.sign_up() for _ in range(3)]
+        commands.succeed("accounts", "set-plan", paying.id, "pro")
+        commands.succeed("accounts", "suspend", suspended.id)
+        for arguments, expected in (
+            (("--plan", "pro"), [paying.id]),
+            (("--plan", "trial"), [suspended.id, poor.id]),
+            (("--status", "suspended"), [suspended.id]),
+            (("--plan", "pro", "--status", "suspended"), []),
+        ):
+            listed = commands.succeed("accounts", "list", *arguments, "--json").json
+            assert [account["id"] for account in listed] == expected
+
+    def test_a_person_reads_a_table_with_a_head(self, commands: Commands, client: Client) -> None:
+        member = client.sign_up()
+        head, row = commands.succeed("accounts", "list").output.splitlines()
+        assert head.split()[:2] == ["id", "email"]
+        assert row.split()[:2] == [member.id, member.email]
+
+    def test_a_plan_that_does_not_exist_is_refused(self, commands: Commands) -> None:
+        assert commands.fail("accounts", "list", "--plan", "gold") == _NO_SUCH_PLAN
+
+
+class TestDelete:
+    def test_its_sessions_and_keys_die_at_once(self, commands: Commands, client: Client) -> None:
+        member = client.sign_up()
+        deleted = commands.succeed("accounts", "delete", member.email, "--yes", "--json").json
+        assert deleted == {"id": member.id, "status": "deleted"}
+        error(member.client.get("/api/auth/me"), 401, "AUTHENTICATION_ERROR", "revoked")
+        refused = member.key_client.get("/api/v1/authorize")
+        error(refused, 401, "AUTHENTICATION_ERROR", "revoked")
+        assert commands.fail("accounts", "show", member.id) == f"there is no account {member.id}"
+
+    def test_a_program_that_does_not_say_yes_is_refused(
+        self, commands: Commands, client: Client
+    ) -> None:
+        member = client.sign_up()
+        assert "say --yes" in commands.misuse("accounts", "delete", member.id)
+        ok(member.client.get("/api/auth/me"))
+
+    def test_an_account_that_does_not_exist_is_one_line(self, commands: Commands) -> None:
+        assert commands.fail("accounts", "delete", "x@example.com", "--yes") == (
             "there is no account x@example.com"
         )

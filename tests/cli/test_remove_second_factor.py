@@ -9,7 +9,7 @@ def test_the_password_is_enough_again(commands: Commands, client: Client) -> Non
     member = client.sign_up()
     enrol(member)
     first_step(client, member)
-    assert commands.succeed("accounts", "remove-second-factor", member.email).output == (
+    assert commands.succeed("accounts", "remove-second-factor", member.email, "--yes").output == (
         f"{member.email} has no second factor any more\n"
     )
     assert "token" in client.log_in(member)
@@ -19,7 +19,7 @@ def test_the_password_is_enough_again(commands: Commands, client: Client) -> Non
 def test_it_is_in_the_accounts_history(commands: Commands, client: Client) -> None:
     member = client.sign_up()
     enrol(member)
-    commands.succeed("accounts", "remove-second-factor", member.id)
+    commands.succeed("accounts", "remove-second-factor", member.id, "--yes")
     event = ok(member.client.get("/api/auth/events"))[0]
     assert event["name"] == "account:second_factor_removed"
     assert event["user_agent"] == "operator"
@@ -28,7 +28,7 @@ def test_it_is_in_the_accounts_history(commands: Commands, client: Client) -> No
 def test_an_account_without_one_is_one_line(commands: Commands, client: Client) -> None:
     member = client.sign_up()
     begin_enrolment(member)
-    refused = commands.fail("accounts", "remove-second-factor", member.email)
+    refused = commands.fail("accounts", "remove-second-factor", member.email, "--yes")
     assert refused == f"{member.email} has no second factor"
 
 

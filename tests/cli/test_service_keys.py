@@ -79,7 +79,7 @@ class TestList:
 
     def test_revoked_keys_are_shown_on_demand(self, commands: Commands) -> None:
         key_id = _create(commands)["id"]
-        commands.succeed("service-keys", "revoke", key_id)
+        commands.succeed("service-keys", "revoke", key_id, "--yes")
         assert commands.succeed("service-keys", "list", "--json").json == []
         (key,) = commands.succeed("service-keys", "list", "--include-revoked", "--json").json
         assert (key["id"], key["is_active"]) == (key_id, False)
@@ -101,22 +101,37 @@ class TestList:
 class TestRevoke:
     def test_the_key_is_dead_at_once(self, commands: Commands, client: Client) -> None:
         created = _create(commands)
-        assert commands.succeed("service-keys", "revoke", created["id"]).output == "revoked\n"
+        assert (
+            commands.succeed("service-keys", "revoke", created["id"], "--yes").output == "revoked\n"
+        )
         answer = client.as_key(created["api_key"]).post("/api/v1/keys/verify", {"key": "x"})
         error(answer, 401, "AUTHENTICATION_ERROR", "revoked")
 
     def test_a_dead_or_unknown_key_is_one_line(self, commands: Commands) -> None:
         key_id = _create(commands)["id"]
-        commands.succeed("service-keys", "revoke", key_id)
-        assert commands.fail("service-keys", "revoke", key_id) == "Not found"
+        commands.succeed("service-keys", "revoke", key_id, "--yes")
+        assert commands.fail("service-keys", "revoke", key_id, "--yes") == "Not found"
         unknown = "key_01h455vb4pex5vsknk084sn02q"
-        assert commands.fail("service-keys", "revoke", unknown) == "Not found"
+        assert commands.fail("service-keys", "revoke", unknown, "--yes") == "Not found"
 
     def test_a_customers_key_is_not_found(self, commands: Commands, client: Client) -> None:
         member = client.sign_up()
         (key,) = ok(member.client.get("/api/auth/api-keys"))
-        assert commands.fail("service-keys", "revoke", key["id"]) == "Not found"
+        assert commands.fail("service-keys", "revoke", key["id"], "--yes") == "Not found"
         assert member.key_client.get("/api/v1/authorize").status_code == 200
+
+    def test_a_program_that_does_not_say_yes_is_refused(
+        self, commands: Commands, client: Client
+    ) -> None:
+        created = _create(commands)
+        assert "say --yes" in commands.misuse("service-keys", "revoke", created["id"])
+        member = client.sign_up()
+        ok(client.as_key(created["api_key"]).post("/api/v1/keys/verify", {"key": member.api_key}))
+
+    def test_a_program_reads_what_was_revoked(self, commands: Commands) -> None:
+        key_id = _create(commands)["id"]
+        revoked = commands.succeed("service-keys", "revoke", key_id, "--yes", "--json").json
+        assert (revoked["id"], revoked["is_active"]) == (key_id, False)
 
     def test_what_is_no_key_id_is_named(self, commands: Commands) -> None:
         assert "Must be key_ and 26 characters" in commands.misuse(

@@ -1,4 +1,4 @@
-"""`signing-keys rotate|list|retire|reseal`, and what `cleanup` does with old keys."""
+"""`signing-keys rotate|list|retire`, `reseal`, and what `cleanup` does with old keys."""
 
 from collections.abc import Iterator
 
@@ -106,7 +106,7 @@ class TestList:
     ) -> None:
         second = rotate(app, "--sign-after", "2")
         clock.shift(2)
-        commands.succeed("signing-keys", "retire", first, "--force")
+        commands.succeed("signing-keys", "retire", "--yes", first, "--force")
         (key,) = commands.succeed("signing-keys", "list", "--json").json
         assert key["kid"] == second
         arguments = ("signing-keys", "list", "--include-retired", "--json")
@@ -128,10 +128,10 @@ class TestRetire:
         self, app: Flask, commands: Commands, first: str, clock: MovingClock
     ) -> None:
         for force in ((), ("--force",)):
-            line = commands.fail("signing-keys", "retire", first, *force)
+            line = commands.fail("signing-keys", "retire", "--yes", first, *force)
             assert line == "this key signs; make the next one first: `signing-keys rotate`"
         rotate(app)
-        line = commands.fail("signing-keys", "retire", first, "--force")
+        line = commands.fail("signing-keys", "retire", "--yes", first, "--force")
         assert line == "this key signs until 2026-03-01T12:15:00Z"
 
     def test_one_whose_tokens_are_alive_is_refused_with_the_consequence(
@@ -139,22 +139,25 @@ class TestRetire:
     ) -> None:
         rotate(app)
         clock.shift(900)
-        line = commands.fail("signing-keys", "retire", first)
+        line = commands.fail("signing-keys", "retire", "--yes", first)
         assert line == (
             "this key has signed tokens that are good until 2026-03-08T12:15:00Z; with --force"
             " they are refused at once, and whoever holds one must log in again"
         )
-        assert commands.succeed("signing-keys", "retire", first, "--force").output == "retired\n"
+        assert (
+            commands.succeed("signing-keys", "retire", "--yes", first, "--force").output
+            == "retired\n"
+        )
         assert states(app)[first] == "retired"
 
     def test_one_that_never_signed_can_go_until_it_is_about_to(
         self, app: Flask, commands: Commands, first: str, clock: MovingClock
     ) -> None:
         second, third = rotate(app), rotate(app)
-        commands.succeed("signing-keys", "retire", second)
+        commands.succeed("signing-keys", "retire", "--yes", second)
         clock.shift(898)
         # A worker that has not heard of it yet would sign with it all the same.
-        line = commands.fail("signing-keys", "retire", third, "--force")
+        line = commands.fail("signing-keys", "retire", "--yes", third, "--force")
         assert line.startswith("this key signs")
         assert states(app) == {first: "signing", second: "retired", third: "next"}
 
@@ -162,17 +165,17 @@ class TestRetire:
         self, app: Flask, commands: Commands, first: str
     ) -> None:
         second = rotate(app)
-        commands.succeed("signing-keys", "retire", second)
+        commands.succeed("signing-keys", "retire", "--yes", second)
         # A kid is 43 characters of base64url, and may begin with a hyphen.
         for kid in (second, "unknown", "-unknown", "--unknown", ""):
-            line = commands.fail("signing-keys", "retire", kid)
+            line = commands.fail("signing-keys", "retire", "--yes", kid)
             assert line == f"there is no signing key {kid}, or it is retired"
 
     def test_it_is_an_event_that_names_the_key(
         self, app: Flask, commands: Commands, first: str
     ) -> None:
         second = rotate(app)
-        commands.succeed("signing-keys", "retire", second)
+        commands.succeed("signing-keys", "retire", "--yes", second)
         with app.app_context():
             (event,) = db.session.scalars(
                 select(Event).where(Event.name == "signing_key:retired")
@@ -185,8 +188,13 @@ class TestReseal:
         self, commands: Commands, first: str
     ) -> None:
         before = commands.succeed("signing-keys", "list", "--json").json
-        answer = commands.succeed("signing-keys", "reseal", "--json").json
-        assert answer == {"resealed": 0, "unreadable": 0}
+        answer = commands.succeed("reseal", "--json").json
+        assert answer == {
+            "signing_keys": 0,
+            "unreadable_signing_keys": 0,
+            "second_factors": 0,
+            "unreadable_second_factors": 0,
+        }
         assert commands.succeed("signing-keys", "list", "--json").json == before
 
 

@@ -48,7 +48,7 @@ def rotate(app: Flask, *arguments: str) -> str:
 
 
 def retire(app: Flask, kid: str, *arguments: str) -> None:
-    run(app, "signing-keys", "retire", kid, *arguments)
+    run(app, "signing-keys", "retire", "--yes", kid, *arguments)
 
 
 def list_keys(app: Flask) -> list[dict[str, Any]]:

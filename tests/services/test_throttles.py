@@ -47,7 +47,7 @@ def counting_app(request: pytest.FixtureRequest, make_app: Callable[..., Flask])
 def throttle(counting_app: Flask, tmp_path: Path) -> Iterator[Throttle]:
     """A throttle that no other test has touched."""
     with counting_app.app_context():
-        yield Throttle("failures", SIZE, 300, str(tmp_path))
+        yield Throttle("login_failures_per_account", SIZE, 300, str(tmp_path))
 
 
 def fail(throttle: Throttle) -> None:
@@ -122,7 +122,7 @@ class TestFailures:
                     throttle.take()
                 assert caught.value.headers["Retry-After"] == "200"
                 assert caught.value.details == {
-                    "limit": "failures",
+                    "limit": "login_failures_per_account",
                     "size": SIZE,
                     "window_seconds": 300,
                     "resets_at": "2026-01-15T10:35:01Z",
@@ -149,11 +149,11 @@ class TestFailures:
     def test_two_subjects_and_two_limits_are_apart(self, throttle: Throttle) -> None:
         while throttle.has_room():
             pass
-        assert Throttle("failures", SIZE, 300, "another").has_room()
-        assert Throttle("another", SIZE, 300, throttle.subject).has_room()
+        assert Throttle("login_failures_per_account", SIZE, 300, "another").has_room()
+        assert Throttle("mails_per_account", SIZE, 300, throttle.subject).has_room()
 
     def test_a_size_of_0_is_no_throttle(self, throttle: Throttle) -> None:
-        off = Throttle("failures", 0, 300, throttle.subject)
+        off = Throttle("login_failures_per_account", 0, 300, throttle.subject)
         assert all(off.has_room() for _ in range(SIZE + 1))
         assert throttle.has_room()
 
@@ -185,7 +185,7 @@ class TestWithoutCounters:
         with make_app().app_context():
             for method in ("hit", "read_window", "clear_window"):
                 monkeypatch.setattr(current_limits().counters, method, away)
-            throttle = Throttle("failures", 1, 300, "somebody")
+            throttle = Throttle("login_failures_per_account", 1, 300, "somebody")
             for _ in range(3):
                 fail(throttle)
             throttle.clear()
@@ -197,7 +197,7 @@ class TestWithoutRedis:
     def test_the_hosts_own_file_counts_meanwhile(self, make_app: Callable[..., Flask]) -> None:
         """S32: limits go on in process."""
         with make_app(redis_url="redis://127.0.0.1:1").app_context():
-            throttle = Throttle("failures", SIZE, 300, "somebody")
+            throttle = Throttle("login_failures_per_account", SIZE, 300, "somebody")
             for _ in range(SIZE):
                 fail(throttle)
             assert not throttle.has_room()

@@ -152,7 +152,7 @@ class TestEndedByAnOperator:
         """S14"""
         member, other = client.sign_up(), client.sign_up()
         second = client.log_in(member)
-        output = run(client.app, "accounts", "end-sessions", member.email)
+        output = run(client.app, "accounts", "end-sessions", member.email, "--yes")
         assert output == f"{member.email} had 2 sessions, ended now\n"
         for caller in (member.client, client.as_user(second["token"])):
             error(caller.get("/api/auth/me"), 401, "AUTHENTICATION_ERROR", "revoked")
@@ -164,7 +164,7 @@ class TestEndedByAnOperator:
 
     def test_its_owner_logs_in_again_and_finds_it_in_the_history(self, client: Client) -> None:
         member = client.sign_up()
-        run(client.app, "accounts", "end-sessions", member.id)
+        run(client.app, "accounts", "end-sessions", member.id, "--yes")
         again = client.as_user(client.log_in(member)["token"])
         (event,) = [
             event
@@ -174,7 +174,9 @@ class TestEndedByAnOperator:
         assert (event["user_agent"], event["details"]) == ("operator", {"count": 1})
 
     def test_an_account_that_is_not_there_is_named(self, client: Client) -> None:
-        result = client.app.test_cli_runner().invoke(args=["accounts", "end-sessions", NOBODY])
+        result = client.app.test_cli_runner().invoke(
+            args=["accounts", "end-sessions", NOBODY, "--yes"]
+        )
         assert (result.exit_code, result.stdout) == (1, "")
         assert result.stderr == f"Error: there is no account {NOBODY}\n"
 

@@ -1,0 +1,39 @@
+"""A copy of the database, from a service that goes on."""
+
+import shlex
+from pathlib import Path
+
+import click
+from flask.cli import with_appcontext
+from sqlalchemy import make_url
+
+from ragauth.cli.output import as_json_option, command_transaction, print_record
+from ragauth.extensions import settings
+from ragauth.services.backup import copy_sqlite
+
+
+@click.command("backup")
+@click.argument("file", type=click.Path(path_type=Path))
+@as_json_option
+@with_appcontext
+def backup(file: Path, as_json: bool) -> None:
+    """Copy the SQLite database to FILE, which must not be there yet.
+
+    The copy is consistent and the service goes on meanwhile. Keep the secret key, too, in another
+    place: without it passwords and whatever is sealed in the database are of no use. With Postgres
+    this is the work of pg_dump.
+    """
+    if not settings().uses_sqlite:
+        raise click.UsageError(f"the database is Postgres; back it up with: {_pg_dump(file)}")
+    with command_transaction():
+        size = copy_sqlite(file)
+    print_record({"file": str(file), "bytes": size}, as_json=as_json)
+
+
+def _pg_dump(file: Path) -> str:
+    """The command, without the password: libpq takes that from PGPASSWORD or ~/.pgpass."""
+    url = make_url(settings().database_url).difference_update_query(["password"])
+    url = url._replace(drivername="postgresql", password=None)
+    return shlex.join(
+        ["pg_dump", "--format=custom", f"--file={file}", f"--dbname={url.render_as_string()}"]
+    )

@@ -1,0 +1,36 @@
+"""Moving what is sealed to a new secret."""
+
+import click
+from flask.cli import with_appcontext
+
+from ragauth.cli.output import as_json_option, command_transaction, print_record, show_progress
+from ragauth.services import second_factor_codes, signing_key_rotation
+
+
+@click.command("reseal")
+@as_json_option
+@with_appcontext
+def reseal(as_json: bool) -> None:
+    """Seal with RAGAUTH_SECRET_KEY what one of RAGAUTH_OLD_SECRET_KEYS sealed.
+
+    Signing keys and second factors; running it again does no harm. Mail that waits is opened with
+    either secret, and passwords move when their owners log in.
+    """
+    with command_transaction():
+        signing_keys, unreadable_keys = signing_key_rotation.reseal()
+        account_ids = second_factor_codes.list_enrolled()
+    factors = unreadable_factors = 0
+    for account_id in show_progress(account_ids, "second factors"):
+        with command_transaction():
+            outcome = second_factor_codes.reseal(account_id)
+        factors += outcome is True
+        unreadable_factors += outcome is None
+    print_record(
+        {
+            "signing_keys": signing_keys,
+            "unreadable_signing_keys": unreadable_keys,
+            "second_factors": factors,
+            "unreadable_second_factors": unreadable_factors,
+        },
+        as_json=as_json,
+    )

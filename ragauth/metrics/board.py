@@ -1,0 +1,127 @@
+"""Numbers that all workers of one service add to: each in a slot of its own, in shared memory.
+
+The memory is anonymous and made before the fork, so it belongs to one service alone and ends with
+it. A worker adds to its own slot and never waits for another; the sum of all slots is the
+service's. A dead worker's slot goes to its successor, which goes on from where it was: nothing
+that was counted is lost, by whatever signal the worker ended.
+"""
+
+import mmap
+import os
+import threading
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import NamedTuple
+
+#: More workers than this at once share the last slot, where they may now and then lose a count.
+SLOTS = 64
+CELLS = 32_768
+
+_CELL_BYTES = 8
+_IN_USE = 0
+_PID = 1
+
+
+class HistogramCells(NamedTuple):
+    """Where a histogram stands: a cell for each bound, one for what is beyond, one for the sum."""
+
+    first: int
+    bounds: tuple[float, ...]
+    total: int
+
+
+class Board:
+    """Cells for numbers. They are allocated before the first fork, in the same order everywhere."""
+
+    def __init__(self, slots: int = SLOTS, cells: int = CELLS) -> None:
+        self._slots = slots
+        self._cells = cells
+        # Shared with the children of this process; pages that are never touched cost nothing.
+        self._memory: memoryview[float] = memoryview(
+            mmap.mmap(-1, slots * cells * _CELL_BYTES)
+        ).cast("d")
+        self._allocated = 2
+        self._gauges: list[int] = []
+        self._taken: set[int] = set()
+        self._use(0)
+
+    def allocate(self, cells: int, *, is_gauge: bool = False) -> int:
+        """The first of so many new cells; those of a gauge end with the process that set them."""
+        first = self._allocated
+        self._allocated += cells
+        if self._allocated > self._cells:
+            raise RuntimeError(f"the metrics need more than {self._cells} cells")
+        if is_gauge:
+            self._gauges += range(first, first + cells)
+        return first
+
+    def add(self, cell: int, amount: float = 1) -> None:
+        with self._lock:
+            self._mine[cell] += amount
+
+    def observe(self, histogram: HistogramCells, amount: float, counter: int | None = None) -> None:
+        """Count one observation in its bucket, add it to the sum and, if asked, to a counter."""
+        bucket = histogram.first + bisect_left(histogram.bounds, amount)
+        with self._lock:
+            mine = self._mine
+            mine[bucket] += 1
+            mine[histogram.total] += amount
+            if counter is not None:
+                mine[counter] += 1
+
+    def allocate_histogram(self, bounds: tuple[float, ...]) -> HistogramCells:
+        first = self.allocate(len(bounds) + 2)
+        return HistogramCells(first, bounds, first + len(bounds) + 1)
+
+    def sums(self) -> list[float]:
+        """Every cell, over all processes that ever counted."""
+        sums = [0.0] * self._allocated
+        for slot in self._slots_in_use():
+            for cell, number in enumerate(self._of_slot(slot)[: self._allocated].tolist()):
+                if number:
+                    sums[cell] += number
+        return sums
+
+    def pids(self) -> list[int]:
+        """The living processes that count."""
+        pids = [int(self._of_slot(slot)[_PID]) for slot in self._slots_in_use()]
+        return [pid for pid in pids if pid]
+
+    def take_slot(self) -> int:
+        """A slot for a worker that is about to be forked; called in its parent."""
+        free = (slot for slot in range(1, self._slots) if slot not in self._taken)
+        slot = next(free, self._slots - 1)
+        self._taken.add(slot)
+        return slot
+
+    def enter_slot(self, slot: int) -> None:
+        """Count in this slot from now on; called in the worker."""
+        self._use(slot)
+        self._forget_gauges(slot)
+        self._mine[_PID] = os.getpid()
+
+    def leave_slot(self, slot: int) -> None:
+        """The worker of this slot has ended; called in its parent."""
+        self._taken.discard(slot)
+        self._forget_gauges(slot)
+        self._of_slot(slot)[_PID] = 0
+
+    def _use(self, slot: int) -> None:
+        # A lock of its own after a fork: a thread of the parent may hold the parent's.
+        self._lock = threading.Lock()
+        self._mine = self._of_slot(slot)
+        self._mine[_IN_USE] = 1
+
+    def _forget_gauges(self, slot: int) -> None:
+        cells = self._of_slot(slot)
+        for cell in self._gauges:
+            cells[cell] = 0
+
+    def _slots_in_use(self) -> Iterable[int]:
+        return (slot for slot in range(self._slots) if self._of_slot(slot)[_IN_USE])
+
+    def _of_slot(self, slot: int) -> "memoryview[float]":
+        return self._memory[slot * self._cells : (slot + 1) * self._cells]
+
+
+board = Board()

@@ -1,0 +1,65 @@
+"""What the service's processes take of the machine, where that is Linux."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+_PROC = Path("/proc")
+# Fields of /proc/<pid>/stat (proc(5)), counted from the state that follows the program's name.
+_PARENT, _USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM, _STARTED = 1, 11, 12, 13, 14, 19
+
+
+class Consumption(NamedTuple):
+    """Of all processes together; a dead worker's processor time is still in it."""
+
+    cpu_seconds: float
+    memory_bytes: int
+    open_files: int
+    started_at: float
+
+
+def consumption(workers: Sequence[int]) -> Consumption | None:
+    """Of these workers and of their master; of this process alone where there are none."""
+    try:
+        return _consumption(workers)
+    except (OSError, ValueError, IndexError):
+        # Another system, or a worker that ended just now: the next scrape sees better.
+        return None
+
+
+def _consumption(workers: Sequence[int]) -> Consumption:
+    masters = {int(_stat(pid)[_PARENT]) for pid in workers} or {os.getpid()}
+    ticks = os.sysconf("SC_CLK_TCK")
+    cpu = 0
+    for pid in masters:
+        # A worker's time moves here when its end is noticed: the sum never goes back.
+        cpu += sum(int(_stat(pid)[field]) for field in (_CHILDREN_USER, _CHILDREN_SYSTEM))
+    everybody = [*masters, *workers]
+    for pid in everybody:
+        cpu += sum(int(_stat(pid)[field]) for field in (_USER, _SYSTEM))
+    booted_at = next(
+        int(line.split()[1])
+        for line in (_PROC / "stat").read_text().splitlines()
+        if line.startswith("btime ")
+    )
+    started = min(int(_stat(pid)[_STARTED]) for pid in masters)
+    return Consumption(
+        cpu_seconds=cpu / ticks,
+        memory_bytes=sum(map(_memory, everybody)),
+        open_files=sum(len(os.listdir(_PROC / str(pid) / "fd")) for pid in everybody),
+        started_at=booted_at + started / ticks,
+    )
+
+
+def _stat(pid: int) -> list[str]:
+    # The program's name is in parentheses and may contain anything.
+    return (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+
+
+def _memory(pid: int) -> int:
+    """What it holds, and its share of what it shares (PSS): the sum counts no page twice."""
+    for line in (_PROC / str(pid) / "smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError("no Pss")

@@ -1,0 +1,68 @@
+"""The metrics of the service by name; docs/operations.md tells an operator what to make of them."""
+
+from ragauth.metrics.families import Counter, Gauge, Histogram
+
+ALLOWED = "allowed"
+UNAVAILABLE = "unavailable"
+VERDICTS = (
+    ALLOWED,
+    # Why a credential is refused, in the contract's words; not all of them befall a key.
+    *("missing", "malformed", "invalid", "expired", "revoked", "reused", "wrong_credential_type"),
+    *("insufficient_scope", "wrong_agent", "account_suspended"),
+    *("ip_not_allowed", "origin_not_allowed", "https_required", "second_factor_required"),
+    # What a limit refused, and what had no verdict.
+    *("rate_limit_exceeded", "usage_limit_exceeded"),
+    UNAVAILABLE,
+)
+LIMITS = (
+    "requests_per_minute",
+    "requests_per_month",
+    "max_keys",
+    "max_agents",
+    "login_failures_per_account",
+    "login_failures_per_address",
+    "signups_per_address",
+    "forgotten_passwords",
+    "forgotten_passwords_per_address",
+    "mails_per_account",
+    "password_confirmation_failures",
+    "second_factor_failures",
+)
+
+CHECKS = Histogram(
+    "ragauth_check_duration_seconds",
+    "Time to decide on a key, database and counters included",
+    (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
+    labels=("verdict",),
+    series=((verdict,) for verdict in VERDICTS),
+)
+LIMIT_HITS = Counter(
+    "ragauth_limit_hits",
+    "What a limit refused",
+    labels=("limit",),
+    series=((limit,) for limit in LIMITS),
+)
+HASHES = Histogram(
+    "ragauth_hashing_duration_seconds",
+    "Time to hash a password, waiting for the thread included",
+    (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+HASHES_REFUSED = Counter(
+    "ragauth_hashing_refused", "Passwords turned away because every place to hash was taken"
+)
+HASHING_PLACES_TAKEN = Gauge(
+    "ragauth_hashing_places_taken", "Passwords that are hashed, or wait to be, in all workers"
+)
+DATABASE_ERRORS = Counter(
+    "ragauth_database_errors", "Statements and connections that failed for want of the database"
+)
+REDIS_LOST = Counter("ragauth_redis_lost", "How often a worker lost Redis and went on alone")
+STANDING_IN = Gauge(
+    "ragauth_redis_standing_in_workers", "Workers that count on this host alone, without Redis"
+)
+WORKER_STARTS = Counter(
+    "ragauth_worker_starts", "Worker processes that were started, successors of dead ones too"
+)
+EVENTS = Counter(
+    "ragauth_events", "Entries in the accounts' security history", labels=("event",), series=()
+)

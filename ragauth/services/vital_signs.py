@@ -1,0 +1,64 @@
+"""What an operator watches beside the counts: are database and Redis there, how much mail waits."""
+
+import logging
+from typing import NamedTuple
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ragauth import clock
+from ragauth.counters import CountersUnavailable
+from ragauth.extensions import settings
+from ragauth.models.outbox_depth import outbox_depth
+from ragauth.services.hashing import hashing_gate
+from ragauth.services.limits import current_limits
+
+log = logging.getLogger("ragauth")
+
+
+class WaitingMail(NamedTuple):
+    """How many mails wait, and for how many seconds the oldest of them has."""
+
+    mails: int
+    oldest_seconds: float
+
+
+class VitalSigns(NamedTuple):
+    """`mail` is None while the database does not answer, `redis_is_up` where there is no Redis."""
+
+    database_is_up: bool
+    mail: WaitingMail | None
+    counters_are_up: bool
+    redis_is_up: bool | None
+    hashing_places: int
+
+
+def take() -> VitalSigns:
+    """Ask once; what does not answer is a sign, not an error."""
+    mail = _waiting_mail()
+    counters_are_up = _counters_answer()
+    return VitalSigns(
+        database_is_up=mail is not None,
+        mail=mail,
+        counters_are_up=counters_are_up,
+        redis_is_up=counters_are_up if settings().redis_url else None,
+        hashing_places=hashing_gate.places,
+    )
+
+
+def _waiting_mail() -> WaitingMail | None:
+    try:
+        depth = outbox_depth()
+    except SQLAlchemyError as error:
+        log.warning("the outbox was not counted", extra={"cause": type(error).__name__})
+        return None
+    if depth.oldest_at is None:
+        return WaitingMail(0, 0)
+    return WaitingMail(depth.mails, max(0.0, (clock.now() - depth.oldest_at).total_seconds()))
+
+
+def _counters_answer() -> bool:
+    try:
+        current_limits().counters.ping()
+    except CountersUnavailable:
+        return False
+    return True

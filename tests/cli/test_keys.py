@@ -1,0 +1,132 @@
+"""`keys list|show|revoke|revoke-all`: what an operator does with a key that leaked."""
+
+from tests.cli.conftest import Commands
+from tests.clients import Client, error, ok
+from tests.factories.api_keys import make_service_key, unknown_key
+
+
+def is_dead(caller: Client) -> bool:
+    response = caller.get("/api/v1/authorize")
+    if response.status_code == 200:
+        return False
+    error(response, 401, "AUTHENTICATION_ERROR", "revoked")
+    return True
+
+
+class TestList:
+    def test_it_has_the_accounts_keys_and_no_other(
+        self, commands: Commands, client: Client
+    ) -> None:
+        member, stranger = client.sign_up(), client.sign_up()
+        agent = member.create_agent()["id"]
+        bound = member.create_key(agent_id=agent)
+        listed = commands.succeed("keys", "list", member.email, "--json").json
+        assert [key["id"] for key in listed][:1] == [bound["id"]]
+        assert len(listed) == 2
+        assert {key["email"] for key in listed} == {member.email}
+        assert {key["account_id"] for key in listed} == {member.id}
+        output = commands.succeed("keys", "list", stranger.id, "--json").output
+        assert bound["id"] not in output
+        assert stranger.api_key not in output
+
+    def test_revoked_ones_are_shown_on_demand(self, commands: Commands, client: Client) -> None:
+        member = client.sign_up()
+        commands.succeed("keys", "revoke", member.api_key, "--yes")
+        assert commands.succeed("keys", "list", member.id, "--json").json == []
+        (key,) = commands.succeed("keys", "list", member.id, "--include-revoked", "--json").json
+        assert key["is_active"] is False
+
+    def test_a_person_reads_a_table_with_a_head(self, commands: Commands, client: Client) -> None:
+        member = client.sign_up()
+        head, row = commands.succeed("keys", "list", member.id).output.splitlines()
+        assert head.split()[:3] == ["id", "name", "prefix"]
+        assert "Primary" in row
+
+    def test_an_account_that_does_not_exist_is_one_line(self, commands: Commands) -> None:
+        assert commands.fail("keys", "list", "x@example.com") == (
+            "there is no account x@example.com"
+        )
+
+
+class TestShow:
+    def test_a_leaked_key_tells_whose_it_is(self, commands: Commands, client: Client) -> None:
+        member = client.sign_up()
+        by_raw = commands.succeed("keys", "show", member.api_key, "--json")
+        assert by_raw.json["email"] == member.email
+        assert member.api_key not in by_raw.output
+        by_id = commands.succeed("keys", "show", by_raw.json["id"], "--json")
+        piped = commands.succeed("keys", "show", "-", "--json", typed=f"{member.api_key}\n")
+        assert by_id.json == piped.json == by_raw.json
+
+    def test_an_unknown_key_is_one_line_and_not_repeated(self, commands: Commands) -> None:
+        for key in (unknown_key(), "key_01h455vb4pex5vsknk084sn02q", "x", "\udcff"):
+            assert commands.fail("keys", "show", key) == "there is no such key"
+
+
+class TestRevoke:
+    def test_it_is_dead_at_once_and_its_owner_can_see_why(
+        self, commands: Commands, client: Client
+    ) -> None:
+        member = client.sign_up()
+        outcome = commands.succeed("keys", "revoke", member.api_key, "--yes")
+        assert member.email in outcome.output
+        assert member.api_key not in outcome.output
+        assert is_dead(member.key_client)
+        assert member.event_names()[0] == "api_key:revoked"
+
+    def test_it_is_named_by_its_id_too(self, commands: Commands, client: Client) -> None:
+        member = client.sign_up()
+        further = member.create_key()
+        revoked = commands.succeed("keys", "revoke", further["id"], "--yes", "--json").json
+        assert (revoked["id"], revoked["is_active"]) == (further["id"], False)
+        assert is_dead(client.as_key(further["api_key"]))
+        assert not is_dead(member.key_client)
+
+    def test_it_may_come_from_standard_input(self, commands: Commands, client: Client) -> None:
+        member = client.sign_up()
+        commands.succeed("keys", "revoke", "-", "--yes", typed=f"{member.api_key}\n")
+        assert is_dead(member.key_client)
+
+    def test_a_services_key_can_leak_as_well(self, commands: Commands, client: Client) -> None:
+        service_key = make_service_key(client.app, "verify")
+        assert "a service" in commands.succeed("keys", "revoke", service_key, "--yes").output
+        answer = client.as_key(service_key).post("/api/v1/keys/verify", {"key": "x"})
+        error(answer, 401, "AUTHENTICATION_ERROR", "revoked")
+
+    def test_a_program_that_does_not_say_yes_is_refused(
+        self, commands: Commands, client: Client
+    ) -> None:
+        member = client.sign_up()
+        assert "say --yes" in commands.misuse("keys", "revoke", member.api_key)
+        assert not is_dead(member.key_client)
+
+    def test_a_key_that_is_dead_already_is_one_line(
+        self, commands: Commands, client: Client
+    ) -> None:
+        member = client.sign_up()
+        commands.succeed("keys", "revoke", member.api_key, "--yes")
+        assert commands.fail("keys", "revoke", member.api_key, "--yes") == (
+            "the key is revoked already"
+        )
+
+
+class TestRevokeAll:
+    def test_every_key_of_the_account_is_dead_and_no_other(
+        self, commands: Commands, client: Client
+    ) -> None:
+        member, stranger = client.sign_up(), client.sign_up()
+        bound = member.create_key(agent_id=member.create_agent()["id"])
+        revoked = commands.succeed("keys", "revoke-all", member.email, "--yes", "--json").json
+        assert revoked == {"account_id": member.id, "revoked_keys": 2}
+        assert is_dead(member.key_client)
+        assert is_dead(client.as_key(bound["api_key"]))
+        assert not is_dead(stranger.key_client)
+        assert member.event_names()[:2] == ["api_key:revoked", "api_key:revoked"]
+        ok(member.client.get("/api/auth/me"))
+
+    def test_a_program_that_does_not_say_yes_is_refused(
+        self, commands: Commands, client: Client
+    ) -> None:
+        member = client.sign_up()
+        assert "say --yes" in commands.misuse("keys", "revoke-all", member.id)
+        assert not is_dead(member.key_client)

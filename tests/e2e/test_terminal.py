@@ -1,0 +1,95 @@
+"""What a person at a terminal sees: questions before destruction, bars for long work."""
+
+import errno
+import hashlib
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.e2e.conftest import NewInstallation
+from tests.e2e.service import COMMAND_SECONDS, PASSWORD, Installation
+from tests.servers.gunicorn import PROJECT_ROOT
+
+
+def _at_a_terminal(installation: Installation, *arguments: str, typed: str = "") -> tuple[int, str]:
+    """Exit code and everything that appeared on the screen."""
+    terminal, end = pty.openpty()
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
+            env={"PATH": os.environ.get("PATH", os.defpath), **installation.environment},
+            cwd=PROJECT_ROOT,
+            stdin=end,
+            stdout=end,
+            stderr=end,
+        ) as process:
+            os.close(end)
+            os.write(terminal, typed.encode())
+            screen = b""
+            try:
+                while chunk := os.read(terminal, 4096):
+                    screen += chunk
+            except OSError as error:
+                # What Linux tells of a terminal whose last user has gone.
+                if error.errno != errno.EIO:
+                    raise
+            return process.wait(COMMAND_SECONDS), screen.decode()
+    finally:
+        os.close(terminal)
+
+
+def test_a_question_is_asked_and_a_bar_is_shown(
+    new_installation: NewInstallation, tmp_path: Path
+) -> None:
+    installation = new_installation("sqlite")
+    installation.migrate()
+    email = "ada@example.com"
+    installation.command("accounts", "create", "--email", email, "--password", PASSWORD)
+    file = tmp_path / "keys.csv"
+    digests = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(600)]
+    lines = [f"{digest},{email},old" for digest in digests]
+    file.write_text("\n".join(["digest,owner,name", *lines]))
+
+    code, screen = _at_a_terminal(installation, "keys", "import", str(file))
+    assert code == 0
+    assert "importing" in screen
+    assert "2/2" in screen
+    assert "imported  600" in screen
+
+    code, screen = _at_a_terminal(installation, "accounts", "delete", email, typed="n\n")
+    assert code == 1
+    assert f"Delete {email}? Nothing brings it back. [y/N]" in screen
+    assert email in installation.command("accounts", "list")
+
+    code, screen = _at_a_terminal(installation, "accounts", "delete", email, typed="y\n")
+    assert code == 0
+    assert f"{email} is deleted" in screen
+    assert email not in installation.command("accounts", "list")
+
+
+def test_the_shell_completes_commands_and_values(new_installation: NewInstallation) -> None:
+    installation = new_installation("sqlite")
+
+    def complete(*words: str) -> list[str]:
+        done = subprocess.run(
+            # By this name: the shell asks the program that it completes.
+            [Path(sys.executable).with_name("flask")],
+            env={
+                "PATH": os.environ.get("PATH", os.defpath),
+                **installation.environment,
+                "_FLASK_COMPLETE": "bash_complete",
+                "COMP_WORDS": " ".join(["flask", "--app", "wsgi", *words]),
+                "COMP_CWORD": str(len(words) + 2),
+            },
+            cwd=PROJECT_ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=COMMAND_SECONDS,
+        )
+        return [line.removeprefix("plain,") for line in done.stdout.splitlines()]
+
+    assert complete("service-k") == ["service-keys"]
+    assert complete("accounts", "list", "--status", "sus") == ["suspended"]
