@@ -13,7 +13,7 @@ COMPOSE_CHECK := $(BIN)/docker-compose --env-file /dev/null --file docker-compos
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint lint-python lint-shell lint-containers format types bench migration lock clean
+.PHONY: help install run dashboard test check lint lint-python lint-shell lint-containers format types bench migration lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,9 @@ run: install ## Migrate the database and serve on 127.0.0.1 (PORT=8000)
 	@echo "or walk through all of it with examples/quickstart.sh"
 	@echo
 	@HOST=127.0.0.1 PORT=$(PORT) exec $(BIN)/python -m gunicorn -c python:ragauth.gunicorn_conf wsgi:app
+
+dashboard: ## Serve the sample dashboard on 127.0.0.1:5173 (RAGAUTH_API=http://127.0.0.1:8000)
+	@exec $(PYTHON) examples/dashboard/serve.py
 
 test: install ## Run every test (PYTEST_ARGS="-n 0 tests/unit" narrows it)
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)

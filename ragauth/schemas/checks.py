@@ -6,7 +6,8 @@ from ragauth.schemas.about import about
 from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import RequestSchema
-from ragauth.schemas.fields import Choice, Id, Moment, QueryWhole, Text, Whole
+from ragauth.schemas.fields import Choice, Id, QueryWhole, Text, Whole
+from ragauth.schemas.usage import RemainingSchema
 from ragauth.security.identifiers import AGENT
 from ragauth.security.scopes import KEY_SCOPES
 
@@ -114,14 +115,6 @@ class LimitsSchema(Schema):
     requests_per_month = fields.Integer(
         required=True, **about("All of the account's keys together.", 1000)
     )
-
-
-class RemainingSchema(Schema):
-    this_month = fields.Integer(
-        required=True, **about("What was counted since the month began.", 1)
-    )
-    remaining = fields.Integer(required=True, **about("What is left of the month.", 999))
-    resets_at = Moment(required=True, **about("When the next month begins."))
 
 
 class KeyHolderSchema(Schema):

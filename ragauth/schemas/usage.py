@@ -6,7 +6,7 @@ from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from ragauth.schemas.about import about
 from ragauth.schemas.base import RequestSchema
-from ragauth.schemas.fields import Day, DayCursor, Id, QueryWhole
+from ragauth.schemas.fields import Day, DayCursor, Id, Moment, QueryWhole
 from ragauth.security.identifiers import ACCOUNT, KEY
 
 
@@ -40,3 +40,39 @@ class UsageSchema(Schema):
 
 class AccountUsageSchema(UsageSchema):
     account_id = Id(ACCOUNT, required=True, **about("Whose key it is."))
+
+
+class RemainingSchema(Schema):
+    this_month = fields.Integer(
+        required=True, **about("What was counted since the month began.", 1)
+    )
+    remaining = fields.Integer(required=True, **about("What is left of the month.", 999))
+    resets_at = Moment(required=True, **about("When the next month begins."))
+
+
+class MonthsSchema(Schema):
+    live = fields.Nested(RemainingSchema, required=True)
+    test = fields.Nested(RemainingSchema, required=True)
+
+
+class AccountLimitsSchema(Schema):
+    """What the plan allows, and what is left of the month."""
+
+    plan = fields.String(required=True, attribute="plan.name", **about("The plan's name.", "trial"))
+    requests_per_minute = fields.Integer(
+        required=True,
+        attribute="plan.requests_per_minute",
+        **about("All of the account's keys together.", 60),
+    )
+    requests_per_month = fields.Integer(
+        required=True,
+        attribute="plan.requests_per_month",
+        **about("All of the account's keys together.", 1000),
+    )
+    max_keys = fields.Integer(
+        required=True, attribute="plan.max_keys", **about("Live keys at a time.", 5)
+    )
+    max_agents = fields.Integer(
+        required=True, attribute="plan.max_agents", **about("Agents at a time.", 2)
+    )
+    usage = fields.Nested(MonthsSchema, required=True)

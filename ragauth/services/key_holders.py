@@ -2,7 +2,6 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
 
 from ragauth import clock, transaction
 from ragauth.errors import CredentialRevoked
@@ -12,18 +11,10 @@ from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.security import key_format
 from ragauth.services import audit
+from ragauth.services.account_limits import MonthUsage, month_usage
 from ragauth.services.audit import Client, EventName
 from ragauth.services.limits import current_limits
 from ragauth.services.plans import Plan
-
-
-@dataclass(frozen=True, slots=True)
-class MonthUsage:
-    """How much of the month's quota is used, in units of cost."""
-
-    this_month: int
-    remaining: int
-    resets_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +38,7 @@ def get_holder(*, key_id: uuid.UUID) -> KeyHolder:
     if account is None:
         raise CredentialRevoked
     state = current_limits().peek(account.id.bytes, key.environment, account.plan)
-    month = MonthUsage(state.month_used, state.month_remaining, state.month_resets_at)
-    return KeyHolder(key, account, state.plan, month)
+    return KeyHolder(key, account, state.plan, month_usage(state))
 
 
 def revoke_presented_key(*, presented_key: str, client: Client) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 from ragauth.blueprints.auth import auth
 from ragauth.models.base import Page
 from ragauth.models.usage import DayOfKey
-from ragauth.schemas.usage import UsageQuery, UsageSchema
-from ragauth.services import usage
+from ragauth.schemas.usage import AccountLimitsSchema, UsageQuery, UsageSchema
+from ragauth.services import account_limits, usage
+from ragauth.services.account_limits import AccountLimits
 from ragauth.services.sessions import Caller
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token
@@ -17,3 +18,10 @@ from ragauth.web.guards import access_token
 def list_usage(caller: Caller, query: dict[str, Any]) -> Page[DayOfKey]:
     """A row a day and key, the newest day first: what a chart needs."""
     return usage.list_usage(account_id=caller.account.id, **query)
+
+
+@auth.get("/limits")
+@endpoint(guard=access_token, data=AccountLimitsSchema)
+def show_limits(caller: Caller) -> AccountLimits:
+    """What the account's plan allows, and what is left of the month."""
+    return account_limits.get_limits(account=caller.account)

@@ -1,0 +1,178 @@
+/** The account: profile, address, password, second factor, leaving. */
+
+import { call } from "../client.js";
+import { h } from "../dom.js";
+import { field, form } from "../form.js";
+import { date } from "../format.js";
+import { badge, button, card, dialog, notify, pageHead } from "../parts.js";
+import * as session from "../session.js";
+import { secondFactorCard } from "./second-factor.js";
+
+export async function account(context) {
+  // Another browser may have changed it, or a link in a mail.
+  context.account = await call("showAccount");
+  context.refreshFrame();
+  return h(
+    "div",
+    {},
+    pageHead("Account", `${context.account.email}, since ${date(context.account.created_at)}`),
+    h(
+      "div",
+      { class: "stack" },
+      profile(context),
+      address(context),
+      password(),
+      await secondFactorCard(),
+      leaving(),
+    ),
+  );
+}
+
+function profile(context) {
+  return card(
+    { title: "Profile", text: "How you are called here" },
+    form({
+      fields: [
+        h(
+          "div",
+          { class: "pair" },
+          field({
+            name: "name",
+            label: "Name",
+            value: context.account.name,
+            optional: true,
+            autocomplete: "name",
+            autocapitalize: "words",
+          }),
+          field({
+            name: "username",
+            label: "Username",
+            value: context.account.username,
+            optional: true,
+            autocomplete: "username",
+            hint: "3 to 50 letters and digits. You can log in with it.",
+          }),
+        ),
+      ],
+      label: "Save",
+      blame: (error) => (error.status === 409 ? "username" : null),
+      async submit({ name, username }) {
+        const body = { name: name.trim() || null, username: username.trim() || null };
+        context.account = await call("changeAccount", { body });
+        context.refreshFrame();
+        notify("Your profile is saved.");
+      },
+    }),
+  );
+}
+
+function address(context) {
+  const { email, email_verified: isConfirmed } = context.account;
+  const element = form({
+    fields: [
+      h(
+        "div",
+        { class: "pair" },
+        field({ name: "new_email", label: "New address", type: "email", autocomplete: "email" }),
+        field({
+          name: "password",
+          label: "Your password",
+          type: "password",
+          autocomplete: "current-password",
+        }),
+      ),
+    ],
+    label: "Change address",
+    tone: "plain",
+    blame: blamePassword("password"),
+    async submit({ new_email, password }) {
+      await call("changeEmail", { body: { new_email: new_email.trim(), password } });
+      element.reset();
+      notify(`We sent a link to ${new_email.trim()}. The change takes effect when you follow it.`);
+    },
+  });
+  return card(
+    {
+      title: "E-mail",
+      text: email,
+      aside: isConfirmed ? badge("Confirmed", "good") : badge("Not confirmed", "warn"),
+    },
+    element,
+  );
+}
+
+function password() {
+  const element = form({
+    fields: [
+      h(
+        "div",
+        { class: "pair" },
+        field({
+          name: "current_password",
+          label: "Present password",
+          type: "password",
+          autocomplete: "current-password",
+        }),
+        field({
+          name: "new_password",
+          label: "New password",
+          type: "password",
+          autocomplete: "new-password",
+          hint: "8 characters or more.",
+        }),
+      ),
+    ],
+    label: "Change password",
+    tone: "plain",
+    blame: blamePassword("current_password"),
+    async submit(body) {
+      await call("changePassword", { body });
+      element.reset();
+      notify("Your password is changed. All other sessions have ended.");
+    },
+  });
+  return card({ title: "Password", text: "Every other session ends when you change it" }, element);
+}
+
+const blamePassword = (name) => (error) =>
+  error.status === 401 ? name : error.status === 409 ? "new_email" : null;
+
+function leaving() {
+  const ask = () =>
+    dialog({ title: "Delete your account?" }, (close) => [
+      h(
+        "div",
+        { class: "dialog-text" },
+        h(
+          "p",
+          {},
+          "All your keys and sessions are dead at once, and your data are erased. This cannot be undone.",
+        ),
+      ),
+      form({
+        fields: [
+          field({
+            name: "password",
+            label: "Your password",
+            type: "password",
+            autocomplete: "current-password",
+            autofocus: true,
+          }),
+        ],
+        label: "Delete my account",
+        tone: "danger",
+        blame: blamePassword("password"),
+        cancel: () => close(),
+        async submit(body) {
+          await call("deleteAccount", { body });
+          close();
+          await session.forget("deleted");
+        },
+      }),
+    ]);
+  return card({
+    title: "Delete account",
+    text: "Ends every key and session, for good",
+    aside: button("Delete…", { class: "plain danger-text", onclick: ask }),
+  });
+}

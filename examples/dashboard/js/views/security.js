@@ -1,0 +1,144 @@
+/** Security: where the account is logged in, and what happened to it. */
+
+import { call, callAll, callPage } from "../client.js";
+import { h, icon, show } from "../dom.js";
+import { device, event, moment, plural } from "../format.js";
+import { badge, button, card, confirmation, notify, pageHead, time } from "../parts.js";
+
+const PAGE = 20;
+
+export async function security() {
+  const sessions = h("div", {});
+  const history = h("div", {});
+  // What is done to a session is told in the history.
+  const refresh = () => Promise.all([showSessions(sessions, refresh), showHistory(history)]);
+  await refresh();
+  return h(
+    "div",
+    {},
+    pageHead(
+      "Security",
+      "Do you know all of this? If not, end the session and change your password.",
+    ),
+    h("div", { class: "stack" }, sessions, history),
+  );
+}
+
+async function showSessions(place, refresh) {
+  const found = await callAll("listSessions");
+  const others = found.filter((one) => !one.current);
+  const endOthers = button("End all others", {
+    class: "plain small danger-text",
+    onclick: async () => {
+      const isDone = await confirmation(
+        {
+          title: "End all other sessions?",
+          text: [`${plural(others.length, "session")} end at once. You stay logged in here.`],
+          label: "End them",
+        },
+        () => call("endOtherSessions"),
+      );
+      if (!isDone) return;
+      notify("All other sessions have ended.");
+      await refresh();
+    },
+  });
+  // This browser first.
+  const ordered = found.toSorted((one, other) => other.current - one.current);
+  show(
+    place,
+    card(
+      {
+        title: "Sessions",
+        text: "Where you are logged in",
+        aside: others.length ? endOthers : null,
+      },
+      h(
+        "ul",
+        { class: "rows" },
+        ordered.map((one) => sessionRow(one, refresh)),
+      ),
+    ),
+  );
+}
+
+function sessionRow(one, refresh) {
+  const end = button("End", {
+    class: "plain small",
+    onclick: async () => {
+      end.disabled = true;
+      try {
+        await call("endSession", { path: { session_id: one.id } });
+        await refresh();
+      } finally {
+        end.disabled = false;
+      }
+    },
+  });
+  return h(
+    "li",
+    { class: "row", "data-session": one.id },
+    h(
+      "div",
+      { class: "grow" },
+      h(
+        "p",
+        { class: "title" },
+        h("strong", {}, device(one.user_agent)),
+        one.current ? badge("This browser", "accent") : null,
+      ),
+      h(
+        "p",
+        { class: "meta" },
+        h("span", {}, one.ip ?? "unknown address"),
+        h("span", {}, "used ", time(one.last_used_at)),
+        h("span", {}, "since ", time(one.created_at)),
+      ),
+    ),
+    one.current ? null : h("div", { class: "actions" }, end),
+  );
+}
+
+async function showHistory(place) {
+  const list = h("ol", { class: "timeline" });
+  const more = button("Show more", { class: "plain", onclick: load });
+  let cursor;
+  async function load() {
+    more.disabled = true;
+    try {
+      const found = await callPage("listEvents", { query: { limit: PAGE, cursor } });
+      list.append(...found.items.map(eventRow));
+      cursor = found.cursor;
+      more.hidden = cursor === null;
+    } finally {
+      more.disabled = false;
+    }
+  }
+  await load();
+  show(
+    place,
+    card(
+      { title: "History", text: "What happened to your account" },
+      list,
+      h("footer", { class: "centre" }, more),
+    ),
+  );
+}
+
+function eventRow(item) {
+  const { title, isAlarming } = event(item);
+  const about = item.details.prefix ? h("code", {}, `${item.details.prefix}…`) : null;
+  const by = item.user_agent === "operator" ? "by the operator" : device(item.user_agent);
+  return h(
+    "li",
+    { class: isAlarming ? "alarming" : "" },
+    h("span", { class: "dot" }, icon(isAlarming ? "warning" : "check")),
+    h(
+      "div",
+      { class: "grow" },
+      h("p", { class: "title" }, h("strong", {}, title), about),
+      h("p", { class: "meta" }, item.ip ? h("span", {}, item.ip) : null, h("span", {}, by)),
+    ),
+    h("time", { datetime: item.at }, moment(item.at)),
+  );
+}

@@ -1,0 +1,40 @@
+"""What an account's plan allows, and how much of its month is used."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ragauth.services.limits import ENVIRONMENTS, LimitState, current_limits
+from ragauth.services.plans import Plan
+from ragauth.services.sessions import AccountView
+
+
+@dataclass(frozen=True, slots=True)
+class MonthUsage:
+    """How much of the month's quota is used, in units of cost."""
+
+    this_month: int
+    remaining: int
+    resets_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLimits:
+    """The plan, and the usage by environment: live and test keys are counted apart."""
+
+    plan: Plan
+    usage: Mapping[str, MonthUsage]
+
+
+def get_limits(*, account: AccountView) -> AccountLimits:
+    """Raises ExternalServiceUnavailable when nothing can count."""
+    limits = current_limits()
+    states = {name: limits.peek(account.id.bytes, name, account.plan) for name in ENVIRONMENTS}
+    return AccountLimits(
+        plan=states[ENVIRONMENTS[0]].plan,
+        usage={name: month_usage(state) for name, state in states.items()},
+    )
+
+
+def month_usage(state: LimitState) -> MonthUsage:
+    return MonthUsage(state.month_used, state.month_remaining, state.month_resets_at)

@@ -1,0 +1,1 @@
+"""The sample dashboard in a real browser."""

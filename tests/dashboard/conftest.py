@@ -1,0 +1,100 @@
+"""One API in either mode, each with its dashboard, and one browser for all of them."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.dashboard.place import Place, Visitor, serve_dashboard
+from tests.e2e.service import Installation, install
+from tests.examples.programs import find_program
+from tests.servers.processes import free_port
+
+CHROMIUM = find_program("chromium")
+# For what does not depend on where the refresh token is.
+in_cookie_mode = pytest.mark.parametrize("place", ["cookie"], indirect=True)
+LOGIN_FAILURES = 3
+
+if CHROMIUM is None:
+    collect_ignore_glob = ["test_*.py"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say what was left out. In a run of several processes the first one says it."""
+    worker = getattr(config, "workerinput", {"workerid": "gw0"})["workerid"]
+    if CHROMIUM is None and worker == "gw0":
+        line = "tests/dashboard left out, chromium is missing: apt-get install chromium\n"
+        os.write(sys.__stderr__.fileno(), line.encode())
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """A migrated database, which the modes share."""
+    installation = install(tmp_path_factory.mktemp("dashboard"))
+    installation.migrate()
+    return installation
+
+
+PlaceStarter = Callable[..., AbstractContextManager[Place]]
+
+
+@pytest.fixture(scope="session")
+def start_place(
+    installation: Installation, browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> PlaceStarter:
+    @contextmanager
+    def start(mode: str) -> Iterator[Place]:
+        port = free_port()
+        origin = f"http://127.0.0.1:{port}"
+        folder: Path = tmp_path_factory.mktemp("static")
+        with (
+            installation.serve(
+                workers=1,
+                RAGAUTH_CORS_ORIGINS=origin,
+                RAGAUTH_DASHBOARD_URL=origin,
+                RAGAUTH_REFRESH_COOKIE=str(mode == "cookie").lower(),
+                RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT=str(LOGIN_FAILURES),
+            ) as service,
+            serve_dashboard(folder, port, service.gunicorn.url) as served_at,
+        ):
+            yield Place(mode, service, served_at, browser)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def places(start_place: PlaceStarter) -> Iterator[Callable[[str], Place]]:
+    """The place of a mode, started when it is first asked for."""
+    with ExitStack() as running:
+        started: dict[str, Place] = {}
+
+        def place_of(mode: str) -> Place:
+            if mode not in started:
+                started[mode] = running.enter_context(start_place(mode))
+            return started[mode]
+
+        yield place_of
+
+
+@pytest.fixture(params=["cookie", "token"])
+def place(request: pytest.FixtureRequest, places: Callable[[str], Place]) -> Place:
+    return places(request.param)
+
+
+@pytest.fixture
+def visitor(place: Place) -> Iterator[Visitor]:
+    with place.visitor() as someone:
+        yield someone

@@ -1,0 +1,92 @@
+"""One session in several tabs: refreshed once, ended and begun in all of them."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.dashboard.conftest import in_cookie_mode
+from tests.dashboard.place import Visitor
+
+REFRESH = "/api/auth/token/refresh"
+
+# Both tabs refuse the token that they share, at the same moment.
+_REFRESH_AT = """
+async (moment) => {
+  const session = await import("/js/session.js");
+  const shared = await session.accessToken();
+  const due = new Promise((resolve) => setTimeout(resolve, moment - Date.now()));
+  window.refreshed = due.then(() => session.refresh(shared));
+}
+"""
+_WITHOUT_LOCKS = "if (navigator.locks) navigator.locks.request = async (name, act) => act();"
+
+
+def refresh_at_once(first: Page, second: Page) -> tuple[str, str]:
+    """The tokens that two tabs hold after both have refreshed the same one."""
+    moment = first.evaluate("Date.now() + 400")
+    for page in (first, second):
+        page.evaluate(_REFRESH_AT, moment)
+    tokens = [page.evaluate("window.refreshed") for page in (first, second)]
+    return tokens[0], tokens[1]
+
+
+def two_tabs(visitor: Visitor) -> tuple[Page, Page]:
+    visitor.sign_up()
+    second = visitor.open_tab()
+    visitor.go("/keys", second)
+    visitor.see_heading("API keys", second)
+    return visitor.page, second
+
+
+def test_two_tabs_that_refresh_at_once_send_one_refresh(visitor: Visitor) -> None:
+    first, second = two_tabs(visitor)
+    assert visitor.count(REFRESH) == 0  # the second tab asked the first
+    tokens = refresh_at_once(first, second)
+    assert tokens[0] == tokens[1]
+    assert visitor.count(REFRESH) == 1
+    for page in (first, second):
+        page.get_by_role("link", name="Agents").click()
+        visitor.see_heading("Agents", page)
+    assert visitor.complaints == []
+
+
+@in_cookie_mode
+def test_even_without_a_lock_both_tabs_go_on(visitor: Visitor) -> None:
+    """S13: the API's grace gives both the same successor."""
+    visitor.context.add_init_script(_WITHOUT_LOCKS)
+    first, second = two_tabs(visitor)
+    refresh_at_once(first, second)
+    assert visitor.count(REFRESH) == 2
+    for page in (first, second):
+        page.reload()
+        page.get_by_role("link", name="Agents").click()
+        visitor.see_heading("Agents", page)
+    assert visitor.complaints == []
+
+
+def test_a_logout_in_one_tab_is_seen_in_the_other(visitor: Visitor) -> None:
+    first, second = two_tabs(visitor)
+    first.get_by_role("button", name="Log out").click()
+    visitor.see_heading("Welcome back", first)
+    visitor.see_heading("Welcome back", second)
+    expect(second.get_by_text("You logged out in another tab.")).to_be_visible()
+    expect(first.get_by_text("in another tab")).to_have_count(0)
+
+    # And a login brings the other one back to where it was.
+    visitor.log_in()
+    visitor.see_heading("Usage", first)
+    visitor.see_heading("API keys", second)
+    assert visitor.complaints == []
+
+
+@in_cookie_mode
+def test_a_token_is_refreshed_before_it_expires(visitor: Visitor) -> None:
+    """An hour passes in the browser; nobody presses anything."""
+    visitor.page.clock.install()
+    visitor.sign_up()
+    visitor.page.clock.run_for("58:50")
+    assert visitor.count(REFRESH) == 0
+    with visitor.page.expect_response(re.compile(REFRESH)) as answer:
+        visitor.page.clock.run_for("00:20")
+    assert answer.value.status == 200
+    assert visitor.complaints == []
