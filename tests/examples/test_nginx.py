@@ -1,7 +1,5 @@
 """examples/gateways/nginx.conf in a real nginx, as examples/gateways/nginx.sh starts it."""
 
-import os
-import subprocess
 from functools import partial
 from pathlib import Path
 
