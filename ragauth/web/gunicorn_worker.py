@@ -13,6 +13,7 @@ from typing import Any
 from gunicorn import SERVER, util
 from gunicorn.glogging import Logger
 from gunicorn.http import errors as http_errors
+from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
 
 from ragauth import clock
@@ -47,11 +48,22 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pace = Pace()
+        self._is_quitting = False
 
     def init_process(self) -> None:
         # A request reads some thirty settings, each through three calls: plain attributes here.
         vars(self.cfg).update({name: s.get() for name, s in self.cfg.settings.items()})
         super().init_process()
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """End at once. Ctrl-C comes twice: from the terminal, and as SIGQUIT of the master.
+
+        ThreadWorker's takes the pool's lock, which the thread that it interrupts may hold: it
+        would wait for itself until the master kills it, 30 s later. Python ends the pool anyway.
+        """
+        if not self._is_quitting:
+            self._is_quitting = True
+            base.Worker.handle_quit(self, sig, frame)
 
     def enqueue_req(self, conn: Any) -> None:
         """A new connection waits for its first request in the poller, not in a thread."""
