@@ -74,6 +74,8 @@ def operations(sqlite_app: Flask) -> list[Any]:
     schema = schemathesis.openapi.from_wsgi("/openapi.json", sqlite_app)
     # A NUL is a fault in every string, as the document says in words.
     schema.config.generation.update(allow_x00=False)
+    # The caller brings the credential; what it does not bring is not made up.
+    schema.config.generation.update(with_security_parameters=False)
     # A string that is longer than the whole body may be.
     schema.config.checks.negative_data_rejection.expected_statuses += ["413"]
     return [result.ok() for result in schema.get_all_operations()]
@@ -100,7 +102,7 @@ def test_every_answer_is_in_the_document(
             else:
                 if any(status < 300 for status in statuses):
                     succeeded.add(operation.label)
-    assert faults == []
+    assert not faults, "\n\n".join(faults)
     assert len(succeeded) >= caller.least_successes, succeeded
 
 
@@ -128,6 +130,8 @@ def _ask(operation: Any, mode: Any, caller: Caller) -> list[int]:
                 name: caller.ids.get(name, value)
                 for name, value in (case.path_parameters or {}).items()
             }
+        if mode.is_positive:
+            case.body = _without_fractions(case.body)
         headers = dict(caller.headers())
         response = case.call(headers=headers)
         statuses.append(response.status_code)
@@ -142,6 +146,15 @@ def _ask(operation: Any, mode: Any, caller: Caller) -> list[int]:
         # Nothing can be wrong with a request that has no parts.
         assert mode.is_negative
     return statuses
+
+
+def _without_fractions(body: Any) -> Any:
+    """To JSON Schema 3.0 is a whole number; the service wants it without a fraction, and says so."""
+    if isinstance(body, float) and body.is_integer():
+        return int(body)
+    if isinstance(body, dict):
+        return {name: _without_fractions(value) for name, value in body.items()}
+    return body
 
 
 def _describe(fault: BaseException) -> str:
