@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
 _IS_LONG = EXAMPLES > 20
 
+# A short run has no question to spare for somebody else's ids.
+_IS_OWN = st.booleans() if _IS_LONG else st.just(True)
+
 _SETTINGS = hypothesis.settings(
     max_examples=max(1, EXAMPLES // 2),
     deadline=None,
@@ -46,7 +49,7 @@ def _register_formats() -> None:
     """What the document's formats mean to the service beyond the pattern of a string."""
     import schemathesis  # noqa: PLC0415
 
-    hosts = st.sampled_from(["example.com", "mail.example.org", "bücher.example"])
+    hosts = st.sampled_from(["example.com", "mail.example.org"])
     formats = {
         "email": st.builds("{}@{}".format, _WORDS, hosts),
         "password": st.builds("{} of the reeds".format, _WORDS),
@@ -103,7 +106,7 @@ def test_every_answer_is_in_the_document(
                 if any(status < 300 for status in statuses):
                     succeeded.add(operation.label)
     assert not faults, "\n\n".join(faults)
-    assert len(succeeded) >= caller.least_successes, succeeded
+    assert len(succeeded) >= caller.least_successes, f"only {sorted(succeeded)}"
 
 
 def _concerns(operation: Any, caller: Caller) -> bool:
@@ -123,7 +126,7 @@ def _ask(operation: Any, mode: Any, caller: Caller) -> list[int]:
     excluded = [positive_data_acceptance] if operation.path in _MAY_BE_REFUSED else []
 
     @_SETTINGS
-    @hypothesis.given(case=operation.as_strategy(mode), is_own=st.booleans())
+    @hypothesis.given(case=operation.as_strategy(mode), is_own=_IS_OWN)
     def ask(case: "Case", is_own: bool) -> None:
         if is_own and mode.is_positive:
             case.path_parameters = {
@@ -149,7 +152,7 @@ def _ask(operation: Any, mode: Any, caller: Caller) -> list[int]:
 
 
 def _without_fractions(body: Any) -> Any:
-    """To JSON Schema 3.0 is a whole number; the service wants it without a fraction, and says so."""
+    """To JSON Schema 3.0 is a whole number; the document says in words that here it is none."""
     if isinstance(body, float) and body.is_integer():
         return int(body)
     if isinstance(body, dict):
