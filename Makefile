@@ -4,8 +4,12 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
+RUNNABLE := .venv/.runnable
 INSTALLED := .venv/.installed
 FLASK := $(BIN)/python -m flask --app wsgi
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes
+# Before the port is announced: gunicorn itself would try for five seconds.
+BIND := import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1])))
 UV ?= $(BIN)/uv
 LOCK := --quiet --upgrade --no-cache --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 COMPOSE_CHECK := $(BIN)/docker-compose --env-file /dev/null --file docker-compose.yml config --quiet
@@ -20,16 +24,25 @@ help: ## List the targets
 
 install: $(INSTALLED) ## Make .venv with the pinned packages (does nothing when up to date)
 
-$(INSTALLED): requirements/dev.txt
+$(RUNNABLE): requirements/run.txt
 	@test ! -L .venv || { echo ".venv is a link; it is made anew here, so remove the link first" >&2; exit 1; }
 	@command -v $(PYTHON) >/dev/null || { echo "ragauth needs Python 3.11 or newer: $(PYTHON) was not found" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ragauth needs Python 3.11 or newer: $(PYTHON) is $$($(PYTHON) -V 2>&1)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ragauth needs Python 3.11 or newer: $(PYTHON) is $$($(PYTHON) -V 2>&1); name another with PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "Installing what ragauth runs on into .venv; this takes about half a minute"
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
+	$(PIP_INSTALL) -r $<
 	@touch $@
 
-run: install ## Migrate the database and serve on 127.0.0.1 (PORT=8000)
+# Beside the other: what the tests need is five times as much, and `make run` needs none of it.
+$(INSTALLED): requirements/dev.txt $(RUNNABLE)
+	@test ! -L .venv || { echo ".venv is a link; it is changed here, so remove the link first" >&2; exit 1; }
+	@echo "Installing what develops and tests it; this takes some minutes"
+	$(PIP_INSTALL) -r $<
+	@touch $@
+
+run: $(RUNNABLE) ## Migrate the database and serve on 127.0.0.1 (PORT=8000)
+	@$(BIN)/python -c '$(BIND)' $(PORT) 2>/dev/null || { echo "127.0.0.1:$(PORT) cannot be served: no port, or taken by another program or by a ragauth that runs already. Take another: make run PORT=8001" >&2; exit 1; }
 	$(FLASK) db upgrade
 	@echo
 	@echo "ragauth answers at http://127.0.0.1:$(PORT) (Ctrl-C ends it). Try in another terminal:"
@@ -61,7 +74,7 @@ lint-python: install
 	$(BIN)/lint-imports
 
 lint-shell: install
-	$(firstword $(wildcard $(BIN)/shellcheck) shellcheck) $(wildcard .ci/run examples/*.sh)
+	$(firstword $(wildcard $(BIN)/shellcheck) shellcheck) $(wildcard .ci/run examples/*.sh examples/*/*.sh)
 
 lint-containers: install
 	$(BIN)/hadolint Dockerfile

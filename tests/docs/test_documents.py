@@ -1,0 +1,130 @@
+"""Links, settings, commands and routes that the documents name are there."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+from flask import Flask
+
+from tests.docs.markdown import DOCUMENTS, README, ROOT, anchors, prose
+
+_SETTING = re.compile(r"\bRAGAUTH_[A-Z_]*[A-Z]\b")
+_PROGRAM = re.compile(r"flask --app wsgi ((?:[a-z][a-z-]*[ \n]?)+)")
+# What the examples read, as clients of ragauth.
+_EXAMPLES_OWN = {"RAGAUTH_URL", "RAGAUTH_SERVICE_KEY", "RAGAUTH_API"}
+_METHODS = {"GET", "POST", "PATCH", "PUT", "DELETE"}
+# The page's own files, which nobody calls by hand.
+_UNLISTED = "/docs/"
+
+each_document = pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
+)
+
+
+def _known_settings() -> set[str]:
+    """What config/ reads, in settings.py with its prefix."""
+    source = (ROOT / "ragauth" / "config" / "settings.py").read_text(encoding="utf-8")
+    return {
+        f"RAGAUTH_{name}" for name in re.findall(r'env\.(?!prefixed)\w+\(\s*"([A-Z_]+)"', source)
+    }
+
+
+def _first_cells(text: str) -> list[str]:
+    return re.findall(r"^\| ([^|]+?) \|", text, re.MULTILINE)
+
+
+def _section(title: str) -> str:
+    text = prose(README)
+    return text.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+class TestLinks:
+    @each_document
+    def test_each_leads_somewhere(self, document: Path) -> None:
+        astray = []
+        for link in re.findall(r"\]\(([^)\s]+)\)", prose(document)):
+            if re.match(r"[a-z]+:", link):
+                continue
+            name, _, anchor = link.partition("#")
+            target = (document.parent / name).resolve() if name else document
+            if not target.exists() or (anchor and anchor not in anchors(target)):
+                astray.append(link)
+        assert astray == []
+
+    def test_the_readme_has_some(self) -> None:
+        assert len(re.findall(r"\]\(docs/", prose(README))) > 5
+        assert "ten-minutes-to-a-protected-api" in anchors(README)
+
+
+class TestSettings:
+    @each_document
+    def test_each_that_is_named_is_read(self, document: Path) -> None:
+        named = set(_SETTING.findall(document.read_text(encoding="utf-8")))
+        assert named - _known_settings() - _EXAMPLES_OWN == set()
+
+    def test_each_that_is_read_is_in_the_readmes_table(self) -> None:
+        listed = set(_SETTING.findall(" ".join(_first_cells(_section("Settings")))))
+        assert len(listed) > 20
+        assert listed == _known_settings()
+
+
+class TestCommands:
+    @each_document
+    def test_each_that_is_named_is_there(self, document: Path, sqlite_app: Flask) -> None:
+        unknown = []
+        for words in _PROGRAM.findall(document.read_text(encoding="utf-8")):
+            command: click.Command = sqlite_app.cli
+            for word in words.split():
+                if not isinstance(command, click.Group):
+                    break
+                if word not in (*command.commands, "run", "shell", "routes"):
+                    unknown.append(words)
+                    break
+                command = command.commands.get(word, click.Command(word))
+        assert unknown == []
+
+
+def _listed_routes() -> set[tuple[str, str]]:
+    """Method and path of the README's table: `GET · POST /a · /b, DELETE /c` below `/base`."""
+    routes = set()
+    base = ""
+    for cell in _first_cells(_section("Routes")):
+        if heading := re.fullmatch(r"\*\*`(.+)`\*\*", cell):
+            base = heading[1].rstrip("/")
+            continue
+        methods: list[str] = []
+        afresh = True
+        for word in cell.replace("any method", "GET").replace(",", " ").split():
+            if word in _METHODS:
+                methods = [word] if afresh else [*methods, word]
+                afresh = False
+            elif word.startswith("/"):
+                routes |= {(method, _anonymous(base + word.rstrip("/"))) for method in methods}
+                afresh = True
+    return routes
+
+
+def _anonymous(path: str) -> str:
+    return re.sub(r"\{[^}]*\}|<[^>]*>", "{}", path.rstrip("/"))
+
+
+def _served_routes(app: Flask) -> set[tuple[str, str]]:
+    return {
+        # `authorize` takes any method.
+        (method, _anonymous(rule.rule))
+        for rule in app.url_map.iter_rules()
+        if not rule.rule.startswith(_UNLISTED)
+        for method in (rule.methods or set()) & _METHODS
+        if method == "GET" or "/authorize" not in rule.rule
+    }
+
+
+class TestRoutes:
+    def test_each_of_the_readme_is_served(self, sqlite_app: Flask) -> None:
+        listed = _listed_routes()
+        assert len(listed) > 40
+        assert listed - _served_routes(sqlite_app) == set()
+
+    def test_each_that_is_served_is_in_the_readme(self, sqlite_app: Flask) -> None:
+        assert _served_routes(sqlite_app) - _listed_routes() == set()
