@@ -17,10 +17,10 @@ COMPOSE_CHECK := $(BIN)/docker-compose --env-file /dev/null --file docker-compos
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dashboard test check lint lint-python lint-shell lint-containers format types bench migration lock clean
+.PHONY: help install run dashboard test test-fuzz check lint lint-python lint-shell lint-containers format types bench migration lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(INSTALLED) ## Make .venv with the pinned packages (does nothing when up to date)
 
@@ -59,6 +59,9 @@ dashboard: ## Serve the sample dashboard on 127.0.0.1:5173 (RAGAUTH_API=http://1
 
 test: install ## Run every test (PYTEST_ARGS="-n 0 tests/unit" narrows it)
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+test-fuzz: install ## Hold the service against its OpenAPI document, thoroughly (FUZZ_EXAMPLES=200)
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-200} $(BIN)/python -m pytest -n 2 tests/fuzz $(PYTEST_ARGS)
 
 check: PYTEST_ARGS += --cov --cov-report=term
 check: lint types test ## Lint, types, tests with coverage: what CI runs

@@ -17,7 +17,7 @@ bind = f"{_server.host}:{_server.port}"
 workers = _server.workers
 threads = _server.threads
 worker_class = "ragauth.web.gunicorn_worker.Worker"
-logger_class = "ragauth.web.gunicorn_worker.ErrorLogger"
+logger_class = "ragauth.web.server_answers.ErrorLogger"
 # The application is made once, before the fork: workers share its memory and start at once.
 preload_app = True
 graceful_timeout = 30

@@ -61,6 +61,13 @@ def list_all() -> Sequence[SigningKey]:
 
 
 def delete_retired(*, before: datetime, limit: int) -> int:
-    """Forget keys that were retired before a moment; returns how many."""
-    retired = select(SigningKey.id).where(SigningKey.retired_at < before).limit(limit)
+    """Forget keys that were retired before a moment; returns how many.
+
+    The first one's row stays for good: without it another would be made, and sign at once.
+    """
+    retired = (
+        select(SigningKey.id)
+        .where(SigningKey.retired_at < before, SigningKey.id != FIRST)
+        .limit(limit)
+    )
     return count_changed(delete(SigningKey).where(SigningKey.id.in_(retired)))

@@ -14,7 +14,8 @@ from ragauth.services.mail import MailTemplate
 from ragauth.services.passwords import StoredPassword
 
 # What was begun with the old password, or would undo the new one.
-_ENDS_WITH_IT = frozenset({Purpose.RESET_PASSWORD, Purpose.SECOND_FACTOR})
+_ENDS_WITH_IT = frozenset({Purpose.RESET_PASSWORD, Purpose.SECOND_FACTOR, Purpose.CHANGE_EMAIL})
+_MAIL_THAT_ENDS_WITH_IT = [MailTemplate.RESET_PASSWORD, MailTemplate.CHANGE_EMAIL]
 
 
 def stored_password(account: Account | None) -> StoredPassword | None:
@@ -79,5 +80,5 @@ def replace_password(account: Account, stored: StoredPassword) -> None:
     """Set it, in the present transaction; the account is locked."""
     account.password_hash, account.password_scheme = stored.hash, stored.scheme
     confirmations.withdraw_tokens(account_id=account.id, purposes=_ENDS_WITH_IT)
-    mail.withdraw_mail(account_id=account.id, templates=[MailTemplate.RESET_PASSWORD])
+    mail.withdraw_mail(account_id=account.id, templates=_MAIL_THAT_ENDS_WITH_IT)
     transaction.when_committed(lambda: throttles.clear_login_failures(account))

@@ -9,6 +9,7 @@ from ragauth.extensions import db
 from ragauth.models import Account, ApiKey
 from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as key_rows
+from ragauth.models.api_keys import PUBLISHABLE
 from ragauth.security import key_format
 from ragauth.services import audit
 from ragauth.services.account_limits import MonthUsage, month_usage
@@ -19,7 +20,11 @@ from ragauth.services.plans import Plan
 
 @dataclass(frozen=True, slots=True)
 class KeyHolder:
-    """A key, and the account that it belongs to (a service's own has none)."""
+    """A key, and the account that it belongs to.
+
+    A service's own has none, and a publishable key, which every visitor of a page holds, does not
+    tell.
+    """
 
     key: ApiKey
     account: Account | None
@@ -38,15 +43,20 @@ def get_holder(*, key_id: uuid.UUID) -> KeyHolder:
     if account is None:
         raise CredentialRevoked
     state = current_limits().peek(account.id.bytes, key.environment, account.plan)
-    return KeyHolder(key, account, state.plan, month_usage(state))
+    shown = None if key.kind == PUBLISHABLE else account
+    return KeyHolder(key, shown, state.plan, month_usage(state))
 
 
 def revoke_presented_key(*, presented_key: str, client: Client) -> None:
-    """Whoever holds a key may kill it; nothing is said of one that did not exist."""
+    """Whoever holds a key may kill it; nothing is said of one that did not exist.
+
+    Not a publishable key: it stands in a web page, where every visitor holds it.
+    """
     digest = key_format.digest_key(presented_key)
     with transaction.read_only():
         is_known = key_rows.find_by_digest(digest) is not None
     # Garbage takes no place in the queue of writers.
     key = key_rows.find_by_digest(digest) if is_known else None
-    if key is not None and key_rows.revoke_key(key.id, now=clock.now()):
+    is_public = key is not None and key.kind == PUBLISHABLE
+    if key is not None and not is_public and key_rows.revoke_key(key.id, now=clock.now()):
         audit.record_key_event(EventName.KEY_REVOKED, key, client, by="holder")

@@ -45,8 +45,13 @@ def answer_request(letter: Letter) -> None:
     It goes to the account's own address, never to the presented spelling of it. Earlier tokens
     stay good: or whoever knows an address could keep its owner from ever using one.
     """
-    account = rows.find_by_email(canonical_email(letter.to))
+    email_canonical = canonical_email(letter.to)
+    found = rows.find_by_email(email_canonical)
+    # A change of address, or a deletion, comes before this or after it, never in between.
+    account = None if found is None else rows.lock_account(found.id)
     if account is None or account.status != ACTIVE or account.email is None:
+        return
+    if account.email_canonical != email_canonical:
         return
     token = confirmations.issue_token(
         account_id=account.id,
@@ -87,6 +92,8 @@ def reset_password(*, token: str, new_password: str, client: Client) -> None:
     if account.status == SUSPENDED:
         raise AccountSuspended
     confirmation = confirmations.use_token(token, purposes=_RESET)
+    if confirmation.email != account.email:
+        raise CredentialInvalid("The token is not valid")
     account_passwords.replace_password(account, stored)
     sessions.end_sessions(account_id=account.id, client=client)
     audit.record(EventName.PASSWORD_RESET, account_id=account.id, client=client)

@@ -45,11 +45,13 @@ def login_attempt(
             yield True
         at_home.clear()
         return
+    # Of two kinds: nobody chooses a name that is the subject of somebody's account.
+    subject = f"account {account_id}" if account_id is not None else f"nobody {login}"
     with ExitStack() as counted:
         counted.enter_context(_account_failures(f"name {login}").failures())
         # An unknown account costs the same steps.
         try:
-            counted.enter_context(_account_failures(f"account {account_id or login}").failures())
+            counted.enter_context(_account_failures(subject).failures())
         except RateLimitExceeded:
             may_pass = False
         else:

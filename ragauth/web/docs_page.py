@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from flask import Flask, Response, render_template, request, send_file, url_for
+from flask import Flask, Response, render_template, request, url_for
 
 from ragauth.errors import NotFound
 
@@ -69,8 +69,9 @@ def asset(version: str, name: str) -> Response:
     path = assets.files.get(name)
     if path is None or version != assets.version:
         raise NotFound
-    response = send_file(path, mimetype=_TYPES[path.suffix], max_age=_FOREVER_SECONDS)
+    response = Response(path.read_bytes(), mimetype=_TYPES[path.suffix])
     response.cache_control.public = True
+    response.cache_control.max_age = _FOREVER_SECONDS
     response.cache_control.immutable = True
     return response
 

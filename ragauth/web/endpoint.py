@@ -43,7 +43,8 @@ class Declaration:
 
     `errors` are the failures of this route alone; what follows from its guard, its body or its
     path is not repeated there. A route with a `media_type` answers by itself, without the
-    envelope. `headers` are those of a success, each with what it says.
+    envelope. `headers` are those of a success, each with what it says. `disguised` are errors that
+    it may also answer with a status that is not theirs.
     """
 
     guard: Guard
@@ -55,6 +56,7 @@ class Declaration:
     media_type: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     is_documented: bool = True
+    disguised: Mapping[int, tuple[Failure, ...]] = field(default_factory=dict)
     is_list: bool = False
 
 
@@ -69,6 +71,7 @@ def declared(
     media_type: str | None = None,
     headers: Mapping[str, str] | None = None,
     is_documented: bool = True,
+    disguised: Mapping[int, tuple[Failure, ...]] | None = None,
 ) -> Callable[[_SomeView], _SomeView]:
     """Declare a route that does everything by itself: its guard, its query, its answer."""
 
@@ -80,6 +83,7 @@ def declared(
             media_type=media_type,
             headers=headers or {},
             is_documented=is_documented,
+            disguised=disguised or {},
         )
         return view
 

@@ -1,38 +1,31 @@
 """gunicorn's threaded worker, fit for key checks: answered where they arrive, refused in JSON."""
 
-import json
 import logging
 import selectors
 import socket
+import struct
 import sys
 import time
-import uuid
+from collections import deque
 from functools import partial
 from typing import Any
 
-from gunicorn import SERVER, util
-from gunicorn.glogging import Logger
-from gunicorn.http import errors as http_errors
 from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
 
-from ragauth import clock
-from ragauth.metrics import note_unreadable
 from ragauth.services.hashing import hashing_gate
 from ragauth.web.login_shedding import MUST_NOT_WAIT
 from ragauth.web.pace import Pace
 from ragauth.web.paths import LOGIN, VERIFY, is_authorize
 from ragauth.web.plain_http import LONGEST, PlainRequest, read_plain
+from ragauth.web.server_answers import answer_fault, run_application
 
 log = logging.getLogger("ragauth")
 
-_CLIENT_FAULTS: dict[type[Exception], tuple[int, str]] = {
-    http_errors.LimitRequestLine: (414, "URI Too Long"),
-    http_errors.LimitRequestHeaders: (431, "Request Header Fields Too Large"),
-    http_errors.ExpectationFailed: (417, "Expectation Failed"),
-    http_errors.UnsupportedTransferCoding: (501, "Not Implemented"),
-    http_errors.ParseException: (400, "Bad Request"),
-}
+_LINGER_SECONDS = 2.0
+_MOST_UNREAD_BYTES = 64 * 1024
+# A thread of the pool waits so long for a client's next bytes, or for one that reads: a `timeval`.
+_LONGEST_WAIT = struct.pack("ll", 15, 0)
 
 
 class Worker(ThreadWorker):
@@ -48,6 +41,7 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pace = Pace()
+        self._lingering: deque[Any] = deque()
         self._is_quitting = False
 
     def init_process(self) -> None:
@@ -68,9 +62,11 @@ class Worker(ThreadWorker):
     def enqueue_req(self, conn: Any) -> None:
         """A new connection waits for its first request in the poller, not in a thread."""
         if conn.initialized or self.cfg.is_ssl:
+            _bound_waits(conn.sock)
             super().enqueue_req(conn)
-        elif not conn.data_ready:
-            conn.set_timeout()
+        elif not conn.data_ready or self._waits_for_its_head(conn):
+            if not conn.data_ready:
+                conn.set_timeout()
             self.pending_conns.append(conn)
             callback = partial(self.on_pending_socket_readable, conn)
             self.poller.register(conn.sock, selectors.EVENT_READ, callback)
@@ -81,16 +77,36 @@ class Worker(ThreadWorker):
             self.poller.register(conn.sock, selectors.EVENT_READ, callback)
             self._answer_and_keep(conn, plain)
         else:
+            _bound_waits(conn.sock)
             super().enqueue_req(conn)
 
     def on_client_socket_readable(self, conn: Any, client: socket.socket) -> None:
         """A kept connection has its next request, or was closed by the client."""
+        if self._waits_for_its_head(conn):
+            return
         plain = self._find_quick_request(conn)
         if plain is None:
             super().on_client_socket_readable(conn, client)
         else:
             self.keepalived_conns.remove(conn)
             self._answer_and_keep(conn, plain)
+
+    def _waits_for_its_head(self, conn: Any) -> bool:
+        """Whether a request has begun to come: no thread waits for the rest of its head.
+
+        The poller is told to wake up for more than is there now.
+        """
+        if self.cfg.is_ssl:
+            return False
+        try:
+            data = conn.sock.recv(LONGEST, socket.MSG_PEEK)
+            is_whole = not data or b"\r\n\r\n" in data or len(data) == LONGEST
+            conn.sock.setsockopt(
+                socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1 if is_whole else len(data) + 1
+            )
+        except OSError:
+            return False
+        return not is_whole
 
     def _find_quick_request(self, conn: Any) -> PlainRequest | None:
         """A key check, or a login that there is no place to hash for; None for everything else."""
@@ -112,13 +128,12 @@ class Worker(ThreadWorker):
 
     def _answer_and_keep(self, conn: Any, plain: PlainRequest) -> None:
         """Answer, and put the connection at the end of those kept: they are in order of time."""
-        if self._answer(conn, plain) and len(self.keepalived_conns) < self.max_keepalived:
+        if self._answer(conn, plain):
             conn.set_timeout()
             self.keepalived_conns.append(conn)
         else:
             self.poller.unregister(conn.sock)
-            self.nr_conns -= 1
-            conn.close()
+            self._linger(conn)
 
     def _answer(self, conn: Any, plain: PlainRequest) -> bool:
         """Answer the request at hand; False when the connection must close.
@@ -133,9 +148,10 @@ class Worker(ThreadWorker):
             if self.nr >= self.max_requests:
                 self.log.info("Autorestarting worker after current request.")
                 self.alive = False
-            is_kept = self.alive and plain.is_kept
+            has_room = len(self.keepalived_conns) < self.max_keepalived
+            is_kept = self.alive and has_room and plain.is_kept
             environ = self._server_environ(conn) | plain.environ
-            conn.sock.sendall(_run(self.wsgi, environ, is_kept=is_kept))
+            conn.sock.sendall(run_application(self.wsgi, environ, is_kept=is_kept))
             return is_kept
         except OSError as error:
             self.log.debug("closing a connection: %r", error)
@@ -165,74 +181,60 @@ class Worker(ThreadWorker):
             MUST_NOT_WAIT: True,
         }
 
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        request_id = uuid.uuid4().hex
-        status, reason = next(
-            (answer for kind, answer in _CLIENT_FAULTS.items() if isinstance(exc, kind)),
-            (500, "Internal Server Error"),
-        )
-        extra = {"request_id": request_id, "status": status, "ip": addr[0] if addr else None}
-        if status == 500:
-            log.error("unhandled exception in the server", extra=extra, exc_info=exc)
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """The pool is done with a request; a connection that ends here does so without waiting."""
+        if not fs.cancelled() and fs.exception() is None and fs.result():
+            super().finish_request(conn, fs)
         else:
-            log.warning("not HTTP", extra={**extra, "cause": type(exc).__name__})
-        note_unreadable(status)
+            self._linger(conn)
+
+    def _linger(self, conn: Any) -> None:
+        """Close once the client has, or after a while: it may still be reading the answer.
+
+        RFC 9112 section 9.6, in the poller: gunicorn's own way blocks the thread that answers the
+        key checks for two seconds.
+        """
         try:
-            util.write_nonblock(client, _error_answer(status, reason, request_id))
-        except OSError as error:
-            log.info("the client was gone", extra={**extra, "cause": type(error).__name__})
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._drain, conn))
+        except (OSError, ValueError, KeyError):
+            self.nr_conns -= 1
+            conn.close()
+            return
+        conn.timeout = time.monotonic() + _LINGER_SECONDS
+        conn.unread_bytes = 0
+        self._lingering.append(conn)
+
+    def _drain(self, conn: Any, client: socket.socket) -> None:
+        """Drop what the client still sends, up to a bound."""
+        try:
+            received = len(client.recv(LONGEST))
+        except BlockingIOError:
+            return
+        except OSError:
+            received = 0
+        conn.unread_bytes += received
+        if not received or conn.unread_bytes > _MOST_UNREAD_BYTES:
+            self._lingering.remove(conn)
+            self._drop(conn)
+
+    def murder_pending(self) -> None:
+        super().murder_pending()
+        while self._lingering and self._lingering[0].timeout <= time.monotonic():
+            self._drop(self._lingering.popleft())
+
+    def _drop(self, conn: Any) -> None:
+        self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Answer in JSON what could not be read as HTTP, or went wrong in the server itself."""
+        answer_fault(client, addr, exc)
 
 
-class ErrorLogger(Logger):
-    """gunicorn's logger without its access log, for which it would gather a hundred words of each
-    request: the application writes a line of its own.
-    """
-
-    def access(self, *_args: object) -> None:
-        """Write nothing."""
-
-
-def _run(application: Any, environ: dict[str, Any], *, is_kept: bool) -> bytes:
-    """The whole answer of a WSGI application that gives its length; its headers are its own."""
-    status, headers = "", []
-
-    def start_response(a_status: str, a_headers: list[tuple[str, str]], _error: Any = None) -> None:
-        nonlocal status, headers
-        status, headers = a_status, a_headers
-
-    result = application(environ, start_response)
-    try:
-        body = b"".join(result)
-    finally:
-        if hasattr(result, "close"):
-            result.close()
-    lines = [
-        f"HTTP/1.1 {status}",
-        f"Server: {SERVER}",
-        f"Date: {clock.http_date()}",
-        f"Connection: {'keep-alive' if is_kept else 'close'}",
-        *(f"{name}: {value}" for name, value in headers),
-        "\r\n",
-    ]
-    return "\r\n".join(lines).encode("latin-1") + body
-
-
-def _error_answer(status: int, reason: str, request_id: str) -> bytes:
-    error: dict[str, Any] = {"code": "VALIDATION_ERROR", "message": reason}
-    if status == 500:
-        error = {
-            "code": "INTERNAL_ERROR",
-            "message": reason,
-            "details": {"request_id": request_id},
-        }
-    body = json.dumps({"error": error}).encode()
-    head = (
-        f"HTTP/1.1 {status} {reason}\r\n"
-        "Connection: close\r\n"
-        "Content-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n"
-        "Cache-Control: no-store\r\n"
-        "X-Content-Type-Options: nosniff\r\n"
-        f"X-Request-Id: {request_id}\r\n\r\n"
-    )
-    return head.encode("ascii") + body
+def _bound_waits(client: socket.socket) -> None:
+    """For a socket that a thread of the pool is to read and write: none waits for ever."""
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        client.setsockopt(socket.SOL_SOCKET, option, _LONGEST_WAIT)

@@ -10,9 +10,11 @@ from io import BytesIO
 from typing import Any, NamedTuple
 
 LONGEST = 8192
+_LONGEST_LINE = 4096
 
 _HEAD = re.compile(
-    rb"(?P<method>[A-Z]{3,16}) (?P<path>/[A-Za-z0-9._~/-]*)(?:\?(?P<query>[!-~]*))? HTTP/1\.1\r\n"
+    rb"(?P<method>(?!CONNECT )[A-Z]{3,16}) (?P<path>/[A-Za-z0-9._~/-]*)"
+    rb"(?:\?(?P<query>[!\x22$-~]*))? HTTP/1\.1\r\n"
     rb"(?P<headers>(?:[A-Za-z0-9-]{1,64}: [!-~](?:[ -~]*[!-~])?\r\n){1,50})\r\n"
 )
 # Each means something to a server; in their plain form they are read below.
@@ -36,7 +38,7 @@ class PlainRequest(NamedTuple):
 def read_plain(data: bytes) -> PlainRequest | None:
     """The request that a connection's first bytes are, or None where it is not a plain one."""
     head = _HEAD.match(data)
-    if head is None:
+    if head is None or head.start("headers") > _LONGEST_LINE:
         return None
     method, path, query, headers = head.group("method", "path", "query", "headers")
     environ: dict[str, Any] = {

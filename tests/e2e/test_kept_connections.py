@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -178,3 +179,56 @@ def test_clients_that_send_nothing_take_no_thread(service: Service, key: str) ->
             clients.enter_context(connection(service))
         assert service.client.get("/healthz", timeout=3).status_code == 200
         assert service.authorize(key) == 200
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"garbage\r\n\r\n", b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"],
+    ids=["not HTTP", "close"],
+)
+def test_clients_that_do_not_close_hold_up_no_check(
+    service: Service, key: str, sent: bytes
+) -> None:
+    """Their ends are awaited in the poller: each would cost the checks two seconds otherwise."""
+    with ExitStack() as clients:
+        held = [clients.enter_context(connection(service)) for _ in range(20)]
+        for client in held:
+            client.sendall(sent)
+        for client in held:
+            assert client.recv(12).startswith(b"HTTP/1.1 ")
+        checked = clients.enter_context(connection(service))
+        checked.settimeout(4)
+        for _ in range(3):
+            checked.sendall(authorize(key))
+            assert read_answer(checked).status == 200
+
+
+def test_a_connection_that_was_closed_is_let_go(service: Service) -> None:
+    with connection(service) as client:
+        client.sendall(b"garbage\r\n\r\n")
+        while client.recv(4096):
+            pass
+        client.settimeout(10)
+        with pytest.raises(OSError):  # noqa: PT011 - a reset or a broken pipe
+            _send_on(client)
+
+
+def _send_on(client: socket.socket) -> None:
+    for _ in range(100):
+        client.sendall(b"more" * 1000)
+        time.sleep(0.1)
+
+
+def test_clients_with_half_a_head_take_no_thread(service: Service, key: str) -> None:
+    with ExitStack() as clients:
+        for _ in range(40):
+            slow = clients.enter_context(connection(service))
+            slow.sendall(b"GET /healthz HT")
+        kept = clients.enter_context(connection(service))
+        kept.sendall(authorize(key))
+        assert read_answer(kept).status == 200
+        kept.sendall(b"GET /hea")
+        assert service.client.get("/healthz", timeout=3).status_code == 200
+        assert service.authorize(key) == 200
+        kept.sendall(b"lthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert read_answer(kept).status == 200

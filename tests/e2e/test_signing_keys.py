@@ -47,7 +47,7 @@ def test_every_worker_of_every_host_learns_of_new_and_retired_keys_without_a_res
             for host in hosts:
                 assert _is_good(host, pair["token"])
                 assert _is_good(host, user.token)
-        installation.command("signing-keys", "retire", first, "--force")
+        installation.command("signing-keys", "retire", "--yes", first, "--force")
         retired_at = time.monotonic()
         checks = 0
         while checks < _TRIES:

@@ -35,13 +35,16 @@ TAG = "Key check"
     query=AuthorizeQuery,
     errors=(WrongAgent, InsufficientScope, RateLimitExceeded, UsageLimitExceeded),
     headers=IDENTITY_HEADERS,
+    disguised={403: (RateLimitExceeded, UsageLimitExceeded)},
 )
 def authorize(path: str) -> Response:  # noqa: ARG001 - a gateway appends its client's path
     """Whether the request that a gateway holds back may pass; never reads the body.
 
     For nginx `auth_request`, Traefik ForwardAuth, Caddy `forward_auth` and Envoy ext_authz: any
     method, on this path and on any path below it. Allowed is 200 without a body, and who the key
-    belongs to in the headers. Other query parameters than these are the client's, and left alone.
+    belongs to in the headers. With `on_limit=403` a limit refuses with 403, all that nginx knows
+    beside 401, and `X-Ragauth-Status` tells the 429 that the client should see. Other query
+    parameters than these are the client's, and left alone.
     """
     presented_key = current_key()
     try:

@@ -14,7 +14,7 @@ from ragauth.errors import InsufficientScope
 from ragauth.web.endpoint import PATH_IDS, Declaration
 from ragauth.web.guards import ACCESS_TOKEN, API_KEY, Demand, demand_of
 from ragauth.web.openapi.faces import Face, Rendering
-from ragauth.web.openapi.failures import error_responses, errors_of, header_references
+from ragauth.web.openapi.failures import error_responses, header_references
 from ragauth.web.openapi.headers import ALWAYS, HEADERS, LIMITS
 from ragauth.web.openapi.shapes import Shapes
 
@@ -117,9 +117,7 @@ def _operation(route: Route, tag: str, face: Face, shapes: Shapes) -> dict[str, 
         "responses": {
             str(declaration.status): _success(declaration, face.rendering, shapes, headers),
             **_shared(
-                error_responses(
-                    errors_of(declaration, route.path, route.method), face.rendering, headers
-                ),
+                error_responses(declaration, route.path, route.method, face.rendering, headers),
                 shapes,
             ),
         },

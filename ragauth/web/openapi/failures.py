@@ -82,12 +82,14 @@ def _issues(schema: Schema, value: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def error_responses(
-    errors: Sequence[RagauthError], rendering: Rendering, headers: Sequence[str]
+    declaration: Declaration, path: str, method: str, rendering: Rendering, headers: Sequence[str]
 ) -> dict[str, Any]:
     """A response for each status; `headers` are those of every answer of the route."""
     by_status: dict[int, list[RagauthError]] = defaultdict(list)
-    for error in errors:
+    for error in errors_of(declaration, path, method):
         by_status[rendering.error_status(error)].append(error)
+    for status, failures in declaration.disguised.items():
+        by_status[status].extend(map(_as_example, failures))
     return {
         str(status): _response(status, alike, rendering, headers)
         for status, alike in sorted(by_status.items())

@@ -26,7 +26,6 @@ from ragauth.security import passwords
 
 _SUFFIX = "[0-7][0-9a-hjkmnp-tv-z]{25}"
 _SUFFIX_EXAMPLE = "01h455vb4pex5vsknk084sn02q"
-_WITHOUT_NUL = r"^[^\u0000]*$"
 
 Keywords = dict[str, Any]
 
@@ -40,7 +39,7 @@ def keywords_of(_field: fields.Field[Any]) -> Keywords:
 @keywords_of.register
 def _(field: Text) -> Keywords:
     lengths = {"minLength": field.minimum} if field.minimum else {}
-    return {**lengths, "type": "string", "maxLength": field.maximum, "pattern": _WITHOUT_NUL}
+    return {**lengths, "type": "string", "maxLength": field.maximum}
 
 
 @keywords_of.register
@@ -55,7 +54,6 @@ def _(_field: NewPassword) -> Keywords:
         "format": "password",
         "minLength": passwords.MIN_LENGTH,
         "maxLength": passwords.MAX_LENGTH,
-        "pattern": _WITHOUT_NUL,
     }
 
 
@@ -65,7 +63,6 @@ def _(field: PresentedPassword) -> Keywords:
         "type": "string",
         "format": "password",
         "maxLength": field.maximum,
-        "pattern": _WITHOUT_NUL,
     }
 
 

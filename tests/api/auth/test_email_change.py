@@ -213,3 +213,16 @@ class TestRefuses:
 class TestRequiresAuthentication:
     def test_it_needs_an_access_token(self, client: Client) -> None:
         assert_needs_access_token(client, "POST", PATH, {"new_email": NEW, "password": PASSWORD})
+
+
+class TestANewPassword:
+    def test_ends_a_change_that_was_begun_with_the_old_one(
+        self, app: Flask, client: Client, member: Member
+    ) -> None:
+        """S7: whoever follows the mail's advice to change the password is rid of a thief."""
+        ok(ask(member), 202)
+        token = receive_one(app, SUBJECT).token
+        body = {"current_password": PASSWORD, "new_password": "an otter in the reeds"}
+        ok(member.client.post("/api/auth/password/change", body), 204)
+        error(confirm(client, token), 401, "AUTHENTICATION_ERROR", "invalid")
+        assert address(member)[0] == member.email

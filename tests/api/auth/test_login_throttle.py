@@ -14,6 +14,7 @@ from ragauth import clock
 from ragauth.extensions import db
 from ragauth.models import Event
 from ragauth.models import accounts as account_rows
+from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services import throttles
 from ragauth.services.hashing import PLACES, hashing_gate
 from tests.clients import PASSWORD, Client, Member, assert_same_answer, error, ok
@@ -182,6 +183,18 @@ class TestTheOwner:
             ok(log_in(place, email=owner.email))
             ok(log_in(place, username="ada1815"))
         refused(log_in(at(throttled, CAFE), email=owner.email))
+
+    def test_nobody_can_choose_a_name_that_counts_for_another(
+        self, home: Client, owner: Member, throttled: Flask
+    ) -> None:
+        """S9: not even who knows the account's id and where its owner is."""
+        account_id = decode_id(ACCOUNT, owner.id)
+        names = (f"{account_id}", f"{account_id} at {HOME}", f"account {account_id}")
+        for number, name in enumerate(names):
+            for _ in range(PER_ACCOUNT):
+                fail(at(throttled, f"198.51.100.{number}"), username=name)
+        ok(log_in(home, email=owner.email))
+        ok(log_in(at(throttled, OFFICE), email=owner.email))
 
     def test_who_fails_at_one_of_his_places_is_let_in_at_another(
         self, home: Client, owner: Member, throttled: Flask

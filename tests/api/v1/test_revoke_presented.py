@@ -28,6 +28,20 @@ class TestSucceeds:
         ok(client.post(PATH, {"key": key}), 204)
         error(client.as_key(key).get("/api/v1/me"), 401, "AUTHENTICATION_ERROR", "revoked")
 
+    def test_a_key_of_a_web_page_is_not_every_visitors_to_kill(self, client: Client) -> None:
+        member = client.sign_up()
+        agent = member.create_agent()
+        key = member.create_key(
+            kind="publishable", agent_id=agent["id"], allowed_origins=["https://shop.test"]
+        )["api_key"]
+        visitor = Client(client.app, {"X-API-Key": key, "Origin": "https://shop.test"})
+        ok(client.post(PATH, {"key": key}), 204)
+        holder = ok(visitor.get("/api/v1/me"))
+        assert holder["key"]["kind"] == "publishable"
+        # Nor does it tell them whose page it is.
+        assert holder["account"] is None
+        assert member.email not in visitor.get("/api/v1/me").text
+
     def test_what_is_no_key_has_the_same_answer(self, client: Client) -> None:
         """S25: nobody learns whether a key exists."""
         member = client.sign_up()

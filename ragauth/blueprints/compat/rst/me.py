@@ -5,7 +5,7 @@ from uuid import UUID
 
 from ragauth.blueprints.compat.rst import rst
 from ragauth.blueprints.compat.rst.schemas import RstUser
-from ragauth.errors import NotFound
+from ragauth.errors import NotFound, WrongCredentialType
 from ragauth.models import Account
 from ragauth.models.key_lookup import KeyFacts
 from ragauth.services import key_holders
@@ -16,9 +16,12 @@ from ragauth.web.paths import ANY_METHOD
 
 @rst.get("/v1/me")
 @endpoint(guard=customer_key, data=RstUser)
-def show_me(caller: KeyFacts) -> Account | None:
+def show_me(caller: KeyFacts) -> Account:
     """The user behind the key."""
-    return key_holders.get_holder(key_id=UUID(bytes=caller.id)).account
+    account = key_holders.get_holder(key_id=UUID(bytes=caller.id)).account
+    if account is None:
+        raise WrongCredentialType("A publishable key does not tell whose it is")
+    return account
 
 
 @rst.route("/v1/me/<path:path>", methods=ANY_METHOD)

@@ -1,0 +1,165 @@
+"""The service against its own document: schemathesis asks, all of its checks look at the answers.
+
+No answer is a server error, and none is of a status, a type, a form or a header that the document
+does not name. `make test-fuzz` asks 200 times for each route and credential.
+"""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import hypothesis
+import pytest
+from flask import Flask
+from hypothesis import strategies as st
+
+from tests.fuzz.callers import Caller, KeyHolder, NewCaller, Service, User
+
+if TYPE_CHECKING:
+    from schemathesis import Case
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
+_IS_LONG = EXAMPLES > 20
+
+# A short run has no question to spare for somebody else's ids.
+_IS_OWN = st.booleans() if _IS_LONG else st.just(True)
+
+_SETTINGS = hypothesis.settings(
+    max_examples=max(1, EXAMPLES // 2),
+    deadline=None,
+    database=None,
+    derandomize=not _IS_LONG,
+    phases=[hypothesis.Phase.generate, *([hypothesis.Phase.shrink] if _IS_LONG else [])],
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+
+# What fits the document may be refused all the same, for what only the service knows.
+_MAY_BE_REFUSED = {
+    "/api/auth/api-keys": "kind, agent and origins must go together",
+    "/api/auth/api-keys/{key_id}": "only a publishable key has origins",
+    "/api/agents/{agent_id}/api-keys": "kind and origins must go together",
+    "/api/v1/internal/accounts/{account_id}": "the plans are the operator's",
+    "/api/auth/usage": "`from` may not be after `to`",
+    "/api/v1/internal/usage": "`from` may not be after `to`",
+}
+
+_WORDS = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=12, max_size=20)
+
+
+def _register_formats() -> None:
+    """What the document's formats mean to the service beyond the pattern of a string."""
+    import schemathesis  # noqa: PLC0415
+
+    hosts = st.sampled_from(["example.com", "mail.example.org"])
+    formats = {
+        "email": st.builds("{}@{}".format, _WORDS, hosts),
+        "password": st.builds("{} of the reeds".format, _WORDS),
+        "date-time": st.datetimes(
+            min_value=_year(2100), max_value=_year(9000), timezones=st.none()
+        ).map(lambda moment: f"{moment:%Y-%m-%dT%H:%M:%S}Z"),
+        "ip-network": st.ip_addresses().map(str),
+        "origin": st.builds("https://{}.example.com".format, _WORDS),
+    }
+    for name, strategy in formats.items():
+        schemathesis.openapi.format(name, strategy)
+
+
+def _year(number: int) -> Any:
+    import datetime  # noqa: PLC0415
+
+    return datetime.datetime(number, 1, 1)  # noqa: DTZ001
+
+
+@pytest.fixture(scope="module")
+def operations(sqlite_app: Flask) -> list[Any]:
+    import schemathesis  # noqa: PLC0415
+
+    _register_formats()
+    schema = schemathesis.openapi.from_wsgi("/openapi.json", sqlite_app)
+    # A NUL is a fault in every string, as the document says in words.
+    schema.config.generation.update(allow_x00=False)
+    # The caller brings the credential; what it does not bring is not made up.
+    schema.config.generation.update(with_security_parameters=False)
+    # A string that is longer than the whole body may be.
+    schema.config.checks.negative_data_rejection.expected_statuses += ["413"]
+    return [result.ok() for result in schema.get_all_operations()]
+
+
+@pytest.mark.parametrize("new_caller", [Caller, User, KeyHolder, Service])
+def test_every_answer_is_in_the_document(
+    sqlite_app: Flask, operations: list[Any], new_caller: NewCaller
+) -> None:
+    from schemathesis.generation import GenerationMode  # noqa: PLC0415
+
+    caller = new_caller(sqlite_app)
+    assert len(operations) > 40
+    faults, succeeded = [], set()
+    for operation in operations:
+        if not _concerns(operation, caller):
+            continue
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            try:
+                statuses = _ask(operation, mode, caller)
+            # One route's fault must not hide another's.
+            except (Exception, BaseExceptionGroup) as fault:
+                faults.append(f"{operation.label}: {_describe(fault)}")
+            else:
+                if any(status < 300 for status in statuses):
+                    succeeded.add(operation.label)
+    assert not faults, "\n\n".join(faults)
+    assert len(succeeded) >= caller.least_successes, f"only {sorted(succeeded)}"
+
+
+def _concerns(operation: Any, caller: Caller) -> bool:
+    """A short run leaves out routes that want another credential; a long one asks all of all."""
+    wanted = {scheme for one in operation.definition.raw.get("security", []) for scheme in one}
+    return _IS_LONG or caller.scheme is None or caller.scheme in wanted
+
+
+def _ask(operation: Any, mode: Any, caller: Caller) -> list[int]:
+    """Send what the route takes, or what it does not; the statuses that came back."""
+    from hypothesis.errors import Unsatisfiable  # noqa: PLC0415
+    from schemathesis.checks import load_all_checks  # noqa: PLC0415
+    from schemathesis.specs.openapi.checks import positive_data_acceptance  # noqa: PLC0415
+
+    load_all_checks()
+    statuses: list[int] = []
+    excluded = [positive_data_acceptance] if operation.path in _MAY_BE_REFUSED else []
+
+    @_SETTINGS
+    @hypothesis.given(case=operation.as_strategy(mode), is_own=_IS_OWN)
+    def ask(case: "Case", is_own: bool) -> None:
+        if is_own and mode.is_positive:
+            case.path_parameters = {
+                name: caller.ids.get(name, value)
+                for name, value in (case.path_parameters or {}).items()
+            }
+        if mode.is_positive:
+            case.body = _without_fractions(case.body)
+        headers = dict(caller.headers())
+        response = case.call(headers=headers)
+        statuses.append(response.status_code)
+        # It may have ended the session, used up the plan, deleted the account.
+        if response.status_code == 429 or (case.method != "GET" and response.status_code < 300):
+            caller.renew()
+        case.validate_response(response, excluded_checks=excluded, headers=headers)
+
+    try:
+        ask()
+    except Unsatisfiable:
+        # Nothing can be wrong with a request that has no parts.
+        assert mode.is_negative
+    return statuses
+
+
+def _without_fractions(body: Any) -> Any:
+    """To JSON Schema 3.0 is a whole number; the document says in words that here it is none."""
+    if isinstance(body, float) and body.is_integer():
+        return int(body)
+    if isinstance(body, dict):
+        return {name: _without_fractions(value) for name, value in body.items()}
+    return body
+
+
+def _describe(fault: BaseException) -> str:
+    parts = getattr(fault, "exceptions", None) or [fault]
+    return " | ".join(f"{type(part).__name__}: {part}"[:600] for part in parts)
