@@ -10,6 +10,7 @@ from collections import deque
 from functools import partial
 from typing import Any
 
+from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
 
 from ragauth.services.hashing import hashing_gate
@@ -41,11 +42,22 @@ class Worker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self._pace = Pace()
         self._lingering: deque[Any] = deque()
+        self._is_quitting = False
 
     def init_process(self) -> None:
         # A request reads some thirty settings, each through three calls: plain attributes here.
         vars(self.cfg).update({name: s.get() for name, s in self.cfg.settings.items()})
         super().init_process()
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """End at once. Ctrl-C comes twice: from the terminal, and as SIGQUIT of the master.
+
+        ThreadWorker's takes the pool's lock, which the thread that it interrupts may hold: it
+        would wait for itself until the master kills it, 30 s later. Python ends the pool anyway.
+        """
+        if not self._is_quitting:
+            self._is_quitting = True
+            base.Worker.handle_quit(self, sig, frame)
 
     def enqueue_req(self, conn: Any) -> None:
         """A new connection waits for its first request in the poller, not in a thread."""

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 _START_SECONDS = 60
-_STOP_SECONDS = 40
+# Less than gunicorn's graceful timeout: Ctrl-C does not wait for it.
+_STOP_SECONDS = 20
 _END = "-- end of block --"
 # The terminals that serve, and the port by which one tells that it does.
 _PORT_OF = {"ragauth": "PORT", "service": "SERVICE_PORT", "gateway": "GATEWAY_PORT"}
