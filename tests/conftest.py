@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import flask_migrate
 import pytest
@@ -23,6 +24,9 @@ from ragauth.services.setup import close_services
 from ragauth.services.usage import save_usage
 from tests.clients import Client
 from tests.servers.postgres import PostgresServer, start_postgres
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 SECRET_KEY = b"a secret of the tests, 32 bytes or more"
 BCRYPT_COST = 4  # the lowest that bcrypt knows: the tests hash a thousand times
@@ -120,6 +124,18 @@ def postgres_app(
     with running_app(make_settings(folder, postgres_server.url(name))) as app:
         yield app
     postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """A real Chromium; one for all, for playwright has one event loop in a process."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - few tests need it
+
+    with sync_playwright() as playwright:
+        chromium = shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -51,8 +51,8 @@ class RemainingSchema(Schema):
 
 
 class MonthsSchema(Schema):
-    live = fields.Nested(RemainingSchema, required=True)
-    test = fields.Nested(RemainingSchema, required=True)
+    live = fields.Nested(RemainingSchema, required=True, **about("The month of live keys."))
+    test = fields.Nested(RemainingSchema, required=True, **about("The month of test keys."))
 
 
 class AccountLimitsSchema(Schema):
@@ -75,4 +75,4 @@ class AccountLimitsSchema(Schema):
     max_agents = fields.Integer(
         required=True, attribute="plan.max_agents", **about("Agents at a time.", 2)
     )
-    usage = fields.Nested(MonthsSchema, required=True)
+    usage = fields.Nested(MonthsSchema, required=True, **about("Live and test count apart."))

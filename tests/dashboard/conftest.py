@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.dashboard.place import Place, Visitor, serve_dashboard
 from tests.e2e.service import Installation, install
@@ -30,14 +30,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if CHROMIUM is None and worker == "gw0":
         line = "tests/dashboard left out, chromium is missing: apt-get install chromium\n"
         os.write(sys.__stderr__.fileno(), line.encode())
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import PASSWORD
@@ -59,7 +59,7 @@ def _static_server() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def pages(new_installation: NewInstallation) -> Iterator[tuple[Page, str, int]]:
+def pages(new_installation: NewInstallation, browser: Browser) -> Iterator[tuple[Page, str, int]]:
     """A page, the service's URL, and the port of what serves the dashboard."""
     installation = new_installation("sqlite")
     installation.migrate()
@@ -70,13 +70,9 @@ def pages(new_installation: NewInstallation) -> Iterator[tuple[Page, str, int]]:
             RAGAUTH_REFRESH_COOKIE="true",
             RAGAUTH_CORS_ORIGINS=f"http://127.0.0.1:{port}",
         ) as service,
-        sync_playwright() as playwright,
+        browser.new_context() as context,
     ):
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        try:
-            yield browser.new_page(), service.gunicorn.url, port
-        finally:
-            browser.close()
+        yield context.new_page(), service.gunicorn.url, port
 
 
 def test_the_dashboard_keeps_its_session_without_ever_seeing_the_refresh_token(

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import (
+    Browser,
     BrowserContext,
     ConsoleMessage,
     Locator,
     Page,
     expect,
-    sync_playwright,
 )
 
 from tests.e2e.conftest import NewInstallation
@@ -88,14 +88,11 @@ def url(new_installation: NewInstallation) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def context() -> Iterator[BrowserContext]:
+def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser, whose windows share its cache and nothing else: the page keeps nothing."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        try:
-            yield browser.new_context(viewport={"width": 1280, "height": 900})
-        finally:
-            browser.close()
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield context
+    context.close()
 
 
 @pytest.fixture(scope="class")
