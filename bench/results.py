@@ -40,8 +40,9 @@ differ from run to run; the ratios, taken within one run, are what to look at.
 - Machine: {os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.machine()},
   load {os.getloadavg()[2]:.1f} over the last 15 minutes (the benchmark's own included).
 - Python {platform.python_version()}, {packages}, Postgres {postgres}, {_wrk_version()}.
-- Every contender is a gunicorn of its own with `ragauth.gunicorn_conf` and {WORKERS} workers of
-  {THREADS} threads, on the same machine as the load and the databases. Files are in memory
+- Every contender is a gunicorn of its own with {WORKERS} workers of {THREADS} threads: ragauth with
+  `ragauth.gunicorn_conf`, the bare ones on gunicorn's own threaded worker without a log, else alike.
+  All run on the same machine as the load and the databases. Files are in memory
   (`/dev/shm`) where there is room; Postgres runs with `fsync=off`.
 - Requests/s and CPU: `wrk -t1 -c{CONNECTIONS}`, {setting.rounds} rounds of {setting.seconds:g} s;
   in each round every contender has its turn; medians of the rounds. Bare Flask is one route that
