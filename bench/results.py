@@ -41,7 +41,7 @@ differ from run to run; the ratios, taken within one run, are what to look at.
   load {os.getloadavg()[2]:.1f} over the last 15 minutes (the benchmark's own included).
 - Python {platform.python_version()}, {packages}, Postgres {postgres}, {_wrk_version()}.
 - Every contender is a gunicorn of its own with {WORKERS} workers of {THREADS} threads: ragauth with
-  `ragauth.gunicorn_conf`, the bare ones on gunicorn's own threaded worker without a log, else alike.
+  `ragauth.gunicorn_conf`, the bare ones with gunicorn's own threaded worker and no log.
   All run on the same machine as the load and the databases. Files are in memory
   (`/dev/shm`) where there is room; Postgres runs with `fsync=off`.
 - Requests/s and CPU: `wrk -t1 -c{CONNECTIONS}`, {setting.rounds} rounds of {setting.seconds:g} s;
