@@ -20,9 +20,7 @@ from ragauth.errors import (
     WrongCredentialType,
 )
 from ragauth.models import sessions as rows
-from ragauth.models.accounts import ACTIVE, DELETED
-from ragauth.services import access_tokens, accounts, sessions
-from ragauth.services.access_tokens import REFRESH
+from ragauth.services import access_tokens, accounts, refreshes
 from ragauth.services.accounts import LoggedIn
 from ragauth.services.audit import Client
 
@@ -65,19 +63,11 @@ def renew_access_token(*, refresh_token: str, client: Client) -> str:
     spent elsewhere is refused here as it is there: just now it is a lost answer, which still gets
     an access token; before that it is a theft, which ends the session (RefreshTokenReused).
     """
-    claims = access_tokens.read_token(refresh_token, expected=REFRESH)
     now = clock.now()
-    row = rows.find_with_status(claims.session_id)
-    if row is None or row.account_id != claims.account_id or row.status == DELETED:
-        raise CredentialRevoked("The session has ended")
-    if row.status != ACTIVE:
-        raise AccountSuspended
-    was_spent = claims.generation != row.generation
-    was_spent_just_now = (
-        claims.generation == row.generation - 1 and now - row.rotated_at <= sessions.REUSE_GRACE
-    )
-    if was_spent and not was_spent_just_now:
-        raise sessions.end_reused_session(claims, now=now, client=client)
+    claims, row = refreshes.read_presented(refresh_token)
+    is_current = claims.generation == row.generation
+    if not is_current and not refreshes.was_spent_just_now(claims, row, now):
+        raise refreshes.end_reused_session(claims, now=now, client=client)
     # A logout that came in between decides: the row, not what was read of it.
     if not rows.touch_session(claims.session_id, now=now):
         raise CredentialRevoked("The session has ended")

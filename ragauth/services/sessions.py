@@ -1,4 +1,4 @@
-"""Sessions: opened by a login, carried on by refreshes, ended for good."""
+"""Sessions: opened by a login, listed, ended for good. `refreshes` carries them on."""
 
 import uuid
 from dataclasses import dataclass
@@ -12,23 +12,17 @@ from ragauth.errors import (
     CredentialExpired,
     CredentialRevoked,
     NotFound,
-    RefreshTokenReused,
 )
 from ragauth.extensions import db, settings
 from ragauth.models import Session
-from ragauth.models import accounts as account_rows
 from ragauth.models import sessions as rows
-from ragauth.models.accounts import ACTIVE, DELETED
+from ragauth.models.accounts import ACTIVE
 from ragauth.models.base import Page
 from ragauth.models.session_lookup import SessionLookup
 from ragauth.security.identifiers import SESSION, encode_id, new_uuid
-from ragauth.services import access_tokens, audit, mail
-from ragauth.services.access_tokens import ACCESS, REFRESH, TokenClaims, TokenPair
+from ragauth.services import access_tokens, audit
+from ragauth.services.access_tokens import ACCESS, TokenPair
 from ragauth.services.audit import Client, EventName
-from ragauth.services.mail import MailTemplate
-
-# Two tabs, or an answer that was lost: within this time a spent token still gets its successor.
-REUSE_GRACE = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +69,7 @@ def open_session(*, account_id: uuid.UUID, client: Client) -> TokenPair:
         rotated_at=now,
         created_at=now,
         last_used_at=now,
-        expires_at=_end(now, created_at=now),
+        expires_at=end_of(now, created_at=now),
         ip=client.ip,
         user_agent=client.user_agent,
     )
@@ -115,71 +109,6 @@ def authenticate(*, token: str) -> Caller:
         ),
         session_id=claims.session_id,
     )
-
-
-def refresh(*, refresh_token: str, client: Client) -> TokenPair:
-    """The next pair. Of many refreshes with one token all get the same.
-
-    Raises CredentialExpired once the session has lasted for as long as one may, and
-    RefreshTokenReused, after the session was ended, for a token that was spent before.
-    """
-    claims = access_tokens.read_token(refresh_token, expected=REFRESH)
-    now = clock.now()
-    row = rows.find_with_status(claims.session_id)
-    if row is None or row.account_id != claims.account_id or row.status == DELETED:
-        raise CredentialRevoked("The session has ended")
-    if row.status != ACTIVE:
-        raise AccountSuspended
-    ends_at = _end(now, created_at=row.created_at)
-    if ends_at <= now:
-        # Of an operator who has just shortened what a session may last; else its token knows.
-        raise CredentialExpired(ends_at, "The session has expired")
-    if rows.advance_generation(
-        claims.session_id, generation=claims.generation, now=now, expires_at=ends_at
-    ):
-        return access_tokens.issue_pair(
-            account_id=row.account_id,
-            session_id=claims.session_id,
-            generation=claims.generation + 1,
-            rotated_at=now,
-            ends_at=ends_at,
-        )
-    # Another was first, or the token is old: what the row says now decides.
-    row = rows.find_with_status(claims.session_id)
-    if row is None or claims.generation == row.generation:
-        raise CredentialRevoked("The session has ended")
-    was_spent_just_now = (
-        claims.generation == row.generation - 1 and now - row.rotated_at <= REUSE_GRACE
-    )
-    if was_spent_just_now and row.ended_at is None:
-        return access_tokens.issue_pair(
-            account_id=row.account_id,
-            session_id=claims.session_id,
-            generation=row.generation,
-            rotated_at=row.rotated_at,
-            ends_at=row.expires_at,
-        )
-    if was_spent_just_now:
-        raise CredentialRevoked("The session has ended")
-    raise end_reused_session(claims, now=now, client=client)
-
-
-def end_reused_session(claims: TokenClaims, *, now: datetime, client: Client) -> RefreshTokenReused:
-    """A refresh token that was spent before came again: its session ends for good.
-
-    Returns what is to be raised.
-    """
-    if rows.end_session(claims.session_id, now=now):
-        audit.record(
-            EventName.REFRESH_TOKEN_REUSED,
-            account_id=claims.account_id,
-            client=client,
-            session_id=encode_id(SESSION, claims.session_id),
-        )
-        account = account_rows.find_account(claims.account_id)
-        if account is not None:
-            mail.queue_notice(template=MailTemplate.SESSION_ENDED, account=account, client=client)
-    return RefreshTokenReused()
 
 
 def log_out(*, token: str, client: Client) -> None:
@@ -244,7 +173,7 @@ def delete_dead_sessions(*, before: datetime, limit: int) -> int:
     return rows.delete_dead(before=before, limit=limit)
 
 
-def _end(now: datetime, *, created_at: datetime) -> datetime:
+def end_of(now: datetime, *, created_at: datetime) -> datetime:
     """When a session ends that is not refreshed again, or at the latest (idle, absolute end)."""
     idle_end = now + timedelta(seconds=settings().refresh_token_seconds)
     return min(idle_end, created_at + timedelta(seconds=settings().session_seconds))

@@ -64,13 +64,12 @@ class Worker(ThreadWorker):
         if conn.initialized or self.cfg.is_ssl:
             _bound_waits(conn.sock)
             super().enqueue_req(conn)
-        elif not conn.data_ready or self._waits_for_its_head(conn):
-            if not conn.data_ready:
-                conn.set_timeout()
-            self.pending_conns.append(conn)
-            callback = partial(self.on_pending_socket_readable, conn)
-            self.poller.register(conn.sock, selectors.EVENT_READ, callback)
-        elif (plain := self._find_quick_request(conn)) is not None:
+        elif not conn.data_ready:
+            conn.set_timeout()
+            self._await_head(conn)
+        elif (data := _peek(conn)) is None:
+            self._await_head(conn)
+        elif (plain := self._find_quick_request(conn, data)) is not None:
             conn.init()
             conn.sock.setblocking(False)
             callback = partial(self.on_client_socket_readable, conn)
@@ -82,41 +81,28 @@ class Worker(ThreadWorker):
 
     def on_client_socket_readable(self, conn: Any, client: socket.socket) -> None:
         """A kept connection has its next request, or was closed by the client."""
-        if self._waits_for_its_head(conn):
+        data = b"" if self.cfg.is_ssl else _peek(conn)
+        if data is None:
             return
-        plain = self._find_quick_request(conn)
+        plain = self._find_quick_request(conn, data)
         if plain is None:
             super().on_client_socket_readable(conn, client)
         else:
             self.keepalived_conns.remove(conn)
             self._answer_and_keep(conn, plain)
 
-    def _waits_for_its_head(self, conn: Any) -> bool:
-        """Whether a request has begun to come: no thread waits for the rest of its head.
+    def _await_head(self, conn: Any) -> None:
+        """Until the end of its time, which goes on whatever it sends meanwhile."""
+        self.pending_conns.append(conn)
+        callback = partial(self.on_pending_socket_readable, conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, callback)
 
-        The poller is told to wake up for more than is there now.
-        """
-        if self.cfg.is_ssl:
-            return False
-        try:
-            data = conn.sock.recv(LONGEST, socket.MSG_PEEK)
-            is_whole = not data or b"\r\n\r\n" in data or len(data) == LONGEST
-            conn.sock.setsockopt(
-                socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1 if is_whole else len(data) + 1
-            )
-        except OSError:
-            return False
-        return not is_whole
-
-    def _find_quick_request(self, conn: Any) -> PlainRequest | None:
+    def _find_quick_request(self, conn: Any, data: bytes) -> PlainRequest | None:
         """A key check, or a login that there is no place to hash for; None for everything else."""
         is_tcp = isinstance(conn.client, tuple)
         if not is_tcp or not self.alive or not self._pace.is_quick(time.perf_counter()):
             return None
-        try:
-            plain = read_plain(conn.sock.recv(LONGEST, socket.MSG_PEEK))
-        except OSError:
-            return None
+        plain = read_plain(data)
         if plain is None:
             return None
         path = plain.environ["PATH_INFO"]
@@ -232,6 +218,26 @@ class Worker(ThreadWorker):
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer in JSON what could not be read as HTTP, or went wrong in the server itself."""
         answer_fault(client, addr, exc)
+
+
+def _peek(conn: Any) -> bytes | None:
+    """What has arrived; None while it is the beginning of a head: no thread waits for the rest.
+
+    The poller is told to wake up for more than is there now.
+    """
+    try:
+        data: bytes = conn.sock.recv(LONGEST, socket.MSG_PEEK)
+        if data and b"\r\n\r\n" not in data and len(data) < LONGEST:
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(data) + 1)
+            conn.awaits_more = True
+            return None
+        if getattr(conn, "awaits_more", False):
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+            conn.awaits_more = False
+    except OSError:
+        # The pool finds out, and closes it.
+        return b""
+    return data
 
 
 def _bound_waits(client: socket.socket) -> None:

@@ -12,7 +12,7 @@ from ragauth.schemas.sessions import (
     SessionSchema,
     TokenPairSchema,
 )
-from ragauth.services import sessions
+from ragauth.services import refreshes, sessions
 from ragauth.services.access_tokens import TokenPair
 from ragauth.services.sessions import Caller, SessionView
 from ragauth.web import refresh_cookie, refusals
@@ -25,7 +25,7 @@ from ragauth.web.guards import access_token, any_token, public
 @endpoint(guard=public, body=RefreshSchema, data=TokenPairSchema, errors=refusals.REFRESH_TOKEN)
 def refresh(body: dict[str, Any]) -> TokenPair:
     """Exchange a refresh token for the next pair; it is spent with that."""
-    return sessions.refresh(**body, client=current_client())
+    return refreshes.refresh(**body, client=current_client())
 
 
 @auth.post("/logout")

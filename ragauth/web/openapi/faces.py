@@ -103,33 +103,49 @@ _COMPONENTS: dict[str, JsonSchema] = {
 }
 
 
+def _bare(value: Any) -> Any:
+    return value
+
+
+def _bare_page(item: JsonSchema) -> JsonSchema:
+    return {"type": "array", "items": item}
+
+
+def _bare_example_page(value: Any) -> Any:
+    return [value]
+
+
+def _own_status(error: RagauthError) -> int:
+    return error.status
+
+
 @dataclass(frozen=True, slots=True)
 class Rendering:
     """The form of a face's answers: what its JSON Schemas and examples are wrapped in.
 
-    `data` and `page` take the schema of one thing, `example` and `example_page` an example of
-    it. `error` gives the body of an error, `error_schema` the schema that fits all of several.
+    `error` gives the body of an error, `error_schema` the schema that fits all of several. `data`
+    and `page` take the schema of one thing, `example` and `example_page` an example of it; by
+    default a thing is bare, and a page an array.
     """
 
-    data: Callable[[JsonSchema], JsonSchema]
-    page: Callable[[JsonSchema], JsonSchema]
-    example: Callable[[Any], Any]
-    example_page: Callable[[Any], Any]
     error: Callable[[RagauthError], Any]
     error_schema: Callable[[Sequence[RagauthError]], JsonSchema]
-    error_status: Callable[[RagauthError], int]
     components: dict[str, JsonSchema]
+    error_status: Callable[[RagauthError], int] = _own_status
+    data: Callable[[JsonSchema], JsonSchema] = _bare
+    page: Callable[[JsonSchema], JsonSchema] = _bare_page
+    example: Callable[[Any], Any] = _bare
+    example_page: Callable[[Any], Any] = _bare_example_page
 
 
 HOUSE_RENDERING = Rendering(
+    error=error_body,
+    error_schema=_error_schema,
+    components=_COMPONENTS,
     data=_in_envelope,
     page=_page_in_envelope,
     example=lambda data: {"data": data},
     example_page=_example_page,
-    error=error_body,
-    error_schema=_error_schema,
-    error_status=lambda error: error.status,
-    components=_COMPONENTS,
 )
 
 

@@ -15,13 +15,8 @@ DOCUMENT = Face(
     },
     blueprints=frozenset({"compat_ragchats"}),
     rendering=Rendering(
-        data=lambda schema: schema,
-        page=lambda schema: {"type": "array", "items": schema},
-        example=lambda value: value,
-        example_page=lambda value: [value],
         error=body_of,
         error_schema=lambda _errors: {"$ref": "#/components/schemas/Failure"},
-        error_status=lambda error: error.status,
         components={
             "Failure": {
                 "type": "object",

@@ -24,10 +24,6 @@ DOCUMENT = Face(
     },
     blueprints=frozenset({"compat_rst"}),
     rendering=Rendering(
-        data=lambda schema: schema,
-        page=lambda schema: {"type": "array", "items": schema},
-        example=lambda value: value,
-        example_page=lambda value: [value],
         error=body_of,
         error_schema=_error_schema,
         error_status=status_of,
