@@ -95,9 +95,9 @@ def test_a_password_is_changed_forgotten_and_reset(service: Service, user: User)
 
 
 def test_an_address_is_confirmed_and_changed(service: Service, user: User) -> None:
-    verify: Callable[[str], int] = lambda token: (
-        service.client.post("/api/auth/email/verify", json={"token": token}).status_code
-    )
+    def verify(token: str) -> int:
+        return service.client.post("/api/auth/email/verify", json={"token": token}).status_code
+
     first = wait_for_mail(service, "Confirm your email address", user.email)
     assert user.data("GET", "/api/auth/me")["email_verified"] is False
     assert [verify(first.token) for _ in range(2)] == [204, 401]
