@@ -27,6 +27,7 @@ LIMITS = (
     "mails_per_account",
     "password_confirmation_failures",
     "second_factor_failures",
+    "second_factor_failures_per_day",
 )
 
 CHECKS = Histogram(

@@ -53,6 +53,12 @@ class QueryUpstream:
         self._client: httpx.Client | None = None
         self._opening = threading.Lock()
 
+    def require_url(self) -> str:
+        """Its base URL; raises ExternalServiceUnavailable where none is set."""
+        if self._url is None:
+            raise ExternalServiceUnavailable("No service that answers questions is set")
+        return self._url
+
     def ask(
         self, path: str, question: Mapping[str, Any], headers: Mapping[str, str]
     ) -> UpstreamAnswer:
@@ -62,13 +68,12 @@ class QueryUpstream:
         is too slow, UpstreamFailed for an answer that is none. Nothing is asked twice: a question
         may have its cost.
         """
-        if self._url is None:
-            raise ExternalServiceUnavailable("No service that answers questions is set")
+        url = self.require_url()
         import httpx  # noqa: PLC0415 - only where there is an upstream
 
         content = json.dumps(question, separators=(",", ":")).encode("ascii")
         try:
-            return self._exchange(self._url.rstrip("/") + path, content, headers)
+            return self._exchange(url.rstrip("/") + path, content, headers)
         except httpx.TimeoutException as error:
             raise _unavailable(error) from error
         except (httpx.ConnectError, httpx.InvalidURL) as error:

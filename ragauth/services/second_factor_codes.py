@@ -46,7 +46,10 @@ def check_code(factor: SecondFactor, *, code: str, client: Client) -> CheckedCod
 
     Raises InvalidCode, or RateLimitExceeded after too many of these.
     """
-    with throttles.second_factor_failures(factor.account_id).failures():
+    with (
+        throttles.second_factor_failures_of_a_day(factor.account_id).failures(),
+        throttles.second_factor_failures(factor.account_id).failures(),
+    ):
         checked = _find_code(factor, code)
         if checked is None:
             raise _refusal(factor.account_id, client)

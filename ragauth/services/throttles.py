@@ -17,10 +17,13 @@ from ragauth.services.throttling import Throttle
 
 _FIVE_MINUTES = 300
 _HOUR = 3600
+_DAY = 86_400
 
 _FORGOTTEN_PER_EMAIL = 5
 _MAILS_PER_ACCOUNT = 5
 _SECOND_FACTOR_FAILURES = 5
+# Three of a million codes are right at a time: guessing all year finds one, 1 time in 20.
+_SECOND_FACTOR_FAILURES_PER_DAY = 50
 # An address is the account's own for as long as a login there is remembered at all.
 _FAMILIAR_FOR = timedelta(days=30)
 _NOBODY = uuid.UUID(int=0)
@@ -129,6 +132,18 @@ def second_factor_failures(account_id: uuid.UUID) -> Throttle:
         str(account_id),
         "Too many wrong codes; try again later",
         # Six digits, and nothing slow in the way.
+        fails_closed=True,
+    )
+
+
+def second_factor_failures_of_a_day(account_id: uuid.UUID) -> Throttle:
+    """For `failures`, beside the other: or months of patience would find a code."""
+    return Throttle(
+        "second_factor_failures_per_day",
+        _SECOND_FACTOR_FAILURES_PER_DAY,
+        _DAY,
+        str(account_id),
+        "Too many wrong codes; try again tomorrow",
         fails_closed=True,
     )
 

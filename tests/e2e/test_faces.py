@@ -13,9 +13,12 @@ from tests.e2e.conftest import NewInstallation
 _SECRET = re.compile(r"eyJ[\w-]{10,}\.[\w-]+\.[\w-]+|rst_\w{36}|rag_live_\w{36}")
 
 
-def test_the_documents_clients_only_change_the_base_url(new_installation: NewInstallation) -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_the_documents_clients_only_change_the_base_url(
+    new_installation: NewInstallation, database: str
+) -> None:
     """S20, S27: dead at once in every worker; no token or key in the log."""
-    installation = new_installation("sqlite")
+    installation = new_installation(database)
     installation.migrate()
     with (
         running_upstream() as upstream,

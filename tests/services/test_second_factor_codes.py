@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from ragauth import transaction
 from ragauth.counters import CountersUnavailable
-from ragauth.errors import ExternalServiceUnavailable, InvalidCode
+from ragauth.errors import ExternalServiceUnavailable, InvalidCode, RateLimitExceeded
 from ragauth.extensions import db
 from ragauth.models import SecondFactor
 from ragauth.models import accounts as account_rows
@@ -133,6 +133,25 @@ def test_a_right_code_is_not_counted_as_a_failure(
             check(app, account_id, code)
         except InvalidCode:
             assert code != authenticator.code()
+
+
+def test_after_fifty_wrong_codes_in_a_day_none_is_looked_at(
+    app: Flask,
+    account_id: uuid.UUID,
+    authenticator: Authenticator,
+    traveller: time_machine.Traveller,
+) -> None:
+    """S9: patience does not help who knows the password alone."""
+    for _ in range(10):
+        for _ in range(5):
+            with pytest.raises(InvalidCode):
+                check(app, account_id, wrong_code(authenticator))
+        traveller.shift(301)
+    with pytest.raises(RateLimitExceeded) as refusal:
+        check(app, account_id, authenticator.code())
+    assert refusal.value.details["limit"] == "second_factor_failures_per_day"
+    traveller.shift(86_400)
+    check(app, account_id, authenticator.code())
 
 
 def test_while_nothing_counts_no_code_is_looked_at(

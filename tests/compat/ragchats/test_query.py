@@ -188,7 +188,10 @@ class TestRefusesKeys:
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # no word of it is stored
 class TestBadUpstreams:
     def test_without_one_it_is_503(self, make_bot: Callable[[str | None], Bot]) -> None:
-        refused(make_bot(None).ask(), 503, "external_service_error")
+        """S23: and it costs nothing."""
+        bot = make_bot(None)
+        refused(bot.ask(), 503, "external_service_error")
+        assert bot.month_used() == 0
 
     def test_a_dead_one_is_503_and_says_when_to_come_back(
         self, make_bot: Callable[[str | None], Bot]

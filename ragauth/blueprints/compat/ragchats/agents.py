@@ -107,6 +107,8 @@ def query(caller: KeyFacts, body: dict[str, Any], agent_uuid: Any) -> Response: 
 
     Counted as one request, once it is known to be a question.
     """
+    # Nothing is counted for a question that nobody can answer.
+    current_upstream().require_url()
     key = require_key(Question(scope=QUERY, agent_id=agent_uuid.bytes, cost=1))
     answer = current_upstream().ask(
         f"/api/agents/{agent_uuid}/query/",
