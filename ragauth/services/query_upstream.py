@@ -53,11 +53,9 @@ class QueryUpstream:
         self._client: httpx.Client | None = None
         self._opening = threading.Lock()
 
-    def require_url(self) -> str:
-        """Its base URL; raises ExternalServiceUnavailable where none is set."""
-        if self._url is None:
-            raise ExternalServiceUnavailable("No service that answers questions is set")
-        return self._url
+    @property
+    def is_set(self) -> bool:
+        return self._url is not None
 
     def ask(
         self, path: str, question: Mapping[str, Any], headers: Mapping[str, str]
@@ -68,12 +66,13 @@ class QueryUpstream:
         is too slow, UpstreamFailed for an answer that is none. Nothing is asked twice: a question
         may have its cost.
         """
-        url = self.require_url()
+        if self._url is None:
+            raise ExternalServiceUnavailable("No service that answers questions is set")
         import httpx  # noqa: PLC0415 - only where there is an upstream
 
         content = json.dumps(question, separators=(",", ":")).encode("ascii")
         try:
-            return self._exchange(url.rstrip("/") + path, content, headers)
+            return self._exchange(self._url.rstrip("/") + path, content, headers)
         except httpx.TimeoutException as error:
             raise _unavailable(error) from error
         except (httpx.ConnectError, httpx.InvalidURL) as error:

@@ -107,10 +107,11 @@ def query(caller: KeyFacts, body: dict[str, Any], agent_uuid: Any) -> Response: 
 
     Counted as one request, once it is known to be a question.
     """
+    upstream = current_upstream()
     # Nothing is counted for a question that nobody can answer.
-    current_upstream().require_url()
-    key = require_key(Question(scope=QUERY, agent_id=agent_uuid.bytes, cost=1))
-    answer = current_upstream().ask(
+    cost = 1 if upstream.is_set else None
+    key = require_key(Question(scope=QUERY, agent_id=agent_uuid.bytes, cost=cost))
+    answer = upstream.ask(
         f"/api/agents/{agent_uuid}/query/",
         body,
         {
