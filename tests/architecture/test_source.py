@@ -69,7 +69,7 @@ _VIOLATIONS = [
         ["models/events.py:5: flask.jsonify"],
     ),
     (rules.nothing_prints, "cli/keys.py", "print('done')\n", ["cli/keys.py:1: print"]),
-    (rules.files_are_short, "web/gate.py", "A = 1\n" * 251, ["web/gate.py: 251 lines"]),
+    (rules.files_are_short, "web/gate.py", "A = 1\n" * 401, ["web/gate.py: 401 lines"]),
     (rules.modules_say_what_they_own, "web/gate.py", "A = 1\n", ["web/gate.py"]),
 ]
 
@@ -83,7 +83,7 @@ _LOOK_ALIKES = [
     (rules.wall_clock_only_in_clock, "web/log.py", "from ragauth import clock\nA = clock.now()\n"),
     (rules.services_know_no_http, "web/client.py", "from flask import request\nA = request.path\n"),
     (rules.services_know_no_http, "services/setup.py", "from flask import Flask\nA = Flask\n"),
-    (rules.files_are_short, "web/gate.py", "A = 1\n" * 250),
+    (rules.files_are_short, "web/gate.py", "A = 1\n" * 400),
     (rules.files_are_short, "migrations/versions/0009_wide.py", "A = 1\n" * 900),
     (rules.modules_say_what_they_own, "blueprints/__init__.py", ""),
 ]
