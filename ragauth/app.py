@@ -3,7 +3,6 @@
 import logging
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ragauth import models  # noqa: F401 - the tables must be known to the metadata
 from ragauth.blueprints import register_blueprints
@@ -15,6 +14,7 @@ from ragauth.services.access_tokens import jwt_config
 from ragauth.services.setup import init_services
 from ragauth.web.cors import allow_origins
 from ragauth.web.error_handlers import register_error_handlers
+from ragauth.web.forwarded import Forwarded
 from ragauth.web.gate import Gate
 from ragauth.web.guards import require_key_below_api_v1
 from ragauth.web.logs import configure_logging
@@ -58,12 +58,9 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
     register_blueprints(app)
     register_routes(app)
     register_commands(app)
-    app.wsgi_app = Gate(app, serves=serves)  # type: ignore[method-assign]
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
-        )
+    app.wsgi_app = Forwarded(  # type: ignore[method-assign]
+        Gate(app, serves=serves), trusted_proxies=settings.trusted_proxies
+    )
     return app
 
 

@@ -3,10 +3,8 @@
 Order: form, known, revoked, expired, kind, owner, agent, scope, address, origin, rate, quota.
 """
 
-import ipaddress
 import time
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 from flask import current_app
@@ -31,6 +29,7 @@ from ragauth.models.accounts import ACTIVE
 from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
 from ragauth.models.key_lookup import KeyFacts, KeyLookup
 from ragauth.security import key_format
+from ragauth.security.addresses import is_within
 from ragauth.security.scopes import KEY_SCOPES, MANAGE
 from ragauth.services.limits import Limits, LimitState
 
@@ -44,7 +43,8 @@ _ALL_SCOPES = " ".join(KEY_SCOPES)
 class Question(NamedTuple):
     """What a key is presented for.
 
-    `agent_id` is the 16 bytes of a UUID. `cost` counts against the month's quota; None asks
+    `agent_id` is the 16 bytes of a UUID. A `client_ip` that cannot be read is no address, which no
+    list of a key allows. `cost` counts against the month's quota; None asks
     without counting.
     """
 
@@ -168,22 +168,6 @@ def current_checker() -> KeyChecker:
 def scopes_of(key: KeyFacts) -> list[str]:
     """What the key may be used for; one without a list has all three."""
     return (key.scopes or _ALL_SCOPES).split()
-
-
-def is_within(address: str | None, networks: str) -> bool:
-    """Whether an address lies in one of the networks; one that is unknown does not."""
-    try:
-        presented = ipaddress.ip_address(address or "")
-    except ValueError:
-        return False
-    if isinstance(presented, ipaddress.IPv6Address) and presented.ipv4_mapped is not None:
-        presented = presented.ipv4_mapped
-    return any(presented in network for network in _parse_networks(networks))
-
-
-@lru_cache(maxsize=1024)
-def _parse_networks(networks: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    return [ipaddress.ip_network(network) for network in networks.split()]
 
 
 def _is_listed(origin: str | None, allowed_origins: str | None) -> bool:

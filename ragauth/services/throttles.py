@@ -1,6 +1,5 @@
 """Throttles: how often something may fail, or be asked for, by one address or at one account."""
 
-import ipaddress
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,8 +10,9 @@ from ragauth.errors import RateLimitExceeded
 from ragauth.extensions import settings
 from ragauth.models import Account
 from ragauth.models import sessions as session_rows
+from ragauth.security.addresses import network_of
 from ragauth.security.identifiers import first_uuid_at
-from ragauth.services.audit import Client
+from ragauth.services.audit import OPERATOR, Client
 from ragauth.services.throttling import Throttle
 
 _FIVE_MINUTES = 300
@@ -43,7 +43,7 @@ def login_attempt(
     password in the same time.
     """
     if account_id is not None and is_familiar:
-        at_home = _account_failures(f"account {account_id} at {_network(client)}")
+        at_home = _account_failures(f"account {account_id} at {network_of(client.ip)}")
         with at_home.failures():
             yield True
         at_home.clear()
@@ -65,15 +65,13 @@ def login_attempt(
 def is_familiar(account_id: uuid.UUID | None, client: Client) -> bool:
     """Whether the account has lately logged in where the client is; one query, for None too.
 
-    An IPv6 address stands for its /64.
+    An IPv6 address stands for its /64. No address is nowhere.
     """
     addresses = session_rows.latest_addresses(
         account_id or _NOBODY, since=first_uuid_at(clock.now() - _FAMILIAR_FOR)
     )
-    network = _network(client)
-    return network is not None and any(
-        _network_of(address) == network for address in addresses if address is not None
-    )
+    network = network_of(client.ip)
+    return network is not None and any(network_of(address) == network for address in addresses)
 
 
 def clear_login_failures(account: Account) -> None:
@@ -179,20 +177,8 @@ def _of_address(
     client: Client,
     message: str = "Too many requests from your address; try again later",
 ) -> Throttle:
-    network = _network(client)
-    # Without an address (an operator, a proxy that names none) nobody answers for all others.
-    return Throttle(limit, size if network else 0, window_seconds, network or "", message)
-
-
-def _network(client: Client) -> str | None:
-    return None if client.ip is None else _network_of(client.ip)
-
-
-def _network_of(ip: str) -> str:
-    """Whom an address stands for: itself, or in IPv6, where one host has 2^64, its /64."""
-    address = ipaddress.ip_address(ip)
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
-    return str(address)
+    # The same object, not an equal one: a client without an address may call itself "operator".
+    size = 0 if client is OPERATOR else size
+    # Clients without an address are one to a throttle: else hiding it would be a way around.
+    subject = str(network_of(client.ip) or "no address")
+    return Throttle(limit, size, window_seconds, subject, message)

@@ -89,4 +89,5 @@ def _is_own_page() -> bool:
     if site is not None:
         return False
     # An old browser, or none at all. The scheme is left out: a proxy may have ended TLS.
-    return origin is None or origin.partition("://")[2] == request.host
+    # A Host that cannot be read is "", and so is what `null` has behind its scheme.
+    return origin is None or origin.partition("://")[2] == (request.host or None)

@@ -70,12 +70,13 @@ def write_request_line(
     """
     request_id = redact_credentials(request_id)
     owner = "" if account_id is None else f', "account_id": "{account_id}"'
+    address = "null" if ip is None else _quote(ip)
     line = (
         f'{{"time": "{clock.timestamp()}", "level": "INFO", "logger": "ragauth.request",'
         f' "message": "request", "request_id": "{request_id}", "method": {_quote(method)},'
         f' "path": {_quote(redact_path(path))}, "status": {status},'
         f' "duration_ms": {(time.perf_counter() - started_at) * 1000:.2f},'
-        f' "ip": {_quote(ip or "")}, "pid": {os.getpid()}{owner}}}\n'
+        f' "ip": {address}, "pid": {os.getpid()}{owner}}}\n'
     )
     # Whoever reads the log may have gone: the answer counts, and there is nobody left to tell.
     with suppress(OSError):

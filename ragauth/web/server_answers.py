@@ -12,6 +12,7 @@ from gunicorn.http import errors as http_errors
 
 from ragauth import clock
 from ragauth.metrics import note_unreadable
+from ragauth.security.addresses import canonical_address
 
 log = logging.getLogger("ragauth")
 
@@ -31,7 +32,9 @@ def answer_fault(client: socket.socket, addr: Any, exc: BaseException) -> None:
         (answer for kind, answer in _CLIENT_FAULTS.items() if isinstance(exc, kind)),
         (500, "Internal Server Error"),
     )
-    extra = {"request_id": request_id, "status": status, "ip": addr[0] if addr else None}
+    # That of a Unix socket is a text, and no address.
+    ip = canonical_address(addr[0]) if isinstance(addr, tuple) else None
+    extra = {"request_id": request_id, "status": status, "ip": ip}
     if status == 500:
         log.error("unhandled exception in the server", extra=extra, exc_info=exc)
     else:

@@ -10,6 +10,7 @@ import pytest
 import time_machine
 from flask import Flask
 
+from ragauth.web.forwarded import Forwarded
 from ragauth.web.gate import Gate
 from tests.clients import Client, assert_same_answer, ok
 from tests.factories.accounts import set_plan, suspend
@@ -22,9 +23,11 @@ QUESTIONS = 1_000
 def behind_the_gate(make_app: Callable[..., Flask]) -> Client:
     """The same application without its gate, on the same database, with counters of its own."""
     application = make_app()
-    gate = application.wsgi_app
+    front = application.wsgi_app
+    assert isinstance(front, Forwarded)
+    gate = front.application
     assert isinstance(gate, Gate)
-    application.wsgi_app = gate.application  # type: ignore[method-assign]
+    front.application = gate.application
     return Client(application)
 
 
@@ -208,7 +211,9 @@ def _kind(response: Any) -> str:
 
 def test_the_gate_answers_the_plain_case_without_the_application(client: Client) -> None:
     member = client.sign_up()
-    gate = client.app.wsgi_app
+    front = client.app.wsgi_app
+    assert isinstance(front, Forwarded)
+    gate = front.application
     assert isinstance(gate, Gate)
     application = gate.application
 

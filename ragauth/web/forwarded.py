@@ -1,0 +1,63 @@
+"""Who asks, and how: what the trusted proxies say of a request, or the peer's own address.
+
+Each trusted proxy appends one entry to an `X-Forwarded-*` header, so of n proxies the n-th entry
+from the right is what the outermost one saw. All that is left of it is the client's own claim.
+Several lines of one name are one header, joined by commas (RFC 9110, 5.2). Quotes do not hold an
+entry together: a quote that the client opened must not swallow what the proxies wrote after it.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ragauth.security.addresses import canonical_address
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_HOST = re.compile(r"(?:[0-9A-Za-z.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+# Segments that routers and browsers read alike: none is empty, goes up, or has an escape.
+_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[0-9A-Za-z._~-]{1,100}){1,10}")
+
+
+class Forwarded:
+    """A WSGI application in front of another, which it tells who the client is.
+
+    REMOTE_ADDR becomes the client's address in its one spelling. It is absent where there is no
+    address (a Unix socket) or none that can be read. With trusted proxies their word alone counts:
+
+    - X-Forwarded-For is the address. Without it there is none: the peer's is a proxy's.
+    - X-Forwarded-Proto is the scheme. All that is not `https` is plain HTTP.
+    - X-Forwarded-Host is the Host. Without it the one counts that the nearest proxy sent.
+    - X-Forwarded-Prefix is SCRIPT_NAME: the path at which the service is mounted, and which the
+      proxy took off. Without it the service is mounted where its server says.
+    """
+
+    def __init__(self, application: "WSGIApplication", *, trusted_proxies: int) -> None:
+        self.application = application
+        self._trusted_proxies = trusted_proxies
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        address = environ.pop("REMOTE_ADDR", None)
+        if self._trusted_proxies:
+            address = self._read(environ, "HTTP_X_FORWARDED_FOR")
+            scheme = self._read(environ, "HTTP_X_FORWARDED_PROTO")
+            environ["wsgi.url_scheme"] = "https" if scheme.lower() == "https" else "http"
+            host = self._read(environ, "HTTP_X_FORWARDED_HOST")
+            if _HOST.fullmatch(host):
+                environ["HTTP_HOST"] = host
+            prefix = self._read(environ, "HTTP_X_FORWARDED_PREFIX")
+            if _PREFIX.fullmatch(prefix):
+                environ["SCRIPT_NAME"] = prefix
+        address = canonical_address(address)
+        if address is not None:
+            environ["REMOTE_ADDR"] = address
+        return self.application(environ, start_response)
+
+    def _read(self, environ: "WSGIEnvironment", header: str) -> str:
+        """The entry that the outermost trusted proxy wrote; "" where there are too few."""
+        entries: list[str] = environ.get(header, "").rsplit(",", self._trusted_proxies)
+        too_few = len(entries) < self._trusted_proxies
+        return "" if too_few else entries[-self._trusted_proxies].strip(" \t")
