@@ -81,7 +81,7 @@ def start_gunicorn(
     cwd: Path = PROJECT_ROOT,
 ) -> Iterator[GunicornServer]:
     """Yield a running gunicorn that sees no environment but the given one, and end it."""
-    port = free_port()
+    port = int(environment.get("PORT") or free_port())
     # Without a configuration gunicorn would bind every address.
     arguments = ["--bind", f"127.0.0.1:{port}"] if config is None else ["--config", config]
     with tempfile.TemporaryDirectory(prefix="ragauth-gunicorn-") as folder:
