@@ -1,1 +1,1 @@
-"""Pure functions: passwords, key format, scopes, identifiers."""
+"""Pure functions: passwords, key format, scopes, identifiers, addresses."""
