@@ -30,8 +30,10 @@ _FORM = re.compile(
     re.VERBOSE,
 )
 _HIGHEST_PORT = 65_535
-_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_CANONICAL_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
+# IPv4, and IPv6 without a group of zeros, as most clients have it: one spelling each.
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_GROUP = "[1-9a-f][0-9a-f]{0,3}"
+_CANONICAL = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}|{_GROUP}(?::{_GROUP}){{7}}")
 
 
 def read_address(text: str | None) -> Address | None:
@@ -100,8 +102,8 @@ def _read(text: str) -> Address | None:
 
 @lru_cache(maxsize=4096)
 def _spell(text: str) -> str | None:
-    # Nearly all that arrives; to parse it would cost a tenth of a key's check.
-    if _CANONICAL_IPV4.fullmatch(text):
+    # To parse it would cost a tenth of a key's check.
+    if _CANONICAL.fullmatch(text):
         return text
     address = _read(text)
     return None if address is None else str(address)

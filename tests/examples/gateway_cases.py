@@ -220,6 +220,7 @@ class ClientAddressCases:
             {},
             {"X-Forwarded-For": "127.0.0.2"},
             {"X-Forwarded-For": "127.0.0.2, 127.0.0.2"},
+            {"X-Forwarded-For": '"'},
             {"Forwarded": "for=127.0.0.2", "X-Real-IP": "127.0.0.2"},
         ]
         for claimed in claims:
