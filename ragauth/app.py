@@ -16,7 +16,7 @@ from ragauth.web.cors import allow_origins
 from ragauth.web.error_handlers import register_error_handlers
 from ragauth.web.forwarded import Forwarded
 from ragauth.web.gate import Gate
-from ragauth.web.guards import require_key_below_api_v1
+from ragauth.web.guards import require_key_below_api_v1, require_metrics_reader
 from ragauth.web.logs import configure_logging
 from ragauth.web.request_log import register_request_log, register_routes
 
@@ -53,6 +53,7 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
 
     register_request_log(app)
     allow_origins(app, settings)
+    app.before_request(require_metrics_reader)
     app.before_request(require_key_below_api_v1)
     register_error_handlers(app)
     register_blueprints(app)

@@ -59,6 +59,7 @@ def make_settings(instance_dir: Path, database_url: str) -> Settings:
         dashboard_url="https://app.test",
         compat=(),
         compat_query_upstream=None,
+        metrics_token=None,
     )
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 from marshmallow import ValidationError
 
 from ragauth.cli.output import (
+    Group,
+    SeveralFaults,
     as_json_option,
     collect_pages,
     command_transaction,
@@ -31,7 +32,7 @@ from ragauth.security.identifiers import ACCOUNT, encode_id
 from ragauth.services import api_keys, key_import
 from ragauth.services import key_administration as administration
 
-keys = AppGroup("keys", help="List, show and revoke keys; take them over from another system.")
+keys = Group("keys", help="List, show and revoke keys; take them over from another system.")
 
 _BATCH = 500
 _SHOWN_FAULTS = 20
@@ -138,9 +139,9 @@ def import_(file: Path, dry_run: bool, as_json: bool) -> None:
         if values["owner"] in strangers
     ]
     if faults:
-        shown = "\n".join(faults[:_SHOWN_FAULTS])
-        more = f"\nand {len(faults) - _SHOWN_FAULTS} more" if len(faults) > _SHOWN_FAULTS else ""
-        raise click.ClickException(f"nothing was imported\n{shown}{more}")
+        hidden = len(faults) - _SHOWN_FAULTS
+        more = [f"and {hidden} more"] if hidden > 0 else []
+        raise SeveralFaults("nothing was imported", *faults[:_SHOWN_FAULTS], *more)
     imported = 0 if dry_run else _import([values for _, values in lines])
     known = 0 if dry_run else len(lines) - imported
     print_record({"lines": len(lines), "imported": imported, "known": known}, as_json=as_json)

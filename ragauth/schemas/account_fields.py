@@ -7,6 +7,7 @@ from marshmallow import ValidationError
 
 from ragauth.schemas.fields import Text
 from ragauth.security import emails, passwords
+from ragauth.security.plain_text import find_deceptive
 
 
 class Email(Text):
@@ -21,6 +22,8 @@ class Email(Text):
             emails.canonical_email(text)
         except ValueError as error:
             raise ValidationError(str(error)) from error
+        if find_deceptive(text) is not None:
+            raise ValidationError("Not a valid email address")
         return text
 
 

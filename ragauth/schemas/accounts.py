@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError, fields, validates_schema
 from ragauth.schemas.about import about
 from ragauth.schemas.account_fields import Email, NewPassword, PresentedPassword, Username
 from ragauth.schemas.base import RequestSchema
-from ragauth.schemas.fields import Id, Moment, Text
+from ragauth.schemas.fields import Id, Moment, Name, Text
 from ragauth.security.identifiers import ACCOUNT
 from ragauth.security.passwords import find_weakness
 
@@ -48,7 +48,7 @@ class SignupSchema(RequestSchema):
             "your-secure-password",
         ),
     )
-    name = Text(
+    name = Name(
         maximum=256,
         load_default=None,
         allow_none=True,
@@ -97,7 +97,7 @@ class LoginSchema(RequestSchema):
 
 
 class ProfileSchema(RequestSchema):
-    name = Text(
+    name = Name(
         maximum=256,
         allow_none=True,
         **about("A display name; null takes it away.", "Jane Developer"),

@@ -12,9 +12,9 @@ from ragauth.schemas.fields import (
     Id,
     Items,
     Moment,
+    Name,
     QueryFlag,
     QueryWhole,
-    Text,
     Whole,
 )
 from ragauth.schemas.key_fields import Network, Origin
@@ -125,7 +125,7 @@ def _origins() -> Items:
 class AgentKeySchema(RequestSchema):
     """A new key for the agent in the path."""
 
-    name = Text(
+    name = Name(
         minimum=1,
         maximum=100,
         required=True,
@@ -154,7 +154,7 @@ class NewKeySchema(AgentKeySchema):
 
 
 class KeyChangesSchema(RequestSchema):
-    name = Text(minimum=1, maximum=100, **about("What you call it.", "my-app-key"))
+    name = Name(minimum=1, maximum=100, **about("What you call it.", "my-app-key"))
     is_active = Flag(**about("Switch it off, or on again.", True))
     scopes = _scopes()
     expires_at = Moment(

@@ -10,7 +10,9 @@ from marshmallow import ValidationError, fields
 
 from ragauth.clock import format_time
 from ragauth.security.identifiers import decode_id, decode_suffix, encode_id, encode_suffix
+from ragauth.security.plain_text import find_deceptive
 
+_LINES = str.maketrans("\n\t", "  ")
 _MESSAGES = {"required": "Required", "null": "May not be null", "invalid": "Not a valid value"}
 
 
@@ -43,6 +45,27 @@ class Text(fields.Field[str]):
             )
         if len(text) > self.maximum:
             raise ValidationError(f"Must be at most {self.maximum} characters long")
+        return text
+
+
+class Name(Text):
+    """A text that people are shown: none of its characters deceives who reads it.
+
+    One of several lines may hold line feeds and tabs.
+    """
+
+    def __init__(self, *, has_lines: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.has_lines = has_lines
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(*args, **kwargs)
+        shown = text.translate(_LINES) if self.has_lines else text
+        character = find_deceptive(shown)
+        if character is not None:
+            raise ValidationError(
+                f"May not contain U+{ord(character):04X}, a control or an invisible character"
+            )
         return text
 
 

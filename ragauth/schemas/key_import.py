@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from ragauth.schemas.base import RequestSchema
-from ragauth.schemas.fields import Choice, Items, Moment, Text
+from ragauth.schemas.fields import Choice, Items, Moment, Name, Text
 from ragauth.security.scopes import KEY_SCOPES
 
 
@@ -28,8 +28,8 @@ class ImportedKeySchema(RequestSchema):
 
     digest = Digest(required=True)
     owner = Text(minimum=1, maximum=256, required=True)
-    name = Text(minimum=1, maximum=100, required=True)
-    prefix = Text(minimum=1, maximum=40, load_default="imported")
+    name = Name(minimum=1, maximum=100, required=True)
+    prefix = Name(minimum=1, maximum=40, load_default="imported")
     environment = Choice("live", "test", load_default="live")
     scopes = Items(Choice(*KEY_SCOPES), minimum=1, maximum=3, load_default=None, allow_none=True)
     expires_at = Moment(load_default=None, allow_none=True)

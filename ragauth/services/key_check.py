@@ -5,6 +5,7 @@ Order: form, known, revoked, expired, kind, owner, agent, scope, address, origin
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from flask import current_app
@@ -30,6 +31,7 @@ from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
 from ragauth.models.key_lookup import KeyFacts, KeyLookup
 from ragauth.security import key_format
 from ragauth.security.addresses import is_within
+from ragauth.security.origins import find_canonical_origin
 from ragauth.security.scopes import KEY_SCOPES, MANAGE
 from ragauth.services.limits import Limits, LimitState
 
@@ -171,4 +173,11 @@ def scopes_of(key: KeyFacts) -> list[str]:
 
 
 def _is_listed(origin: str | None, allowed_origins: str | None) -> bool:
-    return origin is not None and origin.lower() in (allowed_origins or "").split()
+    """Whether an origin is one of those listed; what is no origin is none of them."""
+    presented = find_canonical_origin(origin or "")
+    return presented is not None and presented in _parse_origins(allowed_origins or "")
+
+
+@lru_cache(maxsize=1024)
+def _parse_origins(allowed_origins: str) -> frozenset[str]:
+    return frozenset(filter(None, map(find_canonical_origin, allowed_origins.split())))

@@ -2,6 +2,7 @@
 
 from flask import request
 
+from ragauth.security.plain_text import strip_deceptive
 from ragauth.security.redaction import redact_credentials
 from ragauth.services.audit import Client
 
@@ -13,5 +14,5 @@ def current_client() -> Client:
     user_agent = request.headers.get("User-Agent")
     if user_agent is not None:
         # Before it is cut: half a key is too much, too.
-        user_agent = redact_credentials(user_agent.replace("\0", ""))[:_USER_AGENT_LENGTH]
+        user_agent = redact_credentials(strip_deceptive(user_agent))[:_USER_AGENT_LENGTH]
     return Client(ip=request.remote_addr, user_agent=user_agent)

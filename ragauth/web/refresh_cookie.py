@@ -5,6 +5,8 @@ answer would hold is taken out of it, whichever route it is. Sources: RFC 6265bi
 OWASP's CSRF prevention cheat sheet (custom request header, Fetch Metadata, verified origin).
 """
 
+from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from flask import Response, after_this_request, request
@@ -29,17 +31,19 @@ def receive(schema: Schema, body: dict[str, Any]) -> dict[str, Any]:
     if _FIELD in body:
         others = schema.validate({**body, _FIELD: ""})
         raise ValidationError({**others, _FIELD: ["Comes as a cookie here, never in a body"]})
-    token = find_token()
+    return {**body, _FIELD: presented_token()}
+
+
+def presented_token() -> str:
+    """The token in the cookie; an answer that refuses it as no credential takes the cookie back.
+
+    Raises CredentialMissing, or OriginNotAllowed if another site's page may have sent it.
+    """
+    token = request.cookies.get(COOKIE) if settings().refresh_cookie else None
     if token is None:
         raise CredentialMissing
-    return {**body, _FIELD: token}
-
-
-def find_token() -> str | None:
-    """The token in the cookie; raises OriginNotAllowed if another site's page may have sent it."""
-    token = request.cookies.get(COOKIE) if settings().refresh_cookie else None
-    if token is not None:
-        _require_own_page()
+    _require_own_page()
+    _set_cookie_if(lambda status: status == HTTPStatus.UNAUTHORIZED, "", 0)
     return token
 
 
@@ -47,21 +51,27 @@ def extract(data: dict[str, Any]) -> dict[str, Any]:
     """What an answer's body says; in cookie mode a refresh token in it becomes the cookie."""
     if not settings().refresh_cookie or _FIELD not in data:
         return data
-    _set_on_success(data[_FIELD], settings().refresh_token_seconds)
+    _set_cookie_if(_is_success, data[_FIELD], settings().refresh_token_seconds)
     return {name: value for name, value in data.items() if name != _FIELD}
 
 
 def forget() -> None:
     """The session of this browser has ended: take its cookie back with the present answer."""
     if settings().refresh_cookie:
-        _set_on_success("", 0)
+        _set_cookie_if(_is_success, "", 0)
 
 
-def _set_on_success(value: str, max_age_seconds: int) -> None:
+def _is_success(status: int) -> bool:
+    """What could not be committed did not happen."""
+    return status < HTTPStatus.BAD_REQUEST
+
+
+def _set_cookie_if(fits: Callable[[int], bool], value: str, max_age_seconds: int) -> None:
+    """Set the cookie with the present answer if its status fits."""
+
     @after_this_request
     def set_cookie(response: Response) -> Response:
-        # What could not be committed did not happen.
-        if response.status_code < 400:
+        if fits(response.status_code):
             response.set_cookie(
                 COOKIE,
                 value,

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from hypothesis import strategies as st
 
+from ragauth.security.plain_text import find_deceptive
 from tests.fuzz.callers import Caller, KeyHolder, NewCaller, Service, User
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ def _register_formats() -> None:
             min_value=_year(2100), max_value=_year(9000), timezones=st.none()
         ).map(lambda moment: f"{moment:%Y-%m-%dT%H:%M:%S}Z"),
         "ip-network": st.ip_addresses().map(str),
+        # Without characters that deceive who reads it.
+        "name": st.text(
+            st.characters(categories=("L", "N", "P", "Sm", "Sc", "Zs")), max_size=100
+        ).filter(lambda name: find_deceptive(name) is None),
         "origin": st.builds("https://{}.example.com".format, _WORDS),
     }
     for name, strategy in formats.items():

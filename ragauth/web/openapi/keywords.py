@@ -17,6 +17,7 @@ from ragauth.schemas.fields import (
     Id,
     Items,
     Moment,
+    Name,
     Text,
     Whole,
 )
@@ -40,6 +41,12 @@ def keywords_of(_field: fields.Field[Any]) -> Keywords:
 def _(field: Text) -> Keywords:
     lengths = {"minLength": field.minimum} if field.minimum else {}
     return {**lengths, "type": "string", "maxLength": field.maximum}
+
+
+@keywords_of.register
+def _(field: Name) -> Keywords:
+    lengths = {"minLength": field.minimum} if field.minimum else {}
+    return {**lengths, "type": "string", "format": "name", "maxLength": field.maximum}
 
 
 @keywords_of.register

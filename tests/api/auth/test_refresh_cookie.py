@@ -9,6 +9,7 @@ import time_machine
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from ragauth.errors import ExternalServiceUnavailable
 from tests.clients import PASSWORD, Client, error, issues, ok
 
 REFRESH = "/api/auth/token/refresh"
@@ -177,15 +178,19 @@ class TestRefreshes:
             successor, browser.cookie = browser.cookie, spent
             clock.shift(21)
             assert_refused(browser.send(REFRESH), "reused")
+            assert browser.cookie is None
             browser.cookie = successor
             assert_refused(browser.send(REFRESH), "revoked")
+            assert browser.cookie is None
 
     def test_without_the_cookie_there_is_no_credential(self, browser: Browser) -> None:
         browser.sign_up()
         browser.cookie = None
         assert_refused(browser.send(REFRESH), "missing")
         sent = {**CSRF, "Cookie": "__Secure-ragauth_refresh=x; ragauth_refresh=y"}
-        assert_refused(browser.client.post(REFRESH, headers=sent), "missing")
+        response = browser.client.post(REFRESH, headers=sent)
+        assert_refused(response, "missing")
+        assert "Set-Cookie" not in response.headers
 
     @pytest.mark.parametrize("value", ["garbage", "a.b.c", "\N{SNOWMAN}", "%00", "x" * 7000])
     def test_a_cookie_that_is_no_token_is_refused(self, browser: Browser, value: str) -> None:
@@ -193,6 +198,31 @@ class TestRefreshes:
         response = browser.send(REFRESH)
         assert response.status_code == 401
         assert response.get_json()["error"]["details"]["reason"] in ("malformed", "invalid")
+        assert browser.cookie is None
+
+    def test_a_cookie_that_has_expired_is_taken_back(self, browser: Browser) -> None:
+        with time_machine.travel(NOON, tick=False) as clock:
+            browser.sign_up()
+            clock.shift(604_801)
+            assert_refused(browser.send(REFRESH), "expired")
+            assert browser.cookie is None
+
+    def test_a_refusal_that_is_not_the_cookies_leaves_it(
+        self, browser: Browser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A forged request, a faulty body, a database that is away: the session lives on."""
+        browser.sign_up()
+        assert_forged(browser.send(REFRESH, headers={}))
+        issues(browser.send(REFRESH, {"x": 1}))
+
+        def is_away(*_: object) -> None:
+            raise ExternalServiceUnavailable
+
+        with monkeypatch.context() as patch:
+            patch.setattr("ragauth.services.refreshes.read_presented", is_away)
+            error(browser.send(REFRESH), 503, "EXTERNAL_SERVICE_ERROR")
+        assert browser.cookie is not None
+        browser.refresh()
 
     def test_an_access_token_will_not_do(self, browser: Browser) -> None:
         """S12: access and refresh tokens cannot stand in for each other."""

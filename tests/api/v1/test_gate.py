@@ -96,6 +96,7 @@ def credential_headers(choose: random.Random, key: str) -> dict[str, str]:
             {"Authorization": f"Bearer  {key}"},
             {"Authorization": f"Bearer {key} {key}"},
             {"Authorization": "Bearer"},
+            {"X-API-Key": key, "Authorization": "Bearer "},
             {"Authorization": key},
             {"X-API-Key": "", "Authorization": f"Bearer {key}"},
             {},

@@ -86,7 +86,10 @@ class TestSucceeds:
         key = member.create_key(
             kind="publishable", agent_id=member.create_agent()["id"], allowed_origins=[origin]
         )["api_key"]
-        assert ask(service, key, origin=origin)["valid"]
+        for written in (origin, "HTTPS://Shop.example.com", f"{origin}/", f"{origin}:443"):
+            assert ask(service, key, origin=written)["valid"]
+        for other in (None, "", "null", "http://shop.example.com", f"{origin}:8443", f"{origin}/x"):
+            assert_refused(ask(service, key, origin=other), 403, "AUTHORIZATION_ERROR")
         own_origin = Client(service.app, {**service.headers, "Origin": origin})
         assert_refused(ask(own_origin, key), 403, "AUTHORIZATION_ERROR")
 
