@@ -38,7 +38,6 @@ class Round:
     sent: int = 0
     postponed: int = 0
     given_up: int = 0
-    left_out: int = 0
 
 
 def send_due_mail(*, is_stopping: Callable[[], bool] = lambda: False) -> Round:
@@ -103,7 +102,7 @@ def _send(mail: OutboxMail, letter: Letter, transport: MailTransport, done: Roun
         counted_until_ms = 0 if is_reset else throttle.take()
     except RateLimitExceeded:
         _leave_out(mail)
-        done.left_out += 1
+        done.given_up += 1
         return True
     try:
         refusal = transport.deliver(message, str(mail.id))
