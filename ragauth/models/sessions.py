@@ -55,6 +55,11 @@ def find_with_status(session_id: uuid.UUID) -> Row[*tuple[Any, ...]] | None:
     ).one_or_none()
 
 
+def has_ended(session_id: uuid.UUID) -> bool:
+    query = select(Session.ended_at).where(Session.id == session_id)
+    return db.session.scalar(query) is not None
+
+
 def find_live(account_id: uuid.UUID, session_id: uuid.UUID, *, now: datetime) -> Session | None:
     return db.session.scalar(_live(account_id, now).where(Session.id == session_id))
 

@@ -11,6 +11,7 @@ from ragauth.models.base import Page
 from ragauth.security.emails import canonical_email
 from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services import audit, sessions
+from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import OPERATOR, Client, EventName
 from ragauth.services.plans import current_plans
 
@@ -108,7 +109,7 @@ def require_plan(plan: str) -> None:
 
 
 def _lock(account_id: uuid.UUID) -> Account:
-    account = rows.lock_account(account_id)
+    account = lock_account(account_id)
     if account is None:
         raise NotFound
     return account

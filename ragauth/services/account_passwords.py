@@ -8,14 +8,14 @@ from ragauth.models import Account
 from ragauth.models import accounts as rows
 from ragauth.security.passwords import find_weakness
 from ragauth.services import audit, confirmations, mail, passwords, sessions, throttles
+from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
 from ragauth.services.mail import MailTemplate
 from ragauth.services.passwords import StoredPassword
 
 # What was begun with the old password, or would undo the new one.
-_ENDS_WITH_IT = frozenset({Purpose.RESET_PASSWORD, Purpose.SECOND_FACTOR, Purpose.CHANGE_EMAIL})
-_MAIL_THAT_ENDS_WITH_IT = [MailTemplate.RESET_PASSWORD, MailTemplate.CHANGE_EMAIL]
+_ENDS_WITH_IT = frozenset({Purpose.SECOND_FACTOR, Purpose.CHANGE_EMAIL})
 
 
 def stored_password(account: Account | None) -> StoredPassword | None:
@@ -65,7 +65,7 @@ def change_password(
         require_hard_to_guess(new_password, rows.find_account(account_id))
     confirmed = confirm_password(account_id=account_id, password=current_password)
     stored = passwords.hash_password(new_password)
-    account = rows.lock_account(account_id)
+    account = lock_account(account_id)
     if account is None:
         raise CredentialRevoked
     if account.password_hash != confirmed.hash:
@@ -77,8 +77,22 @@ def change_password(
 
 
 def replace_password(account: Account, stored: StoredPassword) -> None:
-    """Set it, in the present transaction; the account is locked."""
+    """Set it, in the present transaction; the account is locked.
+
+    Resets that were asked for end with it, unless nobody has confirmed the address: who signed up
+    with a stranger's address could otherwise keep its owner from ever using one.
+    """
     account.password_hash, account.password_scheme = stored.hash, stored.scheme
     confirmations.withdraw_tokens(account_id=account.id, purposes=_ENDS_WITH_IT)
-    mail.withdraw_mail(account_id=account.id, templates=_MAIL_THAT_ENDS_WITH_IT)
+    mail.withdraw_mail(account_id=account.id, templates=[MailTemplate.CHANGE_EMAIL])
+    if account.email_verified:
+        withdraw_resets(account)
     transaction.when_committed(lambda: throttles.clear_login_failures(account))
+
+
+def withdraw_resets(account: Account) -> None:
+    """What was asked for before is of no use any more: tokens, mails, a request that waits."""
+    confirmations.withdraw_tokens(
+        account_id=account.id, purposes=frozenset({Purpose.RESET_PASSWORD})
+    )
+    mail.withdraw_mail(account_id=account.id, templates=[MailTemplate.RESET_PASSWORD])

@@ -34,6 +34,7 @@ from ragauth.services import (
     throttles,
 )
 from ragauth.services.access_tokens import TokenPair
+from ragauth.services.account_lock import lock_account
 from ragauth.services.account_passwords import confirm_password, stored_password
 from ragauth.services.audit import Client, EventName
 from ragauth.services.second_factors import SecondFactorRequired
@@ -126,11 +127,11 @@ def log_in(
     account = _check_password(email, username, password, client)
     stored = stored_password(account)
     renewed = passwords.renew_password(password, stored) if stored else None
-    current = rows.lock_account(account.id)
+    current = lock_account(account.id)
     if current is not None and current.password_hash != account.password_hash:
         # Another login has just hashed it anew, or it was changed: only a further look can tell.
         account, renewed = _check_password(email, username, password, client), None
-        current = rows.lock_account(account.id)
+        current = lock_account(account.id)
     if current is None or current.password_hash != account.password_hash:
         raise InvalidLogin
     if renewed is not None:
@@ -180,7 +181,7 @@ def _find_by_login(email: str | None, username: str | None) -> tuple[str, Accoun
 
 def change_profile(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client) -> Account:
     """Change name or username; raises UsernameTaken."""
-    account = rows.lock_account(account_id)
+    account = lock_account(account_id)
     if account is None:
         raise CredentialRevoked
     if "name" in changes:
@@ -212,7 +213,7 @@ def delete_account(*, account_id: uuid.UUID, password: str, client: Client) -> N
 
 def erase_account(*, account_id: uuid.UUID, client: Client) -> None:
     """End an account without asking for its password; raises CredentialRevoked if it has gone."""
-    account = rows.lock_account(account_id)
+    account = lock_account(account_id)
     if account is None:
         raise CredentialRevoked
     sessions.end_sessions(account_id=account_id, client=client)

@@ -16,7 +16,6 @@ from ragauth.errors import (
 from ragauth.extensions import db, settings
 from ragauth.metrics import LIMIT_HITS
 from ragauth.models import Account, ApiKey
-from ragauth.models import accounts as account_rows
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as rows
 from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
@@ -25,6 +24,7 @@ from ragauth.security import key_format
 from ragauth.security.identifiers import new_uuid
 from ragauth.security.scopes import QUERY
 from ragauth.services import audit
+from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.mail import tell_of_key
 from ragauth.services.plans import current_plans, plan_of
@@ -191,7 +191,7 @@ def revoke_key(*, account_id: uuid.UUID, key_id: uuid.UUID, client: Client) -> N
 
 def hold_account(account_id: uuid.UUID) -> Account:
     """Let one change of an account's keys and agents follow another, until the commit."""
-    account = account_rows.lock_account(account_id)
+    account = lock_account(account_id)
     if account is None:
         raise CredentialRevoked
     return account

@@ -26,6 +26,7 @@ class EventName(StrEnum):
     PASSWORD_CHANGED = "account:password_changed"  # noqa: S105 - a name, not a secret
     PASSWORD_RESET_REQUESTED = "account:password_reset_requested"  # noqa: S105
     PASSWORD_RESET = "account:password_reset"  # noqa: S105
+    STARTED_CLEAN = "account:started_clean"
     EMAIL_VERIFIED = "account:email_verified"
     EMAIL_CHANGE_REQUESTED = "account:email_change_requested"
     EMAIL_CHANGED = "account:email_changed"

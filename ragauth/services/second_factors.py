@@ -13,10 +13,10 @@ from ragauth import clock, transaction
 from ragauth.errors import Conflict, CredentialRevoked, NotFound, SecondFactorExists
 from ragauth.extensions import db, settings
 from ragauth.models import Account, SecondFactor
-from ragauth.models import accounts as account_rows
 from ragauth.models import second_factors as rows
 from ragauth.security import totp
 from ragauth.services import audit, confirmations, mail
+from ragauth.services.account_lock import lock_account
 from ragauth.services.account_passwords import confirm_password
 from ragauth.services.audit import OPERATOR, Client, EventName
 from ragauth.services.confirmations import Purpose
@@ -193,7 +193,7 @@ def _get_pending(account_id: uuid.UUID) -> SecondFactor:
 
 def _lock(account_id: uuid.UUID, confirmed: StoredPassword | None = None) -> Account:
     """Its row, held until the commit; raises Conflict if a confirmed password is it no longer."""
-    account = account_rows.lock_account(account_id)
+    account = lock_account(account_id)
     if account is None:
         raise CredentialRevoked
     if confirmed is not None and account.password_hash != confirmed.hash:

@@ -19,7 +19,6 @@ _FIVE_MINUTES = 300
 _HOUR = 3600
 _DAY = 86_400
 
-_FORGOTTEN_PER_EMAIL = 5
 _MAILS_PER_ACCOUNT = 5
 _SECOND_FACTOR_FAILURES = 5
 # Three of a million codes are right at a time: guessing all year finds one, 1 time in 20.
@@ -109,11 +108,6 @@ def forgotten_of_address(client: Client) -> Throttle:
     return _of_address(
         "forgotten_passwords_per_address", settings().signups_per_address, _HOUR, client
     )
-
-
-def forgotten_of_email(email_canonical: str) -> Throttle:
-    """For `has_room`: whoever asks learns nothing, the address's owner is spared the mails."""
-    return Throttle("forgotten_passwords", _FORGOTTEN_PER_EMAIL, _HOUR, email_canonical)
 
 
 def mails_of_account(account_id: uuid.UUID) -> Throttle:

@@ -19,6 +19,8 @@ from ragauth.schemas.base import EmptySchema, RequestSchema, to_issues
 from ragauth.schemas.fields import Id, encode_cursor
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, SESSION
+from ragauth.services.account_lock import acting_in
+from ragauth.services.sessions import Caller
 from ragauth.web import refresh_cookie
 from ragauth.web.faces import current_wording
 from ragauth.web.guards import Failure, Guard, public
@@ -127,7 +129,11 @@ def endpoint(
                 arguments["caller"] = caller
             arguments.update(_load(declaration, path))
             reads = request.method in ("GET", "HEAD")
-            with transaction.read_only() if reads else transaction.unit_of_work():
+            session_id = caller.session_id if isinstance(caller, Caller) else None
+            with (
+                acting_in(session_id),
+                transaction.read_only() if reads else transaction.unit_of_work(),
+            ):
                 return _answer(declaration, view(**arguments))
 
         call.declaration = declaration  # type: ignore[attr-defined]

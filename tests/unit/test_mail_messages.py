@@ -23,6 +23,9 @@ VALUES = {
     "prefix": "rag_live_a1b2",
     "new_email": "new@example.com",
     "left": "four",
+    "ended_keys": "17",
+    "ended_agents": "18",
+    "ended_second_factors": "1",
 }
 QUEUED_AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 

@@ -88,6 +88,7 @@ const EVENTS = {
   "account:password_changed": "Password changed",
   "account:password_reset_requested": "Password reset requested",
   "account:password_reset": "Password reset",
+  "account:started_clean": "What was set up before the address was confirmed was ended",
   "account:email_verified": "E-mail address confirmed",
   "account:email_change_requested": "E-mail change requested",
   "account:email_changed": "E-mail address changed",
