@@ -118,7 +118,7 @@ class Arrival:
     def must_invite(self) -> bool:
         """Whether the client waits to be told that it may send the body; True once."""
         is_invited, self._expects_invitation = self._expects_invitation, False
-        return is_invited and not self._body.received
+        return is_invited and not (self.is_last or self._body.received)
 
     def end(self) -> bool:
         """The client sends no more; True when what is there is to be answered."""

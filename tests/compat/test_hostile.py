@@ -189,7 +189,6 @@ class TestBodies:
             assert_refused(face, plain, 415)
 
     @on_sqlite
-    @on_sqlite
     def test_a_body_that_the_server_cannot_read_is_a_fault_of_the_client(
         self, callers: dict[str | None, Client], face: FaceCase
     ) -> None:
@@ -204,6 +203,7 @@ class TestBodies:
                 )
                 assert_refused(face, response, face.invalid_status)
 
+    @on_sqlite
     def test_strange_ids_and_paths_are_refused_in_the_faces_form(
         self, callers: dict[str | None, Client], face: FaceCase
     ) -> None:

