@@ -109,6 +109,9 @@ class Arrival:
             request, data = self._parse_head()
         self._body.add(data)
         if self._body.is_over:
+            if self._body.has_trailers:
+                # Whether they are in order shows when they are read, after the answer has begun.
+                self._cut(request, NoMoreData())
             return True
         if self._body.fault is None and not is_authorize(unquote_to_wsgi_str(request.path or "")):
             return False
@@ -175,6 +178,8 @@ class Arrival:
 class _LengthOfBody:
     """A body whose length was told (RFC 9112 section 6.2)."""
 
+    has_trailers = False
+
     def __init__(self, length: int) -> None:
         self._length = length
         self.received = 0
@@ -193,7 +198,7 @@ class _ChunksOfBody:
 
     def __init__(self) -> None:
         self.received = 0
-        self.is_over = False
+        self.is_over = self.has_trailers = False
         self.fault: Exception | None = None
         self._data_bytes = 0
         self._left = 0
@@ -247,8 +252,10 @@ class _ChunksOfBody:
     def _read_trailers(self, data: bytes, at: int) -> int:
         searched = len(self._line)
         self._line += data[at:]
-        if self._line.startswith(b"\r\n") or self._line.find(b"\r\n\r\n", max(0, searched - 3)) > 0:
+        if self._line.startswith(b"\r\n"):
             self.is_over = True
+        elif self._line.find(b"\r\n\r\n", max(0, searched - 3)) > 0:
+            self.is_over = self.has_trailers = True
         elif (
             _BARE_LINE_END.search(self._line, searched) is not None
             or len(self._line) > _MOST_LINE_BYTES

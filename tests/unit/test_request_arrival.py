@@ -107,7 +107,7 @@ class TestWholeRequests:
             POST + b"Content-Length: 5\r\n\r\nhello",
             POST + b"Content-Length: 0\r\n\r\n",
             CHUNKED + b"5\r\nhello\r\n0\r\n\r\n",
-            CHUNKED + b'5 ; a="b;c"\r\nhello\r\n1\r\n!\r\n000\r\nA: b\r\n\r\n',
+            CHUNKED + b'5 ; a="b;c"\r\nhello\r\n1\r\n!\r\n000\r\n\r\n',
             b"GET / HTTP/1.0\r\n\r\n",
         ],
     )
@@ -146,6 +146,15 @@ class TestWholeRequests:
         else:
             # The first of several faults may be another one in a part than in the whole.
             assert not isinstance(reading, tuple)
+
+
+def test_trailers_are_read_and_no_request_follows_them() -> None:
+    """They are looked at when the body is read, too late to announce the close."""
+    data = CHUNKED + b"2\r\n{}\r\n0\r\nA: b\r\n\r\n"
+    assert not is_all_there(data[:-1])
+    reading, rest, _ = read_in_pieces(data + NEXT, [])
+    assert reading == read_by_gunicorn(data)[0]
+    assert rest is None
 
 
 class TestDoubt:
