@@ -76,11 +76,11 @@ class Arrival:
         self._parser: Any = RequestParser(cfg, (), client)
         self._arrived = self._parser.unreader = Arrived()
         self._longest_line = cfg.limit_request_line or MOST_HEAD_BYTES
-        self._begin(b"")
+        self._begin()
 
-    def _begin(self, head: bytes) -> None:
-        self._head = bytearray(head)
-        self._searched = 0
+    def _begin(self) -> None:
+        self._head = bytearray()
+        self._head_bytes = self._searched = 0
         self._body: _LengthOfBody | _ChunksOfBody = _LengthOfBody(0)
         self.request: Any = None
         self.is_last = False
@@ -93,7 +93,7 @@ class Arrival:
 
     @property
     def held_bytes(self) -> int:
-        return len(self._head) + self._body.received
+        return max(self._head_bytes, len(self._head)) + self._body.received
 
     def add(self, data: bytes) -> bool:
         """Take what has arrived; True when a thread can answer.
@@ -135,7 +135,7 @@ class Arrival:
         if self.is_last or not self._parser.finish_body():
             return None
         rest = self._arrived.take_rest()
-        self._begin(b"")
+        self._begin()
         return rest
 
     def _cut(self, request: Any, end: Exception) -> None:
@@ -164,6 +164,8 @@ class Arrival:
             if len(self._head) > MOST_HEAD_BYTES:
                 raise LimitRequestHeaders("limit request head size") from None
             raise InvalidRequestLine("no end of the head") from None
+        rest: bytes = self._arrived.buf.getvalue()
+        self._head_bytes = len(self._head) - len(rest)
         self._head.clear()
         # gunicorn would invite at the start of the answer.
         self._expects_invitation = request._expected_100_continue
@@ -172,7 +174,7 @@ class Arrival:
         is_chunked = isinstance(reader, ChunkedReader)
         self._body = _ChunksOfBody() if is_chunked else _LengthOfBody(reader.length)
         self.request = request
-        return request, self._arrived.buf.getvalue()
+        return request, rest
 
 
 class _LengthOfBody:
