@@ -129,6 +129,10 @@ class Worker(ThreadWorker):
         if not enabled or time.monotonic() >= self._accepts_from:
             super().set_accept_enabled(enabled)
 
+    def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
+        has_paused = time.monotonic() < self._accepts_from
+        super().wait_for_and_dispatch_events(_PAUSE_SECONDS if has_paused else timeout)
+
     def _make_room(self) -> bool:
         """Close the connection that can best be done without, if one waits at all."""
         for line in self._lines:

@@ -24,7 +24,7 @@ MOST_CHUNKED_BYTES = 2 * MAX_BODY_BYTES
 _PIECE = 8192
 _MOST_LINE_BYTES = 8190
 
-_BARE_LINE_END = re.compile(rb"(?<!\r)\n")
+_BARE_LINE_END = re.compile(rb"\n(?<!\r\n)")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]+")
 # All that a size line, or its beginning, may look like.
 _CHUNK_SIZE_LINE = re.compile(rb"(?:[0-9A-Fa-f]+(?:[ \t]*(?:;[^\n]*)?)?\r?)?")
@@ -84,7 +84,7 @@ class Arrival:
         self._body: _LengthOfBody | _ChunksOfBody = _LengthOfBody(0)
         self.request: Any = None
         self.is_last = False
-        self._expects_invitation = False
+        self._expects_invitation = self._is_body_unread = False
         self._arrived.end = NoMoreData()
 
     @property
@@ -113,7 +113,7 @@ class Arrival:
                 # Whether they are in order shows when they are read, after the answer has begun.
                 self._cut(request, NoMoreData())
             return True
-        if self._body.fault is None and not is_authorize(unquote_to_wsgi_str(request.path or "")):
+        if self._body.fault is None and not self._is_body_unread:
             return False
         self._cut(request, self._body.fault or NoMoreData())
         return True
@@ -170,6 +170,7 @@ class Arrival:
         # gunicorn would invite at the start of the answer.
         self._expects_invitation = request._expected_100_continue
         request._expected_100_continue = False
+        self._is_body_unread = is_authorize(unquote_to_wsgi_str(request.path))
         reader = request.body.reader
         is_chunked = isinstance(reader, ChunkedReader)
         self._body = _ChunksOfBody() if is_chunked else _LengthOfBody(reader.length)
