@@ -25,6 +25,7 @@ from ragauth.web.background import Background
 from ragauth.web.credentials import is_token_shaped, presented_key
 from ragauth.web.envelope import JSON_TYPE, encode_json
 from ragauth.web.error_handlers import answer_to
+from ragauth.web.json_body import read_exactly
 from ragauth.web.key_answers import Answer, authorize_answer, verify_body
 from ragauth.web.login_shedding import login_shedders
 from ragauth.web.mail_sender import MailSender
@@ -166,11 +167,11 @@ class Gate:
         )
         if asker.refusal is not None:
             return None
-        body = environ["wsgi.input"].read(int(length))
-        asked = plain_question(body)
+        body = read_exactly(environ["wsgi.input"], int(length))
+        asked = None if body is None else plain_question(body)
         if asked is None:
-            # The application reads it once more, and words its faults.
-            environ["wsgi.input"] = BytesIO(body)
+            # The application reads it once more, and words its faults; without a body: too short.
+            environ["wsgi.input"] = BytesIO(body or b"")
             return None
         verdict = self._checker.check(*asked)
         answer = Answer(200, [_JSON], encode_json({"data": verify_body(verdict)}))

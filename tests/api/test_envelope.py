@@ -1,11 +1,15 @@
 """One form for every answer, whatever was asked (S29)."""
 
 import json
+import logging
 from collections.abc import Callable
+from io import BytesIO
 
 import pytest
 from flask import Flask, abort
+from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 
+from tests.api.broken_bodies import broken_body
 from tests.api.callers import caller_of
 from tests.api.routes import BODY_ROUTES, GUARDED_ROUTES, ROUTES, Route
 from tests.api.test_spellings import OWN_SPELLING_ALONE
@@ -144,6 +148,46 @@ class TestBodies:
             data = head + b"x" * (length - len(head) - len(tail)) + tail
             response = caller.request(route.method, route.path, data=data, content_type=JSON)
             error(response, status, "VALIDATION_ERROR")
+
+    @pytest.mark.parametrize("route", BODY_ROUTES, ids=str)
+    def test_a_body_that_the_server_cannot_read_is_a_fault_of_the_client(
+        self, client: Client, route: Route, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """S29: malformed chunks, clients that are gone or too slow, in each server's own errors."""
+        caller = caller_of(client, route)
+        for fault in (
+            InvalidChunkSize(b"zz"),
+            NoMoreData(),
+            ConnectionResetError(),
+            TimeoutError(),
+        ):
+            for length in ("", "20"):
+                response = caller.request(
+                    route.method,
+                    route.path,
+                    content_type=JSON,
+                    environ_overrides=broken_body(fault, length),
+                )
+                error(response, 400, "VALIDATION_ERROR")
+        assert not [line for line in caplog.records if line.levelno >= logging.ERROR]
+
+    @pytest.mark.parametrize("route", BODY_ROUTES, ids=str)
+    def test_a_body_that_is_shorter_than_was_said_is_not_taken_for_all_of_it(
+        self, client: Client, route: Route
+    ) -> None:
+        caller = caller_of(client, route)
+        for environment in ({}, {"wsgi.input_terminated": True}):
+            response = caller.request(
+                route.method,
+                route.path,
+                content_type=JSON,
+                environ_overrides={
+                    "wsgi.input": BytesIO(json.dumps(route.body).encode()),
+                    "CONTENT_LENGTH": "2000",
+                    **environment,
+                },
+            )
+            error(response, 400, "VALIDATION_ERROR")
 
     def test_a_body_whose_length_nobody_said_is_bounded_too(self, client: Client) -> None:
         """S29: bodies are bounded."""

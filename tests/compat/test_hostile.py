@@ -5,9 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from gunicorn.http.errors import InvalidChunkSize
 from werkzeug.test import TestResponse
 
 from ragauth.services.hashing import PLACES, hashing_gate
+from tests.api.broken_bodies import broken_body
 from tests.clients import PASSWORD, Client, assert_same_answer, ok
 from tests.compat.faces import FACES, FaceCase, Route
 from tests.conftest import SECRET_KEY
@@ -185,6 +187,21 @@ class TestBodies:
             assert_refused(face, ask(caller, route, data=huge, content_type=JSON), 413)
             plain = ask(caller, route, data=json.dumps(route.body), content_type="text/plain")
             assert_refused(face, plain, 415)
+
+    @on_sqlite
+    def test_a_body_that_the_server_cannot_read_is_a_fault_of_the_client(
+        self, callers: dict[str | None, Client], face: FaceCase
+    ) -> None:
+        """S29: malformed chunks, and clients that are gone, in the face's words."""
+        for route in face.with_body:
+            for fault in (InvalidChunkSize(b"zz"), ConnectionResetError()):
+                response = ask(
+                    callers[route.credential],
+                    route,
+                    content_type=JSON,
+                    environ_overrides=broken_body(fault),
+                )
+                assert_refused(face, response, face.invalid_status)
 
     @on_sqlite
     def test_strange_ids_and_paths_are_refused_in_the_faces_form(
