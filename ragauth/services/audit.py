@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.extensions import db
 from ragauth.metrics import EVENTS
 from ragauth.models import ApiKey, Event
@@ -71,8 +71,8 @@ OPERATOR = Client(ip=None, user_agent="operator")
 def record(
     name: EventName, *, account_id: uuid.UUID | None, client: Client, **details: Any
 ) -> None:
-    """Add an event to the present transaction."""
-    EVENTS.count(name.value)
+    """Add an event to the present transaction; it is counted once that is committed."""
+    transaction.when_committed(lambda: EVENTS.count(name.value))
     db.session.add(
         Event(
             id=new_uuid(),
