@@ -42,6 +42,7 @@ class EventName(StrEnum):
     SESSION_ENDED = "session:ended"
     SESSIONS_ENDED = "session:all_ended"
     REFRESH_TOKEN_REUSED = "session:refresh_token_reused"  # noqa: S105 - a name, not a secret
+    REFRESH_REFUSED = "session:refresh_refused"
     KEY_CREATED = "api_key:created"
     KEY_IMPORTED = "api_key:imported"
     KEY_CHANGED = "api_key:changed"
@@ -59,10 +60,16 @@ for _name in EventName:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who is on the other end: the address vouched for, and what the browser calls itself."""
+    """Who is on the other end: the address vouched for, and what the browser calls itself.
+
+    `user_agent` is what may be stored and shown: cut, and without credentials.
+    `user_agent_digest` is the SHA-256 of all that was sent, of nothing where nothing was; only
+    a request has one.
+    """
 
     ip: str | None
     user_agent: str | None
+    user_agent_digest: bytes | None = None
 
 
 OPERATOR = Client(ip=None, user_agent="operator")

@@ -1,5 +1,6 @@
 """Who is on the other end of the present request."""
 
+import hashlib
 import ipaddress
 
 from flask import request
@@ -13,10 +14,11 @@ _USER_AGENT_LENGTH = 400
 def current_client() -> Client:
     """The address that the configured number of proxies vouches for, and the user agent."""
     user_agent = request.headers.get("User-Agent")
+    digest = hashlib.sha256((user_agent or "").encode("utf-8", "surrogatepass")).digest()
     if user_agent is not None:
         # Before it is cut: half a key is too much, too.
         user_agent = redact_credentials(user_agent.replace("\0", ""))[:_USER_AGENT_LENGTH]
-    return Client(ip=_address(request.remote_addr), user_agent=user_agent)
+    return Client(_address(request.remote_addr), user_agent, digest)
 
 
 def _address(text: str | None) -> str | None:
