@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import DateTime, Engine, MetaData, Text, TypeDecorator, Uuid, event
 from sqlalchemy.engine import Connection, Dialect, ExceptionContext
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, registry
 
@@ -18,6 +19,8 @@ SQLITE_BUSY_MS = 10_000
 
 # Whether the transaction that begins next will only read; set by `ragauth.transaction`.
 only_reads: ContextVar[bool] = ContextVar("only_reads", default=False)
+# Whether the present transaction has inserted, updated or deleted.
+has_written: ContextVar[bool] = ContextVar("has_written", default=False)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -120,6 +123,19 @@ def _begin_sqlite(connection: Connection) -> None:
     """
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN" if only_reads.get() else "BEGIN IMMEDIATE")
+
+
+@event.listens_for(Engine, "after_cursor_execute")
+def _note_write(
+    _connection: Connection,
+    _cursor: object,
+    _statement: str,
+    _parameters: object,
+    context: DefaultExecutionContext,
+    _executemany: bool,
+) -> None:
+    if context.isinsert or context.isupdate or context.isdelete:
+        has_written.set(True)
 
 
 @event.listens_for(Engine, "handle_error")

@@ -130,6 +130,8 @@ def log_in(
     current = lock_account(account.id)
     if current is not None and current.password_hash != account.password_hash:
         # Another login has just hashed it anew, or it was changed: only a further look can tell.
+        # It hashes, so it takes place without the lock.
+        transaction.release()
         account, renewed = _check_password(email, username, password, client), None
         current = lock_account(account.id)
     if current is None or current.password_hash != account.password_hash:

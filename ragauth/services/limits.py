@@ -122,6 +122,17 @@ class Limits:
             raise _unavailable(error) from error
         return _state(plan, *peek, span, now_ms)
 
+    def forget_account(self, account_id: uuid.UUID) -> None:
+        """Drop a deleted account's minutes and months, after the commit that deleted it.
+
+        What its keys were used for stays and is still saved: the operator bills by it. Where the
+        counters are away the record is left, and goes when it is stale.
+        """
+        try:
+            self.counters.forget_account(account_id.bytes)
+        except CountersUnavailable as error:
+            log.warning("a deleted account's limits are kept", extra={"cause": str(error)})
+
     def _seed(self, account_id: bytes, environment_index: int, month: int) -> None:
         """Start a month, or a lost store, at what the database knows."""
         units = self._load_month_units(

@@ -105,6 +105,7 @@ const EVENTS = {
   "session:ended": "Session ended",
   "session:all_ended": "Other sessions ended",
   "session:refresh_token_reused": "Session ended: its token was used twice",
+  "session:refresh_refused": "Refresh refused: it came from another network",
   "api_key:created": "API key created",
   "api_key:imported": "API key imported",
   "api_key:changed": "API key changed",
