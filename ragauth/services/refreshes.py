@@ -32,8 +32,8 @@ from ragauth.errors import (
 from ragauth.models import accounts as account_rows
 from ragauth.models import sessions as rows
 from ragauth.models.accounts import ACTIVE, DELETED
-from ragauth.security.identifiers import SESSION, encode_id
 from ragauth.security.addresses import network_of
+from ragauth.security.identifiers import SESSION, encode_id
 from ragauth.services import access_tokens, audit, mail, sessions
 from ragauth.services.access_tokens import REFRESH, TokenClaims, TokenPair
 from ragauth.services.audit import Client, EventName
