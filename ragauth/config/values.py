@@ -16,6 +16,7 @@ class SettingsError(Exception):
 _TEN_YEARS = 315_360_000
 SECONDS = validate.Range(1, _TEN_YEARS, error="must be 1 second to 10 years")
 # Nothing that a regular expression would read otherwise: CORS matches what is listed, no more.
+_DEFAULT_PORT = re.compile(r"https:.*:443|http:.*:80")
 _ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 # A compat face is a folder; a package's is found without importing it.
 COMPAT_FACES = sorted(
@@ -48,7 +49,7 @@ def each_is_an_origin(origins: list[str]) -> None:
         if _ORIGIN.fullmatch(origin) is None:
             raise ValidationError(f"{origin!r} is not an origin such as https://app.test")
         # It would never match, for a browser leaves it out.
-        if re.fullmatch(r"https:.*:443|http:.*:80", origin):
+        if _DEFAULT_PORT.fullmatch(origin):
             raise ValidationError(f"{origin!r} names the port that its scheme has anyhow")
 
 

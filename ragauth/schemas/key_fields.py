@@ -43,6 +43,8 @@ def _without_mapping(
 class Origin(Text):
     """A web origin as a browser sends it: `https://app.example.com`, without a path."""
 
+    _VISIBLE = re.compile(r"[\x21-\x7e]+")
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(maximum=300, **kwargs)
 
@@ -55,7 +57,7 @@ class Origin(Text):
                 and parts.hostname is not None
                 and parts.username is None
                 and text == f"{parts.scheme}://{parts.netloc}"
-                and re.fullmatch(r"[\x21-\x7e]+", text) is not None
+                and self._VISIBLE.fullmatch(text) is not None
                 and (parts.port is None or parts.port > 0)
             )
         except ValueError:

@@ -14,8 +14,7 @@ def current_client() -> Client:
     """The address that the configured number of proxies vouches for, and the user agent."""
     user_agent = request.headers.get("User-Agent")
     if user_agent is not None:
-        # Before it is cut: half a key is too much, too.
-        user_agent = redact_credentials(user_agent.replace("\0", ""))[:_USER_AGENT_LENGTH]
+        user_agent = redact_credentials(user_agent.replace("\0", ""), longest=_USER_AGENT_LENGTH)
     return Client(ip=_address(request.remote_addr), user_agent=user_agent)
 
 
