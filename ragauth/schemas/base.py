@@ -12,6 +12,7 @@ from ragauth.schemas.fields import Cursor, QueryWhole
 from ragauth.security.redaction import redact_credentials
 
 _LONGEST_NAME = 100
+_UNKNOWN = "Unknown field"
 
 
 class RequestSchema(Schema):
@@ -23,7 +24,7 @@ class RequestSchema(Schema):
     json_rules: ClassVar[dict[str, Any]] = {}
 
     error_messages: ClassVar[dict[str, str]] = {  # type: ignore[misc]
-        "unknown": "Unknown field",
+        "unknown": _UNKNOWN,
         "type": "Must be a JSON object",
     }
 
@@ -67,7 +68,8 @@ def to_issues(messages: Any, path: tuple[str | int, ...] = ()) -> Iterator[dict[
 
 def _find_issues(messages: Any, path: tuple[str | int, ...]) -> Iterator[dict[str, Any]]:
     if isinstance(messages, Mapping):
-        for key, nested in messages.items():
+        # There may be thousands of unknown fields, and the faults of the known ones must be told.
+        for key, nested in sorted(messages.items(), key=lambda item: item[1] == [_UNKNOWN]):
             name = _shown_name(key) if isinstance(key, str) else key
             yield from _find_issues(nested, path if key == "_schema" else (*path, name))
     elif isinstance(messages, list):

@@ -20,7 +20,7 @@ from ragauth.web.openapi.shapes import Shapes
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _BY_FLASK = {"HEAD", "OPTIONS"}
-_IN_BRACES = re.compile(r"{([^}]+)}")
+_IN_BRACES = re.compile(r"{([^{}]+)}")
 _PLACEHOLDER = re.compile(r"<(?:(?P<converter>[^:<>]+):)?(?P<name>[^<>]+)>")
 _COMPAT = "compat"
 
