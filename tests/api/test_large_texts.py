@@ -338,3 +338,37 @@ class TestPasswords:
         typed = "\N{GREEK SMALL LETTER ALPHA}\u0313\u0300\u0345" * 128
         member = client.sign_up(password=typed)
         client.log_in(replace(member, password=composed))
+
+
+class TestOddBytes:
+    """S37: what a parser of Python's refuses by raising is a fault of the request."""
+
+    def test_a_query_that_is_not_utf_8_names_no_parameter(
+        self, every_face: Flask, credentials: dict[str, dict[str, str]]
+    ) -> None:
+        odd = {"QUERY_STRING": "\xff\xfe=1"}
+        client = Client(every_face, credentials["token"])
+        found = issues(client.get("/api/auth/api-keys", environ_overrides=odd))
+        assert found == {("%FF%FE",): "Unknown field"}
+        response = client.post(f"{RST}/auth/api-keys", {"b": 1}, environ_overrides=odd)
+        places = {tuple(fault["loc"]) for fault in response.get_json()["detail"]}
+        assert places == {("query", "%FF%FE"), ("body", "name"), ("body", "b")}
+
+    @pytest.mark.parametrize("length", ["9" * 5_000, "9" * 20, "-1", "1_0", "0x1", "\xb2", " "])
+    def test_a_length_that_is_no_length_is_not_a_crash(
+        self, every_face: Flask, credentials: dict[str, dict[str, str]], length: str
+    ) -> None:
+        client = Client(every_face, credentials["service"])
+        for path in ("/api/v1/keys/verify", "/api/auth/login"):
+            response = client.post(path, {"key": "x"}, environ_overrides={"CONTENT_LENGTH": length})
+            error(response, response.status_code, "VALIDATION_ERROR")
+
+    @pytest.mark.parametrize(
+        "number", ["9" * 60_000, "-" + "9" * 5_000, "1e999999", "0." + "1" * 60_000]
+    )
+    def test_a_number_of_thousands_of_digits_is_a_fault(
+        self, every_face: Flask, credentials: dict[str, dict[str, str]], number: str
+    ) -> None:
+        client = Client(every_face, credentials["service"])
+        data = f'{{"key": "x", "cost": {number}}}'
+        issues(client.post("/api/v1/keys/verify", data=data, content_type="application/json"))
