@@ -1,6 +1,7 @@
 """What one request costs grows with its bytes, wherever its text is searched or shown (S37)."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from werkzeug.test import EnvironBuilder
 from ragauth import create_app
 from ragauth.services.setup import close_services
 from tests.clients import Client, assert_same_answer, error, issues
+from tests.conftest import make_settings
 from tests.costs import assert_linear, repeated
 from tests.factories.api_keys import make_service_key
 
@@ -180,13 +182,15 @@ PLACES = [
 
 
 @pytest.fixture(scope="module")
-def every_face(sqlite_app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """With every face, a dashboard of another origin and the refresh token in a cookie."""
-    folder: Path = tmp_path_factory.mktemp("large")
+def every_face(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """With every face, a dashboard of another origin and the refresh token in a cookie; on a
+    database that no other test empties.
+    """
+    folder = tmp_path_factory.mktemp("large")
+    path = shutil.copy(sqlite_template, folder)
     app = create_app(
         replace(
-            sqlite_app.extensions["ragauth"],
-            instance_dir=folder,
+            make_settings(folder, f"sqlite:///{path}"),
             compat=("ragchats", "rst"),
             cors_origins=("https://app.example.com",),
             refresh_cookie=True,
