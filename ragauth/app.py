@@ -18,6 +18,7 @@ from ragauth.web.forwarded import Forwarded
 from ragauth.web.gate import Gate
 from ragauth.web.guards import require_key_below_api_v1, require_metrics_reader
 from ragauth.web.logs import configure_logging
+from ragauth.web.request_class import Request
 from ragauth.web.request_log import register_request_log, register_routes
 
 log = logging.getLogger("ragauth")
@@ -34,6 +35,7 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
     if settings.refresh_cookie and not settings.require_https:
         log.warning("over plain HTTP browsers take the refresh cookie on loopback at most")
     app = Flask(__name__, instance_path=str(settings.instance_dir), static_folder=None)
+    app.request_class = Request
     app.extensions["ragauth"] = settings
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,

@@ -28,6 +28,7 @@ from ragauth.errors.credentials import (
     WrongPassword,
 )
 from ragauth.errors.requests import (
+    MOST_ISSUES,
     BodyTooLarge,
     Conflict,
     EmailTaken,
@@ -48,6 +49,7 @@ from ragauth.errors.requests import (
 )
 
 __all__ = [
+    "MOST_ISSUES",
     "AccountSuspended",
     "AuthenticationFailed",
     "AuthorizationFailed",

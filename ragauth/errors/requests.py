@@ -1,15 +1,20 @@
 """What a request can be wrong in, run into or ask of a service that is away."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, ClassVar, Self
 
 from ragauth.errors.base import RagauthError
+
+# An answer must not be a multiple of what was sent.
+MOST_ISSUES = 100
 
 
 class InvalidRequest(RagauthError):
     """A body, query or path that does not fit.
 
-    `issues` has one `{"path": [...], "message": ...}` for each fault.
+    `issues` has one `{"path": [...], "message": ...}` for each fault, up to a hundred; the next
+    one says that there are more.
     """
 
     code = "VALIDATION_ERROR"
@@ -17,9 +22,12 @@ class InvalidRequest(RagauthError):
     message = "Invalid request"
 
     def __init__(
-        self, issues: Sequence[Mapping[str, Any]] = (), message: str | None = None
+        self, issues: Iterable[Mapping[str, Any]] = (), message: str | None = None
     ) -> None:
-        super().__init__(message, details={"issues": list(issues)})
+        told = list(islice(issues, MOST_ISSUES + 1))
+        if len(told) > MOST_ISSUES:
+            told[MOST_ISSUES] = {"path": [], "message": "There are more faults"}
+        super().__init__(message, details={"issues": told})
 
     @classmethod
     def example(cls) -> Self:

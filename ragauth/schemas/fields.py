@@ -13,6 +13,9 @@ from ragauth.security.identifiers import decode_id, decode_suffix, encode_id, en
 from ragauth.security.plain_text import find_deceptive
 
 _LINES = str.maketrans("\n\t", "  ")
+# What no column of a database takes.
+_UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
+
 _MESSAGES = {"required": "Required", "null": "May not be null", "invalid": "Not a valid value"}
 
 
@@ -34,7 +37,7 @@ class Text(fields.Field[str]):
     ) -> str:
         if not isinstance(value, str):
             raise self.make_error("invalid")
-        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        if _UNSTORABLE.search(value) is not None:
             raise ValidationError("May not contain NUL or lone surrogates")
         text = value.strip() if self.trimmed else value
         if len(text) < self.minimum:
@@ -110,8 +113,10 @@ class QueryFlag(Flag):
 class QueryWhole(Whole):
     """A whole number in a query string."""
 
+    _FORM = re.compile(r"[0-9]{1,9}")
+
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> int:
-        if not isinstance(value, str) or re.fullmatch(r"[0-9]{1,9}", value) is None:
+        if not isinstance(value, str) or self._FORM.fullmatch(value) is None:
             raise self.make_error("invalid")
         return super()._deserialize(int(value), *args, **kwargs)
 
@@ -214,11 +219,12 @@ class Day(fields.Field[date]):
     """A day of the calendar, `2026-01-31`."""
 
     default_error_messages = {**_MESSAGES, "invalid": "Must be a day such as 2026-01-31"}
+    _FORM = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
     ) -> date:
-        if not isinstance(value, str) or re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.A) is None:
+        if not isinstance(value, str) or self._FORM.fullmatch(value) is None:
             raise self.make_error("invalid")
         try:
             return date.fromisoformat(value)

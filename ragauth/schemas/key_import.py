@@ -13,12 +13,14 @@ from ragauth.security.scopes import KEY_SCOPES
 class Digest(Text):
     """A SHA-256 as 64 hex digits; loaded as its 32 bytes."""
 
+    _FORM = re.compile(r"[0-9A-Fa-f]{64}")
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(maximum=64, **kwargs)
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(*args, **kwargs)
-        if re.fullmatch(r"[0-9A-Fa-f]{64}", text) is None:
+        if self._FORM.fullmatch(text) is None:
             raise ValidationError("Must be the 64 hex digits of the SHA-256 of the whole key")
         return bytes.fromhex(text)
 

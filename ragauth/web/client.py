@@ -16,6 +16,5 @@ def current_client() -> Client:
     user_agent = request.headers.get("User-Agent")
     digest = hashlib.sha256((user_agent or "").encode("utf-8", "surrogatepass")).digest()
     if user_agent is not None:
-        # Before it is cut: half a key is too much, too.
-        user_agent = redact_credentials(strip_deceptive(user_agent))[:_USER_AGENT_LENGTH]
+        user_agent = redact_credentials(strip_deceptive(user_agent), longest=_USER_AGENT_LENGTH)
     return Client(request.remote_addr, user_agent, digest)

@@ -6,6 +6,7 @@ routes do. Whatever is not plain (a fault in the question, no credential, a JWT,
 where HTTPS is required) goes on to the application, whose answer it is then.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
+# Python's int() raises for thousands of digits.
+_LENGTH = re.compile(r"[0-9]{1,5}")
 _JSON = ("Content-Type", JSON_TYPE)
 
 # The answer and the verdict on the caller's own key, where it has one; None is for the application.
@@ -154,7 +157,7 @@ class Gate:
         if service_key is None or environ.get("CONTENT_TYPE") != JSON_TYPE:
             return None
         length = environ.get("CONTENT_LENGTH") or ""
-        if not length.isdecimal() or not 0 < int(length) <= MAX_BODY_BYTES:
+        if _LENGTH.fullmatch(length) is None or not 0 < int(length) <= MAX_BODY_BYTES:
             return None
         asker = self._checker.check(
             service_key,

@@ -30,7 +30,8 @@ from ragauth.web.rate_headers import rate_headers
 ALWAYS = (("X-Content-Type-Options", "nosniff"),)
 NEVER_STORED = ("Cache-Control", "no-store")
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_LONGEST_REQUEST_ID = 128
+_REQUEST_ID = re.compile(rf"[A-Za-z0-9._-]{{1,{_LONGEST_REQUEST_ID}}}")
 _STANDARD_ERROR = 2
 
 _quote = json.encoder.encode_basestring_ascii
@@ -75,7 +76,7 @@ def write_request_line(
 
     Written out here, not through `logging`: that would cost as much as the check of a key.
     """
-    request_id = redact_credentials(request_id)
+    request_id = redact_credentials(request_id, longest=_LONGEST_REQUEST_ID)
     owner = "" if account_id is None else f', "account_id": "{account_id}"'
     address = "null" if ip is None else _quote(ip)
     line = (

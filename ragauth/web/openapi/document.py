@@ -20,6 +20,7 @@ from ragauth.web.openapi.shapes import Shapes
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _BY_FLASK = {"HEAD", "OPTIONS"}
+_IN_BRACES = re.compile(r"{([^{}]+)}")
 _PLACEHOLDER = re.compile(r"<(?:(?P<converter>[^:<>]+):)?(?P<name>[^<>]+)>")
 _COMPAT = "compat"
 
@@ -155,7 +156,7 @@ def _shared(responses: dict[str, Any], shapes: Shapes) -> dict[str, Any]:
 
 
 def _path_parameters(route: Route, shapes: Shapes) -> Iterator[dict[str, Any]]:
-    for name in re.findall(r"{([^}]+)}", route.path):
+    for name in _IN_BRACES.findall(route.path):
         field = PATH_IDS.get(name)
         schema = {"type": "string"} if field is None else shapes.property_of(field)
         yield {"name": name, "in": "path", "required": True, **_described(schema)}
