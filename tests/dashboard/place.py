@@ -151,7 +151,7 @@ class Visitor:
     def stored_key(self) -> str:
         """Copy the key that is shown once, and close what shows it."""
         shown = self.page.locator(".key-once code").inner_text()
-        self.press("Copy")
+        self.press("Copy", self.page.locator(".key-once"))
         expect(self.page.get_by_role("button", name="Copied")).to_be_visible()
         assert self.page.evaluate("navigator.clipboard.readText()") == shown
         return shown

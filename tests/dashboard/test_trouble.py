@@ -28,10 +28,10 @@ class TestAnEndedSession:
         visitor.sign_up()
         end_all_sessions(visitor)
         visitor.page.get_by_role("link", name="Agents").click()
-        visitor.see_heading("Welcome back")
-        expect(visitor.page.get_by_text(ENDED)).to_be_visible()
+        expect(visitor.dialog).to_contain_text(ENDED)
         assert visitor.page.evaluate("localStorage.length") == 0
-        visitor.log_in()
+        visitor.fill(visitor.dialog, password=PASSWORD)
+        visitor.press("Log in", visitor.dialog)
         visitor.see_heading("Agents")
 
     @in_cookie_mode
@@ -98,12 +98,15 @@ def test_each_fault_stands_beside_its_field(visitor: Visitor) -> None:
     visitor.fill(email=visitor.email, password=PASSWORD)
     visitor.press("Create account")
     visitor.see_heading("Your API key")
+    visitor.stored_key()
     visitor.press("I have stored it. Go on")
     visitor.follow("Account")
     visitor.fill(new_email="new@example.com")
     visitor.page.locator("[name=password]").fill("not this one")
     visitor.press("Change address")
-    expect(visitor.page.locator("[data-name=password] .fault")).to_have_text("Invalid password")
+    expect(visitor.page.locator("[data-name=password] .fault")).to_have_text(
+        "This is not your password."
+    )
 
 
 @in_cookie_mode
