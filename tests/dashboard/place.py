@@ -167,6 +167,12 @@ class Visitor:
         self.see_heading("Usage")
         return key
 
+    def api_token(self) -> str:
+        """An access token of another session, to look at the account past the dashboard."""
+        body = {"email": self.email, "password": PASSWORD}
+        token: str = self.place.call("POST", "/api/auth/login", json=body)["token"]
+        return token
+
     def log_in(self, password: str = PASSWORD) -> None:
         """Fill in the first step."""
         self.fill(login=self.email, password=password)

@@ -2,6 +2,7 @@
 
 import { h, named, show, svg } from "./dom.js";
 import { compact, number, utcDay } from "./format.js";
+import { scrolling } from "./parts.js";
 
 const HEIGHT = 260;
 const EDGE = { top: 18, right: 12, bottom: 28, left: 48 };
@@ -195,9 +196,8 @@ function asTable(byDay, series) {
     "details",
     {},
     h("summary", {}, "As a table"),
-    h(
-      "div",
-      { class: "scroll" },
+    scrolling(
+      "By day",
       h(
         "table",
         {},

@@ -34,7 +34,7 @@ export function field({
     name,
     dir: "auto",
     "aria-describedby": `${id}-hint ${id}-fault`,
-    "aria-required": missing ? "true" : null,
+    "aria-required": typeof missing === "string" ? "true" : null,
     ...attributes,
   };
   let input;

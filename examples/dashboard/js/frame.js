@@ -22,7 +22,7 @@ export function build(root, views, leave) {
     .filter(([, view]) => !view.open)
     .map(([path, view]) => h("a", { href: path }, icon(view.icon), h("span", {}, view.title)));
   name = h("div", { class: "who" });
-  warning = h("div", {});
+  warning = h("section", { "aria-label": "Your address" });
   element = h(
     "div",
     { class: "frame" },

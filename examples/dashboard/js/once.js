@@ -23,7 +23,7 @@ addEventListener("beforeunload", (event) => {
 function shownOnce({ content, text, file, warning, them, label, more }, done) {
   const id = `once-${++ids}`;
   const finish = button(label, {
-    class: "primary",
+    class: "plain",
     disabled: true,
     "aria-describedby": id,
     onclick: () => {
@@ -100,14 +100,16 @@ export function trial(rawKey, key) {
 export function recoveryCodesOnce(codes, done) {
   return shownOnce(
     {
-      content: (stored) => [
-        h(
+      content: (stored) => {
+        const list = h(
           "ul",
           { class: "codes" },
           codes.map((code) => h("li", {}, h("code", {}, code))),
-        ),
-        h("div", {}, copyButton("Recovery codes", codes.join("\n"), { onCopied: stored })),
-      ],
+        );
+        const blocked = () => getSelection().selectAllChildren(list);
+        const options = { onCopied: stored, blocked, tone: "primary" };
+        return [list, h("div", {}, copyButton("Recovery codes", codes.join("\n"), options))];
+      },
       text: codes.join("\n"),
       file: "recovery-codes.txt",
       warning:

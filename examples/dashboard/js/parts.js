@@ -59,10 +59,15 @@ export function emptyState(name, title, text, ...actions) {
     "div",
     { class: "empty" },
     h("div", { class: "disc" }, icon(name)),
-    h("h3", {}, title),
+    h("h2", {}, title),
     h("p", {}, text),
     actions,
   );
+}
+
+/** A table that scrolls sideways where it is wider than its place; `label` names it. */
+export function scrolling(label, table) {
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, table);
 }
 
 /** Grey bars where a list will be. */
@@ -78,13 +83,16 @@ export function skeleton(rows = 4) {
 export function copyField(label, value, onCopied) {
   const text = h("code", { tabindex: "0", "aria-label": label, role: "textbox", "aria-readonly": "true" }, value);
   const blocked = () => getSelection().selectAllChildren(text);
-  return h("div", { class: "copy-field" }, text, copyButton(label, value, { onCopied, blocked }));
+  // What is to be copied now is more than a convenience.
+  const tone = onCopied ? "primary" : "plain";
+  const press = copyButton(label, value, { onCopied, blocked, tone });
+  return h("div", { class: "copy-field" }, text, press);
 }
 
-/** `blocked()` is called where the browser does not let a page write the clipboard. */
-export function copyButton(label, value, { onCopied = () => {}, blocked = () => {} } = {}) {
+/** `blocked()` selects the value: what is called where a page may not write the clipboard. */
+export function copyButton(label, value, { onCopied = () => {}, blocked, tone = "plain" }) {
   const said = h("span", { class: "said", role: "status" });
-  const press = button("Copy", { class: "plain", onclick: copy }, icon("copy"));
+  const press = button("Copy", { class: tone, onclick: copy }, icon("copy"));
   async function copy() {
     try {
       await navigator.clipboard.writeText(value);
@@ -92,7 +100,6 @@ export function copyButton(label, value, { onCopied = () => {}, blocked = () => 
       said.textContent = `${label} copied`;
       onCopied();
     } catch {
-      // Left selected, for the keyboard.
       blocked();
       said.textContent = "Press Ctrl+C to copy what is selected";
     }

@@ -130,7 +130,7 @@ function edit(agent) {
           const changes = Object.entries(body).filter(([key, value]) => value !== agent[key]);
           const path = { agent_id: agent.id };
           if (changes.length) {
-            await call("changeAgent", { path, body: Object.fromEntries(changes) });
+            Object.assign(agent, await call("changeAgent", { path, body: Object.fromEntries(changes) }));
           }
         }
         close(true);

@@ -239,7 +239,9 @@ export function changeKey(key) {
         // Only what was changed here: what another window has changed stays.
         const changes = Object.entries(body).filter(([name, value]) => !isSame(name, value, key));
         if (changes.length) {
-          await call("changeKey", { path: { key_id: key.id }, body: Object.fromEntries(changes) });
+          const path = { key_id: key.id };
+          // The dialog may be opened again before the list is loaded anew.
+          Object.assign(key, await call("changeKey", { path, body: Object.fromEntries(changes) }));
           notify("Saved. It counts from the next request on.");
         }
         close(true);

@@ -5,7 +5,7 @@ import { call, callAll } from "../client.js";
 import { h, icon, named, show } from "../dom.js";
 import { compact, date, number, plural, utcMonth } from "../format.js";
 import { trial } from "../once.js";
-import { badge, button, card, copyField, emptyState, pageHead, skeleton } from "../parts.js";
+import { badge, button, card, copyField, emptyState, pageHead, scrolling, skeleton } from "../parts.js";
 
 const DAY = 86_400_000;
 const MONTHS_BACK = 12;
@@ -192,9 +192,8 @@ function keyTable(series, rows, names) {
       units: own.reduce((sum, row) => sum + row.units, 0),
     };
   });
-  return h(
-    "div",
-    { class: "scroll" },
+  return scrolling(
+    "By key",
     h(
       "table",
       {},
