@@ -12,7 +12,6 @@ from playwright.sync_api import Locator, Route, expect
 from tests.dashboard.conftest import in_cookie_mode
 from tests.dashboard.forms import choose, fields_of, values_of
 from tests.dashboard.place import Place, Visitor
-from tests.e2e.service import PASSWORD
 
 ZONE = "America/New_York"
 TEXTS = {
@@ -33,8 +32,7 @@ class Owner:
         self.visitor = visitor
         visitor.sign_up()
         visitor.place.service.installation.command("accounts", "set-plan", visitor.email, "scale")
-        body = {"email": visitor.email, "password": PASSWORD}
-        self.token = visitor.place.call("POST", "/api/auth/login", json=body)["token"]
+        self.token = visitor.api_token()
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         return self.visitor.place.call(method, path, token=self.token, **options)

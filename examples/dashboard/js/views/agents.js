@@ -4,7 +4,7 @@ import { call, callAll } from "../client.js";
 import { confirmation, dialog } from "../dialog.js";
 import { h, icon, named, quoted, show } from "../dom.js";
 import { field, form } from "../form.js";
-import { date, number, plural } from "../format.js";
+import { date, distinct, moment, number, plural } from "../format.js";
 import { notify } from "../notices.js";
 import { button, card, emptyState, pageHead, rowButton } from "../parts.js";
 
@@ -18,6 +18,8 @@ export async function agents() {
       callAll("listKeys"),
       call("showLimits"),
     ]);
+    const madeAt = (agent) => `made ${moment(agent.created_at)}`;
+    const nameOf = distinct(found, (agent) => agent.name, madeAt);
     show(quota, `${number(found.length)} of ${number(limits.max_agents)} agents used`);
     const countOf = (agent) => keys.filter((key) => key.agent_id === agent.id).length;
     show(
@@ -26,7 +28,7 @@ export async function agents() {
         ? h(
             "ul",
             { class: "tiles" },
-            found.map((agent) => tile(agent, countOf(agent))),
+            found.map((agent) => tile(agent, countOf(agent), nameOf(agent))),
           )
         : card(
             {},
@@ -47,7 +49,7 @@ export async function agents() {
       icon("plus"),
     );
 
-  function tile(agent, keys) {
+  function tile(agent, keys, about) {
     return h(
       "li",
       { class: "card tile", "data-agent": agent.id },
@@ -65,8 +67,8 @@ export async function agents() {
       h(
         "div",
         { class: "actions" },
-        rowButton("Edit", `agent ${agent.name}`, async () => (await edit(agent)) && refresh()),
-        rowButton("Delete", `agent ${agent.name}`, () => remove(agent, keys), "danger-text"),
+        rowButton("Edit", `agent ${about}`, async () => (await edit(agent)) && refresh()),
+        rowButton("Delete", `agent ${about}`, () => remove(agent, keys), "danger-text"),
       ),
     );
   }

@@ -4,8 +4,11 @@ import { h, named } from "../dom.js";
 import { date, number, plural } from "../format.js";
 import { badge, rowButton, time } from "../parts.js";
 
-/** `key` has `isRevoked` beside the API's fields; `actions` are what its buttons do. */
-export function keyRow(key, { agent, units, actions }) {
+/**
+ * `key` has `isRevoked` beside the API's fields; `about` is what its buttons call it, `actions` what
+ * they do.
+ */
+export function keyRow(key, { about, agent, units, actions }) {
   const isExpired = key.expires_at !== null && new Date(key.expires_at) <= Date.now();
   const isOver = key.isRevoked || isExpired || !key.is_active;
   return h(
@@ -26,7 +29,7 @@ export function keyRow(key, { agent, units, actions }) {
       ),
       h("p", { class: "meta" }, facts(key, isExpired, units)),
     ),
-    key.isRevoked ? null : h("div", { class: "actions" }, buttons(key, actions)),
+    key.isRevoked ? null : h("div", { class: "actions" }, buttons(key, `key ${about}`, actions)),
   );
 }
 
@@ -58,8 +61,7 @@ function facts(key, isExpired, units) {
 
 const few = ([first, ...rest]) => [named(first), rest.length ? ` and ${number(rest.length)} more` : ""];
 
-function buttons(key, actions) {
-  const about = `key ${key.name}`;
+function buttons(key, about, actions) {
   const isReplaced = key.replaced_by !== null;
   return [
     isReplaced ? null : rowButton("Edit", about, actions.edit),

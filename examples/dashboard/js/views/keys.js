@@ -3,7 +3,7 @@
 import { call, callAll } from "../client.js";
 import { confirmation } from "../dialog.js";
 import { h, icon, quoted, show } from "../dom.js";
-import { number, plural } from "../format.js";
+import { distinct, number, plural } from "../format.js";
 import { notify } from "../notices.js";
 import { badge, button, card, emptyState, pageHead } from "../parts.js";
 import { changeKey, createKey, revealKey, rotateKey } from "./key-dialogs.js";
@@ -76,8 +76,9 @@ export async function keys() {
     said.textContent = plural(found.length, "key");
   }
 
-  const row = (key) =>
+  const row = (key, _, shown) =>
     keyRow(key, {
+      about: distinct(shown, keyName, keyPrefix)(key),
       agent: state.agents.find(({ id }) => id === key.agent_id),
       units: state.units.get(key.id) ?? 0,
       actions: {
@@ -180,6 +181,9 @@ export async function keys() {
     h("div", { class: "stack" }, filter, list),
   );
 }
+
+const keyName = ({ name }) => name;
+const keyPrefix = ({ prefix }) => prefix;
 
 /** As the API counts: not those in their grace, nor those that are over. */
 function countsForThePlan({ replaced_by: successor, expires_at: end }) {

@@ -4,7 +4,7 @@ import { call, callAll, callPage } from "../client.js";
 import { confirmation } from "../dialog.js";
 import { h, icon, named, show } from "../dom.js";
 import { field, form } from "../form.js";
-import { device, event, moment, plural } from "../format.js";
+import { device, distinct, event, moment, plural } from "../format.js";
 import { notify } from "../notices.js";
 import { badge, button, card, pageHead, rowButton, time } from "../parts.js";
 import { secondFactorCard } from "./second-factor.js";
@@ -88,6 +88,11 @@ async function showSessions(place, refresh) {
   });
   // This browser first.
   const ordered = found.toSorted((one, other) => other.current - one.current);
+  const nameOf = distinct(
+    ordered,
+    (one) => device(one.user_agent),
+    (one) => `since ${moment(one.created_at)}, ${one.ip ?? "unknown address"}`,
+  );
   show(
     place,
     card(
@@ -99,14 +104,14 @@ async function showSessions(place, refresh) {
       h(
         "ul",
         { class: "rows" },
-        ordered.map((one) => sessionRow(one, refresh)),
+        ordered.map((one) => sessionRow(one, nameOf(one), refresh)),
       ),
     ),
   );
 }
 
-function sessionRow(one, refresh) {
-  const end = rowButton("End", `session ${device(one.user_agent)}`, async () => {
+function sessionRow(one, about, refresh) {
+  const end = rowButton("End", `session ${about}`, async () => {
     end.disabled = true;
     try {
       await call("endSession", { path: { session_id: one.id } });
