@@ -32,6 +32,7 @@ class TestAnEndedSession:
         visitor.press("Log in", visitor.dialog)
         visitor.see_heading("Agents")
 
+    @in_cookie_mode
     def test_loses_nothing_that_was_typed(self, visitor: Visitor) -> None:
         """It goes on as soon as its owner has logged in over it, in this tab or another."""
         page = visitor.page
