@@ -60,6 +60,7 @@ export function update(account) {
     h("strong", {}, named(account.name || account.username || account.email.split("@")[0])),
     h("small", {}, named(account.email)),
   );
+  warning.hidden = account.email_verified;
   show(warning, account.email_verified ? null : unconfirmed(account));
 }
 

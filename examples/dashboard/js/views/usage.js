@@ -220,6 +220,7 @@ function keyTable(series, rows, names) {
               {},
               h("span", { class: `swatch tone-${toneOf.get(id)}` }),
               named(nameOf(id, names)),
+              " ",
               h("code", { class: "muted" }, names.get(id) ? `${names.get(id).prefix}…` : ""),
             ),
             h("td", { class: "right" }, number(requests)),
