@@ -55,6 +55,14 @@ export function duration(seconds) {
   return plural(Math.ceil(seconds / 86_400), "day");
 }
 
+/** What tells each of `items` apart by ear: its name, with `moreOf(item)` where others have it too. */
+export function distinct(items, nameOf, moreOf) {
+  const counts = new Map();
+  for (const item of items) counts.set(nameOf(item), (counts.get(nameOf(item)) ?? 0) + 1);
+  return (item) =>
+    counts.get(nameOf(item)) > 1 ? `${nameOf(item)}, ${moreOf(item)}` : nameOf(item);
+}
+
 const BROWSERS = [
   ["Edge", /Edg\//],
   ["Opera", /OPR\//],
