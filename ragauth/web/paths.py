@@ -15,7 +15,7 @@ METRICS = "/metrics"
 # They answer over plain HTTP, and under this one spelling: proxies have exact rules for them.
 PLAIN_HTTP_IS_FINE = frozenset({"/healthz", "/readyz", METRICS})
 
-_ABSOLUTE_FORM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+_ABSOLUTE_FORM = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*+://[^/?#]*")
 
 
 def is_authorize(path: str) -> bool:
