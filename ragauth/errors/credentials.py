@@ -21,6 +21,8 @@ class AuthenticationFailed(RagauthError):
     status = 401
     reason: ClassVar[str] = "invalid"
     challenge: ClassVar[str | None] = "invalid_token"
+    # Whether the session of the presented token may live on.
+    leaves_the_session: ClassVar[bool] = False
 
     def __init__(self, message: str | None = None, *, details: Mapping[str, Any] | None = None):
         super().__init__(message, details={"reason": self.reason, **(details or {})})
@@ -69,6 +71,11 @@ class RefreshTokenReused(AuthenticationFailed):
     reason = "reused"
     message = "The refresh token was used before; its session has been ended"
     keeps_changes = True
+
+
+class RefreshTokenUsedElsewhere(RefreshTokenReused):
+    message = "The refresh token was used before, from another network"
+    leaves_the_session = True
 
 
 class ConfirmationReused(AuthenticationFailed):

@@ -28,6 +28,7 @@ from ragauth.errors import (
     CredentialExpired,
     CredentialRevoked,
     RefreshTokenReused,
+    RefreshTokenUsedElsewhere,
 )
 from ragauth.models import accounts as account_rows
 from ragauth.models import sessions as rows
@@ -139,7 +140,7 @@ def _refuse_elsewhere(
     """
     if rows.note_refusal(claims.session_id, generation=row.generation):
         _record(EventName.REFRESH_REFUSED, claims, client)
-    return RefreshTokenReused("The refresh token was used before, from another network")
+    return RefreshTokenUsedElsewhere()
 
 
 def _record(name: EventName, claims: TokenClaims, client: Client) -> None:

@@ -41,6 +41,8 @@ def register_error_handlers(app: Flask) -> None:
 
 
 def _failure(error: RagauthError) -> Response:
+    # What is around the request may look at it: a cookie that is refused is taken back.
+    g.failure = error
     return current_wording().failure(error)
 
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, after_this_request, request
+from flask import Response, after_this_request, g, request
 from marshmallow import Schema, ValidationError
 
-from ragauth.errors import CredentialMissing, OriginNotAllowed
+from ragauth.errors import AuthenticationFailed, CredentialMissing, OriginNotAllowed
 from ragauth.extensions import settings
 
 COOKIE = "__Host-ragauth_refresh"
@@ -35,7 +35,7 @@ def receive(schema: Schema, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def presented_token() -> str:
-    """The token in the cookie; an answer that refuses it as no credential takes the cookie back.
+    """The token in the cookie; an answer that refuses it for good takes the cookie back.
 
     Raises CredentialMissing, or OriginNotAllowed if another site's page may have sent it.
     """
@@ -43,7 +43,7 @@ def presented_token() -> str:
     if token is None:
         raise CredentialMissing
     _require_own_page()
-    _set_cookie_if(lambda status: status == HTTPStatus.UNAUTHORIZED, "", 0)
+    _set_cookie_if(_is_refused_for_good, "", 0)
     return token
 
 
@@ -61,17 +61,23 @@ def forget() -> None:
         _set_cookie_if(_is_success, "", 0)
 
 
-def _is_success(status: int) -> bool:
+def _is_success(response: Response) -> bool:
     """What could not be committed did not happen."""
-    return status < HTTPStatus.BAD_REQUEST
+    return response.status_code < HTTPStatus.BAD_REQUEST
 
 
-def _set_cookie_if(fits: Callable[[int], bool], value: str, max_age_seconds: int) -> None:
+def _is_refused_for_good(_response: Response) -> bool:
+    """A refusal that leaves the session may meet the cookie that another tab has just received."""
+    failure = g.get("failure")
+    return isinstance(failure, AuthenticationFailed) and not failure.leaves_the_session
+
+
+def _set_cookie_if(fits: Callable[[Response], bool], value: str, max_age_seconds: int) -> None:
     """Set the cookie with the present answer if its status fits."""
 
     @after_this_request
     def set_cookie(response: Response) -> Response:
-        if fits(response.status_code):
+        if fits(response):
             response.set_cookie(
                 COOKIE,
                 value,

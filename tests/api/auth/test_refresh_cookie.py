@@ -74,11 +74,11 @@ class Browser:
         return self._keep(ok(self.send(REFRESH)))
 
     def send(
-        self, path: str, body: Any = None, *, headers: Mapping[str, str] = CSRF
+        self, path: str, body: Any = None, *, headers: Mapping[str, str] = CSRF, **options: Any
     ) -> TestResponse:
         """POST with the cookie alone."""
         sent = {**headers, **({"Cookie": f"{COOKIE}={self.cookie}"} if self.cookie else {})}
-        return self.take(self.client.post(path, body, headers=sent))
+        return self.take(self.client.post(path, body, headers=sent, **options))
 
     def call(self, method: str, path: str, **options: Any) -> TestResponse:
         """Call with the access token."""
@@ -182,6 +182,18 @@ class TestRefreshes:
             browser.cookie = successor
             assert_refused(browser.send(REFRESH), "revoked")
             assert browser.cookie is None
+
+    def test_a_refusal_that_leaves_the_session_leaves_the_cookie(self, browser: Browser) -> None:
+        """S44: over IPv4 and IPv6 at once, the second tab must not lose what the first received."""
+        browser.sign_up()
+        spent = browser.cookie
+        browser.refresh()
+        successor, browser.cookie = browser.cookie, spent
+        elsewhere = {"REMOTE_ADDR": "198.51.100.1"}
+        assert_refused(browser.send(REFRESH, environ_base=elsewhere), "reused")
+        assert browser.cookie == spent
+        browser.cookie = successor
+        browser.refresh()
 
     def test_without_the_cookie_there_is_no_credential(self, browser: Browser) -> None:
         browser.sign_up()
