@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
-SMALL = 1_000
-LARGER = (4_000, 16_000, 64_000)
-# So many times the text may cost so many times the time, and more than twice that: what is left is
-# for a busy machine. What is quadratic is far above it from 16 KB on.
-_TOLERANCE = 2.5
+LENGTHS = (4_000, 16_000, 64_000)
+# Four times the text costs four times the time where that is linear, sixteen times where it is
+# quadratic.
+_MOST_GROWTH = 9
 
 # Makes the work for a text of so many characters ready; what it gives is timed.
 Prepare = Callable[[int], Callable[[], object]]
@@ -25,13 +25,12 @@ def cpu_seconds(prepare: Prepare, length: int, *, rounds: int = 1) -> float:
 
 
 def assert_linear(prepare: Prepare, *, floor_seconds: float) -> None:
-    """Up to 64 KB cost in proportion to what 1 KB costs; what costs less than the floor is fine."""
-    for length in LARGER:
-        large = cpu_seconds(prepare, length)
-        if large > floor_seconds:
-            small = cpu_seconds(prepare, SMALL, rounds=5)
-            most = floor_seconds + _TOLERANCE * length / SMALL * small
-            assert min(large, cpu_seconds(prepare, length)) <= most, (length, small, large)
+    """Up to 64 KB cost in proportion to what less costs; what costs less than the floor is fine."""
+    for shorter, longer in pairwise(LENGTHS):
+        if (large := cpu_seconds(prepare, longer)) > floor_seconds:
+            small = cpu_seconds(prepare, shorter, rounds=3)
+            large = min(large, cpu_seconds(prepare, longer, rounds=2))
+            assert large <= floor_seconds + _MOST_GROWTH * small, (longer, small, large)
 
 
 def repeated(unit: str, length: int) -> str:

@@ -105,7 +105,7 @@ def _assert_pattern_is_linear(pattern: re.Pattern[Any], method: str, example: st
                 return lambda: call("", text)
             return lambda: list(call(text)) if method == "finditer" else call(text)
 
-        assert_linear(prepare, floor_seconds=0.005)
+        assert_linear(prepare, floor_seconds=0.002)
 
 
 def _examples(pattern: re.Pattern[Any]) -> st.SearchStrategy[str]:
