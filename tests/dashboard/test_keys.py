@@ -87,7 +87,8 @@ def test_a_name_of_an_older_row_can_neither_hide_nor_turn_anything(visitor: Visi
             return
         answer = route.fetch()
         data = answer.json()
-        for one in data["data"]:
+        found = data["data"]
+        for one in found if isinstance(found, list) else [found]:
             one["name"] = HOSTILE
             one["description"] = HOSTILE
         route.fulfill(response=answer, json=data)
@@ -95,6 +96,7 @@ def test_a_name_of_an_older_row_can_neither_hide_nor_turn_anything(visitor: Visi
     for path in ("api-keys", "agents"):
         page.route(f"**/api/**/{path}?*", spoil)
         page.route(f"**/api/{path}?*", spoil)
+        page.route(f"**/{path}/*", spoil)
     shown = "\ufffdgnp.\ufffdinvoice\ufffd\ufffd"
     for path, presses in (
         ("/keys", ["Edit key", "Rotate key", "Revoke key"]),

@@ -11,8 +11,7 @@ let ids = 0;
 /**
  * A modal dialog; `body(close, goOn)` gives its content, and `goOn(title, ...content)` replaces it
  * with that of a next step. Resolves to what `close` was called with, or to undefined when it was
- * dismissed. A `firm` one is closed by its own buttons alone, and so is one that shows a secret
- * which is not stored yet.
+ * dismissed. A `firm` one is closed by its own buttons alone, and so is one that shows a secret.
  */
 export function dialog({ title, firm = false }, body) {
   return new Promise((resolve) => {
@@ -59,7 +58,7 @@ export function dialog({ title, firm = false }, body) {
     // A second press of Escape sends no `cancel`.
     const holds = (event) => {
       const isEscape = event.type === "cancel" || event.key === "Escape";
-      if (isEscape && (firm || isUnstored(box))) event.preventDefault();
+      if (isEscape && (firm || box.querySelector(".key-once"))) event.preventDefault();
     };
     box.addEventListener("cancel", holds);
     box.addEventListener("keydown", holds);

@@ -87,6 +87,7 @@ export const OPERATIONS = {
     path: `${auth}/api-keys`,
     body: [...keyFields, "kind", "environment", "agent_id"],
   },
+  showKey: { method: "GET", path: key },
   changeKey: { method: "PATCH", path: key, body: [...keyFields, "is_active"] },
   rotateKey: { method: "POST", path: `${key}/rotate`, body: ["grace_seconds"] },
   revokeKey: { method: "DELETE", path: key },
@@ -94,6 +95,7 @@ export const OPERATIONS = {
 
   listAgents: { method: "GET", path: "/api/agents", query: page },
   createAgent: { method: "POST", path: "/api/agents", body: ["name", "description"] },
+  showAgent: { method: "GET", path: agent },
   changeAgent: { method: "PATCH", path: agent, body: ["name", "description"] },
   deleteAgent: { method: "DELETE", path: agent },
 

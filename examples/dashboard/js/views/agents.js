@@ -12,12 +12,17 @@ export async function agents() {
   const place = h("div", { class: "stack" });
   const quota = h("p", { class: "quota" });
 
+  let turn = 0;
+
   async function refresh() {
+    const asked = ++turn;
     const [found, keys, limits] = await Promise.all([
       callAll("listAgents"),
       callAll("listKeys"),
       call("showLimits"),
     ]);
+    // A later one may have been faster.
+    if (asked !== turn) return;
     const madeAt = (agent) => `made ${moment(agent.created_at)}`;
     const nameOf = distinct(found, (agent) => agent.name, madeAt);
     show(quota, `${number(found.length)} of ${number(limits.max_agents)} agents used`);
@@ -67,7 +72,11 @@ export async function agents() {
       h(
         "div",
         { class: "actions" },
-        rowButton("Edit", `agent ${about}`, async () => (await edit(agent)) && refresh()),
+        rowButton("Edit", `agent ${about}`, async () => {
+          // What is stored now is what is changed: the list may be older.
+          const stored = await call("showAgent", { path: { agent_id: agent.id } });
+          if (await edit(stored)) await refresh();
+        }),
         rowButton("Delete", `agent ${about}`, () => remove(agent, keys), "danger-text"),
       ),
     );
@@ -132,7 +141,7 @@ function edit(agent) {
           const changes = Object.entries(body).filter(([key, value]) => value !== agent[key]);
           const path = { agent_id: agent.id };
           if (changes.length) {
-            Object.assign(agent, await call("changeAgent", { path, body: Object.fromEntries(changes) }));
+            await call("changeAgent", { path, body: Object.fromEntries(changes) });
           }
         }
         close(true);

@@ -211,7 +211,9 @@ function momentOf({ expires_at: life, expires_on: moment }) {
   return life ? new Date(Date.now() + life * 86_400_000).toISOString() : null;
 }
 
-export function changeKey(key) {
+/** What is stored now is what is changed: the list may be older. */
+export async function changeKey({ id }) {
+  const key = await call("showKey", { path: { key_id: id } });
   return dialog({ title: ["Edit ", quoted(key.name)] }, (close) => {
     return form({
       fields: [
@@ -240,8 +242,7 @@ export function changeKey(key) {
         const changes = Object.entries(body).filter(([name, value]) => !isSame(name, value, key));
         if (changes.length) {
           const path = { key_id: key.id };
-          // The dialog may be opened again before the list is loaded anew.
-          Object.assign(key, await call("changeKey", { path, body: Object.fromEntries(changes) }));
+          await call("changeKey", { path, body: Object.fromEntries(changes) });
           notify("Saved. It counts from the next request on.");
         }
         close(true);

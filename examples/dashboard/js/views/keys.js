@@ -17,7 +17,10 @@ export async function keys() {
   const head = h("div", { class: "actions" });
   const filter = h("div", {});
 
+  let turn = 0;
+
   async function refresh() {
+    const asked = ++turn;
     const [live, known, agents, limits, usage] = await Promise.all([
       callAll("listKeys"),
       state.all ? callAll("listKeys", { query: { include_revoked: true } }) : null,
@@ -25,6 +28,8 @@ export async function keys() {
       call("showLimits"),
       callAll("listUsage"),
     ]);
+    // A later one may have been faster.
+    if (asked !== turn) return;
     const liveIds = new Set(live.map(({ id }) => id));
     Object.assign(state, { agents, limits, units: unitsByKey(usage) });
     state.keys = (known ?? live).map((key) => ({ ...key, isRevoked: !liveIds.has(key.id) }));
