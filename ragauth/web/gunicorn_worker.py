@@ -13,8 +13,7 @@ from typing import Any
 from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
 
-from ragauth.services.hashing import hashing_gate
-from ragauth.web.login_shedding import MUST_NOT_WAIT
+from ragauth.web.login_shedding import MUST_NOT_WAIT, is_to_be_shed
 from ragauth.web.pace import Pace
 from ragauth.web.paths import LOGIN, VERIFY, is_authorize
 from ragauth.web.plain_http import LONGEST, PlainRequest, read_plain
@@ -108,9 +107,9 @@ class Worker(ThreadWorker):
         path = plain.environ["PATH_INFO"]
         if is_authorize(path) or path == VERIFY:
             return plain
-        is_shed = path == LOGIN and hashing_gate.free_places <= 0
-        # A browser's needs the headers of CORS, which are the application's.
-        return plain if is_shed and "HTTP_ORIGIN" not in plain.environ else None
+        if path == LOGIN and is_to_be_shed(self.wsgi, plain.environ, conn.client[0]):
+            return plain
+        return None
 
     def _answer_and_keep(self, conn: Any, plain: PlainRequest) -> None:
         """Answer, and put the connection at the end of those kept: they are in order of time."""
