@@ -2,11 +2,18 @@
 
 import os
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from typing import TypeVar
 
-from ragauth.services.hashing import HashingGate, Share
+from ragauth.errors import TooManyHashes
+from ragauth.services.hashing import PLACES, HashingGate, Share, hashing_gate, share_of
+
+T = TypeVar("T")
+
+#: Who holds every place of the process in a flood of these tests.
+FLOOD = share_of("198.51.100.1", "greedy@example.com")
 
 _SECONDS = 10
 _ALL = 1_000
@@ -22,7 +29,7 @@ class SlowHashes:
         self.hashed: list[Share] = []
 
     def add(self, share: Share) -> Future[None]:
-        """One more; returns when it has its place or was refused."""
+        """One more; returns when it is hashed, waits behind others or was refused."""
         has_begun = threading.Event()
 
         def work() -> None:
@@ -30,10 +37,11 @@ class SlowHashes:
             assert self._may_end.acquire(timeout=_SECONDS)
             self.hashed.append(share)
 
+        is_next = self._gate._taken == 0
         added = self._threads.submit(self._gate.run, work, share)
-        while not (
-            added.done() or has_begun.is_set() or work in [e.work for e in self._gate._line]
-        ):
+        while not (added.done() or has_begun.is_set()):
+            if not is_next and work in [entry.work for entry in self._gate._line]:
+                break
             os.sched_yield()
         return added
 
@@ -60,3 +68,15 @@ def slow_hashes(gate: HashingGate, *shares: Share) -> Iterator[SlowHashes]:
             yield hashes
         finally:
             hashes.end_all()
+
+
+def ask_beside_flood(ask: Callable[[], T]) -> T:
+    """The answer to what takes a place of a flood that holds them all."""
+    with slow_hashes(hashing_gate, FLOOD) as hashes, ThreadPoolExecutor(1) as thread:
+        flood = [hashes.add(FLOOD) for _ in range(PLACES - 1)]
+        answer = thread.submit(ask)
+        [first] = wait([*flood, answer], _SECONDS, FIRST_COMPLETED).done
+        assert first is not answer, "it was refused at once"
+        assert isinstance(first.exception(), TooManyHashes)
+        hashes.end_all()
+        return answer.result(_SECONDS)
