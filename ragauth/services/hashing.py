@@ -50,14 +50,15 @@ class Share(NamedTuple):
 
 
 def share_of(ip: str | None, account: uuid.UUID | str) -> Share:
-    """The share of a client's address, as an IPv4 /24 or IPv6 /64, and of an account.
+    """The share of the network that a client's address is in, and of an account."""
+    return Share(network_of(ip), account)
+
+
+def network_of(ip: str | None) -> str:
+    """The network that an address shares with its neighbours: its IPv4 /24 or IPv6 /64.
 
     All that have no address, or one that cannot be read, are one network.
     """
-    return Share(_network_of(ip), account)
-
-
-def _network_of(ip: str | None) -> str:
     try:
         address = ipaddress.ip_address((ip or "").partition("%")[0])
     except ValueError:
