@@ -140,7 +140,7 @@ class TooManyHashes(RateLimitExceeded):
 
 
 class ExportUnderWay(RateLimitExceeded):
-    """One at a time."""
+    """One of an account at a time, and few in all."""
 
     message = "Another export is being made; try again shortly"
 

@@ -79,6 +79,11 @@ def network_of(text: str | None, *, ipv4_prefix: int = 32, ipv6_prefix: int = 64
     return ipaddress.ip_network((int(address).to_bytes(address.max_prefixlen // 8), prefix), False)
 
 
+def neighbourhood_of(text: str | None) -> Network | None:
+    """The network that an address shares with its neighbours: its /24 in IPv4, its /64 in IPv6."""
+    return network_of(text, ipv4_prefix=24)
+
+
 def is_within(text: str | None, networks: str) -> bool:
     """Whether the address in a text lies in one of the networks, which blanks separate."""
     address = read_address(text)

@@ -11,6 +11,7 @@ from ragauth.services import audit, confirmations, mail, passwords, sessions, th
 from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
+from ragauth.services.hashing import share_of
 from ragauth.services.mail import MailTemplate
 from ragauth.services.passwords import StoredPassword
 
@@ -24,7 +25,7 @@ def stored_password(account: Account | None) -> StoredPassword | None:
     return StoredPassword(account.password_hash, account.password_scheme)
 
 
-def confirm_password(*, account_id: uuid.UUID, password: str) -> StoredPassword:
+def confirm_password(*, account_id: uuid.UUID, password: str, client: Client) -> StoredPassword:
     """Check the password of a caller whose session holds.
 
     Raises WrongPassword, RateLimitExceeded after too many of them.
@@ -34,7 +35,8 @@ def confirm_password(*, account_id: uuid.UUID, password: str) -> StoredPassword:
     with transaction.read_only():
         stored = stored_password(rows.find_account(account_id))
     with throttles.password_confirmations(account_id).failures():
-        if not passwords.verify_password(password, stored) or stored is None:
+        share = share_of(client.ip, account_id)
+        if not passwords.verify_password(password, stored, share) or stored is None:
             raise WrongPassword
     return stored
 
@@ -63,8 +65,8 @@ def change_password(
     """
     with transaction.read_only():
         require_hard_to_guess(new_password, rows.find_account(account_id))
-    confirmed = confirm_password(account_id=account_id, password=current_password)
-    stored = passwords.hash_password(new_password)
+    confirmed = confirm_password(account_id=account_id, password=current_password, client=client)
+    stored = passwords.hash_password(new_password, share_of(client.ip, account_id))
     account = lock_account(account_id)
     if account is None:
         raise CredentialRevoked

@@ -47,7 +47,7 @@ def request_change(*, account_id: uuid.UUID, new_email: str, password: str, clie
     one. Its owner gets the mail all the same, and the answer on confirming is EmailTaken.
     Raises WrongPassword, RateLimitExceeded.
     """
-    account_passwords.confirm_password(account_id=account_id, password=password)
+    account_passwords.confirm_password(account_id=account_id, password=password, client=client)
     throttles.mails_of_account(account_id).take()
     account = lock_account(account_id)
     if account is None:

@@ -23,6 +23,7 @@ from ragauth.services import (
 from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
+from ragauth.services.hashing import share_of
 from ragauth.services.mail import Letter, MailTemplate
 from ragauth.services.mail_budget import ResetPlace
 
@@ -130,7 +131,8 @@ def reset_password(*, token: str, new_password: str, client: Client) -> None:
         account = rows.find_account(confirmation.account_id)
         account_passwords.require_hard_to_guess(new_password, account)
     # Nothing is hashed for who has no token, and no token is spent while it is.
-    stored = passwords.hash_password(new_password)
+    share = share_of(client.ip, confirmation.account_id)
+    stored = passwords.hash_password(new_password, share)
     account = lock_account(confirmation.account_id)
     if account is None:
         raise CredentialInvalid("The token is not valid")

@@ -33,7 +33,7 @@ from ragauth.errors import (
 from ragauth.models import accounts as account_rows
 from ragauth.models import sessions as rows
 from ragauth.models.accounts import ACTIVE, DELETED
-from ragauth.security.addresses import network_of
+from ragauth.security.addresses import neighbourhood_of
 from ragauth.security.identifiers import SESSION, encode_id
 from ragauth.services import access_tokens, audit, mail, sessions
 from ragauth.services.access_tokens import REFRESH, TokenClaims, TokenPair
@@ -153,6 +153,5 @@ def _record(name: EventName, claims: TokenClaims, client: Client) -> None:
 
 
 def _network_of(client: Client) -> str | None:
-    """Who refreshes from one network counts as one client: the /24 in IPv4, the /64 in IPv6."""
-    network = network_of(client.ip, ipv4_prefix=24)
+    network = neighbourhood_of(client.ip)
     return None if network is None else str(network)

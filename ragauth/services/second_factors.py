@@ -66,12 +66,12 @@ class SecondFactorRequired:
     expires_in: int
 
 
-def enrol(*, account_id: uuid.UUID, email: str, password: str) -> Enrolment:
+def enrol(*, account_id: uuid.UUID, email: str, password: str, client: Client) -> Enrolment:
     """A new secret, which counts once it is confirmed; it replaces one that was not.
 
     Raises WrongPassword, SecondFactorExists.
     """
-    confirmed = confirm_password(account_id=account_id, password=password)
+    confirmed = confirm_password(account_id=account_id, password=password, client=client)
     secret = totp.new_secret()
     uri = totp.provisioning_uri(secret, account_name=email, issuer=_issuer())
     enrolment = Enrolment(secret, uri, totp.qr_svg(uri))
@@ -164,7 +164,7 @@ def _require_both(
     account_id: uuid.UUID, password: str, code: str, client: Client
 ) -> tuple[Account, SecondFactor]:
     """Password and code, as a login asks for them; the account's row is held from here on."""
-    confirmed = confirm_password(account_id=account_id, password=password)
+    confirmed = confirm_password(account_id=account_id, password=password, client=client)
     with transaction.read_only():
         factor = find_confirmed(account_id)
     if factor is None:

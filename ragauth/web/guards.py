@@ -22,12 +22,13 @@ from ragauth.errors import (
     IpNotAllowed,
     OriginNotAllowed,
     RagauthError,
+    RateLimitExceeded,
     WrongCredentialType,
 )
 from ragauth.extensions import settings
 from ragauth.models.key_lookup import KeyFacts
 from ragauth.security.identifiers import ACCOUNT, encode_bytes, encode_id
-from ragauth.services import sessions
+from ragauth.services import sessions, throttles
 from ragauth.services.access_tokens import TokenClaims
 from ragauth.services.key_check import (
     ANY_KIND,
@@ -44,7 +45,7 @@ from ragauth.web.credentials import (
     is_token_shaped,
     presented_key,
 )
-from ragauth.web.paths import METRICS, is_authorize, is_plain_spelling
+from ragauth.web.paths import METRICS, SAFE_METHODS, is_authorize, is_plain_spelling
 
 Guard = Callable[[], object]
 Failure = RagauthError | type[RagauthError]
@@ -63,17 +64,21 @@ class Demand:
 
     scheme: str | None
     refusals: tuple[Failure, ...] = ()
+    # Further ones of the methods that change something.
+    refusals_to_write: tuple[Failure, ...] = ()
 
 
 _demands: dict[Guard, Demand] = {}
 _SomeGuard = TypeVar("_SomeGuard", bound=Guard)
 
 
-def demands(scheme: str | None, *refusals: Failure) -> Callable[[_SomeGuard], _SomeGuard]:
+def demands(
+    scheme: str | None, *refusals: Failure, to_write: tuple[Failure, ...] = ()
+) -> Callable[[_SomeGuard], _SomeGuard]:
     """Note what a guard asks for."""
 
     def note(guard: _SomeGuard) -> _SomeGuard:
-        _demands[guard] = Demand(scheme, refusals)
+        _demands[guard] = Demand(scheme, refusals, to_write)
         return guard
 
     return note
@@ -89,11 +94,18 @@ def public() -> None:
     """Anyone may call."""
 
 
-@demands(ACCESS_TOKEN, *_TOKEN_REFUSALS)
+@demands(ACCESS_TOKEN, *_TOKEN_REFUSALS, to_write=(RateLimitExceeded,))
 def access_token() -> Caller:
-    """A dashboard user with an access token."""
+    """A dashboard user with an access token, who does not write too often.
+
+    A request counts whatever comes of it: what is refused took its time as well.
+    """
     caller = sessions.authenticate(token=presented_token())
     g.account_id = encode_id(ACCOUNT, caller.account.id)
+    if request.method == "DELETE":
+        throttles.revocations_of_session(caller.session_id).take()
+    elif request.method not in SAFE_METHODS:
+        throttles.writes_of_account(caller.account.id).take()
     return caller
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
 
-from ragauth.services.hashing import hashing_gate
 from ragauth.web.connection import READ_BYTES, Connection, Line, Wire
+from ragauth.web.login_shedding import is_to_be_shed
 from ragauth.web.open_files import NO_CONNECTION, SHORTAGES, log_shortage
 from ragauth.web.pace import Pace
 from ragauth.web.paths import LOGIN, VERIFY, is_authorize
@@ -246,9 +246,9 @@ class Worker(ThreadWorker):
         path = plain.environ["PATH_INFO"]
         if is_authorize(path) or path == VERIFY:
             return plain
-        is_shed = path == LOGIN and hashing_gate.free_places <= 0
-        # A browser's needs the headers of CORS, which are the application's.
-        return plain if is_shed and "HTTP_ORIGIN" not in plain.environ else None
+        if path == LOGIN and is_to_be_shed(self.wsgi, plain.environ, conn.client[0]):
+            return plain
+        return None
 
     def _answer(self, conn: Connection, plain: PlainRequest) -> bool:
         """Answer the request at hand; True when the next one may be."""

@@ -1,4 +1,4 @@
-"""Paths that more than one part of the plumbing treats in its own way."""
+"""Paths and methods that more than one part of the plumbing treats in its own way."""
 
 import re
 from typing import TYPE_CHECKING
@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+# RFC 9110 section 9.2.1: they change nothing.
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 AUTHORIZE = "/api/v1/authorize"
 VERIFY = "/api/v1/keys/verify"
 LOGIN = "/api/auth/login"

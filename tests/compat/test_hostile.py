@@ -14,6 +14,7 @@ from tests.clients import PASSWORD, Client, assert_same_answer, ok
 from tests.compat.faces import FACES, FaceCase, Route
 from tests.conftest import SECRET_KEY
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
+from tests.factories.hashing import ask_beside_flood
 from tests.factories.tokens import sign, sign_hmac, signing_key, split_token, unsigned
 
 JSON = "application/json"
@@ -261,6 +262,17 @@ def test_a_flood_of_logins_is_turned_away_in_the_faces_words(
         assert response.headers["Retry-After"] == "1"
         other = faces.post(path, login.body, headers={"Origin": "https://other.test"})
         assert_same_answer(response, other)
+
+
+@every_face
+@on_sqlite
+def test_a_login_takes_a_place_of_a_flood_that_holds_them_all(
+    faces: Client, face: FaceCase
+) -> None:
+    """S43: hashed, and refused for its password alone."""
+    login = next(route for route in face.routes if route.path.endswith("/login"))
+    response = ask_beside_flood(lambda: faces.post(login.path, login.body))
+    assert_refused(face, response, 401)
 
 
 class TestOwnership:

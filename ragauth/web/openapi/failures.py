@@ -23,9 +23,8 @@ from ragauth.web.endpoint import Declaration
 from ragauth.web.guards import Failure, demand_of, public
 from ragauth.web.openapi.faces import Rendering
 from ragauth.web.openapi.shapes import member_schemas
-from ragauth.web.paths import PLAIN_HTTP_IS_FINE, is_authorize
+from ragauth.web.paths import PLAIN_HTTP_IS_FINE, SAFE_METHODS, is_authorize
 
-_SAFE_METHODS = {"get", "head", "options", "trace"}
 _REQUEST_ID = "0190163d8694739bb2ea9a2dc9f1f3d8"
 _UNKNOWN = {"colour": "blue"}
 _HEADERS_OF_STATUS = {401: ["WWW-Authenticate"], 405: ["Allow"], 503: ["Retry-After"]}
@@ -42,7 +41,10 @@ def _failures(declaration: Declaration, path: str, method: str) -> Iterator[Fail
     answers_by_itself = declaration.media_type is not None
     if not answers_by_itself or declaration.query.fields:
         yield _invalid_request(declaration)
-    yield from demand_of(declaration.guard).refusals
+    demand, is_write = demand_of(declaration.guard), method.upper() not in SAFE_METHODS
+    yield from demand.refusals
+    if is_write:
+        yield from demand.refusals_to_write
     if path not in PLAIN_HTTP_IS_FINE:
         yield HttpsRequired
     if "{" in path:
@@ -52,7 +54,7 @@ def _failures(declaration: Declaration, path: str, method: str) -> Iterator[Fail
         yield BodyTooLarge
     if declaration.body is not None:
         yield UnsupportedMediaType
-    if declaration.guard is not public and method not in _SAFE_METHODS and not answers_by_itself:
+    if declaration.guard is not public and is_write and not answers_by_itself:
         yield Conflict
     yield from declaration.errors
     yield RagauthError(details={"request_id": _REQUEST_ID})
