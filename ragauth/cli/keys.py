@@ -29,8 +29,10 @@ from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import to_issues
 from ragauth.schemas.key_import import ImportedKeySchema
 from ragauth.security.identifiers import ACCOUNT, encode_id
+from ragauth.security.key_format import TEST
 from ragauth.services import api_keys, key_import
 from ragauth.services import key_administration as administration
+from ragauth.services.plans import NO_TEST_KEYS
 
 keys = Group("keys", help="List, show and revoke keys; take them over from another system.")
 
@@ -133,10 +135,18 @@ def import_(file: Path, dry_run: bool, as_json: bool) -> None:
             ]
     with command_transaction():
         strangers = key_import.find_strangers(values["owner"] for _, values in lines)
+        without_test_keys = key_import.find_without_test_keys(
+            values["owner"] for _, values in lines if values["environment"] == TEST
+        )
     faults += [
         f"line {number}: owner: there is no account {values['owner']}"
         for number, values in lines
         if values["owner"] in strangers
+    ]
+    faults += [
+        f"line {number}: environment: {NO_TEST_KEYS}"
+        for number, values in lines
+        if values["environment"] == TEST and values["owner"] in without_test_keys
     ]
     if faults:
         hidden = len(faults) - _SHOWN_FAULTS

@@ -1,6 +1,7 @@
 """API keys: issued, listed, changed, revoked. A raw key is told once and stored nowhere."""
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,7 +28,7 @@ from ragauth.services import audit
 from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.mail import tell_of_key
-from ragauth.services.plans import current_plans, plan_of
+from ragauth.services.plans import NO_TEST_KEYS, current_plans, plan_of
 
 PRIMARY_KEY_NAME = "Primary"
 
@@ -66,6 +67,7 @@ def create_key(
         allowed_origins=fields.get("allowed_origins"),
         agent_id=agent_id,
         new_expires_at=fields.get("expires_at"),
+        further=_environment_issues(account, fields["environment"]),
     )
     require_room(account)
     issued = add_key(account_id=account_id, agent_id=agent_id, **fields)
@@ -89,7 +91,12 @@ def add_key(
     is_primary: bool = False,
     unbranded_tag: str | None = None,
 ) -> IssuedKey:
-    """Make a key of these properties and add its row to the present transaction."""
+    """Make a key of these properties and add its row to the present transaction.
+
+    Raises InvalidRequest for a test key where the plan has none, whichever way it is made.
+    """
+    if account_id is not None and environment == key_format.TEST:
+        require_environment(hold_account(account_id), environment)
     branded = {PUBLISHABLE: key_format.PUBLISHABLE, SERVICE: key_format.SERVICE}
     tag = unbranded_tag or branded.get(kind, environment)
     raw_key = key_format.new_key(settings().key_brand, tag)
@@ -212,6 +219,19 @@ def require_room(account: Account) -> None:
         )
 
 
+def require_environment(account: Account, environment: str) -> None:
+    """Raises InvalidRequest for test keys where the account's plan has none."""
+    if issues := _environment_issues(account, environment):
+        raise InvalidRequest([{"path": path, "message": message} for path, message in issues])
+
+
+def _environment_issues(account: Account, environment: str) -> list[tuple[list[str], str]]:
+    has_test_keys = plan_of(account.plan, current_plans()).test
+    if environment != key_format.TEST or has_test_keys:
+        return []
+    return [(["environment"], NO_TEST_KEYS)]
+
+
 def _require_coherent(
     *,
     kind: str,
@@ -220,9 +240,10 @@ def _require_coherent(
     allowed_origins: list[str] | None,
     agent_id: uuid.UUID | None,
     new_expires_at: datetime | None,
+    further: Iterable[tuple[list[str], str]] = (),
 ) -> None:
     """A publishable key stands in a web page: one agent, `query` alone, from listed origins."""
-    issues = []
+    issues = [*further]
     if new_expires_at is not None and new_expires_at <= clock.now():
         issues.append((["expires_at"], "Must be in the future"))
     if kind == PUBLISHABLE:

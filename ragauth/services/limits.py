@@ -17,12 +17,14 @@ from ragauth.errors import (
     UsageLimitExceeded,
 )
 from ragauth.metrics import LIMIT_HITS
-from ragauth.services.plans import Plan, plan_of
+from ragauth.security.key_format import LIVE, TEST
+from ragauth.services.plans import NO_TEST_KEYS, Plan, plan_of
 
 log = logging.getLogger("ragauth")
 
-ENVIRONMENTS = ("live", "test")
+ENVIRONMENTS = (LIVE, TEST)
 _INDEX_OF = {name: index for index, name in enumerate(ENVIRONMENTS)}
+_TEST_INDEX = _INDEX_OF[TEST]
 _DAY_MS = 86_400_000
 
 LoadMonthUnits = Callable[[uuid.UUID, str, int], int]
@@ -79,9 +81,11 @@ class Limits:
         Raises ExternalServiceUnavailable when nothing can count.
         """
         plan = plan_of(plan_name, self._plans)
+        environment_index = _INDEX_OF[environment]
+        if not plan.test and environment_index == _TEST_INDEX:
+            return _refusal_of_test_keys(), self.peek(account_id, environment, plan_name)
         now_ms = clock.now_ns() // 1_000_000
         span = self._span_at(now_ms)
-        environment_index = _INDEX_OF[environment]
         try:
             while True:
                 admission = self.counters.admit(
@@ -108,7 +112,7 @@ class Limits:
 
     def peek(self, account_id: bytes, environment: str, plan_name: str | None) -> LimitState:
         """What is used so far, without counting; raises ExternalServiceUnavailable."""
-        plan = plan_of(plan_name, self._plans)
+        plan = plan_of(plan_name, self._plans).in_environment(environment)
         now_ms = clock.now_ns() // 1_000_000
         span = self._span_at(now_ms)
         environment_index = _INDEX_OF[environment]
@@ -219,3 +223,9 @@ def _refusal(refused_by: str, state: LimitState) -> RagauthError:
         },
         headers={"Retry-After": str(max(1, state.month_resets_in))},
     )
+
+
+def _refusal_of_test_keys() -> UsageLimitExceeded:
+    """For a plan without any: no time to wait for, since none will be there."""
+    LIMIT_HITS.count("requests_per_month")
+    return UsageLimitExceeded(NO_TEST_KEYS, details={"limit": "requests_per_month", "size": 0})
