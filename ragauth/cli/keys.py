@@ -10,6 +10,7 @@ from typing import Any
 import click
 from marshmallow import ValidationError
 
+from ragauth import transaction
 from ragauth.cli.output import (
     Group,
     SeveralFaults,
@@ -17,6 +18,7 @@ from ragauth.cli.output import (
     collect_pages,
     command_transaction,
     confirm,
+    one_line_faults,
     print_change,
     print_record,
     print_rows,
@@ -121,8 +123,8 @@ def import_(file: Path, dry_run: bool, as_json: bool) -> None:
     """Import keys by their SHA-256 digests, from CSV with a header or from JSON lines (.jsonl).
 
     Columns: digest, owner (e-mail or account id), name; and, where wanted, prefix, environment,
-    scopes (separated by spaces), expires_at. Nothing is imported while a line is faulty; a key
-    that is known already is left as it is.
+    scopes (separated by spaces), expires_at. Nothing is imported while a line is faulty, or while
+    an owner's plan has no room for the keys; a key that is known already is left as it is.
     """
     lines, faults = [], []
     for number, values in _read(file):
@@ -133,15 +135,18 @@ def import_(file: Path, dry_run: bool, as_json: bool) -> None:
                 f"line {number}: {'.'.join(map(str, issue['path']))}: {issue['message']}"
                 for issue in to_issues(error.messages)
             ]
-    with command_transaction():
-        strangers = key_import.find_strangers(values["owner"] for _, values in lines)
+    # Nobody who writes waits for a look at each key of a long file.
+    with one_line_faults(), transaction.read_only():
+        refused = key_import.find_faults(
+            (values["owner"], values["digest"], values["expires_at"]) for _, values in lines
+        )
         without_test_keys = key_import.find_without_test_keys(
             values["owner"] for _, values in lines if values["environment"] == TEST
         )
     faults += [
-        f"line {number}: owner: there is no account {values['owner']}"
+        f"line {number}: owner: {refused[values['owner']]}"
         for number, values in lines
-        if values["owner"] in strangers
+        if values["owner"] in refused
     ]
     faults += [
         f"line {number}: environment: {NO_TEST_KEYS}"

@@ -1,7 +1,8 @@
 """API keys: issued, listed, changed, revoked. A raw key is told once and stored nowhere."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -55,22 +56,21 @@ def create_key(
 
     `fields` are those of the contract's POST, and `unbranded_tag`. Raises NotFound for an agent
     that is not the account's, InvalidRequest for a publishable key that could do more than a
-    widget may.
+    widget may, UsageLimitExceeded where the plan has no room.
     """
-    account = hold_account(account_id)
-    if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
-        raise NotFound
-    _require_coherent(
-        kind=fields["kind"],
-        environment=fields["environment"],
-        scopes=fields.get("scopes"),
-        allowed_origins=fields.get("allowed_origins"),
-        agent_id=agent_id,
-        new_expires_at=fields.get("expires_at"),
-        further=_environment_issues(account, fields["environment"]),
-    )
-    require_room(account)
-    issued = add_key(account_id=account_id, agent_id=agent_id, **fields)
+    with changing_keys(account_id) as account:
+        if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
+            raise NotFound
+        _require_coherent(
+            kind=fields["kind"],
+            environment=fields["environment"],
+            scopes=fields.get("scopes"),
+            allowed_origins=fields.get("allowed_origins"),
+            agent_id=agent_id,
+            new_expires_at=fields.get("expires_at"),
+            further=_environment_issues(account, fields["environment"]),
+        )
+        issued = add_key(account_id=account_id, agent_id=agent_id, **fields)
     audit.record_key_event(EventName.KEY_CREATED, issued.key, client)
     tell_of_key(account, prefix=issued.key.prefix, client=client)
     return issued
@@ -163,25 +163,23 @@ def change_key(
     Raises KeyAlreadyRotated for one in its grace that should live on, UsageLimitExceeded for one
     that had expired and finds no room.
     """
-    account = hold_account(account_id)
-    key = get_key(account_id=account_id, key_id=key_id)
-    if "expires_at" in changes:
-        if key.replaced_by is not None and _is_later(changes["expires_at"], key.expires_at):
+    with changing_keys(account_id):
+        key = get_key(account_id=account_id, key_id=key_id)
+        is_longer = "expires_at" in changes and _is_later(changes["expires_at"], key.expires_at)
+        if key.replaced_by is not None and is_longer:
             raise KeyAlreadyRotated
-        if key.expires_at is not None and key.expires_at <= clock.now():
-            require_room(account)
-    for field, value in changes.items():
-        setattr(key, "is_enabled" if field == "is_active" else field, value)
-    _require_coherent(
-        kind=key.kind,
-        environment=key.environment,
-        scopes=key.scopes,
-        allowed_origins=key.allowed_origins,
-        agent_id=key.agent_id,
-        new_expires_at=changes.get("expires_at"),
-    )
-    if key.kind == PUBLISHABLE:
-        key.scopes = [QUERY]
+        for field, value in changes.items():
+            setattr(key, "is_enabled" if field == "is_active" else field, value)
+        _require_coherent(
+            kind=key.kind,
+            environment=key.environment,
+            scopes=key.scopes,
+            allowed_origins=key.allowed_origins,
+            agent_id=key.agent_id,
+            new_expires_at=changes.get("expires_at"),
+        )
+        if key.kind == PUBLISHABLE:
+            key.scopes = [QUERY]
     if changes:
         audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=sorted(changes))
     return key
@@ -204,15 +202,21 @@ def hold_account(account_id: uuid.UUID) -> Account:
     return account
 
 
-def _is_later(expires_at: datetime | None, than: datetime | None) -> bool:
-    """Whether a life that ends at one moment is longer; None is for ever."""
-    return than is not None and (expires_at is None or expires_at > than)
+@contextmanager
+def changing_keys(account_id: uuid.UUID) -> Iterator[Account]:
+    """Hold the account while the block changes its keys, and the plan's number of keys with it.
 
-
-def require_room(account: Account) -> None:
-    """Raises UsageLimitExceeded when the plan's number of keys is used up."""
-    size = plan_of(account.plan, current_plans()).max_keys
-    if rows.count_live_keys(account.id, now=clock.now()) >= size:
+    The one place for that rule: after the block no more keys count than the plan has, or than
+    counted before. So a key needs room in whatever way it begins to count, and one that takes
+    another's place needs none. Raises UsageLimitExceeded; nothing of the block is kept then.
+    """
+    account = hold_account(account_id)
+    now = clock.now()
+    counted_before = rows.count_live_keys(account_id, now=now)
+    yield account
+    db.session.flush()
+    counted, size = rows.count_live_keys(account_id, now=now), _max_keys(account)
+    if counted > max(counted_before, size):
         LIMIT_HITS.count("max_keys")
         raise UsageLimitExceeded(
             "The plan's number of keys is used up", details={"limit": "max_keys", "size": size}
@@ -230,6 +234,20 @@ def _environment_issues(account: Account, environment: str) -> list[tuple[list[s
     if environment != key_format.TEST or has_test_keys:
         return []
     return [(["environment"], NO_TEST_KEYS)]
+
+
+def room_of(account: Account) -> int:
+    """How many more keys the plan has room for."""
+    return max(0, _max_keys(account) - rows.count_live_keys(account.id, now=clock.now()))
+
+
+def _max_keys(account: Account) -> int:
+    return plan_of(account.plan, current_plans()).max_keys
+
+
+def _is_later(expires_at: datetime | None, than: datetime | None) -> bool:
+    """Whether a life that ends at one moment is longer; None is for ever."""
+    return than is not None and (expires_at is None or expires_at > than)
 
 
 def _require_coherent(
