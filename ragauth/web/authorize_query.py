@@ -28,10 +28,10 @@ def _spelling(name: str) -> str:
 
     No text fits it in two ways: a search that fails tries nothing twice.
     """
-    escapes = [f"{ord(character):02x}" for character in name]
     return "".join(
-        f"(?:{character}|%{high}[{low}{low.upper()}])"
-        for character, (high, low) in zip(name, escapes, strict=True)
+        f"(?:{character}|%{digits[0]}[{digits[1]}{digits[1].upper()}])"
+        for character in name
+        for digits in [f"{ord(character):02x}"]
     )
 
 
