@@ -28,10 +28,10 @@ def _spelling(name: str) -> str:
 
     No text fits it in two ways: a search that fails tries nothing twice.
     """
-    escapes = [f"{ord(character):02x}" for character in name]
     return "".join(
-        f"(?:{character}|%{escape[0]}[{escape[1]}{escape[1].upper()}])"
-        for character, escape in zip(name, escapes, strict=True)
+        f"(?:{character}|%{digits[0]}[{digits[1]}{digits[1].upper()}])"
+        for character in name
+        for digits in [f"{ord(character):02x}"]
     )
 
 

@@ -136,18 +136,23 @@ class Gate:
         key = _plain_key(environ)
         if key is None:
             return None
+        client_ip, origin = environ.get("REMOTE_ADDR"), environ.get("HTTP_ORIGIN")
         try:
             parameters = parse_authorize_query(environ.get("QUERY_STRING", ""))
         except InvalidRequest:
-            return None
+            # A key comes first: for one that is refused the fault is not worded, which costs more.
+            verdict = self._checker.check(key, Question(client_ip=client_ip, origin=origin))
+            if verdict.refusal is None:
+                return None
+            return authorize_answer(verdict, limit_status=verdict.refusal.status), verdict
         verdict = self._checker.check(
             key,
             Question(
                 scope=parameters.scope,
                 agent_id=parameters.agent_id,
                 cost=parameters.cost,
-                client_ip=environ.get("REMOTE_ADDR"),
-                origin=environ.get("HTTP_ORIGIN"),
+                client_ip=client_ip,
+                origin=origin,
             ),
         )
         return authorize_answer(verdict, limit_status=parameters.limit_status), verdict
