@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from ragauth.schemas.fields import Text
-from ragauth.security.origins import MAX_LENGTH, canonical_origin
+from ragauth.security.origins import MAX_LENGTH, canonical_origin, find_canonical_origin
 
 _MAPPED_BITS = 96
 
@@ -37,6 +37,15 @@ def _without_mapping(
     if mapped is None or network.prefixlen < _MAPPED_BITS:
         return network
     return ipaddress.IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
+
+
+class PresentedOrigin(Text):
+    """What a service passes on as its client's origin: loaded in the form in which a browser sends
+    it, or as None where no browser does.
+    """
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
+        return find_canonical_origin(super()._deserialize(*args, **kwargs))
 
 
 class Origin(Text):
