@@ -7,6 +7,7 @@ from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import Choice, Id, QueryWhole, Text, Whole
+from ragauth.schemas.key_fields import PresentedOrigin
 from ragauth.schemas.usage import RemainingSchema
 from ragauth.security.identifiers import AGENT
 from ragauth.security.scopes import KEY_SCOPES
@@ -57,7 +58,7 @@ class VerifySchema(RequestSchema):
         allow_none=True,
         **about("Where your client calls from.", "203.0.113.7"),
     )
-    origin = Text(
+    origin = PresentedOrigin(
         maximum=1000,
         load_default=None,
         allow_none=True,

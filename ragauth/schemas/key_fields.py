@@ -6,7 +6,7 @@ from marshmallow import ValidationError
 
 from ragauth.schemas.fields import Text
 from ragauth.security.addresses import read_network
-from ragauth.security.origins import MAX_LENGTH, canonical_origin
+from ragauth.security.origins import MAX_LENGTH, canonical_origin, find_canonical_origin
 
 
 class Network(Text):
@@ -21,6 +21,15 @@ class Network(Text):
             return str(read_network(text))
         except ValueError as error:
             raise ValidationError(str(error)) from error
+
+
+class PresentedOrigin(Text):
+    """What a service passes on as its client's origin: loaded in the form in which a browser sends
+    it, or as None where no browser does.
+    """
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
+        return find_canonical_origin(super()._deserialize(*args, **kwargs))
 
 
 class Origin(Text):

@@ -173,11 +173,11 @@ def scopes_of(key: KeyFacts) -> list[str]:
 
 
 def _is_listed(origin: str | None, allowed_origins: str | None) -> bool:
-    """Whether an origin is one of those listed; what is no origin is none of them."""
-    presented = find_canonical_origin(origin or "")
-    return presented is not None and presented in _parse_origins(allowed_origins or "")
+    """Whether an origin, in the form in which browsers send it, is one of those listed."""
+    return origin is not None and origin.lower() in _parse_origins(allowed_origins or "")
 
 
 @lru_cache(maxsize=1024)
 def _parse_origins(allowed_origins: str) -> frozenset[str]:
+    """In the same form: rows of before may hold another."""
     return frozenset(filter(None, map(find_canonical_origin, allowed_origins.split())))

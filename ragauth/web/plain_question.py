@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from ragauth.security.identifiers import AGENT, decode_id
+from ragauth.security.origins import find_canonical_origin
 from ragauth.security.scopes import KEY_SCOPES
 from ragauth.services.key_check import Question
 
@@ -51,7 +52,7 @@ def plain_question(body: bytes) -> tuple[str, Question] | None:
         agent_id=agent_id,
         cost=cost,
         client_ip=fields["client_ip"],
-        origin=fields["origin"],
+        origin=fields["origin"] and find_canonical_origin(fields["origin"]),
     )
 
 

@@ -136,7 +136,7 @@ def verify_question(choose: random.Random, world: World) -> dict[str, Any]:
         ("agent_id", [*world.agents[:3] * 4, *world.agents, None, 5, []]),
         ("cost", [*[0, 3, 10_000] * 6, 10_001, -1, 1.0, "1", True, None]),
         ("client_ip", ["203.0.113.9", "::ffff:203.0.113.9", "nowhere", None, 4, "x" * 101]),
-        ("origin", ["https://app.example.com", "HTTPS://APP.example.com", "null", None, {}]),
+        ("origin", ["https://app.example.com", "HTTPS://APP.example.com:443/", "null", None, {}]),
         ("surplus", [1]),
     ):
         if choose.random() < (0.04 if name in ("key", "surplus") else 0.25):
