@@ -18,12 +18,14 @@ _OF_A_SECRET = "[A-Za-z0-9._-]"  # noqa: S105 - characters, no secret
 _MAY_BE_A_SECRET = re.compile(rf"(?<!{_OF_A_SECRET}){_OF_A_SECRET}{{{_LENGTH_OF_A_SECRET},}}+")
 _LAST_RUN = re.compile(rf"(?<!{_OF_A_SECRET}){_OF_A_SECRET}++\Z")
 
-# Any brand and its tag, or another vendor's prefix.
-_BEGINS_A_KEY = rf"(?<![a-z0-9])[a-z0-9]*+(?:_(?:{'|'.join(TAGS)})|(?<={'|'.join(UNBRANDED)}))_"
+# The brand, unless another key ends where it begins, and the tag; or another vendor's prefix.
+_BEGINS_A_KEY = (
+    rf"(?:(?<![a-z0-9])[a-z0-9]*+)?(?:_(?:{'|'.join(TAGS)})|(?<={'|'.join(UNBRANDED)}))_"
+)
 _KEY = re.compile(rf"{_BEGINS_A_KEY}[A-Za-z0-9]{{{RANDOM_LENGTH + CHECKSUM_LENGTH}}}")
 _OF_A_TOKEN = "[A-Za-z0-9_-]"  # noqa: S105 - characters, no secret
 _BEFORE_A_TOKEN = rf"(?<!{_OF_A_TOKEN})(?>({_OF_A_TOKEN}*?)eyJ)"
-_TOKEN = re.compile(rf"{_BEFORE_A_TOKEN}{_OF_A_TOKEN}{{8,}}+\.{_OF_A_TOKEN}++\.{_OF_A_TOKEN}++")
+_TOKEN = re.compile(rf"{_BEFORE_A_TOKEN}{_OF_A_TOKEN}{{8,}}+(?:\.{_OF_A_TOKEN}++){{2,}}+")
 _UNFINISHED = re.compile(
     rf"{_BEGINS_A_KEY}[A-Za-z0-9]*+\Z"
     rf"|{_BEFORE_A_TOKEN}{_OF_A_TOKEN}*+(?:\.{_OF_A_TOKEN}*+){{0,2}}\Z"

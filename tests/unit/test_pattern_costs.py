@@ -79,7 +79,7 @@ def _texts(example: str) -> list[Callable[[int], str]]:
         or place == len(example)
         or example[place - 1].isalnum() != example[place : place + 1].isalnum()
     ][:12]
-    units = {example[:place] for place in borders} | set(example[:1])
+    units = {example[:place] for place in borders} | set(" a0A_.")
     stretched = {(example[: place - 1], example[place - 1], example[place:]) for place in borders}
     made: list[Callable[[int], str]] = []
     for unit in sorted(units):

@@ -44,8 +44,11 @@ class TestCredentials:
             assert not set(_pieces(secret[12:])) & set(_pieces(shown)), shown
 
     def test_every_one_of_many_is_taken_out(self, secret: str) -> None:
-        shown = redact_credentials(f"{KEY}{secret} {secret},{TOKEN} {secret}", longest=10_000)
-        for credential in (secret, KEY):
+        keys = [new_key("rag", "live") for _ in range(20)]
+        glued = "".join(keys)
+        text = f"{glued}{secret} {secret},{TOKEN}{secret}.{secret} {secret}{glued}"
+        shown = redact_credentials(text, longest=10_000)
+        for credential in (secret, *keys):
             assert credential[-30:] not in shown
 
     def test_a_path_has_none(self, secret: str) -> None:
