@@ -29,6 +29,7 @@ class Caller:
 
     def renew(self) -> None:
         """Be somebody new, with a key and an agent."""
+        self.asked = 0
         self.member: Member = self._client.sign_up()
         self.ids = {
             "account_id": self.member.id,
