@@ -17,7 +17,7 @@ TAG = "API keys"
 
 @manage.post("/api-key/regenerate")
 @endpoint(guard=access_token, data=RegeneratedKeySchema, errors=(UsageLimitExceeded,))
-def regenerate(caller: Caller) -> IssuedKey:
+def regenerate_key(caller: Caller) -> IssuedKey:
     """Replace the account's primary key; the old one is dead at once."""
     return key_rotation.regenerate_primary_key(
         account_id=caller.account.id, client=current_client()
@@ -32,7 +32,7 @@ def regenerate(caller: Caller) -> IssuedKey:
     status=201,
     errors=(KeyAlreadyRotated, UsageLimitExceeded),
 )
-def rotate(caller: Caller, body: dict[str, Any], key_id: Any) -> IssuedKey:
+def rotate_key(caller: Caller, body: dict[str, Any], key_id: Any) -> IssuedKey:
     """Replace a key; the old one works until the grace ends."""
     return key_rotation.rotate_key(
         account_id=caller.account.id, key_id=key_id, **body, client=current_client()
