@@ -170,11 +170,17 @@ def _path_parameters(route: Route, shapes: Shapes) -> Iterator[dict[str, Any]]:
 
 def _query_parameters(declaration: Declaration, shapes: Shapes) -> Iterator[dict[str, Any]]:
     for name, field in declaration.query.fields.items():
+        schema = shapes.property_of(field)
+        if "anyOf" in schema:
+            schema |= schema.pop("anyOf")[0]
+        elif isinstance(schema.get("type"), list):
+            # It may be left out, but there is no null in a query.
+            schema["type"] = schema["type"][0]
         yield {
             "name": field.data_key or name,
             "in": "query",
             "required": field.required,
-            **_described(shapes.property_of(field)),
+            **_described(schema),
         }
 
 
