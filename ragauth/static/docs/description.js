@@ -65,6 +65,19 @@ export class Description {
       .map(([status, response]) => ({ status, description: this.resolve(response).description }));
   }
 
+  /** The forms of the one error, where the document tells them apart by `code`. */
+  codes() {
+    const error = this.document.components.schemas.Error?.properties.error;
+    return (error?.oneOf ?? []).map((one) => {
+      const form = this.resolve(one);
+      return {
+        code: form.properties.code.const,
+        description: form.description,
+        details: this.fields(form.properties.details ?? {}),
+      };
+    });
+  }
+
   /** Every error of the document: by status, with an example of each. */
   errors() {
     const statuses = new Map();
@@ -75,7 +88,7 @@ export class Description {
     }
     return [...statuses].sort().map(([status, response]) => ({
       status,
-      description: response.description,
+      description: response.description.replace(/\.$/, ""),
       examples: Object.values(response.content?.["application/json"]?.examples ?? {}),
     }));
   }

@@ -1,7 +1,7 @@
 // The page: reads a document, shows one route at a time, keeps the address in step with it.
 
 import { Description } from "./description.js";
-import { codeBlock, el, jsonParts, markdown } from "./dom.js";
+import { codeBlock, el, jsonParts, markdown, table } from "./dom.js";
 import { articleOf, consoleOf, forgetConsoles, title } from "./operation.js";
 import { startBar } from "./session.js";
 
@@ -25,6 +25,16 @@ function firstCalls() {
   return [step(first, "The first call"), second ? step(second, "Then with the key") : []];
 }
 
+function codeTable() {
+  const rows = description.codes().map(({ code, description: words, details }) => [
+    el("code", {}, code),
+    markdown(words),
+    details.map(({ name, type, description: meaning }) =>
+      el("div", {}, el("code", {}, name), ` ${meaning || type}`)),
+  ]);
+  return rows.length ? table(["Code", "When", "Details"], rows, "Codes") : null;
+}
+
 const VIEWS = {
   [OVERVIEW]: () =>
     el("article", {},
@@ -35,12 +45,13 @@ const VIEWS = {
     el("article", {},
       el("h1", { tabindex: -1 }, "Errors"),
       el("p", {}, "What each status can mean. Each route names those that it gives."),
+      codeTable(),
       description.errors().map(({ status, description: words, examples }) => [
         el("h2", { id: `error-${status}`, tabindex: -1 }, `${status} ${words}`),
-        examples.map((one) => [
-          el("h3", {}, one.summary),
-          codeBlock(`Example: ${one.summary}`, jsonParts(one.value)),
-        ]),
+        el("div", { class: "examples" }, examples.map((one) =>
+          el("div", {},
+            el("p", { class: "label" }, one.summary),
+            codeBlock(`${status}: ${one.summary}`, jsonParts(one.value))))),
       ])),
 };
 

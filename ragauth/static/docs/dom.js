@@ -9,7 +9,7 @@ export function el(tag, attributes = {}, ...children) {
       element.setAttribute(name, value === true ? "" : value);
     }
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return element;
 }
 
@@ -43,7 +43,7 @@ export function jsonParts(value) {
 
 /** A block of code that can be scrolled by keyboard. */
 export function codeBlock(label, ...parts) {
-  return el("pre", { tabindex: 0, role: "region", "aria-label": label }, el("code", {}, parts));
+  return el("pre", { tabindex: 0, role: "group", "aria-label": label }, el("code", {}, parts));
 }
 
 function inline(text) {
@@ -61,10 +61,10 @@ function tableOf(lines) {
 }
 
 /** A table that scrolls sideways where the screen is too narrow for it. */
-export function table(head, rows) {
+export function table(head, rows, label = head.join(", ")) {
   return el(
     "div",
-    { class: "scroll", tabindex: 0, role: "region", "aria-label": `Table: ${head.join(", ")}` },
+    { class: "scroll", tabindex: 0, role: "group", "aria-label": `Table: ${label}` },
     el(
       "table",
       {},

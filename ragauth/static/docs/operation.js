@@ -72,16 +72,21 @@ function showAnswer(panel, response, text, milliseconds) {
       el("dd", {}, inert(value)),
     ]),
   );
-  panel.replaceChildren(
+  const parts = [
     el(
       "p",
       { class: `status ${response.ok ? "good" : "bad"}` },
       el("strong", { class: "code" }, String(response.status)),
       ` ${response.statusText} · ${milliseconds} ms`,
     ),
-    el("dl", { class: "headers" }, names),
+    response.ok
+      ? null
+      : el("p", { class: "status" }, "X-Request-Id: ",
+          el("code", {}, response.headers.get("X-Request-Id") ?? "")),
     text ? codeBlock("Body of the answer", shownBody(text)) : el("p", {}, "No body."),
-  );
+    el("dl", { class: "headers" }, names),
+  ];
+  panel.replaceChildren(...parts.filter(Boolean));
 }
 
 function example(description, operation) {
@@ -158,8 +163,8 @@ export function consoleOf(description, operation, root) {
   redraws.add(draw);
   draw();
   return el("div", { class: "console" },
-    el("section", { "aria-label": "Request" }, el("h3", {}, "Request"), form),
-    el("section", { "aria-label": "Answer" }, el("h3", {}, "Answer"), answer));
+    el("div", { role: "group", "aria-label": "Request" }, el("p", { class: "label" }, "Request"), form),
+    el("div", { role: "group", "aria-label": "Answer" }, el("p", { class: "label" }, "Answer"), answer));
 }
 
 function fieldTable(description, heading, schema) {
@@ -168,7 +173,7 @@ function fieldTable(description, heading, schema) {
     field.type,
     markdown(field.description),
   ]);
-  return rows.length ? [el("h3", {}, heading), table(["Field", "Type", "Meaning"], rows)] : [];
+  return rows.length ? [el("h2", {}, heading), table(["Field", "Type", "Meaning"], rows, heading)] : [];
 }
 
 /** All of a route. */
@@ -193,14 +198,14 @@ export function articleOf(description, operation, root) {
       el("a", { href: operation.link, class: "permalink" }, "Link to this route")),
     consoleOf(description, operation, root),
     markdown(operation.description),
-    parameters.length ? [el("h3", {}, "Parameters"), table(["Name", "Type", "Meaning"], parameters)] : [],
-    body ? fieldTable(description, "Body", body.schema) : [],
-    content ? fieldTable(description, "Answer", content.schema) : [],
+    parameters.length ? [el("h2", {}, "Parameters"), table(["Name", "Type", "Meaning"], parameters, "Parameters")] : [],
+    body ? fieldTable(description, "Fields of the body", body.schema) : [],
+    content ? fieldTable(description, "Fields of the answer", content.schema) : [],
     headers.length
-      ? [el("h3", {}, "Headers of the answer"),
-         table(["Name", "Meaning"], headers.map(([name, one]) => [el("code", {}, name), one.description]))]
+      ? [el("h2", {}, "Headers of the answer"),
+         table(["Name", "Meaning"], headers.map(([name, one]) => [el("code", {}, name), one.description]), "Headers")]
       : [],
-    el("h3", {}, "Refusals"),
-    table(["Status", "Why"], refusals),
+    el("h2", {}, "Refusals"),
+    table(["Status", "Why"], refusals, "Refusals"),
   );
 }
