@@ -23,6 +23,7 @@ from ragauth.services.limits import current_limits
 from ragauth.services.setup import close_services
 from ragauth.services.usage import save_usage
 from tests.clients import Client
+from tests.servers.node import install_packages
 from tests.servers.postgres import PostgresServer, start_postgres
 
 if TYPE_CHECKING:
@@ -137,6 +138,12 @@ def browser() -> Iterator["Browser"]:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The npm packages of the tests."""
+    return install_packages(tmp_path_factory.mktemp("node"))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -56,7 +56,7 @@ class KeyHolder(Caller):
     """With a customer's key."""
 
     scheme = API_KEY
-    least_successes = 5
+    least_successes = 2
 
     def headers(self) -> Headers:
         return {"X-API-Key": self.member.api_key}

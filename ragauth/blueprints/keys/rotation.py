@@ -17,7 +17,7 @@ TAG = "API keys"
 
 @manage.post("/api-key/regenerate")
 @endpoint(guard=access_token, data=RegeneratedKeySchema, errors=(UsageLimitExceeded,))
-def regenerate(caller: Caller) -> IssuedKey:
+def regenerate_key(caller: Caller) -> IssuedKey:
     """Replace the account's primary key; the old one, and one in its grace before it, end at once.
 
     Where the old one had expired, the plan must have room.
@@ -35,7 +35,7 @@ def regenerate(caller: Caller) -> IssuedKey:
     status=201,
     errors=(KeyAlreadyRotated,),
 )
-def rotate(caller: Caller, body: dict[str, Any], key_id: Any) -> IssuedKey:
+def rotate_key(caller: Caller, body: dict[str, Any], key_id: Any) -> IssuedKey:
     """Replace a key; the old one works until the grace ends, or until the new one is replaced."""
     return key_rotation.rotate_key(
         account_id=caller.account.id, key_id=key_id, **body, client=current_client()

@@ -1,7 +1,7 @@
 """Which errors a route can give, and each of them as a response with an example."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -83,19 +83,60 @@ def _issues(schema: Schema, value: dict[str, Any]) -> list[dict[str, Any]]:
     return []
 
 
-def error_responses(
-    declaration: Declaration, path: str, method: str, rendering: Rendering, headers: Sequence[str]
-) -> dict[str, Any]:
-    """A response for each status; `headers` are those of every answer of the route."""
+def errors_by_status(
+    declaration: Declaration, path: str, method: str, rendering: Rendering
+) -> dict[int, list[RagauthError]]:
+    """The errors of a route by the status that they have in a face's answers."""
     by_status: dict[int, list[RagauthError]] = defaultdict(list)
     for error in errors_of(declaration, path, method):
         by_status[rendering.error_status(error)].append(error)
     for status, failures in declaration.disguised.items():
         by_status[status].extend(map(_as_example, failures))
-    return {
-        str(status): _response(status, alike, rendering, headers)
-        for status, alike in sorted(by_status.items())
-    }
+    return dict(sorted(by_status.items()))
+
+
+class SharedResponses:
+    """The refusals of one document: a component for each status, and what it can be on a route."""
+
+    def __init__(self, rendering: Rendering) -> None:
+        self._rendering = rendering
+        self._errors: dict[int, dict[tuple[type, str], RagauthError]] = defaultdict(dict)
+        self._headers: dict[int, dict[str, None]] = defaultdict(dict)
+
+    @property
+    def errors(self) -> list[RagauthError]:
+        """Every error of every route, each kind once."""
+        return [error for alike in self._errors.values() for error in alike.values()]
+
+    def references(
+        self, by_status: Mapping[int, Sequence[RagauthError]], headers: Sequence[str]
+    ) -> dict[str, Any]:
+        """A route's refusals by reference; `headers` are those of every answer of the route."""
+        for status, errors in by_status.items():
+            self._headers[status].update(dict.fromkeys(headers))
+            for error in errors:
+                self._errors[status].setdefault((type(error), error.message), error)
+        return {
+            str(status): {
+                "$ref": f"#/components/responses/{_name(status)}",
+                # OpenAPI 3.1 lets a reference say in its own words what it refers to.
+                "description": _describe(errors),
+            }
+            for status, errors in by_status.items()
+        }
+
+    def components(self) -> dict[str, Any]:
+        """The responses by name, when every route has asked for its references."""
+        return {
+            _name(status): _response(
+                status, [*errors.values()], self._rendering, [*self._headers[status]]
+            )
+            for status, errors in sorted(self._errors.items())
+        }
+
+
+def _name(status: int) -> str:
+    return HTTPStatus(status).phrase.title().replace(" ", "")
 
 
 def _response(
@@ -105,7 +146,7 @@ def _response(
     if any("Retry-After" in error.headers for error in errors) and "Retry-After" not in names:
         names.append("Retry-After")
     return {
-        "description": _describe(status, errors),
+        "description": f"{HTTPStatus(status).phrase}.",
         "headers": header_references(names),
         "content": {
             "application/json": {
@@ -126,11 +167,10 @@ def _examples(errors: Sequence[RagauthError], rendering: Rendering) -> dict[str,
     return examples
 
 
-def _describe(status: int, errors: Sequence[RagauthError]) -> str:
-    messages = list(dict.fromkeys(error.message for error in errors))
-    if len(messages) == 1:
-        return f"{messages[0]}."
-    return f"{HTTPStatus(status).phrase}:\n\n" + "\n".join(f"- {message}" for message in messages)
+def _describe(errors: Sequence[RagauthError]) -> str:
+    """What the status means on one route: a line for each error, by what a program reads of it."""
+    lines = {f"- `{error.details.get('reason', error.code)}`: {error.message}." for error in errors}
+    return "\n".join(sorted(lines))
 
 
 def header_references(names: Sequence[str]) -> dict[str, Any]:

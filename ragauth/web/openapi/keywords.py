@@ -172,7 +172,11 @@ def field_keywords(_converter: OpenAPIConverter, field: Any, ret: Keywords) -> K
         if isinstance(kind, str):
             keywords["type"] = [kind, "null"]
         if "enum" in keywords:
-            keywords["enum"] = [*keywords["enum"], None]
+            # Not null among the values: a generator would make a type for each way to have none.
+            for one in (keywords, ret):
+                one.pop("type", None)
+            choices = {"type": "string", "enum": keywords.pop("enum")}
+            keywords["anyOf"] = [choices, {"type": "null"}]
     if ret.get("default", False) is None:
         del ret["default"]
     return keywords
