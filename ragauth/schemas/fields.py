@@ -51,6 +51,19 @@ class Text(fields.Field[str]):
         return text
 
 
+class AnyText(fields.Field[str]):
+    """Any string at all: what it is, a service decides. No database is asked for it as it is."""
+
+    default_error_messages = {**_MESSAGES, "invalid": "Not a string"}
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
+    ) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        return value
+
+
 class Name(Text):
     """A text that people are shown: none of its characters deceives who reads it.
 

@@ -4,7 +4,7 @@ import uuid
 from datetime import timedelta
 
 from ragauth import clock
-from ragauth.errors import KeyAlreadyRotated, NotFound
+from ragauth.errors import KeyAlreadyRotated, NoSuchKey
 from ragauth.extensions import db
 from ragauth.models import Account, ApiKey
 from ragauth.models import api_keys as rows
@@ -51,7 +51,7 @@ def rotate_key(
 ) -> IssuedKey:
     """A new key with all that the old one had; the old one works until the grace ends.
 
-    Raises NotFound for a dead or expired key, KeyAlreadyRotated for one that is in its grace.
+    Raises NoSuchKey for a dead or expired key, KeyAlreadyRotated for one that is in its grace.
     """
     account = api_keys.hold_account(account_id)
     old_key = api_keys.get_key(account_id=account_id, key_id=key_id)
@@ -59,7 +59,7 @@ def rotate_key(
         raise KeyAlreadyRotated
     now = clock.now()
     if old_key.expires_at is not None and old_key.expires_at <= now:
-        raise NotFound
+        raise NoSuchKey("The key has expired; make a new one in its place")
     was_primary = old_key.is_primary
     expires_at = old_key.expires_at
     old_key.is_primary = False

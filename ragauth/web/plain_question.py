@@ -30,11 +30,11 @@ def plain_question(body: bytes) -> tuple[str, Question] | None:
     names = [name for name, _ in pairs]
     if len(set(names)) != len(names) or not fields.keys() >= set(names):
         return None
-    fields.update(pairs)
+    # A null is as if the field were absent.
+    fields.update([pair for pair in pairs if pair[1] is not None])
     key, cost = fields["key"], fields["cost"]
     if (
         type(key) is not str
-        or len(key) > 4096
         or type(cost) is not int
         or not 0 <= cost <= 10_000
         or (fields["scope"] is not None and fields["scope"] not in KEY_SCOPES)
