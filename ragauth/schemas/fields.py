@@ -217,7 +217,10 @@ class Id(fields.Field[uuid.UUID]):
 class Cursor(fields.Field[uuid.UUID]):
     """Where the next page goes on: opaque to the caller, the last id of the page before."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "Not a cursor of this list"}
+    default_error_messages = {
+        **_MESSAGES,
+        "invalid": "Must be the meta.next_cursor of the page before",
+    }
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any

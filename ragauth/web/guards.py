@@ -176,7 +176,7 @@ def presented_token() -> str:
     """The token in the Authorization header."""
     token = find_bearer_token(request.headers.get("Authorization"))
     if token is None and request.headers.get("X-API-Key"):
-        raise WrongCredentialType("An API key is not accepted here; send a token")
+        raise WrongCredentialType("An API key is not accepted here; send an access token")
     if token is None:
         raise CredentialMissing
     return token
