@@ -47,7 +47,6 @@ _WRONG_KIND = (
     "An account's API key is not accepted here; send a service's",
     "A service's API key is not accepted here; send an account's",
 )
-_OTHER_AGENT = "The key is bound to another agent"
 _NOT_WITHOUT_AGENT = "The key is bound to an agent and may not manage the whole account"
 _NO_SUCH_AGENT = "The key's account has no such agent"
 
@@ -171,7 +170,7 @@ class KeyChecker:
         if key.agent_id is not None:
             if question.agent_id is None:
                 return _NOT_WITHOUT_AGENT if question.scope == MANAGE else None
-            return None if question.agent_id == key.agent_id else _OTHER_AGENT
+            return None if question.agent_id == key.agent_id else WrongAgent.message
         if question.agent_id is None:
             return None
         # A key of the whole account opens each of the account's agents and no other's.
