@@ -136,7 +136,10 @@ class InsufficientScope(AuthorizationFailed):
     message = "The key does not have the scope that this needs"
 
     def __init__(self, required_scope: str) -> None:
-        super().__init__(details={"required_scope": required_scope})
+        super().__init__(
+            f"The key does not have the scope {required_scope}",
+            details={"required_scope": required_scope},
+        )
         self.headers["WWW-Authenticate"] = (
             f'{_REALM}, error="insufficient_scope", scope="{required_scope}"'
         )
@@ -160,7 +163,7 @@ class SecondFactorNotOffered(AuthorizationFailed):
     """The password was right, but the face that asks has no second step."""
 
     reason = "second_factor_required"
-    message = "This account has a second factor; log in where it can be given"
+    message = "This account has a second factor, and this login cannot ask for its code"
 
 
 class IpNotAllowed(AuthorizationFailed):

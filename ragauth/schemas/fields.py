@@ -51,6 +51,19 @@ class Text(fields.Field[str]):
         return text
 
 
+class AnyText(fields.Field[str]):
+    """Any string at all: what it is, a service decides. No database is asked for it as it is."""
+
+    default_error_messages = {**_MESSAGES, "invalid": "Not a string"}
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
+    ) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        return value
+
+
 class Name(Text):
     """A text that people are shown: none of its characters deceives who reads it.
 
@@ -204,7 +217,10 @@ class Id(fields.Field[uuid.UUID]):
 class Cursor(fields.Field[uuid.UUID]):
     """Where the next page goes on: opaque to the caller, the last id of the page before."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "Not a cursor of this list"}
+    default_error_messages = {
+        **_MESSAGES,
+        "invalid": "Must be the meta.next_cursor of the page before",
+    }
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any

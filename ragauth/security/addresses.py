@@ -59,7 +59,7 @@ def read_network(text: str) -> Network:
             "Must be an address or a network such as 203.0.113.0/24 or 2001:db8::/32"
         ) from error
     if getattr(address, "scope_id", None) is not None:
-        raise ValueError("May not have a zone, which means nothing to another host")
+        raise ValueError("May not have a zone (what follows %): it has a meaning on one host alone")
     if address != network.network_address:
         raise ValueError(
             f"Has bits beyond its prefix: write {_without_mapping(network)} for the network"

@@ -39,9 +39,9 @@ def canonical_origin(text: str) -> str:
         raise ValueError(f"an origin has at most {MAX_LENGTH} characters")
     text = text.strip()
     if text == "null":
-        raise ValueError("null is what pages without an origin send, whoever made them")
+        raise ValueError("null cannot be listed: any page without an origin sends it")
     if "*" in text:
-        raise ValueError("a browser sends no wildcard: list each origin by itself")
+        raise ValueError("* is no wildcard here: list each origin by itself")
     parts = _FORM.fullmatch(text)
     if parts is None:
         raise ValueError("an origin is a scheme, :// and a host, such as https://app.example.com")
@@ -82,7 +82,7 @@ def _canonical_host(text: str) -> str:
 def _short_form(address: ipaddress.IPv6Address) -> str:
     """As browsers write it: also an IPv4-mapped one has no dots (WHATWG URL section 3.5)."""
     if address.scope_id is not None:
-        raise ValueError("a zone means nothing to another host")
+        raise ValueError("a zone (what follows %) has a meaning on one host alone")
     mapped = address.ipv4_mapped
     if mapped is not None:
         return f"::ffff:{int(mapped) >> 16:x}:{int(mapped) & 0xFFFF:x}"

@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from ragauth.errors import InvalidRequest, NotFound
+from ragauth.errors import InvalidRequest, NoSuchAccount
 from ragauth.models import Account
 from ragauth.models import accounts as rows
 from ragauth.models.accounts import SUSPENDED
@@ -17,10 +17,10 @@ from ragauth.services.plans import current_plans
 
 
 def get_account(*, account_id: uuid.UUID) -> Account:
-    """Raises NotFound."""
+    """Raises NoSuchAccount."""
     account = rows.find_account(account_id)
     if account is None:
-        raise NotFound
+        raise NoSuchAccount
     return account
 
 
@@ -59,7 +59,7 @@ def list_accounts(
 
 
 def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client) -> Account:
-    """Set plan, status or both. Raises NotFound, InvalidRequest for a plan that is none."""
+    """Set plan, status or both. Raises NoSuchAccount; InvalidRequest for no plan."""
     account = _lock(account_id)
     if "plan" in changes:
         set_plan(account_id=account_id, plan=changes["plan"], client=client)
@@ -69,7 +69,7 @@ def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client
 
 
 def set_plan(*, account_id: uuid.UUID, plan: str, client: Client = OPERATOR) -> Account:
-    """Takes effect on the next request. Raises NotFound, InvalidRequest for a plan that is none."""
+    """Takes effect on the next request. Raises NoSuchAccount; InvalidRequest for no plan."""
     require_plan(plan)
     account = _lock(account_id)
     if account.plan != plan:
@@ -85,7 +85,7 @@ def set_plan(*, account_id: uuid.UUID, plan: str, client: Client = OPERATOR) -> 
 
 
 def set_status(*, account_id: uuid.UUID, status: str, client: Client = OPERATOR) -> Account:
-    """Suspend or resume; takes effect on the next request. Raises NotFound."""
+    """Suspend or resume; takes effect on the next request. Raises NoSuchAccount."""
     account = _lock(account_id)
     if account.status != status:
         name = EventName.ACCOUNT_SUSPENDED if status == SUSPENDED else EventName.ACCOUNT_RESUMED
@@ -95,7 +95,7 @@ def set_status(*, account_id: uuid.UUID, status: str, client: Client = OPERATOR)
 
 
 def end_sessions(*, account_id: uuid.UUID, client: Client = OPERATOR) -> int:
-    """End them all, from the next request on; returns how many. Raises NotFound."""
+    """End them all, from the next request on; returns how many. Raises NoSuchAccount."""
     _lock(account_id)
     return sessions.end_sessions(account_id=account_id, client=client)
 
@@ -111,5 +111,5 @@ def require_plan(plan: str) -> None:
 def _lock(account_id: uuid.UUID) -> Account:
     account = lock_account(account_id)
     if account is None:
-        raise NotFound
+        raise NoSuchAccount
     return account

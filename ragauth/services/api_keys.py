@@ -12,7 +12,8 @@ from ragauth.errors import (
     CredentialRevoked,
     InvalidRequest,
     KeyAlreadyRotated,
-    NotFound,
+    NoSuchAgent,
+    NoSuchKey,
     UsageLimitExceeded,
 )
 from ragauth.extensions import db, settings
@@ -54,13 +55,13 @@ def create_key(
 ) -> IssuedKey:
     """A further key.
 
-    `fields` are those of the contract's POST, and `unbranded_tag`. Raises NotFound for an agent
+    `fields` are those of the contract's POST, and `unbranded_tag`. Raises NoSuchAgent for one
     that is not the account's, InvalidRequest for a publishable key that could do more than a
     widget may, UsageLimitExceeded where the plan has no room.
     """
     with changing_keys(account_id) as account:
         if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
-            raise NotFound
+            raise NoSuchAgent
         _require_coherent(
             kind=fields["kind"],
             environment=fields["environment"],
@@ -131,12 +132,12 @@ def list_keys(
     cursor: uuid.UUID | None,
     idle_days: int | None = None,
 ) -> Page[ApiKey]:
-    """The account's keys; raises NotFound for an agent that is not the account's.
+    """The account's keys; raises NoSuchAgent for one that is not the account's.
 
     `idle_days` leaves those that were made, and last used, at least so long ago.
     """
     if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
-        raise NotFound
+        raise NoSuchAgent
     return rows.list_keys(
         account_id,
         agent_id=agent_id,
@@ -148,10 +149,10 @@ def list_keys(
 
 
 def get_key(*, account_id: uuid.UUID, key_id: uuid.UUID, include_revoked: bool = False) -> ApiKey:
-    """Raises NotFound, for another account's key too."""
+    """Raises NoSuchKey, for another account's too."""
     key = rows.find_key(account_id, key_id, include_revoked=include_revoked)
     if key is None:
-        raise NotFound
+        raise NoSuchKey
     return key
 
 
@@ -186,11 +187,11 @@ def change_key(
 
 
 def revoke_key(*, account_id: uuid.UUID, key_id: uuid.UUID, client: Client) -> None:
-    """Kill a key for good; raises NotFound when it is dead already."""
+    """Kill a key for good; raises NoSuchKey when it is dead already."""
     hold_account(account_id)
     key = get_key(account_id=account_id, key_id=key_id)
     if not rows.revoke_key(key.id, now=clock.now()):
-        raise NotFound
+        raise NoSuchKey
     audit.record_key_event(EventName.KEY_REVOKED, key, client)
 
 
@@ -219,7 +220,8 @@ def changing_keys(account_id: uuid.UUID) -> Iterator[Account]:
     if counted > max(counted_before, size):
         LIMIT_HITS.count("max_keys")
         raise UsageLimitExceeded(
-            "The plan's number of keys is used up", details={"limit": "max_keys", "size": size}
+            f"The plan's maximum number of live keys ({size}) is reached",
+            details={"limit": "max_keys", "size": size},
         )
 
 

@@ -4,7 +4,7 @@ import uuid
 from datetime import timedelta
 
 from ragauth import clock
-from ragauth.errors import KeyAlreadyRotated, NotFound
+from ragauth.errors import KeyAlreadyRotated, NoSuchKey
 from ragauth.extensions import db
 from ragauth.models import ApiKey
 from ragauth.models import api_keys as rows
@@ -52,7 +52,7 @@ def rotate_key(
     """A new key with all that the old one had; the old one works until the grace ends.
 
     A key that the old one had replaced, and that is in its grace, ends now: a live key has one
-    predecessor in grace at most (S45). Raises NotFound for a dead or expired key,
+    predecessor in grace at most (S45). Raises NoSuchKey for a dead or expired key,
     KeyAlreadyRotated for one that is in its grace.
     """
     with api_keys.changing_keys(account_id) as account:
@@ -61,7 +61,7 @@ def rotate_key(
             raise KeyAlreadyRotated
         now = clock.now()
         if old_key.expires_at is not None and old_key.expires_at <= now:
-            raise NotFound
+            raise NoSuchKey("The key has expired; make a new one in its place")
         _end_predecessors(old_key, client)
         was_primary = old_key.is_primary
         expires_at = old_key.expires_at

@@ -108,7 +108,7 @@ class Limits:
         state = _state(plan, minute_used, minute_resets_at_ms, month_used, span, now_ms)
         if refused_by is None:
             return None, state
-        return _refusal(refused_by, state), state
+        return _refusal(refused_by, state, cost), state
 
     def peek(self, account_id: bytes, environment: str, plan_name: str | None) -> LimitState:
         """What is used so far, without counting; raises ExternalServiceUnavailable."""
@@ -200,13 +200,13 @@ def _seconds_up(milliseconds: int) -> int:
     return max(0, -(-milliseconds // 1000))
 
 
-def _refusal(refused_by: str, state: LimitState) -> RagauthError:
+def _refusal(refused_by: str, state: LimitState, cost: int) -> RagauthError:
     if refused_by == "minute":
         LIMIT_HITS.count("requests_per_minute")
         resets_at = clock.now() + timedelta(seconds=state.minute_resets_in)
         return RateLimitExceeded(
             state.minute_resets_in,
-            "Too many requests in a minute",
+            f"More than the plan's {state.plan.requests_per_minute} requests in a minute",
             details={
                 "limit": "requests_per_minute",
                 "size": state.plan.requests_per_minute,
@@ -214,8 +214,11 @@ def _refusal(refused_by: str, state: LimitState) -> RagauthError:
             },
         )
     LIMIT_HITS.count("requests_per_month")
+    left = state.month_remaining
     return UsageLimitExceeded(
-        "The plan's monthly quota is used up",
+        "The plan's monthly quota is used up"
+        if left == 0
+        else f"The plan's monthly quota is too small for this: cost {cost}, {left} left this month",
         details={
             "limit": "requests_per_month",
             "size": state.plan.requests_per_month,

@@ -12,7 +12,7 @@ from ragauth.errors import (
     AccountSuspended,
     CredentialExpired,
     CredentialRevoked,
-    NotFound,
+    NoSuchSession,
 )
 from ragauth.extensions import db, settings
 from ragauth.models import Session
@@ -150,12 +150,12 @@ def list_sessions(*, caller: Caller, limit: int, cursor: uuid.UUID | None) -> Pa
 
 
 def end_session(*, account_id: uuid.UUID, session_id: uuid.UUID, client: Client) -> None:
-    """End one of the account's live sessions; raises NotFound."""
+    """End one of the account's live sessions; raises NoSuchSession."""
     now = clock.now()
     if rows.find_live(account_id, session_id, now=now) is None or not rows.end_session(
         session_id, now=now
     ):
-        raise NotFound
+        raise NoSuchSession
     audit.record(
         EventName.SESSION_ENDED,
         account_id=account_id,

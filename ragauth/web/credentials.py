@@ -36,8 +36,3 @@ def presented_key(authorization: str | None, api_key_header: str | None) -> str:
     if token not in (None, api_key):
         raise CredentialMalformed("Authorization and X-API-Key carry different credentials")
     return api_key
-
-
-def is_token_shaped(credential: str) -> bool:
-    """Whether it was meant as a JWT: three parts between two dots, the first one of JSON."""
-    return credential.startswith("eyJ") and credential.count(".") == 2

@@ -72,7 +72,7 @@ def asset(version: str, name: str) -> Response:
     assets = _assets()
     path = assets.files.get(name)
     if path is None or version != assets.version:
-        raise NotFound
+        raise NotFound("There is no such file")
     response = Response(path.read_bytes(), mimetype=_TYPES[path.suffix])
     response.cache_control.public = True
     response.cache_control.max_age = _FOREVER_SECONDS

@@ -53,7 +53,7 @@ def _http_failure(error: HTTPException) -> Response:
     if error.code == BodyTooLarge.status:
         return _failure(BodyTooLarge())
     if isinstance(error, NotFound | RequestRedirect):
-        return _failure(errors.NotFound())
+        return _failure(errors.NoSuchRoute())
     headers = {
         name: value
         for name, value in error.get_response().headers

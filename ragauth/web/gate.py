@@ -20,10 +20,11 @@ from ragauth.errors import InvalidRequest, RagauthError
 from ragauth.metrics import note_request
 from ragauth.security import scopes
 from ragauth.security.identifiers import ACCOUNT, encode_bytes
+from ragauth.security.key_format import is_token_shaped
 from ragauth.services.key_check import SERVICE_KINDS, KeyChecker, KeyVerdict, Question
 from ragauth.web.authorize_query import parse_authorize_query
 from ragauth.web.background import Background
-from ragauth.web.credentials import is_token_shaped, presented_key
+from ragauth.web.credentials import presented_key
 from ragauth.web.envelope import JSON_TYPE, encode_json
 from ragauth.web.error_handlers import answer_to
 from ragauth.web.json_body import read_exactly

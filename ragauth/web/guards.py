@@ -28,6 +28,7 @@ from ragauth.errors import (
 from ragauth.extensions import settings
 from ragauth.models.key_lookup import KeyFacts
 from ragauth.security.identifiers import ACCOUNT, encode_bytes, encode_id
+from ragauth.security.key_format import is_token_shaped
 from ragauth.services import sessions, throttles
 from ragauth.services.access_tokens import TokenClaims
 from ragauth.services.key_check import (
@@ -39,12 +40,7 @@ from ragauth.services.key_check import (
 )
 from ragauth.services.sessions import Caller
 from ragauth.web import refresh_cookie
-from ragauth.web.credentials import (
-    bearer_token,
-    find_bearer_token,
-    is_token_shaped,
-    presented_key,
-)
+from ragauth.web.credentials import bearer_token, find_bearer_token, presented_key
 from ragauth.web.paths import METRICS, SAFE_METHODS, is_authorize, is_plain_spelling
 
 Guard = Callable[[], object]
@@ -180,7 +176,7 @@ def presented_token() -> str:
     """The token in the Authorization header."""
     token = find_bearer_token(request.headers.get("Authorization"))
     if token is None and request.headers.get("X-API-Key"):
-        raise WrongCredentialType("An API key is not accepted here; send a token")
+        raise WrongCredentialType("An API key is not accepted here; send an access token")
     if token is None:
         raise CredentialMissing
     return token

@@ -12,7 +12,12 @@ from ragauth.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
 
 log = logging.getLogger("ragauth")
 
+MALFORMED_JSON = "Malformed JSON"
 _CUT_SHORT = "The body is shorter than its Content-Length"
+
+
+class _NotJson(ValueError):
+    """What Python would take and RFC 8259 does not; the message says which."""
 
 
 def read_json_object() -> dict[str, Any]:
@@ -37,7 +42,7 @@ def read_json_object() -> dict[str, Any]:
     except RecursionError as error:
         raise _malformed("The JSON is nested too deeply") from error
     except ValueError as error:
-        raise _malformed("Malformed JSON") from error
+        raise _malformed(f"{MALFORMED_JSON}: {_why_malformed(error)}") from error
     if not isinstance(value, dict):
         raise _malformed("Must be a JSON object")
     return value
@@ -82,12 +87,21 @@ def _note_unreadable(error: Exception) -> None:
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise _NotJson("a name stands twice in one object")
     return value
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise _NotJson(f"{name} is no number of JSON's")
+
+
+def _why_malformed(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno}, column {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        return "the body is not UTF-8"
+    # Python's int() refuses thousands of digits in words of its own.
+    return str(error) if isinstance(error, _NotJson) else "a number has too many digits"
 
 
 def _malformed(message: str) -> InvalidRequest:

@@ -30,7 +30,9 @@ def receive(schema: Schema, body: dict[str, Any]) -> dict[str, Any]:
         return body
     if _FIELD in body:
         others = schema.validate({**body, _FIELD: ""})
-        raise ValidationError({**others, _FIELD: ["Comes as a cookie here, never in a body"]})
+        raise ValidationError(
+            {**others, _FIELD: ["May not be in the body: here the cookie carries it"]}
+        )
     return {**body, _FIELD: presented_token()}
 
 

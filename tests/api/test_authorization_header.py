@@ -1,8 +1,12 @@
 """The Authorization header of a route that asks for an access token (RFC 6750 section 2.1)."""
 
+from collections.abc import Callable
+
 import pytest
+from flask import Flask
 
 from tests.clients import Client, error, ok
+from tests.compat.faces import UUID
 from tests.factories.api_keys import make_service_key
 
 ME = "/api/auth/me"
@@ -37,10 +41,23 @@ class TestHeaders:
 
     @pytest.mark.parametrize("header", EMPTY)
     def test_an_empty_one_beside_a_service_s_key_is_none(self, client: Client, header: str) -> None:
-        service = client.as_key(make_service_key(client.app, "verify"))
+        service = client.as_key(make_service_key(client.app, "verify", "accounts", "usage"))
         body = {"key": client.sign_up().api_key}
-        response = service.post("/api/v1/keys/verify", body, headers={"Authorization": header})
-        assert ok(response)["valid"]
+        empty = {"Authorization": header}
+        assert ok(service.post("/api/v1/keys/verify", body, headers=empty))["valid"]
+        for path in ("/api/v1/internal/accounts", "/api/v1/internal/usage", "/api/v1/me"):
+            ok(service.get(path, headers=empty))
+
+    @pytest.mark.parametrize("header", EMPTY)
+    def test_on_another_face_too(
+        self, client: Client, make_app: Callable[..., Flask], header: str
+    ) -> None:
+        caller = Client(make_app(compat=("rst", "ragchats"))).as_key(client.sign_up().api_key)
+        empty = {"Authorization": header}
+        assert caller.get("/compat/rst/v1/me", headers=empty).status_code == 200
+        path = f"/compat/ragchats/api/agents/{UUID}/query/"
+        refused = caller.post(path, {"message": "Hello"}, headers=empty)
+        assert refused.get_json()["error"] == "wrong_agent"
 
     @pytest.mark.parametrize(
         "header",

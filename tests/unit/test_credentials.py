@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragauth.errors import AuthenticationFailed, CredentialMalformed, CredentialMissing
-from ragauth.web.credentials import bearer_token, is_token_shaped, presented_key
+from ragauth.security.key_format import is_token_shaped
+from ragauth.web.credentials import bearer_token, presented_key
 
 
 class TestBearerToken:

@@ -13,14 +13,18 @@ from ragauth.errors import InsufficientScope
 from ragauth.web.endpoint import PATH_IDS, Declaration
 from ragauth.web.guards import ACCESS_TOKEN, API_KEY, Demand, demand_of
 from ragauth.web.openapi.faces import Face
-from ragauth.web.openapi.failures import SharedResponses, errors_by_status, header_references
+from ragauth.web.openapi.failures import (
+    IN_BRACES,
+    SharedResponses,
+    errors_by_status,
+    header_references,
+)
 from ragauth.web.openapi.headers import ALWAYS, HEADERS, LIMITS
 from ragauth.web.openapi.shapes import Shapes
 from ragauth.web.paths import ANY_METHOD
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _BY_FLASK = {"HEAD", "OPTIONS"}
-_IN_BRACES = re.compile(r"{([^{}]+)}")
 _PLACEHOLDER = re.compile(r"<(?:(?P<converter>[^:<>]+):)?(?P<name>[^<>]+)>")
 _COMPAT = "compat"
 
@@ -162,7 +166,7 @@ def _credential_needed(demand: Demand) -> str:
 
 
 def _path_parameters(route: Route, shapes: Shapes) -> Iterator[dict[str, Any]]:
-    for name in _IN_BRACES.findall(route.path):
+    for name in IN_BRACES.findall(route.path):
         field = PATH_IDS.get(name)
         schema = {"type": "string"} if field is None else shapes.property_of(field)
         yield {"name": name, "in": "path", "required": True, **_described(schema)}

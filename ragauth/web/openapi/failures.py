@@ -1,5 +1,6 @@
 """Which errors a route can give, and each of them as a response with an example."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -19,12 +20,13 @@ from ragauth.errors import (
     UnsupportedMediaType,
 )
 from ragauth.schemas.base import to_issues
-from ragauth.web.endpoint import Declaration
+from ragauth.web.endpoint import MISSING, Declaration
 from ragauth.web.guards import Failure, demand_of, public
 from ragauth.web.openapi.faces import Rendering
 from ragauth.web.openapi.shapes import member_schemas
 from ragauth.web.paths import PLAIN_HTTP_IS_FINE, SAFE_METHODS, is_authorize
 
+IN_BRACES = re.compile(r"{([^{}]+)}")
 _REQUEST_ID = "0190163d8694739bb2ea9a2dc9f1f3d8"
 _UNKNOWN = {"colour": "blue"}
 _HEADERS_OF_STATUS = {401: ["WWW-Authenticate"], 405: ["Allow"], 503: ["Retry-After"]}
@@ -47,8 +49,8 @@ def _failures(declaration: Declaration, path: str, method: str) -> Iterator[Fail
         yield from demand.refusals_to_write
     if path not in PLAIN_HTTP_IS_FINE:
         yield HttpsRequired
-    if "{" in path:
-        yield NotFound
+    for name in IN_BRACES.findall(path):
+        yield MISSING.get(name, NotFound)
     if not is_authorize(path):
         yield MethodNotAllowed
         yield BodyTooLarge
@@ -169,8 +171,16 @@ def _examples(errors: Sequence[RagauthError], rendering: Rendering) -> dict[str,
 
 def _describe(errors: Sequence[RagauthError]) -> str:
     """What the status means on one route: a line for each error, by what a program reads of it."""
-    lines = {f"- `{error.details.get('reason', error.code)}`: {error.message}." for error in errors}
+    lines = {
+        f"- `{error.details.get('reason', error.code)}`: {_general_message(error)}."
+        for error in errors
+    }
     return "\n".join(sorted(lines))
+
+
+def _general_message(error: RagauthError) -> str:
+    """What a validation error says of one body is its example's, not that of all of them."""
+    return InvalidRequest.message if isinstance(error, InvalidRequest) else error.message
 
 
 def header_references(names: Sequence[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from marshmallow import fields
 
 from ragauth.schemas.account_fields import Email, NewPassword, PresentedPassword, Username
 from ragauth.schemas.fields import (
+    AnyText,
     Choice,
     Cursor,
     Day,
@@ -35,6 +36,11 @@ Keywords = dict[str, Any]
 def keywords_of(_field: fields.Field[Any]) -> Keywords:
     """What a field's class says about its values; a class of its own inherits its parent's."""
     return {}
+
+
+@keywords_of.register
+def _(_field: AnyText) -> Keywords:
+    return {"type": "string"}
 
 
 @keywords_of.register

@@ -187,7 +187,7 @@ class TestRefuses:
         "origin",
         [
             *(None, "null", "", "https://shop.example.com.evil.test", "http://shop.example.com"),
-            *("https://shop.example.com:8443", "https://shop.example.com/", "https://example.com"),
+            *("https://shop.example.com:8443", "https://example.com"),
         ],
     )
     def test_a_publishable_key_from_elsewhere(self, client: Client, origin: str | None) -> None:

@@ -79,6 +79,9 @@ class World:
             "",
             "sk_live_of_another_system",
             "r\u00e4g_live_x",
+            f'"{owner.api_key}"',
+            owner.api_key[:30],
+            "sk-of-another-system-4eC39HqLyjWD",
         ]
         agent_of_stranger = stranger.create_agent()["id"]
         self.agents = [agent, other_agent, agent_of_stranger, "agt_x", "", "agt_" + "0" * 26]
@@ -131,7 +134,7 @@ def authorize_question(choose: random.Random, world: World) -> dict[str, Any]:
 def verify_question(choose: random.Random, world: World) -> dict[str, Any]:
     body: dict[str, Any] = {"key": choose.choice(world.keys)}
     for name, values in (
-        ("key", [None, 1, "a\0b", "k" * 5000, "\ud800"]),
+        ("key", [None, 1, "a\0b", "k" * 5000, "k" * 60_000, "\ud800", "", "a b"]),
         ("scope", ["query", "manage", "nonsense", None, 3]),
         ("agent_id", [*world.agents[:3] * 4, *world.agents, None, 5, []]),
         ("cost", [*[0, 3, 10_000] * 6, 10_001, -1, 1.0, "1", True, None]),
