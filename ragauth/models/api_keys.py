@@ -1,7 +1,9 @@
 """API keys: only the digest of a key is stored, never the key."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, cast
 
 from sqlalchemy import (
     CheckConstraint,
@@ -11,20 +13,24 @@ from sqlalchemy import (
     LargeBinary,
     Select,
     String,
+    Table,
     func,
     select,
     text,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base, Words
 from ragauth.extensions import db
-from ragauth.models.base import Page, count_changed, paginate
+from ragauth.models.base import Page, count_changed, count_rows, paginate
 
 SECRET = "secret"  # noqa: S105 - the name of a kind
 PUBLISHABLE = "publishable"
 SERVICE = "service"
+
+LONGEST_PREFIX = 40
 
 
 class ApiKey(Base):
@@ -61,7 +67,7 @@ class ApiKey(Base):
         ForeignKey("agents.id", ondelete="SET NULL"), index=True
     )
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
-    prefix: Mapped[str] = mapped_column(String(40))
+    prefix: Mapped[str] = mapped_column(String(LONGEST_PREFIX))
     kind: Mapped[str] = mapped_column(String(20))
     environment: Mapped[str] = mapped_column(String(10))
     name: Mapped[str] = mapped_column(String(100))
@@ -97,6 +103,26 @@ def find_by_digest(digest: bytes) -> ApiKey | None:
     return db.session.scalar(select(ApiKey).where(ApiKey.digest == digest))
 
 
+def list_by_prefix(
+    prefix: str, *, is_whole: bool, include_revoked: bool, limit: int, cursor: uuid.UUID | None
+) -> Page[ApiKey]:
+    """The keys of all accounts and services with this display prefix, or one that begins so."""
+    query = _with_prefix(prefix, is_whole=is_whole, include_revoked=include_revoked)
+    return paginate(query, ApiKey.id, limit=limit, cursor=cursor)
+
+
+def count_by_prefix(prefix: str, *, include_revoked: bool) -> int:
+    """How many have one that begins so."""
+    return count_rows(_with_prefix(prefix, is_whole=False, include_revoked=include_revoked))
+
+
+def _with_prefix(prefix: str, *, is_whole: bool, include_revoked: bool) -> Select[ApiKey]:
+    # Not LIKE, which has wildcards, and to which case is nothing on SQLite.
+    shown = ApiKey.prefix if is_whole else func.substr(ApiKey.prefix, 1, len(prefix))
+    query = select(ApiKey).where(shown == prefix)
+    return query if include_revoked else query.where(ApiKey.revoked_at.is_(None))
+
+
 def find_primary(account_id: uuid.UUID) -> ApiKey | None:
     return db.session.scalar(
         select(ApiKey).where(
@@ -120,6 +146,10 @@ def list_keys(
     if idle_since is not None:
         query = query.where(func.coalesce(ApiKey.last_used_at, ApiKey.created_at) <= idle_since)
     return paginate(query, ApiKey.id, limit=limit, cursor=cursor)
+
+
+def count_keys(account_id: uuid.UUID, *, include_revoked: bool) -> int:
+    return count_rows(_of_account(account_id, include_revoked=include_revoked))
 
 
 def list_all_live(account_id: uuid.UUID) -> list[ApiKey]:
@@ -147,6 +177,16 @@ def count_live_keys(account_id: uuid.UUID, *, now: datetime) -> int:
         )
         or 0
     )
+
+
+def add_unless_known(keys: Sequence[dict[str, Any]]) -> set[uuid.UUID]:
+    """Insert them all in one statement; returns the ids of those whose digest was new."""
+    connection = db.session.connection()
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    table = cast("Table", ApiKey.__table__)
+    statement = insert(table).on_conflict_do_nothing(index_elements=["digest"])
+    inserted = connection.execute(statement.returning(table.c.id), list(keys))
+    return set(inserted.scalars())
 
 
 def revoke_key(key_id: uuid.UUID, *, now: datetime) -> bool:
@@ -188,10 +228,16 @@ def forget_details(account_id: uuid.UUID) -> None:
 def list_service_keys(
     *, include_revoked: bool, limit: int, cursor: uuid.UUID | None
 ) -> Page[ApiKey]:
+    return paginate(_of_services(include_revoked), ApiKey.id, limit=limit, cursor=cursor)
+
+
+def count_service_keys(*, include_revoked: bool) -> int:
+    return count_rows(_of_services(include_revoked))
+
+
+def _of_services(include_revoked: bool) -> Select[ApiKey]:
     query = select(ApiKey).where(ApiKey.kind == SERVICE)
-    if not include_revoked:
-        query = query.where(ApiKey.revoked_at.is_(None))
-    return paginate(query, ApiKey.id, limit=limit, cursor=cursor)
+    return query if include_revoked else query.where(ApiKey.revoked_at.is_(None))
 
 
 def find_service_key(key_id: uuid.UUID) -> ApiKey | None:

@@ -68,9 +68,30 @@ def is_foreign(presented_key: str, brand: str) -> bool:
 
 def resembles_key(credential: str, brand: str) -> bool:
     """Whether it was meant as one of this brand's keys, well formed or not."""
-    return credential.startswith(
-        (*(f"{brand}_{tag}_" for tag in TAGS), *(f"{tag}_" for tag in UNBRANDED))
-    )
+    return find_start(credential, brand) is not None
+
+
+def find_start(text: str, brand: str) -> str | None:
+    """`rag_live_` and the like, where a text begins with what this brand's keys begin with."""
+    starts = (*(f"{brand}_{tag}_" for tag in TAGS), *(f"{tag}_" for tag in UNBRANDED))
+    return next((start for start in starts if text.startswith(start)), None)
+
+
+def find_fault(text: str, brand: str) -> str | None:
+    """What is wrong about the form of a text that was meant as one of this brand's keys.
+
+    None for a well-formed key, for a display prefix and for anything else.
+    """
+    start = find_start(text, brand)
+    rest = text[len(start or "") :]
+    if start is None or len(rest) == SHOWN_LENGTH or is_well_formed(text, brand):
+        return None
+    length = RANDOM_LENGTH + CHECKSUM_LENGTH
+    if len(rest) != length:
+        return f"{length} characters after {start} expected, {len(rest)} found"
+    if not set(rest) <= set(ALPHABET):
+        return f"only letters and digits of ASCII may stand after {start}"
+    return "a character is mistyped: the last six do not fit the others"
 
 
 def unbranded_tag(prefix: str) -> str | None:

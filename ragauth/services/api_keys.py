@@ -147,6 +147,10 @@ def list_keys(
     )
 
 
+def count_keys(*, account_id: uuid.UUID, include_revoked: bool) -> int:
+    return rows.count_keys(account_id, include_revoked=include_revoked)
+
+
 def get_key(*, account_id: uuid.UUID, key_id: uuid.UUID, include_revoked: bool = False) -> ApiKey:
     """Raises NotFound, for another account's key too."""
     key = rows.find_key(account_id, key_id, include_revoked=include_revoked)

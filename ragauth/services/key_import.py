@@ -1,61 +1,88 @@
 """Taking over keys from another system by their digests, so that customers keep their keys."""
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from ragauth import clock
 from ragauth.errors import NotFound
-from ragauth.extensions import db
-from ragauth.models import ApiKey
+from ragauth.models import Account, ApiKey
+from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as rows
 from ragauth.models.api_keys import SECRET
-from ragauth.security.identifiers import new_uuid
-from ragauth.services import account_administration, api_keys, audit
+from ragauth.security.emails import canonical_email
+from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
+from ragauth.services import api_keys, audit
 from ragauth.services.audit import OPERATOR, EventName
 from ragauth.services.plans import current_plans, plan_of
 
+# Of names in one query.
+_BATCH = 500
 
-def import_key(*, digest: bytes, owner: str, name: str, prefix: str, **properties: Any) -> bool:
-    """Add a key of which only the SHA-256 is known.
 
-    False when the digest is known already, so a file may be imported twice. Raises NotFound for
-    an owner who has no account, InvalidRequest for a test key where the plan has none.
+def import_keys(keys: Sequence[dict[str, Any]]) -> int:
+    """Add keys of which only the SHA-256 is known, as `digest`; returns how many were new.
+
+    One whose digest is known already is left as it is, so a file may be imported twice. Each has
+    its `account_id`. Raises NotFound for an account that is gone, InvalidRequest for a test key
+    where the plan has none; then none is added.
     """
-    account = account_administration.find(owner)
-    if account is None:
-        raise NotFound(f"there is no account {owner}")
-    held = api_keys.hold_account(account.id)
-    if rows.find_by_digest(digest) is not None:
-        return False
-    api_keys.require_environment(held, properties["environment"])
-    key = ApiKey(
-        id=new_uuid(),
-        account_id=account.id,
-        digest=digest,
-        prefix=prefix,
-        kind=SECRET,
-        name=name,
-        is_enabled=True,
-        is_primary=False,
-        is_imported=True,
-        created_at=clock.now(),
-        **properties,
-    )
-    db.session.add(key)
-    db.session.flush()
-    audit.record_key_event(EventName.KEY_IMPORTED, key, OPERATOR)
-    return True
-
-
-def find_strangers(owners: Iterable[str]) -> set[str]:
-    """Those owners that have no account."""
-    return {owner for owner in set(owners) if account_administration.find(owner) is None}
-
-
-def find_without_test_keys(owners: Iterable[str]) -> set[str]:
-    """Those owners whose plan has no test keys."""
-    accounts = {owner: account_administration.find(owner) for owner in set(owners)}
-    plans = current_plans()
-    return {
-        owner for owner, found in accounts.items() if found and not plan_of(found.plan, plans).test
+    held = {
+        account.id: account
+        for account in account_rows.lock_accounts({key["account_id"] for key in keys})
     }
+    for key in keys:
+        account = held.get(key["account_id"])
+        if account is None:
+            raise NotFound("an owner's account was deleted meanwhile")
+        api_keys.require_environment(account, key["environment"])
+    now = clock.now()
+    added = {
+        row["id"]: row
+        for row in (
+            {
+                **key,
+                "id": new_uuid(),
+                "kind": SECRET,
+                "is_enabled": True,
+                "is_primary": False,
+                "is_imported": True,
+                "created_at": now,
+            }
+            for key in keys
+        )
+    }
+    # One order for all: two that import the same keys at once cannot wait for each other.
+    ordered = sorted(added.values(), key=lambda row: row["digest"])
+    new = rows.add_unless_known(ordered)
+    for key_id, row in added.items():
+        if key_id in new:
+            audit.record_key_event(EventName.KEY_IMPORTED, ApiKey(**row), OPERATOR)
+    return len(new)
+
+
+def find_owners(owners: Iterable[str]) -> dict[str, Account]:
+    """The accounts by what they were named, e-mail or id; who has none is missing."""
+    names: dict[str, str | uuid.UUID] = {}
+    for owner in set(owners):
+        try:
+            is_email = "@" in owner
+            names[owner] = canonical_email(owner) if is_email else decode_id(ACCOUNT, owner)
+        except ValueError:
+            continue
+    found: dict[str | uuid.UUID, Account] = {}
+    rest = iter(names.values())
+    while batch := list(islice(rest, _BATCH)):
+        for account in account_rows.find_many(
+            emails_canonical=[name for name in batch if isinstance(name, str)],
+            account_ids=[name for name in batch if isinstance(name, uuid.UUID)],
+        ):
+            found[account.id] = account
+            if account.email_canonical is not None:
+                found[account.email_canonical] = account
+    return {owner: found[name] for owner, name in names.items() if name in found}
+
+
+def may_have_test_keys(account: Account) -> bool:
+    return plan_of(account.plan, current_plans()).test
