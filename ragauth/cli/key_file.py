@@ -62,7 +62,7 @@ def read_entries(data: bytes, name: str) -> list[Entry]:
         raise UnreadableFile("the file is empty")
     if text.lstrip()[0] in "[{":
         entries = list(_read_json(text))
-    elif Path(name).suffix.lower() in _JSON_SUFFIXES:
+    elif Path(name).suffix.lower() in _JSON_SUFFIXES and not _has_header(text):
         raise UnreadableFile("the file is no JSON: it begins with neither { nor [")
     else:
         entries = list(_read_csv(text))
@@ -168,6 +168,11 @@ def _read_csv(text: str) -> Iterator[Entry]:
                 yield Entry(place, _named(dict(zip(header, cells, strict=False))))
     except csv.Error as error:
         raise UnreadableFile(f"line {line} is no CSV: {error}") from error
+
+
+def _has_header(text: str) -> bool:
+    cells = re.split(f"[{_DELIMITERS}]", text.lstrip().splitlines()[0])
+    return any(_form(cell.strip(' "')) for cell in cells)
 
 
 def _find_delimiter(line: str) -> str:
