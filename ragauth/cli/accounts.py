@@ -36,6 +36,7 @@ from ragauth.services.usage import bring_up_to_date
 accounts = Group("accounts", help="Create, list and administer accounts.")
 
 _COLUMNS = ("id", "email", "plan", "status", "created_at", "username")
+_SHOWN_KEYS = 20
 _KEY_COLUMNS = ("id", "name", "prefix", "is_active", "last_used_at")
 
 
@@ -153,7 +154,9 @@ def show(account: str, as_json: bool) -> None:
     print_record({**record, "keys": len(keys)}, as_json=False)
     if keys:
         click.echo()
-        print_rows(keys, _KEY_COLUMNS, as_json=False)
+        print_rows(keys[:_SHOWN_KEYS], _KEY_COLUMNS, as_json=False)
+    if len(keys) > _SHOWN_KEYS:
+        click.echo(f"{_SHOWN_KEYS} of {len(keys):,} keys; `keys list` has them all", err=True)
 
 
 @accounts.command("suspend")

@@ -30,6 +30,8 @@ _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
 _DELIMITERS = ",;\t|"
+_ANY_DELIMITER = re.compile(r"[,;\t|]")
+_FILLERS = re.compile(r"[\s_-]")
 _DIGEST = re.compile(r"[0-9A-Fa-f]{64}")
 _WANTED = (
     f"the first line must name the columns: {', '.join(REQUIRED)} and, where wanted,"
@@ -171,7 +173,7 @@ def _read_csv(text: str) -> Iterator[Entry]:
 
 
 def _has_header(text: str) -> bool:
-    cells = re.split(f"[{_DELIMITERS}]", text.lstrip().splitlines()[0])
+    cells = _ANY_DELIMITER.split(text.lstrip().splitlines()[0])
     return any(_form(cell.strip(' "')) for cell in cells)
 
 
@@ -214,7 +216,7 @@ def _quoted(cell: str) -> str:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[\s_-]", "", name).lower()
+    return _FILLERS.sub("", name).lower()
 
 
 def _form(name: str) -> str | None:

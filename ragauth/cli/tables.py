@@ -10,8 +10,9 @@ from typing import Any
 from ragauth.security.plain_text import escape_deceptive
 
 _GAP = 2
-# A cell is cut to so many columns before another column gives way to it.
+# Cells are cut to so many columns before a column is left out. Less of an address is no use.
 _LEAST = 10
+_LEAST_OF = {"email": 20}
 # What is copied into the next command is never cut.
 _WHOLE = frozenset({"id", "account_id", "kid", "prefix"})
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -88,7 +89,10 @@ def _in_table(value: Any, width: int | None) -> str:
 
 def _fit(wanted: dict[str, int], width: int) -> dict[str, int]:
     """The room of each column that is shown, the first one always."""
-    least = {name: room if name in _WHOLE else min(room, _LEAST) for name, room in wanted.items()}
+    least = {
+        name: room if name in _WHOLE else min(room, _LEAST_OF.get(name, _LEAST))
+        for name, room in wanted.items()
+    }
     shown = list(wanted)
     while len(shown) > 1 and _total(least[name] for name in shown) > width:
         shown.pop()

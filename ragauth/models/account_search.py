@@ -1,6 +1,5 @@
 """Finding accounts by a part of what an operator remembers of them."""
 
-import unicodedata
 import uuid
 from typing import Any
 
@@ -10,7 +9,10 @@ from ragauth.extensions import db
 from ragauth.models.accounts import DELETED, Account
 from ragauth.models.base import Page, count_rows, paginate
 from ragauth.security.identifiers import ACCOUNT, id_range
+from ragauth.security.normal_forms import fold
 
+# No column holds more than 256 code points, of which NFKC makes 18 each at most.
+_LONGEST = 18 * 256
 _SEARCHED = (Account.email, Account.username, Account.name)
 
 
@@ -62,7 +64,7 @@ def _has(search: str) -> ColumnElement[bool]:
 
 
 def _fold(text: str | None) -> str | None:
-    return None if text is None else unicodedata.normalize("NFKC", text).casefold()
+    return None if text is None else fold(text, longest=_LONGEST)
 
 
 def _has_id(search: str) -> ColumnElement[bool]:

@@ -146,6 +146,7 @@ def _usage(part: dict[str, Any], faults: list[str]) -> None:
 def _signing_key(part: dict[str, Any], faults: list[str]) -> None:
     with transaction.read_only():
         keys = signing_key_rotation.list_keys()
+    part["kid"] = None  # the first token makes the first key
     part["others"] = sum(key.state in (State.NEXT, State.VERIFYING) for key in keys)
     for key in keys:
         if key.state is State.SIGNING:
