@@ -58,7 +58,7 @@ def test_a_question_is_asked_and_a_bar_is_shown(
     code, screen = _at_a_terminal(installation, "keys", "import", str(file))
     assert code == 0
     assert "importing" in screen
-    assert "2/2" in screen
+    assert "600/600" in screen
     assert "imported  600" in screen
 
     code, screen = _at_a_terminal(installation, "accounts", "delete", email, typed="n\n")
