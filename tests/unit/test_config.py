@@ -10,6 +10,9 @@ import pytest
 
 from ragauth.config import SettingsError, read_server_settings, read_settings
 from tests.docs.settings import ENV_EXAMPLE
+from tests.unit.environment import environment
+
+__all__ = ["environment"]
 
 STRONG = "x" * 32
 POSTGRES = "postgresql://user:pass@db/ragauth"
