@@ -1,7 +1,6 @@
 """The application factory: settings, extensions, error handlers, blueprints, commands."""
 
 import logging
-import re
 import sys
 
 from flask import Flask
@@ -89,20 +88,10 @@ def _tell_what_is_used(settings: Settings) -> None:
     log.info(
         "starting",
         extra={
-            "database": without_credentials(settings.database_url),
+            "database": settings.database_place,
             "instance_dir": str(settings.instance_dir),
         },
     )
-
-
-def without_credentials(database_url: str) -> str:
-    """The URL without user, password and parameters, which may hold them too."""
-    scheme, _, rest = database_url.partition("://")
-    if scheme == "sqlite":
-        return database_url
-    # Nothing is shown of one that can be read in two ways.
-    honest = re.fullmatch(r"(?:[^@?]*@)?([^@?]*)(?:\?[^@]*)?", rest)
-    return f"{scheme.partition('+')[0]}://{honest[1] if honest else ''}"
 
 
 def add_migrations(app: Flask) -> None:

@@ -1,5 +1,6 @@
 """The settings: read once from the environment, typed, each fault named in one line."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from ragauth.config.values import (
 MAX_BODY_BYTES = 64 * 1024
 
 _THIRTY_DAYS = 2_592_000
+_PLACE = re.compile(r"(?:[^@?]*@)?([^@?]*)(?:\?[^@]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,16 @@ class Settings:
     @property
     def uses_sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
+
+    @property
+    def database_place(self) -> str:
+        """The database's URL without user, password and parameters, which may hold them too."""
+        scheme, _, rest = self.database_url.partition("://")
+        if self.uses_sqlite:
+            return self.database_url
+        # Nothing is shown of one that can be read in two ways.
+        found = _PLACE.fullmatch(rest)
+        return f"{scheme.partition('+')[0]}://{found[1] if found else ''}"
 
 
 def read_settings() -> Settings:

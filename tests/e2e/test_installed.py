@@ -1,4 +1,4 @@
-"""The wheel alone, in an empty folder: what it makes there is private, and nothing stands still."""
+"""S5: the wheel alone, in an empty folder, makes private files there and stands still in nothing."""
 
 import os
 import shutil

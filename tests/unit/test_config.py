@@ -64,6 +64,26 @@ class TestValues:
         assert settings.database_url == "postgresql+psycopg://user:p%40ss@db:5432/ragauth"
         assert not settings.uses_sqlite
 
+    @pytest.mark.parametrize(
+        ("url", "place"),
+        [
+            (
+                "postgres://u:hunter2@db:5432/ragauth?sslmode=require",
+                "postgresql://db:5432/ragauth",
+            ),
+            ("postgresql://db/ragauth?password=hunter2", "postgresql://db/ragauth"),
+            ("postgresql://u:hunter@2@db/ragauth", "postgresql://"),
+            ("postgresql://u@db/ragauth?password=a@hunter2", "postgresql://"),
+        ],
+    )
+    def test_the_place_of_a_database_has_no_secret(
+        self, environment: pytest.MonkeyPatch, url: str, place: str
+    ) -> None:
+        """S27: no secret in the line that tells which database is used."""
+        environment.setenv("RAGAUTH_SECRET_KEY", STRONG)
+        environment.setenv("RAGAUTH_DATABASE_URL", url)
+        assert read_settings().database_place == place
+
     def test_lists_and_paths_are_read(
         self, environment: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
