@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from marshmallow import ValidationError, validate
 
@@ -132,7 +133,7 @@ def read_settings() -> Settings:
 
     instance_secret = open_instance(
         instance_dir,
-        database_file=Path(database_url.removeprefix("sqlite:///")) if uses_sqlite else None,
+        database_file=_file_of(database_url) if uses_sqlite else None,
         needs_secret=not secret_key,
     )
     warn_of_white_space(env.trimmed)
@@ -165,3 +166,7 @@ def read_settings() -> Settings:
         compat_query_upstream=compat_query_upstream,
         metrics_token=metrics_token,
     )
+
+
+def _file_of(sqlite_url: str) -> Path:
+    return Path(unquote(sqlite_url.removeprefix("sqlite:///").partition("?")[0]))

@@ -1,4 +1,4 @@
-"""S5: the wheel alone, in an empty folder, makes private files there and stands still in nothing."""
+"""S5: the wheel alone, in an empty folder, keeps its files to its own user and does its work."""
 
 import os
 import shutil
