@@ -2,7 +2,8 @@
 # environment.
 
 PYTHON ?= python3
-PORT ?= 8000
+# One that is empty is as if unset.
+override PORT := $(or $(strip $(PORT)),8000)
 BIN := .venv/bin
 RUNNABLE := .venv/.runnable
 INSTALLED := .venv/.installed
@@ -15,6 +16,8 @@ LOCK := --quiet --upgrade --no-cache --universal --generate-hashes --python-vers
 COMPOSE_CHECK := $(BIN)/docker-compose --env-file /dev/null --file docker-compose.yml config --quiet
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# `.env` is docker-compose's: the commands read it no more than the server does.
+export FLASK_SKIP_DOTENV := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install run dashboard test test-fuzz check lint lint-python lint-shell lint-containers format types bench migration lock clean
@@ -52,10 +55,10 @@ run: $(RUNNABLE) ## Migrate the database and serve on 127.0.0.1 (PORT=8000)
 	@echo
 	@echo "or walk through all of it with examples/quickstart.sh"
 	@echo
-	@HOST=127.0.0.1 PORT=$(PORT) exec $(BIN)/python -m gunicorn -c python:ragauth.gunicorn_conf wsgi:app
+	@HOST=127.0.0.1 PORT=$(PORT) exec $(FLASK) serve
 
 dashboard: ## Serve the sample dashboard on 127.0.0.1:5173 (RAGAUTH_API=http://127.0.0.1:8000)
-	@exec $(PYTHON) examples/dashboard/serve.py
+	@PORT=$(PORT) exec $(PYTHON) examples/dashboard/serve.py
 
 test: install ## Run every test (PYTEST_ARGS="-n 0 tests/unit" narrows it)
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)

@@ -3,6 +3,8 @@
 #
 #   RAGAUTH_URL=http://127.0.0.1:8000 examples/quickstart.sh
 #
+# Without RAGAUTH_URL it asks 127.0.0.1, at PORT as for `make run`.
+#
 # It prints each request and each answer; secrets are shortened in print only. Each run makes an
 # account of its own. Needs curl and python3.
 #
@@ -11,7 +13,7 @@
 
 set -euo pipefail
 
-base=${RAGAUTH_URL:-http://127.0.0.1:8000}
+base=${RAGAUTH_URL:-http://127.0.0.1:${PORT:-8000}}
 base=${base%/}
 
 for program in curl python3; do

@@ -1,13 +1,21 @@
 """The application factory: settings, extensions, error handlers, blueprints, commands."""
 
 import logging
+import sys
 
 from flask import Flask
 
 from ragauth import models  # noqa: F401 - the tables must be known to the metadata
 from ragauth.blueprints import register_blueprints
 from ragauth.cli import register_commands
-from ragauth.config import MAX_BODY_BYTES, Settings, is_flask_command, read_settings
+from ragauth.config import (
+    MAX_BODY_BYTES,
+    Settings,
+    SettingsError,
+    is_flask_command,
+    is_serving,
+    read_settings,
+)
 from ragauth.database import engine_options
 from ragauth.extensions import MIGRATIONS, db, jwt
 from ragauth.services.access_tokens import jwt_config
@@ -24,14 +32,21 @@ from ragauth.web.request_log import register_request_log, register_routes
 log = logging.getLogger("ragauth")
 
 
-def create_app(settings: Settings | None = None, *, serves: bool = False) -> Flask:
+def create_app(settings: Settings | None = None) -> Flask:
     """The service as a WSGI application.
 
-    Without settings it reads them from the environment and raises SettingsError for faults. One
-    that `serves` saves usage in the background from its first request on.
+    Without settings it reads them from the environment; a fault in them ends the process with one
+    line. It opens nothing: a fork may follow. What it does beside requests begins with the first
+    request of each process, unless the application is `testing`.
     """
-    settings = settings or read_settings()
     configure_logging()
+    try:
+        return _make_app(settings or read_settings())
+    except SettingsError as error:
+        sys.exit(f"ragauth: {error}")
+
+
+def _make_app(settings: Settings) -> Flask:
     if settings.refresh_cookie and not settings.require_https:
         log.warning("over plain HTTP browsers take the refresh cookie on loopback at most")
     app = Flask(__name__, instance_path=str(settings.instance_dir), static_folder=None)
@@ -48,8 +63,8 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
     app.url_map.merge_slashes = False
 
     db.init_app(app)
-    if not serves or is_flask_command():
-        _add_migrations(app)
+    if is_flask_command():
+        add_migrations(app)
     jwt.init_app(app)
     init_services(app, settings)
 
@@ -62,12 +77,24 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
     register_routes(app)
     register_commands(app)
     app.wsgi_app = Forwarded(  # type: ignore[method-assign]
-        Gate(app, serves=serves), trusted_proxies=settings.trusted_proxies
+        Gate(app), trusted_proxies=settings.trusted_proxies
     )
+    if is_serving():
+        _tell_what_is_used(settings)
     return app
 
 
-def _add_migrations(app: Flask) -> None:
+def _tell_what_is_used(settings: Settings) -> None:
+    log.info(
+        "starting",
+        extra={
+            "database": settings.database_place,
+            "instance_dir": str(settings.instance_dir),
+        },
+    )
+
+
+def add_migrations(app: Flask) -> None:
     """The commands `db …`: a server never migrates, and would start a sixth slower with Alembic."""
     from flask_migrate import Migrate  # noqa: PLC0415
 

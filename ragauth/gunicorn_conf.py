@@ -5,20 +5,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ragauth.config import SettingsError, read_server_settings
+from ragauth.config import SettingsError, has_inherited_sockets, read_server_settings
 from ragauth.metrics import WORKER_STARTS, board
+from ragauth.web.listening import fault_in_listening
+from ragauth.web.logs import configure_logging
 from ragauth.web.open_files import most_connections, raise_open_files
 
+configure_logging()
 try:
     _server = read_server_settings()
 except SettingsError as error:
     sys.exit(f"ragauth: {error}")
 
-bind = f"{_server.host}:{_server.port}"
+bind = _server.bind
 workers = _server.workers
 threads = _server.threads
 worker_connections = most_connections(raise_open_files(), _server.threads)
-worker_class = "ragauth.web.gunicorn_worker.Worker"
+worker_class = _server.worker_class
 logger_class = "ragauth.web.server_answers.ErrorLogger"
 # The application is made once, before the fork: workers share its memory and start at once.
 preload_app = True
@@ -36,6 +39,14 @@ if _memory.is_dir():
 forwarded_allow_ips = "192.0.2.1"
 
 accesslog = None
+
+
+def on_starting(server: Any) -> None:
+    """Before it listens, wherever that is: `--bind` counts, too."""
+    if not has_inherited_sockets() and not server.cfg.reuse_port:
+        fault = fault_in_listening(server.cfg.address)
+        if fault is not None:
+            sys.exit(f"ragauth: {fault}")
 
 
 def when_ready(_server: object) -> None:

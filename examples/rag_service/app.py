@@ -9,6 +9,8 @@ Without a gateway it asks ragauth itself, with a service key that has the scope 
 
     RAGAUTH_URL=http://127.0.0.1:8000 RAGAUTH_SERVICE_KEY=rag_svc_... \\
         flask --app examples/rag_service/app.py run --port 9000
+
+Without RAGAUTH_URL it asks 127.0.0.1, at PORT as for `make run`.
 """
 
 import os
@@ -20,11 +22,11 @@ from identity import Identity, Refused, envelope, from_gateway, from_ragauth
 from werkzeug.exceptions import HTTPException
 
 BEHIND_GATEWAY = os.environ.get("RAG_SERVICE_BEHIND_GATEWAY") == "true"
-RAGAUTH_URL = os.environ.get("RAGAUTH_URL", "")
+RAGAUTH_URL = os.environ.get("RAGAUTH_URL") or f"http://127.0.0.1:{os.environ.get('PORT') or 8000}"
 SERVICE_KEY = os.environ.get("RAGAUTH_SERVICE_KEY", "")
-ASKS_RAGAUTH = bool(RAGAUTH_URL and SERVICE_KEY)
+ASKS_RAGAUTH = bool(SERVICE_KEY)
 if BEHIND_GATEWAY == ASKS_RAGAUTH:
-    sys.exit("set RAG_SERVICE_BEHIND_GATEWAY=true, or RAGAUTH_URL and RAGAUTH_SERVICE_KEY")
+    sys.exit("set RAG_SERVICE_BEHIND_GATEWAY=true, or RAGAUTH_SERVICE_KEY, but not both")
 
 app = Flask(__name__)
 

@@ -9,6 +9,7 @@ from ragauth.cli.events import events
 from ragauth.cli.keys import keys
 from ragauth.cli.mail import mail
 from ragauth.cli.reseal import reseal
+from ragauth.cli.serve import serve
 from ragauth.cli.service_keys import service_keys
 from ragauth.cli.signing_keys import signing_keys
 from ragauth.cli.status import status
@@ -18,6 +19,6 @@ from ragauth.cli.usage import usage
 def register_commands(app: Flask) -> None:
     for command in (
         *(accounts, keys, usage, service_keys, signing_keys, events, mail),
-        *(status, cleanup, reseal, backup),
+        *(status, cleanup, reseal, backup, serve),
     ):
         app.cli.add_command(command)

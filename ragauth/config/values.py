@@ -1,18 +1,25 @@
 """What a setting's value may be, and the words for one that may not."""
 
+import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from environs import Env, EnvValidationError, ValidationError, validate
+from marshmallow import ValidationError, validate
 
 from ragauth.security.origins import canonical_origin
+from ragauth.security.plain_text import escape_deceptive
+
+log = logging.getLogger("ragauth")
 
 
 class SettingsError(Exception):
     """One or more settings are missing or malformed; one line for each."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\nragauth: ".join(map(escape_deceptive, faults)))
 
 
 _TEN_YEARS = 315_360_000
@@ -28,9 +35,9 @@ COUNT = validate.Range(min=0, error="must be 0 (off) or more")
 BRAND = validate.Regexp(r"^[a-z][a-z0-9]{1,15}\Z", error="must be 2 to 16 of a-z and 0-9")
 
 
-def url_of(*schemes: str) -> Callable[[str | None], None]:
-    def check(value: str | None) -> None:
-        if value and not _is_url(value, schemes):
+def url_of(*schemes: str) -> Callable[[str], None]:
+    def check(value: str) -> None:
+        if not _is_url(value, schemes):
             raise ValidationError(f"must be a URL that starts with {' or '.join(schemes)}")
 
     return check
@@ -60,16 +67,21 @@ def origins_in(text: str) -> tuple[str, ...]:
 
 def each_is_one_of(*known: str) -> Callable[[list[str]], None]:
     def check(names: list[str]) -> None:
-        for name in map(str.strip, names):
+        for name in names:
             if name not in known:
                 raise ValidationError(f"{name!r} is none of {', '.join(known)}")
 
     return check
 
 
+def is_file(path: Path) -> None:
+    if not path.is_file():
+        raise ValidationError(f"there is no file {path}")
+
+
 def is_bearer_token(value: str) -> None:
     """What can follow `Bearer ` in a header (RFC 6750 section 2.1), a little more freely."""
-    if _VISIBLE.fullmatch(value.strip()) is None:
+    if _VISIBLE.fullmatch(value) is None:
         raise ValidationError("must be of printable ASCII characters, without spaces")
 
 
@@ -80,10 +92,10 @@ def is_mailbox(value: str) -> None:
         raise ValidationError("must be an address such as Example <no-reply@example.com>")
 
 
-def is_mail_server(value: str | None) -> None:
+def is_mail_server(value: str) -> None:
     """`smtp://` or `smtps://`, a host, and user and password both or neither; nothing after it."""
     url_of("smtp", "smtps")(value)
-    parts = urlsplit(value or "smtp://host")
+    parts = urlsplit(value)
     if not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValidationError("must be like smtp://user:password@host:587")
     if bool(parts.username) != bool(parts.password):
@@ -92,13 +104,10 @@ def is_mail_server(value: str | None) -> None:
         raise ValidationError("must hold a user and a password in ASCII")
 
 
-def collect_faults(env: Env) -> list[str]:
-    try:
-        env.seal()
-    except EnvValidationError as error:
-        messages: dict[str, list[str]] = error.error_messages  # type: ignore[assignment]
-        return [f"{name}: {' '.join(texts)}" for name, texts in messages.items()]
-    return []
+def warn_of_white_space(names: Iterable[str]) -> None:
+    """A value from a file often ends with a newline that its author does not see."""
+    for name in names:
+        log.warning(f"{name}: the white space around its value was dropped")
 
 
 def normalise_database_url(url: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Select
 
-from ragauth.database import engine_options, prepare_sqlite_connection
+from ragauth.database import engine_options, make_private_file, prepare_sqlite_connection
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.metrics import DATABASE_ERRORS
 
@@ -85,6 +85,8 @@ class PreparedReads:
         dialect, url = self._engine.dialect, self._engine.url
         arguments, keywords = dialect.create_connect_args(url)
         keywords |= engine_options(str(url)).get("connect_args", {})
+        if self.is_sqlite:
+            make_private_file(arguments[0])
         connection: Any = dialect.connect(*arguments, **keywords)
         if self.is_sqlite:
             connection.isolation_level = None
