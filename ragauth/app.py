@@ -7,7 +7,7 @@ from flask import Flask
 from ragauth import models  # noqa: F401 - the tables must be known to the metadata
 from ragauth.blueprints import register_blueprints
 from ragauth.cli import register_commands
-from ragauth.config import MAX_BODY_BYTES, Settings, is_flask_command, read_settings
+from ragauth.config import MAX_BODY_BYTES, Settings, is_flask_command, mounted_at, read_settings
 from ragauth.database import engine_options
 from ragauth.extensions import MIGRATIONS, db, jwt
 from ragauth.services.access_tokens import jwt_config
@@ -62,7 +62,9 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
     register_routes(app)
     register_commands(app)
     app.wsgi_app = Forwarded(  # type: ignore[method-assign]
-        Gate(app, serves=serves), trusted_proxies=settings.trusted_proxies
+        Gate(app, serves=serves),
+        trusted_proxies=settings.trusted_proxies,
+        mounted_at=mounted_at(),
     )
     return app
 

@@ -3,6 +3,7 @@
 Nothing else in the package reads `os.environ`.
 """
 
+from ragauth.config.mount import is_prefix, mounted_at
 from ragauth.config.server import ServerSettings, is_flask_command, read_server_settings
 from ragauth.config.settings import MAX_BODY_BYTES, Settings, read_settings
 from ragauth.config.values import SettingsError
@@ -13,6 +14,8 @@ __all__ = [
     "Settings",
     "SettingsError",
     "is_flask_command",
+    "is_prefix",
+    "mounted_at",
     "read_server_settings",
     "read_settings",
 ]

@@ -55,8 +55,8 @@ def commits_only_in_transaction(source: Path) -> list[str]:
 
 
 def environment_only_in_config(source: Path) -> list[str]:
-    """The environment is read in config/server.py alone (and by environs, in config/)."""
-    return _uses(source, _ENVIRONMENT, except_for={"config/server.py"})
+    """The environment is read in two files alone (and by environs, in config/)."""
+    return _uses(source, _ENVIRONMENT, except_for={"config/server.py", "config/mount.py"})
 
 
 def wall_clock_only_in_clock(source: Path) -> list[str]:
