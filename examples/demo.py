@@ -72,8 +72,10 @@ def run(given: Mapping[str, str]) -> None:
         raise Stop(f"{', '.join(ports)} must differ from each other")
     ragauth, dashboard, service = (f"http://127.0.0.1:{port}" for port in ports.values())
     origins = f"{dashboard} {dashboard.replace('127.0.0.1', 'localhost')}"
+    # What only the clients of ragauth read is no setting of its own.
+    clients = ("RAGAUTH_API", "RAGAUTH_URL", "RAGAUTH_SERVICE_KEY")
     environment = {
-        **given,
+        **{name: text for name, text in given.items() if name not in clients},
         "HOST": "127.0.0.1",
         "PORT": str(ports["PORT"]),
         "RAGAUTH_CORS_ORIGINS": f"{given.get('RAGAUTH_CORS_ORIGINS', '')} {origins}".strip(),
@@ -81,9 +83,6 @@ def run(given: Mapping[str, str]) -> None:
         # All of it is on the loopback.
         "RAGAUTH_REQUIRE_HTTPS": "false",
     }
-    # What only one of the three may know, or means something else to each.
-    for name in ("DASHBOARD_PORT", "SERVICE_PORT", "RAGAUTH_API", "RAGAUTH_URL"):
-        environment.pop(name, None)
     _command(environment, "db", "upgrade")
     service_key = _new_service_key(environment)
     # With nothing of the service's settings, its secrets above all.
