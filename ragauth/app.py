@@ -14,6 +14,7 @@ from ragauth.config import (
     SettingsError,
     is_flask_command,
     is_serving,
+    mounted_at,
     read_settings,
 )
 from ragauth.database import engine_options
@@ -77,7 +78,7 @@ def _make_app(settings: Settings) -> Flask:
     register_routes(app)
     register_commands(app)
     app.wsgi_app = Forwarded(  # type: ignore[method-assign]
-        Gate(app), trusted_proxies=settings.trusted_proxies
+        Gate(app), trusted_proxies=settings.trusted_proxies, mounted_at=mounted_at()
     )
     if is_serving():
         _tell_what_is_used(settings)

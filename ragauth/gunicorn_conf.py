@@ -35,8 +35,10 @@ _memory = Path("/dev/shm")  # noqa: S108 - a folder of this name is what is want
 if _memory.is_dir():
     # A heartbeat on a slow disk would make gunicorn take a living worker for dead.
     worker_tmp_dir = str(_memory)
-# Proxies are believed by RAGAUTH_TRUSTED_PROXIES alone; this address never calls.
+# Proxies are believed by RAGAUTH_TRUSTED_PROXIES alone; this address never calls. Nor may one that
+# is allowed on the command line send SCRIPT_NAME: gunicorn answers 500 for paths outside it.
 forwarded_allow_ips = "192.0.2.1"
+forwarder_headers = ""
 
 accesslog = None
 
@@ -73,11 +75,11 @@ def child_exit(_server: object, worker: Any) -> None:
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "ragauth.web.logs.json_formatter"}},
+    "formatters": {"line": {"()": "ragauth.web.logs.formatter"}},
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
-            "formatter": "json",
+            "formatter": "line",
             "stream": "ext://sys.stderr",
         }
     },

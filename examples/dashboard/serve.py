@@ -100,7 +100,7 @@ def setting(name: str, default: str) -> str:
 def main() -> None:
     config = json.loads((FOLDER / "config.json").read_text("utf-8"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--port", type=int, default=setting("DASHBOARD_PORT", "5173"))
+    parser.add_argument("--port", default=setting("DASHBOARD_PORT", "5173"))
     # PORT is where ragauth listens, as for `make run`.
     port = setting("PORT", "")
     api = f"http://127.0.0.1:{port}" if port else config["api"]
@@ -108,12 +108,13 @@ def main() -> None:
     options = parser.parse_args()
     config["api"] = options.api.rstrip("/")
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", options.port), partial(Dashboard, config))
-    except (OSError, OverflowError) as error:
+        server = ThreadingHTTPServer(("127.0.0.1", int(options.port)), partial(Dashboard, config))
+    except (ValueError, OverflowError, OSError):
         sys.exit(
-            f"127.0.0.1:{options.port} cannot be served: {error}. DASHBOARD_PORT chooses another"
+            f"127.0.0.1:{options.port} cannot be served: no port, or taken by another program."
+            " Take another: make dashboard DASHBOARD_PORT=5174"
         )
-    origin = f"http://127.0.0.1:{options.port}"
+    origin = f"http://127.0.0.1:{server.server_port}"
     print(  # noqa: T201
         f"\nThe dashboard is at {origin} and calls {config['api']} (Ctrl-C ends it)."
         "\nAllow its origin, in another terminal:\n"

@@ -3,6 +3,7 @@
 Nothing else in the package reads `os.environ`.
 """
 
+from ragauth.config.mount import is_prefix, mounted_at
 from ragauth.config.server import (
     ServerSettings,
     has_inherited_sockets,
@@ -21,7 +22,9 @@ __all__ = [
     "SettingsError",
     "has_inherited_sockets",
     "is_flask_command",
+    "is_prefix",
     "is_serving",
+    "mounted_at",
     "read_server_settings",
     "read_settings",
     "server_environment",
