@@ -47,15 +47,17 @@ def is_to_be_shed(app: object, environ: "WSGIEnvironment", peer: str) -> bool:
 
 
 def _shedder(wording: Wording) -> Shed:
+    refusal = wording.failure(TooManyHashes())
+    refusal.headers["Vary"] = "Origin"
+    del refusal.headers["Content-Length"]
+    answer = Answer(refusal.status_code, [*refusal.headers], refusal.data)
+
     def shed(environ: "WSGIEnvironment") -> tuple[Answer, None] | None:
         address = environ.get("REMOTE_ADDR")
         if MUST_NOT_WAIT not in environ and _may_find_place(environ, address):
             return None
         HASHES_REFUSED.count()
-        refusal = wording.failure(TooManyHashes())
-        refusal.headers["Vary"] = "Origin"
-        del refusal.headers["Content-Length"]
-        return Answer(refusal.status_code, [*refusal.headers], refusal.data), None
+        return answer, None
 
     return shed
 
