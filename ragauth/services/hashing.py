@@ -221,7 +221,7 @@ class HashingGate:
             self._taken -= 1
             self._use.leave(share)
             if not self._taken:
-                # Nobody waits: what anyone had cost nobody anything.
+                # Nobody waits, so nobody was kept waiting: the last hashes may be forgotten.
                 self._use = _Use()
 
 
