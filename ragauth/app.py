@@ -4,13 +4,24 @@ import logging
 
 from flask import Flask
 
-from ragauth import models  # noqa: F401 - the tables must be known to the metadata
+from ragauth import (
+    models,  # noqa: F401 - the tables must be known to the metadata
+    transaction,
+)
 from ragauth.blueprints import register_blueprints
 from ragauth.cli import register_commands
-from ragauth.config import MAX_BODY_BYTES, Settings, is_flask_command, read_settings
-from ragauth.database import engine_options
+from ragauth.config import (
+    MAX_BODY_BYTES,
+    Settings,
+    SettingsError,
+    is_flask_command,
+    read_settings,
+)
+from ragauth.database import engine_options, engine_url
+from ragauth.database_faults import DatabaseFault
 from ragauth.extensions import MIGRATIONS, db, jwt
 from ragauth.services.access_tokens import jwt_config
+from ragauth.services.readiness import database_fault
 from ragauth.services.setup import init_services
 from ragauth.web.cors import allow_origins
 from ragauth.web.error_handlers import register_error_handlers
@@ -37,7 +48,7 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
     app.extensions["ragauth"] = settings
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
-        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_DATABASE_URI=engine_url(settings.database_url),
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
         **jwt_config(settings.access_token_seconds, settings.refresh_token_seconds),
     )
@@ -61,7 +72,24 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
     app.wsgi_app = Forwarded(  # type: ignore[method-assign]
         Gate(app, serves=serves), trusted_proxies=settings.trusted_proxies
     )
+    if serves and not is_flask_command():
+        _look_at_database(app)
     return app
+
+
+def _look_at_database(app: Flask) -> None:
+    """Say at the start what ails the database; only what waiting does not mend stops it.
+
+    Raises SettingsError. A server may fork afterwards: no connection stays open.
+    """
+    with app.app_context():
+        with transaction.read_only():
+            fault = database_fault()
+        db.engine.dispose()
+    if fault is DatabaseFault.WRONG_ENCODING:
+        raise SettingsError(f"RAGAUTH_DATABASE_URL: {fault.value}")
+    if fault is not None:
+        log.error(fault.sentence)
 
 
 def _add_migrations(app: Flask) -> None:

@@ -1,10 +1,12 @@
 """The settings: read once from the environment, typed, each fault named in one line."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from environs import Env, ValidationError, validate
+from environs import Env, validate
 
+from ragauth.config import urls
 from ragauth.config.secret_file import MIN_SECRET_BYTES, UNUSABLE, embedded_secret_key
 from ragauth.config.values import (
     BRAND,
@@ -15,10 +17,7 @@ from ragauth.config.values import (
     collect_faults,
     each_is_an_origin,
     each_is_one_of,
-    is_mail_server,
     is_mailbox,
-    normalise_database_url,
-    url_of,
 )
 
 MAX_BODY_BYTES = 64 * 1024
@@ -68,11 +67,11 @@ def read_settings() -> Settings:
     env = Env(eager=False, expand_vars=False)
     with env.prefixed("RAGAUTH_"):
         instance_dir = Path(env.str("INSTANCE_DIR", "instance")).absolute()
-        database_url = env.str("DATABASE_URL", f"sqlite:///{instance_dir / 'ragauth.db'}")
+        database_url = env.str("DATABASE_URL", "") or "sqlite:///ragauth.db"
         secret_key = env.str("SECRET_KEY", None)
-        redis_url = env.str("REDIS_URL", None, validate=url_of("redis", "rediss", "unix"))
+        redis_url = env.str("REDIS_URL", None)
         plans_file = env.path("PLANS_FILE", None)
-        mail_url = env.str("MAIL_URL", None, validate=is_mail_server)
+        mail_url = env.str("MAIL_URL", None)
         key_brand = env.str("KEY_BRAND", "rag", validate=BRAND)
         bcrypt_cost = env.int("BCRYPT_COST", 12, validate=validate.Range(10, 15))
         access_token_seconds = env.int("ACCESS_TOKEN_SECONDS", 3600, validate=SECONDS)
@@ -88,18 +87,21 @@ def read_settings() -> Settings:
         session_seconds = env.int("SESSION_SECONDS", _THIRTY_DAYS, validate=SECONDS)
         event_days = env.int("EVENT_DAYS", 365, validate=validate.Range(1, 36_500))
         mail_from = env.str("MAIL_FROM", "ragauth <no-reply@localhost>", validate=is_mailbox)
-        dashboard_url = env.str("DASHBOARD_URL", None, validate=url_of("http", "https"))
+        dashboard_url = env.str("DASHBOARD_URL", None)
         compat: list[str] = env.list("COMPAT", [], validate=each_is_one_of(*COMPAT_FACES))
-        compat_query_upstream = env.str(
-            "COMPAT_QUERY_UPSTREAM", None, validate=url_of("http", "https")
-        )
+        compat_query_upstream = env.str("COMPAT_QUERY_UPSTREAM", None)
     faults = collect_faults(env)
 
-    try:
-        database_url = normalise_database_url(database_url)
-    except ValidationError as error:
-        faults.append(f"RAGAUTH_DATABASE_URL: {' '.join(map(str, error.messages))}")
-    uses_sqlite = database_url.startswith("sqlite")
+    read_database_url = partial(urls.database_url, instance_dir=instance_dir)
+    understood = partial(urls.understood, faults=faults)
+    uses_sqlite = database_url.strip().lower().startswith("sqlite")
+    database_url = understood("RAGAUTH_DATABASE_URL", database_url, read_database_url) or ""
+    redis_url = understood("RAGAUTH_REDIS_URL", redis_url, urls.redis_url)
+    mail_url = understood("RAGAUTH_MAIL_URL", mail_url, urls.mail_url)
+    dashboard_url = understood("RAGAUTH_DASHBOARD_URL", dashboard_url, urls.web_url)
+    compat_query_upstream = understood(
+        "RAGAUTH_COMPAT_QUERY_UPSTREAM", compat_query_upstream, urls.web_url
+    )
     if secret_key is not None and len(secret_key.encode()) < MIN_SECRET_BYTES:
         faults.append(f"RAGAUTH_SECRET_KEY: must be at least {MIN_SECRET_BYTES} bytes long")
     if secret_key is None and not uses_sqlite:
@@ -124,9 +126,9 @@ def read_settings() -> Settings:
         instance_dir=instance_dir,
         database_url=database_url,
         secret_key=secret_key.encode() if secret_key else embedded_secret_key(instance_dir),
-        redis_url=redis_url or None,
+        redis_url=redis_url,
         plans_file=plans_file,
-        mail_url=mail_url or None,
+        mail_url=mail_url,
         key_brand=key_brand,
         bcrypt_cost=bcrypt_cost,
         access_token_seconds=access_token_seconds,
@@ -142,7 +144,7 @@ def read_settings() -> Settings:
         session_seconds=session_seconds,
         event_days=event_days,
         mail_from=mail_from,
-        dashboard_url=(dashboard_url or "").rstrip("/") or None,
+        dashboard_url=dashboard_url,
         compat=tuple(name.strip() for name in compat),
-        compat_query_upstream=compat_query_upstream or None,
+        compat_query_upstream=compat_query_upstream,
     )

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from email.utils import parseaddr
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from environs import Env, EnvValidationError, ValidationError, validate
 
@@ -25,22 +24,6 @@ COMPAT_FACES = sorted(
 POSITIVE = validate.Range(min=1, error="must be at least 1")
 COUNT = validate.Range(min=0, error="must be 0 (off) or more")
 BRAND = validate.Regexp(r"^[a-z][a-z0-9]{1,15}\Z", error="must be 2 to 16 of a-z and 0-9")
-
-
-def url_of(*schemes: str) -> Callable[[str | None], None]:
-    def check(value: str | None) -> None:
-        if value and not _is_url(value, schemes):
-            raise ValidationError(f"must be a URL that starts with {' or '.join(schemes)}")
-
-    return check
-
-
-def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
-    try:
-        parts = urlsplit(value)
-        return parts.scheme in schemes and (parts.port is None or parts.port > 0)
-    except ValueError:
-        return False
 
 
 def each_is_an_origin(origins: list[str]) -> None:
@@ -68,18 +51,6 @@ def is_mailbox(value: str) -> None:
         raise ValidationError("must be an address such as Example <no-reply@example.com>")
 
 
-def is_mail_server(value: str | None) -> None:
-    """`smtp://` or `smtps://`, a host, and user and password both or neither; nothing after it."""
-    url_of("smtp", "smtps")(value)
-    parts = urlsplit(value or "smtp://host")
-    if not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValidationError("must be like smtp://user:password@host:587")
-    if bool(parts.username) != bool(parts.password):
-        raise ValidationError("must hold a user and a password, or neither")
-    if not unquote(f"{parts.username}{parts.password}").isascii():
-        raise ValidationError("must hold a user and a password in ASCII")
-
-
 def collect_faults(env: Env) -> list[str]:
     try:
         env.seal()
@@ -87,14 +58,3 @@ def collect_faults(env: Env) -> list[str]:
         messages: dict[str, list[str]] = error.error_messages  # type: ignore[assignment]
         return [f"{name}: {' '.join(texts)}" for name, texts in messages.items()]
     return []
-
-
-def normalise_database_url(url: str) -> str:
-    """`postgres://` and `postgresql://` both mean psycopg 3."""
-    scheme, separator, rest = url.partition("://")
-    is_postgres = scheme in ("postgres", "postgresql", "postgresql+psycopg") and rest
-    if is_postgres and _is_url(url, (scheme,)):
-        return f"postgresql+psycopg://{rest}"
-    if scheme == "sqlite" and separator and rest.startswith("/") and len(rest) > 1:
-        return url
-    raise ValidationError("must start with postgresql:// or sqlite:///")

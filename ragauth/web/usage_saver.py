@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth.counters import CountersUnavailable
 from ragauth.services.limits import current_limits
+from ragauth.services.troubles import BUG, COUNTERS, Work, database_cause
 from ragauth.services.usage import save_usage_in_turn
 
 log = logging.getLogger("ragauth")
@@ -23,12 +24,19 @@ class UsageSaver:
 
     def run(self) -> None:
         never = threading.Event()
+        work = Work("usage", "usage was not saved")
         while not never.wait(INTERVAL_SECONDS):
             with self._app.app_context():
                 try:
                     save_usage_in_turn(current_limits().counters)
-                except (SQLAlchemyError, CountersUnavailable) as error:
+                except SQLAlchemyError as error:
                     # Nothing is lost: the totals wait in the counters for the next turn.
-                    log.warning("usage was not saved", extra={"cause": type(error).__name__})
+                    work.note(database_cause(error), type(error).__name__)
+                except CountersUnavailable as error:
+                    work.note(COUNTERS, str(error))
                 except Exception:  # a bug must not end the thread: usage would never be saved
                     log.exception("usage was not saved")
+                    work.note(BUG)
+                else:
+                    # Also where the turn was another worker's, which then knows better.
+                    work.note(None)

@@ -8,7 +8,7 @@ from ragauth.counters import CountersUnavailable, LmdbCounters, Window, open_cou
 from ragauth.counters.failover import FailoverCounters
 from ragauth.counters.redis_store import RedisCounters
 from tests.counters.failover_support import Clock, CountedRedis, admitted
-from tests.counters.questions import ACCOUNT, KEY, MONTH, NOW, ask, seed
+from tests.counters.questions import ACCOUNT, KEY, MONTH, NOW, ask, installation, seed
 from tests.servers.redis import RedisServer
 
 
@@ -58,7 +58,7 @@ def test_redis_is_used_again_when_it_is_back(
         store.ping()
     clock.seconds += 1
     store.ping()
-    other = RedisCounters(server.url)
+    other = RedisCounters(server.url, installation)
     assert admitted(store, base_units=2) == 3
     assert ask(other) is not None
     other.close()
