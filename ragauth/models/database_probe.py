@@ -44,6 +44,8 @@ def find_fault() -> DatabaseFault | None:
     if is_incomplete:
         return DatabaseFault.NOT_MIGRATED
     if is_read_only:
+        # As after an error: the next connection may lead to a server that writes.
+        db.session().invalidate()
         return DatabaseFault.READ_ONLY
     return None if is_permitted else DatabaseFault.NOT_PERMITTED
 
@@ -55,7 +57,7 @@ def known_revisions() -> tuple[str, ...]:
 
 
 def _sqlite_fault() -> DatabaseFault | None:
-    """Take the lock of writers and let go of it: a file that is read-only refuses it."""
+    """Write and take it back: on a read-only file SQLite gives the writers' lock all the same."""
     if not set(db.metadata.tables) <= set(db.session.scalars(_SQLITE_TABLES)):
         return DatabaseFault.NOT_MIGRATED
     folder = os.path.dirname(db.engine.url.database or "")
@@ -67,7 +69,11 @@ def _sqlite_fault() -> DatabaseFault | None:
     try:
         cursor.execute(f"PRAGMA busy_timeout={_SQLITE_WAIT_MS}")
         cursor.execute("BEGIN IMMEDIATE")
-        cursor.execute("ROLLBACK")
+        try:
+            # In memory: nothing reaches the disk before a commit.
+            cursor.execute("UPDATE installation SET name = name")
+        finally:
+            cursor.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
         # Another writes at this moment, so it can be written.
         is_busy = error.sqlite_errorname.startswith("SQLITE_BUSY")

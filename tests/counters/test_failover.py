@@ -170,8 +170,8 @@ def test_a_ping_may_be_the_first_to_find_redis_gone(
 
 
 def test_one_host_needs_no_redis(lmdb_path: Path) -> None:
-    assert isinstance(open_counters(lmdb_path, None), LmdbCounters)
-    shared = open_counters(lmdb_path, "redis://127.0.0.1:1")
+    assert isinstance(open_counters(lmdb_path, None, installation), LmdbCounters)
+    shared = open_counters(lmdb_path, "redis://127.0.0.1:1", installation)
     assert isinstance(shared, FailoverCounters)
     assert admitted(shared) == 1
     shared.close()

@@ -65,16 +65,6 @@ class TestDefaults:
 
 
 class TestValues:
-    @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
-    def test_every_spelling_of_postgres_is_psycopg_3(
-        self, environment: pytest.MonkeyPatch, scheme: str
-    ) -> None:
-        environment.setenv("RAGAUTH_SECRET_KEY", STRONG)
-        environment.setenv("RAGAUTH_DATABASE_URL", f"{scheme}://user:p%40ss@db:5432/ragauth")
-        settings = read_settings()
-        assert settings.database_url == "postgresql+psycopg://user:p%40ss@db:5432/ragauth"
-        assert not settings.uses_sqlite
-
     def test_lists_and_paths_are_read(
         self, environment: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
@@ -114,25 +104,13 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("name", "value"),
         [
-            *(
-                ("DATABASE_URL", value)
-                for value in ("", "mysql://db/x", "sqlite://", "postgres://")
-            ),
             *(("SECRET_KEY", value) for value in ("", "short", "x" * 31)),
             ("REDIS_URL", "http://redis"),
-            ("REDIS_URL", "redis://h:abc"),
-            ("DATABASE_URL", "postgresql://u:p@h:abc/d"),
+            ("DATABASE_URL", "mysql://db/x"),
+            ("DASHBOARD_URL", "ftp://app.test"),
             ("REFRESH_TOKEN_SECONDS", "99999999999999"),
             ("PLANS_FILE", "/does/not/exist.toml"),
             ("MAIL_URL", "mailto:x"),
-            *(
-                ("MAIL_URL", value)
-                for value in (
-                    *("smtp://[x", "smtp://", "smtp://host/path", "smtp://user@host"),
-                    *("smtp://user:pass#word@host", "smtp://host:99999", "smtps://:pass@host"),
-                    *("smtp://user:p%C3%A4ss@host", "smtp://jürgen:pass@host"),
-                )
-            ),
             *(("KEY_BRAND", value) for value in ("", "r", "R2", "a_b", "2a", "x" * 17, "rag\n")),
             *(("BCRYPT_COST", value) for value in ("9", "16", "x", "", "12.5")),
             *(("ACCESS_TOKEN_SECONDS", value) for value in ("0", "-1", "1h")),
