@@ -6,7 +6,12 @@ from flask import current_app
 from sqlalchemy import Connection, TypeDecorator, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from ragauth.database_faults import describe_database_error
+from ragauth.database_faults import (
+    DatabaseFault,
+    UnusableDatabase,
+    describe_database_error,
+)
+from ragauth.models.database_probe import known_revisions
 
 # Any number, as long as it is always the same: two `db upgrade` at once wait for each other.
 _ADVISORY_LOCK = 0x72616761757468
@@ -50,6 +55,8 @@ def run_migrations() -> None:
                         text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK}
                     )
                 _configure(connection)
+                if not {*context.get_context().get_current_heads()} <= {*known_revisions()}:
+                    raise UnusableDatabase(DatabaseFault.OTHER_SCHEMA)
                 with context.begin_transaction():
                     context.run_migrations()
         finally:

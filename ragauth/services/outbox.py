@@ -7,7 +7,7 @@ leaves a mail that is sent again, with the same Message-ID.
 import logging
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from ragauth import clock, transaction
@@ -39,7 +39,7 @@ class Round:
     postponed: int = 0
     given_up: int = 0
     #: Why mails were postponed, one of the causes in `troubles`.
-    cause: str | None = None
+    cause: str | None = field(default=None, compare=False)
 
 
 def send_due_mail(*, is_stopping: Callable[[], bool] = lambda: False) -> Round:

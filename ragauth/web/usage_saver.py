@@ -21,22 +21,25 @@ class UsageSaver:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
+        self._work = Work("usage", "usage was not saved")
 
     def run(self) -> None:
         never = threading.Event()
-        work = Work("usage", "usage was not saved")
         while not never.wait(INTERVAL_SECONDS):
-            with self._app.app_context():
-                try:
-                    save_usage_in_turn(current_limits().counters)
-                except SQLAlchemyError as error:
-                    # Nothing is lost: the totals wait in the counters for the next turn.
-                    work.note(database_cause(error), type(error).__name__)
-                except CountersUnavailable as error:
-                    work.note(COUNTERS, str(error))
-                except Exception:  # a bug must not end the thread: usage would never be saved
-                    log.exception("usage was not saved")
-                    work.note(BUG)
-                else:
-                    # Also where the turn was another worker's, which then knows better.
-                    work.note(None)
+            self.take_turn()
+
+    def take_turn(self) -> None:
+        """Save once. Nothing is lost by a failure: the totals wait in the counters."""
+        with self._app.app_context():
+            try:
+                save_usage_in_turn(current_limits().counters)
+            except SQLAlchemyError as error:
+                self._work.note(database_cause(error), type(error).__name__)
+            except CountersUnavailable as error:
+                self._work.note(COUNTERS, str(error))
+            except Exception:  # a bug must not end the thread: usage would never be saved
+                log.exception("usage was not saved")
+                self._work.note(BUG)
+            else:
+                # Also where the turn was another worker's, which then knows better.
+                self._work.note(None)
