@@ -32,15 +32,18 @@ _POSTGRES = text("""
 def find_fault() -> DatabaseFault | None:
     """None where a request could read and write; raises SQLAlchemyError."""
     revisions = set(db.session.scalars(_REVISIONS))
-    if revisions != {known_revisions()[-1]}:
-        is_ours = revisions <= set(known_revisions())
-        return DatabaseFault.NOT_MIGRATED if is_ours else DatabaseFault.OTHER_SCHEMA
-    if db.engine.dialect.name == "sqlite":
-        return _sqlite_fault()
+    is_sqlite = db.engine.dialect.name == "sqlite"
+    fault = _sqlite_fault() if is_sqlite else _postgres_fault()
+    if revisions == {known_revisions()[-1]} or fault not in (None, DatabaseFault.NOT_MIGRATED):
+        return fault
+    is_ours = revisions <= set(known_revisions())
+    return DatabaseFault.NOT_MIGRATED if is_ours else DatabaseFault.OTHER_SCHEMA
+
+
+def _postgres_fault() -> DatabaseFault | None:
     names = list(db.metadata.tables)
-    is_read_only, is_incomplete, is_permitted = db.session.execute(
-        _POSTGRES, {"names": names}
-    ).one()
+    answer = db.session.execute(_POSTGRES, {"names": names}).one()
+    is_read_only, is_incomplete, is_permitted = answer
     if is_incomplete:
         return DatabaseFault.NOT_MIGRATED
     if is_read_only:

@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth import clock
 from ragauth.counters import CountersUnavailable
+from ragauth.database_faults import DatabaseFault
 from ragauth.extensions import settings
 from ragauth.models.outbox_depth import outbox_depth
 from ragauth.services.hashing import hashing_gate
@@ -40,7 +41,9 @@ def take() -> VitalSigns:
     counters_are_up = _counters_answer()
     return VitalSigns(
         database_is_up=mail is not None,
-        database_is_writable=mail is not None and database_fault() is None,
+        # Another version's schema takes what is written, while hosts are updated one by one.
+        database_is_writable=mail is not None
+        and database_fault() in (None, DatabaseFault.OTHER_SCHEMA),
         mail=mail,
         counters_are_up=counters_are_up,
         redis_is_up=counters_are_up if settings().redis_url else None,

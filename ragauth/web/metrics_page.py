@@ -68,7 +68,7 @@ def _vital_signs(signs: VitalSigns, workers: int) -> Iterator[Metric]:
     yield _gauge("ragauth_database_up", "Whether the database answers", signs.database_is_up)
     yield _gauge(
         "ragauth_database_writable",
-        "Whether the database is at our schema and takes what is written",
+        "Whether the database takes what is written",
         signs.database_is_writable,
     )
     yield _gauge("ragauth_counters_up", "Whether the counters answer", signs.counters_are_up)
