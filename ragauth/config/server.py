@@ -1,6 +1,7 @@
 """How the process serves: what gunicorn and the command line ask of the environment."""
 
 import os
+import sys
 from dataclasses import dataclass
 
 from environs import Env, validate
@@ -9,8 +10,8 @@ from ragauth.config.values import POSITIVE, SettingsError, collect_faults
 
 
 def is_flask_command() -> bool:
-    """Whether this process is `flask …`, not a server's."""
-    return os.environ.get("FLASK_RUN_FROM_CLI") == "true"
+    """Whether this process is `flask …`, not a server's, which `flask run` is."""
+    return os.environ.get("FLASK_RUN_FROM_CLI") == "true" and "run" not in sys.argv[1:]
 
 
 @dataclass(frozen=True, slots=True)
