@@ -20,11 +20,12 @@ from ragauth import create_app
 from ragauth.extensions import db
 from ragauth.metrics import ALLOWED, CHECKS, note_request
 from ragauth.security import key_format
+from ragauth.security.key_format import is_token_shaped
 from ragauth.services.key_check import KeyChecker, Question
 from ragauth.services.limits import span_of
 from ragauth.services.usage import save_usage
 from ragauth.web.authorize_query import parse_authorize_query
-from ragauth.web.credentials import is_token_shaped, presented_key
+from ragauth.web.credentials import presented_key
 from ragauth.web.key_answers import authorize_answer
 from ragauth.web.request_log import request_id_of, write_request_line
 from tests.servers.postgres import start_postgres

@@ -27,8 +27,9 @@ from ragauth.web.cors import allow_origins
 from ragauth.web.error_handlers import register_error_handlers
 from ragauth.web.forwarded import Forwarded
 from ragauth.web.gate import Gate
-from ragauth.web.guards import require_key_below_api_v1
+from ragauth.web.guards import require_key_below_api_v1, require_metrics_reader
 from ragauth.web.logs import configure_logging
+from ragauth.web.request_class import Request
 from ragauth.web.request_log import register_request_log, register_routes
 
 log = logging.getLogger("ragauth")
@@ -45,6 +46,7 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
     if settings.refresh_cookie and not settings.require_https:
         log.warning("over plain HTTP browsers take the refresh cookie on loopback at most")
     app = Flask(__name__, instance_path=str(settings.instance_dir), static_folder=None)
+    app.request_class = Request
     app.extensions["ragauth"] = settings
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
@@ -64,6 +66,7 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
 
     register_request_log(app)
     allow_origins(app, settings)
+    app.before_request(require_metrics_reader)
     app.before_request(require_key_below_api_v1)
     register_error_handlers(app)
     register_blueprints(app)

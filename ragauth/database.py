@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from sqlalchemy import URL, DateTime, Engine, MetaData, Text, TypeDecorator, Uuid, event
 from sqlalchemy.engine import Connection, Dialect, ExceptionContext
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase, registry
 
 from ragauth.database_faults import DatabaseFault, UnusableDatabase, fault_of
@@ -19,6 +20,8 @@ SQLITE_BUSY_MS = 10_000
 
 # Whether the transaction that begins next will only read; set by `ragauth.transaction`.
 only_reads: ContextVar[bool] = ContextVar("only_reads", default=False)
+# Whether the present transaction has inserted, updated or deleted.
+has_written: ContextVar[bool] = ContextVar("has_written", default=False)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -161,6 +164,19 @@ def _begin_sqlite(connection: Connection) -> None:
     """
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN" if only_reads.get() else "BEGIN IMMEDIATE")
+
+
+@event.listens_for(Engine, "after_cursor_execute")
+def _note_write(
+    _connection: Connection,
+    _cursor: object,
+    _statement: str,
+    _parameters: object,
+    context: DefaultExecutionContext,
+    _executemany: bool,
+) -> None:
+    if context.isinsert or context.isupdate or context.isdelete:
+        has_written.set(True)
 
 
 @event.listens_for(Engine, "handle_error")

@@ -7,6 +7,7 @@ from typing import Any
 
 from ragauth.config import SettingsError, read_server_settings
 from ragauth.metrics import WORKER_STARTS, board
+from ragauth.web.open_files import most_connections, raise_open_files
 
 try:
     _server = read_server_settings()
@@ -16,12 +17,15 @@ except SettingsError as error:
 bind = f"{_server.host}:{_server.port}"
 workers = _server.workers
 threads = _server.threads
+worker_connections = most_connections(raise_open_files(), _server.threads)
 worker_class = "ragauth.web.gunicorn_worker.Worker"
 logger_class = "ragauth.web.server_answers.ErrorLogger"
 # The application is made once, before the fork: workers share its memory and start at once.
 preload_app = True
 graceful_timeout = 30
 keepalive = 5
+# An answer is gathered and sent by the poller, whatever it is made of.
+sendfile = False
 # Its socket would lie in the home directory, shared by every instance there.
 control_socket_disable = True
 _memory = Path("/dev/shm")  # noqa: S108 - a folder of this name is what is wanted

@@ -16,7 +16,7 @@ import sys
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
-from identity import Identity, Refused, from_gateway, from_ragauth
+from identity import Identity, Refused, envelope, from_gateway, from_ragauth
 from werkzeug.exceptions import HTTPException
 
 BEHIND_GATEWAY = os.environ.get("RAG_SERVICE_BEHIND_GATEWAY") == "true"
@@ -58,8 +58,7 @@ def healthz() -> dict[str, Any]:
 
 @app.errorhandler(Refused)
 def refused(error: Refused) -> Response:
-    body = {"error": {"code": error.code, "message": error.message}}
-    return app.make_response((jsonify(body), error.status, error.headers))
+    return app.make_response((jsonify(error.body), error.status, error.headers))
 
 
 @app.errorhandler(HTTPException)
@@ -67,5 +66,4 @@ def not_served(error: HTTPException) -> Response:
     code = "NOT_FOUND" if error.code == 404 else "VALIDATION_ERROR"
     if (error.code or 500) >= 500:
         code = "INTERNAL_ERROR"
-    body = {"error": {"code": code, "message": error.name}}
-    return app.make_response((jsonify(body), error.code or 500))
+    return app.make_response((jsonify(envelope(code, error.name)), error.code or 500))

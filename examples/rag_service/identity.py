@@ -34,15 +34,21 @@ class Refused(Exception):
     """The answer that the client gets instead of the service's own."""
 
     status: int
-    code: str
-    message: str
+    body: dict[str, Any]
     headers: dict[str, str] = field(default_factory=dict)
+
+
+def envelope(code: str, message: str, **details: str) -> dict[str, Any]:
+    """A refusal of the service's own, in the form that ragauth's have."""
+    return {
+        "error": {"code": code, "message": message, **({"details": details} if details else {})}
+    }
 
 
 def _unavailable() -> Refused:
     """Nobody can say who asks, so nobody is let in."""
     message = "The request cannot be authorised at the moment"
-    return Refused(503, "EXTERNAL_SERVICE_ERROR", message, {"Retry-After": "2"})
+    return Refused(503, envelope("EXTERNAL_SERVICE_ERROR", message), {"Retry-After": "2"})
 
 
 def from_gateway(request: Request, *, scope: str, agent_id: str | None) -> Identity:
@@ -59,7 +65,7 @@ def from_gateway(request: Request, *, scope: str, agent_id: str | None) -> Ident
     who = Identity(account_id, key_id, plan, bound_to or None, scopes.split(), environment)
     # The gateway has asked for both. A rule that was forgotten there stops here.
     if scope not in who.scopes or (who.agent_id and agent_id and who.agent_id != agent_id):
-        raise Refused(403, "AUTHORIZATION_ERROR", "The key may not do this")
+        raise Refused(403, envelope("AUTHORIZATION_ERROR", "The key may not do this"))
     return who
 
 
@@ -76,9 +82,8 @@ def from_ragauth(
     }
     verdict = _ask(f"{url.rstrip('/')}/api/v1/keys/verify", service_key, question)
     if not verdict["valid"]:
-        # Status and headers (Retry-After, WWW-Authenticate) are meant for our own client.
-        message = "The key was refused"
-        raise Refused(verdict["status"], verdict["code"], message, verdict["headers"])
+        # Status, body and headers (Retry-After, WWW-Authenticate) are meant for our own client.
+        raise Refused(verdict["status"], verdict["body"], verdict["headers"])
     return Identity(**{name: verdict[name] for name in Identity.__dataclass_fields__})
 
 
@@ -95,7 +100,7 @@ def _ask(url: str, service_key: str, question: dict[str, Any]) -> dict[str, Any]
     except urllib.error.HTTPError as error:
         # 400: the id in the client's path is none; anything else is not the client's fault.
         if error.code == 400:
-            raise Refused(404, "NOT_FOUND", "Not found") from error
+            raise Refused(404, envelope("NOT_FOUND", "There is no such agent")) from error
         raise _unavailable() from error
     except (OSError, ValueError, KeyError) as error:
         raise _unavailable() from error
@@ -105,14 +110,15 @@ def _presented_key(request: Request) -> str:
     bearer = request.headers.get("Authorization", "")
     scheme, _, token = bearer.partition(" ")
     key = request.headers.get("X-API-Key") or (token.strip() if scheme.lower() == "bearer" else "")
-    fault = None
+    fault, reason = "", "malformed"
     if not key:
-        fault = "A credential is required"
+        fault, reason = "A credential is required", "missing"
     elif bearer and request.headers.get("X-API-Key") not in (None, token.strip()):
         fault = "Authorization and X-API-Key carry different credentials"
     elif len(key) > MAX_KEY_LENGTH:
+        # ragauth would say so as well; but its own bound is on the whole question.
         fault = "The API key is malformed"
-    if fault is not None:
+    if fault:
         challenge = {"WWW-Authenticate": 'Bearer realm="ragauth"'}
-        raise Refused(401, "AUTHENTICATION_ERROR", fault, challenge)
+        raise Refused(401, envelope("AUTHENTICATION_ERROR", fault, reason=reason), challenge)
     return key

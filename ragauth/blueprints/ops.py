@@ -8,20 +8,22 @@ from ragauth import transaction
 from ragauth.schemas.ops import HealthSchema
 from ragauth.services import readiness, vital_signs
 from ragauth.web.endpoint import declared, endpoint
-from ragauth.web.guards import public
+from ragauth.web.guards import metrics_reader, public
 
 ops = Blueprint("ops", __name__)
 TAG = "Operation"
+# Without the spelling that ends in a slash, which every other route has.
+_EXACTLY = {"strict_slashes": True}
 
 
-@ops.get("/healthz")
+@ops.get("/healthz", **_EXACTLY)
 @endpoint(guard=public, data=HealthSchema)
 def healthz() -> dict[str, Any]:
     """The process answers."""
     return {"status": "ok"}
 
 
-@ops.get("/readyz")
+@ops.get("/readyz", **_EXACTLY)
 @endpoint(guard=public, data=HealthSchema)
 def readyz() -> dict[str, Any]:
     """Everything that a request needs is there; else 503 says what is not.
@@ -31,12 +33,13 @@ def readyz() -> dict[str, Any]:
     return readiness.check_all()._asdict()
 
 
-@ops.get("/metrics")
-@declared(guard=public, media_type="text/plain")
+@ops.get("/metrics", **_EXACTLY)
+@declared(guard=metrics_reader, media_type="text/plain")
 def metrics() -> Response:
     """What the service counts about itself, of all workers, for Prometheus.
 
-    It answers 200 whatever is away: that is when its numbers are wanted.
+    It answers 200 whatever is away: that is when its numbers are wanted. Where the operator set
+    RAGAUTH_METRICS_TOKEN, it wants that token: `Authorization: Bearer …`.
     """
     # Loaded by the first scrape, not by every start.
     from ragauth.web import metrics_page  # noqa: PLC0415

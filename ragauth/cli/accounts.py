@@ -3,9 +3,9 @@
 import secrets
 
 import click
-from flask.cli import AppGroup
 
 from ragauth.cli.output import (
+    Group,
     as_json_option,
     collect_pages,
     command_transaction,
@@ -20,13 +20,13 @@ from ragauth.models import Account
 from ragauth.models.accounts import ACTIVE, DELETED, SUSPENDED
 from ragauth.schemas.account_fields import Email, NewPassword, Username
 from ragauth.schemas.accounts import AccountSchema
-from ragauth.schemas.fields import Text
+from ragauth.schemas.fields import Name
 from ragauth.services import account_administration as administration
 from ragauth.services import accounts as service
 from ragauth.services import second_factors
 from ragauth.services.audit import OPERATOR
 
-accounts = AppGroup("accounts", help="Create, list and administer accounts.")
+accounts = Group("accounts", help="Create, list and administer accounts.")
 
 _COLUMNS = ("id", "email", "username", "plan", "status", "created_at")
 
@@ -41,7 +41,7 @@ _COLUMNS = ("id", "email", "username", "plan", "status", "created_at")
     help="Asked for, or made up with --generate-password, when it is not given.",
 )
 @click.option("--generate-password", is_flag=True, help="Make one up and print it once.")
-@click.option("--name", type=FieldType("text", Text(maximum=256)), help="The owner's name.")
+@click.option("--name", type=FieldType("text", Name(maximum=256)), help="The owner's name.")
 @click.option(
     "--username", type=FieldType("username", Username()), help="To log in with, beside the email."
 )

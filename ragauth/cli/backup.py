@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from ragauth.cli.output import as_json_option, command_transaction, print_record
+from ragauth.cli.output import Command, as_json_option, command_transaction, print_record
 from ragauth.config.urls import read_url
 from ragauth.extensions import settings
 from ragauth.services.backup import copy_sqlite
 
 
-@click.command("backup")
+@click.command("backup", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
 @as_json_option
 @with_appcontext

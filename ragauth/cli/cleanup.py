@@ -7,14 +7,20 @@ import click
 from flask.cli import with_appcontext
 
 from ragauth import clock
-from ragauth.cli.output import as_json_option, command_transaction, print_record, show_progress
+from ragauth.cli.output import (
+    Command,
+    as_json_option,
+    command_transaction,
+    print_record,
+    show_progress,
+)
 from ragauth.extensions import settings
 from ragauth.services import confirmations, event_history, sessions, signing_key_rotation
 
 _BATCH = 1_000
 
 
-@click.command("cleanup")
+@click.command("cleanup", cls=Command)
 @click.option(
     "--keep-days",
     default=30,

@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 
 from ragauth import transaction
-from ragauth.cli.output import command_transaction
+from ragauth.cli.output import Group, command_transaction
 from ragauth.cli.parameters import FieldType
 from ragauth.errors import NotFound
 from ragauth.models import Event
@@ -25,7 +24,7 @@ from ragauth.services.event_history import EventFilter, Follower
 
 POLL_SECONDS = 1.0
 
-events = AppGroup("events", help="Read the security history of all accounts, as JSON lines.")
+events = Group("events", help="Read the security history of all accounts, as JSON lines.")
 
 _schema = OperatorsEventSchema()
 _ACCOUNT_ID = FieldType("account", Id(ACCOUNT))

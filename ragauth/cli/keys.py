@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 from marshmallow import ValidationError
 
+from ragauth import transaction
 from ragauth.cli.output import (
+    Group,
+    SeveralFaults,
     as_json_option,
     collect_pages,
     command_transaction,
     confirm,
+    one_line_faults,
     print_change,
     print_record,
     print_rows,
@@ -28,10 +31,12 @@ from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import to_issues
 from ragauth.schemas.key_import import ImportedKeySchema
 from ragauth.security.identifiers import ACCOUNT, encode_id
+from ragauth.security.key_format import TEST
 from ragauth.services import api_keys, key_import
 from ragauth.services import key_administration as administration
+from ragauth.services.plans import NO_TEST_KEYS
 
-keys = AppGroup("keys", help="List, show and revoke keys; take them over from another system.")
+keys = Group("keys", help="List, show and revoke keys; take them over from another system.")
 
 _BATCH = 500
 _SHOWN_FAULTS = 20
@@ -118,8 +123,8 @@ def import_(file: Path, dry_run: bool, as_json: bool) -> None:
     """Import keys by their SHA-256 digests, from CSV with a header or from JSON lines (.jsonl).
 
     Columns: digest, owner (e-mail or account id), name; and, where wanted, prefix, environment,
-    scopes (separated by spaces), expires_at. Nothing is imported while a line is faulty; a key
-    that is known already is left as it is.
+    scopes (separated by spaces), expires_at. Nothing is imported while a line is faulty, or while
+    an owner's plan has no room for the keys; a key that is known already is left as it is.
     """
     lines, faults = [], []
     for number, values in _read(file):
@@ -130,17 +135,28 @@ def import_(file: Path, dry_run: bool, as_json: bool) -> None:
                 f"line {number}: {'.'.join(map(str, issue['path']))}: {issue['message']}"
                 for issue in to_issues(error.messages)
             ]
-    with command_transaction():
-        strangers = key_import.find_strangers(values["owner"] for _, values in lines)
+    # Nobody who writes waits for a look at each key of a long file.
+    with one_line_faults(), transaction.read_only():
+        refused = key_import.find_faults(
+            (values["owner"], values["digest"], values["expires_at"]) for _, values in lines
+        )
+        without_test_keys = key_import.find_without_test_keys(
+            values["owner"] for _, values in lines if values["environment"] == TEST
+        )
     faults += [
-        f"line {number}: owner: there is no account {values['owner']}"
+        f"line {number}: owner: {refused[values['owner']]}"
         for number, values in lines
-        if values["owner"] in strangers
+        if values["owner"] in refused
+    ]
+    faults += [
+        f"line {number}: environment: {NO_TEST_KEYS}"
+        for number, values in lines
+        if values["environment"] == TEST and values["owner"] in without_test_keys
     ]
     if faults:
-        shown = "\n".join(faults[:_SHOWN_FAULTS])
-        more = f"\nand {len(faults) - _SHOWN_FAULTS} more" if len(faults) > _SHOWN_FAULTS else ""
-        raise click.ClickException(f"nothing was imported\n{shown}{more}")
+        hidden = len(faults) - _SHOWN_FAULTS
+        more = [f"and {hidden} more"] if hidden > 0 else []
+        raise SeveralFaults("nothing was imported", *faults[:_SHOWN_FAULTS], *more)
     imported = 0 if dry_run else _import([values for _, values in lines])
     known = 0 if dry_run else len(lines) - imported
     print_record({"lines": len(lines), "imported": imported, "known": known}, as_json=as_json)

@@ -2,12 +2,10 @@
 
 from dataclasses import asdict
 
-from flask.cli import AppGroup
-
-from ragauth.cli.output import as_json_option, one_line_faults, print_record
+from ragauth.cli.output import Group, as_json_option, one_line_faults, print_record
 from ragauth.services import outbox
 
-mail = AppGroup("mail", help="Send the mail that waits in the outbox.")
+mail = Group("mail", help="Send the mail that waits in the outbox.")
 
 
 @mail.command("send")

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
+from flask.cli import AppGroup
 from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth import transaction
 from ragauth.database_faults import describe_database_error
 from ragauth.errors import InvalidRequest, RagauthError
+from ragauth.security.plain_text import escape_deceptive
 
 T = TypeVar("T")
 
@@ -19,6 +21,40 @@ _PAGE = 100
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
+
+
+class SeveralFaults(click.ClickException):
+    """Faults in lines of their own."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(map(one_line, lines)))
+
+
+class Command(click.Command):
+    """A command whose faults, click's own too, show what was typed or read without obeying it."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _inert_faults():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _inert_faults():
+            return super().invoke(ctx)
+
+
+class Group(Command, AppGroup):
+    """A group of commands; the faults of each are its own too."""
+
+
+@contextmanager
+def _inert_faults() -> Iterator[None]:
+    try:
+        yield
+    except SeveralFaults:
+        raise
+    except click.ClickException as error:
+        error.message = one_line(error.message)  # type: ignore[misc]
+        raise
 
 
 @contextmanager
@@ -49,6 +85,7 @@ def confirm(question: str, *, yes: bool) -> None:
     """Go on only if it is meant: by `--yes`, or by whoever sits at the terminal."""
     if yes:
         return
+    question = one_line(question)
     if not sys.stdin.isatty():
         raise click.UsageError(f"{question} Nobody is there to ask: say --yes if it is meant.")
     click.confirm(question, abort=True, err=True)
@@ -84,7 +121,7 @@ def print_record(record: dict[str, Any], *, as_json: bool) -> None:
 
 def print_change(sentence: str, record: dict[str, Any], *, as_json: bool) -> None:
     """What was done: a sentence for people, the changed thing for programs."""
-    click.echo(json.dumps(record, indent=2) if as_json else sentence)
+    click.echo(json.dumps(record, indent=2) if as_json else one_line(sentence))
 
 
 def _cell(value: Any) -> str:
@@ -93,8 +130,15 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "-"
-    return str(value)
+        return one_line(", ".join(map(str, value))) or "-"
+    return one_line(str(value))
+
+
+def one_line(text: str) -> str:
+    """A text that may hold a customer's words, for a terminal: these neither move the cursor nor
+    make a line, and what cannot be seen is spelled out.
+    """
+    return escape_deceptive(text)
 
 
 def collect_pages(load: Callable[..., Any], *, limit: int = 0) -> list[Any]:

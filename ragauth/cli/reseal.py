@@ -3,11 +3,17 @@
 import click
 from flask.cli import with_appcontext
 
-from ragauth.cli.output import as_json_option, command_transaction, print_record, show_progress
+from ragauth.cli.output import (
+    Command,
+    as_json_option,
+    command_transaction,
+    print_record,
+    show_progress,
+)
 from ragauth.services import second_factor_codes, signing_key_rotation
 
 
-@click.command("reseal")
+@click.command("reseal", cls=Command)
 @as_json_option
 @with_appcontext
 def reseal(as_json: bool) -> None:

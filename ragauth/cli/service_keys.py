@@ -3,9 +3,9 @@
 import uuid
 
 import click
-from flask.cli import AppGroup
 
 from ragauth.cli.output import (
+    Group,
     as_json_option,
     collect_pages,
     command_transaction,
@@ -17,11 +17,11 @@ from ragauth.cli.output import (
 )
 from ragauth.cli.parameters import KEY_ID, FieldType
 from ragauth.schemas.api_keys import KeySchema
-from ragauth.schemas.fields import Text
+from ragauth.schemas.fields import Name
 from ragauth.security.scopes import SERVICE_SCOPES
 from ragauth.services import service_keys as service
 
-service_keys = AppGroup("service-keys", help="Create, list and revoke the keys of services.")
+service_keys = Group("service-keys", help="Create, list and revoke the keys of services.")
 
 _COLUMNS = ("id", "name", "prefix", "scopes", "is_active", "created_at")
 
@@ -30,7 +30,7 @@ _COLUMNS = ("id", "name", "prefix", "scopes", "is_active", "created_at")
 @click.option(
     "--name",
     required=True,
-    type=FieldType("text", Text(minimum=1, maximum=100)),
+    type=FieldType("text", Name(minimum=1, maximum=100)),
     help="What it is for: gateway, billing.",
 )
 @click.option(

@@ -1,9 +1,9 @@
 """Operators' commands for the keys that tokens are signed with."""
 
 import click
-from flask.cli import AppGroup
 
 from ragauth.cli.output import (
+    Group,
     as_json_option,
     command_transaction,
     confirm,
@@ -21,7 +21,7 @@ from ragauth.services.signing_key_rotation import (
     State,
 )
 
-signing_keys = AppGroup("signing-keys", help="Rotate, list and retire signing keys.")
+signing_keys = Group("signing-keys", help="Rotate, list and retire signing keys.")
 
 _COLUMNS = (
     "kid",

@@ -15,9 +15,10 @@ from ragauth.config.values import (
     SECONDS,
     SettingsError,
     collect_faults,
-    each_is_an_origin,
     each_is_one_of,
+    is_bearer_token,
     is_mailbox,
+    origins_in,
 )
 
 MAX_BODY_BYTES = 64 * 1024
@@ -53,6 +54,7 @@ class Settings:
     dashboard_url: str | None
     compat: tuple[str, ...]
     compat_query_upstream: str | None
+    metrics_token: str | None
 
     @property
     def uses_sqlite(self) -> bool:
@@ -81,7 +83,7 @@ def read_settings() -> Settings:
         signups_per_address = env.int("SIGNUPS_PER_ADDRESS", 60, validate=COUNT)
         require_https = env.bool("REQUIRE_HTTPS", None)
         trusted_proxies = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(0, 10))
-        cors_origins: list[str] = env.list("CORS_ORIGINS", [], validate=each_is_an_origin)
+        cors_origins = env.str("CORS_ORIGINS", "", validate=origins_in)
         refresh_cookie = env.bool("REFRESH_COOKIE", False)
         old_secret_keys: list[str] = env.list("OLD_SECRET_KEYS", [])
         session_seconds = env.int("SESSION_SECONDS", _THIRTY_DAYS, validate=SECONDS)
@@ -90,6 +92,7 @@ def read_settings() -> Settings:
         dashboard_url = env.str("DASHBOARD_URL", None)
         compat: list[str] = env.list("COMPAT", [], validate=each_is_one_of(*COMPAT_FACES))
         compat_query_upstream = env.str("COMPAT_QUERY_UPSTREAM", None)
+        metrics_token = env.str("METRICS_TOKEN", "", validate=is_bearer_token)
     faults = collect_faults(env)
 
     read_database_url = partial(urls.database_url, instance_dir=instance_dir)
@@ -138,7 +141,7 @@ def read_settings() -> Settings:
         signups_per_address=signups_per_address,
         require_https=(not uses_sqlite) if require_https is None else require_https,
         trusted_proxies=trusted_proxies,
-        cors_origins=tuple(origin.strip() for origin in cors_origins),
+        cors_origins=origins_in(cors_origins),
         refresh_cookie=refresh_cookie,
         old_secret_keys=tuple(key.encode() for key in old_secret_keys),
         session_seconds=session_seconds,
@@ -147,4 +150,5 @@ def read_settings() -> Settings:
         dashboard_url=dashboard_url,
         compat=tuple(name.strip() for name in compat),
         compat_query_upstream=compat_query_upstream,
+        metrics_token=metrics_token.strip() or None,
     )

@@ -25,6 +25,12 @@ _HOST = re.compile(
     r"|(?P<folder>%2[Ff][A-Za-z0-9._~%-]*))?(:(?P<port>[0-9]{1,5}))?"
 )
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_AFTER_HOSTS = re.compile(r"[/?#]")
+_TARGET = re.compile(r"(?P<hosts>[^/?#@]*+)(?P<path>/[^?#@]*+)?(\?(?P<query>[^#]*+))?")
+_PARAMETER = re.compile(r"\w++")
+_AT = re.compile("@")
+_COUNT = re.compile("[0-9]{1,9}")
+_REDIS_DATABASE = re.compile("[0-9]{1,5}")
 
 
 class Host(NamedTuple):
@@ -103,10 +109,10 @@ _Target = tuple[tuple[Host, ...], str, dict[str, str]]
 
 def _readings(rest: str) -> dict[str, _Target]:
     """Each way to read it: what stands before the `@`, and what it leads to."""
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    authority = _AFTER_HOSTS.split(rest, maxsplit=1)[0]
     # An @ further on may end a password, but only one that follows a user's name and a colon.
     ends = {authority.rfind("@")} | {
-        match.start() for match in re.finditer("@", rest) if ":" in rest[: match.start()]
+        match.start() for match in _AT.finditer(rest) if ":" in rest[: match.start()]
     }
     found = ((rest[: max(end, 0)], _target(rest[end + 1 :])) for end in ends)
     return {credentials: target for credentials, target in found if target is not None}
@@ -114,7 +120,7 @@ def _readings(rest: str) -> dict[str, _Target]:
 
 def _target(text: str) -> _Target | None:
     """Hosts, path and parameters of what follows the credentials; None if it cannot be that."""
-    match = re.fullmatch(r"(?P<hosts>[^/?#@]*)(?P<path>/[^?#@]*)?(\?(?P<query>[^#]*))?", text)
+    match = _TARGET.fullmatch(text)
     if match is None or _STRAY_PERCENT.search(text):
         return None
     hosts = []
@@ -127,7 +133,7 @@ def _target(text: str) -> _Target | None:
     query: dict[str, str] = {}
     for pair in filter(None, (match["query"] or "").split("&")):
         name, equals, value = pair.partition("=")
-        if not equals or not re.fullmatch(r"\w+", name) or name in query:
+        if not equals or not _PARAMETER.fullmatch(name) or name in query:
             return None
         # A + is a +: libpq and redis-py disagree with forms, which make a space of it.
         query[name] = unquote(value)
@@ -140,7 +146,7 @@ def _fault_of(text: str) -> str:
         return "must hold no #"
     if _STRAY_PERCENT.search(text):
         return "holds a % that is not percent-encoded (%25)"
-    if _target(re.split("[/?]", text, maxsplit=1)[0]) is None:
+    if _target(_AFTER_HOSTS.split(text, maxsplit=1)[0]) is None:
         return (
             "must name a host such as db.example.com or [::1], and a port from 1 to 65535 if any;"
             f" {_ENCODE}"
@@ -252,7 +258,7 @@ def _postgres_url(text: str) -> str:
     if "replication" in query:
         raise ValidationError("replication is not for a service")
     for parameter in _NUMBERS:
-        if parameter in query and not re.fullmatch("[0-9]{1,9}", query[parameter]):
+        if parameter in query and not _COUNT.fullmatch(query[parameter]):
             raise ValidationError(f"{parameter} must be a whole number")
     for parameter in _POSTGRES_FILES:
         if query.get(parameter, "system") != "system":
@@ -314,7 +320,7 @@ def redis_url(text: str) -> str:
         if path:
             query["db"] = path
         url = url._replace(path="")
-    if not re.fullmatch("[0-9]{1,5}", query.get("db", "0")):
+    if not _REDIS_DATABASE.fullmatch(query.get("db", "0")):
         raise ValidationError("must name the database by its number, as /0 or as ?db=0")
     if query.get("ssl_cert_reqs", "none") not in ("none", "optional", "required"):
         raise ValidationError("ssl_cert_reqs must be none, optional or required")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from environs import Env, EnvValidationError, ValidationError, validate
 
+from ragauth.security.origins import canonical_origin
+
 
 class SettingsError(Exception):
     """One or more settings are missing or malformed; one line for each."""
@@ -14,8 +16,7 @@ class SettingsError(Exception):
 
 _TEN_YEARS = 315_360_000
 SECONDS = validate.Range(1, _TEN_YEARS, error="must be 1 second to 10 years")
-# Nothing that a regular expression would read otherwise: CORS matches what is listed, no more.
-_ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
+_VISIBLE = re.compile(r"[!-~]*")
 # A compat face is a folder; a package's is found without importing it.
 COMPAT_FACES = sorted(
     path.parent.name
@@ -26,13 +27,18 @@ COUNT = validate.Range(min=0, error="must be 0 (off) or more")
 BRAND = validate.Regexp(r"^[a-z][a-z0-9]{1,15}\Z", error="must be 2 to 16 of a-z and 0-9")
 
 
-def each_is_an_origin(origins: list[str]) -> None:
-    for origin in map(str.strip, origins):
-        if _ORIGIN.fullmatch(origin) is None:
-            raise ValidationError(f"{origin!r} is not an origin such as https://app.test")
-        # It would never match, for a browser leaves it out.
-        if re.fullmatch(r"https:.*:443|http:.*:80", origin):
-            raise ValidationError(f"{origin!r} names the port that its scheme has anyhow")
+def origins_in(text: str) -> tuple[str, ...]:
+    """The origins of a list that has commas or white space between them, as browsers send them.
+
+    Raises ValidationError for one that no browser sends.
+    """
+    origins = []
+    for listed in text.replace(",", " ").split():
+        try:
+            origins.append(canonical_origin(listed))
+        except ValueError as error:
+            raise ValidationError(f"{listed!r} matches no page: {error}") from error
+    return tuple(dict.fromkeys(origins))
 
 
 def each_is_one_of(*known: str) -> Callable[[list[str]], None]:
@@ -42,6 +48,12 @@ def each_is_one_of(*known: str) -> Callable[[list[str]], None]:
                 raise ValidationError(f"{name!r} is none of {', '.join(known)}")
 
     return check
+
+
+def is_bearer_token(value: str) -> None:
+    """What can follow `Bearer ` in a header (RFC 6750 section 2.1), a little more freely."""
+    if _VISIBLE.fullmatch(value.strip()) is None:
+        raise ValidationError("must be of printable ASCII characters, without spaces")
 
 
 def is_mailbox(value: str) -> None:

@@ -21,6 +21,8 @@ class AuthenticationFailed(RagauthError):
     status = 401
     reason: ClassVar[str] = "invalid"
     challenge: ClassVar[str | None] = "invalid_token"
+    # Whether the session of the presented token may live on.
+    leaves_the_session: ClassVar[bool] = False
 
     def __init__(self, message: str | None = None, *, details: Mapping[str, Any] | None = None):
         super().__init__(message, details={"reason": self.reason, **(details or {})})
@@ -69,6 +71,11 @@ class RefreshTokenReused(AuthenticationFailed):
     reason = "reused"
     message = "The refresh token was used before; its session has been ended"
     keeps_changes = True
+
+
+class RefreshTokenUsedElsewhere(RefreshTokenReused):
+    message = "The refresh token was used before, from another network"
+    leaves_the_session = True
 
 
 class ConfirmationReused(AuthenticationFailed):
@@ -129,7 +136,10 @@ class InsufficientScope(AuthorizationFailed):
     message = "The key does not have the scope that this needs"
 
     def __init__(self, required_scope: str) -> None:
-        super().__init__(details={"required_scope": required_scope})
+        super().__init__(
+            f"The key does not have the scope {required_scope}",
+            details={"required_scope": required_scope},
+        )
         self.headers["WWW-Authenticate"] = (
             f'{_REALM}, error="insufficient_scope", scope="{required_scope}"'
         )
@@ -153,7 +163,7 @@ class SecondFactorNotOffered(AuthorizationFailed):
     """The password was right, but the face that asks has no second step."""
 
     reason = "second_factor_required"
-    message = "This account has a second factor; log in where it can be given"
+    message = "This account has a second factor, and this login cannot ask for its code"
 
 
 class IpNotAllowed(AuthorizationFailed):

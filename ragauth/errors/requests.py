@@ -1,15 +1,21 @@
 """What a request can be wrong in, run into or ask of a service that is away."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, ClassVar, Self
 
 from ragauth.errors.base import RagauthError
+
+# An answer must not be a multiple of what was sent.
+MOST_ISSUES = 100
+_LONGEST_MESSAGE = 300
 
 
 class InvalidRequest(RagauthError):
     """A body, query or path that does not fit.
 
-    `issues` has one `{"path": [...], "message": ...}` for each fault.
+    `issues` has one `{"path": [...], "message": ...}` for each fault, up to a hundred; the next
+    one says that there are more. The message tells the first one and how many there are beside it.
     """
 
     code = "VALIDATION_ERROR"
@@ -17,19 +23,36 @@ class InvalidRequest(RagauthError):
     message = "Invalid request"
 
     def __init__(
-        self, issues: Sequence[Mapping[str, Any]] = (), message: str | None = None
+        self, issues: Iterable[Mapping[str, Any]] = (), message: str | None = None
     ) -> None:
-        super().__init__(message, details={"issues": list(issues)})
+        told = list(islice(issues, MOST_ISSUES + 1))
+        if len(told) > MOST_ISSUES:
+            told[MOST_ISSUES] = {"path": [], "message": "There are more faults"}
+        super().__init__(message or _summary(told), details={"issues": told})
 
     @classmethod
     def example(cls) -> Self:
         return cls([{"path": ["name"], "message": "Required"}])
 
 
+def _summary(issues: Sequence[Mapping[str, Any]]) -> str | None:
+    """The first fault in words, and how many more there are; bounded in length."""
+    if not issues:
+        return None
+    place = ".".join(map(str, issues[0]["path"]))
+    text = f"{place}: {issues[0]['message']}" if place else str(issues[0]["message"])
+    if len(text) > _LONGEST_MESSAGE:
+        text = f"{text[:_LONGEST_MESSAGE]}…"
+    others = len(issues) - 1
+    if others == 0:
+        return text
+    return f"{text} (and {'at least ' if others == MOST_ISSUES else ''}{others} more)"
+
+
 class MethodNotAllowed(RagauthError):
     code = "VALIDATION_ERROR"
     status = 405
-    message = "This method is not allowed here"
+    message = "This method is not allowed here; the Allow header names those that are"
 
 
 class RequestRefused(RagauthError):
@@ -70,7 +93,29 @@ class NotFound(RagauthError):
 
     code = "NOT_FOUND"
     status = 404
-    message = "Not found"
+    message = "No such thing, or it is not yours"
+
+
+class NoSuchRoute(NotFound):
+    """The path leads nowhere, whoever asks."""
+
+    message = "There is no such route"
+
+
+class NoSuchAccount(NotFound):
+    message = "There is no such account"
+
+
+class NoSuchAgent(NotFound):
+    message = "No such agent, or it is not yours"
+
+
+class NoSuchKey(NotFound):
+    message = "No such key, or it is not yours"
+
+
+class NoSuchSession(NotFound):
+    message = "No such session, or it is not yours"
 
 
 class Conflict(RagauthError):
@@ -132,7 +177,7 @@ class TooManyHashes(RateLimitExceeded):
 
 
 class ExportUnderWay(RateLimitExceeded):
-    """One at a time."""
+    """One of an account at a time, and few in all."""
 
     message = "Another export is being made; try again shortly"
 
@@ -145,7 +190,7 @@ class ExportUnderWay(RateLimitExceeded):
 
 
 class UsageLimitExceeded(RagauthError):
-    """The plan's monthly quota, or its number of keys or agents, is used up."""
+    """The plan's monthly quota, or its number of keys or agents, has no room for one more."""
 
     code = "USAGE_LIMIT_EXCEEDED"
     status = 429
@@ -157,7 +202,7 @@ class ExternalServiceUnavailable(RagauthError):
 
     code = "EXTERNAL_SERVICE_ERROR"
     status = 503
-    message = "A service that this needs is out of reach; try again shortly"
+    message = "The database or another part of the service does not answer; try again shortly"
     retry_after_seconds: ClassVar[int] = 2
 
     def __init__(

@@ -35,6 +35,11 @@ def list_agents(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) 
     )
 
 
+def list_ids(account_id: uuid.UUID) -> list[uuid.UUID]:
+    """Those of all its agents."""
+    return list(db.session.scalars(select(Agent.id).where(Agent.account_id == account_id)))
+
+
 def count_agents(account_id: uuid.UUID) -> int:
     return (
         db.session.scalar(

@@ -11,12 +11,13 @@ from sqlalchemy import (
     LargeBinary,
     Select,
     String,
+    exists,
     func,
     select,
     text,
     update,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from ragauth.database import Base, Words
 from ragauth.extensions import db
@@ -133,20 +134,38 @@ def _of_account(account_id: uuid.UUID, *, include_revoked: bool) -> Select[ApiKe
 
 
 def count_live_keys(account_id: uuid.UUID, *, now: datetime) -> int:
-    """How many keys count against the plan: not the dead, nor those in their grace."""
+    """How many keys count against the plan.
+
+    Those that are neither revoked nor expired, switched off or not. One in its grace does not
+    count, as long as the key that replaced it is alive: it stands for both.
+    """
+    successor = aliased(ApiKey)
+    is_replaced = exists().where(successor.id == ApiKey.replaced_by, _is_alive(successor, now))
     return (
         db.session.scalar(
             select(func.count())
             .select_from(ApiKey)
-            .where(
-                ApiKey.account_id == account_id,
-                ApiKey.revoked_at.is_(None),
-                ApiKey.replaced_by.is_(None),
-                (ApiKey.expires_at.is_(None)) | (ApiKey.expires_at > now),
-            )
+            .where(ApiKey.account_id == account_id, _is_alive(ApiKey, now), ~is_replaced)
         )
         or 0
     )
+
+
+def list_predecessors(key: ApiKey, *, now: datetime) -> list[ApiKey]:
+    """The keys in their grace that this one replaced."""
+    return list(
+        db.session.scalars(
+            select(ApiKey).where(
+                ApiKey.account_id == key.account_id,
+                ApiKey.replaced_by == key.id,
+                _is_alive(ApiKey, now),
+            )
+        )
+    )
+
+
+def _is_alive(key: type[ApiKey], now: datetime) -> ColumnElement[bool]:
+    return key.revoked_at.is_(None) & (key.expires_at.is_(None) | (key.expires_at > now))
 
 
 def revoke_key(key_id: uuid.UUID, *, now: datetime) -> bool:

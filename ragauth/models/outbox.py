@@ -81,5 +81,13 @@ def remove_of_account(account_id: uuid.UUID, *, templates: Sequence[str] | None 
     db.session.execute(query)
 
 
+def has_one(account_id: uuid.UUID, *, template: str) -> bool:
+    """Whether one of this template waits for the account."""
+    query = select(OutboxMail.id).where(
+        OutboxMail.account_id == account_id, OutboxMail.template == template
+    )
+    return db.session.scalar(query.limit(1)) is not None
+
+
 def list_of_account(account_id: uuid.UUID) -> list[OutboxMail]:
     return list(db.session.scalars(select(OutboxMail).where(OutboxMail.account_id == account_id)))

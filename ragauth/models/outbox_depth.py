@@ -16,7 +16,12 @@ class OutboxDepth(NamedTuple):
     oldest_at: datetime | None
 
 
-def outbox_depth() -> OutboxDepth:
-    query = select(func.count(), func.min(OutboxMail.created_at)).select_from(OutboxMail)
+def outbox_depth(*, now: datetime) -> OutboxDepth:
+    """Not those whose time has yet to come."""
+    query = (
+        select(func.count(), func.min(OutboxMail.created_at))
+        .select_from(OutboxMail)
+        .where(OutboxMail.created_at <= now)
+    )
     mails, oldest_at = db.session.execute(query).one()
     return OutboxDepth(mails, oldest_at)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Row, Select, String, delete, select, update
+from sqlalchemy import ForeignKey, Index, LargeBinary, Row, Select, String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
@@ -18,7 +18,12 @@ _LATEST = 100
 
 
 class Session(Base):
-    """A login. Each refresh adds one to `generation`; only the newest generation is good."""
+    """A login. Each refresh adds one to `generation`; only the newest generation is good.
+
+    `spender_network` and `spender_agent` (a SHA-256) are of who refreshed last: the successor of
+    the token that was spent then is told again to nobody else. `refused_generation` is the last
+    one of which an event says that another network asked for it.
+    """
 
     __tablename__ = "sessions"
     __table_args__ = (
@@ -30,6 +35,9 @@ class Session(Base):
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
     generation: Mapped[int] = mapped_column(default=0)
     rotated_at: Mapped[datetime]
+    spender_network: Mapped[str | None] = mapped_column(String(43))
+    spender_agent: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    refused_generation: Mapped[int | None]
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -45,6 +53,8 @@ def find_with_status(session_id: uuid.UUID) -> Row[*tuple[Any, ...]] | None:
             Session.account_id,
             Session.generation,
             Session.rotated_at,
+            Session.spender_network,
+            Session.spender_agent,
             Session.created_at,
             Session.expires_at,
             Session.ended_at,
@@ -53,6 +63,11 @@ def find_with_status(session_id: uuid.UUID) -> Row[*tuple[Any, ...]] | None:
         .join(Account, Account.id == Session.account_id)
         .where(Session.id == session_id)
     ).one_or_none()
+
+
+def has_ended(session_id: uuid.UUID) -> bool:
+    query = select(Session.ended_at).where(Session.id == session_id)
+    return db.session.scalar(query) is not None
 
 
 def find_live(account_id: uuid.UUID, session_id: uuid.UUID, *, now: datetime) -> Session | None:
@@ -90,7 +105,13 @@ def list_all(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> 
 
 
 def advance_generation(
-    session_id: uuid.UUID, *, generation: int, now: datetime, expires_at: datetime
+    session_id: uuid.UUID,
+    *,
+    generation: int,
+    now: datetime,
+    expires_at: datetime,
+    spender_network: str | None,
+    spender_agent: bytes | None,
 ) -> bool:
     """Compare and swap: of many refreshes with one token, one gets True."""
     changed = count_changed(
@@ -100,7 +121,25 @@ def advance_generation(
             Session.generation == generation,
             Session.ended_at.is_(None),
         )
-        .values(generation=generation + 1, rotated_at=now, last_used_at=now, expires_at=expires_at)
+        .values(
+            generation=generation + 1,
+            rotated_at=now,
+            last_used_at=now,
+            expires_at=expires_at,
+            spender_network=spender_network,
+            spender_agent=spender_agent,
+        )
+    )
+    return changed > 0
+
+
+def note_refusal(session_id: uuid.UUID, *, generation: int) -> bool:
+    """Note that another network asked for this generation; True for the first one that did."""
+    is_new = Session.refused_generation.is_(None) | (Session.refused_generation < generation)
+    changed = count_changed(
+        update(Session)
+        .where(Session.id == session_id, is_new)
+        .values(refused_generation=generation)
     )
     return changed > 0
 
@@ -138,7 +177,9 @@ def end_sessions(
 def forget_clients(account_id: uuid.UUID) -> None:
     """Where its owner was, and with what browser."""
     db.session.execute(
-        update(Session).where(Session.account_id == account_id).values(ip=None, user_agent=None)
+        update(Session)
+        .where(Session.account_id == account_id)
+        .values(ip=None, user_agent=None, spender_network=None, spender_agent=None)
     )
 
 

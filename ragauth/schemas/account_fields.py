@@ -7,6 +7,8 @@ from marshmallow import ValidationError
 
 from ragauth.schemas.fields import Text
 from ragauth.security import emails, passwords
+from ragauth.security.normal_forms import TextTooLong
+from ragauth.security.plain_text import find_deceptive
 
 
 class Email(Text):
@@ -21,6 +23,8 @@ class Email(Text):
             emails.canonical_email(text)
         except ValueError as error:
             raise ValidationError(str(error)) from error
+        if find_deceptive(text) is not None:
+            raise ValidationError("Not a valid email address")
         return text
 
 
@@ -45,11 +49,14 @@ class NewPassword(Text):
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> str:
         text = super()._deserialize(*args, **kwargs)
-        length = len(passwords.normalise_password(text))
+        try:
+            length = len(passwords.normalise_password(text))
+        except TextTooLong as error:
+            raise ValidationError(
+                f"Must be at most {passwords.MAX_LENGTH} characters long"
+            ) from error
         if length < passwords.MIN_LENGTH:
             raise ValidationError(f"Must be at least {passwords.MIN_LENGTH} characters long")
-        if length > passwords.MAX_LENGTH:
-            raise ValidationError(f"Must be at most {passwords.MAX_LENGTH} characters long")
         return text
 
 

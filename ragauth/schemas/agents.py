@@ -4,7 +4,7 @@ from marshmallow import Schema, fields
 
 from ragauth.schemas.about import about
 from ragauth.schemas.base import RequestSchema
-from ragauth.schemas.fields import Id, Moment, Text
+from ragauth.schemas.fields import Id, Moment, Name
 from ragauth.security.identifiers import AGENT
 
 
@@ -18,8 +18,9 @@ class AgentSchema(Schema):
 
 
 class NewAgentSchema(RequestSchema):
-    name = Text(minimum=1, maximum=100, required=True, **about("What you call it.", "Support bot"))
-    description = Text(
+    name = Name(minimum=1, maximum=100, required=True, **about("What you call it.", "Support bot"))
+    description = Name(
+        has_lines=True,
         maximum=1000,
         load_default=None,
         allow_none=True,
@@ -28,7 +29,10 @@ class NewAgentSchema(RequestSchema):
 
 
 class AgentChangesSchema(RequestSchema):
-    name = Text(minimum=1, maximum=100, **about("What you call it.", "Support bot"))
-    description = Text(
-        maximum=1000, allow_none=True, **about("What it is for; null takes it away.")
+    name = Name(minimum=1, maximum=100, **about("What you call it.", "Support bot"))
+    description = Name(
+        has_lines=True,
+        maximum=1000,
+        allow_none=True,
+        **about("What it is for; null takes it away."),
     )

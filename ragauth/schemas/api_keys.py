@@ -12,9 +12,9 @@ from ragauth.schemas.fields import (
     Id,
     Items,
     Moment,
+    Name,
     QueryFlag,
     QueryWhole,
-    Text,
     Whole,
 )
 from ragauth.schemas.key_fields import Network, Origin
@@ -125,7 +125,7 @@ def _origins() -> Items:
 class AgentKeySchema(RequestSchema):
     """A new key for the agent in the path."""
 
-    name = Text(
+    name = Name(
         minimum=1,
         maximum=100,
         required=True,
@@ -154,8 +154,8 @@ class NewKeySchema(AgentKeySchema):
 
 
 class KeyChangesSchema(RequestSchema):
-    name = Text(minimum=1, maximum=100, **about("What you call it.", "my-app-key"))
-    is_active = Flag(**about("Switch it off, or on again.", True))
+    name = Name(minimum=1, maximum=100, **about("What you call it.", "my-app-key"))
+    is_active = Flag(**about("Switch it off, or on again. It keeps its place in the plan.", True))
     scopes = _scopes()
     expires_at = Moment(
         allow_none=True, **about("When it shall end, in the future; null for never.")
@@ -169,7 +169,10 @@ class RotationSchema(RequestSchema):
         minimum=0,
         maximum=MAX_GRACE_SECONDS,
         load_default=0,
-        **about("How long the old key goes on working: up to a week.", 3600),
+        **about(
+            "How long the old key goes on working, or until the new one is replaced: up to a week.",
+            3600,
+        ),
     )
 
 

@@ -1,13 +1,18 @@
 """The ground of every schema, and the faults of a load as the contract words them."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, ClassVar
 
 from marshmallow import RAISE, Schema
 
+from ragauth.errors import MOST_ISSUES
 from ragauth.schemas.about import about
 from ragauth.schemas.fields import Cursor, QueryWhole
 from ragauth.security.redaction import redact_credentials
+
+_LONGEST_NAME = 100
+_UNKNOWN = "Unknown field"
 
 
 class RequestSchema(Schema):
@@ -19,7 +24,7 @@ class RequestSchema(Schema):
     json_rules: ClassVar[dict[str, Any]] = {}
 
     error_messages: ClassVar[dict[str, str]] = {  # type: ignore[misc]
-        "unknown": "Unknown field",
+        "unknown": _UNKNOWN,
         "type": "Must be a JSON object",
     }
 
@@ -54,14 +59,27 @@ class PageQuery(RequestSchema):
 
 
 def to_issues(messages: Any, path: tuple[str | int, ...] = ()) -> Iterator[dict[str, Any]]:
-    """marshmallow's nested messages as `{"path": [...], "message": ...}`, one for each fault."""
+    """marshmallow's nested messages as `{"path": [...], "message": ...}`, one for each fault.
+
+    One more than an InvalidRequest tells of, at most: so it knows whether there are more.
+    """
+    return islice(_find_issues(messages, path), MOST_ISSUES + 1)
+
+
+def _find_issues(messages: Any, path: tuple[str | int, ...]) -> Iterator[dict[str, Any]]:
     if isinstance(messages, Mapping):
-        for key, nested in messages.items():
-            # An unknown field is named as it was sent, and may be a credential in the wrong place.
-            name = redact_credentials(key) if isinstance(key, str) else key
-            yield from to_issues(nested, path if key == "_schema" else (*path, name))
+        # There may be thousands of unknown fields, and the faults of the known ones must be told.
+        for key, nested in sorted(messages.items(), key=lambda item: item[1] == [_UNKNOWN]):
+            name = _shown_name(key) if isinstance(key, str) else key
+            yield from _find_issues(nested, path if key == "_schema" else (*path, name))
     elif isinstance(messages, list):
         for message in messages:
-            yield from to_issues(message, path)
+            yield from _find_issues(message, path)
     else:
         yield {"path": list(path), "message": str(messages)}
+
+
+def _shown_name(name: str) -> str:
+    """An unknown field's is the client's: of any length, or a credential in the wrong place."""
+    shown = redact_credentials(name, longest=_LONGEST_NAME)
+    return shown if len(name) <= _LONGEST_NAME else f"{shown}…"

@@ -1,12 +1,15 @@
 """Questions about a key, and their answers."""
 
-from marshmallow import EXCLUDE, Schema, fields
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, fields, pre_load
 
 from ragauth.schemas.about import about
 from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import RequestSchema
-from ragauth.schemas.fields import Choice, Id, QueryWhole, Text, Whole
+from ragauth.schemas.fields import AnyText, Choice, Id, QueryWhole, Text, Whole
+from ragauth.schemas.key_fields import PresentedOrigin
 from ragauth.schemas.usage import RemainingSchema
 from ragauth.security.identifiers import AGENT
 from ragauth.security.scopes import KEY_SCOPES
@@ -34,10 +37,14 @@ class AuthorizeQuery(RequestSchema):
 
 
 class VerifySchema(RequestSchema):
-    key = Text(
-        maximum=4096,
+    """A null in an optional field is as if the field were absent."""
+
+    key = AnyText(
         required=True,
-        **about("The key that was presented to you.", "rag_live_abc123def456..."),
+        **about(
+            "The key that was presented to you: any string, for what is no key is refused as one.",
+            "rag_live_abc123def456...",
+        ),
     )
     scope = Choice(
         *KEY_SCOPES,
@@ -49,7 +56,11 @@ class VerifySchema(RequestSchema):
         AGENT, load_default=None, allow_none=True, **about("Which agent the request is for.")
     )
     cost = Whole(
-        minimum=0, maximum=MAX_COST, load_default=1, **about("What it counts in the month.", 1)
+        minimum=0,
+        maximum=MAX_COST,
+        load_default=1,
+        allow_none=True,
+        **about("What it counts in the month.", 1),
     )
     client_ip = Text(
         maximum=100,
@@ -57,17 +68,38 @@ class VerifySchema(RequestSchema):
         allow_none=True,
         **about("Where your client calls from.", "203.0.113.7"),
     )
-    origin = Text(
+    origin = PresentedOrigin(
         maximum=1000,
         load_default=None,
         allow_none=True,
         **about("The `Origin` that your client sent."),
     )
 
+    @pre_load
+    def _leave_out_nulls(self, presented: dict[str, Any], **_options: object) -> dict[str, Any]:
+        optional = {name for name, field in self.fields.items() if not field.required}
+        return {
+            name: value
+            for name, value in presented.items()
+            if value is not None or name not in optional
+        }
+
 
 class VerdictSchema(Schema):
     valid = fields.Boolean(required=True, **about("Whether the key may do it.", True))
     code = fields.String(required=True, **about("`VALID`, or the code of the refusal.", "VALID"))
+    reason = fields.String(
+        required=True, allow_none=True, **about("The refusal's `details.reason`.", None)
+    )
+    message = fields.String(
+        required=True, allow_none=True, **about("Why it was refused, for a person.", None)
+    )
+    details = fields.Dict(
+        keys=fields.String(),
+        required=True,
+        allow_none=True,
+        **about("The refusal's details, as in its envelope.", None),
+    )
     status = fields.Integer(required=True, **about("The status to relay to your client.", 200))
     headers = fields.Dict(
         keys=fields.String(),
@@ -76,6 +108,15 @@ class VerdictSchema(Schema):
         **about(
             "The headers to relay to your client.",
             {"RateLimit": '"minute";r=59;t=30, "month";r=999;t=769596'},
+        ),
+    )
+    body = fields.Raw(
+        required=True,
+        allow_none=True,
+        **about(
+            "The body to relay to your client: the envelope of the refusal, null when valid.",
+            None,
+            anyOf=[{"$ref": "#/components/schemas/Error"}, {"type": "null"}],
         ),
     )
     account_id = fields.String(

@@ -35,6 +35,11 @@ class ExportedSessionSchema(Schema):
     user_agent = fields.String(
         required=True, allow_none=True, **about("What it was opened with.", "Mozilla/5.0")
     )
+    spender_network = fields.String(
+        required=True,
+        allow_none=True,
+        **about("The network that its tokens were last refreshed from.", "203.0.113.0/24"),
+    )
 
 
 class SecondFactorViewSchema(Schema):

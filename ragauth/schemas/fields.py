@@ -10,6 +10,11 @@ from marshmallow import ValidationError, fields
 
 from ragauth.clock import format_time
 from ragauth.security.identifiers import decode_id, decode_suffix, encode_id, encode_suffix
+from ragauth.security.plain_text import find_deceptive
+
+_LINES = str.maketrans("\n\t", "  ")
+# What no column of a database takes.
+_UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 
 _MESSAGES = {"required": "Required", "null": "May not be null", "invalid": "Not a valid value"}
 
@@ -32,7 +37,7 @@ class Text(fields.Field[str]):
     ) -> str:
         if not isinstance(value, str):
             raise self.make_error("invalid")
-        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        if _UNSTORABLE.search(value) is not None:
             raise ValidationError("May not contain NUL or lone surrogates")
         text = value.strip() if self.trimmed else value
         if len(text) < self.minimum:
@@ -43,6 +48,40 @@ class Text(fields.Field[str]):
             )
         if len(text) > self.maximum:
             raise ValidationError(f"Must be at most {self.maximum} characters long")
+        return text
+
+
+class AnyText(fields.Field[str]):
+    """Any string at all: what it is, a service decides. No database is asked for it as it is."""
+
+    default_error_messages = {**_MESSAGES, "invalid": "Not a string"}
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
+    ) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        return value
+
+
+class Name(Text):
+    """A text that people are shown: none of its characters deceives who reads it.
+
+    One of several lines may hold line feeds and tabs.
+    """
+
+    def __init__(self, *, has_lines: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.has_lines = has_lines
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(*args, **kwargs)
+        shown = text.translate(_LINES) if self.has_lines else text
+        character = find_deceptive(shown)
+        if character is not None:
+            raise ValidationError(
+                f"May not contain U+{ord(character):04X}, a control or an invisible character"
+            )
         return text
 
 
@@ -87,8 +126,10 @@ class QueryFlag(Flag):
 class QueryWhole(Whole):
     """A whole number in a query string."""
 
+    _FORM = re.compile(r"[0-9]{1,9}")
+
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> int:
-        if not isinstance(value, str) or re.fullmatch(r"[0-9]{1,9}", value) is None:
+        if not isinstance(value, str) or self._FORM.fullmatch(value) is None:
             raise self.make_error("invalid")
         return super()._deserialize(int(value), *args, **kwargs)
 
@@ -176,7 +217,10 @@ class Id(fields.Field[uuid.UUID]):
 class Cursor(fields.Field[uuid.UUID]):
     """Where the next page goes on: opaque to the caller, the last id of the page before."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "Not a cursor of this list"}
+    default_error_messages = {
+        **_MESSAGES,
+        "invalid": "Must be the meta.next_cursor of the page before",
+    }
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
@@ -191,11 +235,12 @@ class Day(fields.Field[date]):
     """A day of the calendar, `2026-01-31`."""
 
     default_error_messages = {**_MESSAGES, "invalid": "Must be a day such as 2026-01-31"}
+    _FORM = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
     ) -> date:
-        if not isinstance(value, str) or re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.A) is None:
+        if not isinstance(value, str) or self._FORM.fullmatch(value) is None:
             raise self.make_error("invalid")
         try:
             return date.fromisoformat(value)

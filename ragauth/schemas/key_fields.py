@@ -1,13 +1,12 @@
 """Fields of a key: the networks and the origins that it may be used from."""
 
-import re
 from typing import Any
-from urllib.parse import urlsplit
 
 from marshmallow import ValidationError
 
 from ragauth.schemas.fields import Text
 from ragauth.security.addresses import read_network
+from ragauth.security.origins import MAX_LENGTH, canonical_origin, find_canonical_origin
 
 
 class Network(Text):
@@ -24,26 +23,26 @@ class Network(Text):
             raise ValidationError(str(error)) from error
 
 
+class PresentedOrigin(Text):
+    """What a service passes on as its client's origin: loaded in the form in which a browser sends
+    it, or as None where no browser does.
+    """
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
+        return find_canonical_origin(super()._deserialize(*args, **kwargs))
+
+
 class Origin(Text):
-    """A web origin as a browser sends it: `https://app.example.com`, without a path."""
+    """A web origin, `https://app.example.com`; loaded in the form in which a browser sends it."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(maximum=300, **kwargs)
+        super().__init__(maximum=MAX_LENGTH, **kwargs)
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> str:
-        text = super()._deserialize(*args, **kwargs).lower()
+        text = super()._deserialize(*args, **kwargs)
         try:
-            parts = urlsplit(text)
-            fits = (
-                parts.scheme in ("http", "https")
-                and parts.hostname is not None
-                and parts.username is None
-                and text == f"{parts.scheme}://{parts.netloc}"
-                and re.fullmatch(r"[\x21-\x7e]+", text) is not None
-                and (parts.port is None or parts.port > 0)
-            )
-        except ValueError:
-            fits = False
-        if not fits:
-            raise ValidationError("Must be an origin such as https://app.example.com")
-        return text
+            return canonical_origin(text)
+        except ValueError as error:
+            raise ValidationError(
+                f"Must be an origin such as https://app.example.com: {error}"
+            ) from error

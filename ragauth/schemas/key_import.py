@@ -6,19 +6,21 @@ from typing import Any
 from marshmallow import ValidationError
 
 from ragauth.schemas.base import RequestSchema
-from ragauth.schemas.fields import Choice, Items, Moment, Text
+from ragauth.schemas.fields import Choice, Items, Moment, Name, Text
 from ragauth.security.scopes import KEY_SCOPES
 
 
 class Digest(Text):
     """A SHA-256 as 64 hex digits; loaded as its 32 bytes."""
 
+    _FORM = re.compile(r"[0-9A-Fa-f]{64}")
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(maximum=64, **kwargs)
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(*args, **kwargs)
-        if re.fullmatch(r"[0-9A-Fa-f]{64}", text) is None:
+        if self._FORM.fullmatch(text) is None:
             raise ValidationError("Must be the 64 hex digits of the SHA-256 of the whole key")
         return bytes.fromhex(text)
 
@@ -28,8 +30,8 @@ class ImportedKeySchema(RequestSchema):
 
     digest = Digest(required=True)
     owner = Text(minimum=1, maximum=256, required=True)
-    name = Text(minimum=1, maximum=100, required=True)
-    prefix = Text(minimum=1, maximum=40, load_default="imported")
+    name = Name(minimum=1, maximum=100, required=True)
+    prefix = Name(minimum=1, maximum=40, load_default="imported")
     environment = Choice("live", "test", load_default="live")
     scopes = Items(Choice(*KEY_SCOPES), minimum=1, maximum=3, load_default=None, allow_none=True)
     expires_at = Moment(load_default=None, allow_none=True)

@@ -52,7 +52,11 @@ class RemainingSchema(Schema):
 
 class MonthsSchema(Schema):
     live = fields.Nested(RemainingSchema, required=True, **about("The month of live keys."))
-    test = fields.Nested(RemainingSchema, required=True, **about("The month of test keys."))
+    test = fields.Nested(
+        RemainingSchema,
+        required=True,
+        **about("The month of test keys; nothing remains where the plan has none."),
+    )
 
 
 class AccountLimitsSchema(Schema):

@@ -59,7 +59,7 @@ def read_network(text: str) -> Network:
             "Must be an address or a network such as 203.0.113.0/24 or 2001:db8::/32"
         ) from error
     if getattr(address, "scope_id", None) is not None:
-        raise ValueError("May not have a zone, which means nothing to another host")
+        raise ValueError("May not have a zone (what follows %): it has a meaning on one host alone")
     if address != network.network_address:
         raise ValueError(
             f"Has bits beyond its prefix: write {_without_mapping(network)} for the network"
@@ -77,6 +77,11 @@ def network_of(text: str | None, *, ipv4_prefix: int = 32, ipv6_prefix: int = 64
         return None
     prefix = ipv4_prefix if address.version == 4 else ipv6_prefix
     return ipaddress.ip_network((int(address).to_bytes(address.max_prefixlen // 8), prefix), False)
+
+
+def neighbourhood_of(text: str | None) -> Network | None:
+    """The network that an address shares with its neighbours: its /24 in IPv4, its /64 in IPv6."""
+    return network_of(text, ipv4_prefix=24)
 
 
 def is_within(text: str | None, networks: str) -> bool:

@@ -1,8 +1,8 @@
 """E-mail addresses: what is one, and when two are the same."""
 
-import unicodedata
+from email_validator import ValidatedEmail, validate_email
 
-from email_validator import EmailNotValidError, validate_email
+from ragauth.security.normal_forms import fold, require_short
 
 MAX_LENGTH = 256
 
@@ -14,12 +14,12 @@ def canonical_email(email: str) -> str:
     that never take mail (`localhost`, `.invalid`, a bare host name) are refused; `.test` is not.
     """
     try:
-        address = validate_email(email.strip(), check_deliverability=False, test_environment=True)
-    except EmailNotValidError as error:
+        address = _parse(email.strip())
+        canonical = fold(f"{address.local_part}@{address.domain}", longest=MAX_LENGTH)
+    except ValueError as error:
         raise ValueError("Not a valid email address") from error
     if "." not in address.domain:
         raise ValueError("Not a valid email address")
-    canonical = _fold(f"{address.local_part}@{address.domain}")
     # NFKC makes a sentence of some single characters.
     if len(canonical) > MAX_LENGTH or any(character.isspace() for character in canonical):
         raise ValueError("Not a valid email address")
@@ -30,15 +30,16 @@ def canonical_username(username: str) -> str:
     return username.lower()
 
 
-def _fold(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return unicodedata.normalize("NFKC", folded)
-
-
 def split_address(email: str) -> tuple[str, str]:
     """Local part and domain as a mail server wants them: the domain in ASCII (RFC 5891)."""
     local_part, _, domain = email.rpartition("@")
     if not domain.isascii():
-        address = validate_email(email, check_deliverability=False, test_environment=True)
+        address = _parse(email)
         return address.local_part, address.ascii_domain
     return local_part, domain
+
+
+def _parse(email: str) -> ValidatedEmail:
+    """Raises ValueError. The library normalises what it reads, so the length comes first."""
+    require_short(email, longest=MAX_LENGTH)
+    return validate_email(email, check_deliverability=False, test_environment=True)

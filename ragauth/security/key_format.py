@@ -68,9 +68,17 @@ def is_foreign(presented_key: str, brand: str) -> bool:
 
 def resembles_key(credential: str, brand: str) -> bool:
     """Whether it was meant as one of this brand's keys, well formed or not."""
-    return credential.startswith(
-        (*(f"{brand}_{tag}_" for tag in TAGS), *(f"{tag}_" for tag in UNBRANDED))
-    )
+    return credential.startswith(prefixes_of(brand))
+
+
+def prefixes_of(brand: str) -> tuple[str, ...]:
+    """How keys may begin."""
+    return (*(f"{brand}_{tag}_" for tag in TAGS), *(f"{tag}_" for tag in UNBRANDED))
+
+
+def is_token_shaped(credential: str) -> bool:
+    """Whether it was meant as a JWT: three parts between two dots, the first one of JSON."""
+    return credential.startswith("eyJ") and credential.count(".") == 2
 
 
 def unbranded_tag(prefix: str) -> str | None:

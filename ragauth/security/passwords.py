@@ -7,7 +7,6 @@ of 72. The scheme is stored beside the hash and names the pepper. Source: OWASP 
 import base64
 import hashlib
 import hmac
-import unicodedata
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,6 +14,8 @@ import bcrypt
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+from ragauth.security.normal_forms import TextTooLong, fold, normalise
 
 MIN_LENGTH = 8
 MAX_LENGTH = 128
@@ -44,12 +45,14 @@ def derive_pepper(secret_key: bytes) -> Pepper:
 
 
 def normalise_password(password: str) -> str:
-    return unicodedata.normalize("NFKC", password)
+    """Raises TextTooLong for one that has more than 128 code points after NFKC."""
+    return normalise(password, longest=MAX_LENGTH)
 
 
 def hash_password(password: str, pepper: Pepper, cost: int) -> str:
-    """The bcrypt hash; takes some 0.2 s of a core at cost 12."""
-    return bcrypt.hashpw(_prehash(password, pepper), bcrypt.gensalt(cost)).decode("ascii")
+    """The bcrypt hash; takes some 0.2 s of a core at cost 12. Raises TextTooLong."""
+    prehash = _prehash(normalise_password(password), pepper)
+    return bcrypt.hashpw(prehash, bcrypt.gensalt(cost)).decode("ascii")
 
 
 def verify_password(password: str, stored_hash: str, pepper: Pepper, cost: int) -> bool:
@@ -60,7 +63,12 @@ def verify_password(password: str, stored_hash: str, pepper: Pepper, cost: int) 
     stored_cost = cost_of(stored_hash)
     if stored_cost > _MAX_STORED_COST:
         return False
-    prehash = _prehash(password, pepper)
+    try:
+        presented = normalise_password(password)
+    except TextTooLong:
+        # No password is so long. It is hashed all the same: a refusal always takes that time.
+        presented = password
+    prehash = _prehash(presented, pepper)
     if bcrypt.checkpw(prehash, stored_hash.encode("ascii")):
         return True
     # The time must not tell a hash of an earlier, lower cost from no account at all. Each step
@@ -81,12 +89,22 @@ def absent_hash(cost: int) -> str:
 
 def find_weakness(password: str, own_words: list[str | None]) -> str | None:
     """Why a password that is long enough is refused all the same, or None."""
-    folded = normalise_password(password).casefold()
+    folded = _fold(password)
+    if folded is None:
+        return None
     if folded in _well_known():
         return "This password is on a list of well-known passwords"
-    if any(folded == normalise_password(word.strip()).casefold() for word in own_words if word):
+    if any(folded == _fold(word.strip()) for word in own_words if word):
         return "The password may not be your own email, username or name"
     return None
+
+
+def _fold(text: str) -> str | None:
+    """A password, or what one may not be, without regard to case; None for a longer text."""
+    try:
+        return fold(text, longest=MAX_LENGTH)
+    except TextTooLong:
+        return None
 
 
 @cache
@@ -94,6 +112,6 @@ def _well_known() -> frozenset[str]:
     return frozenset(FREQUENCY_LISTS["passwords"])
 
 
-def _prehash(password: str, pepper: Pepper) -> bytes:
-    message = normalise_password(password).encode("utf-8")
+def _prehash(normal_password: str, pepper: Pepper) -> bytes:
+    message = normal_password.encode("utf-8")
     return base64.b64encode(hmac.digest(pepper.secret, message, "sha384"))

@@ -11,6 +11,7 @@ COUNT = 10
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _MISREAD = str.maketrans("ilo", "110")
 _GROUPS, _GROUP_LENGTH = 3, 4
+_SEPARATORS = re.compile(r"[\s-]")
 _FORM = re.compile(f"[{_ALPHABET}]{{{_GROUPS * _GROUP_LENGTH}}}")
 
 
@@ -22,10 +23,16 @@ def new_code() -> str:
 
 def normalise_code(text: str) -> str | None:
     """The code as it was given out, of however somebody typed it; None for what cannot be one."""
-    digits = re.sub(r"[\s-]", "", text).lower().translate(_MISREAD)
+    digits = without_separators(text).lower().translate(_MISREAD)
     if _FORM.fullmatch(digits) is None:
         return None
-    return "-".join(re.findall(f".{{{_GROUP_LENGTH}}}", digits))
+    starts = range(0, len(digits), _GROUP_LENGTH)
+    return "-".join(digits[start : start + _GROUP_LENGTH] for start in starts)
+
+
+def without_separators(text: str) -> str:
+    """A code of either kind without the spaces and hyphens that make it easier to read."""
+    return _SEPARATORS.sub("", text)
 
 
 def digest_code(code: str, *, totp_secret: str) -> bytes:

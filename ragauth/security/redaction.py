@@ -1,26 +1,56 @@
-"""What no log line, history or error may hold: text that is, or may be, a credential."""
+"""What no log line, history or error may hold: text that is, or may be, a credential.
+
+Clients choose the text. So it is cut before it is searched, and a search is linear in what is left:
+a look-behind lets it begin where a run of characters begins and nowhere else, and a possessive
+quantifier or an atomic group never gives back what it took.
+"""
 
 import re
 
+from ragauth.security.key_format import CHECKSUM_LENGTH, RANDOM_LENGTH, TAGS, UNBRANDED
+
 # The shortest credential is longer; what is shorter costs no search.
 _LENGTH_OF_A_SECRET = 40
-_MAY_BE_A_SECRET = re.compile(rf"[A-Za-z0-9._-]{{{_LENGTH_OF_A_SECRET},}}")
-_RESEMBLES_A_CREDENTIAL = re.compile(
-    r"[a-z][a-z0-9]{1,15}_(?:live|test|pub|svc)_[A-Za-z0-9]{36}"
-    r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
-)
+_LONGEST_PATH = 400
 _REDACTED = "***"
+
+_OF_A_SECRET = "[A-Za-z0-9._-]"  # noqa: S105 - characters, no secret
+_MAY_BE_A_SECRET = re.compile(rf"(?<!{_OF_A_SECRET}){_OF_A_SECRET}{{{_LENGTH_OF_A_SECRET},}}+")
+_LAST_RUN = re.compile(rf"(?<!{_OF_A_SECRET}){_OF_A_SECRET}++\Z")
+
+# The brand, unless another key ends where it begins, and the tag; or another vendor's prefix.
+_BEGINS_A_KEY = (
+    rf"(?:(?<![a-z0-9])[a-z0-9]*+)?(?:_(?:{'|'.join(TAGS)})|(?<={'|'.join(UNBRANDED)}))_"
+)
+_KEY = re.compile(rf"{_BEGINS_A_KEY}[A-Za-z0-9]{{{RANDOM_LENGTH + CHECKSUM_LENGTH}}}")
+_OF_A_TOKEN = "[A-Za-z0-9_-]"  # noqa: S105 - characters, no secret
+_BEFORE_A_TOKEN = rf"(?<!{_OF_A_TOKEN})(?>({_OF_A_TOKEN}*?)eyJ)"
+_TOKEN = re.compile(rf"{_BEFORE_A_TOKEN}{_OF_A_TOKEN}{{8,}}+(?:\.{_OF_A_TOKEN}++){{2,}}+")
+_UNFINISHED = re.compile(
+    rf"{_BEGINS_A_KEY}[A-Za-z0-9]*+\Z"
+    rf"|{_BEFORE_A_TOKEN}{_OF_A_TOKEN}*+(?:\.{_OF_A_TOKEN}*+){{0,2}}\Z"
+)
 
 
 def redact_path(path: str) -> str:
-    """A path without whatever is as long as a key or a token: it should never carry one."""
+    """A path, cut after 400 characters, without whatever is as long as a key or a token.
+
+    It should never carry one.
+    """
     if len(path) < _LENGTH_OF_A_SECRET:
         return path
+    if len(path) > _LONGEST_PATH:
+        path = _LAST_RUN.sub(_REDACTED, path[:_LONGEST_PATH])
     return _MAY_BE_A_SECRET.sub(_REDACTED, path)
 
 
-def redact_credentials(text: str) -> str:
-    """A text that may well be long, without what has the form of a key or a token."""
+def redact_credentials(text: str, *, longest: int) -> str:
+    """The first `longest` characters of a text, without what has the form of a key or a token.
+
+    Nor is there a part of one, where the text was cut.
+    """
+    if len(text) > longest:
+        text = _UNFINISHED.sub(_REDACTED, text[:longest])
     if len(text) < _LENGTH_OF_A_SECRET:
         return text
-    return _RESEMBLES_A_CREDENTIAL.sub(_REDACTED, text)
+    return _KEY.sub(_REDACTED, _TOKEN.sub(rf"\1{_REDACTED}", text))

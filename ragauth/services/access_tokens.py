@@ -150,9 +150,11 @@ def read_token(token: str, *, expected: str | None, allow_expired: bool = False)
     `expected` is the type that it must have; None accepts both. Raises AuthenticationFailed.
     """
     if resembles_key(token, settings().key_brand):
-        raise WrongCredentialType("An API key is not accepted here; send a token")
+        raise WrongCredentialType("An API key is not accepted here; send an access token")
     if token.count(".") != 2:
-        raise CredentialMalformed("The token is malformed")
+        raise CredentialMalformed(
+            "The token is malformed: a token has three parts with dots between them"
+        )
     try:
         claims, kid = _verify(token)
         if current_ring().find(kid) is None:
@@ -160,7 +162,9 @@ def read_token(token: str, *, expected: str | None, allow_expired: bool = False)
     except (jwt.PyJWTError, JWTExtendedException, ValueError, RecursionError) as error:
         raise CredentialInvalid("The token is not valid") from error
     if expected is not None and claims.type != expected:
-        raise WrongCredentialType(f"This is not a token of the type {expected}")
+        raise WrongCredentialType(
+            f"The token's type is {claims.type}, and {expected} is accepted here"
+        )
     if not allow_expired and claims.expires_at <= clock.now():
         raise CredentialExpired(claims.expires_at, f"{claims.type.capitalize()} token has expired")
     return claims

@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from ragauth.errors import InvalidRequest, NotFound
+from ragauth.errors import InvalidRequest, NoSuchAccount
 from ragauth.models import Account
 from ragauth.models import accounts as rows
 from ragauth.models.accounts import SUSPENDED
@@ -11,15 +11,16 @@ from ragauth.models.base import Page
 from ragauth.security.emails import canonical_email
 from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services import audit, sessions
+from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import OPERATOR, Client, EventName
 from ragauth.services.plans import current_plans
 
 
 def get_account(*, account_id: uuid.UUID) -> Account:
-    """Raises NotFound."""
+    """Raises NoSuchAccount."""
     account = rows.find_account(account_id)
     if account is None:
-        raise NotFound
+        raise NoSuchAccount
     return account
 
 
@@ -58,7 +59,7 @@ def list_accounts(
 
 
 def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client) -> Account:
-    """Set plan, status or both. Raises NotFound, InvalidRequest for a plan that is none."""
+    """Set plan, status or both. Raises NoSuchAccount; InvalidRequest for no plan."""
     account = _lock(account_id)
     if "plan" in changes:
         set_plan(account_id=account_id, plan=changes["plan"], client=client)
@@ -68,7 +69,7 @@ def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client
 
 
 def set_plan(*, account_id: uuid.UUID, plan: str, client: Client = OPERATOR) -> Account:
-    """Takes effect on the next request. Raises NotFound, InvalidRequest for a plan that is none."""
+    """Takes effect on the next request. Raises NoSuchAccount; InvalidRequest for no plan."""
     require_plan(plan)
     account = _lock(account_id)
     if account.plan != plan:
@@ -84,7 +85,7 @@ def set_plan(*, account_id: uuid.UUID, plan: str, client: Client = OPERATOR) -> 
 
 
 def set_status(*, account_id: uuid.UUID, status: str, client: Client = OPERATOR) -> Account:
-    """Suspend or resume; takes effect on the next request. Raises NotFound."""
+    """Suspend or resume; takes effect on the next request. Raises NoSuchAccount."""
     account = _lock(account_id)
     if account.status != status:
         name = EventName.ACCOUNT_SUSPENDED if status == SUSPENDED else EventName.ACCOUNT_RESUMED
@@ -94,7 +95,7 @@ def set_status(*, account_id: uuid.UUID, status: str, client: Client = OPERATOR)
 
 
 def end_sessions(*, account_id: uuid.UUID, client: Client = OPERATOR) -> int:
-    """End them all, from the next request on; returns how many. Raises NotFound."""
+    """End them all, from the next request on; returns how many. Raises NoSuchAccount."""
     _lock(account_id)
     return sessions.end_sessions(account_id=account_id, client=client)
 
@@ -108,7 +109,7 @@ def require_plan(plan: str) -> None:
 
 
 def _lock(account_id: uuid.UUID) -> Account:
-    account = rows.lock_account(account_id)
+    account = lock_account(account_id)
     if account is None:
-        raise NotFound
+        raise NoSuchAccount
     return account

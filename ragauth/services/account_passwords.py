@@ -8,14 +8,15 @@ from ragauth.models import Account
 from ragauth.models import accounts as rows
 from ragauth.security.passwords import find_weakness
 from ragauth.services import audit, confirmations, mail, passwords, sessions, throttles
+from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
+from ragauth.services.hashing import share_of
 from ragauth.services.mail import MailTemplate
 from ragauth.services.passwords import StoredPassword
 
 # What was begun with the old password, or would undo the new one.
-_ENDS_WITH_IT = frozenset({Purpose.RESET_PASSWORD, Purpose.SECOND_FACTOR, Purpose.CHANGE_EMAIL})
-_MAIL_THAT_ENDS_WITH_IT = [MailTemplate.RESET_PASSWORD, MailTemplate.CHANGE_EMAIL]
+_ENDS_WITH_IT = frozenset({Purpose.SECOND_FACTOR, Purpose.CHANGE_EMAIL})
 
 
 def stored_password(account: Account | None) -> StoredPassword | None:
@@ -24,7 +25,7 @@ def stored_password(account: Account | None) -> StoredPassword | None:
     return StoredPassword(account.password_hash, account.password_scheme)
 
 
-def confirm_password(*, account_id: uuid.UUID, password: str) -> StoredPassword:
+def confirm_password(*, account_id: uuid.UUID, password: str, client: Client) -> StoredPassword:
     """Check the password of a caller whose session holds.
 
     Raises WrongPassword, RateLimitExceeded after too many of them.
@@ -34,7 +35,8 @@ def confirm_password(*, account_id: uuid.UUID, password: str) -> StoredPassword:
     with transaction.read_only():
         stored = stored_password(rows.find_account(account_id))
     with throttles.password_confirmations(account_id).failures():
-        if not passwords.verify_password(password, stored) or stored is None:
+        share = share_of(client.ip, account_id)
+        if not passwords.verify_password(password, stored, share) or stored is None:
             raise WrongPassword
     return stored
 
@@ -63,9 +65,9 @@ def change_password(
     """
     with transaction.read_only():
         require_hard_to_guess(new_password, rows.find_account(account_id))
-    confirmed = confirm_password(account_id=account_id, password=current_password)
-    stored = passwords.hash_password(new_password)
-    account = rows.lock_account(account_id)
+    confirmed = confirm_password(account_id=account_id, password=current_password, client=client)
+    stored = passwords.hash_password(new_password, share_of(client.ip, account_id))
+    account = lock_account(account_id)
     if account is None:
         raise CredentialRevoked
     if account.password_hash != confirmed.hash:
@@ -77,8 +79,22 @@ def change_password(
 
 
 def replace_password(account: Account, stored: StoredPassword) -> None:
-    """Set it, in the present transaction; the account is locked."""
+    """Set it, in the present transaction; the account is locked.
+
+    Resets that were asked for end with it, unless nobody has confirmed the address: who signed up
+    with a stranger's address could otherwise keep its owner from ever using one.
+    """
     account.password_hash, account.password_scheme = stored.hash, stored.scheme
     confirmations.withdraw_tokens(account_id=account.id, purposes=_ENDS_WITH_IT)
-    mail.withdraw_mail(account_id=account.id, templates=_MAIL_THAT_ENDS_WITH_IT)
+    mail.withdraw_mail(account_id=account.id, templates=[MailTemplate.CHANGE_EMAIL])
+    if account.email_verified:
+        withdraw_resets(account)
     transaction.when_committed(lambda: throttles.clear_login_failures(account))
+
+
+def withdraw_resets(account: Account) -> None:
+    """What was asked for before is of no use any more: tokens, mails, a request that waits."""
+    confirmations.withdraw_tokens(
+        account_id=account.id, purposes=frozenset({Purpose.RESET_PASSWORD})
+    )
+    mail.withdraw_mail(account_id=account.id, templates=[MailTemplate.RESET_PASSWORD])

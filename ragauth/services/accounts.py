@@ -34,8 +34,10 @@ from ragauth.services import (
     throttles,
 )
 from ragauth.services.access_tokens import TokenPair
+from ragauth.services.account_lock import lock_account
 from ragauth.services.account_passwords import confirm_password, stored_password
 from ragauth.services.audit import Client, EventName
+from ragauth.services.hashing import share_of
 from ragauth.services.second_factors import SecondFactorRequired
 
 _CONFLICTS = {
@@ -94,12 +96,13 @@ def create_account(
     weakness = password_rules.find_weakness(password, [email, username, name])
     if weakness is not None:
         raise InvalidRequest([{"path": ["password"], "message": weakness}])
+    email_canonical = canonical_email(email)
     with throttles.signups_of_address(client).attempts():
-        stored = passwords.hash_password(password)
+        stored = passwords.hash_password(password, share_of(client.ip, email_canonical))
     account = Account(
         id=new_uuid(),
         email=email,
-        email_canonical=canonical_email(email),
+        email_canonical=email_canonical,
         username=username,
         username_canonical=canonical_username(username) if username else None,
         name=name,
@@ -125,12 +128,15 @@ def log_in(
     """
     account = _check_password(email, username, password, client)
     stored = stored_password(account)
-    renewed = passwords.renew_password(password, stored) if stored else None
-    current = rows.lock_account(account.id)
+    share = share_of(client.ip, account.id)
+    renewed = passwords.renew_password(password, stored, share) if stored else None
+    current = lock_account(account.id)
     if current is not None and current.password_hash != account.password_hash:
         # Another login has just hashed it anew, or it was changed: only a further look can tell.
+        # It hashes, so it takes place without the lock.
+        transaction.release()
         account, renewed = _check_password(email, username, password, client), None
-        current = rows.lock_account(account.id)
+        current = lock_account(account.id)
     if current is None or current.password_hash != account.password_hash:
         raise InvalidLogin
     if renewed is not None:
@@ -158,7 +164,9 @@ def _check_password(
             login=login, account_id=account_id, is_familiar=is_familiar, client=client
         ) as may_pass:
             stored = stored_password(account) if may_pass else None
-            if not passwords.verify_password(password, stored) or account is None:
+            # The name that was presented, not whose it is: who finds room would tell it.
+            share = share_of(client.ip, login)
+            if not passwords.verify_password(password, stored, share) or account is None:
                 # An unknown account costs the same write as a wrong password does.
                 audit.record(EventName.LOGIN_FAILED, account_id=account_id, client=client)
                 raise InvalidLogin
@@ -180,7 +188,7 @@ def _find_by_login(email: str | None, username: str | None) -> tuple[str, Accoun
 
 def change_profile(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client) -> Account:
     """Change name or username; raises UsernameTaken."""
-    account = rows.lock_account(account_id)
+    account = lock_account(account_id)
     if account is None:
         raise CredentialRevoked
     if "name" in changes:
@@ -206,13 +214,13 @@ def delete_account(*, account_id: uuid.UUID, password: str, client: Client) -> N
     The row remains without a name, so that a key or token of it is known as dead.
     Raises WrongPassword.
     """
-    confirm_password(account_id=account_id, password=password)
+    confirm_password(account_id=account_id, password=password, client=client)
     erase_account(account_id=account_id, client=client)
 
 
 def erase_account(*, account_id: uuid.UUID, client: Client) -> None:
     """End an account without asking for its password; raises CredentialRevoked if it has gone."""
-    account = rows.lock_account(account_id)
+    account = lock_account(account_id)
     if account is None:
         raise CredentialRevoked
     sessions.end_sessions(account_id=account_id, client=client)

@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from ragauth import clock
-from ragauth.errors import NotFound, UsageLimitExceeded
+from ragauth.errors import NoSuchAgent, UsageLimitExceeded
 from ragauth.extensions import db
 from ragauth.metrics import LIMIT_HITS
 from ragauth.models import Agent
@@ -26,7 +26,7 @@ def create_agent(
     if rows.count_agents(account_id) >= size:
         LIMIT_HITS.count("max_agents")
         raise UsageLimitExceeded(
-            "The plan's number of agents is used up",
+            f"The plan's maximum number of agents ({size}) is reached",
             details={"limit": "max_agents", "size": size},
         )
     agent = Agent(
@@ -51,10 +51,10 @@ def list_agents(*, account_id: uuid.UUID, limit: int, cursor: uuid.UUID | None) 
 
 
 def get_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID) -> Agent:
-    """Raises NotFound, for another account's agent too."""
+    """Raises NoSuchAgent, for another account's too."""
     agent = rows.find_agent(account_id, agent_id)
     if agent is None:
-        raise NotFound
+        raise NoSuchAgent
     return agent
 
 
@@ -67,7 +67,7 @@ def change_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID, changes: dict[st
 
 
 def delete_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID, client: Client) -> None:
-    """Delete it; its keys are dead at once. Raises NotFound."""
+    """Delete it; its keys are dead at once. Raises NoSuchAgent."""
     hold_account(account_id)
     agent = get_agent(account_id=account_id, agent_id=agent_id)
     revoked = key_rows.revoke_keys_of_agent(agent_id, now=clock.now())

@@ -1,6 +1,8 @@
 """API keys: issued, listed, changed, revoked. A raw key is told once and stored nowhere."""
 
 import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,13 +12,13 @@ from ragauth.errors import (
     CredentialRevoked,
     InvalidRequest,
     KeyAlreadyRotated,
-    NotFound,
+    NoSuchAgent,
+    NoSuchKey,
     UsageLimitExceeded,
 )
 from ragauth.extensions import db, settings
 from ragauth.metrics import LIMIT_HITS
 from ragauth.models import Account, ApiKey
-from ragauth.models import accounts as account_rows
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as rows
 from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
@@ -25,9 +27,10 @@ from ragauth.security import key_format
 from ragauth.security.identifiers import new_uuid
 from ragauth.security.scopes import QUERY
 from ragauth.services import audit
+from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.mail import tell_of_key
-from ragauth.services.plans import current_plans, plan_of
+from ragauth.services.plans import NO_TEST_KEYS, current_plans, plan_of
 
 PRIMARY_KEY_NAME = "Primary"
 
@@ -52,23 +55,23 @@ def create_key(
 ) -> IssuedKey:
     """A further key.
 
-    `fields` are those of the contract's POST, and `unbranded_tag`. Raises NotFound for an agent
+    `fields` are those of the contract's POST, and `unbranded_tag`. Raises NoSuchAgent for one
     that is not the account's, InvalidRequest for a publishable key that could do more than a
-    widget may.
+    widget may, UsageLimitExceeded where the plan has no room.
     """
-    account = hold_account(account_id)
-    if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
-        raise NotFound
-    _require_coherent(
-        kind=fields["kind"],
-        environment=fields["environment"],
-        scopes=fields.get("scopes"),
-        allowed_origins=fields.get("allowed_origins"),
-        agent_id=agent_id,
-        new_expires_at=fields.get("expires_at"),
-    )
-    require_room(account)
-    issued = add_key(account_id=account_id, agent_id=agent_id, **fields)
+    with changing_keys(account_id) as account:
+        if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
+            raise NoSuchAgent
+        _require_coherent(
+            kind=fields["kind"],
+            environment=fields["environment"],
+            scopes=fields.get("scopes"),
+            allowed_origins=fields.get("allowed_origins"),
+            agent_id=agent_id,
+            new_expires_at=fields.get("expires_at"),
+            further=_environment_issues(account, fields["environment"]),
+        )
+        issued = add_key(account_id=account_id, agent_id=agent_id, **fields)
     audit.record_key_event(EventName.KEY_CREATED, issued.key, client)
     tell_of_key(account, prefix=issued.key.prefix, client=client)
     return issued
@@ -89,7 +92,12 @@ def add_key(
     is_primary: bool = False,
     unbranded_tag: str | None = None,
 ) -> IssuedKey:
-    """Make a key of these properties and add its row to the present transaction."""
+    """Make a key of these properties and add its row to the present transaction.
+
+    Raises InvalidRequest for a test key where the plan has none, whichever way it is made.
+    """
+    if account_id is not None and environment == key_format.TEST:
+        require_environment(hold_account(account_id), environment)
     branded = {PUBLISHABLE: key_format.PUBLISHABLE, SERVICE: key_format.SERVICE}
     tag = unbranded_tag or branded.get(kind, environment)
     raw_key = key_format.new_key(settings().key_brand, tag)
@@ -124,12 +132,12 @@ def list_keys(
     cursor: uuid.UUID | None,
     idle_days: int | None = None,
 ) -> Page[ApiKey]:
-    """The account's keys; raises NotFound for an agent that is not the account's.
+    """The account's keys; raises NoSuchAgent for one that is not the account's.
 
     `idle_days` leaves those that were made, and last used, at least so long ago.
     """
     if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
-        raise NotFound
+        raise NoSuchAgent
     return rows.list_keys(
         account_id,
         agent_id=agent_id,
@@ -141,10 +149,10 @@ def list_keys(
 
 
 def get_key(*, account_id: uuid.UUID, key_id: uuid.UUID, include_revoked: bool = False) -> ApiKey:
-    """Raises NotFound, for another account's key too."""
+    """Raises NoSuchKey, for another account's too."""
     key = rows.find_key(account_id, key_id, include_revoked=include_revoked)
     if key is None:
-        raise NotFound
+        raise NoSuchKey
     return key
 
 
@@ -156,60 +164,92 @@ def change_key(
     Raises KeyAlreadyRotated for one in its grace that should live on, UsageLimitExceeded for one
     that had expired and finds no room.
     """
-    account = hold_account(account_id)
-    key = get_key(account_id=account_id, key_id=key_id)
-    if "expires_at" in changes:
-        if key.replaced_by is not None and _is_later(changes["expires_at"], key.expires_at):
+    with changing_keys(account_id):
+        key = get_key(account_id=account_id, key_id=key_id)
+        is_longer = "expires_at" in changes and _is_later(changes["expires_at"], key.expires_at)
+        if key.replaced_by is not None and is_longer:
             raise KeyAlreadyRotated
-        if key.expires_at is not None and key.expires_at <= clock.now():
-            require_room(account)
-    for field, value in changes.items():
-        setattr(key, "is_enabled" if field == "is_active" else field, value)
-    _require_coherent(
-        kind=key.kind,
-        environment=key.environment,
-        scopes=key.scopes,
-        allowed_origins=key.allowed_origins,
-        agent_id=key.agent_id,
-        new_expires_at=changes.get("expires_at"),
-    )
-    if key.kind == PUBLISHABLE:
-        key.scopes = [QUERY]
+        for field, value in changes.items():
+            setattr(key, "is_enabled" if field == "is_active" else field, value)
+        _require_coherent(
+            kind=key.kind,
+            environment=key.environment,
+            scopes=key.scopes,
+            allowed_origins=key.allowed_origins,
+            agent_id=key.agent_id,
+            new_expires_at=changes.get("expires_at"),
+        )
+        if key.kind == PUBLISHABLE:
+            key.scopes = [QUERY]
     if changes:
         audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=sorted(changes))
     return key
 
 
 def revoke_key(*, account_id: uuid.UUID, key_id: uuid.UUID, client: Client) -> None:
-    """Kill a key for good; raises NotFound when it is dead already."""
+    """Kill a key for good; raises NoSuchKey when it is dead already."""
     hold_account(account_id)
     key = get_key(account_id=account_id, key_id=key_id)
     if not rows.revoke_key(key.id, now=clock.now()):
-        raise NotFound
+        raise NoSuchKey
     audit.record_key_event(EventName.KEY_REVOKED, key, client)
 
 
 def hold_account(account_id: uuid.UUID) -> Account:
     """Let one change of an account's keys and agents follow another, until the commit."""
-    account = account_rows.lock_account(account_id)
+    account = lock_account(account_id)
     if account is None:
         raise CredentialRevoked
     return account
 
 
+@contextmanager
+def changing_keys(account_id: uuid.UUID) -> Iterator[Account]:
+    """Hold the account while the block changes its keys, and the plan's number of keys with it.
+
+    The one place for that rule: after the block no more keys count than the plan has, or than
+    counted before. So a key needs room in whatever way it begins to count, and one that takes
+    another's place needs none. Raises UsageLimitExceeded; nothing of the block is kept then.
+    """
+    account = hold_account(account_id)
+    now = clock.now()
+    counted_before = rows.count_live_keys(account_id, now=now)
+    yield account
+    db.session.flush()
+    counted, size = rows.count_live_keys(account_id, now=now), _max_keys(account)
+    if counted > max(counted_before, size):
+        LIMIT_HITS.count("max_keys")
+        raise UsageLimitExceeded(
+            f"The plan's maximum number of live keys ({size}) is reached",
+            details={"limit": "max_keys", "size": size},
+        )
+
+
+def require_environment(account: Account, environment: str) -> None:
+    """Raises InvalidRequest for test keys where the account's plan has none."""
+    if issues := _environment_issues(account, environment):
+        raise InvalidRequest([{"path": path, "message": message} for path, message in issues])
+
+
+def _environment_issues(account: Account, environment: str) -> list[tuple[list[str], str]]:
+    has_test_keys = plan_of(account.plan, current_plans()).test
+    if environment != key_format.TEST or has_test_keys:
+        return []
+    return [(["environment"], NO_TEST_KEYS)]
+
+
+def room_of(account: Account) -> int:
+    """How many more keys the plan has room for."""
+    return max(0, _max_keys(account) - rows.count_live_keys(account.id, now=clock.now()))
+
+
+def _max_keys(account: Account) -> int:
+    return plan_of(account.plan, current_plans()).max_keys
+
+
 def _is_later(expires_at: datetime | None, than: datetime | None) -> bool:
     """Whether a life that ends at one moment is longer; None is for ever."""
     return than is not None and (expires_at is None or expires_at > than)
-
-
-def require_room(account: Account) -> None:
-    """Raises UsageLimitExceeded when the plan's number of keys is used up."""
-    size = plan_of(account.plan, current_plans()).max_keys
-    if rows.count_live_keys(account.id, now=clock.now()) >= size:
-        LIMIT_HITS.count("max_keys")
-        raise UsageLimitExceeded(
-            "The plan's number of keys is used up", details={"limit": "max_keys", "size": size}
-        )
 
 
 def _require_coherent(
@@ -220,9 +260,10 @@ def _require_coherent(
     allowed_origins: list[str] | None,
     agent_id: uuid.UUID | None,
     new_expires_at: datetime | None,
+    further: Iterable[tuple[list[str], str]] = (),
 ) -> None:
     """A publishable key stands in a web page: one agent, `query` alone, from listed origins."""
-    issues = []
+    issues = [*further]
     if new_expires_at is not None and new_expires_at <= clock.now():
         issues.append((["expires_at"], "Must be in the future"))
     if kind == PUBLISHABLE:

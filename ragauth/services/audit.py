@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.extensions import db
 from ragauth.metrics import EVENTS
 from ragauth.models import ApiKey, Event
@@ -26,6 +26,7 @@ class EventName(StrEnum):
     PASSWORD_CHANGED = "account:password_changed"  # noqa: S105 - a name, not a secret
     PASSWORD_RESET_REQUESTED = "account:password_reset_requested"  # noqa: S105
     PASSWORD_RESET = "account:password_reset"  # noqa: S105
+    STARTED_CLEAN = "account:started_clean"
     EMAIL_VERIFIED = "account:email_verified"
     EMAIL_CHANGE_REQUESTED = "account:email_change_requested"
     EMAIL_CHANGED = "account:email_changed"
@@ -42,6 +43,7 @@ class EventName(StrEnum):
     SESSION_ENDED = "session:ended"
     SESSIONS_ENDED = "session:all_ended"
     REFRESH_TOKEN_REUSED = "session:refresh_token_reused"  # noqa: S105 - a name, not a secret
+    REFRESH_REFUSED = "session:refresh_refused"
     KEY_CREATED = "api_key:created"
     KEY_IMPORTED = "api_key:imported"
     KEY_CHANGED = "api_key:changed"
@@ -59,10 +61,16 @@ for _name in EventName:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who is on the other end: the address vouched for, and what the browser calls itself."""
+    """Who is on the other end: the address vouched for, and what the browser calls itself.
+
+    `user_agent` is what may be stored and shown: cut, and without credentials.
+    `user_agent_digest` is the SHA-256 of all that was sent, of nothing where nothing was; only
+    a request has one.
+    """
 
     ip: str | None
     user_agent: str | None
+    user_agent_digest: bytes | None = None
 
 
 OPERATOR = Client(ip=None, user_agent="operator")
@@ -71,8 +79,8 @@ OPERATOR = Client(ip=None, user_agent="operator")
 def record(
     name: EventName, *, account_id: uuid.UUID | None, client: Client, **details: Any
 ) -> None:
-    """Add an event to the present transaction."""
-    EVENTS.count(name.value)
+    """Add an event to the present transaction; it is counted once that is committed."""
+    transaction.when_committed(lambda: EVENTS.count(name.value))
     db.session.add(
         Event(
             id=new_uuid(),

@@ -60,14 +60,15 @@ def renew_access_token(*, refresh_token: str, client: Client) -> str:
     """A further access token; the refresh token stays good until its session ends.
 
     No second refresh token comes into being, so a session never has two live ones. One that was
-    spent elsewhere is refused here as it is there: just now it is a lost answer, which still gets
-    an access token; before that it is a theft, which ends the session (RefreshTokenReused).
+    spent elsewhere is refused here as it is there (RefreshTokenReused): who spent it just now
+    still gets an access token, all others meet what `refreshes` says.
     """
     now = clock.now()
     claims, row = refreshes.read_presented(refresh_token)
-    is_current = claims.generation == row.generation
-    if not is_current and not refreshes.was_spent_just_now(claims, row, now):
-        raise refreshes.end_reused_session(claims, now=now, client=client)
+    if claims.generation != row.generation:
+        refusal = refreshes.refuse_spent(claims, row, now=now, client=client)
+        if refusal is not None:
+            raise refusal
     # A logout that came in between decides: the row, not what was read of it.
     if not rows.touch_session(claims.session_id, now=now):
         raise CredentialRevoked("The session has ended")

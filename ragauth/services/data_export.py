@@ -1,6 +1,5 @@
 """Data export: everything that the service holds of one account, in parts of bounded size."""
 
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, TypeVar
 
 from ragauth import clock
-from ragauth.errors import CredentialRevoked, ExportUnderWay
+from ragauth.errors import CredentialRevoked
 from ragauth.models import Account, Agent, ApiKey, Confirmation, Event, OutboxMail, Session
 from ragauth.models import accounts as account_rows
 from ragauth.models import agents as agent_rows
@@ -22,13 +21,14 @@ from ragauth.models import sessions as session_rows
 from ragauth.models import usage as usage_rows
 from ragauth.models.base import Page
 from ragauth.models.usage import DayOfKey
-from ragauth.services import usage
+from ragauth.security.addresses import neighbourhood_of
+from ragauth.services import throttles, usage
+from ragauth.services.audit import Client
+from ragauth.services.export_turns import Turns, export_turns
 
 T = TypeVar("T")
 
 _BATCH = 500
-# A long history takes seconds of a core, which the checks of keys need.
-_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,16 @@ class Export:
 
 
 @contextmanager
-def open_export(*, account_id: uuid.UUID) -> Iterator[Export]:
+def open_export(*, account_id: uuid.UUID, client: Client) -> Iterator[Export]:
     """Everything of the account, newest first; to be consumed within the block.
 
-    Never a digest, a secret or a password's hash. Raises ExportUnderWay while this process makes
-    another.
+    Never a digest, a secret or a password's hash. Raises RateLimitExceeded after too many, and
+    ExportUnderWay while this process makes another of this account, or too many others.
     """
-    if not _one_at_a_time.acquire(blocking=False):
-        raise ExportUnderWay
-    try:
+    with (
+        throttles.exports_of_account(account_id).attempts(),
+        export_turns.take_part(account_id=account_id, network=neighbourhood_of(client.ip)) as turns,
+    ):
         usage.bring_up_to_date()
         account = account_rows.find_account(account_id)
         if account is None:
@@ -75,9 +76,11 @@ def open_export(*, account_id: uuid.UUID) -> Iterator[Export]:
             confirmations=confirmation_rows.list_of_account(account_id),
             queued_mail=mail_rows.list_of_account(account_id),
             agents=_all(
-                lambda cursor: agent_rows.list_agents(account_id, limit=_BATCH, cursor=cursor)
+                turns,
+                lambda cursor: agent_rows.list_agents(account_id, limit=_BATCH, cursor=cursor),
             ),
             api_keys=_all(
+                turns,
                 lambda cursor: key_rows.list_keys(
                     account_id,
                     agent_id=None,
@@ -85,21 +88,21 @@ def open_export(*, account_id: uuid.UUID) -> Iterator[Export]:
                     idle_since=None,
                     limit=_BATCH,
                     cursor=cursor,
-                )
+                ),
             ),
             sessions=_all(
-                lambda cursor: session_rows.list_all(account_id, limit=_BATCH, cursor=cursor)
+                turns,
+                lambda cursor: session_rows.list_all(account_id, limit=_BATCH, cursor=cursor),
             ),
             events=_all(
-                lambda cursor: event_rows.list_events(account_id, limit=_BATCH, cursor=cursor)
+                turns,
+                lambda cursor: event_rows.list_events(account_id, limit=_BATCH, cursor=cursor),
             ),
-            usage=_days(account_id),
+            usage=_days(turns, account_id),
         )
-    finally:
-        _one_at_a_time.release()
 
 
-def _all(read_page: Callable[[Any], Page[T]]) -> Iterator[T]:
+def _all(turns: Turns, read_page: Callable[[Any], Page[T]]) -> Iterator[T]:
     cursor = None
     while True:
         page = read_page(cursor)
@@ -107,9 +110,10 @@ def _all(read_page: Callable[[Any], Page[T]]) -> Iterator[T]:
         cursor = page.next_cursor
         if cursor is None:
             return
+        turns.end_and_take()
 
 
-def _days(account_id: uuid.UUID) -> Iterator[DayOfKey]:
+def _days(turns: Turns, account_id: uuid.UUID) -> Iterator[DayOfKey]:
     before = None
     while True:
         days = usage_rows.list_days(
@@ -123,6 +127,7 @@ def _days(account_id: uuid.UUID) -> Iterator[DayOfKey]:
         if len(days) < _BATCH:
             return
         before = (days[-1].day, days[-1].key_id)
+        turns.end_and_take()
 
 
 def _second_factor(account_id: uuid.UUID) -> SecondFactorView | None:

@@ -6,11 +6,11 @@ from datetime import timedelta
 from ragauth import clock, transaction
 from ragauth.errors import AccountSuspended, CredentialInvalid, CredentialRevoked, EmailTaken
 from ragauth.models import Account, Confirmation
-from ragauth.models import accounts as rows
 from ragauth.models.accounts import SUSPENDED
 from ragauth.models.base import flush
 from ragauth.security.emails import canonical_email
 from ragauth.services import account_passwords, audit, confirmations, mail, throttles
+from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
 from ragauth.services.mail import MailTemplate
@@ -33,7 +33,7 @@ def resend_verification(*, account_id: uuid.UUID) -> None:
     Raises RateLimitExceeded.
     """
     throttles.mails_of_account(account_id).take()
-    account = rows.lock_account(account_id)
+    account = lock_account(account_id)
     if account is None:
         raise CredentialRevoked
     if not account.email_verified:
@@ -47,9 +47,9 @@ def request_change(*, account_id: uuid.UUID, new_email: str, password: str, clie
     one. Its owner gets the mail all the same, and the answer on confirming is EmailTaken.
     Raises WrongPassword, RateLimitExceeded.
     """
-    account_passwords.confirm_password(account_id=account_id, password=password)
+    account_passwords.confirm_password(account_id=account_id, password=password, client=client)
     throttles.mails_of_account(account_id).take()
-    account = rows.lock_account(account_id)
+    account = lock_account(account_id)
     if account is None:
         raise CredentialRevoked
     # One change at a time: the address that was asked for last.
@@ -72,7 +72,7 @@ def confirm(*, token: str, client: Client) -> None:
     """
     with transaction.read_only():
         confirmation = confirmations.find_token(token, purposes=_CONFIRMS)
-    account = rows.lock_account(confirmation.account_id)
+    account = lock_account(confirmation.account_id)
     if account is None or confirmation.email is None:
         raise CredentialInvalid("The token is not valid")
     if account.status == SUSPENDED:

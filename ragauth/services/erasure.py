@@ -1,5 +1,6 @@
 """Erasure: a deleted account leaves a row without a name, dead keys, and what happened when."""
 
+from ragauth import transaction
 from ragauth.models import Account
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
@@ -10,6 +11,7 @@ from ragauth.models import sessions as session_rows
 from ragauth.models.accounts import DELETED
 from ragauth.services import confirmations
 from ragauth.services.audit import Client
+from ragauth.services.limits import current_limits
 
 # Nothing is noted of who asked for it.
 NOBODY = Client(ip=None, user_agent=None)
@@ -19,15 +21,18 @@ def erase_account(account: Account) -> None:
     """Make it a deleted one, and forget everything personal; its sessions and keys are dead by now.
 
     In the present transaction. Ids, moments and the names of events remain: pseudonyms, by which
-    a dead key is known as dead and past usage belongs to somebody.
+    a dead key is known as dead and past usage belongs to somebody. Usage that is saved later adds
+    to that and to nothing else.
     """
-    key_rows.forget_details(account.id)
-    session_rows.forget_clients(account.id)
-    event_rows.forget_clients(account.id)
-    agent_rows.delete_agents(account.id)
-    factor_rows.delete_for_account(account.id)
-    mail_rows.remove_of_account(account.id)
-    confirmations.forget_account(account_id=account.id)
+    account_id = account.id
+    transaction.when_committed(lambda: current_limits().forget_account(account_id))
+    key_rows.forget_details(account_id)
+    session_rows.forget_clients(account_id)
+    event_rows.forget_clients(account_id)
+    agent_rows.delete_agents(account_id)
+    factor_rows.delete_for_account(account_id)
+    mail_rows.remove_of_account(account_id)
+    confirmations.forget_account(account_id=account_id)
     account.email = account.email_canonical = account.email_verified_at = None
     account.username = account.username_canonical = account.name = None
     account.password_hash = account.password_scheme = None

@@ -3,25 +3,126 @@
 bcrypt gives up the GIL, so a flood of logins would take every core and every thread of the
 process. It gets one thread that yields to what checks keys, and what finds no place is told so at
 once.
+
+The places are shared. While all are taken, a newcomer takes the waiting place of one who holds
+more of them than the newcomer would then or, if both hold as many, of one who had more of the last
+hashes. So a flood whose passwords are right displaces itself and nobody else. Both are counted for
+networks and for accounts, and the greater number decides: neither a network with many accounts nor
+an account with many networks gets more than its share.
 """
 
 import os
 import threading
 import time
+import uuid
+from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
 
 from ragauth.errors import TooManyHashes
 from ragauth.metrics import HASHES, HASHES_REFUSED, HASHING_PLACES_TAKEN
+from ragauth.security.addresses import Network, neighbourhood_of
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 # One is hashed while two wait: at cost 12 a wait of half a second at most.
 PLACES = 3
+# How many of the last hashes tell who was served: some fifteen seconds of a busy core.
+_REMEMBERED = 64
 # Lower than what checks keys, but not by much: between two hashes the thread holds the GIL, and one
 # of the lowest priority (19) kept a process with busy cores waiting for it for seconds.
 _NICENESS = 5
+
+
+class Share(NamedTuple):
+    """Whose use a hash is: the network that it is asked from, and the account that it is for.
+
+    An account is its id or, before its password was right, the name that the client presented.
+    """
+
+    network: Network | None
+    account: uuid.UUID | str
+
+
+def share_of(ip: str | None, account: uuid.UUID | str) -> Share:
+    """The share of a client's network, and of an account; no address is a network too."""
+    return Share(neighbourhood_of(ip), account)
+
+
+@dataclass(eq=False, slots=True)
+class _Entry:
+    """One hash that has a place."""
+
+    share: Share
+    work: Callable[[], Any]
+    result: Future[Any] = field(default_factory=Future)
+
+
+class _Tally:
+    """How many hashes each network and each account has."""
+
+    def __init__(self) -> None:
+        self._networks: Counter[Network | None] = Counter()
+        self._accounts: Counter[uuid.UUID | str] = Counter()
+
+    def add(self, share: Share, number: int = 1) -> None:
+        _count(self._networks, share.network, number)
+        _count(self._accounts, share.account, number)
+
+    def of(self, share: Share) -> list[int]:
+        """Of its network and of its account, the greater number first."""
+        return _descending(self._networks[share.network], self._accounts[share.account])
+
+    def in_place_of(self, holder: Share, newcomer: Share) -> list[int]:
+        """What the newcomer would have if one hash of the holder were his."""
+        return _descending(
+            self._networks[newcomer.network] + (newcomer.network != holder.network),
+            self._accounts[newcomer.account] + (newcomer.account != holder.account),
+        )
+
+
+def _count(counts: Counter[K], owner: K, number: int) -> None:
+    """Add to an owner's number; who has none takes no memory."""
+    counts[owner] += number
+    if not counts[owner]:
+        del counts[owner]
+
+
+def _descending(*numbers: int) -> list[int]:
+    return sorted(numbers, reverse=True)
+
+
+class _Use:
+    """The places that each network and each account holds, and how many hashes each lately had."""
+
+    def __init__(self) -> None:
+        self._held = _Tally()
+        self._had = _Tally()
+        self._served: deque[Share] = deque()
+
+    def hold(self, share: Share) -> None:
+        self._held.add(share)
+
+    def leave(self, share: Share) -> None:
+        self._held.add(share, -1)
+
+    def note_served(self, share: Share) -> None:
+        self._had.add(share)
+        self._served.append(share)
+        if len(self._served) > _REMEMBERED:
+            self._had.add(self._served.popleft(), -1)
+
+    def of(self, holder: Share) -> list[int]:
+        """To compare: whoever holds more has more, and of two that hold as much who had more."""
+        return self._held.of(holder) + self._had.of(holder)
+
+    def exceeds(self, holder: Share, newcomer: Share) -> bool:
+        """Whether a holder has more than a newcomer would have in the holder's place."""
+        wanted = self._held.in_place_of(holder, newcomer) + self._had.of(newcomer)
+        return self.of(holder) > wanted
 
 
 class HashingGate:
@@ -30,43 +131,103 @@ class HashingGate:
     def __init__(self, places: int = PLACES) -> None:
         self.places = places
         self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
         self._pid = os.getpid()
-        self._taken = 0
         self._executor: ThreadPoolExecutor | None = None
+        self._taken = 0
+        self._line: list[_Entry] = []
+        self._use = _Use()
 
     @property
     def free_places(self) -> int:
         return self.places - self._taken
 
-    def run(self, work: Callable[[], T]) -> T:
-        """The result of `work`; raises TooManyHashes at once when every place is taken."""
-        began_at = time.perf_counter()
-        executor = self._take_place()
-        HASHING_PLACES_TAKEN.add(1)
-        try:
-            return executor.submit(work).result()
-        finally:
-            with self._lock:
-                self._taken -= 1
-            HASHING_PLACES_TAKEN.add(-1)
-            HASHES.observe(time.perf_counter() - began_at)
+    def has_place_for(self, share: Share) -> bool:
+        """Whether `run` would take it now; without a lock, for who only wants to know early."""
+        return self._taken < self.places or self._find_greedier(share) is not None
 
-    def _take_place(self) -> ThreadPoolExecutor:
+    def run(self, work: Callable[[], T], share: Share) -> T:
+        """The result of `work`.
+
+        Raises TooManyHashes: at once when every place is taken and none waits for who had more,
+        later when a newcomer who had less took the place of this one.
+        """
+        began_at = time.perf_counter()
+        entry = _Entry(share, work)
+        try:
+            displaced = self._take_place(entry)
+            if displaced is not None:
+                displaced.result.set_exception(TooManyHashes())
+            HASHING_PLACES_TAKEN.add(1)
+            try:
+                result: T = entry.result.result()
+            finally:
+                HASHING_PLACES_TAKEN.add(-1)
+        except TooManyHashes:
+            HASHES_REFUSED.count()
+            raise
+        HASHES.observe(time.perf_counter() - began_at)
+        return result
+
+    def _take_place(self, entry: _Entry) -> _Entry | None:
+        """Put it into the line; returns whom it displaced."""
         with self._lock:
-            if self._executor is None or self._pid != os.getpid():
+            if self._pid != os.getpid():
                 # Threads do not survive a fork; the parent's places are not this process's.
-                self._executor = ThreadPoolExecutor(1, "hashing", initializer=_yield_to_checks)
-                self._pid = os.getpid()
-                self._taken = 0
-            if self._taken == self.places:
-                HASHES_REFUSED.count()
+                self._begin()
+            if self._taken < self.places:
+                self._taken += 1
+                self._line.append(entry)
+                self._use.hold(entry.share)
+                if self._executor is None:
+                    self._executor = ThreadPoolExecutor(1, "hashing", initializer=_yield_to_checks)
+                self._executor.submit(self._hash_next)
+                return None
+            displaced = self._find_greedier(entry.share)
+            if displaced is None:
                 raise TooManyHashes
-            self._taken += 1
-            return self._executor
+            # The same place in the line: each waits for so many hashes at most as there are places.
+            self._line[self._line.index(displaced)] = entry
+            self._use.leave(displaced.share)
+            self._use.hold(entry.share)
+            return displaced
+
+    def _find_greedier(self, share: Share) -> _Entry | None:
+        """Who waits and had the most, if that is more than a newcomer would have then."""
+        use = self._use
+        greedier = [entry for entry in self._line[:] if use.exceeds(entry.share, share)]
+        return max(greedier, key=lambda entry: use.of(entry.share), default=None)
+
+    def _hash_next(self) -> None:
+        with self._lock:
+            entry = self._line.pop(0)
+            self._use.note_served(entry.share)
+        try:
+            result = entry.work()
+        except BaseException as error:
+            # Raised in the thread that asked.
+            self._leave(entry.share)
+            entry.result.set_exception(error)
+        else:
+            self._leave(entry.share)
+            entry.result.set_result(result)
+
+    def _leave(self, share: Share) -> None:
+        with self._lock:
+            self._taken -= 1
+            self._use.leave(share)
+            if not self._taken:
+                # Nobody waits: what anyone had cost nobody anything.
+                self._use = _Use()
 
 
 def _yield_to_checks() -> None:
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+    # From where the process is: only root may take a thread of a nice process back.
+    thread = threading.get_native_id()
+    niceness = os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS
+    os.setpriority(os.PRIO_PROCESS, thread, niceness)
 
 
 hashing_gate = HashingGate()

@@ -5,6 +5,7 @@ Order: form, known, revoked, expired, kind, owner, agent, scope, address, origin
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from flask import current_app
@@ -30,6 +31,8 @@ from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
 from ragauth.models.key_lookup import KeyFacts, KeyLookup
 from ragauth.security import key_format
 from ragauth.security.addresses import is_within
+from ragauth.security.key_faults import explain_no_key
+from ragauth.security.origins import find_canonical_origin
 from ragauth.security.scopes import KEY_SCOPES, MANAGE
 from ragauth.services.limits import Limits, LimitState
 
@@ -38,6 +41,14 @@ SERVICE_KINDS = frozenset({SERVICE})
 ANY_KIND = CUSTOMER_KINDS | SERVICE_KINDS
 
 _ALL_SCOPES = " ".join(KEY_SCOPES)
+
+# By whether the key is a service's.
+_WRONG_KIND = (
+    "An account's API key is not accepted here; send a service's",
+    "A service's API key is not accepted here; send an account's",
+)
+_NOT_WITHOUT_AGENT = "The key is bound to an agent and may not manage the whole account"
+_NO_SUCH_AGENT = "The key's account has no such agent"
 
 
 class Question(NamedTuple):
@@ -108,10 +119,10 @@ class KeyChecker:
         if not key_format.is_well_formed(presented_key, self.brand) and not self._may_be_foreign(
             presented_key
         ):
-            return KeyVerdict(CredentialMalformed("The API key is malformed"))
+            return KeyVerdict(CredentialMalformed(self._explain(presented_key, "is malformed")))
         key = self.lookup.find_key(key_format.digest_key(presented_key))
         if key is None:
-            return KeyVerdict(CredentialInvalid("The API key is not valid"))
+            return KeyVerdict(CredentialInvalid(self._explain(presented_key, "is not valid")))
         refusal = self._find_refusal(key, question)
         account_id, cost = key.account_id, question.cost
         if account_id is None or isinstance(refusal, AuthenticationFailed):
@@ -126,18 +137,26 @@ class KeyChecker:
         """Whether it can be a key that was imported from another system."""
         return key_format.is_foreign(presented_key, self.brand) and self.lookup.has_imported_keys()
 
+    def _explain(self, presented_key: str, fault: str) -> str:
+        """In words for who presented it, as far as its form tells."""
+        why = explain_no_key(presented_key, self.brand)
+        return f"The API key {fault}" if why is None else f"The API key {fault}: {why}"
+
     def _find_refusal(self, key: KeyFacts, question: Question) -> RagauthError | None:
         """The first reason to refuse."""
-        if key.is_revoked or not key.is_enabled:
+        if key.is_revoked:
             return CredentialRevoked("The API key has been revoked")
+        if not key.is_enabled:
+            return CredentialRevoked("The API key is switched off")
         if key.expires_at is not None and key.expires_at <= clock.now():
             return CredentialExpired(key.expires_at, "The API key has expired")
         if key.kind not in question.kinds:
-            return WrongCredentialType("This kind of API key is not accepted here")
+            return WrongCredentialType(_WRONG_KIND[key.kind == SERVICE])
         if key.account_id is not None and key.account_status != ACTIVE:
             return AccountSuspended()
-        if self._is_wrong_agent(key, question):
-            return WrongAgent()
+        wrong_agent = self._find_wrong_agent(key, question)
+        if wrong_agent is not None:
+            return WrongAgent(wrong_agent)
         if question.scope is not None and question.scope not in scopes_of(key):
             return InsufficientScope(question.scope)
         if key.allowed_ips is not None and not is_within(question.client_ip, key.allowed_ips):
@@ -146,17 +165,18 @@ class KeyChecker:
             return OriginNotAllowed()
         return None
 
-    def _is_wrong_agent(self, key: KeyFacts, question: Question) -> bool:
+    def _find_wrong_agent(self, key: KeyFacts, question: Question) -> str | None:
+        """Why the key may not be used for the agent that is asked for, or for none."""
         if key.agent_id is not None:
             if question.agent_id is None:
-                return question.scope == MANAGE
-            return question.agent_id != key.agent_id
+                return _NOT_WITHOUT_AGENT if question.scope == MANAGE else None
+            return None if question.agent_id == key.agent_id else WrongAgent.message
         if question.agent_id is None:
-            return False
+            return None
         # A key of the whole account opens each of the account's agents and no other's.
-        return key.account_id is None or not self.lookup.owns_agent(
-            key.account_id, question.agent_id
-        )
+        if key.account_id is not None and self.lookup.owns_agent(key.account_id, question.agent_id):
+            return None
+        return _NO_SUCH_AGENT
 
 
 def current_checker() -> KeyChecker:
@@ -171,4 +191,11 @@ def scopes_of(key: KeyFacts) -> list[str]:
 
 
 def _is_listed(origin: str | None, allowed_origins: str | None) -> bool:
-    return origin is not None and origin.lower() in (allowed_origins or "").split()
+    """Whether an origin, in the form in which browsers send it, is one of those listed."""
+    return origin is not None and origin.lower() in _parse_origins(allowed_origins or "")
+
+
+@lru_cache(maxsize=1024)
+def _parse_origins(allowed_origins: str) -> frozenset[str]:
+    """In the same form: rows of before may hold another."""
+    return frozenset(filter(None, map(find_canonical_origin, allowed_origins.split())))

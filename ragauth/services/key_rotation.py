@@ -4,9 +4,9 @@ import uuid
 from datetime import timedelta
 
 from ragauth import clock
-from ragauth.errors import KeyAlreadyRotated, NotFound
+from ragauth.errors import KeyAlreadyRotated, NoSuchKey
 from ragauth.extensions import db
-from ragauth.models import Account, ApiKey
+from ragauth.models import ApiKey
 from ragauth.models import api_keys as rows
 from ragauth.security import key_format
 from ragauth.services import api_keys, audit
@@ -19,30 +19,30 @@ def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKe
     """A new primary key, restricted as the old one was; that one is dead at once.
 
     Of several at the same time each answers with a key, and the last one's stays alive. Raises
-    UsageLimitExceeded where there was none and the plan has no room.
+    UsageLimitExceeded where there was none, or an expired one, and the plan has no room.
     """
-    account = api_keys.hold_account(account_id)
-    old_key = rows.find_primary(account_id)
-    if old_key is None:
-        api_keys.require_room(account)
-        first = api_keys.issue_primary_key(account_id=account_id, client=client)
-        tell_of_key(account, prefix=first.key.prefix, client=client)
-        return first
-    old_key.revoked_at = clock.now()
-    old_key.is_primary = False
-    # The old one leaves its place before the new one takes it: one live primary key at most.
-    db.session.flush()
-    issued = api_keys.add_key(
-        account_id=account_id,
-        name=old_key.name,
-        environment=old_key.environment,
-        agent_id=old_key.agent_id,
-        scopes=old_key.scopes,
-        allowed_ips=old_key.allowed_ips,
-        is_primary=True,
-        unbranded_tag=key_format.unbranded_tag(old_key.prefix),
-    )
-    _link(account, old_key, issued, client, grace_seconds=0)
+    with api_keys.changing_keys(account_id) as account:
+        old_key = rows.find_primary(account_id)
+        if old_key is None:
+            issued = api_keys.issue_primary_key(account_id=account_id, client=client)
+        else:
+            _end_predecessors(old_key, client)
+            old_key.revoked_at = clock.now()
+            old_key.is_primary = False
+            # The old one leaves its place before the new one takes it: one live primary at most.
+            db.session.flush()
+            issued = api_keys.add_key(
+                account_id=account_id,
+                name=old_key.name,
+                environment=old_key.environment,
+                agent_id=old_key.agent_id,
+                scopes=old_key.scopes,
+                allowed_ips=old_key.allowed_ips,
+                is_primary=True,
+                unbranded_tag=key_format.unbranded_tag(old_key.prefix),
+            )
+            _link(old_key, issued, client, grace_seconds=0)
+    tell_of_key(account, prefix=issued.key.prefix, client=client)
     return issued
 
 
@@ -51,45 +51,55 @@ def rotate_key(
 ) -> IssuedKey:
     """A new key with all that the old one had; the old one works until the grace ends.
 
-    Raises NotFound for a dead or expired key, KeyAlreadyRotated for one that is in its grace.
+    A key that the old one had replaced, and that is in its grace, ends now: a live key has one
+    predecessor in grace at most (S45). Raises NoSuchKey for a dead or expired key,
+    KeyAlreadyRotated for one that is in its grace.
     """
-    account = api_keys.hold_account(account_id)
-    old_key = api_keys.get_key(account_id=account_id, key_id=key_id)
-    if old_key.replaced_by is not None:
-        raise KeyAlreadyRotated
-    now = clock.now()
-    if old_key.expires_at is not None and old_key.expires_at <= now:
-        raise NotFound
-    was_primary = old_key.is_primary
-    expires_at = old_key.expires_at
-    old_key.is_primary = False
-    if grace_seconds == 0:
-        old_key.revoked_at = now
-    else:
-        grace_ends_at = now + timedelta(seconds=grace_seconds)
-        old_key.expires_at = min(expires_at or grace_ends_at, grace_ends_at)
-    db.session.flush()
-    issued = api_keys.add_key(
-        account_id=account_id,
-        name=old_key.name,
-        kind=old_key.kind,
-        environment=old_key.environment,
-        agent_id=old_key.agent_id,
-        scopes=old_key.scopes,
-        allowed_ips=old_key.allowed_ips,
-        allowed_origins=old_key.allowed_origins,
-        expires_at=expires_at,
-        is_enabled=old_key.is_enabled,
-        is_primary=was_primary,
-        unbranded_tag=key_format.unbranded_tag(old_key.prefix),
-    )
-    _link(account, old_key, issued, client, grace_seconds=grace_seconds)
+    with api_keys.changing_keys(account_id) as account:
+        old_key = api_keys.get_key(account_id=account_id, key_id=key_id)
+        if old_key.replaced_by is not None:
+            raise KeyAlreadyRotated
+        now = clock.now()
+        if old_key.expires_at is not None and old_key.expires_at <= now:
+            raise NoSuchKey("The key has expired; make a new one in its place")
+        _end_predecessors(old_key, client)
+        was_primary = old_key.is_primary
+        expires_at = old_key.expires_at
+        old_key.is_primary = False
+        if grace_seconds == 0:
+            old_key.revoked_at = now
+        else:
+            grace_ends_at = now + timedelta(seconds=grace_seconds)
+            old_key.expires_at = min(expires_at or grace_ends_at, grace_ends_at)
+        db.session.flush()
+        issued = api_keys.add_key(
+            account_id=account_id,
+            name=old_key.name,
+            kind=old_key.kind,
+            environment=old_key.environment,
+            agent_id=old_key.agent_id,
+            scopes=old_key.scopes,
+            allowed_ips=old_key.allowed_ips,
+            allowed_origins=old_key.allowed_origins,
+            expires_at=expires_at,
+            is_enabled=old_key.is_enabled,
+            is_primary=was_primary,
+            unbranded_tag=key_format.unbranded_tag(old_key.prefix),
+        )
+        _link(old_key, issued, client, grace_seconds=grace_seconds)
+    tell_of_key(account, prefix=issued.key.prefix, client=client)
     return issued
 
 
-def _link(
-    account: Account, old_key: ApiKey, issued: IssuedKey, client: Client, *, grace_seconds: int
-) -> None:
+def _end_predecessors(key: ApiKey, client: Client) -> None:
+    """End the grace of what this key replaced, before it is replaced itself."""
+    now = clock.now()
+    for predecessor in rows.list_predecessors(key, now=now):
+        if rows.revoke_key(predecessor.id, now=now):
+            audit.record_key_event(EventName.KEY_REVOKED, predecessor, client, by="rotation")
+
+
+def _link(old_key: ApiKey, issued: IssuedKey, client: Client, *, grace_seconds: int) -> None:
     old_key.replaced_by = issued.key.id
     audit.record_key_event(
         EventName.KEY_ROTATED,
@@ -98,4 +108,3 @@ def _link(
         replaced_prefix=old_key.prefix,
         grace_seconds=grace_seconds,
     )
-    tell_of_key(account, prefix=issued.key.prefix, client=client)

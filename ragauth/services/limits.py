@@ -17,12 +17,14 @@ from ragauth.errors import (
     UsageLimitExceeded,
 )
 from ragauth.metrics import LIMIT_HITS
-from ragauth.services.plans import Plan, plan_of
+from ragauth.security.key_format import LIVE, TEST
+from ragauth.services.plans import NO_TEST_KEYS, Plan, plan_of
 
 log = logging.getLogger("ragauth")
 
-ENVIRONMENTS = ("live", "test")
+ENVIRONMENTS = (LIVE, TEST)
 _INDEX_OF = {name: index for index, name in enumerate(ENVIRONMENTS)}
+_TEST_INDEX = _INDEX_OF[TEST]
 _DAY_MS = 86_400_000
 
 LoadMonthUnits = Callable[[uuid.UUID, str, int], int]
@@ -79,9 +81,11 @@ class Limits:
         Raises ExternalServiceUnavailable when nothing can count.
         """
         plan = plan_of(plan_name, self._plans)
+        environment_index = _INDEX_OF[environment]
+        if not plan.test and environment_index == _TEST_INDEX:
+            return _refusal_of_test_keys(), self.peek(account_id, environment, plan_name)
         now_ms = clock.now_ns() // 1_000_000
         span = self._span_at(now_ms)
-        environment_index = _INDEX_OF[environment]
         try:
             while True:
                 admission = self.counters.admit(
@@ -104,11 +108,11 @@ class Limits:
         state = _state(plan, minute_used, minute_resets_at_ms, month_used, span, now_ms)
         if refused_by is None:
             return None, state
-        return _refusal(refused_by, state), state
+        return _refusal(refused_by, state, cost), state
 
     def peek(self, account_id: bytes, environment: str, plan_name: str | None) -> LimitState:
         """What is used so far, without counting; raises ExternalServiceUnavailable."""
-        plan = plan_of(plan_name, self._plans)
+        plan = plan_of(plan_name, self._plans).in_environment(environment)
         now_ms = clock.now_ns() // 1_000_000
         span = self._span_at(now_ms)
         environment_index = _INDEX_OF[environment]
@@ -121,6 +125,17 @@ class Limits:
         except CountersUnavailable as error:
             raise _unavailable(error) from error
         return _state(plan, *peek, span, now_ms)
+
+    def forget_account(self, account_id: uuid.UUID) -> None:
+        """Drop a deleted account's minutes and months, after the commit that deleted it.
+
+        What its keys were used for stays and is still saved: the operator bills by it. Where the
+        counters are away the record is left, and goes when it is stale.
+        """
+        try:
+            self.counters.forget_account(account_id.bytes)
+        except CountersUnavailable as error:
+            log.warning("a deleted account's limits are kept", extra={"cause": str(error)})
 
     def _seed(self, account_id: bytes, environment_index: int, month: int) -> None:
         """Start a month, or a lost store, at what the database knows."""
@@ -185,13 +200,13 @@ def _seconds_up(milliseconds: int) -> int:
     return max(0, -(-milliseconds // 1000))
 
 
-def _refusal(refused_by: str, state: LimitState) -> RagauthError:
+def _refusal(refused_by: str, state: LimitState, cost: int) -> RagauthError:
     if refused_by == "minute":
         LIMIT_HITS.count("requests_per_minute")
         resets_at = clock.now() + timedelta(seconds=state.minute_resets_in)
         return RateLimitExceeded(
             state.minute_resets_in,
-            "Too many requests in a minute",
+            f"More than the plan's {state.plan.requests_per_minute} requests in a minute",
             details={
                 "limit": "requests_per_minute",
                 "size": state.plan.requests_per_minute,
@@ -199,8 +214,11 @@ def _refusal(refused_by: str, state: LimitState) -> RagauthError:
             },
         )
     LIMIT_HITS.count("requests_per_month")
+    left = state.month_remaining
     return UsageLimitExceeded(
-        "The plan's monthly quota is used up",
+        "The plan's monthly quota is used up"
+        if left == 0
+        else f"The plan's monthly quota is too small for this: cost {cost}, {left} left this month",
         details={
             "limit": "requests_per_month",
             "size": state.plan.requests_per_month,
@@ -208,3 +226,9 @@ def _refusal(refused_by: str, state: LimitState) -> RagauthError:
         },
         headers={"Retry-After": str(max(1, state.month_resets_in))},
     )
+
+
+def _refusal_of_test_keys() -> UsageLimitExceeded:
+    """For a plan without any: no time to wait for, since none will be there."""
+    LIMIT_HITS.count("requests_per_month")
+    return UsageLimitExceeded(NO_TEST_KEYS, details={"limit": "requests_per_month", "size": 0})

@@ -8,7 +8,7 @@ import json
 import threading
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from flask import current_app
@@ -43,6 +43,12 @@ class MailTemplate(StrEnum):
     SESSION_ENDED = "session_ended"
 
 
+# What goes to an address that nobody has proved to be the account's: nothing else does, for whoever
+# typed it could have a stranger told of whatever he does.
+_FOR_UNCONFIRMED = frozenset(
+    {MailTemplate.VERIFY_EMAIL, MailTemplate.CHANGE_EMAIL, MailTemplate.RESET_PASSWORD}
+)
+
 # Not a mail yet: somebody asked for one to this address, whosoever it is.
 RESET_REQUEST = "reset_request"
 
@@ -58,7 +64,13 @@ class Letter:
 def queue_mail(
     *, template: MailTemplate, account: Account, to: str, lifetime: timedelta, **values: str
 ) -> None:
-    """Queue a mail in the present transaction; it is given up after its `lifetime`."""
+    """Queue a mail in the present transaction; it is given up after its `lifetime`.
+
+    The account's unconfirmed address gets confirmations and resets, and nothing of the rest. How
+    many mails an address gets is decided when they are sent (`mail_budget`).
+    """
+    if not account.email_verified and template not in _FOR_UNCONFIRMED:
+        return
     add_letter(template.value, account.id, Letter(to, values), lifetime)
 
 
@@ -85,10 +97,18 @@ def tell_of_key(account: Account, *, prefix: str, client: Client) -> None:
 
 
 def add_letter(
-    template: str, account_id: uuid.UUID | None, letter: Letter, lifetime: timedelta
+    template: str,
+    account_id: uuid.UUID | None,
+    letter: Letter,
+    lifetime: timedelta,
+    *,
+    due_at: datetime | None = None,
 ) -> None:
-    """Add a row to the outbox, and wake this process's sender after the commit."""
-    now = clock.now()
+    """Add a row to the outbox, and wake this process's sender after the commit.
+
+    It is due now, or at a later moment, from which on it lives and counts as waiting.
+    """
+    now = due_at or clock.now()
     mail_id = new_uuid()
     plain = json.dumps({"to": letter.to, "values": letter.values}).encode()
     db.session.add(
@@ -123,11 +143,14 @@ def open_letter(mail: OutboxMail) -> Letter:
 
 
 def withdraw_mail(*, account_id: uuid.UUID, templates: list[MailTemplate] | None = None) -> None:
-    """Take back what has not been sent yet: of some templates, or all."""
-    rows.remove_of_account(
-        account_id,
-        templates=None if templates is None else [template.value for template in templates],
-    )
+    """Take back what has not been sent yet: of some templates, or all.
+
+    With the resets goes a request for one that waits for its turn.
+    """
+    names = None if templates is None else [template.value for template in templates]
+    if names is not None and MailTemplate.RESET_PASSWORD in names:
+        names.append(RESET_REQUEST)
+    rows.remove_of_account(account_id, templates=names)
 
 
 def mail_is_queued() -> threading.Event:

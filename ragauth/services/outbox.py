@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from ragauth import clock, transaction
+from ragauth.errors import ExternalServiceUnavailable, RateLimitExceeded
 from ragauth.extensions import settings
 from ragauth.models import OutboxMail
 from ragauth.models import outbox as rows
 from ragauth.security.sealing import SealBroken
-from ragauth.services import audit, password_reset
+from ragauth.services import audit, mail_budget, password_reset
 from ragauth.services.audit import Client, EventName
-from ragauth.services.mail import RESET_REQUEST, open_letter
+from ragauth.services.mail import RESET_REQUEST, Letter, MailTemplate, open_letter
 from ragauth.services.mail_messages import compose
 from ragauth.services.mail_transport import MailTransport, mail_transport
 from ragauth.services.troubles import MAIL_FOLDER, MAIL_SERVER, SEALS
@@ -84,21 +85,39 @@ def _handle(mail: OutboxMail, transport: MailTransport, done: Round) -> bool:
         done.postponed += 1
         done.cause = SEALS
         return True
-    if mail.template == RESET_REQUEST:
-        with transaction.unit_of_work():
-            if rows.remove(mail.id):
-                password_reset.answer_request(letter)
+    try:
+        if mail.template == RESET_REQUEST:
+            password_reset.answer_request(mail.id, letter)
+            return True
+        return _send(mail, letter, transport, done)
+    except ExternalServiceUnavailable as error:
+        # Nothing counts, so nothing says whether its recipient has had enough.
+        _postpone(mail, type(error).__name__)
+        done.postponed += 1
         return True
+
+
+def _send(mail: OutboxMail, letter: Letter, transport: MailTransport, done: Round) -> bool:
     try:
         message = compose(mail, letter, settings())
+        throttle = mail_budget.mails_of_recipient(letter.to)
     except ValueError:
         # No header can hold the address: it must not hold the others up.
         _give_up(mail, "malformed")
         done.given_up += 1
         return True
+    # A reset took its place before it had a token.
+    is_reset = mail.template == MailTemplate.RESET_PASSWORD
+    try:
+        counted_until_ms = 0 if is_reset else throttle.take()
+    except RateLimitExceeded:
+        _leave_out(mail)
+        done.given_up += 1
+        return True
     try:
         refusal = transport.deliver(message, str(mail.id))
     except OSError as error:
+        throttle.give_back(counted_until_ms)
         # The server's words may quote the mail: the class and the code alone.
         code = getattr(error, "smtp_code", None)
         _postpone(mail, type(error).__name__ + (f" {code}" if code else ""))
@@ -128,8 +147,18 @@ def _postpone(mail: OutboxMail, cause: str) -> None:
 
 def _give_up(mail: OutboxMail, cause: str) -> None:
     log.error("a mail was given up", extra={**_described(mail), "cause": cause})
+    _remove(mail, cause)
+
+
+def _leave_out(mail: OutboxMail) -> None:
+    log.warning("a mail was left out: its recipient has had enough of them", extra=_described(mail))
+    # Not in the history of who asked for another's address: it would tell what that one receives.
+    _remove(mail, "throttled", is_told=mail.template != MailTemplate.CHANGE_EMAIL)
+
+
+def _remove(mail: OutboxMail, cause: str, *, is_told: bool = True) -> None:
     with transaction.unit_of_work():
-        if rows.remove(mail.id) and mail.account_id is not None:
+        if rows.remove(mail.id) and mail.account_id is not None and is_told:
             audit.record(
                 EventName.MAIL_GIVEN_UP,
                 account_id=mail.account_id,

@@ -1,68 +1,99 @@
 """A forgotten password: asked for by address, set anew with a mail's token."""
 
-from datetime import timedelta
+import uuid
 
 from ragauth import clock, transaction
 from ragauth.errors import AccountSuspended, CredentialInvalid
-from ragauth.models import Account, Confirmation
+from ragauth.models import Account
 from ragauth.models import accounts as rows
+from ragauth.models import outbox as outbox_rows
 from ragauth.models.accounts import ACTIVE, SUSPENDED
 from ragauth.security.emails import canonical_email
 from ragauth.services import (
     account_passwords,
     audit,
+    clean_start,
     confirmations,
     mail,
+    mail_budget,
     passwords,
     sessions,
     throttles,
 )
+from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
+from ragauth.services.hashing import share_of
 from ragauth.services.mail import Letter, MailTemplate
+from ragauth.services.mail_budget import ResetPlace
 
-TOKEN_LIFETIME = timedelta(minutes=30)
+TOKEN_LIFETIME = mail_budget.RESET_LIFETIME
 _RESET = frozenset({Purpose.RESET_PASSWORD})
 
 
 def request_reset(*, email: str, client: Client) -> None:
     """Put the question aside; the sender of mail answers it.
 
-    Whether an account has the address is not even looked up here, so that neither the answer
-    nor its time can tell. Past its throttle an address gets no mail, and the caller the same
-    answer; only a client's address that asks too often gets RateLimitExceeded.
+    Whether an account has the address, and how many mails it has had, is not even looked up here,
+    so that neither the answer nor its time can tell. Only a client's address that asks too often
+    gets RateLimitExceeded.
     """
     throttles.forgotten_of_address(client).take()
-    if not throttles.forgotten_of_email(canonical_email(email)).has_room():
-        return
     values = {"ip": client.ip or "", "user_agent": client.user_agent or ""}
     mail.add_letter(mail.RESET_REQUEST, None, Letter(email, values), TOKEN_LIFETIME)
 
 
-def answer_request(letter: Letter) -> None:
-    """Queue the mail with the token, in the present transaction, if there is whom to send it to.
+def answer_request(request_id: uuid.UUID, letter: Letter) -> None:
+    """Queue the mail with the token, if there is whom to send it to; the request's row goes.
 
     It goes to the account's own address, never to the presented spelling of it. Earlier tokens
-    stay good: or whoever knows an address could keep its owner from ever using one.
+    stay good: or whoever knows an address could keep its owner from ever using one. Past what an
+    address may get in an hour the request waits for the next place (`mail_budget`): until then
+    the token of an earlier mail works. Raises ExternalServiceUnavailable.
     """
     email_canonical = canonical_email(letter.to)
-    found = rows.find_by_email(email_canonical)
-    # A change of address, or a deletion, comes before this or after it, never in between.
-    account = None if found is None else rows.lock_account(found.id)
-    if account is None or account.status != ACTIVE or account.email is None:
+    with transaction.read_only():
+        is_known = _find_recipient(email_canonical) is not None
+    if not is_known:
+        with transaction.unit_of_work():
+            outbox_rows.remove(request_id)
         return
-    if account.email_canonical != email_canonical:
+    place = mail_budget.take_reset_place(email_canonical)
+    is_used = False
+    try:
+        with transaction.unit_of_work():
+            # A change of address, or a deletion, comes before this or after it, never in between.
+            # Locked before the row goes: a reset takes both in this order too.
+            account = _lock_recipient(email_canonical)
+            is_first = outbox_rows.remove(request_id)
+            if account is not None and is_first:
+                _queue(account, letter, place)
+        is_used = account is not None and is_first
+    finally:
+        if not is_used:
+            place.give_back()
+
+
+def _queue(account: Account, letter: Letter, place: ResetPlace) -> None:
+    """The mail with the token or, without a place, the request once more for when there is one."""
+    if not place.is_taken:
+        # One that waits speaks for all.
+        if not outbox_rows.has_one(account.id, template=mail.RESET_REQUEST):
+            mail.add_letter(
+                mail.RESET_REQUEST, account.id, letter, TOKEN_LIFETIME, due_at=place.free_at
+            )
         return
+    email = account.email or ""
     token = confirmations.issue_token(
         account_id=account.id,
         purpose=Purpose.RESET_PASSWORD,
         lifetime=TOKEN_LIFETIME,
-        email=account.email,
+        email=email,
     )
     mail.queue_mail(
         template=MailTemplate.RESET_PASSWORD,
         account=account,
-        to=account.email,
+        to=email,
         lifetime=TOKEN_LIFETIME,
         token=token,
         ip=letter.values["ip"],
@@ -74,9 +105,24 @@ def answer_request(letter: Letter) -> None:
     )
 
 
+def _find_recipient(email_canonical: str) -> Account | None:
+    account = rows.find_by_email(email_canonical)
+    return account if account is not None and account.status == ACTIVE else None
+
+
+def _lock_recipient(email_canonical: str) -> Account | None:
+    found = _find_recipient(email_canonical)
+    account = None if found is None else lock_account(found.id)
+    if account is None or account.status != ACTIVE or account.email_canonical != email_canonical:
+        return None
+    return account
+
+
 def reset_password(*, token: str, new_password: str, client: Client) -> None:
     """Set a new password; every session ends. It may be the old one.
 
+    Where nobody had confirmed the address, it is confirmed, and the account starts clean
+    (`clean_start`).
     Raises as `confirmations.find_token` does; InvalidRequest for a password that is easy to
     guess, which does not spend the token.
     """
@@ -85,8 +131,9 @@ def reset_password(*, token: str, new_password: str, client: Client) -> None:
         account = rows.find_account(confirmation.account_id)
         account_passwords.require_hard_to_guess(new_password, account)
     # Nothing is hashed for who has no token, and no token is spent while it is.
-    stored = passwords.hash_password(new_password)
-    account = rows.lock_account(confirmation.account_id)
+    share = share_of(client.ip, confirmation.account_id)
+    stored = passwords.hash_password(new_password, share)
+    account = lock_account(confirmation.account_id)
     if account is None:
         raise CredentialInvalid("The token is not valid")
     if account.status == SUSPENDED:
@@ -94,15 +141,13 @@ def reset_password(*, token: str, new_password: str, client: Client) -> None:
     confirmation = confirmations.use_token(token, purposes=_RESET)
     if confirmation.email != account.email:
         raise CredentialInvalid("The token is not valid")
+    was_confirmed = account.email_verified
     account_passwords.replace_password(account, stored)
     sessions.end_sessions(account_id=account.id, client=client)
     audit.record(EventName.PASSWORD_RESET, account_id=account.id, client=client)
-    _prove_address(account, confirmation, client)
-    mail.queue_notice(template=MailTemplate.PASSWORD_RESET, account=account, client=client)
-
-
-def _prove_address(account: Account, confirmation: Confirmation, client: Client) -> None:
-    """Whoever has the token reads the mail of the address that it went to."""
-    if account.email_verified_at is None and account.email == confirmation.email:
+    ended = {} if was_confirmed else clean_start.end_what_was_set_up(account, client)
+    # Whoever has the token reads the mail of the address that it went to.
+    if not was_confirmed:
         account.email_verified_at = clock.now()
         audit.record(EventName.EMAIL_VERIFIED, account_id=account.id, client=client)
+    mail.queue_notice(template=MailTemplate.PASSWORD_RESET, account=account, client=client, **ended)

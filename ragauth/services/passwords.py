@@ -1,6 +1,7 @@
 """Passwords: hashing and checking with this installation's pepper and cost.
 
-Both take a good part of a second of one core: call them outside any transaction.
+Both take a good part of a second of one core: call them outside any transaction. `share` tells
+whose use of the places to hash it is. Both raise TooManyHashes.
 """
 
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from functools import lru_cache
 
 from ragauth.extensions import settings
 from ragauth.security import passwords
-from ragauth.services.hashing import hashing_gate
+from ragauth.services.hashing import Share, hashing_gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +20,14 @@ class StoredPassword:
     scheme: str
 
 
-def hash_password(password: str) -> StoredPassword:
+def hash_password(password: str, share: Share) -> StoredPassword:
     pepper = _peppers()[0]
     cost = settings().bcrypt_cost
-    hashed = hashing_gate.run(lambda: passwords.hash_password(password, pepper, cost))
+    hashed = hashing_gate.run(lambda: passwords.hash_password(password, pepper, cost), share)
     return StoredPassword(hashed, pepper.scheme)
 
 
-def verify_password(password: str, stored: StoredPassword | None) -> bool:
+def verify_password(password: str, stored: StoredPassword | None, share: Share) -> bool:
     """Whether it is the password.
 
     Without a stored one (an account that does not exist), or with one of a secret that is not
@@ -37,15 +38,17 @@ def verify_password(password: str, stored: StoredPassword | None) -> bool:
         stored = StoredPassword(passwords.absent_hash(settings().bcrypt_cost), next(iter(known)))
     pepper, stored_hash = known[stored.scheme], stored.hash
     cost = settings().bcrypt_cost
-    return hashing_gate.run(lambda: passwords.verify_password(password, stored_hash, pepper, cost))
+    return hashing_gate.run(
+        lambda: passwords.verify_password(password, stored_hash, pepper, cost), share
+    )
 
 
-def renew_password(password: str, stored: StoredPassword) -> StoredPassword | None:
+def renew_password(password: str, stored: StoredPassword, share: Share) -> StoredPassword | None:
     """The right password hashed anew if its cost or pepper is not what is set now, else None."""
     is_current = stored.scheme == _peppers()[0].scheme
     if is_current and passwords.cost_of(stored.hash) == settings().bcrypt_cost:
         return None
-    return hash_password(password)
+    return hash_password(password, share)
 
 
 def _peppers() -> list[passwords.Pepper]:

@@ -2,25 +2,36 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from flask import current_app
 
 from ragauth.config import SettingsError
+from ragauth.security.key_format import TEST
 
 FIRST_PLAN = "trial"
+NO_TEST_KEYS = "The plan has no test keys"
 # What a structured header can say (RFC 9651 section 3.3.1).
 _LARGEST = 10**15 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """What one allows; without `test` there are no test keys, which have a quota of their own."""
+
     name: str
     requests_per_minute: int
     requests_per_month: int
     max_keys: int
     max_agents: int
+    test: bool = True
+
+    def in_environment(self, environment: str) -> "Plan":
+        """What it allows to the keys of one environment: no request to test keys it has none of."""
+        if self.test or environment != TEST:
+            return self
+        return replace(self, requests_per_minute=0, requests_per_month=0)
 
 
 DEFAULT_PLANS = {
@@ -32,14 +43,14 @@ DEFAULT_PLANS = {
         Plan("scale", 6_000, 20_000_000, 500, 1_000),
     )
 }
-_LIMITS = tuple(field.name for field in fields(Plan) if field.name != "name")
+_LIMITS = tuple(field.name for field in fields(Plan) if field.name not in ("name", "test"))
 
 
 def load_plans(path: Path | None) -> Mapping[str, Plan]:
     """The plans of a TOML file, a table each, or the default ones.
 
     Raises SettingsError for a file that is not complete: every limit of every plan, and a plan
-    named `trial` for new accounts.
+    named `trial` for new accounts. `test = false` may stand beside the limits.
     """
     if path is None:
         return DEFAULT_PLANS
@@ -58,13 +69,15 @@ def load_plans(path: Path | None) -> Mapping[str, Plan]:
 def _faults(name: str, table: object) -> list[str]:
     if not isinstance(table, dict):
         return ["must be a table"]
-    faults = [f"unknown setting {key}" for key in table if key not in _LIMITS]
+    faults = [f"unknown setting {key}" for key in table if key not in (*_LIMITS, "test")]
     if not name or len(name) > 50 or not name.isascii() or not name.replace("-", "").isalnum():
         faults.append("its name must be letters, digits and hyphens")
     for limit in _LIMITS:
         value = table.get(limit)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST:
             faults.append(f"{limit} must be a whole number from 0 to {_LARGEST}")
+    if not isinstance(table.get("test", True), bool):
+        faults.append("test must be true or false")
     return faults
 
 

@@ -67,7 +67,9 @@ class QueryUpstream:
         may have its cost.
         """
         if self._url is None:
-            raise ExternalServiceUnavailable("No service that answers questions is set")
+            raise ExternalServiceUnavailable(
+                "This installation has no service that answers questions"
+            )
         import httpx  # noqa: PLC0415 - only where there is an upstream
 
         content = json.dumps(question, separators=(",", ":")).encode("ascii")

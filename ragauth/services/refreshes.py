@@ -1,4 +1,20 @@
-"""Refreshes: a refresh token is good once, and its reuse ends the session (RFC 9700, 4.14.2)."""
+"""Refreshes: a refresh token is good once, and its reuse ends the session (RFC 9700, 4.14.2).
+
+A token that was just spent may come again: from two tabs, or because the answer was lost. What
+becomes of it, as long as its session has not ended:
+
+| within the grace | user agent | network | answer |
+|---|---|---|---|
+| yes, the last spent one | the same | the same | the same successor |
+| yes, the last spent one | the same | another | 401 `reused`; nothing ends; an event |
+| yes, the last spent one | another | any | 401 `reused`; the session ends; an event |
+| no, or an older one | any | any | 401 `reused`; the session ends; an event |
+
+"The same" is compared with who spent it. User agents are compared by all that was sent; two
+requests without one have the same. A request without an address has no network, and that is not
+the same as anything, not even as that of another one without: what cannot be told apart from a
+thief is treated as one.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,13 +24,16 @@ from sqlalchemy import Row
 from ragauth import clock
 from ragauth.errors import (
     AccountSuspended,
+    AuthenticationFailed,
     CredentialExpired,
     CredentialRevoked,
     RefreshTokenReused,
+    RefreshTokenUsedElsewhere,
 )
 from ragauth.models import accounts as account_rows
 from ragauth.models import sessions as rows
 from ragauth.models.accounts import ACTIVE, DELETED
+from ragauth.security.addresses import neighbourhood_of
 from ragauth.security.identifiers import SESSION, encode_id
 from ragauth.services import access_tokens, audit, mail, sessions
 from ragauth.services.access_tokens import REFRESH, TokenClaims, TokenPair
@@ -26,10 +45,10 @@ REUSE_GRACE = timedelta(seconds=20)
 
 
 def refresh(*, refresh_token: str, client: Client) -> TokenPair:
-    """The next pair. Of many refreshes with one token all get the same.
+    """The next pair. Of many refreshes with one token by one client all get the same.
 
     Raises CredentialExpired once the session has lasted for as long as one may, and
-    RefreshTokenReused, after the session was ended, for a token that was spent before.
+    RefreshTokenReused for a token that was spent before.
     """
     now = clock.now()
     claims, row = read_presented(refresh_token)
@@ -38,7 +57,12 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
         # Of an operator who has just shortened what a session may last; else its token knows.
         raise CredentialExpired(ends_at, "The session has expired")
     if rows.advance_generation(
-        claims.session_id, generation=claims.generation, now=now, expires_at=ends_at
+        claims.session_id,
+        generation=claims.generation,
+        now=now,
+        expires_at=ends_at,
+        spender_network=_network_of(client),
+        spender_agent=client.user_agent_digest,
     ):
         return access_tokens.issue_pair(
             account_id=row.account_id,
@@ -51,10 +75,9 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
     current = rows.find_with_status(claims.session_id)
     if current is None or claims.generation == current.generation:
         raise CredentialRevoked("The session has ended")
-    if not was_spent_just_now(claims, current, now):
-        raise end_reused_session(claims, now=now, client=client)
-    if current.ended_at is not None:
-        raise CredentialRevoked("The session has ended")
+    refusal = refuse_spent(claims, current, now=now, client=client)
+    if refusal is not None:
+        raise refusal
     return access_tokens.issue_pair(
         account_id=current.account_id,
         session_id=claims.session_id,
@@ -78,25 +101,57 @@ def read_presented(refresh_token: str) -> tuple[TokenClaims, Row[*tuple[Any, ...
     return claims, row
 
 
-def was_spent_just_now(claims: TokenClaims, row: Row[*tuple[Any, ...]], now: datetime) -> bool:
-    """Whether it is the last spent token, and within its grace."""
-    is_last: bool = claims.generation == row.generation - 1
-    return is_last and now - row.rotated_at <= REUSE_GRACE
+def refuse_spent(
+    claims: TokenClaims, row: Row[*tuple[Any, ...]], *, now: datetime, client: Client
+) -> AuthenticationFailed | None:
+    """What a spent token is refused with; None for who spent it just now and asks again.
 
-
-def end_reused_session(claims: TokenClaims, *, now: datetime, client: Client) -> RefreshTokenReused:
-    """A refresh token that was spent before came again: its session ends for good.
-
-    Returns what is to be raised.
+    What the refusal ends is ended in the present transaction.
     """
+    is_last = claims.generation == row.generation - 1
+    is_other_agent = row.spender_agent is not None and row.spender_agent != client.user_agent_digest
+    if not is_last or now - row.rotated_at > REUSE_GRACE or is_other_agent:
+        return _end_session(claims, now=now, client=client)
+    if row.ended_at is not None:
+        return CredentialRevoked("The session has ended")
+    # An earlier version did not note who spent it: nobody can be told to be the same.
+    network = None if row.spender_agent is None else _network_of(client)
+    if network is None or network != row.spender_network:
+        return _refuse_elsewhere(claims, row, client)
+    return None
+
+
+def _end_session(claims: TokenClaims, *, now: datetime, client: Client) -> RefreshTokenReused:
     if rows.end_session(claims.session_id, now=now):
-        audit.record(
-            EventName.REFRESH_TOKEN_REUSED,
-            account_id=claims.account_id,
-            client=client,
-            session_id=encode_id(SESSION, claims.session_id),
-        )
+        _record(EventName.REFRESH_TOKEN_REUSED, claims, client)
         account = account_rows.find_account(claims.account_id)
         if account is not None:
             mail.queue_notice(template=MailTemplate.SESSION_ENDED, account=account, client=client)
     return RefreshTokenReused()
+
+
+def _refuse_elsewhere(
+    claims: TokenClaims, row: Row[*tuple[Any, ...]], client: Client
+) -> RefreshTokenReused:
+    """A phone that changed networks, or a thief who copies the user agent: nobody can tell.
+
+    Nothing ends: whoever was first, and thief or not, goes on. So the owner may see it: one event
+    for each generation, however often it is asked for.
+    """
+    if rows.note_refusal(claims.session_id, generation=row.generation):
+        _record(EventName.REFRESH_REFUSED, claims, client)
+    return RefreshTokenUsedElsewhere()
+
+
+def _record(name: EventName, claims: TokenClaims, client: Client) -> None:
+    audit.record(
+        name,
+        account_id=claims.account_id,
+        client=client,
+        session_id=encode_id(SESSION, claims.session_id),
+    )
+
+
+def _network_of(client: Client) -> str | None:
+    network = neighbourhood_of(client.ip)
+    return None if network is None else str(network)

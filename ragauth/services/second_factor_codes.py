@@ -4,7 +4,6 @@ A check is counted by the throttle, whose counters may be a network away. Spendi
 compare-and-swap: of one code presented many times, at once or later, one presentation counts.
 """
 
-import re
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
@@ -137,7 +136,7 @@ def _open(factor: SecondFactor) -> str:
 
 def _find_code(factor: SecondFactor, code: str) -> CheckedCode | None:
     secret = _open(factor)
-    step = totp.find_step(secret, re.sub(r"[\s-]", "", code), now=clock.now())
+    step = totp.find_step(secret, recovery_codes.without_separators(code), now=clock.now())
     if step is not None:
         is_new = factor.last_step is None or factor.last_step < step
         return CheckedCode(factor, step=step) if is_new else None

@@ -13,10 +13,10 @@ from ragauth import clock, transaction
 from ragauth.errors import Conflict, CredentialRevoked, NotFound, SecondFactorExists
 from ragauth.extensions import db, settings
 from ragauth.models import Account, SecondFactor
-from ragauth.models import accounts as account_rows
 from ragauth.models import second_factors as rows
 from ragauth.security import totp
 from ragauth.services import audit, confirmations, mail
+from ragauth.services.account_lock import lock_account
 from ragauth.services.account_passwords import confirm_password
 from ragauth.services.audit import OPERATOR, Client, EventName
 from ragauth.services.confirmations import Purpose
@@ -66,12 +66,12 @@ class SecondFactorRequired:
     expires_in: int
 
 
-def enrol(*, account_id: uuid.UUID, email: str, password: str) -> Enrolment:
+def enrol(*, account_id: uuid.UUID, email: str, password: str, client: Client) -> Enrolment:
     """A new secret, which counts once it is confirmed; it replaces one that was not.
 
     Raises WrongPassword, SecondFactorExists.
     """
-    confirmed = confirm_password(account_id=account_id, password=password)
+    confirmed = confirm_password(account_id=account_id, password=password, client=client)
     secret = totp.new_secret()
     uri = totp.provisioning_uri(secret, account_name=email, issuer=_issuer())
     enrolment = Enrolment(secret, uri, totp.qr_svg(uri))
@@ -164,7 +164,7 @@ def _require_both(
     account_id: uuid.UUID, password: str, code: str, client: Client
 ) -> tuple[Account, SecondFactor]:
     """Password and code, as a login asks for them; the account's row is held from here on."""
-    confirmed = confirm_password(account_id=account_id, password=password)
+    confirmed = confirm_password(account_id=account_id, password=password, client=client)
     with transaction.read_only():
         factor = find_confirmed(account_id)
     if factor is None:
@@ -193,7 +193,7 @@ def _get_pending(account_id: uuid.UUID) -> SecondFactor:
 
 def _lock(account_id: uuid.UUID, confirmed: StoredPassword | None = None) -> Account:
     """Its row, held until the commit; raises Conflict if a confirmed password is it no longer."""
-    account = account_rows.lock_account(account_id)
+    account = lock_account(account_id)
     if account is None:
         raise CredentialRevoked
     if confirmed is not None and account.password_hash != confirmed.hash:

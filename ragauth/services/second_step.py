@@ -2,9 +2,9 @@
 
 from ragauth import transaction
 from ragauth.errors import AccountSuspended, CredentialInvalid
-from ragauth.models import accounts as rows
 from ragauth.models.accounts import SUSPENDED
 from ragauth.services import audit, confirmations, second_factors, sessions
+from ragauth.services.account_lock import lock_account
 from ragauth.services.accounts import LoggedIn
 from ragauth.services.audit import Client, EventName
 from ragauth.services.second_factor_codes import check_code, spend_code
@@ -23,7 +23,7 @@ def complete_login(*, mfa_token: str, code: str, client: Client) -> LoggedIn:
     if factor is None:
         raise CredentialInvalid("The token is not valid")
     checked = check_code(factor, code=code, client=client)
-    account = rows.lock_account(account_id)
+    account = lock_account(account_id)
     if account is None:
         raise CredentialInvalid("The token is not valid")
     if account.status == SUSPENDED:

@@ -29,6 +29,6 @@ def revoke_service_key(*, key_id: uuid.UUID) -> ApiKey:
     """Raises NotFound when there is no such live key."""
     key = rows.find_service_key(key_id)
     if key is None or not rows.revoke_key(key.id, now=clock.now()):
-        raise NotFound
+        raise NotFound("There is no such service key, or it is revoked already")
     audit.record_key_event(EventName.KEY_REVOKED, key, OPERATOR)
     return key

@@ -1,6 +1,7 @@
 """Sessions: opened by a login, listed, ended for good. `refreshes` carries them on."""
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +12,7 @@ from ragauth.errors import (
     AccountSuspended,
     CredentialExpired,
     CredentialRevoked,
-    NotFound,
+    NoSuchSession,
 )
 from ragauth.extensions import db, settings
 from ragauth.models import Session
@@ -21,7 +22,7 @@ from ragauth.models.base import Page
 from ragauth.models.session_lookup import SessionLookup
 from ragauth.security.identifiers import SESSION, encode_id, new_uuid
 from ragauth.services import access_tokens, audit
-from ragauth.services.access_tokens import ACCESS, TokenPair
+from ragauth.services.access_tokens import ACCESS, TokenClaims, TokenPair
 from ragauth.services.audit import Client, EventName
 
 
@@ -111,16 +112,21 @@ def authenticate(*, token: str) -> Caller:
     )
 
 
-def log_out(*, token: str, client: Client) -> None:
-    """End the session of an access or refresh token; one that is dead already is fine."""
-    claims = access_tokens.read_token(token, expected=None, allow_expired=True)
-    if rows.end_session(claims.session_id, now=clock.now()):
-        audit.record(
-            EventName.SESSION_ENDED,
-            account_id=claims.account_id,
-            client=client,
-            session_id=encode_id(SESSION, claims.session_id),
-        )
+def read_any_token(token: str) -> TokenClaims:
+    """What an access or a refresh token says, dead or alive; raises AuthenticationFailed."""
+    return access_tokens.read_token(token, expected=None, allow_expired=True)
+
+
+def log_out(*, tokens: Iterable[TokenClaims], client: Client) -> None:
+    """End the sessions of access and refresh tokens; one that is dead already is fine."""
+    for claims in tokens:
+        if rows.end_session(claims.session_id, now=clock.now()):
+            audit.record(
+                EventName.SESSION_ENDED,
+                account_id=claims.account_id,
+                client=client,
+                session_id=encode_id(SESSION, claims.session_id),
+            )
 
 
 def list_sessions(*, caller: Caller, limit: int, cursor: uuid.UUID | None) -> Page[SessionView]:
@@ -144,12 +150,12 @@ def list_sessions(*, caller: Caller, limit: int, cursor: uuid.UUID | None) -> Pa
 
 
 def end_session(*, account_id: uuid.UUID, session_id: uuid.UUID, client: Client) -> None:
-    """End one of the account's live sessions; raises NotFound."""
+    """End one of the account's live sessions; raises NoSuchSession."""
     now = clock.now()
     if rows.find_live(account_id, session_id, now=now) is None or not rows.end_session(
         session_id, now=now
     ):
-        raise NotFound
+        raise NoSuchSession
     audit.record(
         EventName.SESSION_ENDED,
         account_id=account_id,

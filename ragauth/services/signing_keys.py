@@ -97,7 +97,7 @@ def key_of(moment: datetime) -> SigningKeyFacts:
         key = choose_key(live_rows.list_live(), moment)
     if key is None:
         log.error("every signing key is retired; `signing-keys rotate` makes a new one")
-        raise ExternalServiceUnavailable("There is no key to sign tokens with")
+        raise ExternalServiceUnavailable("The server has no key to sign tokens with")
     return key
 
 
@@ -165,7 +165,9 @@ def private_key_of(key: SigningKeyFacts) -> EllipticCurvePrivateKey:
             "a signing key does not open: is its secret missing in RAGAUTH_OLD_SECRET_KEYS?",
             extra={"kid": key.kid, "cause": str(error)},
         )
-        raise ExternalServiceUnavailable("The key to sign tokens with does not open") from error
+        raise ExternalServiceUnavailable(
+            "The server's secret does not decrypt the key that signs tokens"
+        ) from error
 
 
 @lru_cache(maxsize=16)

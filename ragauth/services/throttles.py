@@ -15,12 +15,15 @@ from ragauth.security.identifiers import first_uuid_at
 from ragauth.services.audit import OPERATOR, Client
 from ragauth.services.throttling import Throttle
 
+_MINUTE = 60
 _FIVE_MINUTES = 300
 _HOUR = 3600
 _DAY = 86_400
 
-_FORGOTTEN_PER_EMAIL = 5
 _MAILS_PER_ACCOUNT = 5
+_WRITES_PER_ACCOUNT = 120
+_REVOCATIONS_PER_SESSION = 120
+_EXPORTS_PER_ACCOUNT = 6
 _SECOND_FACTOR_FAILURES = 5
 # Three of a million codes are right at a time: guessing all year finds one, 1 time in 20.
 _SECOND_FACTOR_FAILURES_PER_DAY = 50
@@ -111,14 +114,46 @@ def forgotten_of_address(client: Client) -> Throttle:
     )
 
 
-def forgotten_of_email(email_canonical: str) -> Throttle:
-    """For `has_room`: whoever asks learns nothing, the address's owner is spared the mails."""
-    return Throttle("forgotten_passwords", _FORGOTTEN_PER_EMAIL, _HOUR, email_canonical)
-
-
 def mails_of_account(account_id: uuid.UUID) -> Throttle:
     """For `take`: confirmations sent again, and changes of the e-mail address."""
     return Throttle("mails_per_account", _MAILS_PER_ACCOUNT, _HOUR, str(account_id))
+
+
+def writes_of_account(account_id: uuid.UUID) -> Throttle:
+    """For `take`: whatever changes something for the account, and is no revocation."""
+    return Throttle(
+        "writes_per_account",
+        _WRITES_PER_ACCOUNT,
+        _MINUTE,
+        str(account_id),
+        "Too many changes of this account; try again shortly",
+    )
+
+
+def revocations_of_session(session_id: uuid.UUID) -> Throttle:
+    """For `take`: what only takes away.
+
+    Of a session, not of the account: a thief who deletes and changes as fast as he can, in a
+    session that he stole, must not keep the owner from ending it and revoking keys.
+    """
+    return Throttle(
+        "revocations_per_session",
+        _REVOCATIONS_PER_SESSION,
+        _MINUTE,
+        str(session_id),
+        "Too many deletions in this session; try again shortly",
+    )
+
+
+def exports_of_account(account_id: uuid.UUID) -> Throttle:
+    """For `attempts`: a long history takes seconds of a core, and a file."""
+    return Throttle(
+        "exports_per_account",
+        _EXPORTS_PER_ACCOUNT,
+        _HOUR,
+        str(account_id),
+        "Too many exports of this account; try again later",
+    )
 
 
 def second_factor_failures(account_id: uuid.UUID) -> Throttle:

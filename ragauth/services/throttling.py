@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ragauth import clock
 from ragauth.counters import CountersUnavailable
@@ -18,6 +19,13 @@ from ragauth.metrics import LIMIT_HITS
 from ragauth.services.limits import current_limits
 
 log = logging.getLogger("ragauth")
+
+
+class Turn(NamedTuple):
+    """Whether one more was counted, and until when (Unix ms) the window lasts."""
+
+    is_taken: bool
+    until_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +50,25 @@ class Throttle:
         Raises RateLimitExceeded, and counts nothing, when the window is full;
         ExternalServiceUnavailable when it fails closed.
         """
+        turn = self.try_take()
+        if turn.is_taken:
+            return turn.until_ms
+        self.count_refusal()
+        raise RateLimitExceeded(
+            -(-(turn.until_ms - _now_ms()) // 1000),
+            self.message,
+            details={
+                "limit": self.limit,
+                "size": self.size,
+                "window_seconds": self.window_seconds,
+                "resets_at": clock.format_time(clock.from_ms(turn.until_ms + 999)),
+            },
+        )
+
+    def try_take(self) -> Turn:
+        """Count one more if there is room; ExternalServiceUnavailable when it fails closed."""
         if not self.size:
-            return 0
+            return Turn(is_taken=True, until_ms=0)
         counters, now_ms = current_limits().counters, _now_ms()
         window_ms = self.window_seconds * 1000
         try:
@@ -52,25 +77,19 @@ class Throttle:
             if window.count < self.size:
                 window = counters.hit(self._bucket, window_ms, now_ms)
                 if window.count <= self.size:
-                    return window.resets_at_ms
+                    return Turn(is_taken=True, until_ms=window.resets_at_ms)
                 counters.hit(self._bucket, window_ms, now_ms, -1)
         except CountersUnavailable as error:
             if self.fails_closed:
                 log.error("the counters did not answer", extra=_cause(error))
                 raise ExternalServiceUnavailable from error
             log.error("the counters did not answer, nothing is throttled", extra=_cause(error))
-            return 0
+            return Turn(is_taken=True, until_ms=0)
+        return Turn(is_taken=False, until_ms=window.resets_at_ms)
+
+    def count_refusal(self) -> None:
+        """Tell the operator's metrics that it let something not pass."""
         LIMIT_HITS.count(self.limit)
-        raise RateLimitExceeded(
-            -(-(window.resets_at_ms - now_ms) // 1000),
-            self.message,
-            details={
-                "limit": self.limit,
-                "size": self.size,
-                "window_seconds": self.window_seconds,
-                "resets_at": clock.format_time(clock.from_ms(window.resets_at_ms + 999)),
-            },
-        )
 
     def has_room(self) -> bool:
         """Count one more and say True, or count nothing and say False."""

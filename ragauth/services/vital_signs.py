@@ -53,7 +53,7 @@ def take() -> VitalSigns:
 
 def _waiting_mail() -> WaitingMail | None:
     try:
-        depth = outbox_depth()
+        depth = outbox_depth(now=clock.now())
     except SQLAlchemyError as error:
         log.warning("the outbox was not counted", extra={"cause": type(error).__name__})
         return None

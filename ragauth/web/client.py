@@ -1,7 +1,10 @@
 """Who is on the other end of the present request."""
 
+import hashlib
+
 from flask import request
 
+from ragauth.security.plain_text import strip_deceptive
 from ragauth.security.redaction import redact_credentials
 from ragauth.services.audit import Client
 
@@ -11,7 +14,7 @@ _USER_AGENT_LENGTH = 400
 def current_client() -> Client:
     """The address, as `web.forwarded` has read it, and the user agent."""
     user_agent = request.headers.get("User-Agent")
+    digest = hashlib.sha256((user_agent or "").encode("utf-8", "surrogatepass")).digest()
     if user_agent is not None:
-        # Before it is cut: half a key is too much, too.
-        user_agent = redact_credentials(user_agent.replace("\0", ""))[:_USER_AGENT_LENGTH]
-    return Client(ip=request.remote_addr, user_agent=user_agent)
+        user_agent = redact_credentials(strip_deceptive(user_agent), longest=_USER_AGENT_LENGTH)
+    return Client(request.remote_addr, user_agent, digest)

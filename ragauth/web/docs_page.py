@@ -1,12 +1,10 @@
 """The page of the interactive reference and its assets, each under a name that tells its content.
 
-Swagger UI's come from the package that brings them, the page's own from `static/docs`; nothing
-is loaded from elsewhere.
+All of them are in `static/docs`; nothing is loaded from elsewhere.
 """
 
 import hashlib
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +12,6 @@ from flask import Flask, Response, render_template, request, url_for
 
 from ragauth.errors import NotFound
 
-# Swagger UI sets styles by the DOM's own methods, which `style-src` does not forbid.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -28,10 +25,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 _FOREVER_SECONDS = 31_536_000
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".png": "image/png"}
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _OWN = Path(__file__).parents[1] / "static" / "docs"
-_PACKAGE = "flask_swagger_ui"
-_FROM_PACKAGE = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 _URLS = "ragauth_document_urls"
 
 
@@ -41,7 +36,7 @@ class _Assets(NamedTuple):
 
 
 def offer_document(app: Flask, title: str, url: str) -> None:
-    """Let the reader choose a further document on the page."""
+    """Let the reader choose a further document on the page; its URL is without a prefix."""
     app.extensions.setdefault(_URLS, {})[title] = url
 
 
@@ -51,7 +46,16 @@ def page(app: Flask, title: str, url: str) -> Response:
     body = render_template(
         "docs.html",
         asset=lambda name: url_for("reference.asset", version=version, name=name),
-        documents=[(title, url), *app.extensions.get(_URLS, {}).items()],
+        scripts=sorted(name for name in _assets().files if name.endswith(".js")),
+        # The prefix that a gateway serves this application below.
+        root=request.script_root,
+        documents=[
+            (title, url),
+            *(
+                (name, request.script_root + further)
+                for name, further in app.extensions.get(_URLS, {}).items()
+            ),
+        ],
     )
     response = Response(body, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
@@ -68,7 +72,7 @@ def asset(version: str, name: str) -> Response:
     assets = _assets()
     path = assets.files.get(name)
     if path is None or version != assets.version:
-        raise NotFound
+        raise NotFound("There is no such file")
     response = Response(path.read_bytes(), mimetype=_TYPES[path.suffix])
     response.cache_control.public = True
     response.cache_control.max_age = _FOREVER_SECONDS
@@ -78,13 +82,7 @@ def asset(version: str, name: str) -> Response:
 
 @cache
 def _assets() -> _Assets:
-    # Found, not imported: of the package nothing but its files is needed.
-    spec = find_spec(_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(_PACKAGE)
-    dist = Path(spec.origin).parent / "dist"
-    files = {name: dist / name for name in _FROM_PACKAGE}
-    files.update({path.name: path for path in sorted(_OWN.iterdir()) if path.suffix in _TYPES})
+    files = {path.name: path for path in _OWN.iterdir() if path.suffix in _TYPES}
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(files[name].read_bytes())

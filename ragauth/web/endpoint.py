@@ -13,12 +13,21 @@ from flask import Response, request
 from marshmallow import Schema, ValidationError
 
 from ragauth import transaction
-from ragauth.errors import InvalidRequest
+from ragauth.errors import (
+    InvalidRequest,
+    NoSuchAccount,
+    NoSuchAgent,
+    NoSuchKey,
+    NoSuchSession,
+    NotFound,
+)
 from ragauth.models.base import Page
 from ragauth.schemas.base import EmptySchema, RequestSchema, to_issues
 from ragauth.schemas.fields import Id, encode_cursor
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, SESSION
+from ragauth.services.account_lock import acting_in
+from ragauth.services.sessions import Caller
 from ragauth.web import refresh_cookie
 from ragauth.web.faces import current_wording
 from ragauth.web.guards import Failure, Guard, public
@@ -34,6 +43,15 @@ PATH_IDS = {
     # The compat faces': the same rows as plain UUIDs.
     "agent_uuid": PlainUuid(),
     "key_uuid": PlainUuid(),
+}
+# What the caller is told where an id of the path names nothing of theirs.
+MISSING: dict[str, type[NotFound]] = {
+    "account_id": NoSuchAccount,
+    "agent_id": NoSuchAgent,
+    "key_id": NoSuchKey,
+    "session_id": NoSuchSession,
+    "agent_uuid": NoSuchAgent,
+    "key_uuid": NoSuchKey,
 }
 
 
@@ -127,7 +145,11 @@ def endpoint(
                 arguments["caller"] = caller
             arguments.update(_load(declaration, path))
             reads = request.method in ("GET", "HEAD")
-            with transaction.read_only() if reads else transaction.unit_of_work():
+            session_id = caller.session_id if isinstance(caller, Caller) else None
+            with (
+                acting_in(session_id),
+                transaction.read_only() if reads else transaction.unit_of_work(),
+            ):
                 return _answer(declaration, view(**arguments))
 
         call.declaration = declaration  # type: ignore[attr-defined]
@@ -144,7 +166,7 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
         try:
             arguments[name] = PATH_IDS[name].deserialize(text)
         except ValidationError as error:
-            issues.extend(to_issues(error.messages, ("id",)))
+            issues.extend(to_issues(error.messages, (name,)))
     parts: list[tuple[str, RequestSchema | None, Callable[[RequestSchema], dict[str, Any]]]] = [
         ("query", declaration.query, _read_query),
         ("body", declaration.body, _read_body),

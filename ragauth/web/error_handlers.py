@@ -38,6 +38,8 @@ def register_error_handlers(app: Flask) -> None:
 
 
 def _failure(error: RagauthError) -> Response:
+    # What is around the request may look at it: a cookie that is refused is taken back.
+    g.failure = error
     return current_wording().failure(error)
 
 
@@ -48,7 +50,7 @@ def _http_failure(error: HTTPException) -> Response:
     if error.code == BodyTooLarge.status:
         return _failure(BodyTooLarge())
     if isinstance(error, NotFound | RequestRedirect):
-        return _failure(errors.NotFound())
+        return _failure(errors.NoSuchRoute())
     headers = {
         name: value
         for name, value in error.get_response().headers

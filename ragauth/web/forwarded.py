@@ -40,9 +40,9 @@ class Forwarded:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        address = environ.pop("REMOTE_ADDR", None)
+        address = client_address(environ, trusted_proxies=self._trusted_proxies)
+        environ.pop("REMOTE_ADDR", None)
         if self._trusted_proxies:
-            address = self._read(environ, "HTTP_X_FORWARDED_FOR")
             scheme = self._read(environ, "HTTP_X_FORWARDED_PROTO")
             environ["wsgi.url_scheme"] = "https" if scheme.lower() == "https" else "http"
             host = self._read(environ, "HTTP_X_FORWARDED_HOST")
@@ -51,13 +51,23 @@ class Forwarded:
             prefix = self._read(environ, "HTTP_X_FORWARDED_PREFIX")
             if _PREFIX.fullmatch(prefix):
                 environ["SCRIPT_NAME"] = prefix
-        address = canonical_address(address)
         if address is not None:
             environ["REMOTE_ADDR"] = address
         return self.application(environ, start_response)
 
     def _read(self, environ: "WSGIEnvironment", header: str) -> str:
-        """The entry that the outermost trusted proxy wrote; "" where there are too few."""
-        entries: list[str] = environ.get(header, "").rsplit(",", self._trusted_proxies)
-        too_few = len(entries) < self._trusted_proxies
-        return "" if too_few else entries[-self._trusted_proxies].strip(" \t")
+        return _entry(environ, header, self._trusted_proxies)
+
+
+def client_address(environ: "WSGIEnvironment", *, trusted_proxies: int) -> str | None:
+    """The client's address, of a request that no `Forwarded` has seen yet."""
+    if trusted_proxies:
+        return canonical_address(_entry(environ, "HTTP_X_FORWARDED_FOR", trusted_proxies))
+    return canonical_address(environ.get("REMOTE_ADDR"))
+
+
+def _entry(environ: "WSGIEnvironment", header: str, trusted_proxies: int) -> str:
+    """The entry that the outermost trusted proxy wrote; "" where there are too few."""
+    entries: list[str] = environ.get(header, "").rsplit(",", trusted_proxies)
+    too_few = len(entries) < trusted_proxies
+    return "" if too_few else entries[-trusted_proxies].strip(" \t")

@@ -6,6 +6,7 @@ routes do. Whatever is not plain (a fault in the question, no credential, a JWT,
 where HTTPS is required) goes on to the application, whose answer it is then.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -19,12 +20,14 @@ from ragauth.errors import InvalidRequest, RagauthError
 from ragauth.metrics import note_request
 from ragauth.security import scopes
 from ragauth.security.identifiers import ACCOUNT, encode_bytes
+from ragauth.security.key_format import is_token_shaped
 from ragauth.services.key_check import SERVICE_KINDS, KeyChecker, KeyVerdict, Question
 from ragauth.web.authorize_query import parse_authorize_query
 from ragauth.web.background import Background
-from ragauth.web.credentials import is_token_shaped, presented_key
+from ragauth.web.credentials import presented_key
 from ragauth.web.envelope import JSON_TYPE, encode_json
 from ragauth.web.error_handlers import answer_to
+from ragauth.web.json_body import read_exactly
 from ragauth.web.key_answers import Answer, authorize_answer, verify_body
 from ragauth.web.login_shedding import login_shedders
 from ragauth.web.mail_sender import MailSender
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
+# Python's int() raises for thousands of digits.
+_LENGTH = re.compile(r"[0-9]{1,5}")
 _JSON = ("Content-Type", JSON_TYPE)
 
 # The answer and the verdict on the caller's own key, where it has one; None is for the application.
@@ -132,18 +137,23 @@ class Gate:
         key = _plain_key(environ)
         if key is None:
             return None
+        client_ip, origin = environ.get("REMOTE_ADDR"), environ.get("HTTP_ORIGIN")
         try:
             parameters = parse_authorize_query(environ.get("QUERY_STRING", ""))
         except InvalidRequest:
-            return None
+            # A key comes first: for one that is refused the fault is not worded, which costs more.
+            verdict = self._checker.check(key, Question(client_ip=client_ip, origin=origin))
+            if verdict.refusal is None:
+                return None
+            return authorize_answer(verdict, limit_status=verdict.refusal.status), verdict
         verdict = self._checker.check(
             key,
             Question(
                 scope=parameters.scope,
                 agent_id=parameters.agent_id,
                 cost=parameters.cost,
-                client_ip=environ.get("REMOTE_ADDR"),
-                origin=environ.get("HTTP_ORIGIN"),
+                client_ip=client_ip,
+                origin=origin,
             ),
         )
         return authorize_answer(verdict, limit_status=parameters.limit_status), verdict
@@ -153,7 +163,7 @@ class Gate:
         if service_key is None or environ.get("CONTENT_TYPE") != JSON_TYPE:
             return None
         length = environ.get("CONTENT_LENGTH") or ""
-        if not length.isdecimal() or not 0 < int(length) <= MAX_BODY_BYTES:
+        if _LENGTH.fullmatch(length) is None or not 0 < int(length) <= MAX_BODY_BYTES:
             return None
         asker = self._checker.check(
             service_key,
@@ -166,11 +176,11 @@ class Gate:
         )
         if asker.refusal is not None:
             return None
-        body = environ["wsgi.input"].read(int(length))
-        asked = plain_question(body)
+        body = read_exactly(environ["wsgi.input"], int(length))
+        asked = None if body is None else plain_question(body)
         if asked is None:
-            # The application reads it once more, and words its faults.
-            environ["wsgi.input"] = BytesIO(body)
+            # The application reads it once more, and words its faults; without a body: too short.
+            environ["wsgi.input"] = BytesIO(body or b"")
             return None
         verdict = self._checker.check(*asked)
         answer = Answer(200, [_JSON], encode_json({"data": verify_body(verdict)}))

@@ -3,6 +3,7 @@
 Each returns who is calling, or raises AuthenticationFailed or AuthorizationFailed.
 """
 
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,6 +12,7 @@ from flask import g, request
 
 from ragauth.errors import (
     AccountSuspended,
+    AuthenticationFailed,
     CredentialExpired,
     CredentialInvalid,
     CredentialMalformed,
@@ -20,11 +22,15 @@ from ragauth.errors import (
     IpNotAllowed,
     OriginNotAllowed,
     RagauthError,
+    RateLimitExceeded,
     WrongCredentialType,
 )
+from ragauth.extensions import settings
 from ragauth.models.key_lookup import KeyFacts
 from ragauth.security.identifiers import ACCOUNT, encode_bytes, encode_id
-from ragauth.services import sessions
+from ragauth.security.key_format import is_token_shaped
+from ragauth.services import sessions, throttles
+from ragauth.services.access_tokens import TokenClaims
 from ragauth.services.key_check import (
     ANY_KIND,
     CUSTOMER_KINDS,
@@ -34,8 +40,8 @@ from ragauth.services.key_check import (
 )
 from ragauth.services.sessions import Caller
 from ragauth.web import refresh_cookie
-from ragauth.web.credentials import bearer_token, is_token_shaped, presented_key
-from ragauth.web.paths import is_authorize
+from ragauth.web.credentials import bearer_token, find_bearer_token, presented_key
+from ragauth.web.paths import METRICS, SAFE_METHODS, is_authorize, is_plain_spelling
 
 Guard = Callable[[], object]
 Failure = RagauthError | type[RagauthError]
@@ -54,17 +60,21 @@ class Demand:
 
     scheme: str | None
     refusals: tuple[Failure, ...] = ()
+    # Further ones of the methods that change something.
+    refusals_to_write: tuple[Failure, ...] = ()
 
 
 _demands: dict[Guard, Demand] = {}
 _SomeGuard = TypeVar("_SomeGuard", bound=Guard)
 
 
-def demands(scheme: str | None, *refusals: Failure) -> Callable[[_SomeGuard], _SomeGuard]:
+def demands(
+    scheme: str | None, *refusals: Failure, to_write: tuple[Failure, ...] = ()
+) -> Callable[[_SomeGuard], _SomeGuard]:
     """Note what a guard asks for."""
 
     def note(guard: _SomeGuard) -> _SomeGuard:
-        _demands[guard] = Demand(scheme, refusals)
+        _demands[guard] = Demand(scheme, refusals, to_write)
         return guard
 
     return note
@@ -80,20 +90,39 @@ def public() -> None:
     """Anyone may call."""
 
 
-@demands(ACCESS_TOKEN, *_TOKEN_REFUSALS)
+@demands(ACCESS_TOKEN, *_TOKEN_REFUSALS, to_write=(RateLimitExceeded,))
 def access_token() -> Caller:
-    """A dashboard user with an access token."""
+    """A dashboard user with an access token, who does not write too often.
+
+    A request counts whatever comes of it: what is refused took its time as well.
+    """
     caller = sessions.authenticate(token=presented_token())
     g.account_id = encode_id(ACCOUNT, caller.account.id)
+    if request.method == "DELETE":
+        throttles.revocations_of_session(caller.session_id).take()
+    elif request.method not in SAFE_METHODS:
+        throttles.writes_of_account(caller.account.id).take()
     return caller
 
 
 @demands(ACCESS_TOKEN, *_NOT_HELD)
-def any_token() -> str:
-    """An access or a refresh token, dead or alive, in the header or the cookie: to log out."""
-    if "Authorization" in request.headers:
-        return presented_token()
-    return refresh_cookie.find_token() or presented_token()
+def any_token() -> list[TokenClaims]:
+    """The access and refresh tokens of header and cookie, dead or alive: to log out.
+
+    Each of the two will do, whatever stands in the other: a browser that logs out may have lost
+    its access token. Without a token of ours the header's refusal is raised, or the cookie's where
+    the header has none.
+    """
+    found, refusals = [], []
+    for find in (presented_token, refresh_cookie.presented_token):
+        try:
+            found.append(sessions.read_any_token(find()))
+        except (AuthenticationFailed, OriginNotAllowed) as refusal:
+            refusals.append(refusal)
+    if not found:
+        header, cookie = refusals
+        raise cookie if isinstance(header, CredentialMissing) else header
+    return found
 
 
 @demands(API_KEY, *_KEY_REFUSALS)
@@ -106,6 +135,17 @@ def api_key() -> KeyFacts:
 def customer_key() -> KeyFacts:
     """A live key of a customer."""
     return require_key(Question(kinds=CUSTOMER_KINDS))
+
+
+@demands(None, CredentialMissing, CredentialMalformed, CredentialInvalid)
+def metrics_reader() -> None:
+    """Anyone; where RAGAUTH_METRICS_TOKEN is set, who presents it."""
+    expected = settings().metrics_token
+    if expected is None:
+        return
+    presented = bearer_token(request.headers.get("Authorization"))
+    if not hmac.compare_digest(presented.encode(), expected.encode()):
+        raise CredentialInvalid("The token is not valid")
 
 
 def service_key(scope: str) -> Guard:
@@ -134,10 +174,12 @@ def require_key(question: Question) -> KeyFacts:
 
 def presented_token() -> str:
     """The token in the Authorization header."""
-    authorization = request.headers.get("Authorization")
-    if not authorization and request.headers.get("X-API-Key"):
-        raise WrongCredentialType("An API key is not accepted here; send a token")
-    return bearer_token(authorization)
+    token = find_bearer_token(request.headers.get("Authorization"))
+    if token is None and request.headers.get("X-API-Key"):
+        raise WrongCredentialType("An API key is not accepted here; send an access token")
+    if token is None:
+        raise CredentialMissing
+    return token
 
 
 def current_key() -> str:
@@ -146,6 +188,12 @@ def current_key() -> str:
     if is_token_shaped(key):
         raise WrongCredentialType("A token is not accepted here; send an API key")
     return key
+
+
+def require_metrics_reader() -> None:
+    """Whatever the method is, also one that Flask answers without the view."""
+    if request.environ["PATH_INFO"] == METRICS and is_plain_spelling(request.environ):
+        metrics_reader()
 
 
 def require_key_below_api_v1() -> None:

@@ -1,39 +1,62 @@
-"""gunicorn's threaded worker, fit for key checks: answered where they arrive, refused in JSON."""
+"""gunicorn's threaded worker, fit for key checks: it waits for clients in its poller alone."""
 
 import logging
 import selectors
 import socket
 import struct
-import sys
 import time
-from collections import deque
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
 
-from ragauth.services.hashing import hashing_gate
-from ragauth.web.login_shedding import MUST_NOT_WAIT
+from ragauth.web.connection import READ_BYTES, Connection, Line, Wire
+from ragauth.web.login_shedding import is_to_be_shed
+from ragauth.web.open_files import NO_CONNECTION, SHORTAGES, log_shortage
 from ragauth.web.pace import Pace
 from ragauth.web.paths import LOGIN, VERIFY, is_authorize
-from ragauth.web.plain_http import LONGEST, PlainRequest, read_plain
-from ragauth.web.server_answers import answer_fault, run_application
+from ragauth.web.plain_http import PlainRequest, read_plain
+from ragauth.web.server_answers import (
+    CONTINUE,
+    RequestTimeout,
+    answer_fault,
+    fault_answer,
+    run_application,
+    server_environ,
+)
 
 log = logging.getLogger("ragauth")
 
+# How long a client has, in all: for the head of a request, its body, to take its answer.
+_HEAD_SECONDS = 10.0
+_BODY_SECONDS = 30.0
+_ANSWER_SECONDS = 60.0
 _LINGER_SECONDS = 2.0
-_MOST_UNREAD_BYTES = 64 * 1024
-# A thread of the pool waits so long for a client's next bytes, or for one that reads: a `timeval`.
+# … once the worker is to stop: for the rest of a request, and for a first or next one.
+_STOP_SECONDS = 5.0
+_STOP_IDLE_SECONDS = 2.0
+_PAUSE_SECONDS = 0.5
+_LOOK_SECONDS = 0.2
+# What a client still sends after its answer is dropped, so far; then it is left unread.
+_MOST_DROPPED_BYTES = 1024 * 1024
+# Of all clients of this process: requests that are not whole, answers that are not taken.
+_MOST_HELD_BYTES = 64 * 1024 * 1024
+# With TLS a thread of the pool waits so long for a client's next bytes, or for one that reads.
 _LONGEST_WAIT = struct.pack("ll", 15, 0)
 
 
 class Worker(ThreadWorker):
-    """Answers key checks in the thread that polls the sockets, everything else in the pool.
+    """Reads requests in the thread that polls the sockets, and answers key checks there.
 
-    To hand a request to a thread, and its connection back, costs several times what the check
-    does: each hand-over waits for the GIL. What is quick by design has no need of a thread. Once
-    it is not quick (a database far away, or in trouble) it goes to the pool as well.
+    A thread of the pool has a request when all of it is there, and never waits for a client: the
+    answer that a client does not take at once is sent by the poller too. Each connection that
+    waits stands in one line, with an end to its wait.
+
+    To hand a request to a thread, and its connection back, costs several times what a check does:
+    each hand-over waits for the GIL. What is quick by design has no need of a thread. Once it is
+    not quick (a database far away, or in trouble) it goes to the pool as well.
 
     It answers in JSON to what it cannot read as HTTP, before any application is asked.
     """
@@ -41,8 +64,24 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pace = Pace()
-        self._lingering: deque[Any] = deque()
         self._is_quitting = False
+        # TLS, and what is not HTTP/1.1 from the first byte on, is read by gunicorn in its threads.
+        self._is_gunicorns = (
+            self.cfg.is_ssl
+            or self.cfg.protocol != "http"
+            or self.cfg.proxy_protocol != "off"
+            or self.cfg.http2_cleartext != "off"
+        )
+        self._heads = Line(_HEAD_SECONDS)
+        self._bodies = Line(_BODY_SECONDS)
+        self._kept = Line(self.cfg.keepalive)
+        self._unsent = Line(_ANSWER_SECONDS)
+        self._lingering = Line(_LINGER_SECONDS)
+        # Who must go first where there is no room: who was answered, then who has sent least.
+        self._lines = (self._lingering, self._heads, self._kept, self._bodies, self._unsent)
+        self._held_bytes = 0
+        self._next_look = 0.0
+        self._accepts_from = 0.0
 
     def init_process(self) -> None:
         # A request reads some thirty settings, each through three calls: plain attributes here.
@@ -59,45 +98,144 @@ class Worker(ThreadWorker):
             self._is_quitting = True
             base.Worker.handle_quit(self, sig, frame)
 
-    def enqueue_req(self, conn: Any) -> None:
-        """A new connection waits for its first request in the poller, not in a thread."""
-        if conn.initialized or self.cfg.is_ssl:
-            _bound_waits(conn.sock)
-            super().enqueue_req(conn)
-        elif not conn.data_ready:
-            conn.set_timeout()
-            self._await_head(conn)
-        elif (data := _peek(conn)) is None:
-            self._await_head(conn)
-        elif (plain := self._find_quick_request(conn, data)) is not None:
-            conn.init()
-            conn.sock.setblocking(False)
-            callback = partial(self.on_client_socket_readable, conn)
-            self.poller.register(conn.sock, selectors.EVENT_READ, callback)
-            self._answer_and_keep(conn, plain)
-        else:
-            _bound_waits(conn.sock)
-            super().enqueue_req(conn)
+    # New connections
 
-    def on_client_socket_readable(self, conn: Any, client: socket.socket) -> None:
-        """A kept connection has its next request, or was closed by the client."""
-        data = b"" if self.cfg.is_ssl else _peek(conn)
-        if data is None:
+    def accept(self, listener: socket.socket) -> None:
+        """Take a new connection; without files or memory for it, wait a little.
+
+        gunicorn raises such an error, which ends the worker. accept(2) also reports the network's
+        errors of connections that nobody has taken yet.
+        """
+        try:
+            if self._is_gunicorns:
+                super().accept(listener)
+                return
+            client, address = listener.accept()
+        except OSError as error:
+            if error.errno not in NO_CONNECTION:
+                log_shortage(error)
+                if error.errno not in SHORTAGES or not self._make_room():
+                    self._accepts_from = time.monotonic() + _PAUSE_SECONDS
+                    self.set_accept_enabled(False)
             return
-        plain = self._find_quick_request(conn, data)
-        if plain is None:
-            super().on_client_socket_readable(conn, client)
+        self.nr_conns += 1
+        if self.nr_conns >= self.worker_connections:
+            self._make_room()
+        conn = Connection(self.cfg, client, address, listener.getsockname())
+        self._heads.join(conn)
+        self._guard(conn, self._watch, selectors.EVENT_READ)
+
+    def set_accept_enabled(self, enabled: bool | None) -> None:
+        if not enabled or time.monotonic() >= self._accepts_from:
+            super().set_accept_enabled(enabled)
+
+    def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
+        has_paused = time.monotonic() < self._accepts_from
+        super().wait_for_and_dispatch_events(_PAUSE_SECONDS if has_paused else timeout)
+
+    def _make_room(self) -> bool:
+        """Close the connection that can best be done without, if one waits at all."""
+        for line in self._lines:
+            if (conn := line.first()) is not None:
+                self._drop(conn)
+                return True
+        return False
+
+    # Events of a connection
+
+    def _watch(self, conn: Connection, events: int) -> None:
+        if events == conn.watched:
+            return
+        if not events:
+            self.poller.unregister(conn.sock)
+        elif conn.watched:
+            self.poller.modify(conn.sock, events, self.poller.get_key(conn.sock).data)
         else:
-            self.keepalived_conns.remove(conn)
-            self._answer_and_keep(conn, plain)
+            self.poller.register(conn.sock, events, partial(self._on_event, conn))
+        conn.watched = events
 
-    def _await_head(self, conn: Any) -> None:
-        """Until the end of its time, which goes on whatever it sends meanwhile."""
-        self.pending_conns.append(conn)
-        callback = partial(self.on_pending_socket_readable, conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, callback)
+    def _on_event(self, conn: Connection, _sock: socket.socket) -> None:
+        self._guard(conn, self._go_on_with)
 
-    def _find_quick_request(self, conn: Any, data: bytes) -> PlainRequest | None:
+    def _guard(self, conn: Connection, step: Any, *arguments: Any) -> None:
+        """Take a step; what goes wrong costs the connection, never the worker."""
+        try:
+            try:
+                step(conn, *arguments)
+            except OSError as error:
+                log.debug("closing a connection: %r", error)
+                self._drop(conn)
+            except Exception as error:
+                self._refuse(conn, error)
+        except Exception:
+            log.exception("a connection could not be closed in good order")
+            self._drop(conn)
+
+    def _go_on_with(self, conn: Connection) -> None:
+        if conn.line is self._unsent:
+            conn.send(conn.unsent)
+            if self._settle(conn, is_kept=conn.is_kept):
+                self._take(conn)
+        elif conn.line is self._lingering:
+            self._drop_what_comes(conn)
+        else:
+            self._read(conn)
+
+    def _read(self, conn: Connection) -> None:
+        try:
+            conn.waiting = conn.sock.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        if conn.waiting:
+            self._take(conn)
+        elif conn.has_begun and conn.arrival.end():
+            self._submit(conn)
+        else:
+            self._drop(conn)
+
+    def _take(self, conn: Connection) -> None:
+        """Go on with what has arrived, until the next answer has to wait."""
+        while data := conn.waiting:
+            plain = None if conn.has_begun else self._find_quick_request(conn, data)
+            if plain is None:
+                conn.waiting = b""
+                self._collect(conn, data)
+                return
+            conn.waiting = data[plain.length :]
+            if not self._answer(conn, plain):
+                return
+
+    def _collect(self, conn: Connection, data: bytes) -> None:
+        """Keep a part of a request; the whole goes to a thread."""
+        if conn.arrival.add(data):
+            self._submit(conn)
+            return
+        if conn.arrival.must_invite():
+            conn.send(CONTINUE)
+        line = self._heads if conn.arrival.request is None else self._bodies
+        if conn.line is not line:
+            line.join(conn)
+        self._hold(conn, conn.arrival.held_bytes)
+
+    def _hold(self, conn: Connection, count: int) -> None:
+        """Note what is kept for a client; beyond the bound who has waited longest must go."""
+        self._held_bytes += count - conn.held_bytes
+        conn.held_bytes = count
+        while self._held_bytes > _MOST_HELD_BYTES:
+            waiting = (line.first() for line in (self._unsent, self._bodies, self._heads))
+            holding = next((one for one in waiting if one is not None), None)
+            if holding is None:
+                return
+            self._drop(holding)
+
+    def _submit(self, conn: Connection) -> None:
+        Line.leave(conn)
+        self._watch(conn, 0)
+        self.enqueue_req(conn)
+
+    # Answers
+
+    def _find_quick_request(self, conn: Connection, data: bytes) -> PlainRequest | None:
         """A key check, or a login that there is no place to hash for; None for everything else."""
         is_tcp = isinstance(conn.client, tuple)
         if not is_tcp or not self.alive or not self._pace.is_quick(time.perf_counter()):
@@ -108,136 +246,151 @@ class Worker(ThreadWorker):
         path = plain.environ["PATH_INFO"]
         if is_authorize(path) or path == VERIFY:
             return plain
-        is_shed = path == LOGIN and hashing_gate.free_places <= 0
-        # A browser's needs the headers of CORS, which are the application's.
-        return plain if is_shed and "HTTP_ORIGIN" not in plain.environ else None
+        if path == LOGIN and is_to_be_shed(self.wsgi, plain.environ, conn.client[0]):
+            return plain
+        return None
 
-    def _answer_and_keep(self, conn: Any, plain: PlainRequest) -> None:
-        """Answer, and put the connection at the end of those kept: they are in order of time."""
-        if self._answer(conn, plain):
-            conn.set_timeout()
-            self.keepalived_conns.append(conn)
-        else:
-            self.poller.unregister(conn.sock)
-            self._linger(conn)
-
-    def _answer(self, conn: Any, plain: PlainRequest) -> bool:
-        """Answer the request at hand; False when the connection must close.
-
-        The socket does not block: a client that does not read its answers loses its connection,
-        and holds up nobody.
-        """
+    def _answer(self, conn: Connection, plain: PlainRequest) -> bool:
+        """Answer the request at hand; True when the next one may be."""
         started_at, worked_at = time.perf_counter(), time.thread_time()
         try:
-            conn.sock.recv(plain.length)
             self.nr += 1
             if self.nr >= self.max_requests:
                 self.log.info("Autorestarting worker after current request.")
                 self.alive = False
-            has_room = len(self.keepalived_conns) < self.max_keepalived
-            is_kept = self.alive and has_room and plain.is_kept
-            environ = self._server_environ(conn) | plain.environ
-            conn.sock.sendall(run_application(self.wsgi, environ, is_kept=is_kept))
-            return is_kept
-        except OSError as error:
-            self.log.debug("closing a connection: %r", error)
-        except Exception as error:
-            self.handle_error(None, conn.sock, conn.client, error)
+            is_kept = self.alive and plain.is_kept and self.cfg.keepalive > 0
+            environ = server_environ(conn.client, conn.server) | plain.environ
+            conn.send(run_application(self.wsgi, environ, is_kept=is_kept))
         finally:
             now = time.perf_counter()
             self._pace.note(now - started_at - (time.thread_time() - worked_at), now)
-        return False
+        return self._settle(conn, is_kept=is_kept)
 
-    def _server_environ(self, conn: Any) -> dict[str, Any]:
-        """What the server adds to a plain request (PEP 3333), and that its thread must not wait."""
-        (host, port, *_), (client_host, client_port, *_) = conn.server, conn.client
-        return {
-            "SCRIPT_NAME": "",
-            "SERVER_NAME": host,
-            "SERVER_PORT": str(port),
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "REMOTE_ADDR": client_host,
-            "REMOTE_PORT": str(client_port),
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
-            "wsgi.errors": sys.stderr,
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": True,
-            "wsgi.run_once": False,
-            MUST_NOT_WAIT: True,
-        }
+    def enqueue_req(self, conn: Any) -> None:
+        if not isinstance(conn, Connection):
+            _bound_waits(conn.sock)
+        super().enqueue_req(conn)
+
+    def handle(self, conn: Any) -> Any:
+        """In a thread: answer the request that is there; True when the connection is kept."""
+        if not isinstance(conn, Connection):
+            return super().handle(conn)
+        wire = Wire()
+        place: Any = SimpleNamespace(sock=wire, client=conn.client, server=conn.server)
+        request: Any = conn.arrival.request
+        try:
+            is_kept = self.handle_request(request, place)
+            rest = conn.arrival.finish() if is_kept else None
+            answer = wire.gathered()
+        except Exception as error:
+            answer, rest = fault_answer(conn.client, error), None
+        conn.send(answer)
+        conn.waiting = rest or b""
+        return rest is not None
 
     def finish_request(self, conn: Any, fs: Any) -> None:
-        """The pool is done with a request; a connection that ends here does so without waiting."""
-        if not fs.cancelled() and fs.exception() is None and fs.result():
+        """The pool is done with a request."""
+        if not isinstance(conn, Connection):
             super().finish_request(conn, fs)
+            return
+        self._hold(conn, 0)
+        self._guard(conn, self._go_on_after, fs)
+
+    def _go_on_after(self, conn: Connection, done: Any) -> None:
+        if self._settle(conn, is_kept=not done.cancelled() and done.result()):
+            self._take(conn)
+
+    def _settle(self, conn: Connection, *, is_kept: bool) -> bool:
+        """See to what follows an answer; True when it is sent and the connection is kept."""
+        conn.is_kept = is_kept
+        if conn.is_gone:
+            self._drop(conn)
+        elif conn.unsent:
+            if conn.line is not self._unsent:
+                self._unsent.join(conn)
+                self._watch(conn, selectors.EVENT_WRITE)
+            self._hold(conn, len(conn.unsent))
+        elif is_kept:
+            self._kept.join(conn)
+            self._watch(conn, selectors.EVENT_READ)
+            return True
         else:
             self._linger(conn)
+        return False
 
-    def _linger(self, conn: Any) -> None:
+    def _refuse(self, conn: Connection, fault: Exception) -> None:
+        """Answer what cannot be read as HTTP, or went wrong here, and close."""
+        if conn.unsent:
+            self._drop(conn)
+        else:
+            conn.send(fault_answer(conn.client, fault))
+            self._settle(conn, is_kept=False)
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """The same where gunicorn reads for itself."""
+        answer_fault(client, addr, exc)
+
+    # Ends
+
+    def _linger(self, conn: Connection) -> None:
         """Close once the client has, or after a while: it may still be reading the answer.
 
         RFC 9112 section 9.6, in the poller: gunicorn's own way blocks the thread that answers the
         key checks for two seconds.
         """
-        try:
-            conn.sock.setblocking(False)
-            conn.sock.shutdown(socket.SHUT_WR)
-            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._drain, conn))
-        except (OSError, ValueError, KeyError):
-            self.nr_conns -= 1
-            conn.close()
-            return
-        conn.timeout = time.monotonic() + _LINGER_SECONDS
-        conn.unread_bytes = 0
-        self._lingering.append(conn)
+        conn.sock.shutdown(socket.SHUT_WR)
+        self._hold(conn, 0)
+        self._lingering.join(conn)
+        self._watch(conn, selectors.EVENT_READ)
 
-    def _drain(self, conn: Any, client: socket.socket) -> None:
-        """Drop what the client still sends, up to a bound."""
+    def _drop_what_comes(self, conn: Connection) -> None:
+        """Read on without looking, up to a bound: unread bytes would make the close a reset."""
         try:
-            received = len(client.recv(LONGEST))
+            received = len(conn.sock.recv(8 * READ_BYTES))
         except BlockingIOError:
             return
-        except OSError:
-            received = 0
         conn.unread_bytes += received
-        if not received or conn.unread_bytes > _MOST_UNREAD_BYTES:
-            self._lingering.remove(conn)
+        if not received:
             self._drop(conn)
+        elif conn.unread_bytes > _MOST_DROPPED_BYTES:
+            self._watch(conn, 0)
 
     def murder_pending(self) -> None:
+        """Called after each round of events: end the waits that have lasted too long."""
         super().murder_pending()
-        while self._lingering and self._lingering[0].timeout <= time.monotonic():
-            self._drop(self._lingering.popleft())
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _LOOK_SECONDS
+        for line in self._lines:
+            while (conn := line.first(ended_by=now)) is not None:
+                self._guard(conn, self._end_wait)
 
-    def _drop(self, conn: Any) -> None:
-        self.poller.unregister(conn.sock)
+    def _end_wait(self, conn: Connection) -> None:
+        if conn.line in (self._heads, self._bodies) and conn.has_begun:
+            self._refuse(conn, RequestTimeout())
+        else:
+            self._drop(conn)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """The worker stops: who is in the midst of something has a little time to end it."""
+        super()._cap_keepalive(deadline)  # type: ignore[misc]
+        for line in (self._heads, self._kept):
+            line.hurry(_STOP_IDLE_SECONDS)
+        for line in (self._bodies, self._unsent):
+            line.hurry(_STOP_SECONDS)
+
+    def _drop(self, conn: Connection) -> None:
+        if conn.is_closed:
+            return
+        conn.is_closed = True
+        Line.leave(conn)
+        self._held_bytes -= conn.held_bytes
         self.nr_conns -= 1
-        conn.close()
-
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        """Answer in JSON what could not be read as HTTP, or went wrong in the server itself."""
-        answer_fault(client, addr, exc)
-
-
-def _peek(conn: Any) -> bytes | None:
-    """What has arrived; None while it is the beginning of a head: no thread waits for the rest.
-
-    The poller is told to wake up for more than is there now.
-    """
-    try:
-        data: bytes = conn.sock.recv(LONGEST, socket.MSG_PEEK)
-        if data and b"\r\n\r\n" not in data and len(data) < LONGEST:
-            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(data) + 1)
-            conn.awaits_more = True
-            return None
-        if getattr(conn, "awaits_more", False):
-            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-            conn.awaits_more = False
-    except OSError:
-        # The pool finds out, and closes it.
-        return b""
-    return data
+        try:
+            self._watch(conn, 0)
+        finally:
+            conn.close()
 
 
 def _bound_waits(client: socket.socket) -> None:

@@ -1,12 +1,23 @@
 """Reading the body: one JSON object, strictly (RFC 8259), or a clear refusal."""
 
 import json
-from typing import Any, NoReturn
+import logging
+from typing import IO, Any, NoReturn
 
 from flask import request
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from ragauth.config import MAX_BODY_BYTES
 from ragauth.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
+
+log = logging.getLogger("ragauth")
+
+MALFORMED_JSON = "Malformed JSON"
+_CUT_SHORT = "The body is shorter than its Content-Length"
+
+
+class _NotJson(ValueError):
+    """What Python would take and RFC 8259 does not; the message says which."""
 
 
 def read_json_object() -> dict[str, Any]:
@@ -15,9 +26,7 @@ def read_json_object() -> dict[str, Any]:
     No body at all is an empty object, so that what is required is named as missing. Raises
     InvalidRequest, UnsupportedMediaType or BodyTooLarge.
     """
-    # One byte more than is allowed: a body of unknown length is cut at this limit in silence.
-    request.max_content_length = MAX_BODY_BYTES + 1
-    body = request.get_data(cache=False)
+    body = _read_body()
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge
     if not body:
@@ -33,21 +42,66 @@ def read_json_object() -> dict[str, Any]:
     except RecursionError as error:
         raise _malformed("The JSON is nested too deeply") from error
     except ValueError as error:
-        raise _malformed("Malformed JSON") from error
+        raise _malformed(f"{MALFORMED_JSON}: {_why_malformed(error)}") from error
     if not isinstance(value, dict):
         raise _malformed("Must be a JSON object")
     return value
 
 
+def read_exactly(stream: IO[bytes], length: int) -> bytes | None:
+    """So many bytes of a body; None where the server cannot read them."""
+    try:
+        body = stream.read(length)
+    except Exception as error:
+        _note_unreadable(error)
+        return None
+    return body if len(body) == length else None
+
+
+def _read_body() -> bytes:
+    # One byte more than is allowed: a body of unknown length is cut at this limit in silence.
+    request.max_content_length = MAX_BODY_BYTES + 1
+    try:
+        body = request.get_data(cache=False)
+    except ClientDisconnected as error:
+        raise _malformed(_CUT_SHORT) from error
+    except HTTPException:
+        raise
+    except Exception as error:
+        _note_unreadable(error)
+        raise _malformed("The body could not be read") from error
+    # RFC 9112 section 8: such a request is incomplete, whatever its beginning reads like.
+    if len(body) < (request.content_length or 0):
+        raise _malformed(_CUT_SHORT)
+    return body
+
+
+def _note_unreadable(error: Exception) -> None:
+    """A chunk that is none, a client that is gone or too slow: the fault is the client's.
+
+    Each server has errors of its own for them, so any error counts: reading does nothing else.
+    """
+    log.info("a body could not be read", extra={"cause": type(error).__name__})
+
+
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise _NotJson("a name stands twice in one object")
     return value
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise _NotJson(f"{name} is no number of JSON's")
+
+
+def _why_malformed(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno}, column {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        return "the body is not UTF-8"
+    # Python's int() refuses thousands of digits in words of its own.
+    return str(error) if isinstance(error, _NotJson) else "a number has too many digits"
 
 
 def _malformed(message: str) -> InvalidRequest:

@@ -63,13 +63,17 @@ def client_headers(verdict: KeyVerdict) -> Headers:
 
 
 def verify_body(verdict: KeyVerdict) -> dict[str, Any]:
-    """The verdict for a service; status and headers are what it relays to its own client."""
+    """The verdict for a service; status, headers and body are what it relays to its own client."""
     refusal, key = verdict.refusal, verdict.key
     return {
         "valid": refusal is None,
         "code": "VALID" if refusal is None else refusal.code,
+        "reason": None if refusal is None else refusal.details.get("reason"),
+        "message": None if refusal is None else refusal.message,
+        "details": None if refusal is None else refusal.details or None,
         "status": 200 if refusal is None else refusal.status,
         "headers": dict(client_headers(verdict)),
+        "body": None if refusal is None else error_body(refusal),
         "account_id": _encode(ACCOUNT, key and key.account_id),
         "key_id": _encode(KEY, key and key.id),
         "agent_id": _encode(AGENT, key and key.agent_id),

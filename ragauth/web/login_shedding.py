@@ -1,14 +1,19 @@
 """Turning logins away while every place to hash is taken, on every face, before Flask is asked."""
 
+import json
 from collections.abc import Callable
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from ragauth.config import MAX_BODY_BYTES, Settings
 from ragauth.errors import TooManyHashes
 from ragauth.metrics import HASHES_REFUSED
-from ragauth.services.hashing import hashing_gate
+from ragauth.security.normal_forms import TextTooLong, fold
+from ragauth.services.hashing import hashing_gate, share_of
 from ragauth.web.faces import Wording, wording_of
+from ragauth.web.forwarded import client_address
 from ragauth.web.key_answers import Answer
 
 if TYPE_CHECKING:
@@ -17,24 +22,34 @@ if TYPE_CHECKING:
 # Set by a server whose polling thread asks: what would wait for a hash is turned away instead.
 MUST_NOT_WAIT = "ragauth.must_not_wait"
 
+_LONGEST_LOGIN = 256
+
 Shed = Callable[["WSGIEnvironment"], tuple[Answer, None] | None]
 
 
 def login_shedders(app: Flask) -> dict[str, Shed]:
-    """For each path of a login: the refusal in its face's words, or None while a place is free."""
+    """For each path of a login: the refusal in its face's words, or None if it may find a place."""
     paths = [rule.rule for rule in app.url_map.iter_rules() if rule.rule.endswith("/login")]
     shedders = {path: _shedder(wording_of(app, path)) for path in paths}
     return shedders | {f"{path}/": shed for path, shed in shedders.items()}
 
 
-def _shedder(wording: Wording) -> Shed:
-    """A login that finds no place to be hashed costs next to nothing, or a flood of them would
-    starve the checks all the same. One from a browser needs the application's CORS headers.
-    """
+def is_to_be_shed(app: object, environ: "WSGIEnvironment", peer: str) -> bool:
+    """Whether a login finds no place, for a server that knows the other end of the connection."""
+    if not isinstance(app, Flask):
+        # Something stands in front of it: the application's own gate decides, in a thread.
+        return False
+    settings: Settings = app.extensions["ragauth"]
+    address = client_address(
+        {**environ, "REMOTE_ADDR": peer}, trusted_proxies=settings.trusted_proxies
+    )
+    return not _may_find_place(environ, address)
 
+
+def _shedder(wording: Wording) -> Shed:
     def shed(environ: "WSGIEnvironment") -> tuple[Answer, None] | None:
-        may_wait = hashing_gate.free_places > 0 and MUST_NOT_WAIT not in environ
-        if may_wait or "HTTP_ORIGIN" in environ:
+        address = environ.get("REMOTE_ADDR")
+        if MUST_NOT_WAIT not in environ and _may_find_place(environ, address):
             return None
         HASHES_REFUSED.count()
         refusal = wording.failure(TooManyHashes())
@@ -43,3 +58,36 @@ def _shedder(wording: Wording) -> Shed:
         return Answer(refusal.status_code, [*refusal.headers], refusal.data), None
 
     return shed
+
+
+def _may_find_place(environ: "WSGIEnvironment", address: str | None) -> bool:
+    """False for a login that would be refused for want of a place.
+
+    It must cost next to nothing, or a flood of logins would starve the checks all the same. What
+    it cannot tell is for the application: a body that does not say who logs in, and a browser's
+    login, whose answer needs the application's CORS headers.
+    """
+    if hashing_gate.free_places > 0 or "HTTP_ORIGIN" in environ:
+        return True
+    login = _presented_login(environ)
+    return login is None or hashing_gate.has_place_for(share_of(address, login))
+
+
+def _presented_login(environ: "WSGIEnvironment") -> str | None:
+    """The e-mail or username in the body, folded as plain ones are; the body can be read again."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    if not length.isdecimal() or not 0 < int(length) <= MAX_BODY_BYTES:
+        return None
+    body = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = BytesIO(body)
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(fields, dict):
+        return None
+    login = fields.get("email") or fields.get("username")
+    try:
+        return fold(login.strip(), longest=_LONGEST_LOGIN) if isinstance(login, str) else None
+    except TextTooLong:
+        return None

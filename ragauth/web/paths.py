@@ -1,13 +1,49 @@
-"""Paths that more than one part of the plumbing treats in its own way."""
+"""Paths and methods that more than one part of the plumbing treats in its own way."""
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+# RFC 9110 section 9.2.1: they change nothing.
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 AUTHORIZE = "/api/v1/authorize"
 VERIFY = "/api/v1/keys/verify"
 LOGIN = "/api/auth/login"
 COMPAT = "/compat/"
-PLAIN_HTTP_IS_FINE = frozenset({"/healthz", "/readyz", "/metrics"})
+METRICS = "/metrics"
+# They answer over plain HTTP, and under this one spelling: proxies have exact rules for them.
+PLAIN_HTTP_IS_FINE = frozenset({"/healthz", "/readyz", METRICS})
+
+_ABSOLUTE_FORM = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*+://[^/?#]*")
 
 
 def is_authorize(path: str) -> bool:
     """Whether the path is that of `authorize` or lies below it."""
     return path.startswith(AUTHORIZE) and path[len(AUTHORIZE) :][:1] in ("", "/")
+
+
+def is_plain_spelling(environ: "WSGIEnvironment") -> bool:
+    """Whether a request's path is spelled as a route may be spelled.
+
+    A path begins with one slash: Werkzeug would drop a second, and add one that is missing. The
+    paths of PLAIN_HTTP_IS_FINE may have no percent-escape either. A server decodes escapes before
+    the application is asked, so the request target itself is compared (RFC 9112 section 3.2),
+    where the server hands it on: as RAW_URI (gunicorn) or REQUEST_URI.
+    """
+    path: str = environ["PATH_INFO"]
+    if path[:1] != "/" or path[:2] == "//":
+        return False
+    target: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+    if path not in PLAIN_HTTP_IS_FINE or not target:
+        return True
+    target = _ABSOLUTE_FORM.sub("", target, count=1) if target[0] != "/" else target
+    mounted_at: str = environ.get("SCRIPT_NAME", "")
+    return target.partition("?")[0] == mounted_at + path
+
+
+def may_be_plain_http(environ: "WSGIEnvironment") -> bool:
+    """Whether a request may come over plain HTTP where HTTPS is required: a probe or a scrape."""
+    return environ["PATH_INFO"] in PLAIN_HTTP_IS_FINE and is_plain_spelling(environ)

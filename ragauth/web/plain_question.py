@@ -5,8 +5,20 @@ from functools import lru_cache
 from typing import Any
 
 from ragauth.security.identifiers import AGENT, decode_id
+from ragauth.security.origins import find_canonical_origin
 from ragauth.security.scopes import KEY_SCOPES
 from ragauth.services.key_check import Question
+
+# Made once: `json.loads` makes a decoder for each call with a hook.
+_decode = json.JSONDecoder(object_pairs_hook=tuple).decode
+_UNASKED: dict[str, Any] = {
+    "key": None,
+    "scope": None,
+    "agent_id": None,
+    "cost": 1,
+    "client_ip": None,
+    "origin": None,
+}
 
 
 def plain_question(body: bytes) -> tuple[str, Question] | None:
@@ -14,27 +26,20 @@ def plain_question(body: bytes) -> tuple[str, Question] | None:
     if not body.isascii() or b"\\" in body:
         return None
     try:
-        pairs: Any = json.loads(body.decode("ascii"), object_pairs_hook=tuple)
+        pairs: Any = _decode(body.decode("ascii"))
     except (ValueError, RecursionError):
         return None
     if not isinstance(pairs, tuple):
         return None
-    fields: dict[str, Any] = {
-        "key": None,
-        "scope": None,
-        "agent_id": None,
-        "cost": 1,
-        "client_ip": None,
-        "origin": None,
-    }
-    names = [name for name, _ in pairs]
-    if len(set(names)) != len(names) or not fields.keys() >= set(names):
+    presented = dict(pairs)
+    if len(presented) != len(pairs) or not _UNASKED.keys() >= presented.keys():
         return None
-    fields.update(pairs)
+    fields = dict(_UNASKED)
+    # A null is as if the field were absent.
+    fields.update([pair for pair in pairs if pair[1] is not None])
     key, cost = fields["key"], fields["cost"]
     if (
         type(key) is not str
-        or len(key) > 4096
         or type(cost) is not int
         or not 0 <= cost <= 10_000
         or (fields["scope"] is not None and fields["scope"] not in KEY_SCOPES)
@@ -51,7 +56,7 @@ def plain_question(body: bytes) -> tuple[str, Question] | None:
         agent_id=agent_id,
         cost=cost,
         client_ip=fields["client_ip"],
-        origin=fields["origin"],
+        origin=fields["origin"] and find_canonical_origin(fields["origin"]),
     )
 
 

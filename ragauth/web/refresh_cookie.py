@@ -5,12 +5,14 @@ answer would hold is taken out of it, whichever route it is. Sources: RFC 6265bi
 OWASP's CSRF prevention cheat sheet (custom request header, Fetch Metadata, verified origin).
 """
 
+from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
-from flask import Response, after_this_request, request
+from flask import Response, after_this_request, g, request
 from marshmallow import Schema, ValidationError
 
-from ragauth.errors import CredentialMissing, OriginNotAllowed
+from ragauth.errors import AuthenticationFailed, CredentialMissing, OriginNotAllowed
 from ragauth.extensions import settings
 
 COOKIE = "__Host-ragauth_refresh"
@@ -28,18 +30,22 @@ def receive(schema: Schema, body: dict[str, Any]) -> dict[str, Any]:
         return body
     if _FIELD in body:
         others = schema.validate({**body, _FIELD: ""})
-        raise ValidationError({**others, _FIELD: ["Comes as a cookie here, never in a body"]})
-    token = find_token()
+        raise ValidationError(
+            {**others, _FIELD: ["May not be in the body: here the cookie carries it"]}
+        )
+    return {**body, _FIELD: presented_token()}
+
+
+def presented_token() -> str:
+    """The token in the cookie; an answer that refuses it for good takes the cookie back.
+
+    Raises CredentialMissing, or OriginNotAllowed if another site's page may have sent it.
+    """
+    token = request.cookies.get(COOKIE) if settings().refresh_cookie else None
     if token is None:
         raise CredentialMissing
-    return {**body, _FIELD: token}
-
-
-def find_token() -> str | None:
-    """The token in the cookie; raises OriginNotAllowed if another site's page may have sent it."""
-    token = request.cookies.get(COOKIE) if settings().refresh_cookie else None
-    if token is not None:
-        _require_own_page()
+    _require_own_page()
+    _set_cookie_if(_is_refused_for_good, "", 0)
     return token
 
 
@@ -47,21 +53,33 @@ def extract(data: dict[str, Any]) -> dict[str, Any]:
     """What an answer's body says; in cookie mode a refresh token in it becomes the cookie."""
     if not settings().refresh_cookie or _FIELD not in data:
         return data
-    _set_on_success(data[_FIELD], settings().refresh_token_seconds)
+    _set_cookie_if(_is_success, data[_FIELD], settings().refresh_token_seconds)
     return {name: value for name, value in data.items() if name != _FIELD}
 
 
 def forget() -> None:
     """The session of this browser has ended: take its cookie back with the present answer."""
     if settings().refresh_cookie:
-        _set_on_success("", 0)
+        _set_cookie_if(_is_success, "", 0)
 
 
-def _set_on_success(value: str, max_age_seconds: int) -> None:
+def _is_success(response: Response) -> bool:
+    """What could not be committed did not happen."""
+    return response.status_code < HTTPStatus.BAD_REQUEST
+
+
+def _is_refused_for_good(_response: Response) -> bool:
+    """A refusal that leaves the session may meet the cookie that another tab has just received."""
+    failure = g.get("failure")
+    return isinstance(failure, AuthenticationFailed) and not failure.leaves_the_session
+
+
+def _set_cookie_if(fits: Callable[[Response], bool], value: str, max_age_seconds: int) -> None:
+    """Set the cookie with the present answer if its status fits."""
+
     @after_this_request
     def set_cookie(response: Response) -> Response:
-        # What could not be committed did not happen.
-        if response.status_code < 400:
+        if fits(response):
             response.set_cookie(
                 COOKIE,
                 value,

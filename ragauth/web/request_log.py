@@ -9,6 +9,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import NotFound
 
 from ragauth import clock
 from ragauth.config import MAX_BODY_BYTES
@@ -17,13 +18,20 @@ from ragauth.extensions import settings
 from ragauth.metrics import note_request, register_route
 from ragauth.security.redaction import redact_credentials, redact_path
 from ragauth.web.key_answers import error_header
-from ragauth.web.paths import AUTHORIZE, COMPAT, PLAIN_HTTP_IS_FINE, is_authorize
+from ragauth.web.paths import (
+    AUTHORIZE,
+    COMPAT,
+    is_authorize,
+    is_plain_spelling,
+    may_be_plain_http,
+)
 from ragauth.web.rate_headers import rate_headers
 
 ALWAYS = (("X-Content-Type-Options", "nosniff"),)
 NEVER_STORED = ("Cache-Control", "no-store")
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_LONGEST_REQUEST_ID = 128
+_REQUEST_ID = re.compile(rf"[A-Za-z0-9._-]{{1,{_LONGEST_REQUEST_ID}}}")
 _STANDARD_ERROR = 2
 
 _quote = json.encoder.encode_basestring_ascii
@@ -68,7 +76,7 @@ def write_request_line(
 
     Written out here, not through `logging`: that would cost as much as the check of a key.
     """
-    request_id = redact_credentials(request_id)
+    request_id = redact_credentials(request_id, longest=_LONGEST_REQUEST_ID)
     owner = "" if account_id is None else f', "account_id": "{account_id}"'
     address = "null" if ip is None else _quote(ip)
     line = (
@@ -87,10 +95,14 @@ def _begin() -> None:
     g.started_at = time.perf_counter()
     g.request_id = request_id_of(request.headers.get("X-Request-Id"))
     current_request_id.set(g.request_id)
+    if not is_plain_spelling(request.environ):
+        # As if the router had found nothing.
+        request.url_rule, request.view_args = None, None
+        request.routing_exception = NotFound()
     if (
         settings().require_https
         and not request.is_secure
-        and request.path.rstrip("/") not in PLAIN_HTTP_IS_FINE
+        and not may_be_plain_http(request.environ)
     ):
         raise HttpsRequired
     # authorize reads no body, of whatever size the request behind it is.

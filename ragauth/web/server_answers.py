@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+import sys
 import uuid
 from typing import Any
 
@@ -13,37 +14,51 @@ from gunicorn.http import errors as http_errors
 from ragauth import clock
 from ragauth.metrics import note_unreadable
 from ragauth.security.addresses import canonical_address
+from ragauth.web.login_shedding import MUST_NOT_WAIT
 
 log = logging.getLogger("ragauth")
 
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class RequestTimeout(http_errors.ParseException):
+    """The rest of a request did not come in time."""
+
+
 _CLIENT_FAULTS: dict[type[Exception], tuple[int, str]] = {
+    RequestTimeout: (408, "Request Timeout"),
     http_errors.LimitRequestLine: (414, "URI Too Long"),
     http_errors.LimitRequestHeaders: (431, "Request Header Fields Too Large"),
     http_errors.ExpectationFailed: (417, "Expectation Failed"),
-    http_errors.UnsupportedTransferCoding: (501, "Not Implemented"),
     http_errors.ParseException: (400, "Bad Request"),
 }
 
 
-def answer_fault(client: socket.socket, addr: Any, exc: BaseException) -> None:
-    """In JSON, with a line in the log; `addr` is the client's."""
+def fault_answer(client: Any, fault: BaseException) -> bytes:
+    """The answer in JSON to what an address sent, with a line in the log."""
     request_id = uuid.uuid4().hex
     status, reason = next(
-        (answer for kind, answer in _CLIENT_FAULTS.items() if isinstance(exc, kind)),
+        (answer for kind, answer in _CLIENT_FAULTS.items() if isinstance(fault, kind)),
         (500, "Internal Server Error"),
     )
     # That of a Unix socket is a text, and no address.
-    ip = canonical_address(addr[0]) if isinstance(addr, tuple) else None
+    ip = canonical_address(client[0]) if isinstance(client, tuple) else None
     extra = {"request_id": request_id, "status": status, "ip": ip}
     if status == 500:
-        log.error("unhandled exception in the server", extra=extra, exc_info=exc)
+        log.error("unhandled exception in the server", extra=extra, exc_info=fault)
     else:
-        log.warning("not HTTP", extra={**extra, "cause": type(exc).__name__})
+        log.warning("not HTTP", extra={**extra, "cause": type(fault).__name__})
     note_unreadable(status)
+    return _error_answer(status, reason, request_id)
+
+
+def answer_fault(client: socket.socket, addr: Any, exc: BaseException) -> None:
+    """Send that answer on a socket that gunicorn reads; `addr` is the client's."""
+    answer = fault_answer(addr, exc)
     try:
-        util.write_nonblock(client, _error_answer(status, reason, request_id))
+        util.write_nonblock(client, answer)
     except OSError as error:
-        log.info("the client was gone", extra={**extra, "cause": type(error).__name__})
+        log.info("the client was gone", extra={"cause": type(error).__name__})
 
 
 class ErrorLogger(Logger):
@@ -78,6 +93,26 @@ def run_application(application: Any, environ: dict[str, Any], *, is_kept: bool)
         "\r\n",
     ]
     return "\r\n".join(lines).encode("latin-1") + body
+
+
+def server_environ(client: Any, server: Any) -> dict[str, Any]:
+    """What the server adds to a plain request (PEP 3333), and that its thread must not wait."""
+    (host, port, *_), (client_host, client_port, *_) = server, client
+    return {
+        "SCRIPT_NAME": "",
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": client_host,
+        "REMOTE_PORT": str(client_port),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        MUST_NOT_WAIT: True,
+    }
 
 
 def _error_answer(status: int, reason: str, request_id: str) -> bytes:

@@ -1,13 +1,18 @@
 """One form for every answer, whatever was asked (S29)."""
 
 import json
+import logging
 from collections.abc import Callable
+from io import BytesIO
 
 import pytest
 from flask import Flask, abort
+from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 
+from tests.api.broken_bodies import broken_body
 from tests.api.callers import caller_of
 from tests.api.routes import BODY_ROUTES, GUARDED_ROUTES, ROUTES, Route
+from tests.api.test_spellings import OWN_SPELLING_ALONE
 from tests.clients import Client, error, issues, ok
 
 SIGNUP = "/api/auth/signup"
@@ -36,7 +41,9 @@ class TestUnknownUrls:
     def test_a_session_id_in_a_strange_form_is_a_fault(self, client: Client) -> None:
         member = client.sign_up()
         for text in ("%00", "é", "%ff", "a%0ab", "x" * 5000):
-            assert set(issues(member.client.delete(f"/api/auth/sessions/{text}"))) == {("id",)}
+            assert set(issues(member.client.delete(f"/api/auth/sessions/{text}"))) == {
+                ("session_id",)
+            }
 
 
 class TestWrongMethods:
@@ -47,7 +54,7 @@ class TestWrongMethods:
             ("PUT", "/api/auth/me", {"GET", "HEAD", "PATCH", "OPTIONS"}),
             ("POST", "/api/auth/sessions", {"GET", "HEAD", "DELETE", "OPTIONS"}),
             ("PUT", "/api/agents", {"GET", "HEAD", "POST", "OPTIONS"}),
-            ("PROPFIND", "/healthz", {"GET", "HEAD", "OPTIONS"}),
+            ("PROPFIND", "/docs", {"GET", "HEAD", "OPTIONS"}),
         ],
     )
     def test_allow_says_what_would_have_been_right(
@@ -87,6 +94,10 @@ class TestSlashes:
     def test_every_route_works_with_and_without_one_trailing_slash(
         self, client: Client, route: Route
     ) -> None:
+        """But those of probes: see test_spellings.py."""
+        if route.path in OWN_SPELLING_ALONE:
+            error(client.get(f"{route.path}/"), 404, "NOT_FOUND")
+            return
         caller = caller_of(client, route)
         one, other = (
             caller.request(route.method, path, json=route.body)
@@ -139,6 +150,46 @@ class TestBodies:
             data = head + b"x" * (length - len(head) - len(tail)) + tail
             response = caller.request(route.method, route.path, data=data, content_type=JSON)
             error(response, status, "VALIDATION_ERROR")
+
+    @pytest.mark.parametrize("route", BODY_ROUTES, ids=str)
+    def test_a_body_that_the_server_cannot_read_is_a_fault_of_the_client(
+        self, client: Client, route: Route, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """S29: malformed chunks, clients that are gone or too slow, in each server's own errors."""
+        caller = caller_of(client, route)
+        for fault in (
+            InvalidChunkSize(b"zz"),
+            NoMoreData(),
+            ConnectionResetError(),
+            TimeoutError(),
+        ):
+            for length in ("", "20"):
+                response = caller.request(
+                    route.method,
+                    route.path,
+                    content_type=JSON,
+                    environ_overrides=broken_body(fault, length),
+                )
+                error(response, 400, "VALIDATION_ERROR")
+        assert not [line for line in caplog.records if line.levelno >= logging.ERROR]
+
+    @pytest.mark.parametrize("route", BODY_ROUTES, ids=str)
+    def test_a_body_that_is_shorter_than_was_said_is_not_taken_for_all_of_it(
+        self, client: Client, route: Route
+    ) -> None:
+        caller = caller_of(client, route)
+        for environment in ({}, {"wsgi.input_terminated": True}):
+            response = caller.request(
+                route.method,
+                route.path,
+                content_type=JSON,
+                environ_overrides={
+                    "wsgi.input": BytesIO(json.dumps(route.body).encode()),
+                    "CONTENT_LENGTH": "2000",
+                    **environment,
+                },
+            )
+            error(response, 400, "VALIDATION_ERROR")
 
     def test_a_body_whose_length_nobody_said_is_bounded_too(self, client: Client) -> None:
         """S29: bodies are bounded."""

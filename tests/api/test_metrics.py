@@ -13,13 +13,21 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert
 
-from ragauth import clock
-from ragauth.errors import AuthenticationFailed, AuthorizationFailed
+from ragauth import clock, transaction
+from ragauth.errors import (
+    AuthenticationFailed,
+    AuthorizationFailed,
+    Conflict,
+    InvalidLogin,
+    RagauthError,
+)
 from ragauth.extensions import db
 from ragauth.metrics import STANDING_IN
 from ragauth.metrics.series import LIMITS, VERDICTS
 from ragauth.models import OutboxMail
 from ragauth.security.identifiers import new_uuid
+from ragauth.services import audit
+from ragauth.services.audit import OPERATOR, EventName
 from ragauth.services.hashing import hashing_gate
 from tests.architecture.test_errors import _own_errors
 from tests.clients import PASSWORD, Client, error, ok
@@ -72,9 +80,8 @@ def wait_in_outbox(app: Flask, *, hours: int) -> None:
 
 
 class TestForm:
-    @pytest.mark.parametrize("path", ["/metrics", "/metrics/"])
-    def test_it_is_the_text_format_for_whoever_asks(self, client: Client, path: str) -> None:
-        response = client.get(path)
+    def test_it_is_the_text_format_for_whoever_asks(self, client: Client) -> None:
+        response = client.get("/metrics")
         assert response.status_code == 200
         assert response.content_type == "text/plain; version=0.0.4; charset=utf-8"
         assert response.headers["Cache-Control"] == "no-store"
@@ -260,6 +267,21 @@ class TestEvents:
         client.log_in(member)
         assert growth.of("ragauth_events_total", event="account:login_failed") == 1
         assert growth.of("ragauth_events_total", event="account:login_succeeded") == 1
+
+    @pytest.mark.parametrize(("failure", "counted"), [(Conflict, 0), (InvalidLogin, 1)])
+    def test_only_what_was_committed_is_counted(
+        self, client: Client, failure: type[RagauthError], counted: int
+    ) -> None:
+        growth = Growth(client)
+
+        def record_and_fail() -> None:
+            with client.app.app_context(), transaction.unit_of_work():
+                audit.record(EventName.KEY_CREATED, account_id=None, client=OPERATOR)
+                raise failure
+
+        with pytest.raises(failure):
+            record_and_fail()
+        assert growth.of("ragauth_events_total", event="api_key:created") == counted
 
 
 class TestHashing:

@@ -76,7 +76,7 @@ class TestPage:
                 kept = {part.strip() for part in response.headers["Cache-Control"].split(",")}
                 assert kept == {"public", "max-age=31536000", "immutable"}
                 assert response.headers["X-Content-Type-Options"] == "nosniff"
-                assert response.mimetype in {"text/javascript", "text/css", "image/png"}
+                assert response.mimetype in {"text/javascript", "text/css", "image/svg+xml"}
         assert "no-cache" in client.get("/docs").headers["Cache-Control"]
 
     def test_there_is_no_other_file(self, client: Client) -> None:
@@ -87,11 +87,18 @@ class TestPage:
         for path in (
             f"{folder}/index.html",
             f"{folder}/..%2f..%2fapp.py",
-            f"{folder}/oauth2-redirect.html",
             script.replace(folder, "/docs/0123456789abcdef"),
             "/docs/docs.js",
         ):
             error(client.get(path), 404, "NOT_FOUND")
+
+    def test_below_a_prefix_every_link_has_it(self, make_app: Callable[..., Flask]) -> None:
+        client = Client(make_app(compat=("rst",)))
+        text = client.get("/docs", environ_overrides={"SCRIPT_NAME": "/auth"}).text
+        links = [link for link in _LINK.findall(text) if link[0] != "#"]
+        links += re.findall(r'<option value="([^"]+)"', text)
+        assert [link for link in links if not link.startswith("/auth/")] == []
+        assert '<body data-root="/auth">' in text
 
     def test_it_offers_the_other_faces_documents(self, make_app: Callable[..., Flask]) -> None:
         text = Client(make_app(compat=("ragchats", "rst"))).get("/docs").text

@@ -25,6 +25,11 @@ _WALL_CLOCK = {
     "datetime.date.today",
 }
 _ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv"}
+_NORMAL_FORMS = {"unicodedata.normalize", "unicodedata.ucd_3_2_0.normalize"}
+_UNNAMED_PATTERNS = {
+    f"re.{name}"
+    for name in ("match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer")
+}
 _HTTP_IN_FLASK = {
     "flask.request",
     "flask.g",
@@ -57,6 +62,42 @@ def environment_only_in_config(source: Path) -> list[str]:
 def wall_clock_only_in_clock(source: Path) -> list[str]:
     """What time it is, is asked in clock.py alone; a stop watch may be used anywhere."""
     return _uses(source, _WALL_CLOCK, except_for={"clock.py"})
+
+
+def normal_forms_in_one_module(source: Path) -> list[str]:
+    """Text is normalised and case-folded in security/normal_forms.py alone, which bounds it first;
+    the library for addresses, which normalises too, is asked in security/emails.py alone.
+    """
+    own = {"security/normal_forms.py"}
+    case_folds = [
+        f"{place}: casefold()"
+        for place, _, node in _nodes(source, except_for=own)
+        if isinstance(node, ast.Attribute) and node.attr == "casefold"
+    ]
+    return [
+        *_uses(source, _NORMAL_FORMS, except_for=own),
+        *_uses(source, {"email_validator.validate_email"}, except_for={"security/emails.py"}),
+        *case_folds,
+    ]
+
+
+def patterns_have_names(source: Path) -> list[str]:
+    """A pattern is compiled in a module or a class, where the test of its cost finds it.
+
+    Two are made of a setting, in functions that the test knows.
+    """
+    compiled_later = [
+        f"{place}: re.compile() in {node.name}"
+        for place, aliases, node in _nodes(
+            source, except_for={"security/key_format.py", "web/cors.py"}
+        )
+        if isinstance(node, ast.FunctionDef)
+        and any(
+            isinstance(inner, ast.Attribute | ast.Name) and _dotted(inner, aliases) == "re.compile"
+            for inner in ast.walk(node)
+        )
+    ]
+    return _uses(source, _UNNAMED_PATTERNS, except_for=set()) + compiled_later
 
 
 def services_know_no_http(source: Path) -> list[str]:

@@ -11,6 +11,7 @@ from sqlalchemy import Column, Integer, MetaData, Table
 
 from ragauth.extensions import db
 from ragauth.models.database_probe import known_revisions
+from tests.clients import Client, ok
 
 
 def _differences(app: Flask, metadata: MetaData) -> list[Any]:
@@ -54,3 +55,20 @@ def test_every_migration_can_be_taken_back_and_made_again(app: Flask) -> None:
         finally:
             flask_migrate.upgrade()
     assert _differences(app, db.metadata) == []
+
+
+def test_a_session_outlives_the_columns_that_say_who_spent_its_token(
+    app: Flask, client: Client
+) -> None:
+    """Taking 0003 back copies the table on SQLite; what hangs on it must not be lost."""
+    member = client.sign_up()
+    refresh = {"refresh_token": member.refresh_token}
+    pair = ok(client.post("/api/auth/token/refresh", refresh))
+    with app.app_context():
+        db.engine.dispose()
+        try:
+            flask_migrate.downgrade(revision="0002")
+        finally:
+            flask_migrate.upgrade()
+    ok(client.as_user(pair["token"]).get("/api/auth/me"))
+    ok(client.post("/api/auth/token/refresh", {"refresh_token": pair["refresh_token"]}))

@@ -19,7 +19,6 @@ _PUBLIC = {
     "auth.confirm_email": "shows a mail's token",
     "check.revoke_presented_key": "shows the key that it kills",
     "ops.healthz": "is asked by probes",
-    "ops.metrics": "is asked by Prometheus; a proxy keeps others away",
     "ops.readyz": "is asked by probes",
     "reference.openapi": "is read before one has an account",
     "reference.docs": "is read before one has an account",

@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from flask import Flask
 
+from ragauth.services import key_import
 from tests.cli.conftest import Commands
 from tests.clients import Client, error, ok
 from tests.factories.api_keys import mistyped, unknown_key
@@ -141,6 +142,52 @@ class TestRejectsInput:
             "line 4: owner: there is no account nobody@example.com",
         ]
         assert [key["name"] for key in ok(member.client.get("/api/auth/api-keys"))] == ["Primary"]
+
+    def test_more_keys_than_the_plan_has_room_for_are_named_and_none_is_imported(
+        self, commands: Commands, client: Client, tmp_path: Path
+    ) -> None:
+        """S45: an imported key counts as any other."""
+        member, other = client.sign_up(), client.sign_up()
+        owners = [member.email, member.id, member.email.upper(), member.email, member.email]
+        lines = [f"{digest(f'key {number}')},{owner},k," for number, owner in enumerate(owners)]
+        file = write_csv(
+            tmp_path,
+            *lines,
+            f"{digest('key 0')},{member.email},the same key again,",
+            f"{digest('dead')},{member.email},an expired one,2020-01-01T00:00:00Z",
+            f"{digest('other')},{other.email},another's,",
+            header="digest,owner,name,expires_at",
+        )
+        outcome = commands.run("keys", "import", file, "--dry-run")
+        assert outcome.exit_code == 1
+        assert outcome.errors.splitlines() == [
+            "Error: nothing was imported",
+            *(
+                f"line {number}: owner: the file has 5 new keys, the plan has room for 4"
+                for number in range(2, 9)
+            ),
+        ]
+        commands.succeed("accounts", "set-plan", member.email, "starter")
+        assert commands.succeed("keys", "import", file, "--json").json == {
+            "lines": 8,
+            "imported": 7,
+            "known": 1,
+        }
+
+    def test_a_key_made_while_the_file_was_read_leaves_no_room(
+        self,
+        commands: Commands,
+        client: Client,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """S45: each key is tested again, under the account's lock."""
+        member = client.sign_up()
+        monkeypatch.setattr(key_import, "find_faults", lambda _: {})
+        file = write_csv(tmp_path, *(f"{digest(str(n))},{member.id},k" for n in range(5)))
+        outcome = commands.run("keys", "import", file)
+        assert outcome.errors.splitlines() == ["Error: The plan's number of keys is used up"]
+        assert len(ok(member.client.get("/api/auth/api-keys"))) == 1
 
     @pytest.mark.parametrize("content", ["{", "[1]", '{"digest": 1}'])
     def test_json_that_is_none_or_no_object_is_named(

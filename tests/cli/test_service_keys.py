@@ -13,6 +13,8 @@ from tests.clients import Client, error, ok
 
 _COLUMNS = {"id", "name", "prefix", "scopes", "is_active", "created_at"}
 
+NO_SUCH_KEY = "There is no such service key, or it is revoked already"
+
 
 def _create(commands: Commands, name: str = "gateway", *scopes: str) -> dict[str, str]:
     options = [part for scope in scopes or ("verify",) for part in ("--scope", scope)]
@@ -110,14 +112,14 @@ class TestRevoke:
     def test_a_dead_or_unknown_key_is_one_line(self, commands: Commands) -> None:
         key_id = _create(commands)["id"]
         commands.succeed("service-keys", "revoke", key_id, "--yes")
-        assert commands.fail("service-keys", "revoke", key_id, "--yes") == "Not found"
+        assert commands.fail("service-keys", "revoke", key_id, "--yes") == NO_SUCH_KEY
         unknown = "key_01h455vb4pex5vsknk084sn02q"
-        assert commands.fail("service-keys", "revoke", unknown, "--yes") == "Not found"
+        assert commands.fail("service-keys", "revoke", unknown, "--yes") == NO_SUCH_KEY
 
     def test_a_customers_key_is_not_found(self, commands: Commands, client: Client) -> None:
         member = client.sign_up()
         (key,) = ok(member.client.get("/api/auth/api-keys"))
-        assert commands.fail("service-keys", "revoke", key["id"], "--yes") == "Not found"
+        assert commands.fail("service-keys", "revoke", key["id"], "--yes") == NO_SUCH_KEY
         assert member.key_client.get("/api/v1/authorize").status_code == 200
 
     def test_a_program_that_does_not_say_yes_is_refused(

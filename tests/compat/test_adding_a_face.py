@@ -41,7 +41,7 @@ def test_the_guides_example_works_as_a_fourth_vendor(make_app: Callable[..., Fla
         401,
         {"problem": "Invalid email or password"},
     )
-    assert client.get("/compat/acme/unknown").get_json() == {"problem": "Not found"}
+    assert client.get("/compat/acme/unknown").get_json() == {"problem": "There is no such route"}
     document = client.get("/compat/acme/openapi.json").get_json()
     OpenAPIV31SpecValidator(document).validate()
     assert list(document["paths"]) == [path]

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from gunicorn.http.errors import InvalidChunkSize
 from werkzeug.test import TestResponse
 
 from ragauth.services.hashing import PLACES, hashing_gate
+from tests.api.broken_bodies import broken_body
 from tests.clients import PASSWORD, Client, assert_same_answer, ok
 from tests.compat.faces import FACES, FaceCase, Route
 from tests.conftest import SECRET_KEY
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
+from tests.factories.hashing import ask_beside_flood
 from tests.factories.tokens import sign, sign_hmac, signing_key, split_token, unsigned
 
 JSON = "application/json"
@@ -187,6 +190,21 @@ class TestBodies:
             assert_refused(face, plain, 415)
 
     @on_sqlite
+    def test_a_body_that_the_server_cannot_read_is_a_fault_of_the_client(
+        self, callers: dict[str | None, Client], face: FaceCase
+    ) -> None:
+        """S29: malformed chunks, and clients that are gone, in the face's words."""
+        for route in face.with_body:
+            for fault in (InvalidChunkSize(b"zz"), ConnectionResetError()):
+                response = ask(
+                    callers[route.credential],
+                    route,
+                    content_type=JSON,
+                    environ_overrides=broken_body(fault),
+                )
+                assert_refused(face, response, face.invalid_status)
+
+    @on_sqlite
     def test_strange_ids_and_paths_are_refused_in_the_faces_form(
         self, callers: dict[str | None, Client], face: FaceCase
     ) -> None:
@@ -244,6 +262,17 @@ def test_a_flood_of_logins_is_turned_away_in_the_faces_words(
         assert response.headers["Retry-After"] == "1"
         other = faces.post(path, login.body, headers={"Origin": "https://other.test"})
         assert_same_answer(response, other)
+
+
+@every_face
+@on_sqlite
+def test_a_login_takes_a_place_of_a_flood_that_holds_them_all(
+    faces: Client, face: FaceCase
+) -> None:
+    """S43: hashed, and refused for its password alone."""
+    login = next(route for route in face.routes if route.path.endswith("/login"))
+    response = ask_beside_flood(lambda: faces.post(login.path, login.body))
+    assert_refused(face, response, 401)
 
 
 class TestOwnership:

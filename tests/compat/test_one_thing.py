@@ -143,7 +143,10 @@ class TestKeys:
             *(401, "AUTHENTICATION_ERROR", "revoked"),
         )
         again = member.client.delete(f"{RST}/auth/api-keys/{listed[0]['id']}")
-        assert (again.status_code, again.get_json()) == (404, {"detail": "Not found"})
+        assert (again.status_code, again.get_json()) == (
+            404,
+            {"detail": "No such key, or it is not yours"},
+        )
 
     def test_a_rotated_one_keeps_its_form(self, faces: Client) -> None:
         member = faces.sign_up()

@@ -151,7 +151,7 @@ class Visitor:
     def stored_key(self) -> str:
         """Copy the key that is shown once, and close what shows it."""
         shown = self.page.locator(".key-once code").inner_text()
-        self.press("Copy")
+        self.press("Copy", self.page.locator(".key-once"))
         expect(self.page.get_by_role("button", name="Copied")).to_be_visible()
         assert self.page.evaluate("navigator.clipboard.readText()") == shown
         return shown
@@ -166,6 +166,12 @@ class Visitor:
         self.press("I have stored it. Go on")
         self.see_heading("Usage")
         return key
+
+    def api_token(self) -> str:
+        """An access token of another session, to look at the account past the dashboard."""
+        body = {"email": self.email, "password": PASSWORD}
+        token: str = self.place.call("POST", "/api/auth/login", json=body)["token"]
+        return token
 
     def log_in(self, password: str = PASSWORD) -> None:
         """Fill in the first step."""

@@ -40,7 +40,7 @@ def service(request: pytest.FixtureRequest, new_installation: NewInstallation) -
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def user(service: Service) -> User:
-    """Someone with room for the keys of many tests, and no limit to speak of."""
+    """Someone with room for the keys of one file, who may change something 120 times a minute."""
     return service.sign_up(plan="scale")

@@ -68,10 +68,14 @@ class Installation:
         return done.stdout
 
     @contextmanager
-    def serve(self, *, workers: int = 2, **environment: str) -> Iterator["Service"]:
+    def serve(
+        self, *, workers: int = 2, open_files: int | None = None, **environment: str
+    ) -> Iterator["Service"]:
         """Yield the running service."""
         with (
-            start_gunicorn({**self.environment, **environment}, workers=workers) as gunicorn,
+            start_gunicorn(
+                {**self.environment, **environment}, workers=workers, open_files=open_files
+            ) as gunicorn,
             # A connection for each request: one that is kept may be closed while it is reused.
             httpx.Client(
                 base_url=gunicorn.url,

@@ -1,8 +1,12 @@
 """The interactive reference as a developer uses it, in a real browser."""
 
+import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import pyotp
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -10,11 +14,13 @@ from playwright.sync_api import (
     ConsoleMessage,
     Locator,
     Page,
+    Route,
     expect,
 )
 
 from tests.e2e.conftest import NewInstallation
-from tests.e2e.service import PASSWORD
+from tests.e2e.service import PASSWORD, Service
+from tests.servers.node import HAS_NPM, MISSING
 
 CHROMIUM = shutil.which("chromium")
 
@@ -22,11 +28,13 @@ pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="chromium is missing: apt-get install chromium"
 )
 
-SIGN_UP = "Accounts-auth_sign_up"
-SHOW_ACCOUNT = "Accounts-auth_show_account"
-LOG_OUT = "Sessions-auth_log_out"
-REGENERATE = "API_keys-keys_regenerate"
-SHOW_HOLDER = "Key_check-check_show_holder"
+SIGN_UP = "POST/api/auth/signup"
+SHOW_ME = "GET/api/auth/me"
+LOG_OUT = "POST/api/auth/logout"
+REGENERATE = "POST/api/auth/api-key/regenerate"
+SHOW_HOLDER = "GET/api/v1/me"
+SHOW_KEY = "GET/api/auth/api-keys/{key_id}"
+REGISTER_AT_RST = "POST/compat/rst/v1/auth/register"
 
 
 class Reference:
@@ -34,39 +42,43 @@ class Reference:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        self.main = page.get_by_role("main")
+        self.note = page.locator("#note")
 
     @property
     def state(self) -> list[str]:
         """What the auth bar says is set."""
-        return self.page.get_by_role("status").locator("span:visible").all_inner_texts()
+        bar = self.page.get_by_role("status", name="Credentials")
+        return bar.locator("span:visible").all_inner_texts()
 
     @property
-    def note(self) -> str:
-        return self.page.get_by_role("alert").inner_text()
+    def sample(self) -> Locator:
+        return self.main.get_by_label("The request as a program").first
 
-    def operation(self, name: str) -> Locator:
-        return self.page.locator(f"[id='operations-{name}']")
+    def open(self, link: str) -> None:
+        """Follow a link to a route."""
+        self.page.evaluate("link => { location.hash = link }", link)
+        method, _, path = link.partition("/")
+        expect(self.main.locator("h1 .method")).to_have_text(method)
+        text = self.main.locator("h1 .path").inner_text()
+        assert text.replace("\u200b", "") == f"/{path}"
 
-    def open(self, name: str) -> Locator:
-        """Unfold a route, if it is not yet."""
-        operation = self.operation(name)
-        if operation.locator(".execute").count() == 0:
-            operation.locator(".opblock-summary-control").click()
-        return operation
+    def send(self, link: str, body: str | None = None) -> tuple[int, str, dict[str, str]]:
+        """Send a route's request, as the page offers it or with a body; the answer as shown."""
+        self.open(link)
+        return self.send_shown(body)
 
-    def send(self, name: str, body: str | None = None) -> tuple[int, str]:
-        """Execute a route with what the page offers, or with a body; the status and the body."""
-        operation = self.open(name)
-        if operation.locator(".btn-clear").count():
-            operation.locator(".btn-clear").click()
+    def send_shown(self, body: str | None = None) -> tuple[int, str, dict[str, str]]:
         if body is not None:
-            operation.locator("textarea").fill(body)
-        operation.locator(".execute").click()
-        answer = operation.locator(".live-responses-table .response").first
-        expect(answer).to_be_visible()
-        status = answer.locator(".response-col_status").inner_text().split()[0]
-        shown = answer.locator(".highlight-code").first
-        return int(status), shown.inner_text() if shown.count() else ""
+            self.main.get_by_label("Body", exact=True).fill(body)
+        self.main.get_by_role("button", name="Send").first.click()
+        answer = self.main.get_by_role("group", name="Answer", exact=True).first
+        expect(answer.locator(".headers")).to_be_visible()
+        names = answer.locator("dt").all_inner_texts()
+        headers = dict(zip(names, answer.locator("dd").all_inner_texts(), strict=True))
+        shown = answer.get_by_label("Body of the answer")
+        text = shown.inner_text() if shown.count() else ""
+        return int(answer.locator("strong.code").inner_text()), text, headers
 
     def use_key(self, key: str) -> None:
         self.page.get_by_label("API key", exact=True).fill(key)
@@ -76,15 +88,21 @@ class Reference:
         self.page.get_by_label("E-mail", exact=True).fill(email)
         self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_role("button", name="Log in", exact=True).click()
-        expect(self.page.get_by_role("alert")).not_to_be_empty()
+        expect(self.note).not_to_be_empty()
 
 
 @pytest.fixture(scope="module")
-def url(new_installation: NewInstallation) -> Iterator[str]:
+def service(new_installation: NewInstallation) -> Iterator[Service]:
     installation = new_installation("sqlite")
     installation.migrate()
-    with installation.serve(workers=1, RAGAUTH_COMPAT="ragchats,rst") as service:
-        yield service.gunicorn.url
+    settings = {"RAGAUTH_COMPAT": "ragchats,rst", "RAGAUTH_TRUSTED_PROXIES": "1"}
+    with installation.serve(workers=1, **settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def url(service: Service) -> str:
+    return service.gunicorn.url
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +129,8 @@ def reference(context: BrowserContext, url: str) -> Iterator[Reference]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: requested.append(request.url))
     page.goto(f"{url}/docs")
-    expect(page.locator(".opblock").first).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("ragauth reference")
     yield Reference(page)
-    # What Swagger UI has against a document it shows on the page.
-    expect(page.locator(".errors-wrapper")).to_have_count(0)
     page.close()
     assert complaints == []
     own = (f"{url}/", "data:", "blob:")
@@ -124,18 +140,22 @@ def reference(context: BrowserContext, url: str) -> Iterator[Reference]:
 class TestTrying:
     """One page, from a sign-up on."""
 
-    def test_from_signing_up_to_an_old_key_that_is_refused(self, reference: Reference) -> None:
+    def test_from_the_first_call_to_an_old_key_that_is_refused(self, reference: Reference) -> None:
         """S30: with a strict CSP, from the service's own origin alone."""
+        # The first call can be seen and sent without a scroll.
+        send = reference.main.get_by_role("button", name="Send").first
+        box = send.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] < 900
+        assert "/api/auth/signup" in reference.sample.inner_text()
         assert reference.state == ["No credentials set"]
-        assert reference.send(SHOW_ACCOUNT)[0] == 401
         body = f'{{"email": "docs@example.com", "password": "{PASSWORD}"}}'
-        status, answer = reference.send(SIGN_UP, body)
+        status, answer, _ = reference.send_shown(body)
         assert status == 201
         assert reference.state == ["JWT set", "Key set"]
-        old_key = answer.partition('"api_key": "')[2].partition('"')[0]
-        assert old_key.startswith("rag_live_")
+        old_key = json.loads(answer)["data"]["api_key"]
 
-        status, answer = reference.send(SHOW_ACCOUNT)
+        status, answer, _ = reference.send(SHOW_ME)
         assert (status, "docs@example.com" in answer) == (200, True)
         assert reference.send(SHOW_HOLDER)[0] == 200
 
@@ -143,26 +163,64 @@ class TestTrying:
         # The fresh key took the old one's place.
         assert reference.send(SHOW_HOLDER)[0] == 200
         reference.use_key(old_key)
-        status, answer = reference.send(SHOW_HOLDER)
-        assert (status, '"revoked"' in answer) == (401, True)
+        status, answer, headers = reference.send(SHOW_HOLDER)
+        assert (status, "revoked" in answer) == (401, True)
+        answer_panel = reference.main.get_by_role("group", name="Answer", exact=True)
+        expect(answer_panel).to_contain_text(f"X-Request-Id: {headers['X-Request-Id']}")
+        assert headers["www-authenticate"].startswith("Bearer")
 
-    def test_the_bar_logs_in_and_forgets(self, reference: Reference, url: str) -> None:
-        body = f'{{"email": "bar@example.com", "password": "{PASSWORD}"}}'
-        assert reference.send(SIGN_UP, body)[0] == 201
-        assert reference.state == ["JWT set", "Key set"]
+    def test_a_sample_has_the_sessions_own_key_in_each_language(self, reference: Reference) -> None:
+        reference.open(SHOW_HOLDER)
+        reference.use_key("rag_live_mine")
+        for language, words in (
+            ("Python", ("import httpx", '"X-API-Key": "rag_live_mine"')),
+            ("TypeScript", ("await fetch(", '"X-API-Key": "rag_live_mine"')),
+            ("curl", ("curl '", "-H 'X-API-Key: rag_live_mine'")),
+        ):
+            reference.main.get_by_role("button", name=language).click()
+            for word in words:
+                expect(reference.sample).to_contain_text(word)
+        reference.open(SHOW_KEY)
+        reference.main.get_by_label("key_id (path)").fill("key_01")
+        expect(reference.sample).to_contain_text("/api/auth/api-keys/key_01'")
+
+    def test_what_deceives_is_shown_as_an_escape(self, reference: Reference) -> None:
+        """S46: a text turns no letter around it."""
+        reference.open(SIGN_UP)
+        reference.main.get_by_label("Body", exact=True).fill('{"name": "a\u202eb"}')
+        expect(reference.sample).to_contain_text("a\\u202eb")
+        assert "\u202e" not in reference.sample.inner_text()
+
+    def test_the_bar_logs_in_and_forgets(
+        self, reference: Reference, url: str, service: Service
+    ) -> None:
+        user = service.sign_up()
         reference.page.get_by_role("button", name="Forget all").click()
         assert reference.state == ["No credentials set"]
-        assert reference.send(SHOW_ACCOUNT)[0] == 401
+        assert reference.send(SHOW_ME)[0] == 401
 
-        reference.log_in("bar@example.com", "a wrong password")
-        expect(reference.page.get_by_role("alert")).to_have_text("Invalid email or password")
+        reference.log_in(user.email, "a wrong password")
+        expect(reference.note).to_contain_text("Invalid email or password (request ")
         assert reference.state == ["No credentials set"]
-        reference.log_in("bar@example.com", PASSWORD)
-        expect(reference.page.get_by_role("alert")).to_have_text("Logged in.")
+        reference.log_in(user.email, PASSWORD)
+        expect(reference.note).to_have_text("Logged in.")
         assert reference.state == ["JWT set"]
-        assert reference.send(SHOW_ACCOUNT)[0] == 200
+        assert reference.send(SHOW_ME)[0] == 200
         assert reference.send(LOG_OUT)[0] == 204
         assert reference.state == ["No credentials set"]
+
+        enrolled = user.data("POST", "/api/auth/second-factor", json={"password": PASSWORD})
+        code = pyotp.TOTP(enrolled["secret"]).now()
+        recovery = user.data("POST", "/api/auth/second-factor/confirm", json={"code": code})
+        reference.log_in(user.email, PASSWORD)
+        reference.page.get_by_label("Code of the second factor").fill("000000")
+        reference.page.get_by_role("button", name="Continue").click()
+        expect(reference.note).to_contain_text("Invalid code")
+        field = reference.page.get_by_label("Code of the second factor")
+        field.fill(recovery["recovery_codes"][0])
+        reference.page.get_by_role("button", name="Continue").click()
+        expect(reference.note).to_have_text("Logged in.")
+        assert reference.state == ["JWT set"]
 
         kept = "[localStorage.length, sessionStorage.length, document.cookie]"
         assert reference.page.evaluate(kept) == [0, 0, ""]
@@ -182,44 +240,96 @@ class TestReading:
             text: str = page.evaluate(focused)
             return text
 
-        assert after_tab() == "Skip to the routes"
+        assert after_tab() == "Skip to the content"
         bar = ["document", "email", "password", "Log in", "key", "Use key"]
         assert [after_tab() for _ in bar] == bar
         # Where one is can be seen.
         assert page.evaluate("getComputedStyle(document.activeElement).outlineWidth") == "3px"
-        summary = reference.operation(SIGN_UP).locator(".opblock-summary-control")
-        summary.focus()
+        while after_tab() != "search":
+            pass
+        page.keyboard.type("post signup")
+        expect(page.get_by_role("status", name="Search")).to_have_text("1 found")
+        while "signup" not in after_tab():
+            pass
         page.keyboard.press("Enter")
-        expect(reference.operation(SIGN_UP).locator(".execute")).to_be_visible()
-        page.keyboard.press("Enter")
-        expect(reference.operation(SIGN_UP).locator(".execute")).to_have_count(0)
+        expect(page.get_by_role("heading", level=1)).to_be_focused()
+        assert page.title().startswith("POST /api/auth/signup")
+        page.get_by_label("Search the routes").fill("")
 
-    def test_in_the_dark_the_page_is_dark(self, reference: Reference) -> None:
-        brightness = (
-            "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g)"
-            ".slice(0, 3).reduce((sum, one) => sum + Number(one), 0) / 3"
-        )
-        page = reference.page
-        page.emulate_media(color_scheme="dark")
-        expect(page.locator("html")).to_have_class("dark-mode")
-        assert page.evaluate(brightness) < 40
-        page.emulate_media(color_scheme="light")
-        expect(page.locator("html")).not_to_have_class("dark-mode")
-        assert page.evaluate(brightness) > 220
-
-    def test_on_a_phone_nothing_is_wider_than_the_screen(self, reference: Reference) -> None:
-        reference.page.set_viewport_size({"width": 360, "height": 740})
+    def test_errors_are_told_once_and_named_at_each_route(self, reference: Reference) -> None:
         reference.open(SIGN_UP)
-        expect(reference.operation(SIGN_UP).locator(".execute")).to_be_visible()
-        assert reference.page.evaluate("document.documentElement.scrollWidth") <= 360
-        for label in ("E-mail", "Password", "API key"):
-            box = reference.page.get_by_label(label, exact=True).bounding_box()
-            assert box is not None
-            assert box["width"] > 80
-            assert box["height"] >= 40
+        refusals = reference.main.get_by_label("Table: Refusals")
+        expect(refusals).to_contain_text("An account with this email already exists.")
+        refusals.get_by_role("link", name="409").click()
+        heading = reference.main.get_by_role("heading", name="409 Conflict")
+        expect(heading).to_be_focused()
+        codes = reference.main.get_by_label("Table: Codes").locator("tbody tr")
+        expect(codes).to_have_count(9)
 
-    def test_another_vendors_format_can_be_chosen(self, reference: Reference) -> None:
-        reference.page.get_by_label("Format").select_option("ragauth: RST")
-        register = reference.page.locator(".opblock", has_text="/compat/rst/v1/auth/register")
-        expect(register).to_be_visible()
-        expect(reference.page.locator(".info .title")).to_contain_text("RST")
+    def test_a_link_names_its_method_and_its_document(
+        self, reference: Reference, context: BrowserContext, url: str
+    ) -> None:
+        page = context.new_page()
+        page.goto(f"{url}/docs#{REGISTER_AT_RST}")
+        expect(page.locator("main h1")).to_contain_text("POST")
+        expect(page.locator("#document option:checked")).to_have_text("ragauth: RST")
+        page.close()
+        page = reference.page
+        page.get_by_label("Format").select_option("ragauth: RAG Chats")
+        expect(page.locator("main h1")).to_have_text("ragauth: RAG Chats reference")
+        reference.open(SHOW_ME)
+        expect(page.locator("#document option:checked")).to_have_text("ragauth")
+
+    def test_below_a_prefix_it_calls_below_it(self, context: BrowserContext, url: str) -> None:
+        page = context.new_page()
+        called: list[str] = []
+
+        def hand_over(route: Route) -> None:
+            called.append(route.request.url)
+            headers = {**route.request.headers, "x-forwarded-prefix": "/auth"}
+            route.continue_(url=route.request.url.replace("/auth/", "/", 1), headers=headers)
+
+        page.route(f"{url}/auth/**", hand_over)
+        page.goto(f"{url}/auth/docs#{SHOW_ME}")
+        reference = Reference(page)
+        expect(reference.sample).to_contain_text(f"{url}/auth/api/auth/me")
+        assert reference.send_shown()[0] == 401
+        assert called[-1] == f"{url}/auth/api/auth/me"
+        page.close()
+
+
+_WHAT_IS_SHOWN = ("", f"#{SIGN_UP}", "#errors")
+
+
+@pytest.mark.skipif(not HAS_NPM, reason=MISSING)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_everyone_can_read_it(
+    browser: Browser, url: str, node_modules: Path, scheme: Any, width: int
+) -> None:
+    """axe finds nothing; on a phone nothing is wider than the screen."""
+    axe = (node_modules / "axe-core" / "axe.min.js").read_text("utf-8")
+    # Only for axe, which is a script of the test's.
+    context = browser.new_context(
+        viewport={"width": width, "height": 844}, color_scheme=scheme, bypass_csp=True
+    )
+    page = context.new_page()
+    page.goto(f"{url}/docs")
+    brightness = (
+        "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g)"
+        ".slice(0, 3).reduce((sum, one) => sum + Number(one), 0) / 3"
+    )
+    assert (page.evaluate(brightness) < 40) == (scheme == "dark")
+    page.add_script_tag(content=axe)
+    for link in _WHAT_IS_SHOWN:
+        page.evaluate("link => { location.hash = link }", link)
+        expect(page.locator("main h1")).to_be_visible()
+        if link == f"#{SIGN_UP}":
+            Reference(page).send_shown("{}")
+        if link == "#errors" and width == 390:
+            page.get_by_role("button", name="Routes").click()
+            expect(page.get_by_label("Search the routes")).to_be_visible()
+        found = page.evaluate("axe.run()")["violations"]
+        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()

@@ -28,7 +28,7 @@ _REFUSED = {
     ),
     "a transfer coding that nobody knows": (
         b"POST /api/auth/login HTTP/1.1\r\n" + _HOST + b"Transfer-Encoding: rot13\r\n\r\n",
-        501,
+        400,
     ),
     "a request line that is too long": (
         b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\n" + _HOST + b"\r\n",

@@ -4,11 +4,12 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
+from tests.e2e.raw_connections import connection, cpu_seconds, read_answer
 from tests.e2e.service import install
 
-_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _WORK_SECONDS = 0.1
 _START_SECONDS = 20
 
@@ -18,7 +19,7 @@ def test_a_login_that_has_begun_is_answered_and_the_master_ends_well(tmp_path: P
     installation.migrate()
     with installation.serve(workers=1) as service, ThreadPoolExecutor(1) as thread:
         (worker,) = service.gunicorn.worker_pids()
-        before = _cpu_seconds(worker)
+        before = cpu_seconds(worker)
         # Nobody's address: it is hashed all the same, at the cost that is set.
         login = {"email": "nobody@example.com", "password": "a password of nobody"}
         pending = thread.submit(service.client.post, "/api/auth/login", json=login)
@@ -32,17 +33,39 @@ def test_a_login_that_has_begun_is_answered_and_the_master_ends_well(tmp_path: P
         assert _died(worker)
 
 
+def test_a_request_that_has_begun_to_come_is_answered_and_a_silent_client_holds_nothing_up(
+    tmp_path: Path,
+) -> None:
+    """S35, S38: there is a little time for the rest of it, and an end to that time."""
+    installation = install(tmp_path)
+    installation.migrate()
+    head = b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"
+    with installation.serve(workers=1) as service, ExitStack() as clients:
+        (worker,) = service.gunicorn.worker_pids()
+        slow = clients.enter_context(connection(service))
+        slow.sendall(head + b"{")
+        silent = [clients.enter_context(connection(service)) for _ in range(5)]
+        for client, sent in zip(silent, (b"", b"GET", head, head + b"{", b"GET /"), strict=True):
+            client.sendall(sent)
+        # It comes after all of them: they have been read when it is answered.
+        assert service.client.get("/healthz").status_code == 200
+        os.kill(service.gunicorn.pid, signal.SIGTERM)
+        slow.sendall(b"}")
+        answer = read_answer(slow)
+        assert (answer.status, answer.headers["connection"]) == (415, "close")
+        for client in silent:
+            while client.recv(4096):
+                pass
+        assert service.gunicorn.terminate() == 0
+        assert _died(worker)
+
+
 def _wait_until_it_hashes(worker: int, before: float) -> None:
     """A worker without requests uses no time; one that hashes, all it can get."""
     deadline = time.monotonic() + _START_SECONDS
-    while _cpu_seconds(worker) - before < _WORK_SECONDS:
+    while cpu_seconds(worker) - before < _WORK_SECONDS:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
 
 
 def _died(pid: int) -> bool:

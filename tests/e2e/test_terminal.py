@@ -2,10 +2,13 @@
 
 import errno
 import hashlib
+import json
 import os
 import pty
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from tests.e2e.conftest import NewInstallation
@@ -67,6 +70,23 @@ def test_a_question_is_asked_and_a_bar_is_shown(
     assert code == 0
     assert f"{email} is deleted" in screen
     assert email not in installation.command("accounts", "list")
+
+
+def test_a_name_cannot_forge_the_question(new_installation: NewInstallation) -> None:
+    """S46: a terminal obeys no name, of the time before names were looked at."""
+    installation = new_installation("sqlite")
+    installation.migrate()
+    installation.command(
+        *("service-keys", "create", "--name", "gateway", "--scope", "verify"), "--json"
+    )
+    (key,) = json.loads(installation.command("service-keys", "list", "--json"))
+    folder = Path(installation.environment["RAGAUTH_INSTANCE_DIR"])
+    with closing(sqlite3.connect(folder / "ragauth.db")) as database, database:
+        database.execute("UPDATE api_keys SET name = ?", ("x\r\x1b[2KDelete nothing?\u202e",))
+    code, screen = _at_a_terminal(installation, "keys", "revoke", key["id"], typed="n\n")
+    assert code == 1
+    assert "(x\\r\\x1b[2KDelete nothing?\\u202e) of a service? [y/N]" in screen
+    assert "\x1b" not in screen
 
 
 def test_the_shell_completes_commands_and_values(new_installation: NewInstallation) -> None:

@@ -53,7 +53,13 @@ def test_ragauths_refusal_is_relayed(client: httpx.Client, customer: Customer) -
     }
     for status, answer in refusals.items():
         assert answer.status_code == status
-        assert answer.json()["error"]["code"]
+    bodies = {status: answer.json()["error"] for status, answer in refusals.items()}
+    assert bodies[401] == {
+        "code": "AUTHENTICATION_ERROR",
+        "message": "The API key is malformed: 36 characters after rag_live_ expected, 5 found",
+        "details": {"reason": "malformed"},
+    }
+    assert bodies[403]["details"] == {"reason": "wrong_agent"}
     assert 'error="invalid_request"' in refusals[401].headers["WWW-Authenticate"]
 
 

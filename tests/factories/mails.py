@@ -9,6 +9,7 @@ from pathlib import Path
 from flask import Flask
 
 from ragauth.extensions import settings
+from tests.clients import Client, Member, ok
 from tests.factories.commands import run
 
 _TOKEN = re.compile(r"#token=([\w-]+)")
@@ -67,3 +68,14 @@ def receive_one(app: Flask, subject: str) -> Mail:
     mails = receive_mail(app)
     (found,) = [mail for mail in mails if mail.subject == subject]
     return found
+
+
+def confirm_address(member: Member) -> None:
+    """Prove the member's address with the mail of the signup; whatever else waited is read too."""
+    app = member.client.app
+    (token,) = {
+        mail.token
+        for mail in receive_mail(app)
+        if (mail.to, mail.subject) == (member.email, "Confirm your email address")
+    }
+    ok(Client(app).post("/api/auth/email/verify", {"token": token}), 204)

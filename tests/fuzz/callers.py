@@ -29,6 +29,7 @@ class Caller:
 
     def renew(self) -> None:
         """Be somebody new, with a key and an agent."""
+        self.asked = 0
         self.member: Member = self._client.sign_up()
         self.ids = {
             "account_id": self.member.id,
@@ -55,7 +56,7 @@ class KeyHolder(Caller):
     """With a customer's key."""
 
     scheme = API_KEY
-    least_successes = 5
+    least_successes = 2
 
     def headers(self) -> Headers:
         return {"X-API-Key": self.member.api_key}

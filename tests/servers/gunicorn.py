@@ -15,6 +15,7 @@ from tests.servers.processes import ServerProcess, free_port
 PROJECT_ROOT = Path(__file__).parents[2]
 
 _START_SECONDS = 30
+_LIMIT = 'ulimit -n "$0" && exec "$@"'
 # More than gunicorn's own graceful timeout of 30 s.
 _STOP_SECONDS = 40
 
@@ -79,14 +80,19 @@ def start_gunicorn(
     app: str = "wsgi:app",
     config: str | None = "python:ragauth.gunicorn_conf",
     cwd: Path = PROJECT_ROOT,
+    open_files: int | None = None,
 ) -> Iterator[GunicornServer]:
-    """Yield a running gunicorn that sees no environment but the given one, and end it."""
+    """Yield a running gunicorn that sees no environment but the given one, and end it.
+
+    `open_files` is how many it may have, where it is to be few.
+    """
     port = int(environment.get("PORT") or free_port())
     # Without a configuration gunicorn would bind every address.
     arguments = ["--bind", f"127.0.0.1:{port}"] if config is None else ["--config", config]
+    limit = [] if open_files is None else ["/bin/sh", "-c", _LIMIT, str(open_files)]
     with tempfile.TemporaryDirectory(prefix="ragauth-gunicorn-") as folder:
         process = ServerProcess(
-            [sys.executable, "-m", "gunicorn", *arguments, app],
+            [*limit, sys.executable, "-m", "gunicorn", *arguments, app],
             folder=Path(folder),
             environment={
                 "PATH": os.environ.get("PATH", os.defpath),

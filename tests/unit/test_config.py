@@ -78,6 +78,33 @@ class TestValues:
         assert settings.plans_file == plans
         assert settings.secret_key == ("ж" * 16).encode()
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "https://a.test,http://[::1]:3000",
+            "HTTPS://A.test/ , http://[0:0::1]:3000,",
+            " https://a.test:443\n\thttp://[::1]:3000  https://a.test",
+            ",https://a.test,,http://[::1]:3000/,",
+        ],
+    )
+    def test_origins_are_read_as_browsers_send_them(
+        self, environment: pytest.MonkeyPatch, text: str
+    ) -> None:
+        environment.setenv("RAGAUTH_CORS_ORIGINS", text)
+        assert read_settings().cors_origins == ("https://a.test", "http://[::1]:3000")
+
+    @pytest.mark.parametrize("text", ["", " ", ",", " , ,"])
+    def test_a_list_without_an_origin_is_none(
+        self, environment: pytest.MonkeyPatch, text: str
+    ) -> None:
+        environment.setenv("RAGAUTH_CORS_ORIGINS", text)
+        assert read_settings().cors_origins == ()
+
+    def test_the_token_of_metrics_is_trimmed(self, environment: pytest.MonkeyPatch) -> None:
+        for text, token in ((" s3cret+/=\n", "s3cret+/="), ("", None), (" \n", None)):
+            environment.setenv("RAGAUTH_METRICS_TOKEN", text)
+            assert read_settings().metrics_token == token
+
     def test_the_compat_faces_are_those_that_have_a_folder(
         self, environment: pytest.MonkeyPatch
     ) -> None:
@@ -125,18 +152,12 @@ class TestFaults:
             *(
                 ("CORS_ORIGINS", value)
                 for value in (
-                    "*",
-                    "https://a.test/",
-                    "a.test",
-                    "null",
-                    "https://*.a.test",
-                    "https://[::1",
-                    "https://u@a.test",
-                    "https://a.test:443",
-                    "http://a.test:80",
+                    *("*", "a.test", "null", "https://*.a.test", "https://a.test,*"),
+                    *("https://[::1", "https://u@a.test", "https://a.test/x", "file:///"),
                 )
             ),
             ("REFRESH_COOKIE", "perhaps"),
+            *(("METRICS_TOKEN", value) for value in ("two words", "gehe\u0131m", "a\nb", "a\x7f")),
         ],
     )
     def test_a_malformed_setting_is_named(
@@ -150,6 +171,13 @@ class TestFaults:
         with pytest.raises(SettingsError) as caught:
             read_settings()
         assert str(caught.value).count("\n") == 0
+
+    def test_an_origin_that_never_matches_is_named_with_the_reason(
+        self, environment: pytest.MonkeyPatch
+    ) -> None:
+        environment.setenv("RAGAUTH_CORS_ORIGINS", "https://a.test https://*.example.com")
+        with pytest.raises(SettingsError, match=r"'https://\*\.example\.com' .*wildcard"):
+            read_settings()
 
     def test_all_faults_are_named_at_once(self, environment: pytest.MonkeyPatch) -> None:
         environment.setenv("RAGAUTH_DATABASE_URL", "mysql://db/x")
@@ -170,6 +198,7 @@ class TestFaults:
         """S27: no secret in an error."""
         environment.setenv("RAGAUTH_SECRET_KEY", "hunter2")
         environment.setenv("RAGAUTH_DATABASE_URL", "mysql://user:hunter2@db/x")
+        environment.setenv("RAGAUTH_METRICS_TOKEN", "hunter2 hunter2")
         with pytest.raises(SettingsError) as caught:
             read_settings()
         assert "hunter2" not in str(caught.value)

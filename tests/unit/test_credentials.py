@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragauth.errors import AuthenticationFailed, CredentialMalformed, CredentialMissing
-from ragauth.web.credentials import bearer_token, is_token_shaped, presented_key
+from ragauth.security.key_format import is_token_shaped
+from ragauth.web.credentials import bearer_token, presented_key
 
 
 class TestBearerToken:
@@ -13,13 +14,17 @@ class TestBearerToken:
     def test_the_scheme_is_case_insensitive(self, header: str) -> None:
         assert bearer_token(header) == "abc"
 
-    @pytest.mark.parametrize("header", [None, ""])
-    def test_no_header_is_a_missing_credential(self, header: str | None) -> None:
+    @pytest.mark.parametrize(
+        "header", [None, "", " ", "\t", "Bearer", "bearer", "Bearer ", " Bearer  ", "Bearer \t"]
+    )
+    def test_no_header_and_no_token_in_it_are_a_missing_credential(
+        self, header: str | None
+    ) -> None:
         with pytest.raises(CredentialMissing):
             bearer_token(header)
 
     @pytest.mark.parametrize(
-        "header", ["Bearer", "Bearer ", "Basic abc", ", ,", "Bearer a b", "Bearer é", "abc", " "]
+        "header", ["Basic abc", "Basic", ", ,", "Bearer a b", "Bearer é", "abc", "Bearer, Bearer"]
     )
     def test_anything_else_is_malformed(self, header: str) -> None:
         with pytest.raises(CredentialMalformed):
@@ -39,19 +44,23 @@ class TestPresentedKey:
         assert presented_key("Bearer abc", None) == "abc"
         assert presented_key(None, "abc") == "abc"
         assert presented_key("Bearer abc", "") == "abc"
-        assert presented_key("", "abc") == "abc"
+        for blank in ("", " ", "Bearer", "bearer ", "Bearer  "):
+            assert presented_key(blank, " abc ") == "abc"
+            assert presented_key("Bearer abc", blank if not blank.strip() else None) == "abc"
 
     def test_the_same_key_twice_is_one(self) -> None:
         assert presented_key("Bearer abc", "abc") == "abc"
 
-    @pytest.mark.parametrize("authorization", ["Bearer abcd", "Basic abc", "abc", "Bearer "])
+    @pytest.mark.parametrize("authorization", ["Bearer abcd", "Basic abc", "abc", "Bearer ABC"])
     def test_two_different_credentials_are_none(self, authorization: str) -> None:
         with pytest.raises(CredentialMalformed):
             presented_key(authorization, "abc")
 
-    def test_none_is_missing(self) -> None:
+    @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer "])
+    @pytest.mark.parametrize("api_key", [None, "", " "])
+    def test_none_is_missing(self, authorization: str | None, api_key: str | None) -> None:
         with pytest.raises(CredentialMissing):
-            presented_key(None, None)
+            presented_key(authorization, api_key)
 
 
 def test_a_token_has_three_parts_the_first_one_of_json() -> None:

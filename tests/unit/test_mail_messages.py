@@ -23,6 +23,9 @@ VALUES = {
     "prefix": "rag_live_a1b2",
     "new_email": "new@example.com",
     "left": "four",
+    "ended_keys": "17",
+    "ended_agents": "18",
+    "ended_second_factors": "1",
 }
 QUEUED_AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
@@ -138,3 +141,11 @@ class TestHeaders:
         (sender,) = message["From"].addresses
         assert sender.addr_spec == "no-reply@books.example"
         assert f"An account at {brand} was made" in parts(message)[0]
+
+
+def test_a_typed_address_stands_apart() -> None:
+    """S46: an address of letters that run from right to left turns no word around it."""
+    typed = "\u05e9\u05e8\u05d4@\u05d3\u05d5\u05d2\u05de\u05d4.example"
+    text, html = parts(write(MailTemplate.EMAIL_CHANGE_REQUESTED, new_email=typed))
+    assert f"<bdi>{typed}</bdi>" in html
+    assert f"  {typed}" in text.splitlines()

@@ -35,6 +35,14 @@ def test_a_file_replaces_them_all(tmp_path: Path) -> None:
     assert plans == {"trial": Plan("trial", 1, 2, 3, 4), "gold-2": Plan("gold-2", 1, 2, 3, 4)}
 
 
+def test_a_plan_may_have_no_test_keys(tmp_path: Path) -> None:
+    plan = load_plans(write(tmp_path, TRIAL + "test = false"))["trial"]
+    assert plan == Plan("trial", 1, 2, 3, 4, test=False)
+    assert plan.in_environment("live") is plan
+    assert plan.in_environment("test") == Plan("trial", 0, 0, 3, 4, test=False)
+    assert load_plans(write(tmp_path, TRIAL + "test = true"))["trial"] == Plan("trial", 1, 2, 3, 4)
+
+
 def test_an_account_whose_plan_has_gone_has_the_first_plans_limits() -> None:
     assert plan_of("gone", DEFAULT_PLANS) is DEFAULT_PLANS["trial"]
 
@@ -50,6 +58,8 @@ def test_an_account_whose_plan_has_gone_has_the_first_plans_limits() -> None:
         (TRIAL.replace("max_keys = 3", 'max_keys = "3"'), "max_keys must be a whole number"),
         (TRIAL.replace("max_keys = 3", "max_keys = true"), "max_keys must be a whole number"),
         (TRIAL + "surplus = 1", "plan trial: unknown setting surplus"),
+        (TRIAL + "test = 0", "plan trial: test must be true or false"),
+        (TRIAL + 'test = "false"', "plan trial: test must be true or false"),
         (TRIAL + '["a b"]', "plan a b: its name must be letters"),
     ],
 )

@@ -1,12 +1,18 @@
-/** Where it begins: which view stands at which path, who may see it, the frame around it. */
+/** Where it begins: which view stands at which path, who may see it, what happens at the end. */
 
-import { call } from "./client.js";
-import { h, icon, show } from "./dom.js";
-import { banner, button, explain, notify, skeleton } from "./parts.js";
+import { call, goOnWith } from "./client.js";
+import { closeDialogs } from "./dialog.js";
+import { h, show } from "./dom.js";
+import * as frame from "./frame.js";
+import { notify, notifyFailure } from "./notices.js";
+import { isUnstored } from "./once.js";
+import { button, skeleton } from "./parts.js";
 import * as router from "./router.js";
 import * as session from "./session.js";
 import { ApiError, config, loadConfig } from "./wire.js";
+import { failure } from "./words.js";
 import { account as accountView } from "./views/account.js";
+import { logInAgain, stopAsking } from "./views/again.js";
 import { agents } from "./views/agents.js";
 import { keys } from "./views/keys.js";
 import { logIn } from "./views/login.js";
@@ -48,88 +54,8 @@ const context = {
     Object.assign(context, { farewell: null, next: "/" });
     return router.navigate(next, { replace: true });
   },
-  refreshFrame: () => frame.update(),
+  refreshFrame: () => frame.update(context.account),
 };
-
-const frame = {
-  element: null,
-  main: null,
-  /** The navigation around a view of someone who is logged in. */
-  build() {
-    if (frame.element) return;
-    frame.main = h("main", { id: "main", tabindex: "-1" });
-    frame.links = Object.entries(VIEWS)
-      .filter(([, view]) => !view.open)
-      .map(([path, view]) => h("a", { href: path }, icon(view.icon), h("span", {}, view.title)));
-    frame.name = h("div", { class: "who" });
-    frame.warning = h("div", {});
-    frame.element = h(
-      "div",
-      { class: "frame" },
-      h(
-        "aside",
-        {},
-        h("a", { class: "brand", href: "/" }, h("img", { src: "/icon.svg", alt: "" }), config.name),
-        h("nav", { "aria-label": "Main" }, frame.links),
-        h(
-          "div",
-          { class: "foot" },
-          frame.name,
-          h(
-            "button",
-            {
-              type: "button",
-              class: "quiet square",
-              "aria-label": "Log out",
-              title: "Log out",
-              onclick: leave,
-            },
-            icon("logout"),
-          ),
-        ),
-      ),
-      h("div", { class: "page" }, frame.warning, frame.main),
-    );
-    show(root, frame.element);
-    frame.update();
-  },
-  update() {
-    const { account } = context;
-    show(
-      frame.name,
-      h("strong", {}, account.name || account.username || account.email.split("@")[0]),
-      h("small", {}, account.email),
-    );
-    show(frame.warning, account.email_verified ? null : unconfirmed(account));
-  },
-  mark(path) {
-    for (const link of frame.links) {
-      if (link.getAttribute("href") === path) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
-    }
-  },
-  remove() {
-    frame.element = null;
-  },
-};
-
-function unconfirmed(account) {
-  const resend = button("Send the mail again", {
-    class: "link",
-    onclick: async () => {
-      resend.disabled = true;
-      await guarded(async () => {
-        await call("resendVerification");
-        notify(`Sent. Look into the inbox of ${account.email}.`);
-      });
-      resend.disabled = false;
-    },
-  });
-  return banner(
-    "warn slim",
-    h("p", {}, `Please confirm ${account.email} with the link that we sent. `, resend),
-  );
-}
 
 let rendering = 0;
 
@@ -137,7 +63,7 @@ async function render() {
   const turn = ++rendering;
   const path = location.pathname in VIEWS ? location.pathname : "/";
   const view = VIEWS[path];
-  document.querySelectorAll("dialog").forEach((box) => box.close());
+  closeDialogs();
   document.title = `${view.title} · ${config.name}`;
   const isEntrance = path === "/login" || path === "/signup";
   if (isEntrance && session.exists()) return router.navigate("/", { replace: true });
@@ -145,7 +71,7 @@ async function render() {
     context.next = path;
     return router.navigate("/login", { replace: true });
   }
-  await guarded(async () => {
+  try {
     let place;
     if (view.open) {
       frame.remove();
@@ -154,45 +80,41 @@ async function render() {
     } else {
       context.account ??= await call("showAccount");
       if (turn !== rendering) return;
-      frame.build();
+      place = frame.build(root, VIEWS, leave);
+      frame.update(context.account);
       frame.mark(path);
-      place = frame.main;
       show(place, skeleton());
     }
     const element = await view.view(context);
     if (turn !== rendering) return;
     show(place, element);
-    place.scrollTop = 0;
     scrollTo(0, 0);
     (place.querySelector("[autofocus]") ?? place.querySelector("h1"))?.focus({
       preventScroll: true,
     });
-  }, turn);
-}
-
-/** Run it; a failure of the API becomes a word to the user, with a way to try again. */
-async function guarded(action, turn) {
-  try {
-    await action();
   } catch (error) {
     if (error instanceof session.SessionEnded) return;
     if (!(error instanceof ApiError)) throw error;
-    if (turn === undefined) notify(explain(error), "bad");
-    else if (turn === rendering) showFailure(error);
+    if (turn === rendering) showFailure(error);
   }
 }
 
+/** A word to the user, with a way to try again. */
 function showFailure(error) {
   const again = button("Try again", { class: "primary", onclick: render });
   const box = h(
     "div",
     { class: "failure" },
     h("h1", { tabindex: "-1" }, "That did not load"),
-    h("p", {}, explain(error)),
+    failure(error),
     again,
   );
-  if (frame.element) return show(frame.main, box);
-  show(root, h("main", { id: "main", class: "entrance" }, h("div", { class: "panel" }, box)));
+  const place = document.querySelector(".frame main");
+  if (place) show(place, box);
+  else {
+    show(root, h("main", { id: "main", class: "entrance" }, h("div", { class: "panel" }, box)));
+  }
+  box.querySelector("h1").focus();
 }
 
 async function leave() {
@@ -204,16 +126,49 @@ async function leave() {
     );
 }
 
+/** To the login, and from there back to a path. */
+function showLogin(farewell, next) {
+  Object.assign(context, { account: null, farewell, next });
+  return router.navigate("/login", { replace: true });
+}
+
+let asking = null;
+
+/** Ask for the password over what is shown. Resolves to whether the same account is back. */
+function askAgain() {
+  asking ??= (async () => {
+    const { id, email } = context.account;
+    const isBack = await logInAgain(email);
+    asking = null;
+    if (isBack && session.accountId() === id) return true;
+    if (isBack) {
+      context.account = null;
+      router.navigate("/", { replace: true });
+    } else showLogin(FAREWELLS.ended, location.pathname);
+    return false;
+  })();
+  return asking;
+}
+
+goOnWith(() => asking ?? Promise.resolve(false));
+
 session.listen({
   ended(reason, isOwn) {
     const path = location.pathname;
+    const isOver = reason !== "ended";
+    if (!isOver && frame.isBuilt() && context.account) {
+      askAgain();
+      return;
+    }
     context.account = null;
     context.farewell = FAREWELLS[reason === "logged_out" && !isOwn ? "elsewhere" : reason] ?? null;
-    if (VIEWS[path]?.open) return;
-    context.next = reason === "ended" || !isOwn ? path : "/";
-    router.navigate("/login", { replace: true });
+    if (!VIEWS[path]?.open) showLogin(context.farewell, isOver && isOwn ? "/" : path);
   },
   opened() {
+    if (asking) {
+      stopAsking();
+      return;
+    }
     context.account = null;
     if (location.pathname === "/login" || !VIEWS[location.pathname]?.open) {
       frame.remove();
@@ -230,9 +185,9 @@ addEventListener("unhandledrejection", (event) => {
   if (error instanceof session.SessionEnded) event.preventDefault();
   else if (error instanceof ApiError) {
     event.preventDefault();
-    notify(explain(error), error.status === 429 ? "warn" : "bad");
+    notifyFailure(error);
   }
 });
 
 await loadConfig();
-await router.start(render);
+await router.start(render, () => !isUnstored());

@@ -1,7 +1,8 @@
 /** Bars by day, stacked by series, with the even pace of the quota as a line: plain SVG. */
 
-import { h, show, svg } from "./dom.js";
+import { h, named, show, svg } from "./dom.js";
 import { compact, number, utcDay } from "./format.js";
+import { scrolling } from "./parts.js";
 
 const HEIGHT = 260;
 const EDGE = { top: 18, right: 12, bottom: 28, left: 48 };
@@ -115,7 +116,7 @@ export function usageChart({ days, series, rows, pace }) {
               "li",
               {},
               h("span", { class: `swatch tone-${tone}` }),
-              label,
+              named(label),
               h("b", {}, number(units)),
             ),
           ),
@@ -150,7 +151,7 @@ export function usageChart({ days, series, rows, pace }) {
       "ul",
       { class: "legend" },
       series.map(({ label, tone }) =>
-        h("li", {}, h("span", { class: `swatch tone-${tone}` }), label),
+        h("li", {}, h("span", { class: `swatch tone-${tone}` }), named(label)),
       ),
       h(
         "li",
@@ -189,14 +190,14 @@ function describe(byDay) {
 
 function asTable(byDay, series) {
   const used = byDay.filter((day) => day.total > 0);
-  const cell = (day, label) => number(day.parts.find((part) => part.label === label)?.units ?? 0);
+  // By tone: two keys may have one name.
+  const cell = (day, tone) => number(day.parts.find((part) => part.tone === tone)?.units ?? 0);
   return h(
     "details",
     {},
     h("summary", {}, "As a table"),
-    h(
-      "div",
-      { class: "scroll" },
+    scrolling(
+      "By day",
       h(
         "table",
         {},
@@ -207,7 +208,7 @@ function asTable(byDay, series) {
             "tr",
             {},
             h("th", { scope: "col" }, "Day"),
-            series.map(({ label }) => h("th", { scope: "col", class: "right" }, label)),
+            series.map(({ label }) => h("th", { scope: "col", class: "right" }, named(label))),
             h("th", { scope: "col", class: "right" }, "Total"),
           ),
         ),
@@ -219,7 +220,7 @@ function asTable(byDay, series) {
               "tr",
               {},
               h("td", {}, utcDay(day.day)),
-              series.map(({ label }) => h("td", { class: "right" }, cell(day, label))),
+              series.map(({ tone }) => h("td", { class: "right" }, cell(day, tone))),
               h("td", { class: "right" }, number(day.total)),
             ),
           ),

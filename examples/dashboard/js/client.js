@@ -28,8 +28,26 @@ export async function callAll(name, options = {}) {
   return items;
 }
 
+let whenEnded = async () => false;
+
+/** `logInAgain()` resolves to whether the same account is logged in again. */
+export function goOnWith(logInAgain) {
+  whenEnded = logInAgain;
+}
+
 async function answerOf(name, options) {
   if (OPERATIONS[name].open) return send(name, options);
+  for (;;) {
+    try {
+      return await withToken(name, options);
+    } catch (error) {
+      // What was typed and pressed is not lost with a session: it goes on after the login.
+      if (!(error instanceof session.SessionEnded) || !(await whenEnded())) throw error;
+    }
+  }
+}
+
+async function withToken(name, options) {
   const token = await session.accessToken();
   try {
     return await send(name, { ...options, token });

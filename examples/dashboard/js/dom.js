@@ -1,6 +1,11 @@
-/** Elements without a template language: text is always text, so no data can become markup. */
+/**
+ * Elements without a template language: text is always text, so no data can become markup, and no
+ * character in it is invisible or turns the text around it.
+ */
 
 const SVG = "http://www.w3.org/2000/svg";
+// Attributes that are read like text. Others, `value` above all, keep what they were given.
+const READ_ALOUD = new Set(["alt", "aria-label", "title"]);
 
 /** `h("button", {class: "primary", onclick: save}, "Save")`; null and false children are left out. */
 export function h(tag, properties = {}, ...children) {
@@ -15,7 +20,7 @@ function fill(element, properties, children) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
     if (typeof value === "function") element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value === true ? "" : value);
+    else element.setAttribute(name, value === true ? "" : READ_ALOUD.has(name) ? inert(value) : value);
   }
   element.append(...present(children));
   return element;
@@ -29,7 +34,37 @@ export function show(element, ...children) {
 function present(children) {
   return children
     .flat(Infinity)
-    .filter((child) => child !== null && child !== undefined && child !== false);
+    .filter((child) => child !== null && child !== undefined && child !== false)
+    .map((child) => (typeof child === "string" ? inert(child) : child));
+}
+
+const UNSEEN = /[\p{Cc}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]/gu;
+const JOINED = /[\p{L}\p{M}\p{Extended_Pictographic}\ufe0f]/u;
+
+/** The same text with a visible sign where a character is invisible or sets the direction. */
+export function inert(text) {
+  return String(text).replace(UNSEEN, (sign, at, whole) => (isOfUse(sign, at, whole) ? sign : "\ufffd"));
+}
+
+/** Line breaks; what an emoji or a script other than Latin is spelt with. */
+function isOfUse(sign, at, whole) {
+  if (sign === "\n" || sign === "\t") return true;
+  const before = Array.from(whole.slice(Math.max(0, at - 2), at)).at(-1) ?? "";
+  const after = Array.from(whole.slice(at + 1, at + 3))[0] ?? "";
+  if (sign === "\ufe0e" || sign === "\ufe0f") return /[\p{Emoji}\p{S}]/u.test(before);
+  const isJoiner = sign === "\u200c" || sign === "\u200d";
+  const joins = (one) => one > "\u024f" && JOINED.test(one);
+  return isJoiner && joins(before) && joins(after);
+}
+
+/** What somebody named: isolated, so that its direction does not reorder what stands around it. */
+export function named(text) {
+  return h("bdi", {}, text);
+}
+
+/** The same in quotation marks. */
+export function quoted(text) {
+  return ["“", named(text), "”"];
 }
 
 const ICONS = {
@@ -50,6 +85,8 @@ const ICONS = {
   warning: "M12 4 2.800 20h18.400ZM12 10v4.500M12 17.200v.1",
   previous: "M14.500 6 8.500 12l6 6",
   next: "M9.500 6l6 6-6 6",
+  download: "M12 4v11M7.500 11l4.500 4.500 4.500-4.500M5 20h14",
+  again: "M19.500 12a7.500 7.500 0 1 1-2.200-5.300M19.500 4v4.500H15",
 };
 
 export function icon(name) {

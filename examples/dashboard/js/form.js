@@ -1,13 +1,20 @@
-/** Forms: fields with their labels, and the API's faults beside the fields that they are about. */
+/** Forms: fields with their labels, and the faults beside the fields that they are about. */
 
 import { h, show } from "./dom.js";
 import { duration } from "./format.js";
-import { banner, explain } from "./parts.js";
+import { banner } from "./parts.js";
+import { explain, issueText, reference } from "./words.js";
 import { ApiError } from "./wire.js";
 
 let ids = 0;
+// Of a field's box: `{when, missing}`.
+const rules = new WeakMap();
 
-/** A labelled input; `options` makes it a select, `multiple` checkboxes. */
+/**
+ * A labelled input; `options` makes it a select. `missing` is what to say where it is left empty
+ * (null: it may be), or what tells that of the form's values. `when(values)` is whether the field is
+ * shown, `about` the API's name for it where that is another.
+ */
 export function field({
   name,
   label,
@@ -16,38 +23,57 @@ export function field({
   options,
   value,
   optional,
+  missing = optional || options ? null : "Please fill this in",
+  when,
+  about = name,
   ...attributes
 }) {
   const id = `f${++ids}`;
-  const common = { id, name, "aria-describedby": `${id}-hint ${id}-fault`, ...attributes };
+  const common = {
+    id,
+    name,
+    dir: "auto",
+    "aria-describedby": `${id}-hint ${id}-fault`,
+    "aria-required": typeof missing === "string" ? "true" : null,
+    ...attributes,
+  };
   let input;
   if (options) {
     input = h(
       "select",
       common,
-      options.map(([key, text]) => h("option", { value: key, selected: key === value }, text)),
+      options.map(([key, text]) =>
+        h("option", { value: key, selected: key === value, dir: "auto" }, text),
+      ),
     );
   } else if (type === "textarea") {
-    input = h("textarea", { rows: "3", ...common }, value ?? "");
+    input = h("textarea", { rows: "3", ...common });
+    input.value = value ?? "";
   } else {
     input = h("input", { type, value, spellcheck: "false", autocapitalize: "none", ...common });
   }
-  return h(
+  const box = h(
     "div",
-    { class: "field", "data-name": name },
+    { class: "field", "data-name": about },
     h("label", { for: id }, label, optional ? h("span", { class: "optional" }, " optional") : null),
     type === "password" ? withReveal(input) : input,
     h("p", { class: "hint", id: `${id}-hint` }, hint ?? ""),
     h("p", { class: "fault", id: `${id}-fault` }),
   );
+  rules.set(box, { when, missing });
+  return box;
 }
 
-/** Several of a few: a fieldset of checkboxes; of them one at least. */
-export function choices({ name, label, hint, options, chosen, type = "checkbox" }) {
+/** Several of a few, or with `type: "radio"` one of a few. */
+export function choices({ name, label, hint, options, chosen, type = "checkbox", missing = null, when }) {
   const id = `f${++ids}`;
-  return h(
+  const box = h(
     "fieldset",
-    { class: `field choices ${type}`, "data-name": name, "aria-describedby": `${id}-fault` },
+    {
+      class: `field choices ${type}`,
+      "data-name": name,
+      "aria-describedby": `${id}-hint ${id}-fault`,
+    },
     h("legend", {}, label),
     h(
       "div",
@@ -61,15 +87,17 @@ export function choices({ name, label, hint, options, chosen, type = "checkbox" 
         ),
       ),
     ),
-    h("p", { class: "hint" }, hint ?? ""),
+    h("p", { class: "hint", id: `${id}-hint` }, hint ?? ""),
     h("p", { class: "fault", id: `${id}-fault` }),
   );
+  rules.set(box, { when, missing });
+  return box;
 }
 
 function withReveal(input) {
   const reveal = h(
     "button",
-    { type: "button", class: "quiet reveal", "aria-pressed": "false" },
+    { type: "button", class: "quiet reveal", "aria-pressed": "false", "aria-controls": input.id },
     "Show",
   );
   reveal.addEventListener("click", () => {
@@ -82,11 +110,21 @@ function withReveal(input) {
 }
 
 /**
- * A form. `submit(values)` may reject with ApiError: issues go to the fields named in their path,
- * `blame(error)` may name the field of another fault, a rate limit counts down on the button.
+ * A form. `submit(values)` gets what is shown and not what is hidden, and may reject with ApiError:
+ * issues go to the fields named in their path, `blame(error)` may name the field of another fault.
+ * A rate limit counts down on the button; `waitsFor(values)` is what the wait is about, where it
+ * does not concern every use of the form.
  */
-export function form({ fields, label, tone = "primary", submit, blame = () => null, cancel }) {
-  const notice = h("div", { class: "form-notice", role: "alert" });
+export function form({
+  fields,
+  label,
+  tone = "primary",
+  submit,
+  blame = () => null,
+  cancel,
+  waitsFor = () => "",
+}) {
+  const notice = h("div", { class: "form-notice", role: "alert", tabindex: "-1" });
   const press = h("button", { type: "submit", class: tone }, h("span", {}, label));
   // POST: should this script ever fail, no password goes into an address.
   const element = h(
@@ -103,78 +141,118 @@ export function form({ fields, label, tone = "primary", submit, blame = () => nu
       press,
     ),
   );
+  const boxes = () => [...element.querySelectorAll(".field")];
+  const waits = new Map();
+  let isBusy = false;
+  let timer = 0;
 
   element.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (press.disabled) return;
     clear();
-    press.disabled = true;
+    if (isIncomplete()) return;
+    isBusy = press.disabled = true;
     press.classList.add("busy");
+    const values = read(element);
     try {
-      await submit(read(element));
+      await submit(values);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      tell(error);
-    } finally {
       press.classList.remove("busy");
-      if (!press.dataset.waits) press.disabled = false;
+      tell(error);
+      if (error.code === "RATE_LIMIT_EXCEEDED") {
+        waits.set(waitsFor(values), Date.now() + Math.max(1, error.retryAfterSeconds) * 1000);
+      }
+    } finally {
+      isBusy = press.disabled = false;
+      press.classList.remove("busy");
+      showWait();
     }
   });
+  element.addEventListener("change", arrange);
+  element.addEventListener("input", showWait);
+
+  /** Show the fields that what was chosen asks for. A hidden one has no value. */
+  function arrange() {
+    for (const box of boxes().filter((one) => rules.get(one).when)) {
+      box.hidden = !rules.get(box).when(read(element));
+      for (const input of inputsOf(box)) input.disabled = box.hidden;
+    }
+  }
 
   function clear() {
     show(notice);
-    for (const box of element.querySelectorAll(".field")) mark(box, "");
+    notice.hidden = false;
+    delete notice.dataset.waits;
+    for (const box of boxes()) mark(box, "");
+  }
+
+  function isIncomplete() {
+    const values = read(element);
+    for (const box of boxes().filter((one) => !one.hidden && !isFilled(one))) {
+      const { missing } = rules.get(box);
+      mark(box, typeof missing === "function" ? missing(values) : missing);
+    }
+    return focusFault();
   }
 
   function tell(error) {
     const left = [];
-    const issues = error.issues.length
-      ? error.issues
-      : [{ path: [blame(error)], message: explain(error) }];
-    for (const { path, message } of issues) {
-      const box = [...element.querySelectorAll(".field")].find(
-        (one) => one.dataset.name === path[0],
-      );
-      if (box) mark(box, message);
-      else left.push(path[0] ? `${path[0]}: ${message}` : message);
+    const blamed = error.issues.length ? error.issues : [{ path: [blame(error)], message: null }];
+    for (const issue of blamed) {
+      const text = issue.message === null ? explain(error) : issueText(issue);
+      const box = boxes().find((one) => one.dataset.name === issue.path[0] && !one.hidden);
+      if (box) mark(box, text);
+      else left.push(issue.message && issue.path[0] ? `${issue.path[0]}: ${text}` : text);
     }
-    if (left.length)
-      show(
-        notice,
-        banner(
-          error.status === 429 ? "warn" : "bad",
-          left.map((line) => h("p", {}, line)),
-        ),
-      );
-    (element.querySelector("[aria-invalid=true]") ?? press).focus();
-    if (error.code === "RATE_LIMIT_EXCEEDED") wait(error.retryAfterSeconds);
+    show(
+      notice,
+      left.length
+        ? banner(
+            error.status === 429 ? "warn" : "bad",
+            left.map((line) => h("p", {}, line)),
+            reference(error),
+          )
+        : reference(error),
+    );
+    if (error.code === "RATE_LIMIT_EXCEEDED") notice.dataset.waits = "true";
+    if (!focusFault()) notice.focus();
+  }
+
+  function focusFault() {
+    const input = element.querySelector("[aria-invalid=true]");
+    input?.focus();
+    return input !== null;
   }
 
   /** The button says when it is of use again. */
-  function wait(seconds) {
-    const until = Date.now() + Math.max(1, seconds) * 1000;
-    press.dataset.waits = "true";
-    press.disabled = true;
-    const tick = () => {
-      const left = (until - Date.now()) / 1000;
-      if (left > 0) {
-        press.firstChild.textContent = `Wait ${duration(left)}`;
-        setTimeout(tick, 500);
-        return;
-      }
-      delete press.dataset.waits;
-      press.disabled = false;
-      press.firstChild.textContent = label;
-      show(notice);
-    };
-    tick();
+  function showWait() {
+    clearTimeout(timer);
+    if (isBusy) return;
+    const left = ((waits.get(waitsFor(read(element))) ?? 0) - Date.now()) / 1000;
+    press.disabled = left > 0;
+    press.firstChild.textContent = left > 0 ? `Wait ${duration(left)}` : label;
+    if (notice.dataset.waits) notice.hidden = left <= 0;
+    if (left > 0) timer = setTimeout(showWait, 500);
   }
+
+  arrange();
   return element;
 }
 
+const inputsOf = (box) => [...box.querySelectorAll("input, select, textarea")];
+
+function isFilled(box) {
+  return inputsOf(box).some((input) =>
+    ["checkbox", "radio"].includes(input.type)
+      ? input.checked
+      : (input.type === "password" ? input.value : input.value.trim()) !== "",
+  );
+}
+
 function mark(box, message) {
-  box.querySelector(".fault").textContent = message;
-  for (const input of box.querySelectorAll("input, select, textarea")) {
+  show(box.querySelector(".fault"), message || null);
+  for (const input of inputsOf(box)) {
     if (message) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
   }
@@ -184,7 +262,7 @@ function mark(box, message) {
 function read(element) {
   const values = {};
   for (const input of element.elements) {
-    if (!input.name) continue;
+    if (!input.name || input.disabled) continue;
     if (input.type === "checkbox") {
       values[input.name] ??= [];
       if (input.checked) values[input.name].push(input.value);

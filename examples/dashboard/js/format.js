@@ -55,6 +55,14 @@ export function duration(seconds) {
   return plural(Math.ceil(seconds / 86_400), "day");
 }
 
+/** What tells each of `items` apart by ear: its name, with `moreOf(item)` where others have it too. */
+export function distinct(items, nameOf, moreOf) {
+  const counts = new Map();
+  for (const item of items) counts.set(nameOf(item), (counts.get(nameOf(item)) ?? 0) + 1);
+  return (item) =>
+    counts.get(nameOf(item)) > 1 ? `${nameOf(item)}, ${moreOf(item)}` : nameOf(item);
+}
+
 const BROWSERS = [
   ["Edge", /Edg\//],
   ["Opera", /OPR\//],
@@ -88,6 +96,7 @@ const EVENTS = {
   "account:password_changed": "Password changed",
   "account:password_reset_requested": "Password reset requested",
   "account:password_reset": "Password reset",
+  "account:started_clean": "What was set up before the address was confirmed was ended",
   "account:email_verified": "E-mail address confirmed",
   "account:email_change_requested": "E-mail change requested",
   "account:email_changed": "E-mail address changed",
@@ -104,6 +113,7 @@ const EVENTS = {
   "session:ended": "Session ended",
   "session:all_ended": "Other sessions ended",
   "session:refresh_token_reused": "Session ended: its token was used twice",
+  "session:refresh_refused": "Refresh refused: it came from another network",
   "api_key:created": "API key created",
   "api_key:imported": "API key imported",
   "api_key:changed": "API key changed",

@@ -2,14 +2,15 @@
  * Every call to the API that this dashboard makes, and nothing else. The project's tests hold it
  * against /openapi.json: each path, method, body field and query parameter must be there.
  *
- * `open` asks for no token. `cookie` is what takes the refresh token, from a cookie or a body.
+ * `open` asks for no token. `cookie` is what takes the refresh token, from a cookie or a body. `file`
+ * is answered with a file to be saved.
  */
 
 const auth = "/api/auth";
 const key = `${auth}/api-keys/{key_id}`;
 const agent = "/api/agents/{agent_id}";
 const page = ["limit", "cursor"];
-const keyFields = ["name", "scopes", "expires_at", "allowed_origins"];
+const keyFields = ["name", "scopes", "expires_at", "allowed_ips", "allowed_origins"];
 
 export const OPERATIONS = {
   signUp: {
@@ -41,6 +42,7 @@ export const OPERATIONS = {
 
   showAccount: { method: "GET", path: `${auth}/me` },
   changeAccount: { method: "PATCH", path: `${auth}/me`, body: ["name", "username"] },
+  exportAccount: { method: "GET", path: `${auth}/export`, file: true },
   deleteAccount: { method: "POST", path: `${auth}/me/delete`, body: ["password"] },
 
   forgotPassword: { method: "POST", path: `${auth}/password/forgot`, open: true, body: ["email"] },
@@ -85,6 +87,7 @@ export const OPERATIONS = {
     path: `${auth}/api-keys`,
     body: [...keyFields, "kind", "environment", "agent_id"],
   },
+  showKey: { method: "GET", path: key },
   changeKey: { method: "PATCH", path: key, body: [...keyFields, "is_active"] },
   rotateKey: { method: "POST", path: `${key}/rotate`, body: ["grace_seconds"] },
   revokeKey: { method: "DELETE", path: key },
@@ -92,6 +95,7 @@ export const OPERATIONS = {
 
   listAgents: { method: "GET", path: "/api/agents", query: page },
   createAgent: { method: "POST", path: "/api/agents", body: ["name", "description"] },
+  showAgent: { method: "GET", path: agent },
   changeAgent: { method: "PATCH", path: agent, body: ["name", "description"] },
   deleteAgent: { method: "DELETE", path: agent },
 

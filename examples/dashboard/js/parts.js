@@ -1,57 +1,12 @@
 /** The pieces that several views are made of. */
 
-import { h, icon, show } from "./dom.js";
-import { duration, moment, relative } from "./format.js";
-
-/** A short word at the edge of the window, read out by screen readers. */
-export function notify(message, tone = "good") {
-  const box = h(
-    "div",
-    { class: `notice ${tone}` },
-    icon(tone === "good" ? "check" : "warning"),
-    h("p", {}, message),
-  );
-  box.append(
-    h(
-      "button",
-      {
-        type: "button",
-        class: "quiet square",
-        "aria-label": "Dismiss",
-        onclick: () => box.remove(),
-      },
-      icon("close"),
-    ),
-  );
-  document.getElementById("notices").append(box);
-  setTimeout(() => box.remove(), tone === "good" ? 6_000 : 12_000);
-}
-
-/** What to say of a failure that is no fault of a field. */
-export function explain(error) {
-  if (error.code === "RATE_LIMIT_EXCEEDED") {
-    return error.retryAfterSeconds > 1
-      ? `That was a little too often. Please try again in ${duration(error.retryAfterSeconds)}.`
-      : "It is busy here just now. Please try again in a moment.";
-  }
-  if (error.code === "USAGE_LIMIT_EXCEEDED" && error.details.limit) {
-    const what = error.details.limit === "max_agents" ? "agents" : "live API keys";
-    return `Your plan has room for ${error.details.size} ${what}, and all are in use. Remove one, or move to a larger plan.`;
-  }
-  if (error.reason === "account_suspended") {
-    return "This account is suspended. Please write to support.";
-  }
-  if (error.status === 503) return "The service is catching its breath. Please try again shortly.";
-  if (error.code === "INTERNAL_ERROR") {
-    return `Something went wrong on the server. If it stays, tell support this: ${error.requestId ?? "no request id"}`;
-  }
-  return error.message;
-}
+import { h, icon, named, show } from "./dom.js";
+import { moment, relative } from "./format.js";
 
 export function banner(tone, ...children) {
   return h(
     "div",
-    { class: `banner ${tone}`, role: tone === "bad" ? "alert" : null },
+    { class: `banner ${tone}` },
     icon(tone === "good" ? "check" : "warning"),
     h("div", {}, children),
   );
@@ -61,8 +16,17 @@ export function button(label, properties = {}, ...before) {
   return h("button", { type: "button", ...properties }, before, h("span", {}, label));
 }
 
+/** The button of a row: `label` is what it shows, `about` what a screen reader adds. */
+export function rowButton(label, about, onclick, tone = "") {
+  return button(label, {
+    class: `plain small ${tone}`,
+    "aria-label": `${label} ${about}`,
+    onclick,
+  });
+}
+
 export function badge(text, tone = "") {
-  return h("span", { class: `badge ${tone}` }, text);
+  return h("span", { class: `badge ${tone}` }, named(text));
 }
 
 export function time(value) {
@@ -95,10 +59,15 @@ export function emptyState(name, title, text, ...actions) {
     "div",
     { class: "empty" },
     h("div", { class: "disc" }, icon(name)),
-    h("h3", {}, title),
+    h("h2", {}, title),
     h("p", {}, text),
     actions,
   );
+}
+
+/** A table that scrolls sideways where it is wider than its place; `label` names it. */
+export function scrolling(label, table) {
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, table);
 }
 
 /** Grey bars where a list will be. */
@@ -110,127 +79,30 @@ export function skeleton(rows = 4) {
   );
 }
 
-/** A value that can be copied whole with one press. */
-export function copyField(label, value) {
+/** A value that can be copied whole with one press; `onCopied` is called when it was. */
+export function copyField(label, value, onCopied) {
+  const text = h("code", { tabindex: "0", "aria-label": label, role: "textbox", "aria-readonly": "true" }, value);
+  const blocked = () => getSelection().selectAllChildren(text);
+  // What is to be copied now is more than a convenience.
+  const tone = onCopied ? "primary" : "plain";
+  const press = copyButton(label, value, { onCopied, blocked, tone });
+  return h("div", { class: "copy-field" }, text, press);
+}
+
+/** `blocked()` selects the value: what is called where a page may not write the clipboard. */
+export function copyButton(label, value, { onCopied = () => {}, blocked, tone = "plain" }) {
   const said = h("span", { class: "said", role: "status" });
-  const text = h("code", { tabindex: "0", "aria-label": label }, value);
-  const press = button("Copy", { class: "primary", onclick: copy }, icon("copy"));
+  const press = button("Copy", { class: tone, onclick: copy }, icon("copy"));
   async function copy() {
     try {
       await navigator.clipboard.writeText(value);
       show(press, icon("check"), h("span", {}, "Copied"));
       said.textContent = `${label} copied`;
+      onCopied();
     } catch {
-      // The browser did not let us: leave it selected for the keyboard.
-      getSelection().selectAllChildren(text);
+      blocked();
       said.textContent = "Press Ctrl+C to copy what is selected";
     }
   }
-  return h("div", { class: "copy-field" }, text, press, said);
-}
-
-/** A raw key, on the one occasion that it can be seen. */
-export function keyOnce(rawKey) {
-  return h(
-    "div",
-    { class: "key-once" },
-    copyField("API key", rawKey),
-    banner(
-      "warn",
-      h(
-        "p",
-        {},
-        "This is the only time that the key is shown. Only its fingerprint is stored, so nobody can look it up later. Put it into your secret store now.",
-      ),
-    ),
-  );
-}
-
-/**
- * A modal dialog; `body(close, goOn)` gives its content, and `goOn(title, ...content)` replaces it
- * with that of a next step. Resolves to what `close` was called with, or to undefined when it was
- * dismissed.
- */
-export function dialog({ title }, body) {
-  return new Promise((resolve) => {
-    const box = h("dialog", { "aria-labelledby": "dialog-title" });
-    let result;
-    const close = (value) => {
-      result = value;
-      box.close();
-    };
-    const replace = (newTitle, ...content) =>
-      show(
-        box,
-        h(
-          "header",
-          {},
-          h("h2", { id: "dialog-title" }, newTitle),
-          h(
-            "button",
-            {
-              type: "button",
-              class: "quiet square",
-              "aria-label": "Close",
-              onclick: () => close(),
-            },
-            icon("close"),
-          ),
-        ),
-        content,
-      );
-    const goOn = (...step) => {
-      replace(...step);
-      box.querySelector("form input, .copy-field button, footer button")?.focus();
-    };
-    replace(title, body(close, goOn));
-    box.addEventListener("close", () => {
-      box.remove();
-      resolve(result);
-    });
-    // Escape must not throw away a key that is shown once. A second press sends no `cancel`.
-    const holds = (event) => {
-      const isEscape = event.type === "cancel" || event.key === "Escape";
-      if (isEscape && box.querySelector(".key-once")) event.preventDefault();
-    };
-    box.addEventListener("cancel", holds);
-    box.addEventListener("keydown", holds);
-    document.body.append(box);
-    box.showModal();
-  });
-}
-
-/** Ask before something that cannot be undone; `act` runs while the dialog waits. */
-export function confirmation({ title, text, label, tone = "danger" }, act) {
-  return dialog({ title }, (close) => {
-    const fault = h("div", { role: "alert" });
-    const go = button(label, {
-      class: tone,
-      onclick: async () => {
-        go.disabled = true;
-        try {
-          await act();
-          close(true);
-        } catch (error) {
-          go.disabled = false;
-          if (error.status === undefined) throw error;
-          show(fault, banner("bad", h("p", {}, explain(error))));
-        }
-      },
-    });
-    return [
-      h(
-        "div",
-        { class: "dialog-text" },
-        text.map((line) => h("p", {}, line)),
-        fault,
-      ),
-      h(
-        "footer",
-        {},
-        button("Cancel", { class: "plain", autofocus: true, onclick: () => close() }),
-        go,
-      ),
-    ];
-  });
+  return [press, said];
 }

@@ -1,16 +1,26 @@
 /** Paths of this origin as views; links are ordinary links. */
 
 let render = () => {};
+let mayLeave = () => true;
+let here = "";
 
-export function start(onPath) {
-  render = onPath;
-  addEventListener("popstate", () => render());
+/** `isFree()`: whether what is shown may be left by a link or by the browser's buttons. */
+export function start(onPath, isFree) {
+  mayLeave = isFree;
+  render = () => {
+    here = location.pathname + location.search;
+    return onPath();
+  };
+  addEventListener("popstate", () => {
+    if (mayLeave()) render();
+    else history.pushState(null, "", here);
+  });
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href^='/']");
     if (!link || event.defaultPrevented || event.button !== 0) return;
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || link.target) return;
     event.preventDefault();
-    navigate(link.getAttribute("href"));
+    if (mayLeave()) navigate(link.getAttribute("href"));
   });
   return render();
 }

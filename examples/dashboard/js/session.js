@@ -38,6 +38,8 @@ let refreshing = null;
 let takeOffer = () => {};
 
 export const exists = () => access !== null || readRecord() !== null;
+/** Whose session it is, or null. */
+export const accountId = () => owner;
 
 /** `ended(reason)`: here or in another tab. `opened()`: a login in another tab. */
 export function listen(handlers) {

@@ -2,6 +2,8 @@
 
 import { OPERATIONS } from "./operations.js";
 
+const PROBE_MS = 4_000;
+
 export const config = {};
 
 export async function loadConfig() {
@@ -26,7 +28,10 @@ export class ApiError extends Error {
   }
 }
 
-/** Call an operation; resolves to the whole answer `{data, meta}`, or null where there is none. */
+/**
+ * Call an operation; resolves to the whole answer `{data, meta}`, or null where there is none. The
+ * data of an operation that answers with a `file` is a File.
+ */
 export async function send(name, { path = {}, query = {}, body, token, csrf = false } = {}) {
   const operation = OPERATIONS[name];
   refuseUnknown(name, "query", query, operation.query);
@@ -54,13 +59,49 @@ export async function send(name, { path = {}, query = {}, body, token, csrf = fa
     });
     text = await response.text();
   } catch {
-    throw new ApiError(0, {
-      message: "The server cannot be reached. Check your connection and try again.",
-    });
+    throw await unanswered();
   }
   const answer = parse(text);
   if (!response.ok) throw new ApiError(response.status, answer?.error, response.headers);
+  if (operation.file) return { data: new File([text], nameOf(response), { type: "application/json" }) };
   return answer;
+}
+
+/**
+ * Why a call got no answer that this page may read: a browser tells no script whether the API is
+ * away or has not listed the page's origin. Whether somebody is there can be asked without leave,
+ * and a call that needs no preflight tells whether there is leave.
+ */
+async function unanswered() {
+  const isAllowed = await isAnswered("/api/auth/me", "cors");
+  if (!isAllowed && (await isAnswered("/healthz", "no-cors"))) {
+    return new ApiError(0, {
+      code: "ORIGIN_REFUSED",
+      message: `This origin is not allowed: the API answers, but ${location.origin} is not in its RAGAUTH_CORS_ORIGINS.`,
+    });
+  }
+  return new ApiError(0, {
+    message: "The server cannot be reached. Check your connection and try again.",
+  });
+}
+
+async function isAnswered(path, mode) {
+  try {
+    await fetch(config.api + path, {
+      mode,
+      credentials: "omit",
+      cache: "no-store",
+      signal: AbortSignal.timeout(PROBE_MS),
+    });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function nameOf(response) {
+  const found = /filename="?([\w.-]+)/.exec(response.headers.get("Content-Disposition") ?? "");
+  return found?.[1] ?? "export.json";
 }
 
 function refuseUnknown(name, place, given, declared = []) {

@@ -58,14 +58,14 @@ def log_in(body: dict[str, Any]) -> LoggedIn | SecondFactorRequired:
 
 @auth.get("/me")
 @endpoint(guard=access_token, data=AccountSchema)
-def show_account(caller: Caller) -> AccountView:
+def show_me(caller: Caller) -> AccountView:
     """The caller's account."""
     return caller.account
 
 
 @auth.patch("/me")
 @endpoint(guard=access_token, body=ProfileSchema, data=AccountSchema, errors=(UsernameTaken,))
-def change_account(caller: Caller, body: dict[str, Any]) -> Account:
+def change_me(caller: Caller, body: dict[str, Any]) -> Account:
     """Change name or username."""
     return accounts.change_profile(
         account_id=caller.account.id, changes=body, client=current_client()
@@ -74,7 +74,7 @@ def change_account(caller: Caller, body: dict[str, Any]) -> Account:
 
 @auth.post("/me/delete")
 @endpoint(guard=access_token, body=PasswordSchema, status=204, errors=refusals.PASSWORD)
-def delete_account(caller: Caller, body: dict[str, Any]) -> None:
+def delete_me(caller: Caller, body: dict[str, Any]) -> None:
     """Delete the account; every session and key of it is dead at once."""
     accounts.delete_account(account_id=caller.account.id, **body, client=current_client())
     refresh_cookie.forget()

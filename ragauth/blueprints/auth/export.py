@@ -4,20 +4,22 @@ from flask import Response
 
 from ragauth import clock
 from ragauth.blueprints.auth import auth
-from ragauth.errors import ExportUnderWay
+from ragauth.errors import ExportUnderWay, RateLimitExceeded
 from ragauth.schemas.export import ExportSchema
 from ragauth.security.identifiers import ACCOUNT, encode_id
 from ragauth.services import data_export
 from ragauth.services.sessions import Caller
+from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token
 from ragauth.web.json_file import attachment
 
 
 @auth.get("/export")
-@endpoint(guard=access_token, data=ExportSchema, errors=(ExportUnderWay,))
+@endpoint(guard=access_token, data=ExportSchema, errors=(ExportUnderWay, RateLimitExceeded))
 def export_account(caller: Caller) -> Response:
     """The account and all that belongs to it, as a file of JSON."""
     name = f"ragauth-{encode_id(ACCOUNT, caller.account.id)}-{clock.now():%Y-%m-%d}.json"
-    with data_export.open_export(account_id=caller.account.id) as export:
+    client = current_client()
+    with data_export.open_export(account_id=caller.account.id, client=client) as export:
         return attachment(ExportSchema(), export, name=name)

@@ -55,7 +55,12 @@ def show_second_factor(caller: Caller) -> SecondFactorStatus:
 )
 def enrol_second_factor(caller: Caller, body: dict[str, Any]) -> Enrolment:
     """A secret for an authenticator app, shown this once; it counts once it is confirmed."""
-    return second_factors.enrol(account_id=caller.account.id, email=caller.account.email, **body)
+    return second_factors.enrol(
+        account_id=caller.account.id,
+        email=caller.account.email,
+        **body,
+        client=current_client(),
+    )
 
 
 @auth.post("/second-factor/confirm")

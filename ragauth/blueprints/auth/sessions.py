@@ -13,7 +13,7 @@ from ragauth.schemas.sessions import (
     TokenPairSchema,
 )
 from ragauth.services import refreshes, sessions
-from ragauth.services.access_tokens import TokenPair
+from ragauth.services.access_tokens import TokenClaims, TokenPair
 from ragauth.services.sessions import Caller, SessionView
 from ragauth.web import refresh_cookie, refusals
 from ragauth.web.client import current_client
@@ -30,9 +30,9 @@ def refresh(body: dict[str, Any]) -> TokenPair:
 
 @auth.post("/logout")
 @endpoint(guard=any_token, status=204, errors=(OriginNotAllowed,))
-def log_out(caller: str) -> None:
-    """End the session of the token in the header or, without one, in the cookie."""
-    sessions.log_out(token=caller, client=current_client())
+def log_out(caller: list[TokenClaims]) -> None:
+    """End the sessions of the tokens in the header and in the cookie; one of them will do."""
+    sessions.log_out(tokens=caller, client=current_client())
     refresh_cookie.forget()
 
 

@@ -15,7 +15,7 @@ from ragauth.web.guards import access_token
 
 @auth.get("/usage")
 @endpoint(guard=access_token, query=UsageQuery, data=UsageSchema)
-def list_usage(caller: Caller, query: dict[str, Any]) -> Page[DayOfKey]:
+def list_my_usage(caller: Caller, query: dict[str, Any]) -> Page[DayOfKey]:
     """A row a day and key, the newest day first: what a chart needs."""
     return usage.list_usage(account_id=caller.account.id, **query)
 

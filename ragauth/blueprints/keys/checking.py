@@ -69,7 +69,7 @@ def authorize(path: str) -> Response:  # noqa: ARG001 - a gateway appends its cl
 
 @check.post("/keys/verify")
 @endpoint(guard=service_key(VERIFY), body=VerifySchema, data=VerdictSchema)
-def verify(caller: KeyFacts, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+def verify_key(caller: KeyFacts, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
     """Whether a key that was presented to the calling service may do what is asked."""
     agent_id = body["agent_id"]
     verdict = current_checker().check(

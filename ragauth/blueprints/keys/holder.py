@@ -17,7 +17,7 @@ TAG = "Key check"
 
 @check.get("/me")
 @endpoint(guard=api_key, data=KeyHolderSchema)
-def show_holder(caller: KeyFacts) -> KeyHolder:
+def show_key_holder(caller: KeyFacts) -> KeyHolder:
     """The account and the key behind the credential, and what they may use."""
     return key_holders.get_holder(key_id=UUID(bytes=caller.id))
 

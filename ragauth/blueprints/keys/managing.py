@@ -3,7 +3,7 @@
 from typing import Any
 
 from ragauth.blueprints.keys import manage
-from ragauth.errors import KeyAlreadyRotated, NotFound, UsageLimitExceeded
+from ragauth.errors import KeyAlreadyRotated, NoSuchAgent, UsageLimitExceeded
 from ragauth.models import ApiKey
 from ragauth.models.base import Page
 from ragauth.schemas.api_keys import (
@@ -25,7 +25,7 @@ TAG = "API keys"
 
 
 @manage.get("/api-keys")
-@endpoint(guard=access_token, query=KeysQuery, data=KeySchema, errors=(NotFound,))
+@endpoint(guard=access_token, query=KeysQuery, data=KeySchema, errors=(NoSuchAgent,))
 def list_keys(caller: Caller, query: dict[str, Any]) -> Page[ApiKey]:
     """The account's keys, those of its agents too."""
     return api_keys.list_keys(account_id=caller.account.id, **query)
@@ -37,7 +37,7 @@ def list_keys(caller: Caller, query: dict[str, Any]) -> Page[ApiKey]:
     body=NewKeySchema,
     data=IssuedKeySchema,
     status=201,
-    errors=(NotFound, UsageLimitExceeded),
+    errors=(NoSuchAgent, UsageLimitExceeded),
 )
 def create_key(caller: Caller, body: dict[str, Any]) -> IssuedKey:
     """Make a key; its raw form is shown this once."""

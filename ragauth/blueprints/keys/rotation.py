@@ -17,8 +17,11 @@ TAG = "API keys"
 
 @manage.post("/api-key/regenerate")
 @endpoint(guard=access_token, data=RegeneratedKeySchema, errors=(UsageLimitExceeded,))
-def regenerate(caller: Caller) -> IssuedKey:
-    """Replace the account's primary key; the old one is dead at once."""
+def regenerate_key(caller: Caller) -> IssuedKey:
+    """Replace the account's primary key; the old one, and one in its grace before it, end at once.
+
+    Where the old one had expired, the plan must have room.
+    """
     return key_rotation.regenerate_primary_key(
         account_id=caller.account.id, client=current_client()
     )
@@ -30,10 +33,10 @@ def regenerate(caller: Caller) -> IssuedKey:
     body=RotationSchema,
     data=IssuedKeySchema,
     status=201,
-    errors=(KeyAlreadyRotated, UsageLimitExceeded),
+    errors=(KeyAlreadyRotated,),
 )
-def rotate(caller: Caller, body: dict[str, Any], key_id: Any) -> IssuedKey:
-    """Replace a key; the old one works until the grace ends."""
+def rotate_key(caller: Caller, body: dict[str, Any], key_id: Any) -> IssuedKey:
+    """Replace a key; the old one works until the grace ends, or until the new one is replaced."""
     return key_rotation.rotate_key(
         account_id=caller.account.id, key_id=key_id, **body, client=current_client()
     )

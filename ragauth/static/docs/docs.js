@@ -1,146 +1,184 @@
-// The auth bar: what is set, and the right credential for each route.
-//
-// Credentials live in this closure alone: no storage, no cookie, gone with the page. Which route
-// gets which is decided by the document's `security`, by Swagger UI itself.
-"use strict";
-(() => {
-  const at = (id) => document.getElementById(id);
-  const LOGIN = "/api/auth/login";
-  // What the faces call a token and a raw key in their answers.
-  const TOKEN_NAMES = ["token", "access_token", "access"];
-  const KEY_NAMES = ["api_key", "raw_key", "key"];
+// The page: reads a document, shows one route at a time, keeps the address in step with it.
 
-  const credentials = { jwt: null, key: null };
-  let ui = null;
+import { Description } from "./description.js";
+import { codeBlock, el, jsonParts, markdown, table } from "./dom.js";
+import { articleOf, consoleOf, forgetConsoles, title } from "./operation.js";
+import { startBar } from "./session.js";
 
-  const kindOf = (scheme) =>
-    scheme.type === "http" ? "jwt" : scheme.type === "apiKey" ? "key" : null;
+const at = (id) => document.getElementById(id);
+const root = document.body.dataset.root;
+const OVERVIEW = "#overview";
+const ERRORS = "#errors";
+const views = new Map();
+let description = null;
+let opened = null;
 
-  /** Hand what is set to Swagger UI, under the names that the document gives the schemes. */
-  function apply() {
-    const schemes = ui?.specSelectors.specJson().getIn(["components", "securitySchemes"]);
-    for (const [name, scheme] of Object.entries(schemes?.toJS() ?? {})) {
-      const value = credentials[kindOf(scheme)];
-      if (value) ui.preauthorizeApiKey(name, value);
-      else if (ui.authSelectors.authorized()?.has(name)) ui.authActions.logout([name]);
+/** First a call that needs nothing, then one with the key that it handed out. */
+function firstCalls() {
+  const named = (id) => description.operations.find((one) => one.operationId === id);
+  const first = named("signUp") ?? named("register") ?? description.operations[0];
+  const second = named("showKeyHolder");
+  const step = (operation, heading) => [
+    el("h2", {}, heading, " ", el("a", { href: operation.link }, title(operation))),
+    consoleOf(description, operation, root),
+  ];
+  return [step(first, "The first call"), second ? step(second, "Then with the key") : []];
+}
+
+function codeTable() {
+  const rows = description.codes().map(({ code, description: words, details }) => [
+    el("code", {}, code),
+    markdown(words),
+    details.map(({ name, type, description: meaning }) =>
+      el("div", {}, el("code", {}, name), ` ${meaning || type}`)),
+  ]);
+  return rows.length ? table(["Code", "When", "Details"], rows, "Codes") : null;
+}
+
+const VIEWS = {
+  [OVERVIEW]: () =>
+    el("article", {},
+      el("h1", { tabindex: -1 }, `${description.document.info.title} reference`),
+      firstCalls(),
+      markdown(description.document.info.description)),
+  [ERRORS]: () =>
+    el("article", {},
+      el("h1", { tabindex: -1 }, "Errors"),
+      el("p", {}, "What each status can mean. Each route names those that it gives."),
+      codeTable(),
+      description.errors().map(({ status, description: words, examples }) => [
+        el("h2", { id: `error-${status}`, tabindex: -1 }, `${status} ${words}`),
+        el("div", { class: "examples" }, examples.map((one) =>
+          el("div", {},
+            el("p", { class: "label" }, one.summary),
+            codeBlock(`${status}: ${one.summary}`, jsonParts(one.value))))),
+      ])),
+};
+
+function viewOf(link) {
+  if (!views.has(link)) {
+    const operation = description.find(link);
+    views.set(link, operation ? articleOf(description, operation, root) : VIEWS[link]());
+  }
+  return views.get(link);
+}
+
+function hashOfAddress() {
+  try {
+    return decodeURIComponent(location.hash);
+  } catch {
+    // A bare percent sign: it names no route.
+    return "";
+  }
+}
+
+function linkOfAddress() {
+  const hash = hashOfAddress();
+  if (hash.startsWith(`${ERRORS}/`) || hash === ERRORS) return ERRORS;
+  return description.find(hash)?.link ?? OVERVIEW;
+}
+
+function show({ isMoved }) {
+  const link = linkOfAddress();
+  const view = viewOf(link);
+  at("reference").replaceChildren(view);
+  for (const one of at("routes").querySelectorAll("a")) {
+    if (one.getAttribute("href") === link) one.setAttribute("aria-current", "page");
+    else one.removeAttribute("aria-current");
+  }
+  const heading = view.querySelector("h1");
+  document.title = `${heading.textContent.replaceAll("\u200b", "")} · ragauth reference`;
+  openMenu(false);
+  if (!isMoved) return;
+  const [, status] = location.hash.match(/^#errors\/(\d+)$/) ?? [];
+  const target = (status && at(`error-${status}`)) || heading;
+  target.focus({ preventScroll: true });
+  if (target === heading) scrollTo(0, 0);
+  else target.scrollIntoView();
+}
+
+function navigation() {
+  const entry = (operation) =>
+    el("li", { "data-words": [operation.method, operation.path, operation.summary, operation.operationId]
+        .join(" ").toLowerCase() },
+      el("a", { href: operation.link, title: operation.summary }, title(operation)));
+  const chapters = description.chapters().map((chapter) =>
+    el("section", {}, el("h2", {}, chapter.name), el("ul", {}, chapter.operations.map(entry))));
+  const plain = (link, text) =>
+    el("li", { "data-words": text.toLowerCase() }, el("a", { href: link }, text));
+  at("routes").replaceChildren(
+    el("section", {}, el("ul", {}, plain(OVERVIEW, "Overview"), plain(ERRORS, "Errors"))),
+    ...chapters,
+  );
+}
+
+function filter() {
+  const words = at("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  let found = 0;
+  for (const section of at("routes").children) {
+    const items = [...section.querySelectorAll("li")];
+    for (const item of items) {
+      item.hidden = !words.every((word) => item.dataset.words.includes(word));
+      if (!item.hidden) found += 1;
     }
+    section.hidden = items.every((item) => item.hidden);
   }
+  at("found").textContent = words.length ? `${found} found` : "";
+}
 
-  function show() {
-    at("jwt-state").hidden = !credentials.jwt;
-    at("key-state").hidden = !credentials.key;
-    const isAnySet = Boolean(credentials.jwt || credentials.key);
-    at("no-state").hidden = isAnySet;
-    at("forget").hidden = !isAnySet;
+function openMenu(isOpen) {
+  at("menu").setAttribute("aria-expanded", String(isOpen));
+  at("side").classList.toggle("open", isOpen);
+}
+
+/** Read a document and show what the address names in it. */
+async function open(url, isMoved) {
+  at("raw").href = url;
+  at("raw").textContent = url;
+  opened = url;
+  const response = await fetch(url);
+  const read = await response.json();
+  if (!response.ok) throw new Error(read.error?.message ?? response.statusText);
+  if (opened !== url) return;
+  description = new Description(read);
+  views.clear();
+  forgetConsoles();
+  navigation();
+  filter();
+  show({ isMoved });
+}
+
+function tell(error) {
+  at("reference").replaceChildren(el("p", { role: "alert" }, `The document could not be read: ${error.message}`));
+}
+
+/** The document that has the route of the address: a face's routes begin with its folder. */
+function documentOfAddress() {
+  const path = hashOfAddress().replace(/^#[A-Z]*/, "");
+  const urls = [...at("document").options].map((option) => option.value);
+  const folder = (url) => url.slice(root.length).replace(/openapi\.json$/, "");
+  return urls.slice(1).find((url) => path.startsWith(folder(url))) ?? urls[0];
+}
+
+const documents = at("document");
+documents.closest("label").hidden = documents.options.length < 2;
+documents.addEventListener("change", () => {
+  history.replaceState(null, "", location.pathname);
+  open(documents.value, false).catch(tell);
+});
+addEventListener("hashchange", () => {
+  const isPlain = !location.hash.includes("/") || location.hash.startsWith(`${ERRORS}/`);
+  const url = isPlain ? documents.value : documentOfAddress();
+  if (url === opened && description) show({ isMoved: true });
+  else {
+    documents.value = url;
+    open(url, true).catch(tell);
   }
+});
+at("search").addEventListener("input", filter);
+at("menu").addEventListener("click", () =>
+  openMenu(at("menu").getAttribute("aria-expanded") !== "true"));
 
-  function set(changes, note = "") {
-    Object.assign(credentials, changes);
-    at("note").textContent = note;
-    show();
-    apply();
-  }
-
-  /** The credentials that a success handed out, so that the next call can use them. */
-  function keep(answer) {
-    const data = answer?.data ?? answer;
-    if (data === null || typeof data !== "object") return;
-    const text = (names) => names.map((name) => data[name]).find((one) => typeof one === "string");
-    const [jwt, key] = [text(TOKEN_NAMES), text(KEY_NAMES)];
-    if (!jwt && !key) return;
-    const kept = [jwt && "token", key && "key"].filter(Boolean).join(" and ");
-    set({ ...(jwt && { jwt }), ...(key && { key }) }, `The answer's ${kept} will be used from now on.`);
-  }
-
-  /** Swagger UI hands over every answer, the document's own too. */
-  function receive(response) {
-    const path = new URL(response.url, location.href).pathname;
-    if (!response.ok || path.endsWith("/openapi.json")) return response;
-    if (response.status === 204 && /\/(logout|me\/delete)\/?$/.test(path)) {
-      set({ jwt: null }, "Logged out.");
-    } else if (response.status < 300) {
-      keep(response.body ?? response.obj);
-    }
-    return response;
-  }
-
-  const nothing = () => () => null;
-  // The bar takes the place of Swagger UI's own dialogs: one place says what is set.
-  const withoutDialogs = () => ({
-    wrapComponents: {
-      authorizeBtn: nothing,
-      authorizeOperationBtn: nothing,
-      AuthorizeBtnContainer: nothing,
-    },
-  });
-
-  function open(url) {
-    at("raw").href = url;
-    at("raw").textContent = url;
-    // React wants a container that it has not seen.
-    const container = document.createElement("div");
-    at("reference").replaceChildren(container);
-    ui = SwaggerUIBundle({
-      url,
-      domNode: container,
-      layout: "BaseLayout",
-      presets: [SwaggerUIBundle.presets.apis],
-      plugins: [withoutDialogs],
-      deepLinking: true,
-      displayRequestDuration: true,
-      docExpansion: "list",
-      // Each route shows the shapes that it takes and gives.
-      defaultModelsExpandDepth: -1,
-      defaultModelRendering: "example",
-      filter: true,
-      tryItOutEnabled: true,
-      persistAuthorization: false,
-      validatorUrl: null,
-      responseInterceptor: receive,
-      onComplete: apply,
-    });
-  }
-
-  at("login").addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const password = at("password").value;
-    at("password").value = "";
-    try {
-      const response = await fetch(LOGIN, {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ email: at("email").value, password }),
-      });
-      const answer = await response.json();
-      if (!response.ok) at("note").textContent = answer.error.message;
-      else if (answer.data.token) set({ jwt: answer.data.token }, "Logged in.");
-      else at("note").textContent = "The account has a second factor: log in at /login and /login/mfa below.";
-    } catch {
-      at("note").textContent = "The service did not answer.";
-    }
-  });
-
-  at("set-key").addEventListener("submit", (event) => {
-    event.preventDefault();
-    set({ key: at("key").value.trim() });
-    at("key").value = "";
-  });
-
-  at("forget").addEventListener("click", () => {
-    set({ jwt: null, key: null });
-    at("email").focus();
-  });
-
-  const documents = at("document");
-  documents.closest("label").hidden = documents.options.length < 2;
-  documents.addEventListener("change", () => {
-    // The fragment names a route of the document before.
-    history.replaceState(null, "", location.pathname);
-    open(documents.value);
-  });
-
-  // With a reload the browser may offer what was chosen before.
-  documents.selectedIndex = 0;
-  open(documents.value);
-  show();
-})();
+startBar(root);
+documents.value = documentOfAddress();
+open(documents.value, false).catch(tell);

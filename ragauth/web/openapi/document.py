@@ -7,16 +7,21 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from flask import Flask
-from marshmallow import Schema
 from werkzeug.routing import Rule
 
 from ragauth.errors import InsufficientScope
 from ragauth.web.endpoint import PATH_IDS, Declaration
 from ragauth.web.guards import ACCESS_TOKEN, API_KEY, Demand, demand_of
-from ragauth.web.openapi.faces import Face, Rendering
-from ragauth.web.openapi.failures import error_responses, header_references
+from ragauth.web.openapi.faces import Face
+from ragauth.web.openapi.failures import (
+    IN_BRACES,
+    SharedResponses,
+    errors_by_status,
+    header_references,
+)
 from ragauth.web.openapi.headers import ALWAYS, HEADERS, LIMITS
 from ragauth.web.openapi.shapes import Shapes
+from ragauth.web.paths import ANY_METHOD
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _BY_FLASK = {"HEAD", "OPTIONS"}
@@ -29,7 +34,6 @@ class Route(NamedTuple):
 
     path: str
     method: str
-    endpoint: str
     view: Callable[..., Any]
     declaration: Declaration
     operation_id: str
@@ -37,14 +41,17 @@ class Route(NamedTuple):
 
 def build_document(app: Flask, face: Face) -> dict[str, Any]:
     """The document as Python values."""
-    shapes = Shapes(face.title, face.version)
+    shapes = Shapes(face.title, face.version, face.rendering)
     spec = shapes.spec
     paths: dict[str, dict[str, Any]] = {}
     tags: dict[str, str] = {}
+    refusals = SharedResponses(face.rendering)
     for route in routes_of(app, face):
         tag, description = _tag(route.view)
         tags.setdefault(tag, description)
-        paths.setdefault(route.path, {})[route.method] = _operation(route, tag, face, shapes)
+        paths.setdefault(route.path, {})[route.method] = _operation(
+            route, tag, face, shapes, refusals
+        )
     for path, operations in paths.items():
         spec.path(path=path, operations=operations)
     for tag, description in tags.items():
@@ -53,7 +60,10 @@ def build_document(app: Flask, face: Face) -> dict[str, Any]:
         spec.components.header(name, header)
     for name, scheme in face.security_schemes.items():
         spec.components.security_scheme(name, scheme)
-    for name, schema in face.rendering.components.items():
+    for name, response in refusals.components().items():
+        spec.components.response(name, response)
+    components = {**face.rendering.components, **face.rendering.error_components(refusals.errors)}
+    for name, schema in components.items():
         spec.components.schema(name, schema)
     shapes.complete()
     document: dict[str, Any] = spec.to_dict()
@@ -65,7 +75,8 @@ def build_document(app: Flask, face: Face) -> dict[str, Any]:
 def routes_of(app: Flask, face: Face) -> Iterator[Route]:
     """The face's routes in the order of their registration.
 
-    A rule that ends in any path (`authorize/…`) is another spelling of the one without it.
+    A rule that ends in any path (`authorize/…`) is another spelling of the one without it. A view
+    that takes any method stands there once, as GET: the others are the same operation.
     """
     for rule in app.url_map.iter_rules():
         view: Any = app.view_functions[rule.endpoint]
@@ -73,10 +84,8 @@ def routes_of(app: Flask, face: Face) -> Iterator[Route]:
         if not _covers(face, rule) or not declaration.is_documented or "<path:" in rule.rule:
             continue
         path = _PLACEHOLDER.sub(lambda match: f"{{{match['name']}}}", rule.rule)
-        methods, name = _methods(rule), rule.endpoint.replace(".", "_")
-        for method in methods:
-            operation_id = name if len(methods) == 1 else f"{name}_{method}"
-            yield Route(path, method, rule.endpoint, view, declaration, operation_id)
+        for method in _methods(rule):
+            yield Route(path, method, view, declaration, _operation_id(view))
 
 
 def _covers(face: Face, rule: Rule) -> bool:
@@ -89,9 +98,15 @@ def _covers(face: Face, rule: Rule) -> bool:
 def _methods(rule: Rule) -> list[str]:
     """Those that the view was written for: Flask adds HEAD and OPTIONS to each GET."""
     methods = rule.methods or set()
-    if "TRACE" not in methods:
-        methods = methods - _BY_FLASK
-    return [method for method in METHODS if method.upper() in methods]
+    if methods.issuperset(ANY_METHOD):
+        return ["get"]
+    return [method for method in METHODS if method.upper() in methods - _BY_FLASK]
+
+
+def _operation_id(view: Callable[..., Any]) -> str:
+    """The view's name, as a client generator names its function: `sign_up` is `signUp`."""
+    first, *further = view.__name__.split("_")
+    return first + "".join(word.capitalize() for word in further)
 
 
 def _tag(view: Callable[..., Any]) -> tuple[str, str]:
@@ -102,7 +117,9 @@ def _tag(view: Callable[..., Any]) -> tuple[str, str]:
     return tag, (inspect.getdoc(module) or "").partition("\n\n")[0]
 
 
-def _operation(route: Route, tag: str, face: Face, shapes: Shapes) -> dict[str, Any]:
+def _operation(
+    route: Route, tag: str, face: Face, shapes: Shapes, refusals: SharedResponses
+) -> dict[str, Any]:
     declaration = route.declaration
     summary, _, description = (inspect.getdoc(route.view) or "").partition("\n\n")
     demand = demand_of(declaration.guard)
@@ -115,10 +132,9 @@ def _operation(route: Route, tag: str, face: Face, shapes: Shapes) -> dict[str, 
         "security": [{demand.scheme: []}] if demand.scheme else [],
         "parameters": [*_path_parameters(route, shapes), *_query_parameters(declaration, shapes)],
         "responses": {
-            str(declaration.status): _success(declaration, face.rendering, shapes, headers),
-            **_shared(
-                error_responses(declaration, route.path, route.method, face.rendering, headers),
-                shapes,
+            str(declaration.status): _success(declaration, shapes, headers),
+            **refusals.references(
+                errors_by_status(declaration, route.path, route.method, face.rendering), headers
             ),
         },
     }
@@ -149,13 +165,8 @@ def _credential_needed(demand: Demand) -> str:
     )
 
 
-def _shared(responses: dict[str, Any], shapes: Shapes) -> dict[str, Any]:
-    """By reference: routes with the same guard have the same refusals."""
-    return {status: shapes.shared_response(status, value) for status, value in responses.items()}
-
-
 def _path_parameters(route: Route, shapes: Shapes) -> Iterator[dict[str, Any]]:
-    for name in re.findall(r"{([^}]+)}", route.path):
+    for name in IN_BRACES.findall(route.path):
         field = PATH_IDS.get(name)
         schema = {"type": "string"} if field is None else shapes.property_of(field)
         yield {"name": name, "in": "path", "required": True, **_described(schema)}
@@ -163,11 +174,17 @@ def _path_parameters(route: Route, shapes: Shapes) -> Iterator[dict[str, Any]]:
 
 def _query_parameters(declaration: Declaration, shapes: Shapes) -> Iterator[dict[str, Any]]:
     for name, field in declaration.query.fields.items():
+        schema = shapes.property_of(field)
+        if "anyOf" in schema:
+            schema |= schema.pop("anyOf")[0]
+        elif isinstance(schema.get("type"), list):
+            # It may be left out, but there is no null in a query.
+            schema["type"] = schema["type"][0]
         yield {
             "name": field.data_key or name,
             "in": "query",
             "required": field.required,
-            **_described(shapes.property_of(field)),
+            **_described(schema),
         }
 
 
@@ -177,9 +194,7 @@ def _described(schema: dict[str, Any]) -> dict[str, Any]:
     return {"schema": schema} | ({"description": description} if description else {})
 
 
-def _success(
-    declaration: Declaration, rendering: Rendering, shapes: Shapes, headers: list[str]
-) -> dict[str, Any]:
+def _success(declaration: Declaration, shapes: Shapes, headers: list[str]) -> dict[str, Any]:
     described = {
         name: {"description": text, "schema": {"type": "string"}}
         for name, text in declaration.headers.items()
@@ -190,8 +205,7 @@ def _success(
     }
     if declaration.data is not None:
         is_page = declaration.is_list or "cursor" in declaration.query.fields
-        content = _content(declaration.data, rendering, shapes, is_page=is_page)
-        response["content"] = {"application/json": content}
+        response["content"] = {"application/json": shapes.answer(declaration.data, is_page=is_page)}
     elif declaration.media_type:
         schema = {"type": "object" if declaration.media_type == "application/json" else "string"}
         response["content"] = {declaration.media_type: {"schema": schema}}
@@ -204,15 +218,3 @@ _SUCCESSES = {
     202: "Accepted; the rest follows by mail.",
     204: "Done; there is no body.",
 }
-
-
-def _content(
-    data: Schema, rendering: Rendering, shapes: Shapes, *, is_page: bool
-) -> dict[str, Any]:
-    reference, example = shapes.reference(data), shapes.example(data)
-    if is_page:
-        return {
-            "schema": rendering.page(reference),
-            "example": rendering.example_page(example),
-        }
-    return {"schema": rendering.data(reference), "example": rendering.example(example)}

@@ -4,22 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ragauth.errors import AuthenticationFailed, AuthorizationFailed, RagauthError
+from ragauth.errors import RagauthError
 from ragauth.web.envelope import error_body
+from ragauth.web.openapi.error_shapes import error_components
 
 JsonSchema = dict[str, Any]
-
-_CODES = (
-    "VALIDATION_ERROR",
-    "AUTHENTICATION_ERROR",
-    "AUTHORIZATION_ERROR",
-    "NOT_FOUND",
-    "CONFLICT",
-    "RATE_LIMIT_EXCEEDED",
-    "USAGE_LIMIT_EXCEEDED",
-    "EXTERNAL_SERVICE_ERROR",
-    "INTERNAL_ERROR",
-)
 
 
 def _in_envelope(data: JsonSchema) -> JsonSchema:
@@ -47,20 +36,6 @@ def _example_page(item: Any) -> Any:
     return {"data": [item], "meta": {"next_cursor": None}}
 
 
-def _error_schema(errors: Sequence[RagauthError]) -> JsonSchema:
-    """The error, narrowed to the codes and reasons that the route gives with this status."""
-    narrowed: JsonSchema = {"code": {"enum": sorted({error.code for error in errors})}}
-    if all(isinstance(error, AuthenticationFailed | AuthorizationFailed) for error in errors):
-        reasons = sorted({error.details["reason"] for error in errors})
-        narrowed["details"] = {"properties": {"reason": {"enum": reasons}}, "required": ["reason"]}
-    return {
-        "allOf": [
-            {"$ref": "#/components/schemas/Error"},
-            {"properties": {"error": {"properties": narrowed}}},
-        ]
-    }
-
-
 _COMPONENTS: dict[str, JsonSchema] = {
     "PageMeta": {
         "type": "object",
@@ -74,33 +49,15 @@ _COMPONENTS: dict[str, JsonSchema] = {
         },
         "additionalProperties": False,
     },
-    "Error": {
-        "type": "object",
-        "description": "The form of every failure.",
-        "required": ["error"],
-        "properties": {
-            "error": {
-                "type": "object",
-                "required": ["code", "message"],
-                "properties": {
-                    "code": {
-                        "type": "string",
-                        "enum": [*_CODES],
-                        "description": "What a program decides by.",
-                    },
-                    "message": {"type": "string", "description": "What a person reads."},
-                    "details": {
-                        "type": "object",
-                        "description": "More, by code: `issues`, `reason`, `expired_at`, …",
-                        "additionalProperties": True,
-                    },
-                },
-                "additionalProperties": False,
-            }
-        },
-        "additionalProperties": False,
-    },
 }
+
+
+def _error_reference(_errors: Sequence[RagauthError]) -> JsonSchema:
+    return {"$ref": "#/components/schemas/Error"}
+
+
+def _no_components(_errors: Sequence[RagauthError]) -> dict[str, JsonSchema]:
+    return {}
 
 
 def _bare(value: Any) -> Any:
@@ -123,14 +80,16 @@ def _own_status(error: RagauthError) -> int:
 class Rendering:
     """The form of a face's answers: what its JSON Schemas and examples are wrapped in.
 
-    `error` gives the body of an error, `error_schema` the schema that fits all of several. `data`
-    and `page` take the schema of one thing, `example` and `example_page` an example of it; by
-    default a thing is bare, and a page an array.
+    `error` gives the body of an error, `error_schema` the schema that fits all of several, and
+    `error_components` what that refers to, made from every error of the face. `data` and `page`
+    take the schema of one thing, `example` and `example_page` an example of it; by default a thing
+    is bare, and a page an array.
     """
 
     error: Callable[[RagauthError], Any]
     error_schema: Callable[[Sequence[RagauthError]], JsonSchema]
     components: dict[str, JsonSchema]
+    error_components: Callable[[Sequence[RagauthError]], dict[str, JsonSchema]] = _no_components
     error_status: Callable[[RagauthError], int] = _own_status
     data: Callable[[JsonSchema], JsonSchema] = _bare
     page: Callable[[JsonSchema], JsonSchema] = _bare_page
@@ -140,7 +99,8 @@ class Rendering:
 
 HOUSE_RENDERING = Rendering(
     error=error_body,
-    error_schema=_error_schema,
+    error_schema=_error_reference,
+    error_components=error_components,
     components=_COMPONENTS,
     data=_in_envelope,
     page=_page_in_envelope,

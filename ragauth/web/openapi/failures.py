@@ -1,7 +1,8 @@
 """Which errors a route can give, and each of them as a response with an example."""
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -19,13 +20,13 @@ from ragauth.errors import (
     UnsupportedMediaType,
 )
 from ragauth.schemas.base import to_issues
-from ragauth.web.endpoint import Declaration
+from ragauth.web.endpoint import MISSING, Declaration
 from ragauth.web.guards import Failure, demand_of, public
 from ragauth.web.openapi.faces import Rendering
 from ragauth.web.openapi.shapes import member_schemas
-from ragauth.web.paths import PLAIN_HTTP_IS_FINE, is_authorize
+from ragauth.web.paths import PLAIN_HTTP_IS_FINE, SAFE_METHODS, is_authorize
 
-_SAFE_METHODS = {"get", "head", "options", "trace"}
+IN_BRACES = re.compile(r"{([^{}]+)}")
 _REQUEST_ID = "0190163d8694739bb2ea9a2dc9f1f3d8"
 _UNKNOWN = {"colour": "blue"}
 _HEADERS_OF_STATUS = {401: ["WWW-Authenticate"], 405: ["Allow"], 503: ["Retry-After"]}
@@ -42,17 +43,20 @@ def _failures(declaration: Declaration, path: str, method: str) -> Iterator[Fail
     answers_by_itself = declaration.media_type is not None
     if not answers_by_itself or declaration.query.fields:
         yield _invalid_request(declaration)
-    yield from demand_of(declaration.guard).refusals
+    demand, is_write = demand_of(declaration.guard), method.upper() not in SAFE_METHODS
+    yield from demand.refusals
+    if is_write:
+        yield from demand.refusals_to_write
     if path not in PLAIN_HTTP_IS_FINE:
         yield HttpsRequired
-    if "{" in path:
-        yield NotFound
+    for name in IN_BRACES.findall(path):
+        yield MISSING.get(name, NotFound)
     if not is_authorize(path):
         yield MethodNotAllowed
         yield BodyTooLarge
     if declaration.body is not None:
         yield UnsupportedMediaType
-    if declaration.guard is not public and method not in _SAFE_METHODS and not answers_by_itself:
+    if declaration.guard is not public and is_write and not answers_by_itself:
         yield Conflict
     yield from declaration.errors
     yield RagauthError(details={"request_id": _REQUEST_ID})
@@ -81,19 +85,60 @@ def _issues(schema: Schema, value: dict[str, Any]) -> list[dict[str, Any]]:
     return []
 
 
-def error_responses(
-    declaration: Declaration, path: str, method: str, rendering: Rendering, headers: Sequence[str]
-) -> dict[str, Any]:
-    """A response for each status; `headers` are those of every answer of the route."""
+def errors_by_status(
+    declaration: Declaration, path: str, method: str, rendering: Rendering
+) -> dict[int, list[RagauthError]]:
+    """The errors of a route by the status that they have in a face's answers."""
     by_status: dict[int, list[RagauthError]] = defaultdict(list)
     for error in errors_of(declaration, path, method):
         by_status[rendering.error_status(error)].append(error)
     for status, failures in declaration.disguised.items():
         by_status[status].extend(map(_as_example, failures))
-    return {
-        str(status): _response(status, alike, rendering, headers)
-        for status, alike in sorted(by_status.items())
-    }
+    return dict(sorted(by_status.items()))
+
+
+class SharedResponses:
+    """The refusals of one document: a component for each status, and what it can be on a route."""
+
+    def __init__(self, rendering: Rendering) -> None:
+        self._rendering = rendering
+        self._errors: dict[int, dict[tuple[type, str], RagauthError]] = defaultdict(dict)
+        self._headers: dict[int, dict[str, None]] = defaultdict(dict)
+
+    @property
+    def errors(self) -> list[RagauthError]:
+        """Every error of every route, each kind once."""
+        return [error for alike in self._errors.values() for error in alike.values()]
+
+    def references(
+        self, by_status: Mapping[int, Sequence[RagauthError]], headers: Sequence[str]
+    ) -> dict[str, Any]:
+        """A route's refusals by reference; `headers` are those of every answer of the route."""
+        for status, errors in by_status.items():
+            self._headers[status].update(dict.fromkeys(headers))
+            for error in errors:
+                self._errors[status].setdefault((type(error), error.message), error)
+        return {
+            str(status): {
+                "$ref": f"#/components/responses/{_name(status)}",
+                # OpenAPI 3.1 lets a reference say in its own words what it refers to.
+                "description": _describe(errors),
+            }
+            for status, errors in by_status.items()
+        }
+
+    def components(self) -> dict[str, Any]:
+        """The responses by name, when every route has asked for its references."""
+        return {
+            _name(status): _response(
+                status, [*errors.values()], self._rendering, [*self._headers[status]]
+            )
+            for status, errors in sorted(self._errors.items())
+        }
+
+
+def _name(status: int) -> str:
+    return HTTPStatus(status).phrase.title().replace(" ", "")
 
 
 def _response(
@@ -103,7 +148,7 @@ def _response(
     if any("Retry-After" in error.headers for error in errors) and "Retry-After" not in names:
         names.append("Retry-After")
     return {
-        "description": _describe(status, errors),
+        "description": f"{HTTPStatus(status).phrase}.",
         "headers": header_references(names),
         "content": {
             "application/json": {
@@ -124,11 +169,18 @@ def _examples(errors: Sequence[RagauthError], rendering: Rendering) -> dict[str,
     return examples
 
 
-def _describe(status: int, errors: Sequence[RagauthError]) -> str:
-    messages = list(dict.fromkeys(error.message for error in errors))
-    if len(messages) == 1:
-        return f"{messages[0]}."
-    return f"{HTTPStatus(status).phrase}:\n\n" + "\n".join(f"- {message}" for message in messages)
+def _describe(errors: Sequence[RagauthError]) -> str:
+    """What the status means on one route: a line for each error, by what a program reads of it."""
+    lines = {
+        f"- `{error.details.get('reason', error.code)}`: {_general_message(error)}."
+        for error in errors
+    }
+    return "\n".join(sorted(lines))
+
+
+def _general_message(error: RagauthError) -> str:
+    """What a validation error says of one body is its example's, not that of all of them."""
+    return InvalidRequest.message if isinstance(error, InvalidRequest) else error.message
 
 
 def header_references(names: Sequence[str]) -> dict[str, Any]:

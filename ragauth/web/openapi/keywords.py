@@ -9,6 +9,7 @@ from marshmallow import fields
 
 from ragauth.schemas.account_fields import Email, NewPassword, PresentedPassword, Username
 from ragauth.schemas.fields import (
+    AnyText,
     Choice,
     Cursor,
     Day,
@@ -17,6 +18,7 @@ from ragauth.schemas.fields import (
     Id,
     Items,
     Moment,
+    Name,
     Text,
     Whole,
 )
@@ -37,9 +39,20 @@ def keywords_of(_field: fields.Field[Any]) -> Keywords:
 
 
 @keywords_of.register
+def _(_field: AnyText) -> Keywords:
+    return {"type": "string"}
+
+
+@keywords_of.register
 def _(field: Text) -> Keywords:
     lengths = {"minLength": field.minimum} if field.minimum else {}
     return {**lengths, "type": "string", "maxLength": field.maximum}
+
+
+@keywords_of.register
+def _(field: Name) -> Keywords:
+    lengths = {"minLength": field.minimum} if field.minimum else {}
+    return {**lengths, "type": "string", "format": "name", "maxLength": field.maximum}
 
 
 @keywords_of.register
@@ -165,7 +178,11 @@ def field_keywords(_converter: OpenAPIConverter, field: Any, ret: Keywords) -> K
         if isinstance(kind, str):
             keywords["type"] = [kind, "null"]
         if "enum" in keywords:
-            keywords["enum"] = [*keywords["enum"], None]
+            # Not null among the values: a generator would make a type for each way to have none.
+            for one in (keywords, ret):
+                one.pop("type", None)
+            choices = {"type": "string", "enum": keywords.pop("enum")}
+            keywords["anyOf"] = [choices, {"type": "null"}]
     if ret.get("default", False) is None:
         del ret["default"]
     return keywords

@@ -2,7 +2,6 @@
 
 import inspect
 import json
-from http import HTTPStatus
 from typing import Any
 
 from apispec import APISpec
@@ -10,19 +9,20 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, fields
 
 from ragauth.schemas.base import RequestSchema
+from ragauth.web.openapi.faces import HOUSE_RENDERING, Rendering
 from ragauth.web.openapi.keywords import Keywords, declared_keywords, field_keywords, keywords_of
 
 
 class Shapes:
     """The schemas of one document: each is a component, named as its class."""
 
-    def __init__(self, title: str, version: str) -> None:
+    def __init__(self, title: str, version: str, rendering: Rendering = HOUSE_RENDERING) -> None:
         plugin = MarshmallowPlugin(schema_name_resolver=_component_name)
         self.spec = APISpec(title, version, "3.1.0", plugins=[plugin])
         converter: Any = plugin.converter
         converter.add_attribute_function(field_keywords)
         self._converter = converter
-        self._responses: dict[str, Keywords] = {}
+        self._rendering = rendering
 
     def reference(self, schema: Schema) -> Keywords:
         """A schema, or one of several, by reference."""
@@ -32,18 +32,25 @@ class Shapes:
         reference: Keywords = self._converter.resolve_nested_schema(schema)
         return reference
 
-    def shared_response(self, status: str, response: Keywords) -> Keywords:
-        """A response by reference to the one component that is equal to it."""
-        key = status + json.dumps(response, sort_keys=True)
-        if key not in self._responses:
-            stem = HTTPStatus(int(status)).phrase.title().replace(" ", "")
-            name, number = stem, 1
-            while name in self.spec.components.responses:
-                number += 1
-                name = f"{stem}{number}"
-            self.spec.components.response(name, response)
-            self._responses[key] = {"$ref": f"#/components/responses/{name}"}
-        return self._responses[key]
+    def answer(self, data: Schema, *, is_page: bool) -> Keywords:
+        """The content of a success, whose envelope is a component of its own."""
+        rendering = self._rendering
+        reference, example = self.reference(data), self.example(data)
+        name = _component_name(data)
+        if is_page:
+            schema, suffix = rendering.page(reference), "Page"
+            shown = rendering.example_page(example)
+        else:
+            schema, suffix = rendering.data(reference), "Response"
+            shown = rendering.example(example)
+        if schema.get("type") == "object":
+            schema = self._named(f"{name}{suffix}", schema)
+        return {"schema": schema, "example": shown}
+
+    def _named(self, name: str, schema: Keywords) -> Keywords:
+        if name not in self.spec.components.schemas:
+            self.spec.components.schema(name, schema)
+        return {"$ref": f"#/components/schemas/{name}"}
 
     def complete(self) -> None:
         """Add to each component what its class says in words and rules."""
@@ -54,6 +61,9 @@ class Shapes:
             if description:
                 component["description"] = inspect.cleandoc(description)
             component.update(getattr(schema_class, "json_rules", {}))
+            if issubclass(schema_class, RequestSchema):
+                for keywords in component.get("properties", {}).values():
+                    _tell_default(keywords)
 
     def property_of(self, field: fields.Field[Any]) -> Keywords:
         keywords: Keywords = self._converter.field2property(field)
@@ -88,6 +98,18 @@ class Shapes:
             return None
         kind = self.property_of(field).get("type")
         return {"boolean": True, "integer": 1, "number": 1, "string": "string"}.get(str(kind))
+
+
+def _tell_default(keywords: Keywords) -> None:
+    """Say in words what a field of a body is when it is left out.
+
+    By the keyword `default` a generator of clients takes the field for one that is always there,
+    and its user has to send it.
+    """
+    if "default" in keywords:
+        default = json.dumps(keywords.pop("default"))
+        words = (keywords.get("description"), f"Left out, it is `{default}`.")
+        keywords["description"] = " ".join(filter(None, words))
 
 
 def member_schemas(schema: Any) -> list[Schema]:

@@ -45,7 +45,7 @@ class TestSucceeds:
 class TestRejectsInput:
     def test_all_faults_are_named_at_once(self, client: Client) -> None:
         response = client.sign_up().client.patch("/api/agents/x", {"name": None, "created_at": 1})
-        assert set(issues(response)) == {("id",), ("name",), ("created_at",)}
+        assert set(issues(response)) == {("agent_id",), ("name",), ("created_at",)}
 
 
 class TestRequiresAuthentication:

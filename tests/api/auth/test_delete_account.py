@@ -2,16 +2,21 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import select
 
-from ragauth import transaction
+from ragauth import clock, transaction
+from ragauth.counters import CountersUnavailable
+from ragauth.errors import Conflict
 from ragauth.extensions import db
-from ragauth.models import Confirmation, OutboxMail, RecoveryCode, SecondFactor
+from ragauth.models import Account, Confirmation, OutboxMail, RecoveryCode, SecondFactor
 from ragauth.models import events as event_rows
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
-from ragauth.services import audit
+from ragauth.services import audit, erasure
 from ragauth.services.audit import EventName
-from tests.clients import PASSWORD, Client, assert_needs_access_token, error, issues, ok
+from ragauth.services.limits import span_of
+from tests.clients import PASSWORD, Client, Member, assert_needs_access_token, error, issues, ok
+from tests.factories.api_keys import make_service_key
 
 PATH = "/api/auth/me/delete"
 
@@ -111,6 +116,63 @@ class TestForgets:
             if event["name"] == "account:created"
         ]
         assert created["ip"] == "127.0.0.1"
+
+
+class TestCounters:
+    """What is counted of an account beside the database."""
+
+    def peek(self, client: Client, member: Member) -> object:
+        limits = client.app.extensions["ragauth_limits"]
+        now_ms = clock.now_ns() // 1_000_000
+        account_id = decode_id(ACCOUNT, member.id).bytes
+        return limits.counters.peek(account_id, 0, span_of(now_ms).month, now_ms)
+
+    def test_its_limits_go_and_its_usage_is_still_saved(self, client: Client) -> None:
+        member = client.sign_up()
+        assert member.key_client.get("/api/v1/authorize?cost=7").status_code == 200
+        assert self.peek(client, member) is not None
+        ok(member.client.post(PATH, {"password": PASSWORD}), 204)
+        assert self.peek(client, member) is None
+        left = _dump(client)
+        service = client.as_key(make_service_key(client.app, "usage"))
+        # This saves first what was counted: late, for the account has gone.
+        [row] = ok(service.get("/api/v1/internal/usage"))
+        assert (row["account_id"], row["requests"], row["units"]) == (member.id, 1, 7)
+        assert member.email not in left
+        assert member.email not in _dump(client)
+        error(member.key_client.get("/api/v1/authorize"), 401, "AUTHENTICATION_ERROR", "revoked")
+        # Neither the late save nor the dead key makes a record of it again.
+        assert self.peek(client, member) is None
+
+    def test_what_was_not_deleted_keeps_its_limits(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        member = client.sign_up()
+        member.key_client.get("/api/v1/authorize")
+        ok(client.sign_up().client.post(PATH, {"password": PASSWORD}), 204)
+        erase = erasure.erase_account
+
+        def erase_and_fail(account: Account) -> None:
+            erase(account)
+            raise Conflict
+
+        monkeypatch.setattr(erasure, "erase_account", erase_and_fail)
+        error(member.client.post(PATH, {"password": PASSWORD}), 409, "CONFLICT")
+        assert self.peek(client, member) is not None
+
+    def test_without_counters_it_is_deleted_all_the_same(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """S14: what only counts holds no deletion up."""
+        member = client.sign_up()
+
+        def be_away(_account: bytes) -> None:
+            raise CountersUnavailable("full")
+
+        counters = client.app.extensions["ragauth_limits"].counters
+        monkeypatch.setattr(counters, "forget_account", be_away)
+        ok(member.client.post(PATH, {"password": PASSWORD}), 204)
+        error(member.client.get("/api/auth/me"), 401, "AUTHENTICATION_ERROR", "revoked")
 
 
 def _add_what_other_features_store(client: Client, account_id: str) -> None:

@@ -1,19 +1,24 @@
 """GET /api/auth/export"""
 
 import json
+import os
 import threading
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from sqlalchemy import insert
 
-from ragauth import transaction
+from ragauth import clock, transaction
 from ragauth.extensions import db
 from ragauth.models import Confirmation, Event, OutboxMail, RecoveryCode, SecondFactor
+from ragauth.security.addresses import neighbourhood_of
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
 from ragauth.services import data_export
+from ragauth.services.export_turns import Turns, export_turns
 from tests.clients import PASSWORD, Client, Member, assert_needs_access_token, error, issues, ok
 from tests.factories.accounts import suspend
 
@@ -31,8 +36,31 @@ def add_rows(member: Member, *rows: Any) -> None:
         db.session.add_all(rows)
 
 
+def add_events(member: Member, number: int) -> None:
+    """A history of more than a KB for each event."""
+    rows = [
+        {
+            "id": new_uuid(),
+            "account_id": account_uuid(member),
+            "name": "account:login_failed",
+            "at": NOW,
+            "ip": "192.0.2.1",
+            "user_agent": "a browser " + "\N{SNOWMAN}" * 300,
+            "details": {"number": position},
+        }
+        for position in range(number)
+    ]
+    with member.client.app.app_context(), db.engine.begin() as connection:
+        connection.execute(insert(Event), rows)
+
+
 def account_uuid(member: Member) -> Any:
     return decode_id(ACCOUNT, member.id)
+
+
+def other_export(network: str) -> AbstractContextManager[None]:
+    """The place of one of another account."""
+    return export_turns.place(account_id=new_uuid(), network=network)
 
 
 class TestSucceeds:
@@ -126,20 +154,7 @@ class TestSucceeds:
 
     def test_a_long_history_is_complete_and_in_order(self, client: Client) -> None:
         member = client.sign_up()
-        rows = [
-            {
-                "id": new_uuid(),
-                "account_id": account_uuid(member),
-                "name": "account:login_failed",
-                "at": NOW,
-                "ip": "192.0.2.1",
-                "user_agent": "a browser " + "\N{SNOWMAN}" * 300,
-                "details": {"number": number},
-            }
-            for number in range(1_500)
-        ]
-        with client.app.app_context(), db.engine.begin() as connection:
-            connection.execute(insert(Event), rows)
+        add_events(member, 1_500)
         with member.client.get(PATH) as response:
             # More than is kept in memory.
             assert len(response.data) == response.content_length > 2_000_000
@@ -159,18 +174,85 @@ class TestSucceeds:
 
 
 class TestBounds:
-    @pytest.fixture
-    def busy(self) -> Iterator[None]:
-        """Another thread of the process makes one."""
-        with data_export._one_at_a_time:
-            yield
+    HOME = neighbourhood_of("127.0.0.1")
 
-    @pytest.mark.usefixtures("busy")
-    def test_one_is_made_at_a_time(self, client: Client) -> None:
-        """S29: what a request may cost is bounded."""
-        response = client.sign_up().client.get(PATH)
+    def test_an_account_has_one_at_a_time(self, client: Client) -> None:
+        """S29: what a request may cost is bounded. S43: for each account."""
+        member = client.sign_up()
+        with export_turns.place(account_id=account_uuid(member), network="elsewhere"):
+            response = member.client.get(PATH)
         error(response, 429, "RATE_LIMIT_EXCEEDED")
         assert response.headers["Retry-After"] == "5"
+        export(member)
+
+    @pytest.mark.parametrize(
+        "networks",
+        [pytest.param([HOME] * 2, id="network"), pytest.param(["a", "b", "c"], id="all")],
+    )
+    def test_few_are_made_at_once(self, client: Client, networks: list[str]) -> None:
+        """S43: a network leaves a place to others."""
+        member = client.sign_up()
+        with ExitStack() as others:
+            for network in networks:
+                others.enter_context(other_export(network))
+            error(member.client.get(PATH), 429, "RATE_LIMIT_EXCEEDED")
+        export(member)
+
+    def test_a_short_one_is_made_beside_a_long_one(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """S43: the long one ends its turn after each batch of rows."""
+        member, other = client.sign_up(), client.sign_up()
+        add_events(member, 1_100)
+        short: list[dict[str, Any]] = []
+
+        def end_and_take(turns: Turns) -> None:
+            turns.end()
+            with ThreadPoolExecutor(1) as thread:
+                short.append(thread.submit(export, other).result(10))
+            turns.take()
+
+        monkeypatch.setattr(Turns, "end_and_take", end_and_take)
+        with member.client.get(PATH) as response:
+            assert len(ok(response)["events"]) > 1_100
+        assert [data["account"]["id"] for data in short] == [other.id] * 2
+
+    def test_while_one_works_others_wait_for_their_turn(self, client: Client) -> None:
+        """S29: however many are made, the checks of keys share a core with one."""
+        member = client.sign_up()
+        busy = export_turns.take_part(account_id=new_uuid(), network=self.HOME)
+        with ThreadPoolExecutor(1) as thread:
+            with busy as turns:
+                answer = thread.submit(member.client.get, PATH)
+                while len(turns._line) < 2:
+                    os.sched_yield()
+                assert not answer.done()
+            ok(answer.result(10))
+
+    def test_an_account_has_six_an_hour(self, client: Client) -> None:
+        """S43: and another's are none of them."""
+        member, other = client.sign_up(), client.sign_up()
+        with time_machine.travel(clock.now(), tick=False) as time:
+            for _ in range(6):
+                export(member)
+            for method in ("GET", "HEAD"):
+                response = member.client.request(method, PATH)
+                assert (response.status_code, response.headers["Retry-After"]) == (429, "3600")
+            details = error(member.client.get(PATH), 429, "RATE_LIMIT_EXCEEDED")
+            assert (details["limit"], details["size"]) == ("exports_per_account", 6)
+            export(other)
+            time.shift(1800)
+            error(member.client.get(PATH), 429, "RATE_LIMIT_EXCEEDED")
+        with time_machine.travel(clock.now() + timedelta(hours=1), tick=False):
+            ok(client.as_user(client.log_in(member)["token"]).get(PATH))
+
+    def test_what_was_not_made_does_not_count(self, client: Client) -> None:
+        """S43: an account that meets another's exports, or a fault, has its six all the same."""
+        member = client.sign_up()
+        with other_export("a"), other_export("b"), other_export("c"):
+            for _ in range(7):
+                error(member.client.get(PATH), 429, "RATE_LIMIT_EXCEEDED")
+        export(member)
 
     def test_after_a_failure_the_next_one_is_made(
         self, client: Client, monkeypatch: pytest.MonkeyPatch

@@ -17,7 +17,7 @@ from ragauth.services import confirmations
 from ragauth.services.confirmations import Purpose
 from tests.clients import PASSWORD, Client, Member, assert_same_answer, error, issues, ok
 from tests.factories.accounts import resume, suspend
-from tests.factories.mails import receive_one
+from tests.factories.mails import confirm_address, receive_one
 from tests.factories.second_factors import Authenticator, enrol, first_step, wrong_code
 
 LOGIN = "/api/auth/login"
@@ -229,6 +229,7 @@ class TestRecoveryCodes:
     def test_its_owner_gets_a_mail(
         self, app: Flask, client: Client, member: Member, authenticator: Authenticator
     ) -> None:
+        confirm_address(member)
         code = authenticator.recovery_codes[0]
         ok(client.post(PATH, {"mfa_token": first_step(client, member), "code": code}))
         mail = receive_one(app, "A recovery code was used")
@@ -333,6 +334,7 @@ def test_a_reset_of_the_password_does_not_go_round_it(
     app: Flask, client: Client, member: Member, authenticator: Authenticator
 ) -> None:
     """S7: neither the mail's token nor the new password opens a session; the code is asked for."""
+    confirm_address(member)
     overtaken = first_step(client, member)
     ok(client.post("/api/auth/password/forgot", {"email": member.email}), 202)
     token = receive_one(app, "Set a new password").token

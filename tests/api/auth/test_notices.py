@@ -6,7 +6,7 @@ from flask import Flask
 from ragauth import clock
 from ragauth.services.refreshes import REUSE_GRACE
 from tests.clients import Client, error, ok
-from tests.factories.mails import receive_mail
+from tests.factories.mails import confirm_address, receive_mail
 
 KEY = "A new API key was created"
 
@@ -16,7 +16,7 @@ def test_a_further_key_is_told_by_its_prefix_and_not_by_its_name(
 ) -> None:
     """S27: never the key; a name would carry a message to a stranger's address."""
     member = client.sign_up()
-    receive_mail(app)
+    confirm_address(member)
     key = member.create_key(name="Visit evil.example")
     (mail,) = receive_mail(app)
     assert (mail.to, mail.subject) == (member.email, KEY)
@@ -28,7 +28,7 @@ def test_a_further_key_is_told_by_its_prefix_and_not_by_its_name(
 
 def test_a_key_in_the_place_of_another_is_told_too(app: Flask, client: Client) -> None:
     member = client.sign_up()
-    receive_mail(app)
+    confirm_address(member)
     key = ok(member.client.post("/api/auth/api-key/regenerate"))["key"]
     ok(member.client.post(f"/api/auth/api-keys/{key['id']}/rotate", {}), 201)
     assert [mail.subject for mail in receive_mail(app)] == [KEY, KEY]
@@ -37,6 +37,7 @@ def test_a_key_in_the_place_of_another_is_told_too(app: Flask, client: Client) -
 def test_a_reused_refresh_token_is_told(app: Flask, client: Client) -> None:
     """S13: the session is over, and its owner knows why."""
     member = client.sign_up()
+    confirm_address(member)
     body = {"refresh_token": member.refresh_token}
     ok(client.post("/api/auth/token/refresh", body))
     receive_mail(app)

@@ -17,7 +17,7 @@ from tests.clients import (
     issues,
     ok,
 )
-from tests.factories.mails import receive_mail, receive_one
+from tests.factories.mails import confirm_address, receive_mail, receive_one
 
 PATH = "/api/auth/password/change"
 NEW = "an otter in the reeds"
@@ -55,6 +55,7 @@ class TestSucceeds:
     def test_the_owner_gets_a_mail_without_the_password(self, app: Flask, client: Client) -> None:
         """S7: a change writes a mail. S27: no password in it."""
         member = client.sign_up()
+        confirm_address(member)
         ok(change(member), 204)
         mail = receive_one(app, NOTICE)
         assert mail.to == member.email
@@ -92,6 +93,7 @@ class TestSucceeds:
     def test_a_token_to_reset_it_is_dead_with_the_change(self, app: Flask, client: Client) -> None:
         """S8: whoever reads the mail later cannot undo the change."""
         member = client.sign_up()
+        confirm_address(member)
         ok(client.post("/api/auth/password/forgot", {"email": member.email}), 202)
         token = receive_one(app, "Set a new password").token
         ok(change(member), 204)
@@ -99,6 +101,18 @@ class TestSucceeds:
         response = client.post("/api/auth/password/reset", body)
         error(response, 401, "AUTHENTICATION_ERROR", "invalid")
         ok(log_in(client, member, NEW))
+
+    def test_but_not_while_nobody_has_confirmed_the_address(
+        self, app: Flask, client: Client
+    ) -> None:
+        """S42: who signed up with a stranger's address cannot keep its owner from resetting."""
+        member = client.sign_up()
+        ok(client.post("/api/auth/password/forgot", {"email": member.email}), 202)
+        ok(change(member), 204)
+        token = receive_one(app, "Set a new password").token
+        ok(change(member, "another otter", NEW), 204)
+        body = {"token": token, "new_password": "an owner's password"}
+        ok(client.post("/api/auth/password/reset", body), 204)
 
 
 class TestRefuses:

@@ -9,6 +9,7 @@ import time_machine
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from ragauth.errors import ExternalServiceUnavailable
 from tests.clients import PASSWORD, Client, error, issues, ok
 
 REFRESH = "/api/auth/token/refresh"
@@ -73,11 +74,11 @@ class Browser:
         return self._keep(ok(self.send(REFRESH)))
 
     def send(
-        self, path: str, body: Any = None, *, headers: Mapping[str, str] = CSRF
+        self, path: str, body: Any = None, *, headers: Mapping[str, str] = CSRF, **options: Any
     ) -> TestResponse:
         """POST with the cookie alone."""
         sent = {**headers, **({"Cookie": f"{COOKIE}={self.cookie}"} if self.cookie else {})}
-        return self.take(self.client.post(path, body, headers=sent))
+        return self.take(self.client.post(path, body, headers=sent, **options))
 
     def call(self, method: str, path: str, **options: Any) -> TestResponse:
         """Call with the access token."""
@@ -177,15 +178,31 @@ class TestRefreshes:
             successor, browser.cookie = browser.cookie, spent
             clock.shift(21)
             assert_refused(browser.send(REFRESH), "reused")
+            assert browser.cookie is None
             browser.cookie = successor
             assert_refused(browser.send(REFRESH), "revoked")
+            assert browser.cookie is None
+
+    def test_a_refusal_that_leaves_the_session_leaves_the_cookie(self, browser: Browser) -> None:
+        """S44: over IPv4 and IPv6 at once, the second tab must not lose what the first received."""
+        browser.sign_up()
+        spent = browser.cookie
+        browser.refresh()
+        successor, browser.cookie = browser.cookie, spent
+        elsewhere = {"REMOTE_ADDR": "198.51.100.1"}
+        assert_refused(browser.send(REFRESH, environ_base=elsewhere), "reused")
+        assert browser.cookie == spent
+        browser.cookie = successor
+        browser.refresh()
 
     def test_without_the_cookie_there_is_no_credential(self, browser: Browser) -> None:
         browser.sign_up()
         browser.cookie = None
         assert_refused(browser.send(REFRESH), "missing")
         sent = {**CSRF, "Cookie": "__Secure-ragauth_refresh=x; ragauth_refresh=y"}
-        assert_refused(browser.client.post(REFRESH, headers=sent), "missing")
+        response = browser.client.post(REFRESH, headers=sent)
+        assert_refused(response, "missing")
+        assert "Set-Cookie" not in response.headers
 
     @pytest.mark.parametrize("value", ["garbage", "a.b.c", "\N{SNOWMAN}", "%00", "x" * 7000])
     def test_a_cookie_that_is_no_token_is_refused(self, browser: Browser, value: str) -> None:
@@ -193,6 +210,31 @@ class TestRefreshes:
         response = browser.send(REFRESH)
         assert response.status_code == 401
         assert response.get_json()["error"]["details"]["reason"] in ("malformed", "invalid")
+        assert browser.cookie is None
+
+    def test_a_cookie_that_has_expired_is_taken_back(self, browser: Browser) -> None:
+        with time_machine.travel(NOON, tick=False) as clock:
+            browser.sign_up()
+            clock.shift(604_801)
+            assert_refused(browser.send(REFRESH), "expired")
+            assert browser.cookie is None
+
+    def test_a_refusal_that_is_not_the_cookies_leaves_it(
+        self, browser: Browser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A forged request, a faulty body, a database that is away: the session lives on."""
+        browser.sign_up()
+        assert_forged(browser.send(REFRESH, headers={}))
+        issues(browser.send(REFRESH, {"x": 1}))
+
+        def is_away(*_: object) -> None:
+            raise ExternalServiceUnavailable
+
+        with monkeypatch.context() as patch:
+            patch.setattr("ragauth.services.refreshes.read_presented", is_away)
+            error(browser.send(REFRESH), 503, "EXTERNAL_SERVICE_ERROR")
+        assert browser.cookie is not None
+        browser.refresh()
 
     def test_an_access_token_will_not_do(self, browser: Browser) -> None:
         """S12: access and refresh tokens cannot stand in for each other."""

@@ -1,4 +1,8 @@
-"""Refresh rotation against a model: any order of refreshes, logouts and clock steps (S13)."""
+"""Refresh rotation against a model (S13, S44).
+
+Any order of refreshes, logouts and clock steps, from clients that share a network, a user agent or
+neither.
+"""
 
 from dataclasses import dataclass, field
 
@@ -13,6 +17,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from werkzeug.test import TestResponse
 
 from tests.clients import Client, error, ok
 
@@ -24,13 +29,29 @@ ACCESS_LIFETIME = 3600
 which_session = st.integers(0, 1)
 
 
+@dataclass(frozen=True)
+class Origin:
+    ip: str
+    agent: str
+
+
+HOME = Origin("203.0.113.7", "a browser")
+NEIGHBOUR = Origin("203.0.113.200", "a browser")
+AWAY = Origin("198.51.100.7", "a browser")
+STRANGER = Origin("203.0.113.7", "curl")
+STRANGER_AWAY = Origin("198.51.100.7", "curl")
+# Mostly one client, as it is: else every session ends at once.
+which_origin = st.sampled_from((HOME, HOME, HOME, NEIGHBOUR, AWAY, STRANGER, STRANGER_AWAY))
+
+
 @dataclass
 class Pair:
-    """What was handed out for one generation, and when."""
+    """What was handed out for one generation, when, and to whom first."""
 
     token: str
     refresh_token: str
     issued_at: int
+    told: Origin = HOME
 
 
 @dataclass
@@ -40,17 +61,23 @@ class ModelSession:
     pairs: list[Pair] = field(default_factory=list)
     is_ended: bool = False
 
-    def answer(self, generation: int, now: int) -> str:
-        """What refreshing with that generation's token must come to."""
+    def answer(self, generation: int, now: int, origin: Origin) -> str:
+        """What refreshing with that generation's token, from there, must come to."""
         if now >= self.pairs[generation].issued_at + LIFETIME:
             return "expired"
         newest = len(self.pairs) - 1
         if generation == newest:
             return "revoked" if self.is_ended else "successor"
         in_grace = generation == newest - 1 and now - self.pairs[newest].issued_at <= GRACE
-        if in_grace:
-            return "revoked" if self.is_ended else "the same successor"
-        return "reused"
+        if not in_grace or origin.agent != self.pairs[newest].told.agent:
+            return "reused"
+        if self.is_ended:
+            return "revoked"
+        return "the same successor" if self.is_near(origin) else "reused, nothing ends"
+
+    def is_near(self, origin: Origin) -> bool:
+        """Whether it is the network that the newest pair was told to."""
+        return origin.ip.rpartition(".")[0] == self.pairs[-1].told.ip.rpartition(".")[0]
 
 
 class Rotation(RuleBasedStateMachine):
@@ -84,17 +111,16 @@ class Rotation(RuleBasedStateMachine):
         ):
             self.sessions.append(ModelSession([Pair(token, refresh_token, self.now)]))
 
-    @rule(which=which_session, back=st.sampled_from((0, 0, 0, 1, 1, 2)))
-    def refresh(self, which: int, back: int) -> None:
+    @rule(which=which_session, back=st.sampled_from((0, 0, 0, 1, 1, 1, 2)), origin=which_origin)
+    def refresh(self, which: int, back: int, origin: Origin) -> None:
         """With the newest token, or one that is `back` generations older."""
         session = self.sessions[which]
         generation = max(0, len(session.pairs) - 1 - back)
-        expected = session.answer(generation, self.now)
-        presented = {"refresh_token": session.pairs[generation].refresh_token}
-        response = self.client.post("/api/auth/token/refresh", presented)
+        expected = session.answer(generation, self.now, origin)
+        response = self._present(session.pairs[generation].refresh_token, origin)
         if expected == "successor":
             data = ok(response)
-            pair = Pair(data["token"], data["refresh_token"], self.now)
+            pair = Pair(data["token"], data["refresh_token"], self.now, origin)
             known = {old.refresh_token for any_ in self.sessions for old in any_.pairs}
             assert pair.refresh_token not in known
             session.pairs.append(pair)
@@ -103,8 +129,16 @@ class Rotation(RuleBasedStateMachine):
             newest = session.pairs[-1]
             assert (data["token"], data["refresh_token"]) == (newest.token, newest.refresh_token)
         else:
-            error(response, 401, "AUTHENTICATION_ERROR", expected)
+            error(response, 401, "AUTHENTICATION_ERROR", expected.partition(",")[0])
             session.is_ended = session.is_ended or expected == "reused"
+
+    def _present(self, refresh_token: str, origin: Origin) -> TestResponse:
+        return self.client.post(
+            "/api/auth/token/refresh",
+            {"refresh_token": refresh_token},
+            environ_base={"REMOTE_ADDR": origin.ip},
+            headers={"User-Agent": origin.agent},
+        )
 
     @precondition(lambda self: any(len(session.pairs) > 2 for session in self.sessions))
     @rule(which=which_session, back=st.integers(0, 2), with_access=st.booleans())
@@ -142,13 +176,12 @@ class Rotation(RuleBasedStateMachine):
                 ok(response)
 
     def _check_what_lives(self, session: ModelSession) -> None:
-        """Nothing after the end; else one successor, whoever asks for it, and however often."""
+        """Nothing after the end; else one successor, however often it is asked for."""
         self._check_access(session)
         successors = set()
         for pair in session.pairs[::-1][: 1 if not session.is_ended else None]:
-            presented = {"refresh_token": pair.refresh_token}
             for _ in range(2):
-                response = self.client.post("/api/auth/token/refresh", presented)
+                response = self._present(pair.refresh_token, HOME)
                 if response.status_code == 200:
                     successors.add(ok(response)["refresh_token"])
         is_live = not session.is_ended and self.now < session.pairs[-1].issued_at + LIFETIME
@@ -158,7 +191,10 @@ class Rotation(RuleBasedStateMachine):
 def test_no_order_of_events_yields_two_successors_or_a_token_that_outlives_reuse(
     app: Flask,
 ) -> None:
-    """S13: refresh rotates; reuse ends the session, for good."""
+    """S13: refresh rotates; reuse ends the session, for good.
+
+    S44: the successor is told again only to the user agent and network that it was told to.
+    """
 
     class OnThisDatabase(Rotation):
         pass
@@ -167,7 +203,7 @@ def test_no_order_of_events_yields_two_successors_or_a_token_that_outlives_reuse
     run_state_machine_as_test(
         OnThisDatabase,
         settings=settings(
-            max_examples=6,
+            max_examples=12,
             stateful_step_count=18,
             deadline=None,
             derandomize=True,

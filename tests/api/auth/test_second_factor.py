@@ -24,7 +24,7 @@ from tests.clients import (
     issues,
     ok,
 )
-from tests.factories.mails import receive_one
+from tests.factories.mails import confirm_address, receive_one
 from tests.factories.second_factors import (
     PATH,
     Authenticator,
@@ -155,6 +155,7 @@ class TestConfirm:
         assert member.event_names()[0] == "account:second_factor_added"
 
     def test_its_owner_gets_a_mail(self, app: Flask, member: Member) -> None:
+        confirm_address(member)
         authenticator = enrol(member)
         mail = receive_one(app, "Two-step login is on")
         assert mail.to == member.email
@@ -253,6 +254,7 @@ class TestRemove:
         assert "account:second_factor_removed" in member.event_names()
 
     def test_its_owner_gets_a_mail(self, app: Flask, member: Member) -> None:
+        confirm_address(member)
         authenticator = enrol(member)
         ok(member.client.post(DELETE, with_both(authenticator.code())), 204)
         assert receive_one(app, "Two-step login is off").to == member.email

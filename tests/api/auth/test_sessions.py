@@ -102,7 +102,7 @@ class TestRejectsInput:
     def test_an_id_of_another_form_is_a_fault(self, client: Client) -> None:
         member = client.sign_up()
         for text in ("x", "key_01h455vb4pex5vsknk084sn02q", "ses_01H455VB4PEX5VSKNK084SN02Q"):
-            assert set(issues(member.client.delete(f"{PATH}/{text}"))) == {("id",)}
+            assert set(issues(member.client.delete(f"{PATH}/{text}"))) == {("session_id",)}
 
     def test_all_is_true_or_false(self, client: Client) -> None:
         member = client.sign_up()

@@ -41,7 +41,7 @@ class TestRejectsInput:
 
     def test_all_faults_are_named_at_once(self, client: Client) -> None:
         response = client.sign_up().client.post("/api/agents/x/api-keys", {"kind": "x", "a": 1})
-        assert set(issues(response)) == {("id",), ("name",), ("kind",), ("a",)}
+        assert set(issues(response)) == {("agent_id",), ("name",), ("kind",), ("a",)}
 
 
 class TestRequiresAuthentication:

@@ -118,7 +118,7 @@ class TestRejectsInput:
         member = client.sign_up()
         body = {"name": None, "is_active": "yes", "scopes": [], "expires_at": 1, "allowed_ips": 1}
         response = member.client.patch(f"{KEYS}/x?y=1", body)
-        assert set(issues(response)) == {("id",), ("y",), *((name,) for name in body)}
+        assert set(issues(response)) == {("key_id",), ("y",), *((name,) for name in body)}
 
     def test_an_end_in_the_past_is_refused(self, client: Client) -> None:
         member = client.sign_up()

@@ -68,6 +68,34 @@ class TestSucceeds:
         assert data["scopes"] == ["query"]
         assert data["allowed_origins"] == ORIGINS
 
+    def test_origins_are_stored_as_browsers_send_them(self, client: Client) -> None:
+        """S21: what the owner wrote otherwise would never match."""
+        member = client.sign_up()
+        written = ["HTTPS://M\u00fcnchen.example:443/", "http://[0:0:0:0:0:0:0:1]:80", "tauri://X"]
+        sent = ["https://xn--mnchen-3ya.example", "http://[::1]", "tauri://x"]
+        key = member.create_key(
+            kind="publishable",
+            agent_id=member.create_agent()["id"],
+            allowed_origins=[*written, *sent],
+        )
+        assert key["allowed_origins"] == sent
+        caller = client.as_key(key["api_key"])
+        for origin in sent:
+            response = caller.get("/api/v1/authorize", headers={"Origin": origin})
+            assert response.status_code == 200
+
+    def test_what_never_matches_is_refused_with_the_reason(self, client: Client) -> None:
+        member = client.sign_up()
+        body = {
+            "name": "x",
+            "kind": "publishable",
+            "agent_id": member.create_agent()["id"],
+            "allowed_origins": ["https://a.test", "https://*.example.com", "null"],
+        }
+        found = issues(member.client.post(PATH, body))
+        assert set(found) == {("allowed_origins", 1), ("allowed_origins", 2)}
+        assert "wildcard" in found["allowed_origins", 1]
+
     def test_names_need_not_be_unique(self, client: Client) -> None:
         member = client.sign_up()
         assert member.create_key(name="x")["id"] != member.create_key(name="x")["id"]

@@ -42,7 +42,7 @@ class TestRejectsInput:
     def test_an_id_of_another_form_is_a_fault(self, client: Client) -> None:
         member = client.sign_up()
         for text in ("x", "%00", "agt_01h455vb4pex5vsknk084sn02q", member.api_key):
-            assert set(issues(member.client.delete(f"{KEYS}/{text}"))) == {("id",)}
+            assert set(issues(member.client.delete(f"{KEYS}/{text}"))) == {("key_id",)}
 
 
 class TestRequiresAuthentication:

@@ -109,7 +109,7 @@ class TestRejectsInput:
 
     def test_all_faults_are_named_at_once(self, client: Client) -> None:
         response = client.sign_up().client.post(f"{KEYS}/x/rotate", {"grace_seconds": -1, "now": 1})
-        assert set(issues(response)) == {("id",), ("grace_seconds",), ("now",)}
+        assert set(issues(response)) == {("key_id",), ("grace_seconds",), ("now",)}
 
     def test_a_key_in_its_grace_has_a_successor_already(self, client: Client) -> None:
         member = client.sign_up()

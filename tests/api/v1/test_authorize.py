@@ -6,8 +6,11 @@ from io import BytesIO
 import pytest
 import time_machine
 from flask import Flask
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
+from ragauth.extensions import db
+from ragauth.models import ApiKey
 from tests.clients import Client, Member, error, issues, ok
 from tests.factories.accounts import resume, set_plan, suspend
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
@@ -165,11 +168,26 @@ class TestRefuses:
             response = caller.get(PATH, environ_base={"REMOTE_ADDR": address})
             error(response, 403, "AUTHORIZATION_ERROR", "ip_not_allowed")
 
+    def test_origins_that_were_stored_in_another_form_still_count(self, client: Client) -> None:
+        """S21: what was never an origin lets nobody in."""
+        widget = widget_client(client, client.sign_up())
+        with client.app.app_context(), db.engine.begin() as connection:
+            stored = ["https://*.example.com", "https://old.example.com:443"]
+            connection.execute(update(ApiKey.__table__).values(allowed_origins=stored))
+        identity(widget.get(PATH, headers={"Origin": "https://old.example.com"}))
+        for origin in (
+            "https://a.example.com",
+            "https://*.example.com",
+            "https://shop.example.com",
+        ):
+            response = widget.get(PATH, headers={"Origin": origin})
+            error(response, 403, "AUTHORIZATION_ERROR", "origin_not_allowed")
+
     @pytest.mark.parametrize(
         "origin",
         [
             *(None, "null", "", "https://shop.example.com.evil.test", "http://shop.example.com"),
-            *("https://shop.example.com:8443", "https://shop.example.com/", "https://example.com"),
+            *("https://shop.example.com:8443", "https://example.com"),
         ],
     )
     def test_a_publishable_key_from_elsewhere(self, client: Client, origin: str | None) -> None:

@@ -3,7 +3,8 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from flask import Flask
 
 from ragauth.web.forwarded import Forwarded
 from ragauth.web.gate import Gate
-from tests.clients import Client, assert_same_answer, ok
+from tests.clients import Client, assert_same_answer, error, issues, ok
 from tests.factories.accounts import set_plan, suspend
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
 
@@ -78,6 +79,9 @@ class World:
             "",
             "sk_live_of_another_system",
             "r\u00e4g_live_x",
+            f'"{owner.api_key}"',
+            owner.api_key[:30],
+            "sk-of-another-system-4eC39HqLyjWD",
         ]
         agent_of_stranger = stranger.create_agent()["id"]
         self.agents = [agent, other_agent, agent_of_stranger, "agt_x", "", "agt_" + "0" * 26]
@@ -96,6 +100,7 @@ def credential_headers(choose: random.Random, key: str) -> dict[str, str]:
             {"Authorization": f"Bearer  {key}"},
             {"Authorization": f"Bearer {key} {key}"},
             {"Authorization": "Bearer"},
+            {"X-API-Key": key, "Authorization": "Bearer "},
             {"Authorization": key},
             {"X-API-Key": "", "Authorization": f"Bearer {key}"},
             {},
@@ -129,12 +134,12 @@ def authorize_question(choose: random.Random, world: World) -> dict[str, Any]:
 def verify_question(choose: random.Random, world: World) -> dict[str, Any]:
     body: dict[str, Any] = {"key": choose.choice(world.keys)}
     for name, values in (
-        ("key", [None, 1, "a\0b", "k" * 5000, "\ud800"]),
+        ("key", [None, 1, "a\0b", "k" * 5000, "k" * 60_000, "\ud800", "", "a b"]),
         ("scope", ["query", "manage", "nonsense", None, 3]),
         ("agent_id", [*world.agents[:3] * 4, *world.agents, None, 5, []]),
         ("cost", [*[0, 3, 10_000] * 6, 10_001, -1, 1.0, "1", True, None]),
         ("client_ip", ["203.0.113.9", "::ffff:203.0.113.9", "nowhere", None, 4, "x" * 101]),
-        ("origin", ["https://app.example.com", "HTTPS://APP.example.com", "null", None, {}]),
+        ("origin", ["https://app.example.com", "HTTPS://APP.example.com:443/", "null", None, {}]),
         ("surplus", [1]),
     ):
         if choose.random() < (0.04 if name in ("key", "surplus") else 0.25):
@@ -209,8 +214,9 @@ def _kind(response: Any) -> str:
     return f"{response.status_code} {reason}" if reason else str(response.status_code)
 
 
-def test_the_gate_answers_the_plain_case_without_the_application(client: Client) -> None:
-    member = client.sign_up()
+@contextmanager
+def without_the_application(client: Client) -> Iterator[None]:
+    """Whatever the gate hands on fails."""
     front = client.app.wsgi_app
     assert isinstance(front, Forwarded)
     gate = front.application
@@ -222,6 +228,29 @@ def test_the_gate_answers_the_plain_case_without_the_application(client: Client)
 
     gate.application = nobody_is_home
     try:
-        assert member.key_client.get("/api/v1/authorize?scope=query").status_code == 200
+        yield
     finally:
         gate.application = application
+
+
+def test_the_gate_answers_the_plain_case_without_the_application(client: Client) -> None:
+    member = client.sign_up()
+    with without_the_application(client):
+        assert member.key_client.get("/api/v1/authorize?scope=query").status_code == 200
+
+
+@pytest.mark.parametrize("query", ["scope=nonsense", "cost=1&cost=2", "&".join("a" * 200)])
+def test_a_key_that_is_refused_makes_no_faulty_question_dear(client: Client, query: str) -> None:
+    """S37: whoever adds to a gateway's query has no key yet."""
+    member = client.sign_up()
+    dead = member.create_key()
+    ok(member.client.delete(f"/api/auth/api-keys/{dead['id']}"), 204)
+    for key, reason in (
+        (unknown_key(), "invalid"),
+        (mistyped(member.api_key), "malformed"),
+        (dead["api_key"], "revoked"),
+    ):
+        with without_the_application(client):
+            response = client.as_key(key).get(f"/api/v1/authorize?{query}")
+        error(response, 401, "AUTHENTICATION_ERROR", reason)
+    assert issues(member.key_client.get(f"/api/v1/authorize?{query}"))

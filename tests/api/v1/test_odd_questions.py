@@ -1,11 +1,15 @@
 """Questions that gateways and clients put in odd words."""
 
 from collections.abc import Callable
+from threading import Thread
+from typing import Any
 
 import pytest
 from flask import Flask
 
 from ragauth.models.accounts import find_by_email
+from ragauth.services import passwords
+from ragauth.services.passwords import StoredPassword
 from tests.clients import Client, error, ok
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
 
@@ -71,6 +75,26 @@ def test_a_hash_of_another_cost_is_renewed_at_login(
     after = stored_hash(client.app, member.email)
     assert (before[:7], after[:7]) == ("$2b$04$", "$2b$05$")
     client.log_in(member)
+
+
+def test_a_login_that_meets_anothers_renewal_looks_again(
+    client: Client, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S4: by compare-and-swap on the old hash; the second look holds no lock while it hashes."""
+    member = client.sign_up()
+    stronger = Client(make_app(bcrypt_cost=5))
+    renew, others = passwords.renew_password, [Thread(target=stronger.log_in, args=(member,))]
+
+    def renew_late(*arguments: Any) -> StoredPassword | None:
+        if others:
+            other = others.pop()
+            other.start()
+            other.join()
+        return renew(*arguments)
+
+    monkeypatch.setattr(passwords, "renew_password", renew_late)
+    stronger.log_in(member)
+    assert member.event_names().count("account:login_succeeded") == 2
 
 
 def stored_hash(app: Flask, email: str) -> str:

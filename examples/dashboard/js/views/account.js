@@ -1,12 +1,13 @@
-/** The account: profile, address, password, second factor, leaving. */
+/** The account: profile, address, all that is held of it, leaving. */
 
 import { call } from "../client.js";
-import { h } from "../dom.js";
+import { dialog } from "../dialog.js";
+import { h, icon, named } from "../dom.js";
 import { field, form } from "../form.js";
 import { date } from "../format.js";
-import { badge, button, card, dialog, notify, pageHead } from "../parts.js";
+import { notify } from "../notices.js";
+import { badge, button, card, pageHead } from "../parts.js";
 import * as session from "../session.js";
-import { secondFactorCard } from "./second-factor.js";
 
 export async function account(context) {
   // Another browser may have changed it, or a link in a mail.
@@ -15,14 +16,13 @@ export async function account(context) {
   return h(
     "div",
     {},
-    pageHead("Account", `${context.account.email}, since ${date(context.account.created_at)}`),
+    pageHead("Account", [named(context.account.email), `, since ${date(context.account.created_at)}`]),
     h(
       "div",
       { class: "stack" },
       profile(context),
       address(context),
-      password(),
-      await secondFactorCard(),
+      data(),
       leaving(),
     ),
   );
@@ -73,12 +73,19 @@ function address(context) {
       h(
         "div",
         { class: "pair" },
-        field({ name: "new_email", label: "New address", type: "email", autocomplete: "email" }),
+        field({
+          name: "new_email",
+          label: "New address",
+          type: "email",
+          autocomplete: "email",
+          missing: "Enter the new address",
+        }),
         field({
           name: "password",
           label: "Your password",
           type: "password",
           autocomplete: "current-password",
+          missing: "Enter your password",
         }),
       ),
     ],
@@ -88,54 +95,59 @@ function address(context) {
     async submit({ new_email, password }) {
       await call("changeEmail", { body: { new_email: new_email.trim(), password } });
       element.reset();
-      notify(`We sent a link to ${new_email.trim()}. The change takes effect when you follow it.`);
+      notify(
+        h(
+          "p",
+          {},
+          "We sent a link to ",
+          named(new_email.trim()),
+          ". The change takes effect when you follow it.",
+        ),
+      );
     },
   });
   return card(
     {
       title: "E-mail",
-      text: email,
+      text: named(email),
       aside: isConfirmed ? badge("Confirmed", "good") : badge("Not confirmed", "warn"),
     },
     element,
   );
 }
 
-function password() {
-  const element = form({
-    fields: [
-      h(
-        "div",
-        { class: "pair" },
-        field({
-          name: "current_password",
-          label: "Present password",
-          type: "password",
-          autocomplete: "current-password",
-        }),
-        field({
-          name: "new_password",
-          label: "New password",
-          type: "password",
-          autocomplete: "new-password",
-          hint: "8 characters or more.",
-        }),
-      ),
-    ],
-    label: "Change password",
-    tone: "plain",
-    blame: blamePassword("current_password"),
-    async submit(body) {
-      await call("changePassword", { body });
-      element.reset();
-      notify("Your password is changed. All other sessions have ended.");
-    },
-  });
-  return card({ title: "Password", text: "Every other session ends when you change it" }, element);
-}
-
 const blamePassword = (name) => (error) =>
   error.status === 401 ? name : error.status === 409 ? "new_email" : null;
+
+function data() {
+  const press = button(
+    "Download",
+    {
+      class: "plain",
+      onclick: async () => {
+        press.disabled = true;
+        try {
+          save(await call("exportAccount"));
+        } finally {
+          press.disabled = false;
+        }
+      },
+    },
+    icon("download"),
+  );
+  return card({
+    title: "Your data",
+    text: "Everything that is held of your account, as a file of JSON",
+    aside: press,
+  });
+}
+
+function save(file) {
+  const address = URL.createObjectURL(file);
+  h("a", { href: address, download: file.name }).click();
+  // The browser reads it after this turn.
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
 
 function leaving() {
   const ask = () =>
@@ -157,6 +169,7 @@ function leaving() {
             type: "password",
             autocomplete: "current-password",
             autofocus: true,
+            missing: "Enter your password",
           }),
         ],
         label: "Delete my account",

@@ -1,16 +1,31 @@
 /** Agents: what keys can be bound to. */
 
 import { call, callAll } from "../client.js";
-import { h, icon, show } from "../dom.js";
+import { confirmation, dialog } from "../dialog.js";
+import { h, icon, named, quoted, show } from "../dom.js";
 import { field, form } from "../form.js";
-import { date, plural } from "../format.js";
-import { button, card, confirmation, dialog, emptyState, notify, pageHead } from "../parts.js";
+import { date, distinct, moment, number, plural } from "../format.js";
+import { notify } from "../notices.js";
+import { button, card, emptyState, pageHead, rowButton } from "../parts.js";
 
 export async function agents() {
   const place = h("div", { class: "stack" });
+  const quota = h("p", { class: "quota" });
+
+  let turn = 0;
 
   async function refresh() {
-    const [found, keys] = await Promise.all([callAll("listAgents"), callAll("listKeys")]);
+    const asked = ++turn;
+    const [found, keys, limits] = await Promise.all([
+      callAll("listAgents"),
+      callAll("listKeys"),
+      call("showLimits"),
+    ]);
+    // A later one may have been faster.
+    if (asked !== turn) return;
+    const madeAt = (agent) => `made ${moment(agent.created_at)}`;
+    const nameOf = distinct(found, (agent) => agent.name, madeAt);
+    show(quota, `${number(found.length)} of ${number(limits.max_agents)} agents used`);
     const countOf = (agent) => keys.filter((key) => key.agent_id === agent.id).length;
     show(
       place,
@@ -18,7 +33,7 @@ export async function agents() {
         ? h(
             "ul",
             { class: "tiles" },
-            found.map((agent) => tile(agent, countOf(agent))),
+            found.map((agent) => tile(agent, countOf(agent), nameOf(agent))),
           )
         : card(
             {},
@@ -39,13 +54,15 @@ export async function agents() {
       icon("plus"),
     );
 
-  function tile(agent, keys) {
+  function tile(agent, keys, about) {
     return h(
       "li",
       { class: "card tile", "data-agent": agent.id },
       h("div", { class: "disc" }, icon("agents")),
-      h("h2", {}, agent.name),
-      h("p", { class: agent.description ? "" : "muted" }, agent.description || "No description"),
+      h("h2", {}, named(agent.name)),
+      agent.description
+        ? h("p", { dir: "auto" }, agent.description)
+        : h("p", { class: "muted" }, "No description"),
       h(
         "p",
         { class: "meta" },
@@ -55,11 +72,12 @@ export async function agents() {
       h(
         "div",
         { class: "actions" },
-        button("Edit", {
-          class: "plain small",
-          onclick: async () => (await edit(agent)) && refresh(),
+        rowButton("Edit", `agent ${about}`, async () => {
+          // What is stored now is what is changed: the list may be older.
+          const stored = await call("showAgent", { path: { agent_id: agent.id } });
+          if (await edit(stored)) await refresh();
         }),
-        button("Delete", { class: "plain small danger-text", onclick: () => remove(agent, keys) }),
+        rowButton("Delete", `agent ${about}`, () => remove(agent, keys), "danger-text"),
       ),
     );
   }
@@ -67,7 +85,7 @@ export async function agents() {
   async function remove(agent, keys) {
     const isDone = await confirmation(
       {
-        title: `Delete “${agent.name}”?`,
+        title: ["Delete ", quoted(agent.name), "?"],
         text: [
           keys ? `Its ${plural(keys, "key")} stop working at once, everywhere.` : "It has no keys.",
           "This cannot be undone.",
@@ -77,7 +95,7 @@ export async function agents() {
       () => call("deleteAgent", { path: { agent_id: agent.id } }),
     );
     if (!isDone) return;
-    notify(`“${agent.name}” is deleted.`);
+    notify(h("p", {}, quoted(agent.name), " is deleted."));
     await refresh();
   }
 
@@ -86,12 +104,13 @@ export async function agents() {
     "div",
     {},
     pageHead("Agents", "Your assistants. Keys can be bound to one of them.", create()),
+    h("div", { class: "toolbar" }, quota),
     place,
   );
 }
 
 function edit(agent) {
-  return dialog({ title: agent ? `Edit “${agent.name}”` : "New agent" }, (close) =>
+  return dialog({ title: agent ? ["Edit ", quoted(agent.name)] : "New agent" }, (close) =>
     form({
       fields: [
         field({
@@ -101,6 +120,7 @@ function edit(agent) {
           maxlength: "100",
           autofocus: true,
           autocomplete: "off",
+          missing: "Give the agent a name",
         }),
         field({
           name: "description",
@@ -115,8 +135,15 @@ function edit(agent) {
       cancel: () => close(),
       async submit({ name, description }) {
         const body = { name: name.trim(), description: description.trim() || null };
-        if (agent) await call("changeAgent", { path: { agent_id: agent.id }, body });
-        else await call("createAgent", { body });
+        if (!agent) await call("createAgent", { body });
+        else {
+          // Only what was changed here: what another window has changed stays.
+          const changes = Object.entries(body).filter(([key, value]) => value !== agent[key]);
+          const path = { agent_id: agent.id };
+          if (changes.length) {
+            await call("changeAgent", { path, body: Object.fromEntries(changes) });
+          }
+        }
         close(true);
       },
     }),

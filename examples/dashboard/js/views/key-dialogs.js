@@ -1,9 +1,11 @@
 /** The dialogs of keys: a new one, its fields, its rotation, and the key itself, once. */
 
 import { call } from "../client.js";
-import { h } from "../dom.js";
+import { dialog } from "../dialog.js";
+import { h, quoted } from "../dom.js";
 import { choices, field, form } from "../form.js";
-import { button, dialog, keyOnce, notify } from "../parts.js";
+import { notify } from "../notices.js";
+import { keyOnce } from "../once.js";
 
 const SCOPES = [
   ["query", "Query", "ask questions"],
@@ -16,6 +18,7 @@ const LIVES = [
   ["30", "In 30 days"],
   ["90", "In 90 days"],
   ["365", "In a year"],
+  ["date", "On a date…"],
 ];
 const GRACES = [
   ["0", "Stops at once"],
@@ -23,44 +26,88 @@ const GRACES = [
   ["86400", "Works for another day"],
   ["604800", "Works for another week"],
 ];
+const ALL_AGENTS = "None: all agents";
+const NEW_AGENT = "new";
+
+const isPublishable = ({ kind }) => kind === "publishable";
 
 /** Show a raw key until it is stored. */
-export function revealKey(title, rawKey) {
-  return dialog({ title }, (close) => once(rawKey, close));
+export function revealKey(title, { api_key: rawKey, key }) {
+  return dialog({ title }, (close) => keyOnce(rawKey, () => close(true), { key }));
 }
 
-function once(rawKey, close) {
+const nameField = (value) =>
+  field({
+    name: "name",
+    label: "Name",
+    value,
+    hint: "So that you know it again: where is it used?",
+    maxlength: "100",
+    autofocus: true,
+    autocomplete: "off",
+    missing: "Give the key a name",
+  });
+
+const originsField = (value, when) =>
+  field({
+    name: "allowed_origins",
+    label: "Origins",
+    type: "textarea",
+    value,
+    hint: "Where the page stands that uses it, such as https://www.example.com. One a line.",
+    missing: "Give at least one origin, such as https://www.example.com",
+    when,
+  });
+
+const addressesField = (value) =>
+  field({
+    name: "allowed_ips",
+    label: "Allowed addresses",
+    type: "textarea",
+    rows: "2",
+    value,
+    optional: true,
+    hint: "Addresses or networks it may be used from, such as 203.0.113.0/24. One a line; none means any.",
+  });
+
+const scopesField = (chosen, when) =>
+  choices({
+    name: "scopes",
+    label: "Scopes",
+    options: SCOPES,
+    chosen,
+    missing: "Choose at least one scope",
+    when,
+  });
+
+/** When it ends: one of a few spans, or a moment in the browser's own time. */
+function expiryFields(moment) {
   return [
-    keyOnce(rawKey),
-    h("footer", {}, button("I have stored it", { class: "plain", onclick: () => close(true) })),
+    field({
+      name: "expires_at",
+      label: "Expires",
+      options: LIVES,
+      value: moment ? "date" : "",
+    }),
+    field({
+      name: "expires_on",
+      about: "expires_at",
+      label: "Expires on",
+      type: "datetime-local",
+      value: moment ? localMoment(new Date(moment)) : null,
+      missing: "Choose a date and a time",
+      when: (values) => values.expires_at === "date",
+    }),
   ];
+}
+
+/** As `datetime-local` has it: the time of the browser's zone, without a zone. */
+function localMoment(date) {
+  return new Date(date - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
 export function createKey({ agents, agentId }) {
   return dialog({ title: "New key" }, (close, goOn) => {
-    const origins = field({
-      name: "allowed_origins",
-      label: "Origins",
-      type: "textarea",
-      hint: "Where the page stands that uses it, such as https://www.example.com. One a line.",
-      hidden: true,
-    });
-    const scopes = choices({
-      name: "scopes",
-      label: "Scopes",
-      options: SCOPES,
-      chosen: ALL_SCOPES,
-    });
-    const environment = choices({
-      name: "environment",
-      label: "Environment",
-      type: "radio",
-      chosen: ["live"],
-      options: [
-        ["live", "Live", "counts for the quota"],
-        ["test", "Test", "counted apart"],
-      ],
-    });
     const kind = choices({
       name: "kind",
       label: "Kind",
@@ -71,85 +118,111 @@ export function createKey({ agents, agentId }) {
         ["publishable", "Publishable", "for a widget in a page"],
       ],
     });
-    origins.hidden = true;
-    kind.addEventListener("change", (event) => {
-      const isPublishable = event.target.value === "publishable";
-      origins.hidden = !isPublishable;
-      scopes.hidden = environment.hidden = isPublishable;
+    const agent = field({
+      name: "agent_id",
+      label: "Agent",
+      options: [
+        ["", ALL_AGENTS],
+        ...agents.map(({ id, name }) => [id, name]),
+        [NEW_AGENT, "A new agent…"],
+      ],
+      value: agentId ?? "",
+      // It stands in a page that everybody sees: for one agent, never for all.
+      missing: (values) =>
+        isPublishable(values) ? "A publishable key is for one agent: choose it" : null,
     });
+    kind.addEventListener("change", ({ target }) => {
+      const isWidget = target.value === "publishable";
+      agent.querySelector("option").textContent = isWidget ? "Choose one" : ALL_AGENTS;
+    });
+    let newAgent = null;
+    // A second try, because the key was refused, makes no second agent.
+    async function agentOf({ agent_id: id, agent_name: name }) {
+      if (id !== NEW_AGENT) return id;
+      if (newAgent?.name !== name.trim()) {
+        newAgent = await call("createAgent", { body: { name: name.trim() } });
+      }
+      return newAgent.id;
+    }
     return form({
       fields: [
-        field({
-          name: "name",
-          label: "Name",
-          hint: "So that you know it again: where is it used?",
-          maxlength: "100",
-          autofocus: true,
-          autocomplete: "off",
-        }),
+        nameField(),
         kind,
-        environment,
-        field({
-          name: "agent_id",
-          label: "Agent",
-          options: [["", "None: all agents"], ...agents.map(({ id, name }) => [id, name])],
-          value: agentId ?? "",
+        choices({
+          name: "environment",
+          label: "Environment",
+          type: "radio",
+          chosen: ["live"],
+          options: [
+            ["live", "Live", "counts for the quota"],
+            ["test", "Test", "counted apart"],
+          ],
+          when: (values) => !isPublishable(values),
         }),
-        scopes,
-        origins,
-        field({ name: "expires_at", label: "Expires", options: LIVES, value: "" }),
+        agent,
+        field({
+          name: "agent_name",
+          label: "The new agent's name",
+          maxlength: "100",
+          autocomplete: "off",
+          missing: "Give the agent a name",
+          when: (values) => values.agent_id === NEW_AGENT,
+        }),
+        scopesField(ALL_SCOPES, (values) => !isPublishable(values)),
+        originsField("", isPublishable),
+        addressesField(""),
+        expiryFields(null),
       ],
       label: "Create key",
       cancel: () => close(),
       async submit(values) {
-        const body = { name: values.name.trim(), kind: values.kind };
-        if (values.agent_id) body.agent_id = values.agent_id;
-        if (values.expires_at) body.expires_at = inDays(values.expires_at);
-        if (values.kind === "publishable") {
-          body.allowed_origins = values.allowed_origins.split(/\s+/).filter(Boolean);
-        } else {
-          body.environment = values.environment;
-          if (values.scopes.length < ALL_SCOPES.length) body.scopes = values.scopes;
-        }
-        const key = await call("createKey", { body });
+        const { kind, environment } = values;
+        const body = { kind, environment, ...fieldsOf(values), agent_id: await agentOf(values) };
+        const given = Object.entries(body).filter(([, value]) => value);
+        const key = await call("createKey", { body: Object.fromEntries(given) });
         goOn(
-          `“${key.name}” is ready`,
-          once(key.api_key, () => close(true)),
+          [quoted(key.name), " is ready"],
+          keyOnce(key.api_key, () => close(true), { key }),
         );
       },
     });
   });
 }
 
-const inDays = (days) => new Date(Date.now() + days * 86_400_000).toISOString();
+/** What both forms have in common, in the API's words. Null is what was left open. */
+function fieldsOf(values) {
+  const body = {
+    name: values.name.trim(),
+    allowed_ips: linesOf(values.allowed_ips),
+    expires_at: momentOf(values),
+  };
+  if (values.allowed_origins !== undefined) body.allowed_origins = linesOf(values.allowed_origins);
+  if (values.scopes) body.scopes = values.scopes.length < ALL_SCOPES.length ? values.scopes : null;
+  return body;
+}
 
-export function changeKey(key) {
-  return dialog({ title: `Edit “${key.name}”` }, (close) => {
-    const isPublishable = key.kind === "publishable";
+function linesOf(text) {
+  const lines = text.split(/[\s,]+/).filter(Boolean);
+  return lines.length ? lines : null;
+}
+
+function momentOf({ expires_at: life, expires_on: moment }) {
+  if (life === "date") return new Date(moment).toISOString();
+  return life ? new Date(Date.now() + life * 86_400_000).toISOString() : null;
+}
+
+/** What is stored now is what is changed: the list may be older. */
+export async function changeKey({ id }) {
+  const key = await call("showKey", { path: { key_id: id } });
+  return dialog({ title: ["Edit ", quoted(key.name)] }, (close) => {
     return form({
       fields: [
-        field({
-          name: "name",
-          label: "Name",
-          value: key.name,
-          maxlength: "100",
-          autofocus: true,
-          autocomplete: "off",
-        }),
-        isPublishable
-          ? field({
-              name: "allowed_origins",
-              label: "Origins",
-              type: "textarea",
-              value: (key.allowed_origins ?? []).join("\n"),
-              hint: "One a line.",
-            })
-          : choices({
-              name: "scopes",
-              label: "Scopes",
-              options: SCOPES,
-              chosen: key.scopes ?? ALL_SCOPES,
-            }),
+        nameField(key.name),
+        key.kind === "publishable"
+          ? originsField((key.allowed_origins ?? []).join("\n"))
+          : scopesField(key.scopes ?? ALL_SCOPES),
+        addressesField((key.allowed_ips ?? []).join("\n")),
+        expiryFields(key.expires_at),
         choices({
           name: "is_active",
           label: "State",
@@ -164,20 +237,32 @@ export function changeKey(key) {
       label: "Save",
       cancel: () => close(),
       async submit(values) {
-        const body = { name: values.name.trim(), is_active: values.is_active === "true" };
-        if (isPublishable)
-          body.allowed_origins = values.allowed_origins.split(/\s+/).filter(Boolean);
-        else body.scopes = values.scopes.length < ALL_SCOPES.length ? values.scopes : null;
-        await call("changeKey", { path: { key_id: key.id }, body });
-        notify("Saved. It counts from the next request on.");
+        const body = { ...fieldsOf(values), is_active: values.is_active === "true" };
+        // Only what was changed here: what another window has changed stays.
+        const changes = Object.entries(body).filter(([name, value]) => !isSame(name, value, key));
+        if (changes.length) {
+          const path = { key_id: key.id };
+          await call("changeKey", { path, body: Object.fromEntries(changes) });
+          notify("Saved. It counts from the next request on.");
+        }
         close(true);
       },
     });
   });
 }
 
+/** A field that shows a time to the minute has not changed its seconds. */
+function isSame(name, value, key) {
+  if (name === "expires_at" && value && key.expires_at)
+    return localMoment(new Date(value)) === localMoment(new Date(key.expires_at));
+  if (name === "scopes") return sorted(value ?? ALL_SCOPES) === sorted(key.scopes ?? ALL_SCOPES);
+  return JSON.stringify(value) === JSON.stringify(key[name]);
+}
+
+const sorted = (list) => [...list].sort().join();
+
 export function rotateKey(key) {
-  return dialog({ title: `Rotate “${key.name}”` }, (close, goOn) => [
+  return dialog({ title: ["Rotate ", quoted(key.name)] }, (close, goOn) => [
     h(
       "div",
       { class: "dialog-text" },
@@ -206,8 +291,8 @@ export function rotateKey(key) {
           body: { grace_seconds: Number(grace_seconds) },
         });
         goOn(
-          `The new “${next.name}”`,
-          once(next.api_key, () => close(true)),
+          ["The new ", quoted(next.name)],
+          keyOnce(next.api_key, () => close(true), { key: next }),
         );
       },
     }),

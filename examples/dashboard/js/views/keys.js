@@ -1,23 +1,58 @@
-/** API keys: made, changed, rotated, regenerated, revoked. */
+/** API keys: found, made, changed, rotated, regenerated, revoked. */
 
 import { call, callAll } from "../client.js";
-import { h, icon, show } from "../dom.js";
-import { date } from "../format.js";
-import { badge, button, card, confirmation, emptyState, notify, pageHead, time } from "../parts.js";
+import { confirmation } from "../dialog.js";
+import { h, icon, quoted, show } from "../dom.js";
+import { distinct, number, plural } from "../format.js";
+import { notify } from "../notices.js";
+import { badge, button, card, emptyState, pageHead } from "../parts.js";
 import { changeKey, createKey, revealKey, rotateKey } from "./key-dialogs.js";
+import { keyRow } from "./key-row.js";
 
 export async function keys() {
-  const place = h("div", { class: "stack" });
   const agentId = new URLSearchParams(location.search).get("agent");
-  let agents = [];
+  const state = { keys: [], agents: [], limits: null, units: new Map(), words: "", all: false };
+  const list = h("div", {});
+  const quota = h("p", { class: "quota" });
+  const head = h("div", { class: "actions" });
+  const filter = h("div", {});
+
+  let turn = 0;
 
   async function refresh() {
-    const [found, all] = await Promise.all([callAll("listKeys"), callAll("listAgents")]);
-    agents = all;
-    const shown = agentId ? found.filter((key) => key.agent_id === agentId) : found;
-    const agent = agents.find(({ id }) => id === agentId);
+    const asked = ++turn;
+    const [live, known, agents, limits, usage] = await Promise.all([
+      callAll("listKeys"),
+      state.all ? callAll("listKeys", { query: { include_revoked: true } }) : null,
+      callAll("listAgents"),
+      call("showLimits"),
+      callAll("listUsage"),
+    ]);
+    // A later one may have been faster.
+    if (asked !== turn) return;
+    const liveIds = new Set(live.map(({ id }) => id));
+    Object.assign(state, { agents, limits, units: unitsByKey(usage) });
+    state.keys = (known ?? live).map((key) => ({ ...key, isRevoked: !liveIds.has(key.id) }));
+    showHead(live);
+    showList();
+  }
+
+  function showHead(live) {
+    const used = live.filter(countsForThePlan).length;
+    const size = state.limits.max_keys;
+    show(quota, `${number(used)} of ${number(size)} keys used`);
+    quota.classList.toggle("reached", used >= size);
+    const hasPrimary = live.some((key) => key.is_primary);
     show(
-      place,
+      head,
+      hasPrimary || agentId
+        ? null
+        : button("New primary key", { class: "plain", onclick: regenerate }),
+      create(),
+    );
+    const agent = state.agents.find(({ id }) => id === agentId);
+    show(
+      filter,
       agent
         ? h(
             "p",
@@ -28,92 +63,54 @@ export async function keys() {
             h("a", { href: "/keys" }, "Show all"),
           )
         : null,
-      shown.length
-        ? card({}, h("ul", { class: "rows" }, shown.map(row)))
-        : card(
-            {},
-            emptyState(
-              "keys",
-              "No keys here",
-              "A key lets your programs speak for your account.",
-              create(),
-            ),
-          ),
     );
   }
+
+  function showList() {
+    const own = state.keys.filter((key) => !agentId || key.agent_id === agentId);
+    const found = own.filter((key) => isFound(key, state));
+    if (!own.length) {
+      const text = "A key lets your programs speak for your account.";
+      show(list, card({}, emptyState("keys", "No keys here", text, create())));
+    } else if (!found.length) {
+      const text = ["No key has ", quoted(state.words), " in its name, beginning or agent."];
+      show(list, card({}, emptyState("keys", "Nothing found", text)));
+    } else {
+      show(list, card({}, h("ul", { class: "rows" }, found.map(row))));
+    }
+    said.textContent = plural(found.length, "key");
+  }
+
+  const row = (key, _, shown) =>
+    keyRow(key, {
+      about: distinct(shown, keyName, keyPrefix)(key),
+      agent: state.agents.find(({ id }) => id === key.agent_id),
+      units: state.units.get(key.id) ?? 0,
+      actions: {
+        edit: async () => (await changeKey(key)) && refresh(),
+        rotate: async () => (await rotateKey(key)) && refresh(),
+        regenerate,
+        revoke: () => revoke(key),
+      },
+    });
 
   const create = () =>
     button(
       "New key",
       {
         class: "primary",
-        onclick: async () => (await createKey({ agents, agentId })) && refresh(),
+        onclick: async () => {
+          const isMade = await createKey({ agents: state.agents, agentId });
+          if (isMade) await refresh();
+        },
       },
       icon("plus"),
     );
 
-  function row(key) {
-    const agent = agents.find(({ id }) => id === key.agent_id);
-    const isReplaced = key.replaced_by !== null;
-    const isExpired = key.expires_at !== null && new Date(key.expires_at) <= Date.now();
-    return h(
-      "li",
-      { class: `row ${key.is_active && !isExpired ? "" : "faint"}`, "data-key": key.id },
-      h(
-        "div",
-        { class: "grow" },
-        h(
-          "p",
-          { class: "title" },
-          h("strong", {}, key.name),
-          key.is_primary ? badge("Primary", "accent") : null,
-          key.environment === "test" ? badge("Test", "warn") : null,
-          key.kind === "publishable" ? badge("Publishable") : null,
-          agent ? badge(agent.name) : null,
-          isExpired ? badge("Expired", "bad") : null,
-          isReplaced ? badge("Replaced", "warn") : null,
-          key.is_active ? null : badge("Off", "bad"),
-        ),
-        h(
-          "p",
-          { class: "meta" },
-          h("code", {}, `${key.prefix}…`),
-          h("span", {}, key.scopes ? key.scopes.join(", ") : "all scopes"),
-          h("span", {}, "made ", date(key.created_at)),
-          key.last_used_at
-            ? h("span", {}, "used ", time(key.last_used_at))
-            : h("span", {}, "never used"),
-          key.expires_at && !isExpired
-            ? h("span", {}, isReplaced ? "stops " : "expires ", time(key.expires_at))
-            : null,
-        ),
-      ),
-      h(
-        "div",
-        { class: "actions" },
-        isReplaced
-          ? null
-          : button("Edit", {
-              class: "plain small",
-              onclick: async () => (await changeKey(key)) && refresh(),
-            }),
-        isReplaced
-          ? null
-          : key.is_primary
-            ? button("Regenerate", { class: "plain small", onclick: () => regenerate() })
-            : button("Rotate", {
-                class: "plain small",
-                onclick: async () => (await rotateKey(key)) && refresh(),
-              }),
-        button("Revoke", { class: "plain small danger-text", onclick: () => revoke(key) }),
-      ),
-    );
-  }
-
   async function revoke(key) {
     const isDone = await confirmation(
       {
-        title: `Revoke “${key.name}”?`,
+        title: ["Revoke ", quoted(key.name), "?"],
         text: [
           `From now on every request with ${key.prefix}… is refused, on every server, at once.`,
           "This cannot be undone.",
@@ -123,7 +120,7 @@ export async function keys() {
       () => call("revokeKey", { path: { key_id: key.id } }),
     );
     if (!isDone) return;
-    notify(`“${key.name}” is revoked.`);
+    notify(h("p", {}, quoted(key.name), " is revoked."));
     await refresh();
   }
 
@@ -134,7 +131,7 @@ export async function keys() {
         title: "Regenerate the primary key?",
         text: [
           "You get a new primary key, and the old one is dead at once: programs that use it stop working until they have the new one.",
-          "For a change without a gap make a second key first.",
+          "For a change without a gap rotate it.",
         ],
         label: "Regenerate",
       },
@@ -143,23 +140,70 @@ export async function keys() {
       },
     );
     if (!isDone) return;
-    await revealKey("Your new primary key", answer.api_key);
+    await revealKey("Your new primary key", answer);
     await refresh();
   }
 
+  const search = h("input", {
+    type: "search",
+    "aria-label": "Search keys",
+    placeholder: "Search keys",
+    autocomplete: "off",
+    spellcheck: "false",
+    dir: "auto",
+    oninput: () => {
+      state.words = search.value.trim();
+      showList();
+    },
+  });
+  const said = h("span", { class: "said", role: "status" });
+  const withRevoked = h("input", {
+    type: "checkbox",
+    onchange: async () => {
+      state.all = withRevoked.checked;
+      await refresh();
+    },
+  });
+  const tools = h(
+    "div",
+    { class: "toolbar" },
+    search,
+    h("label", { class: "toggle" }, withRevoked, h("span", {}, "Show revoked keys")),
+    quota,
+    said,
+  );
+
   await refresh();
-  const hasNoPrimary = !place.querySelector(".badge.accent");
   return h(
     "div",
     {},
     pageHead(
       "API keys",
       "Your programs show one of these with each request. Treat them like passwords.",
-      hasNoPrimary && !agentId
-        ? button("New primary key", { class: "plain", onclick: regenerate })
-        : null,
-      create(),
+      head,
     ),
-    place,
+    tools,
+    h("div", { class: "stack" }, filter, list),
   );
+}
+
+const keyName = ({ name }) => name;
+const keyPrefix = ({ prefix }) => prefix;
+
+/** As the API counts: not those in their grace, nor those that are over. */
+function countsForThePlan({ replaced_by: successor, expires_at: end }) {
+  return successor === null && (end === null || new Date(end) > Date.now());
+}
+
+function isFound(key, { words, agents }) {
+  const agent = agents.find(({ id }) => id === key.agent_id);
+  const texts = [key.name, key.prefix, agent?.name ?? ""];
+  return texts.some((text) => text.toLowerCase().includes(words.toLowerCase()));
+}
+
+/** The units of the present month, live and test. */
+function unitsByKey(rows) {
+  const units = new Map();
+  for (const row of rows) units.set(row.key_id, (units.get(row.key_id) ?? 0) + row.units);
+  return units;
 }

@@ -1,8 +1,9 @@
 /** What links in mails lead to, and asking for one: passwords forgotten, addresses confirmed. */
 
 import { call } from "../client.js";
-import { h, show } from "../dom.js";
+import { h, named, show } from "../dom.js";
 import { field, form } from "../form.js";
+import { notify } from "../notices.js";
 import { banner, button } from "../parts.js";
 import * as router from "../router.js";
 import * as session from "../session.js";
@@ -20,9 +21,11 @@ export async function forgotPassword() {
         type: "email",
         autocomplete: "username",
         autofocus: true,
+        missing: "Enter your e-mail address",
       }),
     ],
     label: "Send the link",
+    waitsFor: ({ email }) => email.trim().toLowerCase(),
     async submit({ email }) {
       await call("forgotPassword", { body: { email: email.trim() } });
       show(
@@ -32,11 +35,14 @@ export async function forgotPassword() {
           h(
             "p",
             {},
-            `If ${email.trim()} has an account, a link to set a new password is on its way. It works once, for 30 minutes.`,
+            "If ",
+            named(email.trim()),
+            " has an account, a link to set a new password is on its way. It works once, for 30 minutes.",
           ),
           toLogin(),
         ),
       );
+      place.querySelector("h1").focus();
     },
   });
   show(
@@ -52,7 +58,8 @@ export async function forgotPassword() {
 
 export async function resetPassword() {
   const token = router.takeToken();
-  if (token === null) return incomplete();
+  if (token === null) return incomplete(askForReset());
+  const place = h("div", {});
   const element = form({
     fields: [
       field({
@@ -62,46 +69,115 @@ export async function resetPassword() {
         autocomplete: "new-password",
         hint: "8 characters or more.",
         autofocus: true,
+        missing: "Choose a password",
       }),
     ],
     label: "Set the password",
     async submit({ new_password }) {
-      await call("resetPassword", { body: { token, new_password } });
+      try {
+        await call("resetPassword", { body: { token, new_password } });
+      } catch (error) {
+        if (!isDeadLink(error)) throw error;
+        deadLink(place, askForReset());
+        return;
+      }
       await session.forget("reset");
       router.navigate("/login", { replace: true });
     },
   });
-  return entrance(
-    { title: "Set a new password", text: "Every session of your account ends with that." },
-    element,
-    toLogin(),
+  show(
+    place,
+    entrance(
+      { title: "Set a new password", text: "Every session of your account ends with that." },
+      element,
+      toLogin(),
+    ),
   );
+  return place;
 }
 
 export async function confirmEmail(context) {
   const token = router.takeToken();
-  if (token === null) return incomplete();
+  if (token === null) return incomplete(askForConfirmation(context));
+  const place = h("div", {});
   // A press, and not at once: programs that look into mails follow links too.
   const element = form({
     fields: [],
     label: "Confirm",
     async submit() {
-      await call("verifyEmail", { body: { token } });
+      try {
+        await call("verifyEmail", { body: { token } });
+      } catch (error) {
+        if (!isDeadLink(error)) throw error;
+        deadLink(place, askForConfirmation(context));
+        return;
+      }
       context.account = null;
+      const goOn = () => router.navigate("/");
       show(
-        element,
-        banner("good", h("p", {}, "Thank you, your address is confirmed.")),
-        h("footer", {}, button("Go on", { class: "primary", onclick: () => router.navigate("/") })),
+        place,
+        entrance(
+          { title: "Thank you" },
+          banner("good", h("p", {}, "Your address is confirmed.")),
+          h("footer", { class: "single" }, button("Go on", { class: "primary", onclick: goOn })),
+        ),
       );
+      place.querySelector("h1").focus();
     },
   });
-  return entrance({ title: "Confirm your address", text: "One press, and it is yours." }, element);
+  show(
+    place,
+    entrance({ title: "Confirm your address", text: "One press, and it is yours." }, element),
+  );
+  return place;
 }
 
-function incomplete() {
+/** A token that was used, has expired, or is none. */
+const isDeadLink = (error) =>
+  error.status === 401 || error.issues.some(({ path }) => path[0] === "token");
+
+function deadLink(place, ...ways) {
+  show(
+    place,
+    entrance(
+      { title: "This link was used or is too old" },
+      h("p", {}, "Each link works once and for a short time. Ask for a new one."),
+      ways,
+      toLogin(),
+    ),
+  );
+  place.querySelector("h1").focus();
+}
+
+function incomplete(...ways) {
   return entrance(
     { title: "This link is not complete" },
     h("p", {}, "Open it from the mail once more, or ask for a new one."),
+    ways,
     toLogin(),
   );
+}
+
+const single = (label, onclick) =>
+  h("footer", { class: "single" }, button(label, { class: "primary", onclick }));
+
+const askForReset = () =>
+  single("Send me a new link", () => router.navigate("/forgot-password"));
+
+/** Only who is logged in can ask for it: anybody else could have a stranger's inbox filled. */
+function askForConfirmation(context) {
+  if (!session.exists()) {
+    return single("Log in to get a new link", () => router.navigate("/login"));
+  }
+  return single("Send me a new link", async () => {
+    context.account = await call("showAccount");
+    if (context.account.email_verified) {
+      notify("Your address is confirmed already. To change it, begin again here.", "warn");
+      router.navigate("/account");
+      return;
+    }
+    await call("resendVerification");
+    notify(h("p", {}, "Sent. Look into the inbox of ", named(context.account.email), "."));
+    router.navigate("/");
+  });
 }

@@ -1,10 +1,13 @@
 /** The second factor: turned on with an app, its recovery codes, turned off. */
 
 import { call } from "../client.js";
-import { h, icon, show } from "../dom.js";
+import { dialog } from "../dialog.js";
+import { h, show } from "../dom.js";
 import { field, form } from "../form.js";
 import { date, plural } from "../format.js";
-import { badge, banner, button, card, copyField, dialog, notify } from "../parts.js";
+import { notify } from "../notices.js";
+import { recoveryCodesOnce } from "../once.js";
+import { badge, banner, button, card, copyField } from "../parts.js";
 
 const codeField = (hint) =>
   field({
@@ -14,6 +17,7 @@ const codeField = (hint) =>
     autocomplete: "one-time-code",
     class: "code",
     maxlength: "20",
+    missing: "Enter a code",
   });
 const passwordField = () =>
   field({
@@ -22,20 +26,22 @@ const passwordField = () =>
     type: "password",
     autocomplete: "current-password",
     autofocus: true,
+    missing: "Enter your password",
   });
 const blame = (error) =>
   error.status !== 401 ? null : error.message === "Invalid code" ? "code" : "password";
 
-export async function secondFactorCard() {
+/** `onChanged()` is called when it was turned on or off, or has new codes. */
+export async function secondFactorCard(onChanged) {
   const place = h("div", {});
-  await refresh(place);
+  await refresh(place, onChanged);
   return place;
 }
 
-async function refresh(place) {
+async function refresh(place, onChanged) {
   const factor = await call("showSecondFactor");
   const again = async (dialogOf) => {
-    if (await dialogOf()) await refresh(place);
+    if (await dialogOf()) await Promise.all([refresh(place, onChanged), onChanged()]);
   };
   show(
     place,
@@ -113,54 +119,9 @@ function scan({ secret, qr_svg: code }, close, goOn) {
       async submit(body) {
         const { recovery_codes: codes } = await call("confirmSecondFactor", { body });
         notify("The second factor is on.");
-        goOn("Your recovery codes", recoveryCodes(codes, close));
+        goOn("Your recovery codes", recoveryCodesOnce(codes, () => close(true)));
       },
     }),
-  ];
-}
-
-function recoveryCodes(codes, close) {
-  const file = new Blob([`${codes.join("\n")}\n`], { type: "text/plain" });
-  const address = URL.createObjectURL(file);
-  return [
-    h(
-      "div",
-      { class: "key-once" },
-      h(
-        "ul",
-        { class: "codes" },
-        codes.map((code) => h("li", {}, h("code", {}, code))),
-      ),
-      h(
-        "p",
-        {},
-        h(
-          "a",
-          { href: address, download: "recovery-codes.txt", class: "button plain" },
-          icon("copy"),
-          h("span", {}, "Save as a file"),
-        ),
-      ),
-      banner(
-        "warn",
-        h(
-          "p",
-          {},
-          "Each of them is good once, instead of a code of the app. They are shown only now: keep them where you find them without your phone.",
-        ),
-      ),
-    ),
-    h(
-      "footer",
-      {},
-      button("I have stored them", {
-        class: "primary",
-        onclick: () => {
-          URL.revokeObjectURL(address);
-          close(true);
-        },
-      }),
-    ),
   ];
 }
 
@@ -174,7 +135,7 @@ function renew() {
       cancel: () => close(),
       async submit(body) {
         const { recovery_codes: codes } = await call("renewRecoveryCodes", { body });
-        goOn("Your recovery codes", recoveryCodes(codes, close));
+        goOn("Your recovery codes", recoveryCodesOnce(codes, () => close(true)));
       },
     }),
   ]);

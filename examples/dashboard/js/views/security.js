@@ -1,9 +1,13 @@
-/** Security: where the account is logged in, and what happened to it. */
+/** Security: password and second factor, where the account is logged in, what happened to it. */
 
 import { call, callAll, callPage } from "../client.js";
-import { h, icon, show } from "../dom.js";
-import { device, event, moment, plural } from "../format.js";
-import { badge, button, card, confirmation, notify, pageHead, time } from "../parts.js";
+import { confirmation } from "../dialog.js";
+import { h, icon, named, show } from "../dom.js";
+import { field, form } from "../form.js";
+import { device, distinct, event, moment, plural } from "../format.js";
+import { notify } from "../notices.js";
+import { badge, button, card, pageHead, rowButton, time } from "../parts.js";
+import { secondFactorCard } from "./second-factor.js";
 
 const PAGE = 20;
 
@@ -12,7 +16,10 @@ export async function security() {
   const history = h("div", {});
   // What is done to a session is told in the history.
   const refresh = () => Promise.all([showSessions(sessions, refresh), showHistory(history)]);
-  await refresh();
+  const [secondFactor] = await Promise.all([
+    secondFactorCard(() => showHistory(history)),
+    refresh(),
+  ]);
   return h(
     "div",
     {},
@@ -20,8 +27,44 @@ export async function security() {
       "Security",
       "Do you know all of this? If not, end the session and change your password.",
     ),
-    h("div", { class: "stack" }, sessions, history),
+    h("div", { class: "stack" }, sessions, passwordCard(refresh), secondFactor, history),
   );
+}
+
+function passwordCard(onChanged) {
+  const element = form({
+    fields: [
+      h(
+        "div",
+        { class: "pair" },
+        field({
+          name: "current_password",
+          label: "Present password",
+          type: "password",
+          autocomplete: "current-password",
+          missing: "Enter the password that you have now",
+        }),
+        field({
+          name: "new_password",
+          label: "New password",
+          type: "password",
+          autocomplete: "new-password",
+          hint: "8 characters or more.",
+          missing: "Enter a new password",
+        }),
+      ),
+    ],
+    label: "Change password",
+    tone: "plain",
+    blame: (error) => (error.status === 401 ? "current_password" : null),
+    async submit(body) {
+      await call("changePassword", { body });
+      element.reset();
+      notify("Your password is changed. All other sessions have ended.");
+      await onChanged();
+    },
+  });
+  return card({ title: "Password", text: "Every other session ends when you change it" }, element);
 }
 
 async function showSessions(place, refresh) {
@@ -45,6 +88,11 @@ async function showSessions(place, refresh) {
   });
   // This browser first.
   const ordered = found.toSorted((one, other) => other.current - one.current);
+  const nameOf = distinct(
+    ordered,
+    (one) => device(one.user_agent),
+    (one) => `since ${moment(one.created_at)}, ${one.ip ?? "unknown address"}`,
+  );
   show(
     place,
     card(
@@ -56,24 +104,21 @@ async function showSessions(place, refresh) {
       h(
         "ul",
         { class: "rows" },
-        ordered.map((one) => sessionRow(one, refresh)),
+        ordered.map((one) => sessionRow(one, nameOf(one), refresh)),
       ),
     ),
   );
 }
 
-function sessionRow(one, refresh) {
-  const end = button("End", {
-    class: "plain small",
-    onclick: async () => {
-      end.disabled = true;
-      try {
-        await call("endSession", { path: { session_id: one.id } });
-        await refresh();
-      } finally {
-        end.disabled = false;
-      }
-    },
+function sessionRow(one, about, refresh) {
+  const end = rowButton("End", `session ${about}`, async () => {
+    end.disabled = true;
+    try {
+      await call("endSession", { path: { session_id: one.id } });
+      await refresh();
+    } finally {
+      end.disabled = false;
+    }
   });
   return h(
     "li",
@@ -84,7 +129,7 @@ function sessionRow(one, refresh) {
       h(
         "p",
         { class: "title" },
-        h("strong", {}, device(one.user_agent)),
+        h("strong", {}, named(device(one.user_agent))),
         one.current ? badge("This browser", "accent") : null,
       ),
       h(
@@ -128,7 +173,7 @@ async function showHistory(place) {
 function eventRow(item) {
   const { title, isAlarming } = event(item);
   const about = item.details.prefix ? h("code", {}, `${item.details.prefix}…`) : null;
-  const by = item.user_agent === "operator" ? "by the operator" : device(item.user_agent);
+  const by = item.user_agent === "operator" ? "by the operator" : named(device(item.user_agent));
   return h(
     "li",
     { class: isAlarming ? "alarming" : "" },

@@ -3,7 +3,7 @@
 import { call } from "../client.js";
 import { h, show } from "../dom.js";
 import { field, form } from "../form.js";
-import { button, keyOnce } from "../parts.js";
+import { keyOnce } from "../once.js";
 import * as session from "../session.js";
 import { entrance } from "./entrance.js";
 
@@ -24,6 +24,7 @@ export async function signUp(context) {
         type: "email",
         autocomplete: "username",
         autofocus: true,
+        missing: "Enter your e-mail address",
       }),
       field({
         name: "password",
@@ -31,6 +32,7 @@ export async function signUp(context) {
         type: "password",
         autocomplete: "new-password",
         hint: "8 characters or more. A sentence is easier to remember than a riddle.",
+        missing: "Choose a password",
       }),
     ],
     label: "Create account",
@@ -58,12 +60,7 @@ function showKey(place, context, rawKey) {
     place,
     entrance(
       { title: "Your API key", text: "Your account is ready, and this is its first key." },
-      keyOnce(rawKey),
-      h(
-        "footer",
-        { class: "single" },
-        button("I have stored it. Go on", { class: "plain", onclick: context.enter }),
-      ),
+      keyOnce(rawKey, context.enter, { label: "I have stored it. Go on" }),
     ),
   );
   place.querySelector("h1").focus();

@@ -2,10 +2,10 @@
 
 import { usageChart } from "../chart.js";
 import { call, callAll } from "../client.js";
-import { h, icon, show } from "../dom.js";
+import { h, icon, named, show } from "../dom.js";
 import { compact, date, number, plural, utcMonth } from "../format.js";
-import { badge, button, card, copyField, emptyState, pageHead, skeleton } from "../parts.js";
-import { config } from "../wire.js";
+import { trial } from "../once.js";
+import { badge, button, card, copyField, emptyState, pageHead, scrolling, skeleton } from "../parts.js";
 
 const DAY = 86_400_000;
 const MONTHS_BACK = 12;
@@ -15,10 +15,7 @@ export async function usage() {
   const now = new Date();
   const thisMonth = Date.UTC(now.getUTCFullYear(), now.getUTCMonth());
   const state = { month: thisMonth, environment: "live" };
-  const [limits, keys] = await Promise.all([
-    call("showLimits"),
-    callAll("listKeys", { query: { include_revoked: true } }),
-  ]);
+  const keys = await callAll("listKeys", { query: { include_revoked: true } });
   const names = new Map(keys.map((key) => [key.id, key]));
   const body = h("div", { class: "stack" });
   const title = h("strong", { class: "month" });
@@ -55,10 +52,11 @@ export async function usage() {
       press.setAttribute("aria-pressed", String((index === 0) === (state.environment === "live"))),
     );
     show(body, skeleton(5));
-    const rows = await load(state);
+    const [rows, limits] = await Promise.all([load(state), call("showLimits")]);
     // A later choice may have been faster.
     if (asked.month !== state.month || asked.environment !== state.environment) return;
-    show(body, month(state, rows, limits, names, state.month === thisMonth));
+    const isPresent = state.month === thisMonth;
+    show(body, month(state, rows, limits, names, { isPresent, again: () => choose({}) }));
   }
 
   await choose({});
@@ -86,7 +84,7 @@ async function load({ month, environment }) {
 
 const isoDay = (moment) => new Date(moment).toISOString().slice(0, 10);
 
-function month({ month: start, environment }, rows, limits, names, isPresent) {
+function month({ month: start, environment }, rows, limits, names, { isPresent, again }) {
   const days = daysOf(start);
   const series = seriesOf(rows, names);
   const units = rows.reduce((sum, row) => sum + row.units, 0);
@@ -115,7 +113,7 @@ function month({ month: start, environment }, rows, limits, names, isPresent) {
           ),
           card({ title: "By key" }, keyTable(series, rows, names)),
         ]
-      : card({}, nothingYet(isPresent, environment)),
+      : card({}, nothingYet(isPresent, environment, again)),
   ];
 }
 
@@ -194,9 +192,8 @@ function keyTable(series, rows, names) {
       units: own.reduce((sum, row) => sum + row.units, 0),
     };
   });
-  return h(
-    "div",
-    { class: "scroll" },
+  return scrolling(
+    "By key",
     h(
       "table",
       {},
@@ -222,7 +219,8 @@ function keyTable(series, rows, names) {
               "td",
               {},
               h("span", { class: `swatch tone-${toneOf.get(id)}` }),
-              nameOf(id, names),
+              named(nameOf(id, names)),
+              " ",
               h("code", { class: "muted" }, names.get(id) ? `${names.get(id).prefix}…` : ""),
             ),
             h("td", { class: "right" }, number(requests)),
@@ -234,16 +232,17 @@ function keyTable(series, rows, names) {
   );
 }
 
-function nothingYet(isPresent, environment) {
+function nothingYet(isPresent, environment, again) {
   if (!isPresent) return emptyState("usage", "Nothing in this month", "No key was used.");
   return [
     emptyState(
       "usage",
       "No requests yet",
       environment === "live"
-        ? "As soon as one of your keys is used, you see it here. Is this key good? Ask:"
-        : "Requests with test keys are counted here, apart from the live ones. Is this key good? Ask:",
+        ? "As soon as one of your keys is used, you see it here. Try one, in a terminal, and look again:"
+        : "Requests with test keys are counted here, apart from the live ones. Try one, in a terminal, and look again:",
+      button("Look again", { class: "plain", onclick: again }, icon("again")),
     ),
-    copyField("Command", `curl ${config.api}/api/v1/me -H "Authorization: Bearer YOUR_KEY"`),
+    copyField("Command", trial("YOUR_KEY")),
   ];
 }

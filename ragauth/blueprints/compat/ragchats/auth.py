@@ -9,9 +9,12 @@ from ragauth.blueprints.compat.ragchats.schemas import (
     RagchatsRefresh,
     RagchatsTokens,
 )
+from ragauth.errors import OriginNotAllowed
 from ragauth.services import compat_sessions, sessions
+from ragauth.services.access_tokens import TokenClaims
 from ragauth.services.accounts import LoggedIn
 from ragauth.services.compat_sessions import LOGIN_REFUSALS, REFRESH_REFUSALS
+from ragauth.web import refresh_cookie
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import any_token, public
@@ -35,7 +38,11 @@ def refresh(body: dict[str, Any]) -> dict[str, str]:
 
 
 @ragchats.post("/api/auth/logout")
-@endpoint(guard=any_token, status=204)
-def log_out(caller: str) -> None:
-    """End the session of the token in the header, its refresh token too."""
-    sessions.log_out(token=caller, client=current_client())
+@endpoint(guard=any_token, status=204, errors=(OriginNotAllowed,))
+def log_out(caller: list[TokenClaims]) -> None:
+    """End the session of the token in the header, its refresh token too.
+
+    In cookie mode that of the contract's own cookie as well, which the browser sends here too.
+    """
+    sessions.log_out(tokens=caller, client=current_client())
+    refresh_cookie.forget()

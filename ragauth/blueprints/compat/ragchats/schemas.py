@@ -6,7 +6,7 @@ from marshmallow import INCLUDE, Schema, fields
 
 from ragauth.schemas.account_fields import PresentedPassword
 from ragauth.schemas.base import RequestSchema
-from ragauth.schemas.fields import Moment, Text
+from ragauth.schemas.fields import Moment, Name, Text
 from ragauth.schemas.plain_uuid import PlainUuid
 
 
@@ -49,8 +49,8 @@ class RagchatsAccess(Schema):
 
 
 class RagchatsNewAgent(RequestSchema):
-    name = Text(minimum=1, maximum=100, required=True)
-    description = Text(maximum=1000, load_default=None, allow_none=True)
+    name = Name(minimum=1, maximum=100, required=True)
+    description = Name(has_lines=True, maximum=1000, load_default=None, allow_none=True)
 
 
 class RagchatsAgent(Schema):
@@ -63,7 +63,7 @@ class RagchatsAgent(Schema):
 class RagchatsNewKey(RequestSchema):
     """The document's button asks for no name."""
 
-    name = Text(minimum=1, maximum=100, load_default="API key")
+    name = Name(minimum=1, maximum=100, load_default="API key")
 
 
 class RagchatsKey(Schema):

@@ -7,6 +7,7 @@ from flask import Response, request
 
 from ragauth.errors import CredentialMissing, InvalidLogin, InvalidRequest, RagauthError
 from ragauth.web.faces import bare_failure
+from ragauth.web.json_body import MALFORMED_JSON
 
 _UNPROCESSABLE = 422
 _WORDS: dict[type[RagauthError], str] = {
@@ -16,7 +17,7 @@ _WORDS: dict[type[RagauthError], str] = {
 _TYPES = {
     "Required": "missing",
     "Unknown field": "extra_forbidden",
-    "Malformed JSON": "json_invalid",
+    MALFORMED_JSON: "json_invalid",
 }
 
 
@@ -37,7 +38,7 @@ def body_of(error: RagauthError) -> dict[str, Any]:
 def _fault(issue: Mapping[str, Any]) -> dict[str, Any]:
     path, message = issue["path"], issue["message"]
     return {
-        "type": _TYPES.get(message, "value_error"),
+        "type": _TYPES.get(message.partition(":")[0], "value_error"),
         "loc": [_place(path), *path],
         "msg": message,
     }
@@ -45,6 +46,6 @@ def _fault(issue: Mapping[str, Any]) -> dict[str, Any]:
 
 def _place(path: list[str | int]) -> str:
     """Where a fault stands. A route with an id in its path takes no body here."""
-    if path == ["id"] and request.view_args:
+    if path and path[0] in (request.view_args or ()):
         return "path"
     return "query" if path and path[0] in request.args else "body"

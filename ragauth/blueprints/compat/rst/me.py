@@ -5,7 +5,7 @@ from uuid import UUID
 
 from ragauth.blueprints.compat.rst import rst
 from ragauth.blueprints.compat.rst.schemas import RstUser
-from ragauth.errors import NotFound, WrongCredentialType
+from ragauth.errors import NoSuchRoute, WrongCredentialType
 from ragauth.models import Account
 from ragauth.models.key_lookup import KeyFacts
 from ragauth.services import key_holders
@@ -29,4 +29,4 @@ def show_me(caller: KeyFacts) -> Account:
 def refuse_unknown(path: str) -> Any:  # noqa: ARG001
     """The vendor's resources lie below, none of them ours: a key is asked for, then nothing is."""
     customer_key()
-    raise NotFound
+    raise NoSuchRoute

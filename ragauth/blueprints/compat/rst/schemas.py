@@ -6,7 +6,7 @@ from marshmallow import Schema, fields
 
 from ragauth.schemas.account_fields import Email, NewPassword, PresentedPassword, Username
 from ragauth.schemas.base import RequestSchema
-from ragauth.schemas.fields import Moment, Text
+from ragauth.schemas.fields import Moment, Name, Text
 from ragauth.schemas.plain_uuid import PlainUuid
 
 
@@ -14,7 +14,7 @@ class RstRegistration(RequestSchema):
     username = Username(required=True)
     email = Email(required=True)
     password = NewPassword(required=True)
-    full_name = Text(minimum=1, maximum=200, required=True)
+    full_name = Name(minimum=1, maximum=200, required=True)
 
 
 class RstUser(Schema):
@@ -43,7 +43,7 @@ class RstToken(Schema):
 
 
 class RstNewKey(RequestSchema):
-    name = Text(minimum=1, maximum=100, required=True)
+    name = Name(minimum=1, maximum=100, required=True)
 
 
 class RstKey(Schema):

@@ -1,0 +1,44 @@
+"""The lock of an account: changes of it, its keys, agents, sessions and factors follow one another.
+
+See docs/adr/0007-one-lock-for-an-accounts-keys.md.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from ragauth.errors import AccountSuspended, CredentialRevoked
+from ragauth.models import Account
+from ragauth.models import accounts as rows
+from ragauth.models import sessions as session_rows
+from ragauth.models.accounts import SUSPENDED
+
+_acting_session: ContextVar[uuid.UUID | None] = ContextVar("acting_session", default=None)
+
+
+@contextmanager
+def acting_in(session_id: uuid.UUID | None) -> Iterator[None]:
+    """Whatever the block locks, it does so for the holder of this session."""
+    token = _acting_session.set(session_id)
+    try:
+        yield
+    finally:
+        _acting_session.reset(token)
+
+
+def lock_account(account_id: uuid.UUID) -> Account | None:
+    """The account, held until the commit; None for a deleted one.
+
+    Raises CredentialRevoked where the caller's session has ended since the guard looked at it, and
+    AccountSuspended: what ended it (a new password, a clean start) held this lock before, and was
+    to end whatever the caller may do.
+    """
+    account = rows.lock_account(account_id)
+    session_id = _acting_session.get()
+    if account is not None and session_id is not None:
+        if session_rows.has_ended(session_id):
+            raise CredentialRevoked("The session has ended")
+        if account.status == SUSPENDED:
+            raise AccountSuspended
+    return account

@@ -1,0 +1,76 @@
+"""A clean start: what was set up in an account before anybody had proved its address ends.
+
+Anybody can sign up with anybody's address. Who then sets a new password with a mail that went there
+is the first to prove it, and the account is that owner's alone: nothing that was set up before
+opens it. Name, username and plan stay: they open nothing.
+"""
+
+from ragauth import clock, transaction
+from ragauth.models import Account
+from ragauth.models import agents as agent_rows
+from ragauth.models import api_keys as key_rows
+from ragauth.models import second_factors as factor_rows
+from ragauth.models import sessions as session_rows
+from ragauth.security.identifiers import AGENT, encode_id
+from ragauth.services import audit, confirmations, mail, throttles
+from ragauth.services.audit import Client, EventName
+from ragauth.services.confirmations import Purpose
+
+
+def end_what_was_set_up(account: Account, client: Client) -> dict[str, str]:
+    """End keys, agents and second factor, and every token and mail that is on its way.
+
+    In the present transaction; the account is locked and its sessions have ended. Returns, for the
+    mail that tells of it, how many of each there were.
+    """
+    keys, agents, factors = _revoke_keys(account, client), _delete_agents(account, client), 0
+    factor = factor_rows.find_factor(account.id)
+    if factor is not None and factor.confirmed_at is not None:
+        factors = 1
+        audit.record(EventName.SECOND_FACTOR_REMOVED, account_id=account.id, client=client)
+    factor_rows.delete_for_account(account.id)
+    # Where somebody logged in who was not the owner is no familiar place.
+    session_rows.forget_clients(account.id)
+    confirmations.withdraw_tokens(account_id=account.id, purposes=frozenset(Purpose))
+    mail.withdraw_mail(account_id=account.id)
+    # Wrong codes of that factor must not count against the owner's.
+    for throttle in (
+        throttles.second_factor_failures(account.id),
+        throttles.second_factor_failures_of_a_day(account.id),
+    ):
+        transaction.when_committed(throttle.clear)
+    audit.record(
+        EventName.STARTED_CLEAN,
+        account_id=account.id,
+        client=client,
+        revoked_keys=keys,
+        deleted_agents=agents,
+        removed_second_factors=factors,
+    )
+    return {
+        "ended_keys": str(keys),
+        "ended_agents": str(agents),
+        "ended_second_factors": str(factors),
+    }
+
+
+def _revoke_keys(account: Account, client: Client) -> int:
+    """Its agents' keys too; they are dead from the commit on."""
+    keys = key_rows.list_all_live(account.id)
+    for key in keys:
+        audit.record_key_event(EventName.KEY_REVOKED, key, client)
+    key_rows.revoke_keys_of_account(account.id, now=clock.now())
+    return len(keys)
+
+
+def _delete_agents(account: Account, client: Client) -> int:
+    agent_ids = agent_rows.list_ids(account.id)
+    for agent_id in agent_ids:
+        audit.record(
+            EventName.AGENT_DELETED,
+            account_id=account.id,
+            client=client,
+            agent_id=encode_id(AGENT, agent_id),
+        )
+    agent_rows.delete_agents(account.id)
+    return len(agent_ids)

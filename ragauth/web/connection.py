@@ -1,0 +1,121 @@
+"""A client's connection in the worker: what it has sent, and what it has not read yet.
+
+Its socket never blocks. The poller reads from it; a thread may send what fits at once.
+"""
+
+import socket
+import time
+from collections import OrderedDict
+from typing import Any
+
+from ragauth.web.request_arrival import Arrival
+
+READ_BYTES = 8192
+
+
+class Connection:
+    """One client, until it or the worker closes."""
+
+    def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.client = client
+        self.server = server
+        self.line: Line | None = None
+        self.watched = 0
+        self.is_kept = True
+        self.is_gone = False
+        self.is_closed = False
+        self.unsent: bytes | memoryview = b""
+        # Arrived, but not looked at before the answer to the request before it is sent.
+        self.waiting = b""
+        self.unread_bytes = 0
+        self.held_bytes = 0
+        self._cfg = cfg
+        self._arrival: Arrival | None = None
+
+    @property
+    def arrival(self) -> Arrival:
+        """Made when it is needed: key checks go without."""
+        if self._arrival is None:
+            self._arrival = Arrival(self._cfg, self.client)
+        return self._arrival
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a part of a request is there."""
+        arrival = self._arrival
+        return arrival is not None and (arrival.has_begun or arrival.request is not None)
+
+    def send(self, data: bytes | memoryview) -> None:
+        """Send what the client takes now, and keep the rest."""
+        try:
+            sent = self.sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.is_gone = True
+            sent = len(data)
+        self.unsent = memoryview(data)[sent:] if sent < len(data) else b""
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+class Line(OrderedDict[Connection, float]):
+    """Connections that wait for the same thing, with the monotonic time at which each wait ends."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def join(self, connection: Connection) -> None:
+        """Put it at the end; it leaves the line where it stood."""
+        if connection.line is self:
+            self.move_to_end(connection)
+        else:
+            self.leave(connection)
+            connection.line = self
+        self[connection] = time.monotonic() + self._seconds
+
+    @staticmethod
+    def leave(connection: Connection) -> None:
+        if connection.line is not None:
+            del connection.line[connection]
+            connection.line = None
+
+    def first(self, ended_by: float | None = None) -> Connection | None:
+        """Who has waited longest, or only if that wait has ended."""
+        for connection, end in self.items():
+            return connection if ended_by is None or end <= ended_by else None
+        return None
+
+    def hurry(self, seconds: float) -> None:
+        """From now on let no wait last longer."""
+        self._seconds = min(self._seconds, seconds)
+        deadline = time.monotonic() + seconds
+        for connection, end in list(self.items()):
+            self[connection] = min(end, deadline)
+
+
+class Wire:
+    """What gunicorn takes for the socket while it answers: it gathers the answer.
+
+    The connection's own socket must not block, and must not be closed in a thread.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def sendall(self, data: bytes) -> None:
+        self._parts.append(data)
+
+    def gathered(self) -> bytes:
+        return b"".join(self._parts)
+
+    def shutdown(self, _how: int) -> None:
+        """How gunicorn begins to close after a failure in the midst of an answer: not here."""
+        raise OSError
+
+    def close(self) -> None:
+        """Leave it to the poller."""

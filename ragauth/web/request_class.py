@@ -1,0 +1,19 @@
+"""The request as the routes see it: Flask's, which reads a query of whatever bytes."""
+
+from urllib.parse import parse_qsl
+
+from flask import Request as FlaskRequest
+from werkzeug.datastructures import ImmutableMultiDict, MultiDict
+from werkzeug.utils import cached_property
+
+
+class Request(FlaskRequest):
+    @cached_property
+    def args(self) -> MultiDict[str, str]:
+        """The parameters of the query; a byte that is not UTF-8 stands in them as an escape.
+
+        Werkzeug reads escapes so, and raises for the same byte without one.
+        """
+        text = self.query_string.decode(errors="werkzeug.url_quote")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="werkzeug.url_quote")
+        return ImmutableMultiDict(pairs)

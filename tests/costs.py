@@ -1,0 +1,38 @@
+"""How the CPU time of some work grows with the length of a text."""
+
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+LENGTHS = (4_000, 16_000, 64_000)
+# Four times the text costs four times the time where that is linear, sixteen times where it is
+# quadratic.
+_MOST_GROWTH = 9
+
+# Makes the work for a text of so many characters ready; what it gives is timed.
+Prepare = Callable[[int], Callable[[], object]]
+
+
+def cpu_seconds(prepare: Prepare, length: int, *, rounds: int = 1) -> float:
+    """The least of some rounds, of all threads of the process; whatever else runs adds nothing."""
+    times = []
+    for _ in range(rounds):
+        work = prepare(length)
+        began_at = time.process_time()
+        work()
+        times.append(time.process_time() - began_at)
+    return min(times)
+
+
+def assert_linear(prepare: Prepare, *, floor_seconds: float) -> None:
+    """Up to 64 KB cost in proportion to what less costs; what costs less than the floor is fine."""
+    for shorter, longer in pairwise(LENGTHS):
+        if (large := cpu_seconds(prepare, longer)) > floor_seconds:
+            small = cpu_seconds(prepare, shorter, rounds=3)
+            large = min(large, cpu_seconds(prepare, longer, rounds=2))
+            assert large <= floor_seconds + _MOST_GROWTH * small, (longer, small, large)
+
+
+def repeated(unit: str, length: int) -> str:
+    """A text of nothing but the unit, of at most so many bytes in UTF-8."""
+    return unit * (length // len(unit.encode()))

@@ -1,0 +1,75 @@
+"""A form of the dashboard as its visitor finds it: its fields, their options, what was chosen."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import Locator, expect
+
+# What can be filled in now, in the order of the page: name, kind of control, options.
+_FIELDS = """
+form => {
+  const found = new Map();
+  for (const input of form.elements) {
+    if (!input.name || input.disabled || input.readOnly) continue;
+    const options = input.tagName === "SELECT"
+      ? [...input.options].map((option) => option.value)
+      : ["radio", "checkbox"].includes(input.type) ? [input.value] : [];
+    const field = found.get(input.name) ?? [input.name, input.type, []];
+    field[2].push(...options);
+    found.set(input.name, field);
+  }
+  return [...found.values()];
+}
+"""
+_VALUES = """
+form => {
+  const values = {};
+  for (const input of form.elements) {
+    if (!input.name || input.disabled) continue;
+    if (input.type === "checkbox") {
+      values[input.name] ??= [];
+      if (input.checked) values[input.name].push(input.value);
+    } else if (input.type !== "radio" || input.checked) values[input.name] = input.value;
+  }
+  return values;
+}
+"""
+
+
+@dataclass(frozen=True)
+class Field:
+    name: str
+    kind: str
+    options: list[str]
+
+
+def fields_of(form: Locator) -> list[Field]:
+    """What can be filled in; each of them must be seen."""
+    fields = [Field(*one) for one in form.evaluate(_FIELDS)]
+    for field in fields:
+        expect(form.locator(f"[name={field.name}]:enabled").first).to_be_visible()
+    return fields
+
+
+def values_of(form: Locator) -> dict[str, Any]:
+    """What is chosen in it, by name; checkboxes are lists."""
+    values: dict[str, Any] = form.evaluate(_VALUES)
+    return values
+
+
+def choose(form: Locator, field: Field, taken: set[tuple[str, str]], text: str) -> None:
+    """Take an option that was not taken yet, and note it, or write the text."""
+    inputs = form.locator(f"[name={field.name}]")
+    if not field.options:
+        inputs.fill(text)
+        return
+    fresh = [option for option in field.options if (field.name, option) not in taken]
+    option = (fresh or field.options)[0]
+    taken.add((field.name, option))
+    if field.kind == "select-one":
+        inputs.select_option(option)
+    elif field.kind == "radio":
+        form.locator(f"[name={field.name}][value='{option}']").check()
+    else:
+        for value in field.options:
+            form.locator(f"[name={field.name}][value='{value}']").set_checked(value == option)

@@ -1,0 +1,324 @@
+"""Every kind, field and option of the dialogs: what was chosen is what the API stored."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Locator, Route, expect
+
+from tests.dashboard.conftest import in_cookie_mode
+from tests.dashboard.forms import choose, fields_of, values_of
+from tests.dashboard.place import Place, Visitor
+
+ZONE = "America/New_York"
+TEXTS = {
+    "name": "Zoë's key",
+    "description": "Answers questions",
+    "agent_name": "Widget bot",
+    "allowed_ips": "203.0.113.0/24\n2001:db8::/32",
+    "allowed_origins": "https://a.example.com\nhttps://b.example.com",
+    "expires_on": "2031-05-06T07:08",
+}
+SCOPES = {"query", "ingest", "manage"}
+
+
+class Owner:
+    """Somebody with room for many keys, and the API to see what was stored."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.visitor = visitor
+        visitor.sign_up()
+        visitor.place.service.installation.command("accounts", "set-plan", visitor.email, "scale")
+        self.token = visitor.api_token()
+
+    def call(self, method: str, path: str, **options: Any) -> Any:
+        return self.visitor.place.call(method, path, token=self.token, **options)
+
+    def newest_key(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.call("GET", "/api/auth/api-keys?limit=1")[0]
+        return found
+
+    def key(self, key_id: str) -> dict[str, Any]:
+        path = f"/api/auth/api-keys/{key_id}?include_revoked=true"
+        found: dict[str, Any] = self.call("GET", path)
+        return found
+
+    @property
+    def form(self) -> Locator:
+        return self.visitor.dialog.locator("form")
+
+    def fill_in(self, taken: set[tuple[str, str]], **fixed: str) -> dict[str, Any]:
+        """Fill in each field that is shown, also those that a choice brings up.
+
+        Takes options that are not in `taken`, and notes them there. Returns what the form holds.
+        """
+        done: set[str] = set()
+        while left := [one for one in fields_of(self.form) if one.name not in done]:
+            field = left[0]
+            done.add(field.name)
+            if field.name in fixed:
+                field = type(field)(field.name, field.kind, [fixed[field.name]])
+            choose(self.form, field, taken, TEXTS.get(field.name, ""))
+        return values_of(self.form)
+
+    def options(self) -> set[tuple[str, str]]:
+        return {(one.name, value) for one in fields_of(self.form) for value in one.options}
+
+    def store_the_key(self) -> None:
+        self.visitor.stored_key()
+        self.visitor.press("I have stored it", self.visitor.dialog)
+        expect(self.visitor.dialog).to_have_count(0)
+
+
+@pytest.fixture(scope="module")
+def owner(places: Any) -> Iterator[Owner]:
+    place: Place = places("cookie")
+    with place.visitor(timezone_id=ZONE) as visitor:
+        yield Owner(visitor)
+
+
+def expect_stored(
+    values: Mapping[str, Any], stored: Mapping[str, Any], agents: Mapping[str, str]
+) -> None:
+    """Whether a key is as the form said. A field that is not known here is a failure."""
+    is_widget = stored["kind"] == "publishable"
+    for name, value in values.items():
+        match name:
+            case "name" | "kind" | "environment":
+                assert stored[name] == value, name
+            case "agent_id":
+                wanted = agents[values["agent_name"]] if value == "new" else value or None
+                assert stored["agent_id"] == wanted
+            case "agent_name":
+                assert value in agents
+            case "scopes":
+                assert set(stored["scopes"] or SCOPES) == set(value)
+            case "allowed_ips" | "allowed_origins":
+                assert stored[name] == (value.split() or None)
+            case "expires_at":
+                expect_expiry(value, values.get("expires_on"), stored["expires_at"])
+            case "expires_on":
+                assert values["expires_at"] == "date"
+            case "is_active":
+                assert stored["is_active"] is (value == "true")
+            case _:
+                pytest.fail(f"a field that no test knows: {name}")
+    if is_widget:
+        assert (stored["environment"], stored["scopes"]) == ("live", ["query"])
+
+
+def expect_expiry(life: str, moment: str | None, stored: str | None) -> None:
+    if life == "":
+        assert stored is None
+        return
+    assert stored is not None
+    end = datetime.fromisoformat(stored)
+    if life == "date":
+        assert moment is not None
+        assert end == datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(ZONE))
+    else:
+        assert abs(end - datetime.now(UTC) - timedelta(days=int(life))) < timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("kind", ["secret", "publishable"])
+def test_each_option_of_a_new_key_is_stored(owner: Owner, kind: str) -> None:
+    """Each further key takes another option of each field, until every one was taken."""
+    visitor = owner.visitor
+    if not owner.call("GET", "/api/agents"):
+        owner.call("POST", "/api/agents", json={"name": "Support bot"})
+    visitor.go("/keys")
+    taken: set[tuple[str, str]] = set()
+    options: set[tuple[str, str]] = set()
+    while not taken or options - taken:
+        visitor.page.get_by_role("button", name="New key").first.click()
+        values = owner.fill_in(taken, kind=kind)
+        options = options or owner.options() - {("kind", "secret"), ("kind", "publishable")}
+        visitor.press("Create key", visitor.dialog)
+        if kind == "publishable" and values["agent_id"] == "":
+            agent = visitor.dialog.get_by_label("Agent", exact=True)
+            expect(agent).to_have_accessible_description(re.compile("for one agent: choose it"))
+            expect(agent).to_be_focused()
+            values = owner.fill_in(taken, kind=kind, agent_id="new")
+            visitor.press("Create key", visitor.dialog)
+        owner.store_the_key()
+        stored = owner.newest_key()
+        agents = {one["name"]: one["id"] for one in reversed(owner.call("GET", "/api/agents"))}
+        expect_stored(values, stored, agents)
+        assert stored["kind"] == kind
+    assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("kind", ["secret", "publishable"])
+def test_each_option_of_a_change_is_stored(owner: Owner, kind: str) -> None:
+    visitor = owner.visitor
+    agent = owner.call("POST", "/api/agents", json={"name": f"For changes {kind}"})
+    is_widget = kind == "publishable"
+    made = owner.call(
+        "POST",
+        "/api/auth/api-keys",
+        json={
+            "name": f"To change {kind}",
+            "kind": kind,
+            **({"allowed_origins": ["https://old.example.com"]} if is_widget else {}),
+            **({"agent_id": agent["id"]} if is_widget else {}),
+        },
+    )
+    visitor.go("/keys")
+    taken: set[tuple[str, str]] = set()
+    options: set[tuple[str, str]] = set()
+    while not taken or options - taken:
+        row = visitor.page.locator(f"[data-key={made['id']}]")
+        row.get_by_role("button", name="Edit key").click()
+        values = owner.fill_in(taken)
+        options = owner.options()
+        visitor.press("Save", visitor.dialog)
+        expect(visitor.dialog).to_have_count(0)
+        expect_stored(values, owner.key(made["id"]), {})
+
+
+def test_each_grace_of_a_rotation_is_given(owner: Owner) -> None:
+    visitor = owner.visitor
+    owner.call("POST", "/api/auth/api-keys", json={"name": "To rotate"})
+    visitor.go("/keys")
+    taken: set[tuple[str, str]] = set()
+    options: set[tuple[str, str]] = set()
+    while not taken or options - taken:
+        old = owner.newest_key()
+        row = visitor.page.locator(f"[data-key={old['id']}]")
+        row.get_by_role("button", name="Rotate key").click()
+        seconds = int(owner.fill_in(taken)["grace_seconds"])
+        options = owner.options()
+        visitor.press("Rotate", visitor.dialog)
+        owner.store_the_key()
+        rotated = owner.key(old["id"])
+        assert rotated["replaced_by"] == owner.newest_key()["id"]
+        assert rotated["is_active"] is (seconds > 0)
+        if seconds:
+            left = datetime.fromisoformat(rotated["expires_at"]) - datetime.now(UTC)
+            assert abs(left.total_seconds() - seconds) < 600
+
+
+def test_an_agent_is_made_and_changed_as_it_was_typed(owner: Owner) -> None:
+    visitor = owner.visitor
+    visitor.go("/agents")
+    for press, name in (("New agent", "Zoë's key"), ("Edit agent Zoë's key", "Another")):
+        visitor.page.get_by_role("button", name=press).first.click()
+        owner.fill_in(set())
+        visitor.fill(visitor.dialog, name=name)
+        values = values_of(owner.form)
+        visitor.dialog.locator("form button[type=submit]").click()
+        expect(visitor.dialog).to_have_count(0)
+        stored = owner.call("GET", "/api/agents?limit=1")[0]
+        assert {name: stored[name] for name in values} == values
+
+
+def test_what_is_missing_is_said_at_its_field_in_plain_words(owner: Owner) -> None:
+    visitor = owner.visitor
+    visitor.go("/keys")
+    visitor.page.get_by_role("button", name="New key").first.click()
+    for scope in SCOPES:
+        visitor.dialog.locator(f"[value={scope}]").uncheck()
+    visitor.press("Create key", visitor.dialog)
+    name = visitor.dialog.get_by_label("Name", exact=True)
+    expect(name).to_have_accessible_description(re.compile("Give the key a name"))
+    expect(name).to_be_focused()
+    expect(visitor.dialog.get_by_role("group", name="Scopes")).to_have_accessible_description(
+        re.compile("Choose at least one scope")
+    )
+    # And what only the API knows: which line, which option.
+    visitor.fill(visitor.dialog, name="x", allowed_ips="203.0.113.1\nnowhere")
+    visitor.dialog.locator("[value=query]").check()
+    visitor.press("Create key", visitor.dialog)
+    addresses = visitor.dialog.get_by_label("Allowed addresses")
+    expect(addresses).to_have_accessible_description(re.compile("Line 2: Must be an address"))
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "headers", "said"),
+    [
+        (
+            400,
+            '"VALIDATION_ERROR", "message": "Invalid request", "details": {"issues": '
+            '[{"path": ["environment"], "message": "Your plan has no test keys"}]}',
+            {},
+            "Your plan has no test keys",
+        ),
+        (
+            429,
+            '"RATE_LIMIT_EXCEEDED", "message": "Too many requests"',
+            {"Retry-After": "42"},
+            r"a little too often\. Please try again in 4\d seconds",
+        ),
+        (500, '"INTERNAL_ERROR", "message": "Internal server error"', {}, "went wrong"),
+    ],
+)
+def test_a_refusal_is_explained_with_the_number_of_the_request(
+    owner: Owner, status: int, error: str, headers: dict[str, str], said: str
+) -> None:
+    visitor = owner.visitor
+
+    def refuse(route: Route) -> None:
+        if route.request.method != "POST":
+            route.continue_()
+            return
+        allowed = {
+            "Access-Control-Allow-Origin": visitor.place.origin,
+            "Access-Control-Allow-Credentials": "true",
+            "Access-Control-Expose-Headers": "X-Request-Id, Retry-After",
+            "X-Request-Id": "the-number-of-it",
+        }
+        body = f'{{"error": {{"code": {error}}}}}'
+        route.fulfill(status=status, headers=allowed | headers, body=body)
+
+    visitor.go("/keys")
+    visitor.page.get_by_role("button", name="New key").first.click()
+    visitor.fill(visitor.dialog, name="x")
+    visitor.page.route("**/api/auth/api-keys*", refuse)
+    visitor.press("Create key", visitor.dialog)
+    expect(visitor.dialog).to_contain_text(re.compile(said))
+    expect(visitor.dialog).to_contain_text("the-number-of-it")
+    if status == 400:
+        environment = visitor.dialog.get_by_role("group", name="Environment")
+        expect(environment).to_have_accessible_description(re.compile(said))
+    if status == 429:
+        expect(visitor.dialog.get_by_role("button", name=re.compile(r"Wait \d"))).to_be_disabled()
+    visitor.page.unroute("**/api/auth/api-keys*")
+    visitor.complaints.clear()
+
+
+@in_cookie_mode
+def test_what_is_shown_once_is_left_only_when_it_is_stored(visitor: Visitor) -> None:
+    """Neither a second Enter, nor Escape, nor the browser's button for going back loses it."""
+    page = visitor.page
+    visitor.sign_up()
+    visitor.follow("Agents")
+    visitor.follow("API keys")
+    page.get_by_role("button", name="New key").first.click()
+    visitor.fill(visitor.dialog, name="Kept")
+    visitor.dialog.locator("[name=name]").press("Enter")
+    key = visitor.dialog.locator(".key-once code")
+    expect(key).to_be_visible()
+    shown = key.inner_text()
+    leave = visitor.dialog.get_by_role("button", name="I have stored it")
+    for press in ("Enter", "Enter", "Escape", "Escape"):
+        page.keyboard.press(press)
+    page.go_back()
+    expect(key).to_have_text(shown)
+    expect(page).to_have_url(re.compile("/keys$"))
+    expect(leave).to_be_disabled()
+    with page.expect_download() as download:
+        visitor.dialog.get_by_role("link", name="Save as a file").click()
+    assert download.value.path().read_text("utf-8") == f"{shown}\n"
+    leave.click()
+    expect(visitor.dialog).to_have_count(0)
+    assert visitor.place.authorize(shown) == 200
+
+    # A notice stands above an open dialog, where it can be pressed.
+    page.get_by_role("button", name="New key").first.click()
+    page.evaluate("import('/js/notices.js').then((m) => m.notify('Over it'))")
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.locator(".notice")).to_have_count(0)
+    assert visitor.complaints == []

@@ -1,0 +1,101 @@
+"""Clients that generators make from /openapi.json, compiled and used against a running service."""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.service import Service, install
+from tests.servers.node import HAS_NPM, MISSING, run
+
+_HERE = Path(__file__).parent
+
+_TOLD = [
+    ["signUp", 201, True],
+    ["logIn", 200, "Bearer"],
+    ["showMe", 200, "trial"],
+    ["createKey", 201, "secret"],
+    ["listKeys", 200, 2],
+    ["authorize", 200, True],
+    ["verifyKey", 200, True],
+    ["revokeKey", 204, None],
+    ["listMyUsage", 200, True],
+    ["showKeyHolder", 401, "revoked"],
+    ["createKey", 400, "name"],
+    ["logOut", 204, None],
+]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    installation = install(tmp_path_factory.mktemp("installation"))
+    installation.migrate()
+    with installation.serve(workers=1, RAGAUTH_COMPAT="ragchats,rst") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def service_key(service: Service) -> str:
+    options = ("--name", "clients", "--scope", "verify", "--json")
+    made: dict[str, str] = json.loads(
+        service.installation.command("service-keys", "create", *options)
+    )
+    return made["api_key"]
+
+
+@pytest.fixture(scope="module")
+def documents(service: Service, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The service's documents as files: its own and the faces'."""
+    folder = tmp_path_factory.mktemp("documents")
+    files = {}
+    for name, url in (
+        ("ragauth", "/openapi.json"),
+        ("ragchats", "/compat/ragchats/openapi.json"),
+        ("rst", "/compat/rst/openapi.json"),
+    ):
+        files[name] = folder / f"{name}.json"
+        files[name].write_bytes(service.client.get(url).content)
+    return files
+
+
+@pytest.mark.skipif(not HAS_NPM, reason=MISSING)
+def test_typescript_compiles_and_makes_the_first_calls(
+    service: Service, service_key: str, documents: dict[str, Path], node_modules: Path
+) -> None:
+    folder = node_modules.parent
+    programs = node_modules / ".bin"
+    for name, document in documents.items():
+        made = folder / f"{'api' if name == 'ragauth' else name}.d.ts"
+        run(str(programs / "openapi-typescript"), str(document), "-o", str(made), folder=folder)
+    shutil.copy(_HERE / "calls.ts", folder)
+    strict = ("--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes")
+    target = ("--target", "es2022", "--module", "nodenext", "--lib", "es2022,dom")
+    (folder / "process.d.ts").write_text("declare const process: { argv: string[] };\n")
+    sources = ("calls.ts", "process.d.ts", "ragchats.d.ts", "rst.d.ts")
+    run(str(programs / "tsc"), *strict, *target, *sources, folder=folder)
+    url = service.gunicorn.url
+    told = run("node", "calls.js", url, service_key, "ts@example.com", folder=folder)
+    assert json.loads(told) == _TOLD
+
+
+def test_python_compiles_and_makes_the_first_calls(
+    service: Service, service_key: str, documents: dict[str, Path], tmp_path: Path
+) -> None:
+    """A client is as large as the service, not as its errors: one file a route and a shape."""
+    (tmp_path / "config.yml").write_text("post_hooks: []\n")
+    for name, document in documents.items():
+        made = tmp_path / f"{name}_client"
+        options = ("--meta", "none", "--config", "config.yml", "--output-path", str(made))
+        generator = str(Path(sys.executable).with_name("openapi-python-client"))
+        printed = run(generator, "generate", "--path", str(document), *options, folder=tmp_path)
+        assert "Warning" not in printed
+        run(sys.executable, "-m", "compileall", "-q", str(made), folder=tmp_path)
+    files = list((tmp_path / "ragauth_client").rglob("*.py"))
+    assert len(files) < 250
+    shutil.copy(_HERE / "calls.py", tmp_path)
+    url = service.gunicorn.url
+    told = run(sys.executable, "calls.py", url, service_key, "py@example.com", folder=tmp_path)
+    assert json.loads(told) == _TOLD

@@ -1,0 +1,214 @@
+"""S38, S39: how long the worker waits for a client, and how much it keeps for one."""
+
+import errno
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gunicorn.config import Config
+
+from ragauth.web import gunicorn_worker
+from ragauth.web.gunicorn_worker import Worker
+from ragauth.web.server_answers import ErrorLogger
+
+_SECONDS = 10
+_LARGE = b"x" * 8_000_000
+_POST = b"POST /echo HTTP/1.1\r\nHost: a\r\n"
+_GET = b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n"
+
+Start = Callable[..., "_Running"]
+
+
+def _application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    body = _LARGE if environ["PATH_INFO"] == "/large" else environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+
+
+class _Running:
+    """A worker in a thread of the test, and clients for it."""
+
+    def __init__(self, listener: socket.socket, **settings: Any) -> None:
+        cfg = Config()
+        for name, value in settings.items():
+            cfg.set(name, value)
+        self._listener = listener
+        self.worker = Worker(0, os.getppid(), [listener], None, 30, cfg, ErrorLogger(cfg))
+        self.worker.wsgi = _application
+        self.worker.tpool = self.worker.get_thread_pool()
+        self.worker.poller = gunicorn_worker.selectors.DefaultSelector()
+        self.worker.method_queue.init()
+        self.thread = threading.Thread(target=self.worker.run)
+        self.thread.start()
+
+    @contextmanager
+    def client(self) -> Iterator[socket.socket]:
+        with socket.socket(self._listener.family) as client:
+            client.settimeout(_SECONDS)
+            client.connect(self._listener.getsockname())
+            yield client
+
+    def stop(self) -> None:
+        self.worker.handle_exit(15, None)
+        self.thread.join(_SECONDS)
+        self.worker.tmp.close()
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Start a worker; names in capitals are the module's bounds, the others gunicorn's settings."""
+    with ExitStack() as running:
+
+        def start_worker(listener: socket.socket | None = None, **bounds: Any) -> _Running:
+            for name in [name for name in bounds if name.isupper()]:
+                monkeypatch.setattr(gunicorn_worker, f"_{name}", bounds.pop(name))
+            monkeypatch.setattr(gunicorn_worker, "_LOOK_SECONDS", 0.01)
+            listener = listener or socket.create_server(("127.0.0.1", 0))
+            one = _Running(listener, **bounds)
+            running.callback(one.stop)
+            return one
+
+        yield start_worker
+
+
+def _all(client: socket.socket) -> bytes:
+    received = b""
+    while part := client.recv(65_536):
+        received += part
+    return received
+
+
+@pytest.mark.parametrize("part", [b"GET /ec", _POST, _POST + b"Content-Length: 9\r\n\r\n1234"])
+def test_the_rest_of_a_request_is_awaited_so_long(start: Start, part: bytes) -> None:
+    running = start(HEAD_SECONDS=0.1, BODY_SECONDS=0.1)
+    with running.client() as client:
+        client.sendall(part)
+        answer = _all(client)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"VALIDATION_ERROR" in answer
+
+
+def test_who_says_nothing_is_told_nothing(start: Start) -> None:
+    running = start(HEAD_SECONDS=0.1)
+    with running.client() as client:
+        assert _all(client) == b""
+
+
+def test_a_client_that_sends_on_does_not_begin_its_time_anew(start: Start) -> None:
+    running = start(BODY_SECONDS=0.3)
+    with running.client() as client:
+        client.sendall(_POST + b"Content-Length: 60000\r\n\r\n")
+        client.settimeout(0.02)
+        received = b""
+        for _ in range(1000):
+            client.sendall(b"x")
+            try:
+                received = client.recv(12)
+                break
+            except TimeoutError:
+                continue
+        assert received == b"HTTP/1.1 408"
+
+
+def test_an_answer_that_is_not_taken_is_given_up(start: Start) -> None:
+    running = start(ANSWER_SECONDS=0.1)
+    with running.client() as client:
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert running.worker._unsent or client.recv(1)
+        # It is shorter than it says: the connection is gone.
+        with running.client() as other:
+            other.sendall(_GET)
+            assert other.recv(12) == b"HTTP/1.1 200"
+        while running.worker._unsent:
+            pass
+        assert len(_all_or_reset(client)) < len(_LARGE)
+
+
+def _all_or_reset(client: socket.socket) -> bytes:
+    received = b""
+    try:
+        while part := client.recv(65_536):
+            received += part
+    except ConnectionResetError:
+        pass
+    return received
+
+
+def test_what_is_kept_for_all_clients_is_bounded(start: Start) -> None:
+    """S38: who has waited longest must go."""
+    running = start(MOST_HELD_BYTES=100_000)
+    with ExitStack() as clients:
+        first, second, third = (clients.enter_context(running.client()) for _ in range(3))
+        for client in (first, second, third):
+            client.sendall(_POST + b"Expect: 100-continue\r\nContent-Length: 55000\r\n\r\n")
+            assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            client.sendall(b"x" * 40_000)
+        assert _all_or_reset(first) == b""
+        for client in (second, third):
+            client.sendall(b"x" * 15_000)
+            assert client.recv(12) == b"HTTP/1.1 200"
+
+
+def test_no_connection_is_refused_while_one_waits(start: Start) -> None:
+    """S39: with as many as there may be, the one that has waited longest makes room."""
+    running = start(worker_connections=5, threads=2)
+    with ExitStack() as clients:
+        idle = [clients.enter_context(running.client()) for _ in range(20)]
+        assert _all_or_reset(idle[0]) == b""
+        asking = clients.enter_context(running.client())
+        asking.sendall(_GET)
+        assert asking.recv(12) == b"HTTP/1.1 200"
+
+
+class _OutOfFiles(socket.socket):
+    """A listener that finds no file for its first connections."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bind(("127.0.0.1", 0))
+        self.listen()
+        self.faults = [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPROTO]
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        if self.faults:
+            raise OSError(self.faults.pop(), "no room")
+        return super().accept()
+
+
+def test_no_fault_of_accept_ends_the_worker(start: Start) -> None:
+    """S39: it waits a little, and does not spin."""
+    listener = _OutOfFiles()
+    running = start(listener, PAUSE_SECONDS=0.01)
+    with running.client() as client:
+        client.sendall(_GET)
+        assert client.recv(12) == b"HTTP/1.1 200"
+    assert not listener.faults
+
+
+def test_a_unix_socket_is_served_too(start: Start, tmp_path: Path) -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "socket"))
+    listener.listen()
+    running = start(listener)
+    with running.client() as client:
+        client.sendall(_POST + b"Content-Length: 3\r\n\r\nabc" + _GET + b"garbage\r\n\r\n")
+        answers = _all(client)
+    assert [part[:3] for part in answers.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200", b"400"]
+    assert b"\r\n\r\nabc" in answers
+
+
+def test_the_last_request_before_a_restart_is_told_that_it_is_the_last(start: Start) -> None:
+    running = start(max_requests=2)
+    with running.client() as client:
+        client.sendall(_GET + _GET)
+        answers = _all(client)
+    assert answers.count(b"HTTP/1.1 200") == 2
+    assert answers.index(b"keep-alive") < answers.index(b"Connection: close")
+    running.thread.join(_SECONDS)
+    assert not running.thread.is_alive()
