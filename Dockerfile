@@ -31,6 +31,7 @@ EXPOSE 8000
 
 # No proxy: http_proxy may be set for outgoing mail and must not swallow the loopback.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:' + os.environ['PORT'] + '/healthz', timeout=2)"]
+    CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:' + (os.environ['PORT'].strip() or '8000') + '/healthz', timeout=2)"]
 
-CMD ["gunicorn", "-c", "python:ragauth.gunicorn_conf", "wsgi:app"]
+# gunicorn, which takes the place of the command.
+CMD ["flask", "--app", "wsgi", "serve"]

@@ -2,7 +2,8 @@
 # environment.
 
 PYTHON ?= python3
-PORT ?= 8000
+# One that is empty is as if unset.
+override PORT := $(or $(strip $(PORT)),8000)
 BIN := .venv/bin
 RUNNABLE := .venv/.runnable
 INSTALLED := .venv/.installed
@@ -15,9 +16,11 @@ LOCK := --quiet --upgrade --no-cache --universal --generate-hashes --python-vers
 COMPOSE_CHECK := $(BIN)/docker-compose --env-file /dev/null --file docker-compose.yml config --quiet
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# `.env` is docker-compose's: the commands read it no more than the server does.
+export FLASK_SKIP_DOTENV := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dashboard test test-fuzz check lint lint-python lint-shell lint-containers format types bench migration lock clean
+.PHONY: help install run demo dashboard test test-fuzz check lint lint-python lint-shell lint-containers format types bench migration lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +44,8 @@ $(INSTALLED): requirements/dev.txt $(RUNNABLE)
 	$(PIP_INSTALL) -r $<
 	@touch $@
 
+# PORT is that of what is started: ragauth in `run` and `demo`, the page in `dashboard`.
+run: PORT := $(or $(PORT),8000)
 run: $(RUNNABLE) ## Migrate the database and serve on 127.0.0.1 (PORT=8000)
 	@$(BIN)/python -c '$(BIND)' $(PORT) 2>/dev/null || { echo "127.0.0.1:$(PORT) cannot be served: no port, or taken by another program or by a ragauth that runs already. Take another: make run PORT=8001" >&2; exit 1; }
 	$(FLASK) db upgrade
@@ -50,12 +55,18 @@ run: $(RUNNABLE) ## Migrate the database and serve on 127.0.0.1 (PORT=8000)
 	@echo "  curl -s http://127.0.0.1:$(PORT)/api/auth/signup -H 'Content-Type: application/json' \\"
 	@echo "    -d '{\"email\": \"me@example.com\", \"password\": \"correct horse battery staple\"}'"
 	@echo
-	@echo "or walk through all of it with examples/quickstart.sh"
+	@echo "or walk through all of it with PORT=$(PORT) examples/quickstart.sh. In a browser:"
 	@echo
-	@HOST=127.0.0.1 PORT=$(PORT) exec $(BIN)/python -m gunicorn -c python:ragauth.gunicorn_conf wsgi:app
+	@echo "  http://127.0.0.1:$(PORT)/docs is the reference, where every route can be tried"
+	@echo "  make dashboard serves the sample dashboard; make demo starts all at once"
+	@echo
+	@HOST=127.0.0.1 PORT=$(PORT) exec $(FLASK) serve
+
+demo: $(RUNNABLE) ## Serve ragauth, dashboard and sample API at once (PORT=8000)
+	@PORT=$(PORT) exec $(BIN)/python examples/demo.py
 
 dashboard: ## Serve the sample dashboard on 127.0.0.1:5173 (RAGAUTH_API=http://127.0.0.1:8000)
-	@exec $(PYTHON) examples/dashboard/serve.py
+	@PORT=$(PORT) exec $(PYTHON) examples/dashboard/serve.py
 
 test: install ## Run every test (PYTEST_ARGS="-n 0 tests/unit" narrows it)
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)

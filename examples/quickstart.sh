@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # A walk through ragauth with curl: from signing up to a token that is refused.
 #
-#   RAGAUTH_URL=http://127.0.0.1:8000 examples/quickstart.sh
+#   examples/quickstart.sh
+#
+# ragauth is where RAGAUTH_URL says, else on 127.0.0.1 and PORT (8000), as of `make run`.
 #
 # It prints each request and each answer; secrets are shortened in print only. Each run makes an
 # account of its own. Needs curl and python3.
 #
 # Exit code: 0 all went as told here, 1 an answer was not the expected one, 2 a program is
-# missing, 3 nothing answers at RAGAUTH_URL.
+# missing, 3 nothing answers there.
 
 set -euo pipefail
 
-base=${RAGAUTH_URL:-http://127.0.0.1:8000}
+base=${RAGAUTH_URL:-http://127.0.0.1:${PORT:-8000}}
 base=${base%/}
 
 for program in curl python3; do

@@ -1,6 +1,7 @@
 """The application factory: settings, extensions, error handlers, blueprints, commands."""
 
 import logging
+import sys
 
 from flask import Flask
 
@@ -15,6 +16,8 @@ from ragauth.config import (
     Settings,
     SettingsError,
     is_flask_command,
+    is_serving,
+    mounted_at,
     read_settings,
 )
 from ragauth.database import engine_options, engine_url
@@ -35,14 +38,25 @@ from ragauth.web.request_log import register_request_log, register_routes
 log = logging.getLogger("ragauth")
 
 
-def create_app(settings: Settings | None = None, *, serves: bool = False) -> Flask:
+def create_app(settings: Settings | None = None) -> Flask:
     """The service as a WSGI application.
 
-    Without settings it reads them from the environment and raises SettingsError for faults. One
-    that `serves` saves usage in the background from its first request on.
+    Without settings it reads them from the environment; a fault in them ends the process with one
+    line. One that is to serve looks at its database then, and says what ails it. It keeps nothing
+    open: a fork may follow. What it does beside requests begins with the first request of each
+    process, unless the application is `testing`.
     """
-    settings = settings or read_settings()
     configure_logging()
+    try:
+        app = _make_app(settings or read_settings())
+        if settings is None and is_serving():
+            look_at_database(app)
+        return app
+    except SettingsError as error:
+        sys.exit(f"ragauth: {error}")
+
+
+def _make_app(settings: Settings) -> Flask:
     if settings.refresh_cookie and not settings.require_https:
         log.warning("over plain HTTP browsers take the refresh cookie on loopback at most")
     app = Flask(__name__, instance_path=str(settings.instance_dir), static_folder=None)
@@ -59,8 +73,8 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
     app.url_map.merge_slashes = False
 
     db.init_app(app)
-    if not serves or is_flask_command():
-        _add_migrations(app)
+    if is_flask_command():
+        add_migrations(app)
     jwt.init_app(app)
     init_services(app, settings)
 
@@ -73,17 +87,27 @@ def create_app(settings: Settings | None = None, *, serves: bool = False) -> Fla
     register_routes(app)
     register_commands(app)
     app.wsgi_app = Forwarded(  # type: ignore[method-assign]
-        Gate(app, serves=serves), trusted_proxies=settings.trusted_proxies
+        Gate(app), trusted_proxies=settings.trusted_proxies, mounted_at=mounted_at()
     )
-    if serves and not is_flask_command():
-        _look_at_database(app)
+    if is_serving():
+        _tell_what_is_used(settings)
     return app
 
 
-def _look_at_database(app: Flask) -> None:
-    """Say at the start what ails the database; only what waiting does not mend stops it.
+def _tell_what_is_used(settings: Settings) -> None:
+    log.info(
+        "starting",
+        extra={
+            "database": settings.database_place,
+            "instance_dir": str(settings.instance_dir),
+        },
+    )
 
-    Raises SettingsError. A server may fork afterwards: no connection stays open.
+
+def look_at_database(app: Flask) -> None:
+    """Say what ails the database; only what waiting does not mend stops the start.
+
+    Raises SettingsError.
     """
     with app.app_context():
         with transaction.read_only():
@@ -95,7 +119,7 @@ def _look_at_database(app: Flask) -> None:
         log.error(fault.sentence)
 
 
-def _add_migrations(app: Flask) -> None:
+def add_migrations(app: Flask) -> None:
     """The commands `db …`: a server never migrates, and would start a sixth slower with Alembic."""
     from flask_migrate import Migrate  # noqa: PLC0415
 

@@ -1,7 +1,9 @@
 """How the service talks to SQLite and to Postgres: types, names, pools, transactions."""
 
+import os
 import sqlite3
 import uuid
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -118,6 +120,22 @@ def connection_parameters(database_url: str) -> dict[str, Any]:
     }
     parameters["options"] = f"{own} {parameters.get('options', '')} -c timezone=UTC"
     return parameters
+
+
+@event.listens_for(Engine, "do_connect")
+def _make_private(dialect: Dialect, _record: object, arguments: Any, _keywords: object) -> None:
+    if dialect.name == "sqlite" and arguments[0] != ":memory:":
+        make_private_file(arguments[0])
+
+
+def make_private_file(path: str) -> None:
+    """Make a database that SQLite would make itself, for every user to read.
+
+    Its `-wal` and `-shm` have the mode of the database (SQLite's findCreateFileMode).
+    """
+    # SQLite itself finds, and tells, what is wrong with a path.
+    with suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 @event.listens_for(Engine, "connect")

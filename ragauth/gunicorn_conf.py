@@ -5,20 +5,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ragauth.config import SettingsError, read_server_settings
+from ragauth.config import SettingsError, has_inherited_sockets, read_server_settings
 from ragauth.metrics import WORKER_STARTS, board
+from ragauth.web.listening import fault_in_listening
+from ragauth.web.logs import configure_logging
 from ragauth.web.open_files import most_connections, raise_open_files
 
+configure_logging()
 try:
     _server = read_server_settings()
 except SettingsError as error:
     sys.exit(f"ragauth: {error}")
 
-bind = f"{_server.host}:{_server.port}"
+bind = _server.bind
 workers = _server.workers
 threads = _server.threads
 worker_connections = most_connections(raise_open_files(), _server.threads)
-worker_class = "ragauth.web.gunicorn_worker.Worker"
+worker_class = _server.worker_class
 logger_class = "ragauth.web.server_answers.ErrorLogger"
 # The application is made once, before the fork: workers share its memory and start at once.
 preload_app = True
@@ -32,10 +35,20 @@ _memory = Path("/dev/shm")  # noqa: S108 - a folder of this name is what is want
 if _memory.is_dir():
     # A heartbeat on a slow disk would make gunicorn take a living worker for dead.
     worker_tmp_dir = str(_memory)
-# Proxies are believed by RAGAUTH_TRUSTED_PROXIES alone; this address never calls.
+# Proxies are believed by RAGAUTH_TRUSTED_PROXIES alone; this address never calls. Nor may one that
+# is allowed on the command line send SCRIPT_NAME: gunicorn answers 500 for paths outside it.
 forwarded_allow_ips = "192.0.2.1"
+forwarder_headers = ""
 
 accesslog = None
+
+
+def on_starting(server: Any) -> None:
+    """Before it listens, wherever that is: `--bind` counts, too."""
+    if not has_inherited_sockets() and not server.cfg.reuse_port:
+        fault = fault_in_listening(server.cfg.address)
+        if fault is not None:
+            sys.exit(f"ragauth: {fault}")
 
 
 def when_ready(_server: object) -> None:
@@ -62,11 +75,11 @@ def child_exit(_server: object, worker: Any) -> None:
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "ragauth.web.logs.json_formatter"}},
+    "formatters": {"line": {"()": "ragauth.web.logs.formatter"}},
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
-            "formatter": "json",
+            "formatter": "line",
             "stream": "ext://sys.stderr",
         }
     },

@@ -17,6 +17,7 @@ from flask import Flask
 from sqlalchemy import delete
 
 from ragauth import clock, create_app
+from ragauth.app import add_migrations
 from ragauth.config import Settings
 from ragauth.extensions import db
 from ragauth.services.limits import current_limits
@@ -64,10 +65,18 @@ def make_settings(instance_dir: Path, database_url: str) -> Settings:
     )
 
 
+def make_testing_app(settings: Settings) -> Flask:
+    """An application whose requests come from no server, with the answers that a server gives."""
+    app = create_app(settings)
+    app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False)
+    add_migrations(app)
+    return app
+
+
 @contextmanager
 def running_app(settings: Settings) -> Iterator[Flask]:
     """An application whose connections are closed in the end."""
-    app = create_app(settings)
+    app = make_testing_app(settings)
     try:
         yield app
     finally:
@@ -191,7 +200,7 @@ def make_app(app: Flask, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
     def make(**changes: object) -> Flask:
         folder = tmp_path / f"instance-{len(made)}"
         folder.mkdir()
-        made.append(create_app(replace(settings, **{"instance_dir": folder, **changes})))
+        made.append(make_testing_app(replace(settings, **{"instance_dir": folder, **changes})))
         return made[-1]
 
     yield make

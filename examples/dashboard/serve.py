@@ -6,6 +6,7 @@ The headers are the point: copy them to the server that you deploy it with. Stan
 import argparse
 import json
 import os
+import sys
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -91,15 +92,29 @@ class Dashboard(BaseHTTPRequestHandler):
         """Silence: what the dashboard does is in the API's log."""
 
 
+def setting(name: str, default: str) -> str:
+    """An environment variable; one that is empty is as if unset."""
+    return os.environ.get(name, "").strip() or default
+
+
 def main() -> None:
     config = json.loads((FOLDER / "config.json").read_text("utf-8"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--port", type=int, default=int(os.environ.get("DASHBOARD_PORT", "5173")))
-    parser.add_argument("--api", default=os.environ.get("RAGAUTH_API", config["api"]))
+    parser.add_argument("--port", default=setting("DASHBOARD_PORT", "5173"))
+    # PORT is where ragauth listens, as for `make run`.
+    port = setting("PORT", "")
+    api = f"http://127.0.0.1:{port}" if port else config["api"]
+    parser.add_argument("--api", default=setting("RAGAUTH_API", api))
     options = parser.parse_args()
     config["api"] = options.api.rstrip("/")
-    server = ThreadingHTTPServer(("127.0.0.1", options.port), partial(Dashboard, config))
-    origin = f"http://127.0.0.1:{options.port}"
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", int(options.port)), partial(Dashboard, config))
+    except (ValueError, OverflowError, OSError):
+        sys.exit(
+            f"127.0.0.1:{options.port} cannot be served: no port, or taken by another program."
+            " Take another: make dashboard DASHBOARD_PORT=5174"
+        )
+    origin = f"http://127.0.0.1:{server.server_port}"
     print(  # noqa: T201
         f"\nThe dashboard is at {origin} and calls {config['api']} (Ctrl-C ends it)."
         "\nAllow its origin, in another terminal:\n"

@@ -2,29 +2,34 @@
 
 Behind a gateway that asks ragauth for each request (examples/gateways):
 
-    RAG_SERVICE_BEHIND_GATEWAY=true flask --app examples/rag_service/app.py run --port 9000
+    RAG_SERVICE_BEHIND_GATEWAY=true python examples/rag_service/app.py
 
 Without a gateway it asks ragauth itself, with a service key that has the scope `verify`
 (`flask --app wsgi service-keys create --name rag --scope verify`):
 
     RAGAUTH_URL=http://127.0.0.1:8000 RAGAUTH_SERVICE_KEY=rag_svc_... \\
-        flask --app examples/rag_service/app.py run --port 9000
+        python examples/rag_service/app.py
+
+Without RAGAUTH_URL it asks 127.0.0.1, at PORT as for `make run`. It listens on 127.0.0.1, on
+SERVICE_PORT (9000). For more than a try, any WSGI server serves `app:app`.
 """
 
 import os
+import socket
 import sys
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
 from identity import Identity, Refused, envelope, from_gateway, from_ragauth
 from werkzeug.exceptions import HTTPException
+from werkzeug.serving import make_server
 
 BEHIND_GATEWAY = os.environ.get("RAG_SERVICE_BEHIND_GATEWAY") == "true"
-RAGAUTH_URL = os.environ.get("RAGAUTH_URL", "")
+RAGAUTH_URL = os.environ.get("RAGAUTH_URL") or f"http://127.0.0.1:{os.environ.get('PORT') or 8000}"
 SERVICE_KEY = os.environ.get("RAGAUTH_SERVICE_KEY", "")
-ASKS_RAGAUTH = bool(RAGAUTH_URL and SERVICE_KEY)
+ASKS_RAGAUTH = bool(SERVICE_KEY)
 if BEHIND_GATEWAY == ASKS_RAGAUTH:
-    sys.exit("set RAG_SERVICE_BEHIND_GATEWAY=true, or RAGAUTH_URL and RAGAUTH_SERVICE_KEY")
+    sys.exit("set RAG_SERVICE_BEHIND_GATEWAY=true, or RAGAUTH_SERVICE_KEY, but not both")
 
 app = Flask(__name__)
 
@@ -67,3 +72,24 @@ def not_served(error: HTTPException) -> Response:
     if (error.code or 500) >= 500:
         code = "INTERNAL_ERROR"
     return app.make_response((jsonify(envelope(code, error.name)), error.code or 500))
+
+
+def main() -> None:
+    text = os.environ.get("SERVICE_PORT") or "9000"
+    try:
+        with socket.create_server(("127.0.0.1", int(text))) as listener:
+            server = make_server("127.0.0.1", int(text), app, threaded=True, fd=listener.fileno())
+    except (ValueError, OverflowError, OSError):
+        sys.exit(
+            f"127.0.0.1:{text} cannot be served: no port, or taken by another program."
+            " SERVICE_PORT chooses another"
+        )
+    print(f"The sample service is at http://127.0.0.1:{text} (Ctrl-C ends it)", flush=True)  # noqa: T201
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        server.server_close()
+
+
+if __name__ == "__main__":
+    main()

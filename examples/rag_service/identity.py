@@ -107,7 +107,10 @@ def _ask(url: str, service_key: str, question: dict[str, Any]) -> dict[str, Any]
 
 
 def _presented_key(request: Request) -> str:
-    bearer = request.headers.get("Authorization", "")
+    bearer = request.headers.get("Authorization", "").strip()
+    if bearer.lower() == "bearer":
+        # A scheme without a token is no credential, as a header that is not there.
+        bearer = ""
     scheme, _, token = bearer.partition(" ")
     key = request.headers.get("X-API-Key") or (token.strip() if scheme.lower() == "bearer" else "")
     fault, reason = "", "malformed"

@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
-from flask import Blueprint, Response, current_app, request, url_for
+from flask import Blueprint, Response, after_this_request, current_app, request, url_for
 
 from ragauth.errors import NotFound
+from ragauth.schemas.ops import ServiceSchema
+from ragauth.version import VERSION
 from ragauth.web import docs_page
-from ragauth.web.endpoint import declared
+from ragauth.web.endpoint import declared, endpoint
+from ragauth.web.envelope import JSON_TYPE
 from ragauth.web.guards import ACCESS_TOKEN, API_KEY, public
 from ragauth.web.openapi import Face, published_document
 
 _DESCRIPTION = Path(__file__).parents[1] / "templates" / "openapi.md"
+_PAGE = "text/html"
 
 reference = Blueprint("reference", __name__)
 
@@ -36,6 +40,23 @@ HOUSE_FACE = Face(
 )
 
 
+@reference.get("/")
+@endpoint(guard=public, data=ServiceSchema)
+def index() -> dict[str, str] | Response:
+    """Where things are; a browser is led to /docs."""
+    after_this_request(_vary_by_accept)
+    # The first of the two for who takes either.
+    if request.accept_mimetypes.best_match((JSON_TYPE, _PAGE)) == _PAGE:
+        return Response(status=302, headers={"Location": url_for("reference.docs")})
+    return {
+        "name": HOUSE_FACE.name,
+        "version": VERSION,
+        "docs": url_for("reference.docs"),
+        "openapi": url_for("reference.openapi"),
+        "health": url_for("ops.healthz"),
+    }
+
+
 @reference.get("/openapi.json")
 @declared(guard=public, media_type="application/json")
 def openapi() -> Response:
@@ -44,7 +65,7 @@ def openapi() -> Response:
 
 
 @reference.get("/docs")
-@declared(guard=public, media_type="text/html")
+@declared(guard=public, media_type=_PAGE)
 def docs() -> Response:
     """The interactive reference, for a browser."""
     return docs_page.page(current_app, HOUSE_FACE.title, url_for("reference.openapi"))
@@ -57,9 +78,14 @@ def asset(version: str, name: str) -> Response:
     return docs_page.asset(version, name)
 
 
+def _vary_by_accept(response: Response) -> Response:
+    response.vary.add("Accept")
+    return response
+
+
 def document_response(face: Face) -> Response:
     """A face's document, or 304 for a reader who has it already."""
-    document = published_document(current_app, face)
+    document = published_document(current_app, face, request.script_root)
     response = Response(document.body, content_type="application/json")
     response.set_etag(document.etag)
     response.cache_control.public = True

@@ -1,4 +1,4 @@
-"""The operators' commands: `flask --app wsgi accounts|keys|service-keys|signing-keys|…`."""
+"""The operators' commands: `flask --app wsgi accounts|keys|usage|status|…`."""
 
 from flask import Flask
 
@@ -9,13 +9,16 @@ from ragauth.cli.events import events
 from ragauth.cli.keys import keys
 from ragauth.cli.mail import mail
 from ragauth.cli.reseal import reseal
+from ragauth.cli.serve import serve
 from ragauth.cli.service_keys import service_keys
 from ragauth.cli.signing_keys import signing_keys
+from ragauth.cli.status import status
+from ragauth.cli.usage import usage
 
 
 def register_commands(app: Flask) -> None:
     for command in (
-        *(accounts, keys, service_keys, signing_keys, events, mail),
-        *(cleanup, reseal, backup),
+        *(accounts, keys, usage, service_keys, signing_keys, events, mail),
+        *(status, cleanup, reseal, backup, serve),
     ):
         app.cli.add_command(command)

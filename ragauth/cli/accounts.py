@@ -1,34 +1,43 @@
 """Operators' commands for accounts."""
 
 import secrets
+import uuid
+from typing import Any
 
 import click
 
 from ragauth.cli.output import (
     Group,
     as_json_option,
-    collect_pages,
     command_transaction,
     confirm,
+    one_line_faults,
     print_change,
     print_record,
     print_rows,
     yes_option,
 )
-from ragauth.cli.parameters import FieldType, account_argument, get_account
+from ragauth.cli.paging import collect_pages, paged, tell_of_more
+from ragauth.cli.parameters import ACCOUNT_ID, FieldType, account_argument, get_account
+from ragauth.clock import format_time
 from ragauth.models import Account
 from ragauth.models.accounts import ACTIVE, DELETED, SUSPENDED
 from ragauth.schemas.account_fields import Email, NewPassword, Username
 from ragauth.schemas.accounts import AccountSchema
-from ragauth.schemas.fields import Name
+from ragauth.schemas.api_keys import KeySchema
+from ragauth.schemas.fields import Name, Text
 from ragauth.services import account_administration as administration
 from ragauth.services import accounts as service
 from ragauth.services import second_factors
+from ragauth.services.account_overview import look_at
 from ragauth.services.audit import OPERATOR
+from ragauth.services.usage import bring_up_to_date
 
 accounts = Group("accounts", help="Create, list and administer accounts.")
 
-_COLUMNS = ("id", "email", "username", "plan", "status", "created_at")
+_COLUMNS = ("id", "email", "plan", "status", "created_at", "username")
+_SHOWN_KEYS = 20
+_KEY_COLUMNS = ("id", "name", "prefix", "is_active", "last_used_at")
 
 
 @accounts.command("create")
@@ -82,41 +91,72 @@ def create(
 
 
 @accounts.command("list")
+@click.option(
+    "--search",
+    metavar="TEXT",
+    type=FieldType("text", Text(minimum=1, maximum=256)),
+    help="Those that have it in e-mail, username or name, in any case, or whose id begins so.",
+)
 @click.option("--plan", help="Those on this plan alone.")
 @click.option(
     "--status", type=click.Choice((ACTIVE, SUSPENDED)), help="Those of this status alone."
 )
-@click.option(
-    "--limit",
-    default=100,
-    show_default=True,
-    type=click.IntRange(min=0),
-    help="How many, the newest first; 0 for all.",
-)
+@paged(ACCOUNT_ID)
 @as_json_option
-def list_(plan: str | None, status: str | None, limit: int, as_json: bool) -> None:
+def list_(
+    search: str | None,
+    plan: str | None,
+    status: str | None,
+    limit: int,
+    after: uuid.UUID | None,
+    as_json: bool,
+) -> None:
     """List the accounts, newest first."""
+    which: dict[str, Any] = {"search": search, "plan": plan, "status": status}
     with command_transaction():
         if plan is not None:
             administration.require_plan(plan)
         found = collect_pages(
-            lambda **page: administration.list_accounts(
-                email=None, plan=plan, status=status, **page
-            ),
+            lambda **page: administration.search_accounts(**which, **page),
             limit=limit,
+            after=after,
         )
-        rows = [_describe(account) for account in found]
+        rows = [_describe(account) for account in found.rows]
+        total = administration.count_accounts(**which) if found.more else 0
     print_rows(rows, _COLUMNS, as_json=as_json)
+    if found.more:
+        tell_of_more(len(rows), total, after=str(rows[-1]["id"]), as_json=as_json)
 
 
 @accounts.command("show")
 @account_argument
 @as_json_option
 def show(account: str, as_json: bool) -> None:
-    """Show an account."""
+    """Show an account with its live keys, this month's use, last login and sessions."""
+    with one_line_faults():
+        bring_up_to_date()
     with command_transaction():
-        record = _describe(get_account(account))
-    print_record(record, as_json=as_json)
+        found = get_account(account)
+        overview = look_at(found)
+        last_login_at = overview.last_login_at
+        record = {
+            **_describe(found),
+            "requests_this_month": overview.requests,
+            "units_this_month": overview.units,
+            "last_login_at": last_login_at and format_time(last_login_at),
+            "second_factor": overview.has_second_factor,
+            "sessions": overview.sessions,
+        }
+        keys = [KeySchema().dump(key) for key in overview.keys]
+    if as_json:
+        print_record({**record, "keys": keys}, as_json=True)
+        return
+    print_record({**record, "keys": len(keys)}, as_json=False)
+    if keys:
+        click.echo()
+        print_rows(keys[:_SHOWN_KEYS], _KEY_COLUMNS, as_json=False)
+    if len(keys) > _SHOWN_KEYS:
+        click.echo(f"{_SHOWN_KEYS} of {len(keys):,} keys; `keys list` has them all", err=True)
 
 
 @accounts.command("suspend")

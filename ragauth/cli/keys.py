@@ -1,9 +1,7 @@
 """Operators' commands for customers' keys: import them, find them, kill them."""
 
-import csv
-import json
 import sys
-from collections.abc import Iterator
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +9,11 @@ import click
 from marshmallow import ValidationError
 
 from ragauth import transaction
+from ragauth.cli.key_file import Entry, UnreadableFile, read_entries
 from ragauth.cli.output import (
     Group,
     SeveralFaults,
     as_json_option,
-    collect_pages,
     command_transaction,
     confirm,
     one_line_faults,
@@ -25,8 +23,9 @@ from ragauth.cli.output import (
     show_progress,
     yes_option,
 )
-from ragauth.cli.parameters import account_argument, get_account
-from ragauth.models import ApiKey
+from ragauth.cli.paging import collect_pages, paged, tell_of_more
+from ragauth.cli.parameters import KEY_ID, account_argument, get_account
+from ragauth.models import Account, ApiKey
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import to_issues
 from ragauth.schemas.key_import import ImportedKeySchema
@@ -40,26 +39,72 @@ keys = Group("keys", help="List, show and revoke keys; take them over from anoth
 
 _BATCH = 500
 _SHOWN_FAULTS = 20
-_COLUMNS = ("id", "name", "prefix", "kind", "scopes", "is_active", "created_at", "last_used_at")
+_SHOWN_CANDIDATES = 20
+_COLUMNS = ("id", "name", "prefix", "is_active", "last_used_at", "kind", "scopes", "created_at")
+_FOUND_COLUMNS = ("id", "prefix", "is_active", "email", "name", "last_used_at")
 
-_key_argument = click.argument("key", metavar="KEY_ID|KEY|-")
+_key_argument = click.argument("key", metavar="KEY_ID|KEY|PREFIX|-")
 
 
 @keys.command("list")
 @account_argument
 @click.option("--include-revoked", is_flag=True, help="Dead ones too.")
+@paged(KEY_ID)
 @as_json_option
-def list_(account: str, include_revoked: bool, as_json: bool) -> None:
+def list_(
+    account: str, include_revoked: bool, limit: int, after: uuid.UUID | None, as_json: bool
+) -> None:
     """List an account's keys, its agents' too, newest first."""
     with command_transaction():
-        account_id = get_account(account).id
+        which: dict[str, Any] = {
+            "account_id": get_account(account).id,
+            "include_revoked": include_revoked,
+        }
         found = collect_pages(
-            lambda **page: api_keys.list_keys(
-                account_id=account_id, agent_id=None, include_revoked=include_revoked, **page
-            )
+            lambda **page: api_keys.list_keys(agent_id=None, **which, **page),
+            limit=limit,
+            after=after,
         )
-        rows = [_describe(key) for key in found]
-    print_rows(rows, _COLUMNS, as_json=as_json)
+        rows = [_describe(key) for key in found.rows]
+        total = api_keys.count_keys(**which) if found.more else 0
+    _print_page(rows, _COLUMNS, total, as_json=as_json)
+
+
+@keys.command("find")
+@click.argument("prefix")
+@click.option("--include-revoked", is_flag=True, help="Dead ones too.")
+@paged(KEY_ID)
+@as_json_option
+def find(
+    prefix: str, include_revoked: bool, limit: int, after: uuid.UUID | None, as_json: bool
+) -> None:
+    """Find the keys of all accounts and services that are shown as PREFIX, newest first.
+
+    A log or a list has a key as its first characters (rag_live_a1b2); fewer of them find more
+    keys. Of a key that was cut off, the part that is left will do.
+    """
+    with command_transaction():
+        found = collect_pages(
+            lambda **page: administration.find_keys(
+                prefix, include_revoked=include_revoked, **page
+            ),
+            limit=limit,
+            after=after,
+        )
+        rows = [_describe(key) for key in found.rows]
+        total = (
+            administration.count_keys(prefix, include_revoked=include_revoked) if found.more else 0
+        )
+    _print_page(rows, _FOUND_COLUMNS, total, as_json=as_json)
+
+
+def _print_page(
+    rows: list[dict[str, Any]], columns: tuple[str, ...], total: int, *, as_json: bool
+) -> None:
+    """With a word on those that follow, of `total` in all; 0 where none do."""
+    print_rows(rows, columns, as_json=as_json)
+    if total:
+        tell_of_more(len(rows), total, after=str(rows[-1]["id"]), as_json=as_json)
 
 
 @keys.command("show")
@@ -68,11 +113,11 @@ def list_(account: str, include_revoked: bool, as_json: bool) -> None:
 def show(key: str, as_json: bool) -> None:
     """Show a key and whose it is.
 
-    It is named by its id, or by its raw form as it was found somewhere; `-` reads that from
-    standard input.
+    It is named by its id, by its raw form as it was found somewhere, or by the prefix that it
+    alone has; `-` reads that from standard input.
     """
     with command_transaction():
-        record = _describe(administration.get_key(_read_key(key)))
+        record = _describe(_get_key(key))
     print_record(record, as_json=as_json)
 
 
@@ -83,14 +128,15 @@ def show(key: str, as_json: bool) -> None:
 def revoke(key: str, yes: bool, as_json: bool) -> None:
     """Revoke a key that leaked; it is dead at once and for good.
 
-    It is named by its id, or by its raw form as it was found somewhere; `-` reads that from
-    standard input. A service's key may be meant, too.
+    It is named by its id, by its raw form as it was found somewhere, or by the prefix that it
+    alone of all live keys has; `-` reads that from standard input. A service's key may be meant,
+    too.
     """
     with command_transaction():
-        found = administration.get_key(_read_key(key))
+        found = _get_key(key)
         record = _describe(found)
         key_id = found.id
-    whose = record["email"] or record["account_id"] or "a service"
+    whose = _owner_in(record)
     confirm(f"Revoke {record['prefix']}… ({record['name']}) of {whose}?", yes=yes)
     with command_transaction():
         record = _describe(administration.revoke_key(key_id=key_id))
@@ -116,50 +162,87 @@ def revoke_all(account: str, yes: bool, as_json: bool) -> None:
 
 
 @keys.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+)
 @click.option("--dry-run", is_flag=True, help="Check every line and import none.")
 @as_json_option
 def import_(file: Path, dry_run: bool, as_json: bool) -> None:
-    """Import keys by their SHA-256 digests, from CSV with a header or from JSON lines (.jsonl).
+    """Import keys by their SHA-256 digests, from CSV, JSON or JSON lines; `-` is standard input.
 
     Columns: digest, owner (e-mail or account id), name; and, where wanted, prefix, environment,
     scopes (separated by spaces), expires_at. Nothing is imported while a line is faulty, or while
     an owner's plan has no room for the keys; a key that is known already is left as it is.
     """
-    lines, faults = [], []
-    for number, values in _read(file):
-        try:
-            lines.append((number, ImportedKeySchema().load(values)))
-        except ValidationError as error:
-            faults += [
-                f"line {number}: {'.'.join(map(str, issue['path']))}: {issue['message']}"
-                for issue in to_issues(error.messages)
-            ]
-    # Nobody who writes waits for a look at each key of a long file.
-    with one_line_faults(), transaction.read_only():
-        refused = key_import.find_faults(
-            (values["owner"], values["digest"], values["expires_at"]) for _, values in lines
-        )
-        without_test_keys = key_import.find_without_test_keys(
-            values["owner"] for _, values in lines if values["environment"] == TEST
-        )
-    faults += [
-        f"line {number}: owner: {refused[values['owner']]}"
-        for number, values in lines
-        if values["owner"] in refused
-    ]
-    faults += [
-        f"line {number}: environment: {NO_TEST_KEYS}"
-        for number, values in lines
-        if values["environment"] == TEST and values["owner"] in without_test_keys
-    ]
+    try:
+        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        entries = read_entries(data, file.name)
+    except (UnreadableFile, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise click.ClickException(f"nothing was imported from {file}: {reason}") from error
+    lines, faults = _check(entries)
     if faults:
         hidden = len(faults) - _SHOWN_FAULTS
-        more = [f"and {hidden} more"] if hidden > 0 else []
+        more = [f"and {hidden:,} more"] if hidden > 0 else []
         raise SeveralFaults("nothing was imported", *faults[:_SHOWN_FAULTS], *more)
-    imported = 0 if dry_run else _import([values for _, values in lines])
+    imported = 0 if dry_run else _import(lines)
     known = 0 if dry_run else len(lines) - imported
     print_record({"lines": len(lines), "imported": imported, "known": known}, as_json=as_json)
+
+
+def _check(entries: list[Entry]) -> tuple[list[dict[str, Any]], list[str]]:
+    """The keys with their owners' `account_id`, and the faults, both in the order of the file."""
+    loaded = [_load(entry.values) for entry in entries]
+    # Nobody who writes waits for a look at each key of a long file.
+    with one_line_faults(), transaction.read_only():
+        owners = key_import.find_owners(values["owner"] for values, _ in loaded if values)
+        keys_ = [
+            {**values, "account_id": owners[values["owner"]].id}
+            for values, _ in loaded
+            if values and values["owner"] in owners
+        ]
+        without_room = key_import.find_without_room(keys_, owners.values())
+    faults: list[str] = []
+    seen: dict[bytes, tuple[str, uuid.UUID]] = {}
+    for entry, (values, faults_of_form) in zip(entries, loaded, strict=True):
+        issues = faults_of_form
+        if values:
+            owner = owners.get(values["owner"])
+            issues = _find_issues(values, owner, without_room)
+            if owner is not None:
+                place, first_owner = seen.setdefault(values["digest"], (entry.place, owner.id))
+                if first_owner != owner.id:
+                    issues.append(f"digest: another owner has it in {place}")
+        faults += [f"{entry.place}: {issue}" for issue in issues]
+    for key in keys_:
+        del key["owner"]
+    return keys_, faults
+
+
+_schema = ImportedKeySchema()
+
+
+def _load(values: Any) -> tuple[dict[str, Any], list[str]]:
+    """The fields of a line or, where it has any, its faults."""
+    try:
+        return _schema.load(values), []
+    except ValidationError as error:
+        issues = to_issues(error.messages)
+        paths = [(".".join(map(str, issue["path"])), issue["message"]) for issue in issues]
+        return {}, [f"{path}: {message}" if path else message for path, message in paths]
+
+
+def _find_issues(
+    values: dict[str, Any], owner: Account | None, without_room: dict[uuid.UUID, str]
+) -> list[str]:
+    """What the database says against a line."""
+    if owner is None:
+        return [f"owner: there is no account {values['owner']}"]
+    if owner.id in without_room:
+        return [f"owner: {without_room[owner.id]}"]
+    if values["environment"] == TEST and not key_import.may_have_test_keys(owner):
+        return [f"environment: {NO_TEST_KEYS}"]
+    return []
 
 
 def _import(lines: list[dict[str, Any]]) -> int:
@@ -169,10 +252,28 @@ def _import(lines: list[dict[str, Any]]) -> int:
     """
     imported = 0
     batches = [lines[start : start + _BATCH] for start in range(0, len(lines), _BATCH)]
-    for batch in show_progress(batches, "importing"):
+    for batch in show_progress(batches, "importing", size=len, length=len(lines)):
         with command_transaction():
-            imported += sum(key_import.import_key(**values) for values in batch)
+            imported += key_import.import_keys(batch)
     return imported
+
+
+def _get_key(key: str) -> ApiKey:
+    """The one key that is named; a fault that lists them where several are."""
+    found = administration.find_named(_read_key(key), limit=_SHOWN_CANDIDATES + 1)
+    if len(found) == 1:
+        return found[0]
+    shown = [_describe(each) for each in found[:_SHOWN_CANDIDATES]]
+    more = ["and more; `keys find` lists them"] if len(found) > _SHOWN_CANDIDATES else []
+    raise SeveralFaults(
+        f"several keys are shown as {found[0].prefix}…; name one by its id",
+        *(f"{each['id']}  {each['name']}  of {_owner_in(each)}" for each in shown),
+        *more,
+    )
+
+
+def _owner_in(record: dict[str, Any]) -> str:
+    return str(record["email"] or record["account_id"] or "a service")
 
 
 def _read_key(key: str) -> str:
@@ -187,22 +288,3 @@ def _describe(key: ApiKey) -> dict[str, Any]:
         "account_id": None if key.account_id is None else encode_id(ACCOUNT, key.account_id),
         "email": None if owner is None else owner.email,
     }
-
-
-def _read(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The lines with their numbers; what is empty counts as not given."""
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            if file.suffix in (".jsonl", ".ndjson"):
-                for number, line in enumerate(text, 1):
-                    if line.strip():
-                        yield number, json.loads(line)
-                return
-            reader = csv.DictReader(text, strict=True)
-            for row in reader:
-                values: dict[str, Any] = {name: value for name, value in row.items() if value}
-                if "scopes" in values:
-                    values["scopes"] = values["scopes"].split()
-                yield reader.line_num, values
-    except (ValueError, csv.Error) as error:
-        raise click.ClickException(f"cannot read {file}: {error}") from error

@@ -11,6 +11,7 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth import transaction
+from ragauth.cli.tables import cell_of, columns_of, lay_out, terminal_width
 from ragauth.database_faults import describe_database_error
 from ragauth.errors import InvalidRequest, RagauthError
 from ragauth.security.plain_text import escape_deceptive
@@ -91,32 +92,41 @@ def confirm(question: str, *, yes: bool) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def show_progress(steps: Iterable[T], label: str) -> Iterator[T]:
-    """The same steps, with a bar on standard error where a person watches."""
+def show_progress(
+    steps: Iterable[T], label: str, *, size: Callable[[T], int] | None = None, length: int = 0
+) -> Iterator[T]:
+    """The same steps, with a bar on standard error where a person watches.
+
+    It counts the steps or, with `size`, what is in each of them, of `length` in all.
+    """
+    watched: Iterable[Any] = steps if size is None else range(length)
     with click.progressbar(
-        steps, label=label, file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=True
+        watched, label=label, file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=True
     ) as bar:
-        yield from bar
+        if size is None:
+            yield from bar
+            return
+        for step in steps:
+            yield step
+            bar.update(size(step))
 
 
 def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+    """A table of these columns, the ones of most worth first; as JSON the whole rows."""
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    table = [list(columns), *([_cell(row[column]) for column in columns] for row in rows)]
-    widths = [max(len(line[position]) for line in table) for position in range(len(columns))]
-    for line in table:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    for line in lay_out(rows, columns, width=terminal_width()):
+        click.echo(line)
 
 
 def print_record(record: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(record, indent=2))
         return
-    width = max(len(name) for name in record)
+    width = max(columns_of(name) for name in record)
     for name, value in record.items():
-        click.echo(f"{name.ljust(width)}  {_cell(value)}")
+        click.echo(f"{name.ljust(width)}  {cell_of(value)}")
 
 
 def print_change(sentence: str, record: dict[str, Any], *, as_json: bool) -> None:
@@ -124,30 +134,8 @@ def print_change(sentence: str, record: dict[str, Any], *, as_json: bool) -> Non
     click.echo(json.dumps(record, indent=2) if as_json else one_line(sentence))
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return one_line(", ".join(map(str, value))) or "-"
-    return one_line(str(value))
-
-
 def one_line(text: str) -> str:
     """A text that may hold a customer's words, for a terminal: these neither move the cursor nor
     make a line, and what cannot be seen is spelled out.
     """
     return escape_deceptive(text)
-
-
-def collect_pages(load: Callable[..., Any], *, limit: int = 0) -> list[Any]:
-    """The rows of a paginated list: so many, or all of them for 0."""
-    rows: list[Any] = []
-    cursor = None
-    while True:
-        page = load(limit=min(_PAGE, limit - len(rows)) if limit else _PAGE, cursor=cursor)
-        rows += page.items
-        cursor = page.next_cursor
-        if cursor is None or len(rows) == limit:
-            return rows

@@ -11,7 +11,7 @@ from ragauth.errors import NotFound
 from ragauth.models import Account
 from ragauth.schemas.base import to_issues
 from ragauth.schemas.fields import Id
-from ragauth.security.identifiers import KEY
+from ragauth.security.identifiers import ACCOUNT, KEY
 from ragauth.services import account_administration
 
 
@@ -32,6 +32,7 @@ class FieldType(click.ParamType[Any]):
             self.fail(message, param, ctx)
 
 
+ACCOUNT_ID = FieldType("account id", Id(ACCOUNT))
 KEY_ID = FieldType("key id", Id(KEY))
 
 account_argument = click.argument("account", metavar="ACCOUNT_ID|EMAIL")

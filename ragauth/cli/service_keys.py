@@ -7,7 +7,6 @@ import click
 from ragauth.cli.output import (
     Group,
     as_json_option,
-    collect_pages,
     command_transaction,
     confirm,
     print_change,
@@ -15,6 +14,7 @@ from ragauth.cli.output import (
     print_rows,
     yes_option,
 )
+from ragauth.cli.paging import collect_pages, paged, tell_of_more
 from ragauth.cli.parameters import KEY_ID, FieldType
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.fields import Name
@@ -52,15 +52,21 @@ def create(name: str, scopes: tuple[str, ...], as_json: bool) -> None:
 
 @service_keys.command("list")
 @click.option("--include-revoked", is_flag=True, help="Dead ones too.")
+@paged(KEY_ID)
 @as_json_option
-def list_(include_revoked: bool, as_json: bool) -> None:
-    """List the keys."""
+def list_(include_revoked: bool, limit: int, after: uuid.UUID | None, as_json: bool) -> None:
+    """List the keys, newest first."""
     with command_transaction():
-        keys = collect_pages(
-            lambda **page: service.list_service_keys(include_revoked=include_revoked, **page)
+        found = collect_pages(
+            lambda **page: service.list_service_keys(include_revoked=include_revoked, **page),
+            limit=limit,
+            after=after,
         )
-        rows = [_describe(key) for key in keys]
+        rows = [_describe(key) for key in found.rows]
+        total = service.count_service_keys(include_revoked=include_revoked) if found.more else 0
     print_rows(rows, _COLUMNS, as_json=as_json)
+    if found.more:
+        tell_of_more(len(rows), total, after=str(rows[-1]["id"]), as_json=as_json)
 
 
 @service_keys.command("revoke")

@@ -12,7 +12,10 @@ from ragauth.cli.output import (
     print_rows,
     yes_option,
 )
+from ragauth.cli.paging import paged, tell_of_more
+from ragauth.cli.parameters import FieldType
 from ragauth.clock import format_time
+from ragauth.schemas.fields import Text
 from ragauth.services import signing_key_rotation as service
 from ragauth.services.signing_key_rotation import (
     MIN_SIGN_AFTER_SECONDS,
@@ -54,8 +57,9 @@ def rotate(sign_after_seconds: int, as_json: bool) -> None:
 
 @signing_keys.command("list")
 @click.option("--include-retired", is_flag=True, help="Those that verify no more, too.")
+@paged(FieldType("kid", Text(maximum=64)))
 @as_json_option
-def list_(include_retired: bool, as_json: bool) -> None:
+def list_(include_retired: bool, limit: int, after: str | None, as_json: bool) -> None:
     """List the keys, the eldest first."""
     with command_transaction():
         rows = [
@@ -63,7 +67,12 @@ def list_(include_retired: bool, as_json: bool) -> None:
             for key in service.list_keys()
             if include_retired or key.state is not State.RETIRED
         ]
-    print_rows(rows, _COLUMNS, as_json=as_json)
+    kids = [row["kid"] for row in rows]
+    start = kids.index(after) + 1 if after in kids else 0
+    shown = rows[start : start + limit] if limit else rows[start:]
+    print_rows(shown, _COLUMNS, as_json=as_json)
+    if start + len(shown) < len(rows):
+        tell_of_more(len(shown), len(rows), after=str(shown[-1]["kid"]), as_json=as_json)
 
 
 # A kid may begin with a hyphen.

@@ -3,7 +3,15 @@
 Nothing else in the package reads `os.environ`.
 """
 
-from ragauth.config.server import ServerSettings, is_flask_command, read_server_settings
+from ragauth.config.mount import is_prefix, mounted_at
+from ragauth.config.server import (
+    ServerSettings,
+    has_inherited_sockets,
+    is_flask_command,
+    is_serving,
+    read_server_settings,
+    server_environment,
+)
 from ragauth.config.settings import MAX_BODY_BYTES, Settings, read_settings
 from ragauth.config.values import SettingsError
 
@@ -12,7 +20,12 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "SettingsError",
+    "has_inherited_sockets",
     "is_flask_command",
+    "is_prefix",
+    "is_serving",
+    "mounted_at",
     "read_server_settings",
     "read_settings",
+    "server_environment",
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from ragauth.config.values import SettingsError
 
 MIN_SECRET_BYTES = 32
+FILE_NAME = "secret_key"
 UNUSABLE = "RAGAUTH_INSTANCE_DIR: cannot use {}: {}"
 
 
@@ -17,7 +18,7 @@ def embedded_secret_key(instance_dir: Path) -> bytes:
     Two first starts at once agree on one: the file appears whole, by a hard link that only one
     of them can make.
     """
-    path = instance_dir / "secret_key"
+    path = instance_dir / FILE_NAME
     try:
         if not path.exists():
             descriptor, temporary = tempfile.mkstemp(dir=instance_dir, prefix=".secret_key-")

@@ -1,17 +1,63 @@
 """How the process serves: what gunicorn and the command line ask of the environment."""
 
+import ipaddress
 import os
+import re
 import sys
 from dataclasses import dataclass
 
-from environs import Env, validate
+from marshmallow import ValidationError, validate
 
-from ragauth.config.values import POSITIVE, SettingsError, collect_faults
+from ragauth.config.environment import Variables, expand_home
+from ragauth.config.values import POSITIVE, SettingsError, warn_of_white_space
+
+# Also read by gunicorn's configuration alone: no setting of the application.
+SERVER_SETTING = "RAGAUTH_SERVER"
+_WORKER_CLASSES = {
+    "ragauth": "ragauth.web.gunicorn_worker.Worker",
+    "gunicorn": "gthread",
+}
+_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
+_UNIX = re.compile(r"unix:(//)?")
+# Flask's own options that take a value; the others are flags.
+_FLASK_OPTIONS = ("-A", "--app", "-e", "--env-file")
+# These make the instance where there is none.
+_FIRST_COMMANDS = (("run",), ("serve",), ("db", "upgrade"))
+_FROM_FLASK = "FLASK_RUN_FROM_CLI"
 
 
 def is_flask_command() -> bool:
-    """Whether this process is `flask …`, not a server's, which `flask run` is."""
-    return os.environ.get("FLASK_RUN_FROM_CLI") == "true" and "run" not in sys.argv[1:]
+    """Whether this process is `flask …`, not a server's."""
+    return os.environ.get(_FROM_FLASK) == "true"
+
+
+def is_serving() -> bool:
+    """Whether this process answers requests, or is to: each but a command, and `flask run`."""
+    return not is_flask_command() or _flask_words()[:1] == ["run"]
+
+
+def may_make_instance() -> bool:
+    """Whether this process is one that makes the instance where there is none."""
+    if not is_flask_command():
+        return True
+    words = tuple(_flask_words())
+    return any(words[: len(first)] == first for first in _FIRST_COMMANDS)
+
+
+def is_explaining() -> bool:
+    """Whether this is a command that only tells what commands there are: it needs no instance."""
+    return is_flask_command() and (not _flask_words() or "--help" in sys.argv)
+
+
+def _flask_words() -> list[str]:
+    """The command of `flask …` and what follows it, without options."""
+    arguments = iter(sys.argv[1:])
+    for argument in arguments:
+        if argument in _FLASK_OPTIONS:
+            next(arguments, None)
+        elif not argument.startswith("-"):
+            return [argument, *(word for word in arguments if not word.startswith("-"))]
+    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +68,67 @@ class ServerSettings:
     port: int
     workers: int
     threads: int
+    server: str
+
+    @property
+    def bind(self) -> str:
+        """The address in gunicorn's form."""
+        if self.host.startswith("unix:"):
+            return self.host
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def worker_class(self) -> str:
+        return _WORKER_CLASSES[self.server]
 
 
 def read_server_settings() -> ServerSettings:
-    """Read HOST, PORT, WEB_CONCURRENCY (processes) and WEB_THREADS (threads in each)."""
-    env = Env(eager=False)
+    """Read HOST, PORT, WEB_CONCURRENCY (processes), WEB_THREADS (threads in each), RAGAUTH_SERVER.
+
+    Raises SettingsError naming every one that is malformed.
+    """
+    env = Variables()
+    host = env.text("HOST", "127.0.0.1", host_of)
     settings = ServerSettings(
-        host=env.str("HOST", "127.0.0.1"),
-        port=env.int("PORT", 8000, validate=validate.Range(0, 65535)),
-        workers=env.int("WEB_CONCURRENCY", os.cpu_count() or 1, validate=POSITIVE),
-        threads=env.int("WEB_THREADS", 8, validate=POSITIVE),
+        host=host_of(host),
+        port=env.number("PORT", 8000, validate.Range(0, 65535)),
+        workers=env.number("WEB_CONCURRENCY", os.cpu_count() or 1, POSITIVE),
+        threads=env.number("WEB_THREADS", 8, POSITIVE),
+        server=env.text(SERVER_SETTING, "ragauth", validate.OneOf(tuple(_WORKER_CLASSES))),
     )
-    faults = collect_faults(env)
-    if faults:
-        raise SettingsError("\nragauth: ".join(faults))
+    if env.faults:
+        raise SettingsError(*env.faults)
+    warn_of_white_space(env.trimmed)
     return settings
+
+
+def host_of(text: str) -> str:
+    """An address without brackets, a name, or `unix:` and a path; raises ValidationError."""
+    if match := _UNIX.match(text):
+        path = text[match.end() :]
+        if not path:
+            raise ValidationError("must have a path after unix:")
+        return f"unix:{expand_home(path).absolute()}"
+    address = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        if address != text or _HOST_NAME.fullmatch(text) is None:
+            raise ValidationError(
+                "must be an address, a name, or unix:/path; the port is set by PORT"
+            ) from None
+        return text
+
+
+def server_environment(settings: ServerSettings) -> dict[str, str]:
+    """The environment of a gunicorn that a command starts.
+
+    gunicorn itself reads WEB_CONCURRENCY before it asks us, and fails for one that is empty.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != _FROM_FLASK}
+    return environment | {"WEB_CONCURRENCY": str(settings.workers)}
+
+
+def has_inherited_sockets() -> bool:
+    """Whether systemd, or the gunicorn that this one replaces, hands over sockets that listen."""
+    return "GUNICORN_FD" in os.environ or os.environ.get("LISTEN_PID") == str(os.getpid())

@@ -3,22 +3,27 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote
 
-from environs import Env, validate
+from marshmallow import validate
 
 from ragauth.config import urls
-from ragauth.config.secret_file import MIN_SECRET_BYTES, UNUSABLE, embedded_secret_key
+from ragauth.config.environment import PREFIX, Variables, unknown_settings
+from ragauth.config.instance import default_instance_dir, open_instance
+from ragauth.config.secret_file import MIN_SECRET_BYTES
+from ragauth.config.server import SERVER_SETTING
 from ragauth.config.values import (
     BRAND,
     COMPAT_FACES,
     COUNT,
     SECONDS,
     SettingsError,
-    collect_faults,
     each_is_one_of,
     is_bearer_token,
+    is_file,
     is_mailbox,
     origins_in,
+    warn_of_white_space,
 )
 
 MAX_BODY_BYTES = 64 * 1024
@@ -60,75 +65,80 @@ class Settings:
     def uses_sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
 
+    @property
+    def database_place(self) -> str:
+        """The database's URL without user, password and parameters, which may hold them too."""
+        if self.uses_sqlite:
+            return self.database_url
+        # In its one form no other @ and no other ? stands as it is.
+        place = self.database_url.removeprefix("postgresql://").rpartition("@")[2]
+        return f"postgresql://{place.partition('?')[0]}"
+
 
 def read_settings() -> Settings:
-    """Read the environment.
+    """Read the environment, and make the instance where this process may.
 
-    Raises SettingsError naming every setting that is missing or malformed.
+    Raises SettingsError naming every setting that is missing, malformed or unknown, or the folder
+    that holds no instance.
     """
-    env = Env(eager=False, expand_vars=False)
-    with env.prefixed("RAGAUTH_"):
-        instance_dir = Path(env.str("INSTANCE_DIR", "instance")).absolute()
-        database_url = env.str("DATABASE_URL", "") or "sqlite:///ragauth.db"
-        secret_key = env.str("SECRET_KEY", None)
-        redis_url = env.str("REDIS_URL", None)
-        plans_file = env.path("PLANS_FILE", None)
-        mail_url = env.str("MAIL_URL", None)
-        key_brand = env.str("KEY_BRAND", "rag", validate=BRAND)
-        bcrypt_cost = env.int("BCRYPT_COST", 12, validate=validate.Range(10, 15))
-        access_token_seconds = env.int("ACCESS_TOKEN_SECONDS", 3600, validate=SECONDS)
-        refresh_token_seconds = env.int("REFRESH_TOKEN_SECONDS", 604800, validate=SECONDS)
-        login_failures_per_account = env.int("LOGIN_FAILURES_PER_ACCOUNT", 10, validate=COUNT)
-        login_failures_per_address = env.int("LOGIN_FAILURES_PER_ADDRESS", 50, validate=COUNT)
-        signups_per_address = env.int("SIGNUPS_PER_ADDRESS", 60, validate=COUNT)
-        require_https = env.bool("REQUIRE_HTTPS", None)
-        trusted_proxies = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(0, 10))
-        cors_origins = env.str("CORS_ORIGINS", "", validate=origins_in)
-        refresh_cookie = env.bool("REFRESH_COOKIE", False)
-        old_secret_keys: list[str] = env.list("OLD_SECRET_KEYS", [])
-        session_seconds = env.int("SESSION_SECONDS", _THIRTY_DAYS, validate=SECONDS)
-        event_days = env.int("EVENT_DAYS", 365, validate=validate.Range(1, 36_500))
-        mail_from = env.str("MAIL_FROM", "ragauth <no-reply@localhost>", validate=is_mailbox)
-        dashboard_url = env.str("DASHBOARD_URL", None)
-        compat: list[str] = env.list("COMPAT", [], validate=each_is_one_of(*COMPAT_FACES))
-        compat_query_upstream = env.str("COMPAT_QUERY_UPSTREAM", None)
-        metrics_token = env.str("METRICS_TOKEN", "", validate=is_bearer_token)
-    faults = collect_faults(env)
-
-    read_database_url = partial(urls.database_url, instance_dir=instance_dir)
-    understood = partial(urls.understood, faults=faults)
-    uses_sqlite = database_url.strip().lower().startswith("sqlite")
-    database_url = understood("RAGAUTH_DATABASE_URL", database_url, read_database_url) or ""
-    redis_url = understood("RAGAUTH_REDIS_URL", redis_url, urls.redis_url)
-    mail_url = understood("RAGAUTH_MAIL_URL", mail_url, urls.mail_url)
-    dashboard_url = understood("RAGAUTH_DASHBOARD_URL", dashboard_url, urls.web_url)
-    compat_query_upstream = understood(
-        "RAGAUTH_COMPAT_QUERY_UPSTREAM", compat_query_upstream, urls.web_url
+    env = Variables(PREFIX)
+    instance_dir = env.path("INSTANCE_DIR", default_instance_dir()).absolute()
+    database_url = env.parsed(
+        "DATABASE_URL",
+        urls.sqlite_url(instance_dir / "ragauth.db"),
+        partial(urls.database_url, instance_dir=instance_dir),
     )
-    if secret_key is not None and len(secret_key.encode()) < MIN_SECRET_BYTES:
-        faults.append(f"RAGAUTH_SECRET_KEY: must be at least {MIN_SECRET_BYTES} bytes long")
-    if secret_key is None and not uses_sqlite:
-        faults.append(
-            "RAGAUTH_SECRET_KEY: required with Postgres; every host needs the same one"
-            " (make one with: openssl rand -base64 48)"
-        )
-    if any(len(key.encode()) < MIN_SECRET_BYTES for key in old_secret_keys):
-        faults.append(
-            f"RAGAUTH_OLD_SECRET_KEYS: each must be at least {MIN_SECRET_BYTES} bytes long"
-        )
-    if plans_file is not None and not plans_file.is_file():
-        faults.append(f"RAGAUTH_PLANS_FILE: there is no file {plans_file}")
-    if faults:
-        raise SettingsError("\nragauth: ".join(faults))
+    secret_key = env.text("SECRET_KEY", "").encode()
+    redis_url = env.parsed("REDIS_URL", None, urls.redis_url)
+    plans_file = env.path("PLANS_FILE", None, is_file)
+    mail_url = env.parsed("MAIL_URL", None, urls.mail_url)
+    key_brand = env.text("KEY_BRAND", "rag", BRAND)
+    bcrypt_cost = env.number("BCRYPT_COST", 12, validate.Range(10, 15))
+    access_token_seconds = env.number("ACCESS_TOKEN_SECONDS", 3600, SECONDS)
+    refresh_token_seconds = env.number("REFRESH_TOKEN_SECONDS", 604800, SECONDS)
+    login_failures_per_account = env.number("LOGIN_FAILURES_PER_ACCOUNT", 10, COUNT)
+    login_failures_per_address = env.number("LOGIN_FAILURES_PER_ADDRESS", 50, COUNT)
+    signups_per_address = env.number("SIGNUPS_PER_ADDRESS", 60, COUNT)
+    require_https = env.flag("REQUIRE_HTTPS", None)
+    trusted_proxies = env.number("TRUSTED_PROXIES", 0, validate.Range(0, 10))
+    cors_origins = env.text("CORS_ORIGINS", "", origins_in)
+    refresh_cookie = env.flag("REFRESH_COOKIE", False)
+    old_secret_keys = [key.encode() for key in env.words("OLD_SECRET_KEYS")]
+    session_seconds = env.number("SESSION_SECONDS", _THIRTY_DAYS, SECONDS)
+    event_days = env.number("EVENT_DAYS", 365, validate.Range(1, 36_500))
+    mail_from = env.text("MAIL_FROM", "ragauth <no-reply@localhost>", is_mailbox)
+    dashboard_url = env.parsed("DASHBOARD_URL", None, urls.web_url)
+    compat = env.words("COMPAT", each_is_one_of(*COMPAT_FACES))
+    compat_query_upstream = env.parsed("COMPAT_QUERY_UPSTREAM", None, urls.web_url)
+    metrics_token = env.text("METRICS_TOKEN", None, is_bearer_token)
 
-    try:
-        instance_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(UNUSABLE.format(instance_dir, error.strerror)) from error
+    uses_sqlite = database_url.startswith("sqlite")
+    if secret_key and len(secret_key) < MIN_SECRET_BYTES:
+        env.fault("SECRET_KEY", f"must be at least {MIN_SECRET_BYTES} bytes long")
+    if not env.raw("SECRET_KEY").strip() and not uses_sqlite:
+        env.fault(
+            "SECRET_KEY",
+            "required with Postgres; every host needs the same one"
+            " (make one with: openssl rand -base64 48)",
+        )
+    if any(len(key) < MIN_SECRET_BYTES for key in old_secret_keys):
+        env.fault("OLD_SECRET_KEYS", f"each must be at least {MIN_SECRET_BYTES} bytes long")
+    faults = env.faults + unknown_settings({*env.names, SERVER_SETTING})
+    if faults:
+        raise SettingsError(*faults)
+
+    instance_secret = open_instance(
+        instance_dir,
+        database_file=_file_of(database_url) if uses_sqlite else None,
+        needs_secret=not secret_key,
+    )
+    warn_of_white_space(env.trimmed)
+    untrimmed = [env.raw("SECRET_KEY"), *env.raw("OLD_SECRET_KEYS").split(",")]
+    old_secret_keys += [key.encode() for key in untrimmed if key.strip() and key != key.strip()]
     return Settings(
         instance_dir=instance_dir,
         database_url=database_url,
-        secret_key=secret_key.encode() if secret_key else embedded_secret_key(instance_dir),
+        secret_key=secret_key or instance_secret,
         redis_url=redis_url,
         plans_file=plans_file,
         mail_url=mail_url,
@@ -143,12 +153,16 @@ def read_settings() -> Settings:
         trusted_proxies=trusted_proxies,
         cors_origins=origins_in(cors_origins),
         refresh_cookie=refresh_cookie,
-        old_secret_keys=tuple(key.encode() for key in old_secret_keys),
+        old_secret_keys=tuple(old_secret_keys),
         session_seconds=session_seconds,
         event_days=event_days,
         mail_from=mail_from,
         dashboard_url=dashboard_url,
-        compat=tuple(name.strip() for name in compat),
+        compat=tuple(compat),
         compat_query_upstream=compat_query_upstream,
-        metrics_token=metrics_token.strip() or None,
+        metrics_token=metrics_token,
     )
+
+
+def _file_of(sqlite_url: str) -> Path:
+    return Path(unquote(sqlite_url.removeprefix("sqlite:///").partition("?")[0]))

@@ -7,12 +7,12 @@ driver reads alike.
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from environs import ValidationError
+from marshmallow import ValidationError
 
 _ENCODE = (
     "user and password must be percent-encoded: %25 for %, %40 for @, %2F for /, %3A for :,"
@@ -231,6 +231,11 @@ def _sqlite_url(text: str, instance_dir: Path) -> str:
         raise ValidationError(f"{path} is a folder")
     if path.parent.is_dir() and not os.access(path.parent, os.W_OK | os.X_OK):
         raise ValidationError(f"cannot write in {path.parent}")
+    return sqlite_url(path)
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a file, whatever is in its name."""
     return f"sqlite:///{quote(str(path))}"
 
 
@@ -314,13 +319,12 @@ def redis_url(text: str) -> str:
     else:
         if not url.host.name:
             raise ValidationError("must be like redis://:password@host:6379/0")
-        path = url.path.strip("/")
-        if path and "db" in query:
+        if url.path.strip("/") and "db" in query:
             raise ValidationError("must name the database once: as /0 or as ?db=0")
-        if path:
-            query["db"] = path
-        url = url._replace(path="")
-    if not _REDIS_DATABASE.fullmatch(query.get("db", "0")):
+        database = query.pop("db", url.path.strip("/"))
+        url = url._replace(path=f"/{database}" if database else "")
+    database = query.get("db", "0") if url.scheme == "unix" else url.path.strip("/") or "0"
+    if not _REDIS_DATABASE.fullmatch(database):
         raise ValidationError("must name the database by its number, as /0 or as ?db=0")
     if query.get("ssl_cert_reqs", "none") not in ("none", "optional", "required"):
         raise ValidationError("ssl_cert_reqs must be none, optional or required")
@@ -330,16 +334,3 @@ def redis_url(text: str) -> str:
         if parameter in query:
             require_file(parameter, query[parameter])
     return url._replace(query=query).text()
-
-
-def understood(
-    setting: str, text: str | None, read: Callable[[str], str], faults: list[str]
-) -> str | None:
-    """The URL in its one form, None for none; what is wrong with it is added to the faults."""
-    if not text:
-        return None
-    try:
-        return read(text.strip())
-    except ValidationError as error:
-        faults.append(f"{setting}: {' '.join(map(str, error.messages))}")
-        return None

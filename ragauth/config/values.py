@@ -1,17 +1,24 @@
 """What a setting's value may be, and the words for one that may not."""
 
+import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from email.utils import parseaddr
 from pathlib import Path
 
-from environs import Env, EnvValidationError, ValidationError, validate
+from marshmallow import ValidationError, validate
 
 from ragauth.security.origins import canonical_origin
+from ragauth.security.plain_text import escape_deceptive
+
+log = logging.getLogger("ragauth")
 
 
 class SettingsError(Exception):
     """One or more settings are missing or malformed; one line for each."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\nragauth: ".join(map(escape_deceptive, faults)))
 
 
 _TEN_YEARS = 315_360_000
@@ -43,16 +50,21 @@ def origins_in(text: str) -> tuple[str, ...]:
 
 def each_is_one_of(*known: str) -> Callable[[list[str]], None]:
     def check(names: list[str]) -> None:
-        for name in map(str.strip, names):
+        for name in names:
             if name not in known:
                 raise ValidationError(f"{name!r} is none of {', '.join(known)}")
 
     return check
 
 
+def is_file(path: Path) -> None:
+    if not path.is_file():
+        raise ValidationError(f"there is no file {path}")
+
+
 def is_bearer_token(value: str) -> None:
     """What can follow `Bearer ` in a header (RFC 6750 section 2.1), a little more freely."""
-    if _VISIBLE.fullmatch(value.strip()) is None:
+    if _VISIBLE.fullmatch(value) is None:
         raise ValidationError("must be of printable ASCII characters, without spaces")
 
 
@@ -63,10 +75,7 @@ def is_mailbox(value: str) -> None:
         raise ValidationError("must be an address such as Example <no-reply@example.com>")
 
 
-def collect_faults(env: Env) -> list[str]:
-    try:
-        env.seal()
-    except EnvValidationError as error:
-        messages: dict[str, list[str]] = error.error_messages  # type: ignore[assignment]
-        return [f"{name}: {' '.join(texts)}" for name, texts in messages.items()]
-    return []
+def warn_of_white_space(names: Iterable[str]) -> None:
+    """A value from a file often ends with a newline that its author does not see."""
+    for name in names:
+        log.warning(f"{name}: the white space around its value was dropped")

@@ -1,6 +1,7 @@
 """Accounts: who signed up, with which plan and password."""
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import CheckConstraint, String, select
@@ -53,6 +54,17 @@ def find_by_email(email_canonical: str) -> Account | None:
     return db.session.scalar(select(Account).where(Account.email_canonical == email_canonical))
 
 
+def find_many(
+    *, emails_canonical: Collection[str], account_ids: Collection[uuid.UUID]
+) -> list[Account]:
+    """Those of these addresses or ids that are there."""
+    query = select(Account).where(
+        Account.status != DELETED,
+        Account.email_canonical.in_(emails_canonical) | Account.id.in_(account_ids),
+    )
+    return list(db.session.scalars(query))
+
+
 def find_by_username(username_canonical: str) -> Account | None:
     return db.session.scalar(
         select(Account).where(Account.username_canonical == username_canonical)
@@ -71,6 +83,18 @@ def lock_account(account_id: uuid.UUID) -> Account | None:
         .with_for_update()
         .execution_options(populate_existing=True)
     )
+
+
+def lock_accounts(account_ids: Collection[uuid.UUID]) -> list[Account]:
+    """Several accounts, held until the commit; in one order for all who lock more than one."""
+    query = (
+        select(Account)
+        .where(Account.id.in_(account_ids), Account.status != DELETED)
+        .order_by(Account.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(db.session.scalars(query))
 
 
 def list_accounts(

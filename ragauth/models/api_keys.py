@@ -1,7 +1,9 @@
 """API keys: only the digest of a key is stored, never the key."""
 
 import uuid
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any, cast
 
 from sqlalchemy import (
     CheckConstraint,
@@ -11,21 +13,25 @@ from sqlalchemy import (
     LargeBinary,
     Select,
     String,
+    Table,
     exists,
     func,
     select,
     text,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from ragauth.database import Base, Words
 from ragauth.extensions import db
-from ragauth.models.base import Page, count_changed, paginate
+from ragauth.models.base import Page, count_changed, count_rows, paginate
 
 SECRET = "secret"  # noqa: S105 - the name of a kind
 PUBLISHABLE = "publishable"
 SERVICE = "service"
+
+LONGEST_PREFIX = 40
 
 
 class ApiKey(Base):
@@ -62,7 +68,7 @@ class ApiKey(Base):
         ForeignKey("agents.id", ondelete="SET NULL"), index=True
     )
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
-    prefix: Mapped[str] = mapped_column(String(40))
+    prefix: Mapped[str] = mapped_column(String(LONGEST_PREFIX))
     kind: Mapped[str] = mapped_column(String(20))
     environment: Mapped[str] = mapped_column(String(10))
     name: Mapped[str] = mapped_column(String(100))
@@ -98,6 +104,26 @@ def find_by_digest(digest: bytes) -> ApiKey | None:
     return db.session.scalar(select(ApiKey).where(ApiKey.digest == digest))
 
 
+def list_by_prefix(
+    prefix: str, *, is_whole: bool, include_revoked: bool, limit: int, cursor: uuid.UUID | None
+) -> Page[ApiKey]:
+    """The keys of all accounts and services with this display prefix, or one that begins so."""
+    query = _with_prefix(prefix, is_whole=is_whole, include_revoked=include_revoked)
+    return paginate(query, ApiKey.id, limit=limit, cursor=cursor)
+
+
+def count_by_prefix(prefix: str, *, include_revoked: bool) -> int:
+    """How many have one that begins so."""
+    return count_rows(_with_prefix(prefix, is_whole=False, include_revoked=include_revoked))
+
+
+def _with_prefix(prefix: str, *, is_whole: bool, include_revoked: bool) -> Select[ApiKey]:
+    # Not LIKE, which has wildcards, and to which case is nothing on SQLite.
+    shown = ApiKey.prefix if is_whole else func.substr(ApiKey.prefix, 1, len(prefix))
+    query = select(ApiKey).where(shown == prefix)
+    return query if include_revoked else query.where(ApiKey.revoked_at.is_(None))
+
+
 def find_primary(account_id: uuid.UUID) -> ApiKey | None:
     return db.session.scalar(
         select(ApiKey).where(
@@ -123,6 +149,10 @@ def list_keys(
     return paginate(query, ApiKey.id, limit=limit, cursor=cursor)
 
 
+def count_keys(account_id: uuid.UUID, *, include_revoked: bool) -> int:
+    return count_rows(_of_account(account_id, include_revoked=include_revoked))
+
+
 def list_all_live(account_id: uuid.UUID) -> list[ApiKey]:
     """All of the account's keys that are not revoked."""
     return list(db.session.scalars(_of_account(account_id, include_revoked=False)))
@@ -133,22 +163,25 @@ def _of_account(account_id: uuid.UUID, *, include_revoked: bool) -> Select[ApiKe
     return query if include_revoked else query.where(ApiKey.revoked_at.is_(None))
 
 
-def count_live_keys(account_id: uuid.UUID, *, now: datetime) -> int:
-    """How many keys count against the plan.
+def count_live_keys(account_ids: Collection[uuid.UUID], *, now: datetime) -> dict[uuid.UUID, int]:
+    """How many keys of each account count against its plan.
 
     Those that are neither revoked nor expired, switched off or not. One in its grace does not
     count, as long as the key that replaced it is alive: it stands for both.
     """
     successor = aliased(ApiKey)
     is_replaced = exists().where(successor.id == ApiKey.replaced_by, _is_alive(successor, now))
-    return (
-        db.session.scalar(
-            select(func.count())
-            .select_from(ApiKey)
-            .where(ApiKey.account_id == account_id, _is_alive(ApiKey, now), ~is_replaced)
-        )
-        or 0
+    rows = db.session.execute(
+        select(ApiKey.account_id, func.count())
+        .where(ApiKey.account_id.in_(account_ids), _is_alive(ApiKey, now), ~is_replaced)
+        .group_by(ApiKey.account_id)
     )
+    return dict.fromkeys(account_ids, 0) | {owner: count for owner, count in rows if owner}
+
+
+def find_known_digests(digests: Collection[bytes]) -> set[bytes]:
+    """Those of the digests that are a key's already."""
+    return set(db.session.scalars(select(ApiKey.digest).where(ApiKey.digest.in_(digests))))
 
 
 def list_predecessors(key: ApiKey, *, now: datetime) -> list[ApiKey]:
@@ -166,6 +199,16 @@ def list_predecessors(key: ApiKey, *, now: datetime) -> list[ApiKey]:
 
 def _is_alive(key: type[ApiKey], now: datetime) -> ColumnElement[bool]:
     return key.revoked_at.is_(None) & (key.expires_at.is_(None) | (key.expires_at > now))
+
+
+def add_unless_known(keys: Sequence[dict[str, Any]]) -> set[uuid.UUID]:
+    """Insert them all in one statement; returns the ids of those whose digest was new."""
+    connection = db.session.connection()
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    table = cast("Table", ApiKey.__table__)
+    statement = insert(table).on_conflict_do_nothing(index_elements=["digest"])
+    inserted = connection.execute(statement.returning(table.c.id), list(keys))
+    return set(inserted.scalars())
 
 
 def revoke_key(key_id: uuid.UUID, *, now: datetime) -> bool:
@@ -207,10 +250,16 @@ def forget_details(account_id: uuid.UUID) -> None:
 def list_service_keys(
     *, include_revoked: bool, limit: int, cursor: uuid.UUID | None
 ) -> Page[ApiKey]:
+    return paginate(_of_services(include_revoked), ApiKey.id, limit=limit, cursor=cursor)
+
+
+def count_service_keys(*, include_revoked: bool) -> int:
+    return count_rows(_of_services(include_revoked))
+
+
+def _of_services(include_revoked: bool) -> Select[ApiKey]:
     query = select(ApiKey).where(ApiKey.kind == SERVICE)
-    if not include_revoked:
-        query = query.where(ApiKey.revoked_at.is_(None))
-    return paginate(query, ApiKey.id, limit=limit, cursor=cursor)
+    return query if include_revoked else query.where(ApiKey.revoked_at.is_(None))
 
 
 def find_service_key(key_id: uuid.UUID) -> ApiKey | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import CursorResult, Delete, Select, Update
+from sqlalchemy import CursorResult, Delete, Select, Update, func, select
 from sqlalchemy.exc import IntegrityError
 
 from ragauth.errors import RagauthError
@@ -71,3 +71,8 @@ def paginate(
     rows = list(db.session.scalars(query.order_by(id_column.desc()).limit(limit + 1)))
     items = rows[:limit]
     return Page(items, items[-1].id if len(rows) > limit else None)
+
+
+def count_rows(query: Select[*tuple[Any, ...]]) -> int:
+    """How many rows a query would find."""
+    return db.session.scalar(select(func.count()).select_from(query.subquery())) or 0

@@ -10,18 +10,22 @@ from ragauth.models.outbox import OutboxMail
 
 
 class OutboxDepth(NamedTuple):
-    """How many mails wait, and since when the oldest of them does."""
+    """How many mails wait, since when the oldest does, and how many were tried in vain before."""
 
     mails: int
     oldest_at: datetime | None
+    tried: int
 
 
 def outbox_depth(*, now: datetime) -> OutboxDepth:
     """Not those whose time has yet to come."""
     query = (
-        select(func.count(), func.min(OutboxMail.created_at))
+        select(
+            func.count(),
+            func.min(OutboxMail.created_at),
+            func.count().filter(OutboxMail.attempts > 0),
+        )
         .select_from(OutboxMail)
         .where(OutboxMail.created_at <= now)
     )
-    mails, oldest_at = db.session.execute(query).one()
-    return OutboxDepth(mails, oldest_at)
+    return OutboxDepth(*db.session.execute(query).one())

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, Select
 
 from ragauth.database import (
     connection_parameters,
+    make_private_file,
     prepare_sqlite_connection,
     refuse_wrong_encoding,
 )
@@ -89,6 +90,7 @@ class PreparedReads:
         dialect = self._engine.dialect
         if self.is_sqlite:
             arguments, keywords = dialect.create_connect_args(self._engine.url)
+            make_private_file(arguments[0])
             connection: Any = dialect.connect(*arguments, **keywords)
             connection.isolation_level = None
             prepare_sqlite_connection(connection)

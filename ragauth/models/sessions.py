@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ragauth.database import Base
 from ragauth.extensions import db
 from ragauth.models.accounts import Account
-from ragauth.models.base import Page, count_changed, paginate
+from ragauth.models.base import Page, count_changed, count_rows, paginate
 
 # How many logins are looked through: a script that logs in all day does not slow its own down.
 _LATEST = 100
@@ -78,6 +78,10 @@ def list_live(
     account_id: uuid.UUID, *, now: datetime, limit: int, cursor: uuid.UUID | None
 ) -> Page[Session]:
     return paginate(_live(account_id, now), Session.id, limit=limit, cursor=cursor)
+
+
+def count_live(account_id: uuid.UUID, *, now: datetime) -> int:
+    return count_rows(_live(account_id, now))
 
 
 def latest_addresses(account_id: uuid.UUID, *, since: uuid.UUID) -> Sequence[str | None]:

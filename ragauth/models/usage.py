@@ -4,13 +4,14 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import cast
+from typing import Literal, NamedTuple, cast
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Date,
     Index,
+    Select,
     String,
     Table,
     bindparam,
@@ -24,7 +25,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
 from ragauth.extensions import db
+from ragauth.models.accounts import Account
 from ragauth.models.api_keys import ApiKey
+from ragauth.models.base import count_rows
 
 
 class Usage(Base):
@@ -154,3 +157,54 @@ def list_days(
         DayOfKey(account, key, environment, day, int(requests), int(units))
         for account, key, environment, day, requests, units in db.session.execute(query)
     ]
+
+
+class UsageOfAccount(NamedTuple):
+    """What an account used in some days; one that was deleted has no e-mail any more."""
+
+    account_id: uuid.UUID
+    email: str | None
+    plan: str | None
+    requests: int
+    units: int
+
+
+def list_top_accounts(
+    *, by: Literal["requests", "units"], first_day: date, last_day: date, limit: int | None
+) -> list[UsageOfAccount]:
+    """Who used most, first; None is all."""
+    totals = _by_account(first_day, last_day).subquery()
+    query = (
+        select(totals.c.account_id, Account.email, Account.plan, totals.c.requests, totals.c.units)
+        .outerjoin(Account, Account.id == totals.c.account_id)
+        .order_by(totals.c[by].desc(), totals.c.account_id)
+        .limit(limit)
+    )
+    return [
+        UsageOfAccount(account_id, email, plan, int(requests), int(units))
+        for account_id, email, plan, requests, units in db.session.execute(query)
+    ]
+
+
+def count_used_accounts(*, first_day: date, last_day: date) -> int:
+    """How many accounts used anything."""
+    return count_rows(_by_account(first_day, last_day))
+
+
+def sum_of_account(account_id: uuid.UUID, *, first_day: date, last_day: date) -> tuple[int, int]:
+    """Requests and units, of live and test keys together."""
+    query = _by_account(first_day, last_day).where(Usage.account_id == account_id)
+    found = db.session.execute(query).one_or_none()
+    return (0, 0) if found is None else (int(found.requests), int(found.units))
+
+
+def _by_account(first_day: date, last_day: date) -> Select[uuid.UUID, int, int]:
+    return (
+        select(
+            Usage.account_id,
+            func.sum(Usage.requests).label("requests"),
+            func.sum(Usage.units).label("units"),
+        )
+        .where(Usage.day.between(first_day, last_day))
+        .group_by(Usage.account_id)
+    )

@@ -21,7 +21,7 @@ _BASE32HEX = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _TO_CROCKFORD = str.maketrans(_BASE32HEX, _CROCKFORD)
 _TO_BASE32HEX = str.maketrans(_CROCKFORD, _BASE32HEX)
-_SUFFIX_LENGTH = 26
+SUFFIX_LENGTH = 26
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -52,7 +52,7 @@ def encode_bytes(kind: str, identifier: bytes) -> str:
 def encode_suffix(value: int) -> str:
     """128 bits, most significant first, as 26 base32 digits."""
     padded = base64.b32hexencode((value << 30).to_bytes(20, "big"))
-    return padded[:_SUFFIX_LENGTH].decode("ascii").translate(_TO_CROCKFORD)
+    return padded[:SUFFIX_LENGTH].decode("ascii").translate(_TO_CROCKFORD)
 
 
 def decode_id(kind: str, text: str) -> uuid.UUID:
@@ -66,12 +66,29 @@ def decode_id(kind: str, text: str) -> uuid.UUID:
     return decode_suffix(suffix)
 
 
+def id_range(kind: str, text: str) -> tuple[uuid.UUID, uuid.UUID]:
+    """The first and the last UUID whose identifier begins so, or the one of a plain UUID twice.
+
+    Raises ValueError for what no identifier of this kind begins with.
+    """
+    prefix, separator, begun = text.partition("_")
+    if not separator:
+        only = uuid.UUID(text)
+        return only, only
+    if prefix != kind or not begun:
+        raise ValueError(f"not the beginning of an identifier that starts with {kind}_")
+    return (
+        decode_suffix(begun.ljust(SUFFIX_LENGTH, _CROCKFORD[0])),
+        decode_suffix(begun.ljust(SUFFIX_LENGTH, _CROCKFORD[-1])),
+    )
+
+
 def decode_suffix(suffix: str) -> uuid.UUID:
     """The UUID of 26 base32 digits.
 
     Raises ValueError for any other text.
     """
-    if len(suffix) != _SUFFIX_LENGTH or not set(suffix) <= set(_CROCKFORD) or suffix[0] > "7":
+    if len(suffix) != SUFFIX_LENGTH or not set(suffix) <= set(_CROCKFORD) or suffix[0] > "7":
         raise ValueError("not 26 characters of lower-case Crockford base32")
     padded = suffix.translate(_TO_BASE32HEX) + "000000"
     return uuid.UUID(int=int.from_bytes(base64.b32hexdecode(padded), "big") >> 30)

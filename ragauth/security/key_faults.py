@@ -8,9 +8,9 @@ import re
 from ragauth.security.key_format import (
     CHECKSUM_LENGTH,
     RANDOM_LENGTH,
+    find_start,
     is_token_shaped,
     is_well_formed,
-    prefixes_of,
 )
 
 _LOOKED_AT = 300
@@ -40,9 +40,9 @@ def explain_no_key(text: str, brand: str) -> str | None:
         return "there is a space or a line break in the key"
     if _OTHER_THAN_PRINTABLE.search(beginning) is not None:
         return "the key has other characters than ASCII's"
-    for prefix in prefixes_of(brand):
-        if beginning.startswith(prefix):
-            return _explain_rest(text, prefix, brand)
+    prefix = find_start(beginning, brand)
+    if prefix is not None:
+        return _explain_rest(text, prefix, brand)
     if is_token_shaped(text):
         return "this is a token, not an API key"
     if _OF_ANOTHER_SERVICE.match(beginning) is not None:

@@ -68,7 +68,12 @@ def is_foreign(presented_key: str, brand: str) -> bool:
 
 def resembles_key(credential: str, brand: str) -> bool:
     """Whether it was meant as one of this brand's keys, well formed or not."""
-    return credential.startswith(prefixes_of(brand))
+    return find_start(credential, brand) is not None
+
+
+def find_start(text: str, brand: str) -> str | None:
+    """`rag_live_` and the like, where a text begins with what this brand's keys begin with."""
+    return next((start for start in prefixes_of(brand) if text.startswith(start)), None)
 
 
 def prefixes_of(brand: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from ragauth.errors import InvalidRequest, NoSuchAccount
-from ragauth.models import Account
+from ragauth.models import Account, account_search
 from ragauth.models import accounts as rows
 from ragauth.models.accounts import SUSPENDED
 from ragauth.models.base import Page
@@ -56,6 +56,27 @@ def list_accounts(
         )
     account = find_account_by_email(email=email)
     return Page([] if account is None else [account], None)
+
+
+def search_accounts(
+    *,
+    search: str | None,
+    plan: str | None,
+    status: str | None,
+    limit: int,
+    cursor: uuid.UUID | None,
+) -> Page[Account]:
+    """Newest first. The text may stand anywhere in e-mail, username or name, in any case, or be
+    an id or how one begins.
+    """
+    return account_search.search_accounts(
+        search=search, plan=plan, status=status, limit=limit, cursor=cursor
+    )
+
+
+def count_accounts(*, search: str | None, plan: str | None, status: str | None) -> int:
+    """How many `search_accounts` finds in all."""
+    return account_search.count_accounts(search=search, plan=plan, status=status)
 
 
 def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client) -> Account:

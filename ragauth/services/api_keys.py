@@ -1,7 +1,7 @@
 """API keys: issued, listed, changed, revoked. A raw key is told once and stored nowhere."""
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -148,6 +148,10 @@ def list_keys(
     )
 
 
+def count_keys(*, account_id: uuid.UUID, include_revoked: bool) -> int:
+    return rows.count_keys(account_id, include_revoked=include_revoked)
+
+
 def get_key(*, account_id: uuid.UUID, key_id: uuid.UUID, include_revoked: bool = False) -> ApiKey:
     """Raises NoSuchKey, for another account's too."""
     key = rows.find_key(account_id, key_id, include_revoked=include_revoked)
@@ -205,24 +209,33 @@ def hold_account(account_id: uuid.UUID) -> Account:
 
 @contextmanager
 def changing_keys(account_id: uuid.UUID) -> Iterator[Account]:
-    """Hold the account while the block changes its keys, and the plan's number of keys with it.
+    """Hold the account while the block changes its keys, and the plan's number of keys with it."""
+    account = hold_account(account_id)
+    with keeping_to_maxima([account]):
+        yield account
+
+
+@contextmanager
+def keeping_to_maxima(accounts: Sequence[Account]) -> Iterator[None]:
+    """For a block that changes the keys of these accounts, which are held.
 
     The one place for that rule: after the block no more keys count than the plan has, or than
     counted before. So a key needs room in whatever way it begins to count, and one that takes
     another's place needs none. Raises UsageLimitExceeded; nothing of the block is kept then.
     """
-    account = hold_account(account_id)
-    now = clock.now()
-    counted_before = rows.count_live_keys(account_id, now=now)
-    yield account
+    now, account_ids = clock.now(), [account.id for account in accounts]
+    before = rows.count_live_keys(account_ids, now=now)
+    yield
     db.session.flush()
-    counted, size = rows.count_live_keys(account_id, now=now), _max_keys(account)
-    if counted > max(counted_before, size):
-        LIMIT_HITS.count("max_keys")
-        raise UsageLimitExceeded(
-            f"The plan's maximum number of live keys ({size}) is reached",
-            details={"limit": "max_keys", "size": size},
-        )
+    after = rows.count_live_keys(account_ids, now=now)
+    for account in accounts:
+        size = _max_keys(account)
+        if after[account.id] > max(before[account.id], size):
+            LIMIT_HITS.count("max_keys")
+            raise UsageLimitExceeded(
+                f"The plan's maximum number of live keys ({size}) is reached",
+                details={"limit": "max_keys", "size": size},
+            )
 
 
 def require_environment(account: Account, environment: str) -> None:
@@ -238,9 +251,10 @@ def _environment_issues(account: Account, environment: str) -> list[tuple[list[s
     return [(["environment"], NO_TEST_KEYS)]
 
 
-def room_of(account: Account) -> int:
-    """How many more keys the plan has room for."""
-    return max(0, _max_keys(account) - rows.count_live_keys(account.id, now=clock.now()))
+def rooms_of(accounts: Sequence[Account]) -> dict[uuid.UUID, int]:
+    """How many more keys the plan of each account has room for."""
+    counts = rows.count_live_keys([account.id for account in accounts], now=clock.now())
+    return {account.id: max(0, _max_keys(account) - counts[account.id]) for account in accounts}
 
 
 def _max_keys(account: Account) -> int:

@@ -4,25 +4,89 @@ import uuid
 
 from ragauth import clock
 from ragauth.errors import NotFound
-from ragauth.extensions import db
+from ragauth.extensions import db, settings
 from ragauth.models import Account, ApiKey
 from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as rows
+from ragauth.models.api_keys import LONGEST_PREFIX
+from ragauth.models.base import Page
 from ragauth.security import key_format
-from ragauth.security.identifiers import KEY, decode_id
+from ragauth.security.identifiers import KEY, SUFFIX_LENGTH, decode_id
+from ragauth.security.key_faults import explain_no_key
 from ragauth.services import api_keys, audit
 from ragauth.services.audit import OPERATOR, EventName
 
+# How a prefix that is shown, or a key that was cut off, may end.
+_CUT = "…."
 
-def get_key(id_or_raw_key: str) -> ApiKey:
-    """The key with this `key_` id, or of this raw form; raises NotFound."""
+
+def find_named(named: str, *, limit: int) -> list[ApiKey]:
+    """The key with this `key_` id or of this raw form; else those with this display prefix.
+
+    Of the latter the live ones, or the dead ones where none lives. Raises NotFound, saying what is
+    wrong about the form where something is.
+    """
     try:
-        key = db.session.get(ApiKey, decode_id(KEY, id_or_raw_key))
+        key = db.session.get(ApiKey, decode_id(KEY, named))
     except ValueError:
-        key = rows.find_by_digest(key_format.digest_key(id_or_raw_key))
-    if key is None:
-        raise NotFound("there is no such key")
-    return key
+        key = rows.find_by_digest(key_format.digest_key(named))
+    if key is not None:
+        return [key]
+    prefix = _storable(named.rstrip(_CUT))
+    for include_revoked in (False, True) if prefix else ():
+        which = {"is_whole": True, "include_revoked": include_revoked}
+        found = rows.list_by_prefix(prefix, **which, limit=limit, cursor=None).items
+        if found:
+            return found
+    raise NotFound(_find_fault(named) or "there is no such key")
+
+
+def find_keys(
+    prefix: str, *, include_revoked: bool, limit: int, cursor: uuid.UUID | None
+) -> Page[ApiKey]:
+    """The keys of all accounts and services whose display prefix begins so, newest first."""
+    return rows.list_by_prefix(
+        _shown_part(prefix),
+        is_whole=False,
+        include_revoked=include_revoked,
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+def count_keys(prefix: str, *, include_revoked: bool) -> int:
+    """How many `find_keys` finds in all."""
+    return rows.count_by_prefix(_shown_part(prefix), include_revoked=include_revoked)
+
+
+def _shown_part(text: str) -> str:
+    """Of a prefix, a whole key or a part of one: what is stored. Raises NotFound for none."""
+    text = text.rstrip(_CUT)
+    start = key_format.find_start(text, settings().key_brand)
+    if start is not None:
+        text = text[: len(start) + key_format.SHOWN_LENGTH]
+    if not _storable(text):
+        raise NotFound("no key has such a prefix")
+    return text
+
+
+def _storable(text: str) -> str:
+    """The text, or nothing where no row can hold it."""
+    return text if text.isprintable() and len(text) <= LONGEST_PREFIX else ""
+
+
+def _find_fault(named: str) -> str | None:
+    """What is wrong about the form of what was meant as an id or as a key."""
+    if named.startswith(f"{KEY}_"):
+        found = len(named) - len(f"{KEY}_")
+        is_whole = found == SUFFIX_LENGTH
+        return (
+            None if is_whole else f"{SUFFIX_LENGTH} characters after {KEY}_ expected, {found} found"
+        )
+    brand = settings().key_brand
+    start = key_format.find_start(named, brand)
+    is_prefix = start is not None and len(named) == len(start) + key_format.SHOWN_LENGTH
+    return None if is_prefix else explain_no_key(named, brand)
 
 
 def owner_of(key: ApiKey) -> Account | None:

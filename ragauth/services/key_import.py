@@ -2,83 +2,116 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from ragauth import clock
 from ragauth.errors import NotFound
-from ragauth.extensions import db
 from ragauth.models import Account, ApiKey
+from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as rows
 from ragauth.models.api_keys import SECRET
-from ragauth.security.identifiers import new_uuid
-from ragauth.services import account_administration, api_keys, audit
+from ragauth.security.emails import canonical_email
+from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
+from ragauth.services import api_keys, audit
 from ragauth.services.audit import OPERATOR, EventName
 from ragauth.services.plans import current_plans, plan_of
 
+# Of names in one query.
+_BATCH = 500
 
-def import_key(*, digest: bytes, owner: str, name: str, prefix: str, **properties: Any) -> bool:
-    """Add a key of which only the SHA-256 is known.
 
-    False when the digest is known already, so a file may be imported twice. Raises NotFound for
-    an owner who has no account, InvalidRequest for a test key where the plan has none,
-    UsageLimitExceeded where the owner's plan has no room.
+def import_keys(keys: Sequence[dict[str, Any]]) -> int:
+    """Add keys of which only the SHA-256 is known, as `digest`; returns how many were new.
+
+    One whose digest is known already is left as it is, so a file may be imported twice. Each has
+    its `account_id`. Raises NotFound for an account that is gone, InvalidRequest for a test key
+    where the plan has none, UsageLimitExceeded where it has no room; then none is added.
     """
-    account = account_administration.find(owner)
-    if account is None:
-        raise NotFound(f"there is no account {owner}")
-    with api_keys.changing_keys(account.id) as held:
-        if rows.find_by_digest(digest) is not None:
-            return False
-        api_keys.require_environment(held, properties["environment"])
-        key = ApiKey(
-            id=new_uuid(),
-            account_id=account.id,
-            digest=digest,
-            prefix=prefix,
-            kind=SECRET,
-            name=name,
-            is_enabled=True,
-            is_primary=False,
-            is_imported=True,
-            created_at=clock.now(),
-            **properties,
+    held = {
+        account.id: account
+        for account in account_rows.lock_accounts({key["account_id"] for key in keys})
+    }
+    for key in keys:
+        account = held.get(key["account_id"])
+        if account is None:
+            raise NotFound("an owner's account was deleted meanwhile")
+        api_keys.require_environment(account, key["environment"])
+    now = clock.now()
+    added = {
+        row["id"]: row
+        for row in (
+            {
+                **key,
+                "id": new_uuid(),
+                "kind": SECRET,
+                "is_enabled": True,
+                "is_primary": False,
+                "is_imported": True,
+                "created_at": now,
+            }
+            for key in keys
         )
-        db.session.add(key)
-    audit.record_key_event(EventName.KEY_IMPORTED, key, OPERATOR)
-    return True
+    }
+    # One order for all: two that import the same keys at once cannot wait for each other.
+    ordered = sorted(added.values(), key=lambda row: row["digest"])
+    with api_keys.keeping_to_maxima(list(held.values())):
+        new = rows.add_unless_known(ordered)
+    for key_id, row in added.items():
+        if key_id in new:
+            audit.record_key_event(EventName.KEY_IMPORTED, ApiKey(**row), OPERATOR)
+    return len(new)
 
 
-def find_faults(lines: Iterable[tuple[str, bytes, datetime | None]]) -> dict[str, str]:
-    """The owners who cannot be given their keys, each with why.
+def find_owners(owners: Iterable[str]) -> dict[str, Account]:
+    """The accounts by what they were named, e-mail or id; who has none is missing."""
+    names: dict[str, str | uuid.UUID] = {}
+    for owner in set(owners):
+        try:
+            is_email = "@" in owner
+            names[owner] = canonical_email(owner) if is_email else decode_id(ACCOUNT, owner)
+        except ValueError:
+            continue
+    found: dict[str | uuid.UUID, Account] = {}
+    rest = iter(names.values())
+    while batch := list(islice(rest, _BATCH)):
+        for account in account_rows.find_many(
+            emails_canonical=[name for name in batch if isinstance(name, str)],
+            account_ids=[name for name in batch if isinstance(name, uuid.UUID)],
+        ):
+            found[account.id] = account
+            if account.email_canonical is not None:
+                found[account.email_canonical] = account
+    return {owner: found[name] for owner, name in names.items() if name in found}
 
-    `lines` are owner, digest and `expires_at`. It only reads. What is tested here is tested again
-    for each key: much may happen before that is imported.
+
+def find_without_room(
+    keys: Iterable[dict[str, Any]], owners: Iterable[Account]
+) -> dict[uuid.UUID, str]:
+    """The accounts whose plan has no room for their keys, each with why.
+
+    It only reads. What is tested here is tested again as the keys are added: much may happen
+    before.
     """
     now = clock.now()
-    accounts: dict[str, Account | None] = {}
     new_digests: dict[uuid.UUID, set[bytes]] = defaultdict(set)
-    for owner, digest, expires_at in lines:
-        if owner not in accounts:
-            accounts[owner] = account_administration.find(owner)
-        account = accounts[owner]
-        will_count = expires_at is None or expires_at > now
-        if account is not None and will_count and rows.find_by_digest(digest) is None:
-            new_digests[account.id].add(digest)
-    faults = {}
-    for owner, account in accounts.items():
-        if account is None:
-            faults[owner] = f"there is no account {owner}"
-        elif (count := len(new_digests[account.id])) > (room := api_keys.room_of(account)):
-            faults[owner] = f"the file has {count} new keys, the plan has room for {room}"
-    return faults
-
-
-def find_without_test_keys(owners: Iterable[str]) -> set[str]:
-    """Those owners whose plan has no test keys."""
-    accounts = {owner: account_administration.find(owner) for owner in set(owners)}
-    plans = current_plans()
+    counted = (key for key in keys if key["expires_at"] is None or key["expires_at"] > now)
+    while batch := list(islice(counted, _BATCH)):
+        known = rows.find_known_digests({key["digest"] for key in batch})
+        for key in batch:
+            if key["digest"] not in known:
+                new_digests[key["account_id"]].add(key["digest"])
+    rest = iter({owner.id: owner for owner in owners}.values())
+    rooms: dict[uuid.UUID, int] = {}
+    while accounts := list(islice(rest, _BATCH)):
+        rooms |= api_keys.rooms_of(accounts)
     return {
-        owner for owner, found in accounts.items() if found and not plan_of(found.plan, plans).test
+        account_id: f"the file has {len(digests)} new keys, the plan has room for {room}"
+        for account_id, digests in new_digests.items()
+        if len(digests) > (room := rooms[account_id])
     }
+
+
+def may_have_test_keys(account: Account) -> bool:
+    return plan_of(account.plan, current_plans()).test

@@ -25,6 +25,10 @@ def list_service_keys(
     return rows.list_service_keys(include_revoked=include_revoked, limit=limit, cursor=cursor)
 
 
+def count_service_keys(*, include_revoked: bool) -> int:
+    return rows.count_service_keys(include_revoked=include_revoked)
+
+
 def revoke_service_key(*, key_id: uuid.UUID) -> ApiKey:
     """Raises NotFound when there is no such live key."""
     key = rows.find_service_key(key_id)

@@ -3,13 +3,14 @@
 import logging
 import os
 import uuid
-from datetime import date
+from datetime import date, timedelta
+from typing import Literal, NamedTuple
 
 from ragauth import clock, transaction
 from ragauth.counters import Counters, CountersUnavailable, UsageRow
 from ragauth.models import usage as rows
 from ragauth.models.base import Page
-from ragauth.models.usage import DayOfKey, Total
+from ragauth.models.usage import DayOfKey, Total, UsageOfAccount
 from ragauth.services.limits import ENVIRONMENTS, current_limits
 
 log = logging.getLogger("ragauth")
@@ -80,6 +81,27 @@ def list_usage(
     )
     items = found[:limit]
     return Page(items, (items[-1].day, items[-1].key_id) if len(found) > limit else None)
+
+
+class TopAccounts(NamedTuple):
+    """Who used most, first, and how many used anything."""
+
+    accounts: list[UsageOfAccount]
+    used: int
+
+
+def list_top_accounts(
+    *, by: Literal["requests", "units"], days: int, limit: int | None
+) -> TopAccounts:
+    """In the last days, today included; of live and test keys together. None is all."""
+    bring_up_to_date()
+    today = clock.now().date()
+    first_day = today - timedelta(days=days - 1)
+    with transaction.read_only():
+        return TopAccounts(
+            rows.list_top_accounts(by=by, first_day=first_day, last_day=today, limit=limit),
+            rows.count_used_accounts(first_day=first_day, last_day=today),
+        )
 
 
 def _to_total(row: UsageRow) -> Total:

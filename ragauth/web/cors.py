@@ -1,23 +1,33 @@
 """CORS: the dashboard's listed origins may call its routes; any other gets no permission."""
 
+import logging
 import re
 
 from flask import Flask, Response, request
 from flask_cors import CORS
 
+from ragauth import clock
 from ragauth.config import Settings
+from ragauth.security.redaction import redact_credentials
 from ragauth.web.refresh_cookie import CSRF_HEADER
+
+log = logging.getLogger("ragauth")
 
 # The contract's, and those of the compat faces that lie alike.
 _DASHBOARD_PATH = re.compile(r"(/compat/[^/]+)?/(api|v1)/(auth|agents)(/.*)?$")
 _NAMES_OF_HEADERS = "Access-Control-Request-Headers"
 # A browser names the handful that a script has set.
 _LONGEST_NAMES = 1000
+_LONGEST_ORIGIN = 200
+# Clients write origins: so many are told of in a while, each once.
+_MOST_TOLD = 10
+_WHILE_SECONDS = 60
 
 
 def allow_origins(app: Flask, settings: Settings) -> None:
     """Register it; after the request log, which has a line for a preflight too."""
     app.after_request(_vary_by_origin)
+    app.before_request(_Refusals(settings.cors_origins).look)
     if not settings.cors_origins:
         return
     app.before_request(_answer_preflight)
@@ -44,6 +54,33 @@ def allow_origins(app: Flask, settings: Settings) -> None:
 def _exactly(origin: str) -> re.Pattern[str]:
     """Flask-CORS reads an origin with a dot as a pattern of its beginning."""
     return re.compile(rf"{re.escape(origin)}\Z")
+
+
+class _Refusals:
+    """Tells the operator in the log which origins the browser is about to refuse."""
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        self._allowed = allowed
+        self._told: set[str] = set()
+        self._told_until = 0.0
+
+    def look(self) -> None:
+        """Log a request's origin if it is neither listed nor the service's own."""
+        origin = request.headers.get("Origin")
+        if not origin or origin in self._allowed or not _is_dashboard() or _is_own(origin):
+            return
+        now = clock.monotonic()
+        if now >= self._told_until:
+            self._told, self._told_until = set(), now + _WHILE_SECONDS
+        shown = redact_credentials(origin, longest=_LONGEST_ORIGIN)
+        if shown not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add(shown)
+            log.warning("origin %s is not allowed: RAGAUTH_CORS_ORIGINS", ascii(shown))
+
+
+def _is_own(origin: str) -> bool:
+    """Whether it is a page of the service itself; a proxy may have ended TLS."""
+    return origin.partition("://")[2] == request.host
 
 
 def _is_dashboard() -> bool:

@@ -10,14 +10,13 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ragauth.config import is_prefix
 from ragauth.security.addresses import canonical_address
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _HOST = re.compile(r"(?:[0-9A-Za-z.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
-# Segments that routers and browsers read alike: none is empty, goes up, or has an escape.
-_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[0-9A-Za-z._~-]{1,100}){1,10}")
 
 
 class Forwarded:
@@ -31,17 +30,25 @@ class Forwarded:
     - X-Forwarded-Host is the Host. Without it the one counts that the nearest proxy sent.
     - X-Forwarded-Prefix is SCRIPT_NAME: the path at which the service is mounted, and which the
       proxy took off. Without it the service is mounted where its server says.
+
+    `mounted_at` is what the server says: it stands at the beginning of the paths that come in, and
+    is taken off. A path without it is served too: a probe's, or one of a proxy that took it off.
     """
 
-    def __init__(self, application: "WSGIApplication", *, trusted_proxies: int) -> None:
+    def __init__(
+        self, application: "WSGIApplication", *, trusted_proxies: int, mounted_at: str = ""
+    ) -> None:
         self.application = application
         self._trusted_proxies = trusted_proxies
+        self._mounted_at = mounted_at
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         address = client_address(environ, trusted_proxies=self._trusted_proxies)
         environ.pop("REMOTE_ADDR", None)
+        if self._mounted_at:
+            self._take_off_prefix(environ)
         if self._trusted_proxies:
             scheme = self._read(environ, "HTTP_X_FORWARDED_PROTO")
             environ["wsgi.url_scheme"] = "https" if scheme.lower() == "https" else "http"
@@ -49,11 +56,17 @@ class Forwarded:
             if _HOST.fullmatch(host):
                 environ["HTTP_HOST"] = host
             prefix = self._read(environ, "HTTP_X_FORWARDED_PREFIX")
-            if _PREFIX.fullmatch(prefix):
+            if is_prefix(prefix):
                 environ["SCRIPT_NAME"] = prefix
         if address is not None:
             environ["REMOTE_ADDR"] = address
         return self.application(environ, start_response)
+
+    def _take_off_prefix(self, environ: "WSGIEnvironment") -> None:
+        environ["SCRIPT_NAME"] = self._mounted_at
+        before, found, path = environ["PATH_INFO"].partition(self._mounted_at)
+        if found and not before and path[:1] in ("", "/"):
+            environ["PATH_INFO"] = path or "/"
 
     def _read(self, environ: "WSGIEnvironment", header: str) -> str:
         return _entry(environ, header, self._trusted_proxies)

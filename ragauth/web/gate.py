@@ -58,13 +58,12 @@ Ask = Callable[["WSGIEnvironment"], Asked]
 class Gate:
     """A WSGI application in front of another."""
 
-    def __init__(self, app: Flask, *, serves: bool) -> None:
+    def __init__(self, app: Flask) -> None:
         settings: Settings = app.extensions["ragauth"]
         self.application: WSGIApplication = app.wsgi_app
         self._checker: KeyChecker = app.extensions["ragauth_key_checker"]
         self._require_https = settings.require_https
-        work = {"usage": UsageSaver(app).run, "mail": MailSender(app).run}
-        self._background = Background(**work) if serves else None
+        self._background = Background(app, usage=UsageSaver(app).run, mail=MailSender(app).run)
         self._posts: dict[str, Ask] = {
             VERIFY: self._verify,
             f"{VERIFY}/": self._verify,
@@ -74,8 +73,7 @@ class Gate:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        if self._background is not None:
-            self._background.ensure_started()
+        self._background.ensure_started()
         path = environ["PATH_INFO"]
         route = path.rstrip("/")
         ask: Ask | None = None

@@ -1,4 +1,4 @@
-"""The log: one JSON object a line on standard error."""
+"""The log on standard error: one JSON object a line, or lines for a person at a terminal."""
 
 import logging
 import sys
@@ -7,6 +7,7 @@ from typing import Any
 from flask import g, has_app_context
 from pythonjsonlogger.json import JsonFormatter
 
+from ragauth.web.log_lines import is_for_people, person_line
 from ragauth.web.request_log import current_request_id
 
 
@@ -22,13 +23,25 @@ class _Formatter(JsonFormatter):
         return super().process_log_record(log_data)
 
 
-def json_formatter() -> JsonFormatter:
-    return _Formatter(
+class _PersonFormatter(_Formatter):
+    """The same fields, for a person."""
+
+    def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
+        return person_line(log_data)
+
+
+def json_formatter(kind: type[_Formatter] = _Formatter) -> JsonFormatter:
+    return kind(
         "{message}{levelname}{name}",
         style="{",
         timestamp="time",
         rename_fields={"levelname": "level", "name": "logger"},
     )
+
+
+def formatter() -> JsonFormatter:
+    """The one that fits standard error; gunicorn's log has it too."""
+    return json_formatter(_PersonFormatter if is_for_people() else _Formatter)
 
 
 def configure_logging() -> None:
@@ -37,7 +50,7 @@ def configure_logging() -> None:
     if log.handlers:
         return
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(json_formatter())
+    handler.setFormatter(formatter())
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False

@@ -31,7 +31,8 @@ def is_plain_spelling(environ: "WSGIEnvironment") -> bool:
     A path begins with one slash: Werkzeug would drop a second, and add one that is missing. The
     paths of PLAIN_HTTP_IS_FINE may have no percent-escape either. A server decodes escapes before
     the application is asked, so the request target itself is compared (RFC 9112 section 3.2),
-    where the server hands it on: as RAW_URI (gunicorn) or REQUEST_URI.
+    where the server hands it on: as RAW_URI (gunicorn) or REQUEST_URI. It may begin with the
+    prefix that the service is mounted at, or a proxy has taken that off.
     """
     path: str = environ["PATH_INFO"]
     if path[:1] != "/" or path[:2] == "//":
@@ -41,7 +42,7 @@ def is_plain_spelling(environ: "WSGIEnvironment") -> bool:
         return True
     target = _ABSOLUTE_FORM.sub("", target, count=1) if target[0] != "/" else target
     mounted_at: str = environ.get("SCRIPT_NAME", "")
-    return target.partition("?")[0] == mounted_at + path
+    return target.partition("?")[0] in (path, mounted_at + path)
 
 
 def may_be_plain_http(environ: "WSGIEnvironment") -> bool:

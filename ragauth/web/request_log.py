@@ -18,6 +18,7 @@ from ragauth.extensions import settings
 from ragauth.metrics import note_request, register_route
 from ragauth.security.redaction import redact_credentials, redact_path
 from ragauth.web.key_answers import error_header
+from ragauth.web.log_lines import STANDARD_ERROR, is_for_people, person_line
 from ragauth.web.paths import (
     AUTHORIZE,
     COMPAT,
@@ -32,7 +33,6 @@ NEVER_STORED = ("Cache-Control", "no-store")
 
 _LONGEST_REQUEST_ID = 128
 _REQUEST_ID = re.compile(rf"[A-Za-z0-9._-]{{1,{_LONGEST_REQUEST_ID}}}")
-_STANDARD_ERROR = 2
 
 _quote = json.encoder.encode_basestring_ascii
 
@@ -72,23 +72,60 @@ def write_request_line(
     ip: str | None,
     account_id: str | None,
 ) -> None:
-    """One line of JSON on standard error; `started_at` is by `time.perf_counter`.
+    """One line on standard error; `started_at` is by `time.perf_counter`.
 
     Written out here, not through `logging`: that would cost as much as the check of a key.
     """
     request_id = redact_credentials(request_id, longest=_LONGEST_REQUEST_ID)
-    owner = "" if account_id is None else f', "account_id": "{account_id}"'
-    address = "null" if ip is None else _quote(ip)
-    line = (
-        f'{{"time": "{clock.timestamp()}", "level": "INFO", "logger": "ragauth.request",'
-        f' "message": "request", "request_id": "{request_id}", "method": {_quote(method)},'
-        f' "path": {_quote(redact_path(path))}, "status": {status},'
-        f' "duration_ms": {(time.perf_counter() - started_at) * 1000:.2f},'
-        f' "ip": {address}, "pid": {os.getpid()}{owner}}}\n'
-    )
+    duration_ms = (time.perf_counter() - started_at) * 1000
+    line = _line(request_id, method, redact_path(path), status, duration_ms, ip, account_id)
     # Whoever reads the log may have gone: the answer counts, and there is nobody left to tell.
     with suppress(OSError):
-        os.write(_STANDARD_ERROR, line.encode("ascii"))
+        os.write(STANDARD_ERROR, line.encode("ascii"))
+
+
+def _json_line(
+    request_id: str,
+    method: str,
+    path: str,
+    status: int,
+    duration_ms: float,
+    ip: str | None,
+    account_id: str | None,
+) -> str:
+    owner = "" if account_id is None else f', "account_id": "{account_id}"'
+    address = "null" if ip is None else _quote(ip)
+    return (
+        f'{{"time": "{clock.timestamp()}", "level": "INFO", "logger": "ragauth.request",'
+        f' "message": "request", "request_id": "{request_id}", "method": {_quote(method)},'
+        f' "path": {_quote(path)}, "status": {status},'
+        f' "duration_ms": {duration_ms:.2f},'
+        f' "ip": {address}, "pid": {os.getpid()}{owner}}}\n'
+    )
+
+
+def _person_line(
+    request_id: str,
+    method: str,
+    path: str,
+    status: int,
+    duration_ms: float,
+    ip: str | None,
+    account_id: str | None,
+) -> str:
+    told = {
+        "time": clock.timestamp(),
+        "level": "INFO",
+        "logger": "ragauth",
+        "message": f"{status} {method} {path} {duration_ms:.0f} ms",
+        "ip": ip,
+        "account_id": account_id,
+        "request_id": request_id,
+    }
+    return f"{person_line(told)}\n"
+
+
+_line = _person_line if is_for_people() else _json_line
 
 
 def _begin() -> None:

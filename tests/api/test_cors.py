@@ -1,6 +1,8 @@
 """RAGAUTH_CORS_ORIGINS: listed origins only, with `Vary: Origin` always (S18)."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from flask import Flask
@@ -134,3 +136,41 @@ class TestOtherOrigins:
         response = client.sign_up().client.get("/api/auth/me", headers={"Origin": DASHBOARD})
         ok(response)
         assert cors_headers(response) == {}
+
+
+class TestTheLog:
+    def test_it_tells_a_refused_origin_once(
+        self, make_app: Callable[..., Flask], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """S18: whoever forgot the setting is told its name, preflight or not."""
+        client = Client(make_app(cors_origins=(DASHBOARD,)))
+        with _told(caplog) as told:
+            for origin in (DASHBOARD, "http://localhost", "https://new.example.com"):
+                for headers in ({"Origin": origin, **PREFLIGHT}, {"Origin": origin}):
+                    method = "OPTIONS" if len(headers) > 1 else "GET"
+                    client.request(method, "/api/auth/me", headers=headers)
+                    client.get("/api/v1/me", headers=headers)
+            (line,) = told()
+        assert line == "origin 'https://new.example.com' is not allowed: RAGAUTH_CORS_ORIGINS"
+
+    def test_a_flood_of_forged_ones_is_few_inert_lines(
+        self, make_app: Callable[..., Flask], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """S18: nor is a credential told that somebody put there."""
+        client, secret = Client(make_app()), "rag_live_" + "a1B2" * 9
+        with _told(caplog) as told:
+            client.get("/api/auth/me", headers={"Origin": f"https://\x1b[2K\x85{secret}"})
+            for number in range(50):
+                client.get("/api/auth/me", headers={"Origin": f"https://{number}" + "x" * 900})
+            lines = told()
+        assert len(lines) == 10
+        assert all(line.isascii() and line.isprintable() and len(line) < 300 for line in lines)
+        assert secret not in lines[0]
+
+
+@contextmanager
+def _told(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[str]]]:
+    log = logging.getLogger("ragauth")
+    log.addHandler(caplog.handler)
+    yield lambda: [line.getMessage() for line in caplog.records if "origin" in line.getMessage()]
+    log.removeHandler(caplog.handler)

@@ -13,10 +13,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import EnvironBuilder
 
-from ragauth import create_app
 from ragauth.services.setup import close_services
 from tests.clients import Client, assert_same_answer, error, issues
-from tests.conftest import make_settings
+from tests.conftest import make_settings, make_testing_app
 from tests.costs import assert_linear, repeated
 from tests.factories.api_keys import make_service_key
 
@@ -188,7 +187,7 @@ def every_face(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) 
     """
     folder = tmp_path_factory.mktemp("large")
     path = shutil.copy(sqlite_template, folder)
-    app = create_app(
+    app = make_testing_app(
         replace(
             make_settings(folder, f"sqlite:///{path}"),
             compat=("ragchats", "rst"),

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from tests.clients import Client, error
+from ragauth.version import VERSION
+from tests.clients import Client, error, ok
 
 # No word of it is stored.
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -109,8 +110,8 @@ class TestPage:
         ]
 
 
-@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
-class TestBoth:
+@pytest.mark.parametrize("path", ["/", "/openapi.json", "/docs"])
+class TestAll:
     def test_plain_http_is_refused_where_https_is_required(
         self, make_app: Callable[..., Flask], path: str
     ) -> None:
@@ -119,3 +120,31 @@ class TestBoth:
 
     def test_they_are_only_read(self, client: Client, path: str) -> None:
         error(client.post(path, {}), 405, "VALIDATION_ERROR")
+
+
+class TestRoot:
+    def test_a_program_is_told_where_things_are(self, client: Client) -> None:
+        for accept in (None, "*/*", "application/json", "text/plain", "text/html;q=0.5, */*"):
+            response = client.get("/", headers={} if accept is None else {"Accept": accept})
+            assert ok(response) == {
+                "name": "ragauth",
+                "version": VERSION,
+                "docs": "/docs",
+                "openapi": "/openapi.json",
+                "health": "/healthz",
+            }
+            assert "Accept" in response.headers["Vary"]
+
+    def test_a_browser_is_led_to_the_reference(self, client: Client) -> None:
+        for accept in (
+            "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8",
+            "text/html",
+        ):
+            response = client.get("/", headers={"Accept": accept})
+            assert (response.status_code, response.data) == (302, b"")
+            assert response.headers["Location"] == "/docs"
+            assert "Accept" in response.headers["Vary"]
+
+    def test_it_is_a_route_like_any_other(self, client: Client) -> None:
+        assert client.request("HEAD", "/").status_code == 200
+        error(client.post("/", {}), 405, "VALIDATION_ERROR")

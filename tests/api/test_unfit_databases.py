@@ -18,10 +18,11 @@ from uuid import uuid4
 import flask_migrate
 import psycopg
 import pytest
+from flask import Flask
 
 from ragauth import database_faults
 from ragauth.app import create_app
-from ragauth.config import Settings, SettingsError
+from ragauth.config import Settings
 from ragauth.services.setup import close_services
 from tests.clients import PASSWORD, Client, Member, error, ok
 from tests.conftest import make_settings, running_app
@@ -78,6 +79,14 @@ def sqlite(sqlite_template: Path, tmp_path: Path) -> Place:
         connection.close()
 
     return Place(settings, member, execute)
+
+
+def start(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Flask:
+    """The application as a server makes it: by the environment alone."""
+    monkeypatch.setenv("RAGAUTH_INSTANCE_DIR", str(settings.instance_dir))
+    monkeypatch.setenv("RAGAUTH_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("RAGAUTH_SECRET_KEY", settings.secret_key.decode())
+    return create_app()
 
 
 def assert_keeps_nothing(client: Client, member: Member, state: str) -> None:
@@ -181,7 +190,11 @@ class TestPostgres:
 
     @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
     def test_one_that_cannot_hold_every_text_is_refused(
-        self, postgres_server: PostgresServer, tmp_path: Path, encoding: str
+        self,
+        postgres_server: PostgresServer,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        encoding: str,
     ) -> None:
         name = f"encoding_{uuid4().hex}"
         with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
@@ -191,8 +204,8 @@ class TestPostgres:
             )
         settings = make_settings(tmp_path, postgres_server.url(name))
         try:
-            with pytest.raises(SettingsError, match=r"RAGAUTH_DATABASE_URL: .*UTF8"):
-                create_app(settings, serves=True)
+            with pytest.raises(SystemExit, match=r"ragauth: RAGAUTH_DATABASE_URL: .*UTF8"):
+                start(monkeypatch, settings)
             with running_app(settings) as app:
                 upgraded = app.test_cli_runner().invoke(args=["db", "upgrade"])
                 assert upgraded.exit_code == 1
@@ -278,7 +291,7 @@ def test_an_unmigrated_database_says_so_at_the_start_and_once_in_ten_seconds(
     def told() -> list[str]:
         return [record.message for record in caplog.records if record.levelname == "ERROR"]
 
-    close_services(create_app(settings, serves=True))
+    close_services(start(monkeypatch, settings))
     assert told() == [sentence]
     with running_app(settings) as app:
         client = Client(app)

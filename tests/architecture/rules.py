@@ -55,8 +55,9 @@ def commits_only_in_transaction(source: Path) -> list[str]:
 
 
 def environment_only_in_config(source: Path) -> list[str]:
-    """The environment is read in config/server.py alone (and by environs, in config/)."""
-    return _uses(source, _ENVIRONMENT, except_for={"config/server.py"})
+    """The environment is read in config/ alone, by three of its modules."""
+    read_by = {"config/environment.py", "config/server.py", "config/mount.py"}
+    return _uses(source, _ENVIRONMENT, except_for=read_by)
 
 
 def wall_clock_only_in_clock(source: Path) -> list[str]:

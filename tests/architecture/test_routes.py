@@ -20,6 +20,7 @@ _PUBLIC = {
     "check.revoke_presented_key": "shows the key that it kills",
     "ops.healthz": "is asked by probes",
     "ops.readyz": "is asked by probes",
+    "reference.index": "tells where those two are",
     "reference.openapi": "is read before one has an account",
     "reference.docs": "is read before one has an account",
     "reference.asset": "is a file of the page",

@@ -1,5 +1,7 @@
 """`accounts create|list|show|suspend|resume|set-plan|delete`."""
 
+import json
+
 import pytest
 
 from ragauth.schemas.accounts import AccountSchema
@@ -96,18 +98,34 @@ class TestShow:
     def test_it_is_found_by_id_and_by_any_spelling_of_its_address(self, commands: Commands) -> None:
         created = _create(commands)
         for account in (str(created["id"]), _EMAIL, "ADA@EXAMPLE.COM"):
-            assert commands.succeed("accounts", "show", account, "--json").json == created
+            shown = commands.succeed("accounts", "show", account, "--json").json
+            assert shown == {
+                **created,
+                "requests_this_month": 0,
+                "units_this_month": 0,
+                "last_login_at": None,
+                "second_factor": False,
+                "sessions": 0,
+                "keys": [],
+            }
 
-    def test_a_person_reads_a_table(self, commands: Commands) -> None:
-        created = _create(commands)
-        rows = dict(
-            line.split(maxsplit=1)
-            for line in commands.succeed("accounts", "show", _EMAIL).output.splitlines()
-        )
-        assert set(rows) == set(created)
-        assert rows["id"] == created["id"]
-        assert rows["name"] == "-"
-        assert rows["email_verified"] == "no"
+    def test_keys_use_and_sessions_are_told(self, commands: Commands, client: Client) -> None:
+        member = client.sign_up()
+        client.log_in(member)
+        member.create_key(name="Second")
+        for cost in (1, 7):
+            member.key_client.get(f"/api/v1/authorize?cost={cost}")
+        shown = commands.succeed("accounts", "show", member.id, "--json").json
+        assert [key["name"] for key in shown["keys"]] == ["Second", "Primary"]
+        assert (shown["requests_this_month"], shown["units_this_month"]) == (2, 8)
+        assert (shown["sessions"], shown["second_factor"]) == (2, False)
+        assert shown["last_login_at"] >= shown["created_at"]
+        assert member.api_key not in json.dumps(shown)
+        record, table = commands.succeed("accounts", "show", member.id).output.split("\n\n")
+        rows = dict(line.split(maxsplit=1) for line in record.splitlines())
+        assert set(rows) == set(shown)
+        assert (rows["keys"], rows["name"], rows["email_verified"]) == ("2", "-", "no")
+        assert [line.split()[1] for line in table.splitlines()] == ["name", "Second", "Primary"]
 
     @pytest.mark.parametrize(
         "account",
@@ -228,6 +246,42 @@ class TestList:
 
     def test_a_plan_that_does_not_exist_is_refused(self, commands: Commands) -> None:
         assert commands.fail("accounts", "list", "--plan", "gold") == _NO_SUCH_PLAN
+
+
+class TestSearch:
+    def test_a_part_is_enough_and_nothing_in_it_is_a_wildcard(
+        self, commands: Commands, client: Client
+    ) -> None:
+        ada = client.sign_up(
+            email="Ada_L@Example.com", name="Ädä 100% Łovelace", username="Countess"
+        )
+        bob = client.sign_up(email="adaxl@example.com", name="Bob", username="bobby99")
+        for search, expected in (
+            ("ada_l@", [ada]),
+            ("EXAMPLE.COM", [bob, ada]),
+            ("COUNT", [ada]),
+            ("ÄDÄ 100%", [ada]),
+            ("łOVE", [ada]),
+            ("o%b", []),
+            ("b_b", []),
+            (bob.id, [bob]),
+            (bob.id.upper(), [bob]),
+            (ada.id[:-4], [ada]),
+            ("acc_", []),
+            ("\\", []),
+            ("'", []),
+        ):
+            listed = commands.succeed("accounts", "list", "--search", search, "--json").json
+            assert [account["id"] for account in listed] == [each.id for each in expected], search
+        both = ("--search", "example", "--plan", "pro")
+        assert commands.succeed("accounts", "list", *both, "--json").json == []
+
+    def test_what_follows_a_page_is_told(self, commands: Commands, client: Client) -> None:
+        ids = [client.sign_up().id for _ in range(3)]
+        page = commands.run("accounts", "list", "--limit", "2")
+        assert page.errors == f"2 of 3; --limit 0 for all, or --after {ids[1]}\n"
+        arguments = ("accounts", "list", "--limit", "2", "--after", ids[1], "--json")
+        assert [account["id"] for account in commands.succeed(*arguments).json] == [ids[0]]
 
 
 class TestDelete:

@@ -42,6 +42,7 @@ def assert_inert(text: str) -> None:
         *(("accounts", "set-plan", "{id}", "pro"), ("accounts", "end-sessions", "{id}", "--yes")),
         *(("keys", "revoke", "{key}", "--yes"), ("keys", "revoke-all", "{id}", "--yes")),
         ("accounts", "delete", "{id}", "--yes"),
+        *(("accounts", "list", "--search", "{id}"), ("keys", "find", "x")),
     ],
     ids=" ".join,
 )
@@ -111,12 +112,14 @@ def test_faults_of_an_imported_file(
     digest = hashlib.sha256(b"x").hexdigest()
     good = {"digest": digest, "owner": email, "name": "Old", "prefix": "old"}
     rows = [{**good, column: HOSTILE} for column in ("owner", "name", "prefix", "digest", "scopes")]
-    rows.append({**good, HOSTILE: "x"})
     file = tmp_path / f"keys.{suffix}"
+    file.write_text(f'digest,owner,name,"{HOSTILE}"', newline="")
+    assert_inert(commands.fail("keys", "import", str(file)))
     if suffix == "jsonl":
+        rows.append({**good, HOSTILE: "x"})
         file.write_text("\n".join(map(json.dumps, rows)))
     else:
-        columns = [*good, "scopes", HOSTILE]
+        columns = [*good, "scopes"]
         lines = [",".join(f'"{row.get(column, "")}"' for column in columns) for row in rows]
         header = ",".join(f'"{column}"' for column in columns)
         file.write_text("\n".join([header, *lines]), encoding="utf-8", newline="")

@@ -1,8 +1,12 @@
 """`keys list|show|revoke|revoke-all`: what an operator does with a key that leaked."""
 
+from sqlalchemy import update
+
+from ragauth.extensions import db
+from ragauth.models import ApiKey
 from tests.cli.conftest import Commands
 from tests.clients import Client, error, ok
-from tests.factories.api_keys import make_service_key, unknown_key
+from tests.factories.api_keys import make_service_key, mistyped, unknown_key
 
 
 def is_dead(caller: Client) -> bool:
@@ -59,11 +63,82 @@ class TestShow:
         assert by_id.json == piped.json == by_raw.json
 
     def test_an_unknown_key_is_one_line_and_not_repeated(self, commands: Commands) -> None:
-        for key in (unknown_key(), "key_01h455vb4pex5vsknk084sn02q", "x", "\udcff"):
+        for key in (unknown_key(), "key_01h455vb4pex5vsknk084sn02q", "x"):
             assert commands.fail("keys", "show", key) == "there is no such key"
+
+    def test_what_is_wrong_about_its_form_is_said(self, commands: Commands) -> None:
+        whole = unknown_key()
+        for key, fault in (
+            (whole[:-16], "36 characters after rag_live_ expected, 20 found"),
+            ("rst_abcdefg", "36 characters after rst_ expected, 7 found"),
+            (whole[:-1] + "-", "only letters and digits may follow rag_live_"),
+            (whole[:-1] + "é", "the key has other characters than ASCII's"),
+            ("\udcff", "the key has other characters than ASCII's"),
+            (
+                mistyped(whole),
+                "its last six characters do not fit the others, so one of them is mistyped",
+            ),
+            ("key_01h455vb4pex5vsknk08", "26 characters after key_ expected, 20 found"),
+        ):
+            for command in (("show",), ("revoke", "--yes")):
+                assert commands.fail("keys", *command, key) == fault
+
+
+class TestFind:
+    def test_a_prefix_finds_the_keys_of_all_accounts(
+        self, commands: Commands, client: Client
+    ) -> None:
+        member, other = client.sign_up(), client.sign_up()
+        (shown,) = commands.succeed("keys", "list", member.id, "--json").json
+        for text in (shown["prefix"], f"{shown['prefix']}…", member.api_key, member.api_key[:20]):
+            (found,) = commands.succeed("keys", "find", text, "--json").json
+            assert (found["id"], found["email"]) == (shown["id"], member.email)
+        service_key = make_service_key(client.app, "verify")
+        everything = commands.succeed("keys", "find", "rag_", "--json").json
+        assert [key["email"] for key in everything] == [None, other.email, member.email]
+        assert service_key not in str(everything)
+        assert commands.succeed("keys", "find", "RAG_LIVE_", "--json").json == []
+        assert commands.succeed("keys", "find", "rag%", "--json").json == []
+        page = commands.run("keys", "find", "rag_", "--limit", "1")
+        assert page.errors.startswith("1 of 3; --limit 0 for all, or --after key_")
+        commands.succeed("keys", "revoke", shown["id"], "--yes")
+        assert commands.succeed("keys", "find", shown["prefix"], "--json").json == []
+        dead = commands.succeed("keys", "find", shown["prefix"], "--include-revoked", "--json")
+        assert [key["id"] for key in dead.json] == [shown["id"]]
+        assert commands.fail("keys", "find", "\udcff") == "no key has such a prefix"
 
 
 class TestRevoke:
+    def test_a_prefix_that_one_key_has_is_enough(self, commands: Commands, client: Client) -> None:
+        member = client.sign_up()
+        (shown,) = commands.succeed("keys", "list", member.id, "--json").json
+        question = commands.misuse("keys", "revoke", shown["prefix"])
+        assert member.email in question
+        outcome = commands.succeed("keys", "revoke", shown["prefix"], "--yes")
+        assert outcome.output == f"{shown['prefix']}… of {member.email} is revoked\n"
+        assert is_dead(member.key_client)
+        dead = commands.fail("keys", "revoke", shown["prefix"], "--yes")
+        assert dead == "the key is revoked already"
+
+    def test_a_prefix_of_several_keys_revokes_none(
+        self, commands: Commands, client: Client
+    ) -> None:
+        members = [client.sign_up(), client.sign_up()]
+        with client.app.app_context(), db.engine.begin() as connection:
+            connection.execute(update(ApiKey.__table__).values(prefix="rag_live_abcd"))
+        outcome = commands.run("keys", "revoke", "rag_live_abcd", "--yes")
+        assert (outcome.exit_code, outcome.output) == (1, "")
+        first, *lines = outcome.errors.splitlines()
+        assert first == "Error: several keys are shown as rag_live_abcd…; name one by its id"
+        assert [line.split()[-1] for line in lines] == [each.email for each in reversed(members)]
+        # One that begins so, but is no whole prefix, would be a guess.
+        assert commands.fail("keys", "revoke", "rag_live_a", "--yes").startswith("36 characters")
+        assert not any(is_dead(member.key_client) for member in members)
+        commands.succeed("keys", "revoke", lines[0].split()[0], "--yes")
+        # Of the live ones it is the only one now.
+        commands.succeed("keys", "revoke", "rag_live_abcd", "--yes")
+        assert all(is_dead(member.key_client) for member in members)
+
     def test_it_is_dead_at_once_and_its_owner_can_see_why(
         self, commands: Commands, client: Client
     ) -> None:

@@ -107,6 +107,23 @@ class TestImports:
             "known": 1,
         }
 
+    def test_standard_input_a_json_array_and_upper_case_will_do(
+        self, commands: Commands, client: Client, tmp_path: Path
+    ) -> None:
+        member, other = client.sign_up(), client.sign_up()
+        for owner in (member, other):
+            commands.succeed("accounts", "set-plan", owner.email, "scale")
+        keys = [
+            {"digest": digest(f"{OLD_KEY}{number}").upper(), "owner": owner, "name": "x"}
+            for number, owner in enumerate([member.email, member.id, other.email.upper()] * 200)
+        ]
+        for expected in ({"imported": 600, "known": 0}, {"imported": 0, "known": 600}):
+            outcome = commands.succeed("keys", "import", "-", "--json", typed=json.dumps(keys))
+            assert outcome.json == {"lines": 600, **expected}
+        listed = commands.succeed("keys", "list", member.id, "--limit", "0", "--json").json
+        assert len(listed) == 401
+        assert other.event_names().count("api_key:imported") > 0
+
     def test_a_mistyped_key_of_our_own_form_is_still_refused_by_its_checksum(
         self, commands: Commands, client: Client, make_app: Callable[..., Flask], tmp_path: Path
     ) -> None:
@@ -138,8 +155,8 @@ class TestRejectsInput:
         assert outcome.errors.splitlines() == [
             "Error: nothing was imported",
             "line 3: digest: Must be the 64 hex digits of the SHA-256 of the whole key",
-            "line 5: name: Required",
             "line 4: owner: there is no account nobody@example.com",
+            "line 5: name: Required",
         ]
         assert [key["name"] for key in ok(member.client.get("/api/auth/api-keys"))] == ["Primary"]
 
@@ -183,21 +200,51 @@ class TestRejectsInput:
     ) -> None:
         """S45: each key is tested again, under the account's lock."""
         member = client.sign_up()
-        monkeypatch.setattr(key_import, "find_faults", lambda _: {})
+        monkeypatch.setattr(key_import, "find_without_room", lambda *_: {})
         file = write_csv(tmp_path, *(f"{digest(str(n))},{member.id},k" for n in range(5)))
         outcome = commands.run("keys", "import", file)
-        assert outcome.errors.splitlines() == ["Error: The plan's number of keys is used up"]
+        assert outcome.errors.splitlines() == [
+            "Error: The plan's maximum number of live keys (5) is reached"
+        ]
         assert len(ok(member.client.get("/api/auth/api-keys"))) == 1
 
-    @pytest.mark.parametrize("content", ["{", "[1]", '{"digest": 1}'])
-    def test_json_that_is_none_or_no_object_is_named(
-        self, commands: Commands, tmp_path: Path, content: str
+    def test_what_can_never_be_presented_is_refused(
+        self, commands: Commands, client: Client, tmp_path: Path
+    ) -> None:
+        member, other = client.sign_up(), client.sign_up()
+        file = write_csv(
+            tmp_path,
+            f"{digest('a')},{member.email},x,sk live",
+            f"{digest('b')},{member.email},x,eyJhbGciOiJIUzI1NiJ9.eyJz",
+            f"{digest('sk-whole')},{member.email},x,sk-whole",
+            f"{digest('')},{member.email},x,sk",
+            f"{digest('c')},{member.email},x,sk",
+            f"{digest('c')},{other.email},x,sk",
+            header="digest,owner,name,prefix",
+        )
+        errors = commands.run("keys", "import", file).errors
+        for number, words in enumerate(
+            ("only ASCII without blanks", "a token (a JWT)", "Is the whole key", "of nothing"), 2
+        ):
+            assert any(
+                line.startswith(f"line {number}: ") and words in line
+                for line in errors.splitlines()
+            ), words
+        assert "line 7: digest: another owner has it in line 6" in errors
+
+    def test_a_file_that_is_not_understood_is_one_line(
+        self, commands: Commands, tmp_path: Path
     ) -> None:
         file = tmp_path / "keys.jsonl"
-        file.write_text(content)
-        outcome = commands.run("keys", "import", str(file))
-        assert outcome.exit_code == 1
-        assert outcome.errors.startswith("Error: ")
+        for content in (b"{", b"", b"\0\1\2", b"digest,owner,name"):
+            file.write_bytes(content)
+            assert commands.fail("keys", "import", str(file)).startswith(
+                f"nothing was imported from {file}: "
+            )
+        for content in ("[1]", '{"digest": 1}'):
+            file.write_text(content)
+            assert commands.run("keys", "import", str(file)).exit_code == 1
+        assert "directory" in commands.misuse("keys", "import", str(tmp_path))
 
     def test_a_dry_run_imports_nothing(
         self, commands: Commands, client: Client, tmp_path: Path

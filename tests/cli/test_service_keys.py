@@ -74,10 +74,16 @@ class TestCreate:
 class TestList:
     def test_it_has_all_keys_newest_first_and_no_raw_key(self, commands: Commands) -> None:
         created = [_create(commands, f"service {number}") for number in range(103)]
-        listed = commands.succeed("service-keys", "list", "--json")
+        listed = commands.succeed("service-keys", "list", "--limit", "0", "--json")
         assert [key["id"] for key in listed.json] == [key["id"] for key in reversed(created)]
         assert all(set(key) == _COLUMNS for key in listed.json)
         assert not any(key["api_key"] in listed.output for key in created)
+        page = commands.run("service-keys", "list")
+        assert len(page.output.splitlines()) == 101
+        last = created[3]["id"]
+        assert page.errors == f"100 of 103; --limit 0 for all, or --after {last}\n"
+        rest = commands.succeed("service-keys", "list", "--after", last, "--json").json
+        assert rest == listed.json[100:]
 
     def test_revoked_keys_are_shown_on_demand(self, commands: Commands) -> None:
         key_id = _create(commands)["id"]

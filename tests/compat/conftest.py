@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
-from ragauth import create_app
 from ragauth.services.setup import close_services
 from tests.clients import Client
+from tests.conftest import make_testing_app
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,7 @@ def app_with_faces(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Flask:
     if database not in apps_with_faces:
-        apps_with_faces[database] = create_app(
+        apps_with_faces[database] = make_testing_app(
             replace(
                 app.extensions["ragauth"],
                 instance_dir=tmp_path_factory.mktemp("faces"),

@@ -8,11 +8,16 @@ import pytest
 from flask import Flask
 
 from tests.docs.markdown import DOCUMENTS, README, ROOT, anchors, prose
+from tests.docs.settings import ENV_EXAMPLE, read_by_config
 
 _SETTING = re.compile(r"\bRAGAUTH_[A-Z_]*[A-Z]\b")
 _PROGRAM = re.compile(r"flask --app wsgi ((?:[a-z][a-z-]*[ \n]?)+)")
 # What the examples read, as clients of ragauth.
 _EXAMPLES_OWN = {"RAGAUTH_URL", "RAGAUTH_SERVICE_KEY", "RAGAUTH_API"}
+# What the documents tell of variables that are none.
+_NO_SETTINGS = {
+    *("RAGAUTH_DATABSE_URL", "RAGAUTH_PORT", "RAGAUTH_SERVICE_HOST", "RAGAUTH_REDIS_PORT"),
+}
 _METHODS = {"GET", "POST", "PATCH", "PUT", "DELETE"}
 # The page's own files, which nobody calls by hand.
 _UNLISTED = "/docs/"
@@ -20,14 +25,6 @@ _UNLISTED = "/docs/"
 each_document = pytest.mark.parametrize(
     "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
 )
-
-
-def _known_settings() -> set[str]:
-    """What config/ reads, in settings.py with its prefix."""
-    source = (ROOT / "ragauth" / "config" / "settings.py").read_text(encoding="utf-8")
-    return {
-        f"RAGAUTH_{name}" for name in re.findall(r'env\.(?!prefixed)\w+\(\s*"([A-Z_]+)"', source)
-    }
 
 
 def _first_cells(text: str) -> list[str]:
@@ -61,12 +58,20 @@ class TestSettings:
     @each_document
     def test_each_that_is_named_is_read(self, document: Path) -> None:
         named = set(_SETTING.findall(document.read_text(encoding="utf-8")))
-        assert named - _known_settings() - _EXAMPLES_OWN == set()
+        assert named - read_by_config() - _EXAMPLES_OWN - _NO_SETTINGS == set()
 
     def test_each_that_is_read_is_in_the_readmes_table(self) -> None:
-        listed = set(_SETTING.findall(" ".join(_first_cells(_section("Settings")))))
-        assert len(listed) > 20
-        assert listed == _known_settings()
+        listed = " · ".join(_first_cells(_section("Settings")))
+        assert set(re.findall(r"\b[A-Z_]{4,}\b", listed)) == read_by_config()
+
+    def test_each_that_is_read_reaches_the_container(self) -> None:
+        compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+        environment = compose.split("\n  environment:\n")[1].split("\nservices:\n")[0]
+        given = re.findall(r"^    ([A-Z_]+):", environment, re.MULTILINE)
+        assert sorted(given) == sorted(read_by_config())
+
+    def test_each_that_is_read_is_in_the_example_of_an_env_file(self) -> None:
+        assert set(ENV_EXAMPLE) == read_by_config() | {"POSTGRES_PASSWORD"}
 
 
 class TestCommands:

@@ -5,15 +5,20 @@ import hashlib
 import json
 import os
 import pty
+import re
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
+
+import httpx
 
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import COMMAND_SECONDS, PASSWORD, Installation
 from tests.servers.gunicorn import PROJECT_ROOT
+from tests.servers.processes import free_port
 
 
 def _at_a_terminal(installation: Installation, *arguments: str, typed: str = "") -> tuple[int, str]:
@@ -30,17 +35,23 @@ def _at_a_terminal(installation: Installation, *arguments: str, typed: str = "")
         ) as process:
             os.close(end)
             os.write(terminal, typed.encode())
-            screen = b""
-            try:
-                while chunk := os.read(terminal, 4096):
-                    screen += chunk
-            except OSError as error:
-                # What Linux tells of a terminal whose last user has gone.
-                if error.errno != errno.EIO:
-                    raise
+            screen = _rest_of(terminal)
             return process.wait(COMMAND_SECONDS), screen.decode()
     finally:
         os.close(terminal)
+
+
+def _rest_of(terminal: int) -> bytes:
+    """What appears on the screen until nobody writes there any more."""
+    screen = b""
+    try:
+        while chunk := os.read(terminal, 4096):
+            screen += chunk
+    except OSError as error:
+        # What Linux tells of a terminal whose last user has gone.
+        if error.errno != errno.EIO:
+            raise
+    return screen
 
 
 def test_a_question_is_asked_and_a_bar_is_shown(
@@ -58,7 +69,7 @@ def test_a_question_is_asked_and_a_bar_is_shown(
     code, screen = _at_a_terminal(installation, "keys", "import", str(file))
     assert code == 0
     assert "importing" in screen
-    assert "2/2" in screen
+    assert "600/600" in screen
     assert "imported  600" in screen
 
     code, screen = _at_a_terminal(installation, "accounts", "delete", email, typed="n\n")
@@ -87,6 +98,47 @@ def test_a_name_cannot_forge_the_question(new_installation: NewInstallation) -> 
     assert code == 1
     assert "(x\\r\\x1b[2KDelete nothing?\\u202e) of a service? [y/N]" in screen
     assert "\x1b" not in screen
+
+
+def test_the_log_is_for_people(new_installation: NewInstallation) -> None:
+    """S28: gunicorn's lines and the service's look alike, and none can be forged."""
+    installation = new_installation("sqlite")
+    installation.migrate()
+    forged = "10:30:00Z INFO    ragauth  forged"
+    terminal, end = pty.openpty()
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "-c", "python:ragauth.gunicorn_conf", "wsgi:app"],
+        env={
+            "PATH": os.environ.get("PATH", os.defpath),
+            **installation.environment,
+            **{"PORT": str(port), "WEB_CONCURRENCY": "1"},
+        },
+        cwd=PROJECT_ROOT,
+        stdin=subprocess.DEVNULL,
+        stderr=end,
+    ) as process:
+        os.close(end)
+        screen = b""
+        try:
+            while b"Booting worker" not in screen:
+                screen += os.read(terminal, 4096)
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+                path = "/" + quote(f"x\r\n\x1b[2K{forged}\u2028")
+                assert client.get(path, headers={"X-Request-Id": "mine"}).status_code == 404
+                client.get("/api/auth/me", headers={b"Origin": f"https://x\x85{forged}".encode()})
+        finally:
+            process.terminate()
+            screen += _rest_of(terminal)
+            os.close(terminal)
+    lines = screen.decode("ascii").split("\r\n")[:-1]
+    form = re.compile(r"[0-9:]{8}Z (INFO|WARNING) {1,4}(ragauth|gunicorn.error)  [ -~]+")
+    assert [line for line in lines if not form.fullmatch(line)] == []
+    assert len([line for line in lines if "Listening at: http://127.0.0.1:" in line]) == 1
+    (asked,) = [line for line in lines if "request_id=mine" in line]
+    assert "  404 GET /x\\r\\n\\u001b[2K" in asked
+    assert " ip=127.0.0.1 " in asked
+    assert len([line for line in lines if "RAGAUTH_CORS_ORIGINS" in line]) == 1
 
 
 def test_the_shell_completes_commands_and_values(new_installation: NewInstallation) -> None:

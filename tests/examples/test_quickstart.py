@@ -12,10 +12,10 @@ from tests.servers.postgres import start_postgres
 from tests.servers.processes import free_port
 
 
-def run_quickstart(url: str) -> subprocess.CompletedProcess[str]:
+def run_quickstart(**environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["/bin/bash", EXAMPLES / "quickstart.sh"],
-        env={"PATH": os.environ.get("PATH", os.defpath), "RAGAUTH_URL": url},
+        env={"PATH": os.environ.get("PATH", os.defpath), **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -63,7 +63,7 @@ def test_it_walks_through_to_the_end_again_and_again_and_prints_no_secret(
 ) -> None:
     """S27"""
     for _ in range(2):
-        walk = run_quickstart(service.url)
+        walk = run_quickstart(RAGAUTH_URL=service.url)
         assert walk.returncode == 0, walk.stdout[-2000:] + walk.stderr
         assert walk.stdout.endswith("quickstart: all as expected\n")
         assert walk.stderr == ""
@@ -73,14 +73,16 @@ def test_it_walks_through_to_the_end_again_and_again_and_prints_no_secret(
 
 
 def test_it_stops_at_the_first_surprise(service: GunicornServer) -> None:
-    walk = run_quickstart(f"{service.url}/elsewhere")
+    walk = run_quickstart(RAGAUTH_URL=f"{service.url}/elsewhere")
     assert walk.returncode == 1
     assert "quickstart stopped: POST /api/auth/signup answered 404, expected 201" in walk.stderr
     assert "Log in" not in walk.stdout
 
 
 def test_it_says_when_nothing_answers() -> None:
-    url = f"http://127.0.0.1:{free_port()}"
-    walk = run_quickstart(url)
-    assert walk.returncode == 3
-    assert f"quickstart stopped: {url} does not answer" in walk.stderr
+    port = str(free_port())
+    url = f"http://127.0.0.1:{port}"
+    for where in ({"RAGAUTH_URL": url}, {"PORT": port}):
+        walk = run_quickstart(**where)
+        assert walk.returncode == 3
+        assert f"quickstart stopped: {url} does not answer" in walk.stderr

@@ -85,6 +85,14 @@ def test_identity_headers_of_a_client_mean_nothing(client: httpx.Client) -> None
     assert client.post("/documents", headers=forged).status_code == 401
 
 
+def test_a_bearer_without_a_token_is_no_second_credential(
+    client: httpx.Client, customer: Customer
+) -> None:
+    for empty in ("", "Bearer", "bearer  "):
+        headers = {"Authorization": empty, "X-API-Key": customer.key}
+        assert client.post("/documents", headers=headers).status_code == 200
+
+
 def test_an_agent_that_cannot_be_is_404(client: httpx.Client, customer: Customer) -> None:
     answer = client.post("/agents/none/query", headers={"X-API-Key": customer.key}, json={})
     assert answer.status_code == 404

@@ -1,6 +1,6 @@
 """The settings: each fault is named, all at once; the secret is made once."""
 
-import os
+import logging
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,24 +9,13 @@ from threading import Barrier
 import pytest
 
 from ragauth.config import SettingsError, read_server_settings, read_settings
+from tests.docs.settings import ENV_EXAMPLE
+from tests.unit.environment import environment
+
+__all__ = ["environment"]
 
 STRONG = "x" * 32
 POSTGRES = "postgresql://user:pass@db/ragauth"
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """No setting but the instance folder."""
-    for name in list(os.environ):
-        if name.startswith("RAGAUTH_") or name in (
-            "HOST",
-            "PORT",
-            "WEB_CONCURRENCY",
-            "WEB_THREADS",
-        ):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("RAGAUTH_INSTANCE_DIR", str(tmp_path / "instance"))
-    return monkeypatch
 
 
 def faults() -> list[str]:
@@ -65,6 +54,26 @@ class TestDefaults:
 
 
 class TestValues:
+    @pytest.mark.parametrize(
+        ("url", "place"),
+        [
+            (
+                "postgres://u:hunter2@db:5432/ragauth?sslmode=require",
+                "postgresql://db:5432/ragauth",
+            ),
+            ("postgresql://db/ragauth?password=hunter2", "postgresql://db/ragauth"),
+            ("postgresql://u:hunter@2@db/ragauth", "postgresql://db/ragauth"),
+            ("postgresql://u@db/ragauth?password=a@hunter2", "postgresql://db/ragauth"),
+        ],
+    )
+    def test_the_place_of_a_database_has_no_secret(
+        self, environment: pytest.MonkeyPatch, url: str, place: str
+    ) -> None:
+        """S27: no secret in the line that tells which database is used."""
+        environment.setenv("RAGAUTH_SECRET_KEY", STRONG)
+        environment.setenv("RAGAUTH_DATABASE_URL", url)
+        assert read_settings().database_place == place
+
     def test_lists_and_paths_are_read(
         self, environment: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
@@ -100,10 +109,82 @@ class TestValues:
         environment.setenv("RAGAUTH_CORS_ORIGINS", text)
         assert read_settings().cors_origins == ()
 
-    def test_the_token_of_metrics_is_trimmed(self, environment: pytest.MonkeyPatch) -> None:
-        for text, token in ((" s3cret+/=\n", "s3cret+/="), ("", None), (" \n", None)):
-            environment.setenv("RAGAUTH_METRICS_TOKEN", text)
-            assert read_settings().metrics_token == token
+    def test_white_space_around_a_value_is_dropped_and_told(
+        self, environment: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    ) -> None:
+        padded = {
+            "RAGAUTH_METRICS_TOKEN": (" s3cret+/=\n", "s3cret+/="),
+            "RAGAUTH_BCRYPT_COST": ("\t11\r\n", 11),
+            "RAGAUTH_REQUIRE_HTTPS": (" TRUE ", True),
+            "RAGAUTH_INSTANCE_DIR": (f"{tmp_path}/instance\n", tmp_path / "instance"),
+            "RAGAUTH_REDIS_URL": ("\u00a0redis://r:1/2\n", "redis://r:1/2"),
+            "RAGAUTH_KEY_BRAND": ("acme\n", "acme"),
+        }
+        for name, (text, _) in padded.items():
+            environment.setenv(name, text)
+        with caplog.at_level("WARNING"):
+            environment.setattr(logging.getLogger("ragauth"), "propagate", True)
+            settings = read_settings()
+        for name, (_, value) in padded.items():
+            assert getattr(settings, name.removeprefix("RAGAUTH_").lower()) == value
+            assert f"{name}: the white space around its value was dropped" in caplog.messages
+        assert len(caplog.messages) == len(padded)
+
+    def test_what_the_untrimmed_form_of_a_secret_sealed_still_opens(
+        self, environment: pytest.MonkeyPatch
+    ) -> None:
+        """S5: the secret of a file with a newline at its end."""
+        old, older = "o" * 32, "p" * 32
+        environment.setenv("RAGAUTH_SECRET_KEY", f"{STRONG}\n")
+        environment.setenv("RAGAUTH_OLD_SECRET_KEYS", f"{old}, {older}\n,")
+        settings = read_settings()
+        assert settings.secret_key == STRONG.encode()
+        assert set(settings.old_secret_keys) == {
+            *(old.encode(), older.encode()),
+            *(f"{STRONG}\n".encode(), f" {older}\n".encode()),
+        }
+        environment.setenv("RAGAUTH_SECRET_KEY", STRONG)
+        environment.delenv("RAGAUTH_OLD_SECRET_KEYS")
+        assert read_settings().old_secret_keys == ()
+
+    @pytest.mark.parametrize("empty", ["", " ", "\n", "\t \u00a0"])
+    def test_an_empty_setting_is_as_if_unset(
+        self, environment: pytest.MonkeyPatch, empty: str
+    ) -> None:
+        unset = read_settings()
+        for name in ENV_EXAMPLE:
+            if name != "RAGAUTH_INSTANCE_DIR":
+                environment.setenv(name, empty)
+        environment.setenv("RAGAUTH_NO_SUCH", empty)
+        assert read_settings() == unset
+        assert read_server_settings().bind == "127.0.0.1:8000"
+        environment.setenv("RAGAUTH_DATABASE_URL", POSTGRES)
+        assert faults() == ["RAGAUTH_SECRET_KEY"]
+
+    def test_the_values_of_the_example_file_are_the_defaults(
+        self, environment: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        environment.delenv("RAGAUTH_INSTANCE_DIR")
+        environment.setattr("ragauth.config.instance._PROJECT", tmp_path)
+        environment.chdir(tmp_path)
+        unset, server = read_settings(), read_server_settings()
+        for name, value in ENV_EXAMPLE.items():
+            environment.setenv(name, value)
+        assert (read_settings(), read_server_settings()) == (unset, server)
+
+    def test_a_tilde_is_the_home_folder(
+        self, environment: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        environment.setenv("HOME", str(tmp_path))
+        (tmp_path / "plans.toml").touch()
+        environment.setenv("RAGAUTH_PLANS_FILE", "~/plans.toml")
+        environment.setenv("RAGAUTH_INSTANCE_DIR", "~/ragauth")
+        environment.setenv("HOST", "unix:~/socket")
+        settings = read_settings()
+        assert settings.plans_file == tmp_path / "plans.toml"
+        assert settings.instance_dir == tmp_path / "ragauth"
+        assert stat.S_IMODE(settings.instance_dir.stat().st_mode) == 0o700
+        assert read_server_settings().bind == f"unix:{tmp_path}/socket"
 
     def test_the_compat_faces_are_those_that_have_a_folder(
         self, environment: pytest.MonkeyPatch
@@ -131,21 +212,25 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("name", "value"),
         [
-            *(("SECRET_KEY", value) for value in ("", "short", "x" * 31)),
+            *(("SECRET_KEY", value) for value in ("short", "x" * 31, "  " + "x" * 31 + "\n")),
             ("REDIS_URL", "http://redis"),
             ("DATABASE_URL", "mysql://db/x"),
             ("DASHBOARD_URL", "ftp://app.test"),
             ("REFRESH_TOKEN_SECONDS", "99999999999999"),
             ("PLANS_FILE", "/does/not/exist.toml"),
             ("MAIL_URL", "mailto:x"),
-            *(("KEY_BRAND", value) for value in ("", "r", "R2", "a_b", "2a", "x" * 17, "rag\n")),
-            *(("BCRYPT_COST", value) for value in ("9", "16", "x", "", "12.5")),
+            *(("KEY_BRAND", value) for value in ("r", "R2", "a_b", "2a", "x" * 17, "r g")),
+            *(("BCRYPT_COST", value) for value in ("9", "16", "x", "12.5", "+12", "1_2")),
+            *(("BCRYPT_COST", value) for value in ("1e1", "12.0", "0xc", "\u0661\u0662")),
+            ("SESSION_SECONDS", "9" * 5000),
             *(("ACCESS_TOKEN_SECONDS", value) for value in ("0", "-1", "1h")),
             *(("REFRESH_TOKEN_SECONDS", value) for value in ("0", "x")),
             ("LOGIN_FAILURES_PER_ACCOUNT", "-1"),
             ("LOGIN_FAILURES_PER_ADDRESS", "x"),
             ("SIGNUPS_PER_ADDRESS", "-1"),
-            ("REQUIRE_HTTPS", "perhaps"),
+            *(("REQUIRE_HTTPS", value) for value in ("perhaps", "2", "tru", "nein")),
+            ("INSTANCE_DIR", "~nobody-of-this-name/x"),
+            *((name, "\udcff" * 40) for name in ("SECRET_KEY", "OLD_SECRET_KEYS", "MAIL_FROM")),
             *(("COMPAT", value) for value in ("acme", "rst,acme", "RST", "../rst", "__pycache__")),
             *(("COMPAT_QUERY_UPSTREAM", value) for value in ("rag.example.com", "ftp://h")),
             *(("TRUSTED_PROXIES", value) for value in ("-1", "11", "all")),
@@ -242,18 +327,3 @@ class TestSecretKey:
     def test_a_folder_that_cannot_be_used_stops_the_start(self, tmp_path: Path) -> None:
         (tmp_path / "instance").write_text("a file")
         assert faults() == ["RAGAUTH_INSTANCE_DIR"]
-
-
-class TestServerSettings:
-    def test_the_defaults_are_loopback_and_8000(self) -> None:
-        server = read_server_settings()
-        assert (server.host, server.port, server.threads) == ("127.0.0.1", 8000, 8)
-        assert server.workers >= 1
-
-    def test_all_faults_are_named_at_once(self, environment: pytest.MonkeyPatch) -> None:
-        environment.setenv("PORT", "65536")
-        environment.setenv("WEB_CONCURRENCY", "0")
-        environment.setenv("WEB_THREADS", "x")
-        with pytest.raises(SettingsError) as caught:
-            read_server_settings()
-        assert all(name in str(caught.value) for name in ("PORT", "WEB_CONCURRENCY", "WEB_THREADS"))

@@ -1,6 +1,9 @@
 """gunicorn's configuration, read as gunicorn reads it: by running the module."""
 
+import os
 import runpy
+import socket
+from unittest.mock import Mock
 
 import pytest
 from gunicorn.config import Config
@@ -36,3 +39,23 @@ class TestGunicornConf:
         monkeypatch.setenv("PORT", "http")
         with pytest.raises(SystemExit, match="ragauth: PORT"):
             runpy.run_module(MODULE)
+
+
+class TestBeforeItListens:
+    def test_what_is_taken_stops_the_start(self) -> None:
+        on_starting = runpy.run_module(MODULE)["on_starting"]
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            config = Mock(address=[taken.getsockname()], reuse_port=False)
+            with pytest.raises(
+                SystemExit, match=r"\Aragauth: 127\.0\.0\.1:[0-9]+ cannot be served: "
+            ):
+                on_starting(Mock(cfg=config))
+
+    @pytest.mark.parametrize("name", ["GUNICORN_FD", "LISTEN_PID"])
+    def test_sockets_that_another_hands_over_are_not_looked_at(
+        self, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.setenv(name, str(os.getpid()))
+        on_starting = runpy.run_module(MODULE)["on_starting"]
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            on_starting(Mock(cfg=Mock(address=[taken.getsockname()], reuse_port=False)))

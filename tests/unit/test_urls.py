@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from environs import ValidationError
+from marshmallow import ValidationError
 from redis import Redis
 
-from ragauth.config.urls import database_url, mail_url, redis_url, understood, web_url
+from ragauth.config.urls import database_url, mail_url, redis_url, web_url
 from ragauth.database import connection_parameters, engine_url
 
 #: A password's part, which no message may hold.
@@ -236,12 +236,3 @@ class TestMailAndWeb:
     )
     def test_what_is_no_page_is_refused(self, url: str) -> None:
         refusal(web_url, url)
-
-
-def test_space_around_a_url_is_no_fault_and_each_fault_names_its_setting() -> None:
-    faults: list[str] = []
-    assert understood("RAGAUTH_REDIS_URL", " redis://h\n", redis_url, faults) == "redis://h"
-    assert understood("RAGAUTH_REDIS_URL", "", redis_url, faults) is None
-    assert faults == []
-    assert understood("RAGAUTH_REDIS_URL", "redis://", redis_url, faults) is None
-    assert faults == ["RAGAUTH_REDIS_URL: must be like redis://:password@host:6379/0"]

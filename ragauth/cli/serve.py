@@ -1,0 +1,25 @@
+"""The server, as a command."""
+
+import os
+import sys
+
+import click
+
+from ragauth.cli.output import Command
+from ragauth.config import SettingsError, read_server_settings, server_environment
+
+_GUNICORN = ("-m", "gunicorn", "-c", "python:ragauth.gunicorn_conf", "ragauth:create_app()")
+
+
+@click.command("serve", cls=Command)
+def serve() -> None:
+    """Serve with gunicorn.
+
+    It listens where HOST and PORT say, with WEB_CONCURRENCY processes of WEB_THREADS threads each.
+    It takes the place of this process: signals reach it, and its exit code is this command's.
+    """
+    try:
+        environment = server_environment(read_server_settings())
+    except SettingsError as error:
+        sys.exit(f"ragauth: {error}")
+    os.execve(sys.executable, [sys.executable, *_GUNICORN], environment)  # noqa: S606

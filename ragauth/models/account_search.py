@@ -1,0 +1,75 @@
+"""Finding accounts by a part of what an operator remembers of them."""
+
+import uuid
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, false, func, literal_column, or_, select
+
+from ragauth.extensions import db
+from ragauth.models.accounts import DELETED, Account
+from ragauth.models.base import Page, count_rows, paginate
+from ragauth.security.identifiers import ACCOUNT, id_range
+from ragauth.security.normal_forms import fold
+
+# No column holds more than 256 code points, of which NFKC makes 18 each at most.
+_LONGEST = 18 * 256
+_SEARCHED = (Account.email, Account.username, Account.name)
+
+
+def search_accounts(
+    *,
+    search: str | None,
+    plan: str | None,
+    status: str | None,
+    limit: int,
+    cursor: uuid.UUID | None,
+) -> Page[Account]:
+    """Newest first; `search` is as for `count_accounts`."""
+    query = _chosen(search, plan, status)
+    return paginate(query, Account.id, limit=limit, cursor=cursor)
+
+
+def count_accounts(*, search: str | None, plan: str | None, status: str | None) -> int:
+    """How many have the text in their e-mail, username or name, whatever its case, or an id that
+    begins so.
+    """
+    return count_rows(_chosen(search, plan, status))
+
+
+def _chosen(search: str | None, plan: str | None, status: str | None) -> Select[Any]:
+    query = select(Account).where(Account.status != DELETED)
+    if plan is not None:
+        query = query.where(Account.plan == plan)
+    if status is not None:
+        query = query.where(Account.status == status)
+    return query if search is None else query.where(or_(_has(search), _has_id(search)))
+
+
+def _has(search: str) -> ColumnElement[bool]:
+    """No pattern, so nothing in the text is a wildcard."""
+    connection = db.session.connection()
+    if connection.dialect.name == "sqlite":
+        # SQLite's own lower() knows ASCII alone.
+        connection.connection.driver_connection.create_function(  # type: ignore[union-attr]
+            "ragauth_fold", 1, _fold, deterministic=True
+        )
+        folded = [func.instr(func.ragauth_fold(column), _fold(search)) for column in _SEARCHED]
+    else:
+        form: ColumnElement[Any] = literal_column("NFKC")
+        sought = func.lower(func.normalize(search, form))
+        folded = [
+            func.strpos(func.lower(func.normalize(column, form)), sought) for column in _SEARCHED
+        ]
+    return or_(*(place > 0 for place in folded))
+
+
+def _fold(text: str | None) -> str | None:
+    return None if text is None else fold(text, longest=_LONGEST)
+
+
+def _has_id(search: str) -> ColumnElement[bool]:
+    try:
+        first, last = id_range(ACCOUNT, search.strip().lower())
+    except ValueError:
+        return false()
+    return Account.id.between(first, last)

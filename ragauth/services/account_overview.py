@@ -1,0 +1,48 @@
+"""All that an operator asks of one account, at one look."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from ragauth import clock
+from ragauth.models import Account, ApiKey
+from ragauth.models import api_keys as key_rows
+from ragauth.models import events as event_rows
+from ragauth.models import sessions as session_rows
+from ragauth.models import usage as usage_rows
+from ragauth.services import second_factors
+from ragauth.services.audit import EventName
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOverview:
+    """`requests` and `units` are those since `month_began`, of live and test keys together.
+
+    `keys` are the live ones, newest first; `last_login_at` is as old as the history is kept.
+    """
+
+    keys: list[ApiKey]
+    month_began: date
+    requests: int
+    units: int
+    last_login_at: datetime | None
+    has_second_factor: bool
+    sessions: int
+
+
+def look_at(account: Account) -> AccountOverview:
+    """Before, `usage.bring_up_to_date` saves what was counted by now."""
+    now = clock.now()
+    month_began = now.date().replace(day=1)
+    requests, units = usage_rows.sum_of_account(
+        account.id, first_day=month_began, last_day=now.date()
+    )
+    logins = event_rows.list_latest(account.id, EventName.LOGIN_SUCCEEDED, limit=1)
+    return AccountOverview(
+        keys=sorted(key_rows.list_all_live(account.id), key=lambda key: key.id, reverse=True),
+        month_began=month_began,
+        requests=requests,
+        units=units,
+        last_login_at=logins[0].at if logins else None,
+        has_second_factor=second_factors.find_confirmed(account.id) is not None,
+        sessions=session_rows.count_live(account.id, now=now),
+    )

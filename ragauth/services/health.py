@@ -1,0 +1,158 @@
+"""How it stands, for an operator at a command line, who may have no running service to ask."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from ragauth import clock, transaction
+from ragauth.clock import format_time
+from ragauth.counters import CountersUnavailable
+from ragauth.errors import ExternalServiceUnavailable
+from ragauth.extensions import db, settings
+from ragauth.models import ApiKey
+from ragauth.models import events as event_rows
+from ragauth.models.outbox_depth import outbox_depth
+from ragauth.models.schema_state import is_writable, known_revisions, schema_revision
+from ragauth.services import readiness, signing_key_rotation
+from ragauth.services.audit import EventName
+from ragauth.services.limits import current_limits
+from ragauth.services.readiness import OK
+from ragauth.services.signing_key_rotation import Sealed, State
+
+# A reset may wait for its turn for half an hour, and all else goes within minutes.
+_MAIL_IS_STUCK = timedelta(hours=1)
+# It is saved each second.
+_USAGE_IS_STUCK = timedelta(minutes=1)
+_WAITING_USAGE = 1_000
+
+
+@dataclass
+class Health:
+    """Each part with what is known of it, and a sentence for each thing that is wrong."""
+
+    parts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+def examine() -> Health:
+    """Ask each part once. One that does not answer is a fault of it and leaves the others be."""
+    health = Health()
+    checks = _failing_checks()
+    health.faults += [f"{name}: {state}" for name, state in checks.items() if state != OK]
+    database_state = checks.get("database", OK)
+    health.parts["database"] = {**_where_the_database_is(), "state": database_state}
+    health.parts["counters"] = _counters(checks)
+    for name, examine_part in (
+        ("database", _database),
+        ("mail", _mail),
+        ("usage", _usage),
+        ("signing_key", _signing_key),
+    ):
+        part = health.parts.setdefault(name, {})
+        try:
+            examine_part(part, health.faults)
+        except SQLAlchemyError:
+            # The check above has said of the database what is wrong with it.
+            if database_state == OK and name != "database":
+                health.faults.append(f"{name}: the database did not answer")
+    return health
+
+
+def _failing_checks() -> dict[str, str]:
+    """Those of `/readyz` where one of them fails; nothing where all is well."""
+    try:
+        with transaction.read_only():
+            readiness.check_all()
+    except ExternalServiceUnavailable as error:
+        return dict(error.details["checks"])
+    return {}
+
+
+def _where_the_database_is() -> dict[str, Any]:
+    url = db.engine.url
+    if settings().uses_sqlite:
+        return {"kind": "SQLite", "at": url.database}
+    host = url.host or url.query.get("host") or "localhost"
+    return {"kind": "Postgres", "at": f"{host}:{url.port or 5432}/{url.database}"}
+
+
+def _database(part: dict[str, Any], faults: list[str]) -> None:
+    part["newest_schema"] = known_revisions()[-1]
+    with transaction.read_only():
+        part["schema"] = schema_revision()
+    part["writable"] = False
+    try:
+        with transaction.unit_of_work():
+            part["writable"] = is_writable()
+    finally:
+        if not part["writable"] and part["state"] == OK:
+            faults.append("database: it takes no writes")
+
+
+def _counters(checks: dict[str, str]) -> dict[str, Any]:
+    url = settings().redis_url
+    if url is None:
+        return {
+            "kind": "file",
+            "at": str(settings().instance_dir),
+            "state": checks.get("counters", OK),
+        }
+    return {"kind": "Redis", "at": _server(url), "state": checks.get("redis", OK)}
+
+
+def _server(url: str) -> str:
+    """Host and port, or the path of a socket: neither user nor password."""
+    parts = urlsplit(url)
+    host = parts.hostname or parts.path
+    return f"{host}:{parts.port}" if parts.port else host
+
+
+def _mail(part: dict[str, Any], faults: list[str]) -> None:
+    url = settings().mail_url
+    part["kind"] = "folder" if url is None else "SMTP server"
+    part["at"] = str(settings().instance_dir / "outbox") if url is None else _server(url)
+    with transaction.read_only():
+        depth = outbox_depth(now=clock.now())
+        given_up = event_rows.list_latest(None, EventName.MAIL_GIVEN_UP, limit=1)
+    part["waiting"] = depth.mails
+    part["tried_before"] = depth.tried
+    part["oldest_at"] = depth.oldest_at and format_time(depth.oldest_at)
+    part["last_given_up_at"] = format_time(given_up[0].at) if given_up else None
+    part["last_given_up_for"] = given_up[0].details.get("cause") if given_up else None
+    if depth.oldest_at is not None and clock.now() - depth.oldest_at > _MAIL_IS_STUCK:
+        faults.append(f"mail: waits since {format_time(depth.oldest_at)}; try `mail send`")
+
+
+def _usage(part: dict[str, Any], faults: list[str]) -> None:
+    with transaction.read_only():
+        saved = db.session.scalar(select(func.max(ApiKey.last_used_at)))
+    part["latest_use_saved_at"] = saved and format_time(saved)
+    try:
+        waiting = current_limits().counters.changed_usage(_WAITING_USAGE)
+    except CountersUnavailable:
+        # The check of the counters has said so.
+        part["waiting"] = None
+        return
+    part["waiting"] = len(waiting)
+    oldest = min((clock.from_ms(row.last_used_ms) for row in waiting), default=None)
+    if oldest is not None and clock.now() - oldest > _USAGE_IS_STUCK:
+        faults.append(f"usage: not saved since {format_time(oldest)}; does a service run?")
+
+
+def _signing_key(part: dict[str, Any], faults: list[str]) -> None:
+    with transaction.read_only():
+        keys = signing_key_rotation.list_keys()
+    part["kid"] = None  # the first token makes the first key
+    part["others"] = sum(key.state in (State.NEXT, State.VERIFYING) for key in keys)
+    for key in keys:
+        if key.state is State.SIGNING:
+            part["kid"] = key.row.kid
+            part["signs_from"] = format_time(key.row.signs_from)
+            part["age_days"] = max(0, (clock.now() - key.row.signs_from).days)
+            part["sealed_with"] = key.sealed and key.sealed.value
+            if key.sealed is Sealed.UNKNOWN:
+                faults.append("signing key: RAGAUTH_SECRET_KEY does not open it")

@@ -1,0 +1,54 @@
+"""How a line of the log looks: JSON for programs, or one line for a person at a terminal.
+
+Which of the two is decided once, by what standard error is when the process starts.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+STANDARD_ERROR = 2
+
+# What stands at the beginning of a person's line, or says nothing to one.
+_SHOWN_APART = frozenset({"time", "level", "logger", "message", "exc_info", "stack_info", "pid"})
+
+
+def is_for_people() -> bool:
+    """Whether standard error is a terminal."""
+    return os.isatty(STANDARD_ERROR)
+
+
+def person_line(fields: Mapping[str, Any]) -> str:
+    """Time (UTC), level, logger, message and the other fields; below it a stack, if there is one.
+
+    It is ASCII without controls, so that no client's text moves the cursor or begins a line; the
+    lines of a stack are indented.
+    """
+    head = f"{_clock_of(str(fields['time']))} {fields['level']:<7} {fields['logger']}"
+    rest = (
+        f"{name}={_inert(value)}"
+        for name, value in fields.items()
+        if name not in _SHOWN_APART and value is not None
+    )
+    lines = [" ".join([f"{head}  {_inert_text(str(fields['message']))}", *rest])]
+    for name in ("exc_info", "stack_info"):
+        stack = str(fields.get(name) or "")
+        lines += [f"    {_inert_text(line)}" for line in stack.splitlines()]
+    return "\n".join(lines)
+
+
+def _clock_of(time: str) -> str:
+    """`10:30:00Z` of `2026-01-15T10:30:00.123456Z` or `2026-01-15T10:30:00+00:00`."""
+    return f"{time[11:19]}Z"
+
+
+def _inert(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    is_one_word = text.isascii() and text.isprintable() and " " not in text and '"' not in text
+    return text if text and is_one_word else json.dumps(text)
+
+
+def _inert_text(text: str) -> str:
+    """The same without quotes around it, for text that is meant to have spaces."""
+    return text if text.isascii() and text.isprintable() else json.dumps(text)[1:-1]

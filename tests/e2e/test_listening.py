@@ -1,0 +1,80 @@
+"""The server listens on a Unix socket and on IPv6, with its own worker and with gunicorn's."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+
+from tests.e2e.conftest import NewInstallation
+from tests.e2e.service import COMMAND_SECONDS, PASSWORD
+from tests.e2e.test_mail import wait_until
+from tests.servers.gunicorn import PROJECT_ROOT
+from tests.servers.processes import ServerProcess, free_port
+
+_GUNICORN = ("gunicorn", "-c", "python:ragauth.gunicorn_conf", "wsgi:app")
+
+
+def test_each_kind_of_address_is_served_once(
+    new_installation: NewInstallation, tmp_path: Path
+) -> None:
+    installation = new_installation("sqlite")
+    installation.migrate()
+    path, port = str(tmp_path / "socket"), free_port()
+    base = {"PATH": os.defpath, "PORT": str(port), **installation.environment}
+    # gunicorn alone would fail for an empty WEB_CONCURRENCY.
+    at_socket = {**base, "HOST": f"unix:{path}", "WEB_CONCURRENCY": "", "WEB_THREADS": " "}
+    at_ipv6 = {**base, "HOST": "::1", "RAGAUTH_SERVER": "gunicorn", "WEB_CONCURRENCY": "1"}
+    with ExitStack() as stack:
+        for name, environment, words in (
+            ("socket", at_socket, ("flask", "--app", "wsgi", "serve")),
+            ("ipv6", at_ipv6, _GUNICORN),
+        ):
+            folder = tmp_path / f"{name}-log"
+            folder.mkdir()
+            server = ServerProcess(
+                [sys.executable, "-m", *words],
+                folder=folder,
+                environment=environment,
+                cwd=PROJECT_ROOT,
+                last_signal=signal.SIGTERM,
+            )
+            stack.callback(server.stop, signal.SIGTERM, COMMAND_SECONDS)
+        wait_until(lambda: _answers(socket.AF_UNIX, path))
+        wait_until(lambda: _answers(socket.AF_INET6, ("::1", port)))
+        for number, (transport, url) in enumerate(
+            (
+                (httpx.HTTPTransport(uds=path), "http://ragauth.test"),
+                (httpx.HTTPTransport(), f"http://[::1]:{port}"),
+            )
+        ):
+            with httpx.Client(transport=transport, base_url=url, timeout=30) as client:
+                body = {"email": f"a{number}@example.com", "password": PASSWORD}
+                key = client.post("/api/auth/signup", json=body).json()["data"]["api_key"]
+                headers = {"Authorization": f"Bearer {key}"}
+                assert client.get("/api/v1/authorize", headers=headers).status_code == 200
+                assert client.get("/api/v1/nothing", headers=headers).status_code == 404
+
+        for environment, address in ((at_socket, f"unix:{path}"), (at_ipv6, f"[::1]:{port}")):
+            second = subprocess.run(
+                [sys.executable, "-m", *_GUNICORN],
+                env={**environment, "WEB_CONCURRENCY": "1"},
+                cwd=PROJECT_ROOT,
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_SECONDS,
+                check=False,
+            )
+            assert second.returncode == 1
+            (line,) = (line for line in second.stderr.splitlines() if not line.startswith("{"))
+            assert line.startswith(f"ragauth: {address} cannot be served: taken by another program")
+            assert "Traceback" not in second.stderr
+
+
+def _answers(family: int, address: object) -> bool:
+    with socket.socket(family) as client:
+        return client.connect_ex(address) == 0  # type: ignore[arg-type]
