@@ -5,7 +5,10 @@ import sys
 
 from flask import Flask
 
-from ragauth import models  # noqa: F401 - the tables must be known to the metadata
+from ragauth import (
+    models,  # noqa: F401 - the tables must be known to the metadata
+    transaction,
+)
 from ragauth.blueprints import register_blueprints
 from ragauth.cli import register_commands
 from ragauth.config import (
@@ -17,9 +20,11 @@ from ragauth.config import (
     mounted_at,
     read_settings,
 )
-from ragauth.database import engine_options
+from ragauth.database import engine_options, engine_url
+from ragauth.database_faults import DatabaseFault
 from ragauth.extensions import MIGRATIONS, db, jwt
 from ragauth.services.access_tokens import jwt_config
+from ragauth.services.readiness import database_fault
 from ragauth.services.setup import init_services
 from ragauth.web.cors import allow_origins
 from ragauth.web.error_handlers import register_error_handlers
@@ -37,12 +42,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The service as a WSGI application.
 
     Without settings it reads them from the environment; a fault in them ends the process with one
-    line. It opens nothing: a fork may follow. What it does beside requests begins with the first
-    request of each process, unless the application is `testing`.
+    line. One that is to serve looks at its database then, and says what ails it. It keeps nothing
+    open: a fork may follow. What it does beside requests begins with the first request of each
+    process, unless the application is `testing`.
     """
     configure_logging()
     try:
-        return _make_app(settings or read_settings())
+        app = _make_app(settings or read_settings())
+        if settings is None and is_serving():
+            look_at_database(app)
+        return app
     except SettingsError as error:
         sys.exit(f"ragauth: {error}")
 
@@ -55,7 +64,7 @@ def _make_app(settings: Settings) -> Flask:
     app.extensions["ragauth"] = settings
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
-        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_DATABASE_URI=engine_url(settings.database_url),
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
         **jwt_config(settings.access_token_seconds, settings.refresh_token_seconds),
     )
@@ -93,6 +102,21 @@ def _tell_what_is_used(settings: Settings) -> None:
             "instance_dir": str(settings.instance_dir),
         },
     )
+
+
+def look_at_database(app: Flask) -> None:
+    """Say what ails the database; only what waiting does not mend stops the start.
+
+    Raises SettingsError.
+    """
+    with app.app_context():
+        with transaction.read_only():
+            fault = database_fault()
+        db.engine.dispose()
+    if fault is DatabaseFault.WRONG_ENCODING:
+        raise SettingsError(f"RAGAUTH_DATABASE_URL: {fault.value}")
+    if fault is not None:
+        log.error(fault.sentence)
 
 
 def add_migrations(app: Flask) -> None:

@@ -7,13 +7,14 @@ from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
-from sqlalchemy import DateTime, Engine, MetaData, Text, TypeDecorator, Uuid, event
+from sqlalchemy import URL, DateTime, Engine, MetaData, Text, TypeDecorator, Uuid, event
 from sqlalchemy.engine import Connection, Dialect, ExceptionContext
 from sqlalchemy.engine.default import DefaultExecutionContext
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, registry
 
+from ragauth.database_faults import DatabaseFault, UnusableDatabase, fault_of
 from ragauth.metrics import DATABASE_ERRORS
 
 POOL_TIMEOUT_SECONDS = 5
@@ -73,6 +74,14 @@ class Base(DeclarativeBase):
     )
 
 
+def engine_url(database_url: str) -> URL:
+    """What SQLAlchemy is told of the setting's URL; for Postgres `engine_options` has the rest."""
+    if database_url.startswith("sqlite"):
+        path = unquote(database_url.removeprefix("sqlite:///"))
+        return URL.create("sqlite", database=path)
+    return URL.create("postgresql+psycopg")
+
+
 def engine_options(database_url: str) -> dict[str, Any]:
     """SQLAlchemy's engine options.
 
@@ -88,12 +97,29 @@ def engine_options(database_url: str) -> dict[str, Any]:
         "pool_size": 8,
         "max_overflow": 4,
         "pool_pre_ping": True,
-        "connect_args": {
-            "connect_timeout": 3,
-            "tcp_user_timeout": 5_000,
-            "options": "-c timezone=UTC -c lock_timeout=5000 -c statement_timeout=15000",
-        },
+        "connect_args": connection_parameters(database_url),
     }
+
+
+def connection_parameters(database_url: str) -> dict[str, Any]:
+    """libpq's parameters: those of the URL as libpq itself reads it, and ours where it has none.
+
+    Options of both are sent; of two for one thing the URL's counts.
+    """
+    # Loaded where there is a Postgres.
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    own = "-c lock_timeout=5000 -c statement_timeout=15000"
+    parameters = {
+        "connect_timeout": "3",
+        "tcp_user_timeout": "5000",
+        "application_name": "ragauth",
+        **conninfo_to_dict(database_url),
+        # Whatever PGCLIENTENCODING says.
+        "client_encoding": "UTF8",
+    }
+    parameters["options"] = f"{own} {parameters.get('options', '')} -c timezone=UTC"
+    return parameters
 
 
 @event.listens_for(Engine, "do_connect")
@@ -113,12 +139,27 @@ def make_private_file(path: str) -> None:
 
 
 @event.listens_for(Engine, "connect")
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """Take transactions into our own hands: Python's legacy mode loses updates silently."""
-    if not isinstance(connection, sqlite3.Connection):
-        return
-    connection.isolation_level = None
-    prepare_sqlite_connection(connection)
+def _prepare(connection: Any, _record: object) -> None:
+    """Take SQLite's transactions into our own hands: Python's legacy mode loses updates silently.
+
+    A Postgres must be able to hold every text.
+    """
+    if isinstance(connection, sqlite3.Connection):
+        connection.isolation_level = None
+        prepare_sqlite_connection(connection)
+    else:
+        refuse_wrong_encoding(connection)
+
+
+def refuse_wrong_encoding(connection: Any) -> None:
+    """Raise UnusableDatabase for a database of Postgres that is not in UTF8; asks nothing.
+
+    LATIN1 cannot hold every name, SQL_ASCII gives bytes in the place of text.
+    """
+    # The server told it when the connection was made.
+    if connection.info.parameter_status("server_encoding") != "UTF8":
+        connection.close()
+        raise UnusableDatabase(DatabaseFault.WRONG_ENCODING)
 
 
 def prepare_sqlite_connection(connection: sqlite3.Connection) -> None:
@@ -157,8 +198,15 @@ def _note_write(
 
 
 @event.listens_for(Engine, "handle_error")
-def _count_error(context: ExceptionContext) -> None:
-    """A constraint that refuses is no fault of the database, nor is a stale pooled connection."""
-    is_fault = isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError)
-    if is_fault and not context.is_pre_ping:
-        DATABASE_ERRORS.count()
+def _note_error(context: ExceptionContext) -> None:
+    """Count it: a constraint that refuses is no fault of the database, nor is a stale connection.
+
+    A server that has become read-only is left: behind the same name, or further on in the list of
+    hosts, there may be one by now that writes.
+    """
+    fault = fault_of(context.sqlalchemy_exception)
+    if fault is None or context.is_pre_ping:
+        return
+    DATABASE_ERRORS.count()
+    if fault is DatabaseFault.READ_ONLY and context.dialect.name == "postgresql":
+        context.is_disconnect = True

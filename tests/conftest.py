@@ -38,7 +38,7 @@ def make_settings(instance_dir: Path, database_url: str) -> Settings:
     """Settings without limits that one test could use up for another."""
     return Settings(
         instance_dir=instance_dir,
-        database_url=database_url.replace("postgresql://", "postgresql+psycopg://"),
+        database_url=database_url,
         secret_key=SECRET_KEY,
         redis_url=None,
         plans_file=None,
@@ -175,7 +175,9 @@ def app(database: str, request: pytest.FixtureRequest) -> Flask:
             pass
     with application.app_context(), db.engine.begin() as connection:
         for table in reversed(db.metadata.sorted_tables):
-            connection.execute(delete(table))
+            # The migration's own row stays.
+            if table.name != "installation":
+                connection.execute(delete(table))
     application.extensions["ragauth_signing_ring"].forget()
     return application
 

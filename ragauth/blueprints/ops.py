@@ -26,8 +26,11 @@ def healthz() -> dict[str, Any]:
 @ops.get("/readyz", **_EXACTLY)
 @endpoint(guard=public, data=HealthSchema)
 def readyz() -> dict[str, Any]:
-    """Everything that a request needs can be reached; else 503 says what cannot."""
-    return {"status": "ok", "checks": readiness.check_all()}
+    """Everything that a request needs is there; else 503 says what is not.
+
+    `degraded` is 200: requests are answered, but usage is not saved or mail is not sent.
+    """
+    return readiness.check_all()._asdict()
 
 
 @ops.get("/metrics", **_EXACTLY)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 from flask.cli import with_appcontext
-from sqlalchemy import make_url
 
 from ragauth.cli.output import Command, as_json_option, command_transaction, print_record
+from ragauth.config.urls import read_url
 from ragauth.extensions import settings
 from ragauth.services.backup import copy_sqlite
 
@@ -32,8 +32,7 @@ def backup(file: Path, as_json: bool) -> None:
 
 def _pg_dump(file: Path) -> str:
     """The command, without the password: libpq takes that from PGPASSWORD or ~/.pgpass."""
-    url = make_url(settings().database_url).difference_update_query(["password"])
-    url = url._replace(drivername="postgresql", password=None)
-    return shlex.join(
-        ["pg_dump", "--format=custom", f"--file={file}", f"--dbname={url.render_as_string()}"]
-    )
+    url = read_url(settings().database_url, ("postgresql",))
+    query = {name: value for name, value in url.query.items() if "password" not in name}
+    url = url._replace(password=None, query=query)
+    return shlex.join(["pg_dump", "--format=custom", f"--file={file}", f"--dbname={url.text()}"])

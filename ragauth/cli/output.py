@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth import transaction
 from ragauth.cli.tables import cell_of, columns_of, lay_out, terminal_width
+from ragauth.database_faults import describe_database_error
 from ragauth.errors import InvalidRequest, RagauthError
 from ragauth.security.plain_text import escape_deceptive
 
@@ -78,10 +79,7 @@ def one_line_faults() -> Iterator[None]:
     except RagauthError as error:
         raise click.ClickException(error.message) from error
     except SQLAlchemyError as error:
-        raise click.ClickException(
-            f"the database did not answer ({type(error).__name__});"
-            " is it there, and migrated with `flask --app wsgi db upgrade`?"
-        ) from error
+        raise click.ClickException(describe_database_error(error)) from error
 
 
 def confirm(question: str, *, yes: bool) -> None:

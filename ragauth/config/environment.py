@@ -70,6 +70,10 @@ class Variables:
         """A path; `~` at its beginning is the home folder."""
         return self._read(name, default, expand_home, checks)
 
+    def parsed(self, name: str, default: D, parse: Callable[[str], T]) -> T | D:
+        """What `parse` makes of the text; it raises ValidationError for what it cannot read."""
+        return self._read(name, default, parse, ())
+
     def raw(self, name: str) -> str:
         """The value as it stands in the environment, empty where there is none."""
         return os.environ.get(self._prefix + name, "")

@@ -1,12 +1,13 @@
 """The settings: read once from the environment, typed, each fault named in one line."""
 
-import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
-from marshmallow import ValidationError, validate
+from marshmallow import validate
 
+from ragauth.config import urls
 from ragauth.config.environment import PREFIX, Variables, unknown_settings
 from ragauth.config.instance import default_instance_dir, open_instance
 from ragauth.config.secret_file import MIN_SECRET_BYTES
@@ -20,18 +21,14 @@ from ragauth.config.values import (
     each_is_one_of,
     is_bearer_token,
     is_file,
-    is_mail_server,
     is_mailbox,
-    normalise_database_url,
     origins_in,
-    url_of,
     warn_of_white_space,
 )
 
 MAX_BODY_BYTES = 64 * 1024
 
 _THIRTY_DAYS = 2_592_000
-_PLACE = re.compile(r"(?:[^@?]*@)?([^@?]*)(?:\?[^@]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +68,11 @@ class Settings:
     @property
     def database_place(self) -> str:
         """The database's URL without user, password and parameters, which may hold them too."""
-        scheme, _, rest = self.database_url.partition("://")
         if self.uses_sqlite:
             return self.database_url
-        # Nothing is shown of one that can be read in two ways.
-        found = _PLACE.fullmatch(rest)
-        return f"{scheme.partition('+')[0]}://{found[1] if found else ''}"
+        # In its one form no other @ and no other ? stands as it is.
+        place = self.database_url.removeprefix("postgresql://").rpartition("@")[2]
+        return f"postgresql://{place.partition('?')[0]}"
 
 
 def read_settings() -> Settings:
@@ -87,11 +83,15 @@ def read_settings() -> Settings:
     """
     env = Variables(PREFIX)
     instance_dir = env.path("INSTANCE_DIR", default_instance_dir()).absolute()
-    database_url = env.text("DATABASE_URL", f"sqlite:///{instance_dir / 'ragauth.db'}")
+    database_url = env.parsed(
+        "DATABASE_URL",
+        urls.sqlite_url(instance_dir / "ragauth.db"),
+        partial(urls.database_url, instance_dir=instance_dir),
+    )
     secret_key = env.text("SECRET_KEY", "").encode()
-    redis_url = env.text("REDIS_URL", None, url_of("redis", "rediss", "unix"))
+    redis_url = env.parsed("REDIS_URL", None, urls.redis_url)
     plans_file = env.path("PLANS_FILE", None, is_file)
-    mail_url = env.text("MAIL_URL", None, is_mail_server)
+    mail_url = env.parsed("MAIL_URL", None, urls.mail_url)
     key_brand = env.text("KEY_BRAND", "rag", BRAND)
     bcrypt_cost = env.number("BCRYPT_COST", 12, validate.Range(10, 15))
     access_token_seconds = env.number("ACCESS_TOKEN_SECONDS", 3600, SECONDS)
@@ -107,15 +107,11 @@ def read_settings() -> Settings:
     session_seconds = env.number("SESSION_SECONDS", _THIRTY_DAYS, SECONDS)
     event_days = env.number("EVENT_DAYS", 365, validate.Range(1, 36_500))
     mail_from = env.text("MAIL_FROM", "ragauth <no-reply@localhost>", is_mailbox)
-    dashboard_url = env.text("DASHBOARD_URL", None, url_of("http", "https"))
+    dashboard_url = env.parsed("DASHBOARD_URL", None, urls.web_url)
     compat = env.words("COMPAT", each_is_one_of(*COMPAT_FACES))
-    compat_query_upstream = env.text("COMPAT_QUERY_UPSTREAM", None, url_of("http", "https"))
+    compat_query_upstream = env.parsed("COMPAT_QUERY_UPSTREAM", None, urls.web_url)
     metrics_token = env.text("METRICS_TOKEN", None, is_bearer_token)
 
-    try:
-        database_url = normalise_database_url(database_url)
-    except ValidationError as error:
-        env.fault("DATABASE_URL", " ".join(map(str, error.messages)))
     uses_sqlite = database_url.startswith("sqlite")
     if secret_key and len(secret_key) < MIN_SECRET_BYTES:
         env.fault("SECRET_KEY", f"must be at least {MIN_SECRET_BYTES} bytes long")
@@ -161,7 +157,7 @@ def read_settings() -> Settings:
         session_seconds=session_seconds,
         event_days=event_days,
         mail_from=mail_from,
-        dashboard_url=(dashboard_url or "").rstrip("/") or None,
+        dashboard_url=dashboard_url,
         compat=tuple(compat),
         compat_query_upstream=compat_query_upstream,
         metrics_token=metrics_token,

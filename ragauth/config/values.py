@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Iterable
 from email.utils import parseaddr
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from marshmallow import ValidationError, validate
 
@@ -33,22 +32,6 @@ COMPAT_FACES = sorted(
 POSITIVE = validate.Range(min=1, error="must be at least 1")
 COUNT = validate.Range(min=0, error="must be 0 (off) or more")
 BRAND = validate.Regexp(r"^[a-z][a-z0-9]{1,15}\Z", error="must be 2 to 16 of a-z and 0-9")
-
-
-def url_of(*schemes: str) -> Callable[[str], None]:
-    def check(value: str) -> None:
-        if not _is_url(value, schemes):
-            raise ValidationError(f"must be a URL that starts with {' or '.join(schemes)}")
-
-    return check
-
-
-def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
-    try:
-        parts = urlsplit(value)
-        return parts.scheme in schemes and (parts.port is None or parts.port > 0)
-    except ValueError:
-        return False
 
 
 def origins_in(text: str) -> tuple[str, ...]:
@@ -92,30 +75,7 @@ def is_mailbox(value: str) -> None:
         raise ValidationError("must be an address such as Example <no-reply@example.com>")
 
 
-def is_mail_server(value: str) -> None:
-    """`smtp://` or `smtps://`, a host, and user and password both or neither; nothing after it."""
-    url_of("smtp", "smtps")(value)
-    parts = urlsplit(value)
-    if not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValidationError("must be like smtp://user:password@host:587")
-    if bool(parts.username) != bool(parts.password):
-        raise ValidationError("must hold a user and a password, or neither")
-    if not unquote(f"{parts.username}{parts.password}").isascii():
-        raise ValidationError("must hold a user and a password in ASCII")
-
-
 def warn_of_white_space(names: Iterable[str]) -> None:
     """A value from a file often ends with a newline that its author does not see."""
     for name in names:
         log.warning(f"{name}: the white space around its value was dropped")
-
-
-def normalise_database_url(url: str) -> str:
-    """`postgres://` and `postgresql://` both mean psycopg 3."""
-    scheme, separator, rest = url.partition("://")
-    is_postgres = scheme in ("postgres", "postgresql", "postgresql+psycopg") and rest
-    if is_postgres and _is_url(url, (scheme,)):
-        return f"postgresql+psycopg://{rest}"
-    if scheme == "sqlite" and separator and rest.startswith("/") and len(rest) > 1:
-        return url
-    raise ValidationError("must start with postgresql:// or sqlite:///")

@@ -1,5 +1,6 @@
 """Counters: rate limits, quotas and usage, decided exactly for all workers (facade)."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ragauth.counters.interface import (
@@ -24,12 +25,15 @@ __all__ = [
 ]
 
 
-def open_counters(lmdb_path: Path, redis_url: str | None) -> Counters:
+def open_counters(
+    lmdb_path: Path, redis_url: str | None, installation: Callable[[], str]
+) -> Counters:
     """Return the counters of this installation; files and connections open at the first use.
 
     Without `redis_url` the hosts' processes share the file at `lmdb_path` (whose folder must
     exist); with it hosts share Redis, and the file stands in while that is away. A malformed
-    `redis_url` raises ValueError.
+    `redis_url` raises ValueError. `installation` names the owner of what stands in Redis; it may
+    raise CountersUnavailable.
     """
     counters = LmdbCounters(lmdb_path)
     if redis_url is None:
@@ -38,4 +42,4 @@ def open_counters(lmdb_path: Path, redis_url: str | None) -> Counters:
     from ragauth.counters.failover import FailoverCounters  # noqa: PLC0415
     from ragauth.counters.redis_store import RedisCounters  # noqa: PLC0415
 
-    return FailoverCounters(RedisCounters(redis_url), counters)
+    return FailoverCounters(RedisCounters(redis_url, installation), counters)

@@ -1,7 +1,7 @@
 """Counters that several hosts share in one Redis: one Lua script for each atomic step."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import redis
@@ -40,8 +40,13 @@ class RedisCounters:
     for twice: a step may have been done although its answer was lost.
     """
 
-    def __init__(self, url: str) -> None:
-        """Connect at the first use; a malformed `url` raises ValueError."""
+    def __init__(self, url: str, installation: Callable[[], str]) -> None:
+        """Connect at the first use; a malformed `url` raises ValueError.
+
+        `installation` tells whose counters these are. It is asked at each use and may raise
+        CountersUnavailable: nothing is ever counted under another's name.
+        """
+        self._installation = installation
         self._redis: Any = redis.Redis.from_url(
             url,
             socket_timeout=TIMEOUT_SECONDS,
@@ -110,7 +115,7 @@ class RedisCounters:
         return self.hit(bucket, window_ms, now_ms, 0)
 
     def clear_window(self, bucket: bytes) -> None:
-        self._command("DEL", b"ragauth:window:" + bounded_name(bucket))
+        self._command("DEL", self._ours().encode() + b"window:" + bounded_name(bucket))
 
     def changed_usage(self, limit: int) -> list[UsageRow]:
         found = self._run(scripts.CHANGED_USAGE, secrets.token_hex(16), limit)
@@ -168,12 +173,16 @@ class RedisCounters:
     def close(self) -> None:
         self._redis.close()
 
+    def _ours(self) -> str:
+        return f"ragauth:{self._installation()}:"
+
     def _run(self, script: scripts.Script, *arguments: str | bytes | int) -> Any:
+        ours = self._ours()
         try:
             try:
-                return self._redis.evalsha(script.sha, 0, *arguments)
+                return self._redis.evalsha(script.sha, 1, ours, *arguments)
             except NoScriptError:
-                return self._redis.eval(script.text, 0, *arguments)
+                return self._redis.eval(script.text, 1, ours, *arguments)
         except RedisError as error:
             raise CountersUnavailable(f"Redis: {error}") from error
 

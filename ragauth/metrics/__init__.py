@@ -14,6 +14,7 @@ from ragauth.metrics.series import (
     CHECKS,
     DATABASE_ERRORS,
     EVENTS,
+    FAILING,
     HASHES,
     HASHES_REFUSED,
     HASHING_PLACES_TAKEN,
@@ -35,6 +36,7 @@ FAMILIES = (
     DATABASE_ERRORS,
     REDIS_LOST,
     STANDING_IN,
+    FAILING,
     WORKER_STARTS,
     EVENTS,
 )
@@ -44,6 +46,7 @@ __all__ = [
     "CHECKS",
     "DATABASE_ERRORS",
     "EVENTS",
+    "FAILING",
     "FAMILIES",
     "HASHES",
     "HASHES_REFUSED",

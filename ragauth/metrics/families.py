@@ -67,16 +67,25 @@ class Counter:
 class Gauge:
     """What goes up and down; the sum over all living workers."""
 
-    def __init__(self, name: str, text: str, *, on: Board = board) -> None:
-        self.name, self.text = name, text
+    def __init__(
+        self,
+        name: str,
+        text: str,
+        *,
+        labels: Sequence[str] = (),
+        series: Iterable[Labels] = ((),),
+        on: Board = board,
+    ) -> None:
+        self.name, self.text, self.labels = name, text, labels
         self._board = on
-        self._cell = on.allocate(1, is_gauge=True)
+        self._cells = {values: on.allocate(1, is_gauge=True) for values in series}
 
-    def add(self, amount: float) -> None:
-        self._board.add(self._cell, amount)
+    def add(self, amount: float, *values: str) -> None:
+        self._board.add(self._cells[values], amount)
 
-    def read(self, sums: list[float]) -> float:
-        return sums[self._cell]
+    def read(self, sums: list[float]) -> Iterator[Sample]:
+        for labels, cell in self._cells.items():
+            yield Sample(labels, sums[cell])
 
 
 class Histogram:

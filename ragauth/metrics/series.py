@@ -65,6 +65,18 @@ REDIS_LOST = Counter("ragauth_redis_lost", "How often a worker lost Redis and we
 STANDING_IN = Gauge(
     "ragauth_redis_standing_in_workers", "Workers that count on this host alone, without Redis"
 )
+CAUSES = (
+    *("counters", "mail_folder", "mail_server", "seals", "bug"),
+    *("database_unreachable", "database_refused", "database_missing", "database_not_migrated"),
+    *("database_other_schema", "database_read_only", "database_not_permitted", "database_full"),
+    *("database_damaged", "database_wrong_encoding", "database_no_schema"),
+)
+FAILING = Gauge(
+    "ragauth_failing_workers",
+    "Workers whose work beside the requests fails, by its cause",
+    labels=("work", "cause"),
+    series=((work, cause) for work in ("usage", "mail") for cause in CAUSES),
+)
 WORKER_STARTS = Counter(
     "ragauth_worker_starts", "Worker processes that were started, successors of dead ones too"
 )

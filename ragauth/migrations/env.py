@@ -1,8 +1,17 @@
 """How Alembic runs the migrations: on the application's own database, one run at a time."""
 
+import click
 from alembic import context
 from flask import current_app
 from sqlalchemy import Connection, TypeDecorator, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from ragauth.database_faults import (
+    DatabaseFault,
+    UnusableDatabase,
+    describe_database_error,
+)
+from ragauth.models.database_probe import known_revisions
 
 # Any number, as long as it is always the same: two `db upgrade` at once wait for each other.
 _ADVISORY_LOCK = 0x72616761757468
@@ -46,6 +55,8 @@ def run_migrations() -> None:
                         text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK}
                     )
                 _configure(connection)
+                if not {*context.get_context().get_current_heads()} <= {*known_revisions()}:
+                    raise UnusableDatabase(DatabaseFault.OTHER_SCHEMA)
                 with context.begin_transaction():
                     context.run_migrations()
         finally:
@@ -55,4 +66,8 @@ def run_migrations() -> None:
 
 if context.is_offline_mode():
     raise SystemExit("ragauth migrates a database that it can reach; there is no offline mode")
-run_migrations()
+try:
+    run_migrations()
+except SQLAlchemyError as error:
+    # One line for every `db …`, without the driver's text, which may hold a secret.
+    raise click.ClickException(describe_database_error(error)) from error

@@ -5,6 +5,7 @@ from ragauth.models.agents import Agent
 from ragauth.models.api_keys import ApiKey
 from ragauth.models.confirmations import Confirmation
 from ragauth.models.events import Event
+from ragauth.models.installation import Installation
 from ragauth.models.outbox import OutboxMail
 from ragauth.models.second_factors import RecoveryCode, SecondFactor
 from ragauth.models.sessions import Session
@@ -17,6 +18,7 @@ __all__ = [
     "ApiKey",
     "Confirmation",
     "Event",
+    "Installation",
     "OutboxMail",
     "RecoveryCode",
     "SecondFactor",

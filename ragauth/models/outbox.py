@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, String, delete, select, update
+from sqlalchemy import Index, LargeBinary, String, delete, exists, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
@@ -61,6 +61,11 @@ def postpone(mail_id: uuid.UUID, *, until: datetime) -> None:
         .values(next_attempt_at=until)
         .execution_options(synchronize_session=False)
     )
+
+
+def has_failed() -> bool:
+    """Whether any that was tried waits, or is being tried again."""
+    return bool(db.session.scalar(select(exists().where(OutboxMail.attempts > 0))))
 
 
 def remove(mail_id: uuid.UUID) -> bool:

@@ -5,7 +5,6 @@ silently; the driver alone runs it. Nothing is remembered between two reads, and
 was committed before it began.
 """
 
-import logging
 import os
 import threading
 import weakref
@@ -15,11 +14,15 @@ from typing import Any
 
 from sqlalchemy import Engine, Select
 
-from ragauth.database import engine_options, make_private_file, prepare_sqlite_connection
+from ragauth.database import (
+    connection_parameters,
+    make_private_file,
+    prepare_sqlite_connection,
+    refuse_wrong_encoding,
+)
+from ragauth.database_faults import UnusableDatabase, log_fault
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.metrics import DATABASE_ERRORS
-
-log = logging.getLogger("ragauth")
 
 _SQLITE_MMAP_BYTES = 1 << 30
 
@@ -29,8 +32,10 @@ Row = tuple[Any, ...]
 class PreparedReads:
     """Runs compiled SELECTs outside the pool, in autocommit. Safe for threads and across a fork."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, database_url: str) -> None:
         self._engine = engine
+        self._database_url = database_url
+        self._errors = (engine.dialect.dbapi.Error, UnusableDatabase)  # type: ignore[union-attr]
         self._local = threading.local()
         self._held: weakref.WeakSet[_HeldConnection] = weakref.WeakSet()
         self.is_sqlite = engine.dialect.name == "sqlite"
@@ -52,14 +57,14 @@ class PreparedReads:
         """
         try:
             return self._execute(sql, parameters)
-        except self._engine.dialect.dbapi.Error:  # type: ignore[union-attr]
+        except self._errors:
             self._forget_connection()
         try:
             return self._execute(sql, parameters)
-        except self._engine.dialect.dbapi.Error as error:  # type: ignore[union-attr]
+        except self._errors as error:
             self._forget_connection()
             DATABASE_ERRORS.count()
-            log.error("the database did not answer", extra={"cause": type(error).__name__})
+            log_fault(error)
             raise ExternalServiceUnavailable from error
 
     def close(self) -> None:
@@ -82,18 +87,18 @@ class PreparedReads:
         return rows
 
     def _connect(self) -> Any:
-        dialect, url = self._engine.dialect, self._engine.url
-        arguments, keywords = dialect.create_connect_args(url)
-        keywords |= engine_options(str(url)).get("connect_args", {})
+        dialect = self._engine.dialect
         if self.is_sqlite:
+            arguments, keywords = dialect.create_connect_args(self._engine.url)
             make_private_file(arguments[0])
-        connection: Any = dialect.connect(*arguments, **keywords)
-        if self.is_sqlite:
+            connection: Any = dialect.connect(*arguments, **keywords)
             connection.isolation_level = None
             prepare_sqlite_connection(connection)
             # One copy of the pages for all threads and workers, however many rows there are.
             connection.execute(f"PRAGMA mmap_size={_SQLITE_MMAP_BYTES}")
         else:
+            connection = dialect.connect(**connection_parameters(self._database_url))
+            refuse_wrong_encoding(connection)
             connection.autocommit = True
         return connection
 

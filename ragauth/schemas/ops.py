@@ -14,9 +14,12 @@ class ServiceSchema(Schema):
 
 
 class HealthSchema(Schema):
-    status = fields.String(required=True, **about("`ok`.", "ok"))
+    status = fields.String(required=True, **about("`ok`, or `degraded`.", "ok"))
     checks = fields.Dict(
         keys=fields.String(),
         values=fields.String(),
-        **about("What is needed, by name, and its state.", {"database": "ok", "counters": "ok"}),
+        **about(
+            "What is needed, by name, and its state: `ok`, or what is wrong.",
+            {"database": "ok", "counters": "ok", "usage": "ok", "mail": "ok"},
+        ),
     )

@@ -7,7 +7,7 @@ leaves a mail that is sent again, with the same Message-ID.
 import logging
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from ragauth import clock, transaction
@@ -21,6 +21,7 @@ from ragauth.services.audit import Client, EventName
 from ragauth.services.mail import RESET_REQUEST, Letter, MailTemplate, open_letter
 from ragauth.services.mail_messages import compose
 from ragauth.services.mail_transport import MailTransport, mail_transport
+from ragauth.services.troubles import MAIL_FOLDER, MAIL_SERVER, SEALS
 
 log = logging.getLogger("ragauth")
 
@@ -38,6 +39,8 @@ class Round:
     sent: int = 0
     postponed: int = 0
     given_up: int = 0
+    #: Why mails were postponed, one of the causes in `troubles`.
+    cause: str | None = field(default=None, compare=False)
 
 
 def send_due_mail(*, is_stopping: Callable[[], bool] = lambda: False) -> Round:
@@ -57,6 +60,12 @@ def send_due_mail(*, is_stopping: Callable[[], bool] = lambda: False) -> Round:
     return done
 
 
+def has_failed_mail() -> bool:
+    """Whether mail that could not be sent waits for its next try."""
+    with transaction.read_only():
+        return rows.has_failed()
+
+
 def _claim(mail: OutboxMail) -> bool:
     with transaction.unit_of_work():
         return rows.claim(mail.id, attempts=mail.attempts, until=clock.now() + _CLAIM)
@@ -74,6 +83,7 @@ def _handle(mail: OutboxMail, transport: MailTransport, done: Round) -> bool:
         # The secret may come back as one of RAGAUTH_OLD_SECRET_KEYS.
         _postpone(mail, str(error))
         done.postponed += 1
+        done.cause = SEALS
         return True
     try:
         if mail.template == RESET_REQUEST:
@@ -112,6 +122,7 @@ def _send(mail: OutboxMail, letter: Letter, transport: MailTransport, done: Roun
         code = getattr(error, "smtp_code", None)
         _postpone(mail, type(error).__name__ + (f" {code}" if code else ""))
         done.postponed += 1
+        done.cause = MAIL_FOLDER if settings().mail_url is None else MAIL_SERVER
         return not transport.is_away
     if refusal is not None:
         _give_up(mail, f"refused with {refusal}")

@@ -1,44 +1,56 @@
-"""Can this process serve: is the database there, and at the schema that the code was made for."""
+"""Can this process serve, and does everything work that works beside the requests?"""
 
 import logging
-from functools import cache
+from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth.counters import CountersUnavailable
+from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.errors import ExternalServiceUnavailable
-from ragauth.extensions import MIGRATIONS, db, settings
+from ragauth.extensions import settings
+from ragauth.models.database_probe import find_fault
 from ragauth.services.limits import current_limits
+from ragauth.services.troubles import failing_works
 
 log = logging.getLogger("ragauth")
 
 OK = "ok"
+DEGRADED = "degraded"
 UNREACHABLE = "out of reach"
-NOT_MIGRATED = "not migrated: run `flask --app wsgi db upgrade`"
+# What fails without a client's being refused: no reason to take a host out of service.
+_BESIDE = ("usage", "mail")
 
 
-def check_all() -> dict[str, str]:
+class Readiness(NamedTuple):
+    """`ok`, or `degraded` where only what is done beside the requests fails; each check's state."""
+
+    status: str
+    checks: dict[str, str]
+
+
+def check_all() -> Readiness:
     """Each thing that is needed, by name, with its state.
 
-    Raises ExternalServiceUnavailable, with the same in its details, when one is not ok.
+    Raises ExternalServiceUnavailable, with the same in its details, when requests cannot be
+    answered.
     """
-    checks = {"database": _database(), _counters_name(): _counters()}
-    if any(state != OK for state in checks.values()):
+    fault = database_fault()
+    needed = {"database": fault.value if fault else OK, _counters_name(): _counters()}
+    failing = failing_works()
+    checks = needed | {work: failing.get(work, OK) for work in _BESIDE}
+    if any(state != OK for state in needed.values()):
+        log.warning("not ready", extra={"checks": checks})
         raise ExternalServiceUnavailable("Not ready", details={"checks": checks})
-    return checks
+    return Readiness(DEGRADED if failing else OK, checks)
 
 
-def _database() -> str:
-    # Loaded by the first probe, not by every start.
-    from alembic.migration import MigrationContext  # noqa: PLC0415
-
+def database_fault() -> DatabaseFault | None:
+    """Why the database would not take what is written; None where it would."""
     try:
-        connection = db.session.connection()
-        revision = MigrationContext.configure(connection).get_current_revision()
+        return find_fault()
     except SQLAlchemyError as error:
-        log.warning("not ready", extra={"cause": type(error).__name__})
-        return UNREACHABLE
-    return OK if revision == _head() else NOT_MIGRATED
+        return fault_of(error) or DatabaseFault.UNREACHABLE
 
 
 def _counters_name() -> str:
@@ -49,13 +61,6 @@ def _counters() -> str:
     try:
         current_limits().counters.ping()
     except CountersUnavailable as error:
-        log.warning("not ready", extra={"cause": str(error)})
+        log.warning("the counters did not answer", extra={"cause": str(error)})
         return UNREACHABLE
     return OK
-
-
-@cache
-def _head() -> str | None:
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
-
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head()

@@ -1,12 +1,15 @@
 """What one application needs at hand: its plans, its counters, its key checker."""
 
 import threading
+from functools import partial
 
 from flask import Flask
 
 from ragauth.config import Settings
-from ragauth.counters import open_counters
+from ragauth.counters import CountersUnavailable, open_counters
+from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import db
+from ragauth.models.installation import InstallationLookup
 from ragauth.models.key_lookup import KeyLookup
 from ragauth.models.prepared_reads import PreparedReads
 from ragauth.models.session_lookup import SessionLookup
@@ -24,9 +27,13 @@ COUNTERS_FILE = "counters"
 def init_services(app: Flask, settings: Settings) -> None:
     """Make them and put them where the services look. Opens nothing: a fork may follow."""
     plans = load_plans(settings.plans_file)
-    counters = open_counters(settings.instance_dir / COUNTERS_FILE, settings.redis_url)
     with app.app_context():
-        reads = PreparedReads(db.engine)
+        reads = PreparedReads(db.engine, settings.database_url)
+    counters = open_counters(
+        settings.instance_dir / COUNTERS_FILE,
+        settings.redis_url,
+        partial(_installation_name, InstallationLookup(reads)),
+    )
     limits = Limits(counters, plans, UsageLookup(reads).month_units)
     app.extensions["ragauth_plans"] = plans
     app.extensions["ragauth_mail_is_queued"] = threading.Event()
@@ -36,6 +43,17 @@ def init_services(app: Flask, settings: Settings) -> None:
     app.extensions["ragauth_signing_ring"] = SigningRing(SigningKeyLookup(reads))
     app.extensions["ragauth_key_checker"] = KeyChecker(KeyLookup(reads), limits, settings.key_brand)
     app.extensions["ragauth_query_upstream"] = QueryUpstream(settings.compat_query_upstream)
+
+
+def _installation_name(lookup: InstallationLookup) -> str:
+    """Whose counters they are; the counters are unavailable until the database has told it."""
+    try:
+        name = lookup.name()
+    except ExternalServiceUnavailable as error:
+        raise CountersUnavailable("the database does not tell the installation's name") from error
+    if name is None:
+        raise CountersUnavailable("the table `installation` is empty")
+    return name
 
 
 def close_services(app: Flask) -> None:

@@ -7,10 +7,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth import clock
 from ragauth.counters import CountersUnavailable
+from ragauth.database_faults import DatabaseFault
 from ragauth.extensions import settings
 from ragauth.models.outbox_depth import outbox_depth
 from ragauth.services.hashing import hashing_gate
 from ragauth.services.limits import current_limits
+from ragauth.services.readiness import database_fault
 
 log = logging.getLogger("ragauth")
 
@@ -26,6 +28,7 @@ class VitalSigns(NamedTuple):
     """`mail` is None while the database does not answer, `redis_is_up` where there is no Redis."""
 
     database_is_up: bool
+    database_is_writable: bool
     mail: WaitingMail | None
     counters_are_up: bool
     redis_is_up: bool | None
@@ -38,6 +41,9 @@ def take() -> VitalSigns:
     counters_are_up = _counters_answer()
     return VitalSigns(
         database_is_up=mail is not None,
+        # Another version's schema takes what is written, while hosts are updated one by one.
+        database_is_writable=mail is not None
+        and database_fault() in (None, DatabaseFault.OTHER_SCHEMA),
         mail=mail,
         counters_are_up=counters_are_up,
         redis_is_up=counters_are_up if settings().redis_url else None,

@@ -7,12 +7,13 @@ and a face with errors of its own could not have them.
 import logging
 
 from flask import Flask, Response, g
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 from werkzeug.routing import RequestRedirect
 
 from ragauth import errors
+from ragauth.database_faults import fault_of, log_fault
 from ragauth.errors import (
     BodyTooLarge,
     Conflict,
@@ -28,14 +29,10 @@ from ragauth.web.key_answers import Answer, error_header
 log = logging.getLogger("ragauth")
 
 
-_DATABASE_FAULTS = (OperationalError, InterfaceError, PoolTimeout)
-
-
 def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(RagauthError, _failure)
     app.register_error_handler(HTTPException, _http_failure)
-    for fault in _DATABASE_FAULTS:
-        app.register_error_handler(fault, _database_failure)
+    app.register_error_handler(SQLAlchemyError, _database_failure)
     app.register_error_handler(IntegrityError, _constraint_failure)
     app.register_error_handler(Exception, _crash)
 
@@ -64,17 +61,18 @@ def _http_failure(error: HTTPException) -> Response:
     return _failure(RequestRefused(error.code or 400, error.name, headers))
 
 
-def _database_failure(error: Exception) -> Response:
+def _database_failure(error: SQLAlchemyError) -> Response:
+    """503 where the database is at fault, whether it is gone or keeps nothing; else a bug."""
+    if fault_of(error) is None:
+        return _crash(error)
     return _failure(_unavailable(error))
 
 
 def _unavailable(error: Exception) -> ExternalServiceUnavailable:
-    # The driver's text may hold values of the statement: the class alone says enough.
-    cause = type(getattr(error, "orig", None) or error).__name__
     if isinstance(error, PoolTimeout):
         # The others were counted where the driver raised them.
         DATABASE_ERRORS.count()
-    log.error("the database did not answer", extra={"cause": cause})
+    log_fault(error)
     return ExternalServiceUnavailable()
 
 
@@ -92,7 +90,7 @@ def _crash(error: BaseException) -> Response:
 
 def answer_to(error: Exception, request_id: str) -> Answer:
     """The same for what is raised while the gate answers."""
-    if isinstance(error, _DATABASE_FAULTS):
+    if fault_of(error) is not None:
         error = _unavailable(error)
     if not isinstance(error, RagauthError):
         log.error("unhandled exception", exc_info=error)

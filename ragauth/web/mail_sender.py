@@ -8,7 +8,8 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth.services.mail import mail_is_queued
-from ragauth.services.outbox import send_due_mail
+from ragauth.services.outbox import has_failed_mail, send_due_mail
+from ragauth.services.troubles import BUG, Work, database_cause
 
 log = logging.getLogger("ragauth")
 
@@ -24,23 +25,31 @@ class MailSender:
         self._app = app
         self._is_stopping = threading.Event()
         self._has_ended = threading.Event()
+        self._work = Work("mail", "mail was not sent")
 
     def run(self) -> None:
         atexit.register(self.stop)
         with self._app.app_context():
             is_queued = mail_is_queued()
         while not self._is_stopping.is_set():
-            with self._app.app_context():
-                try:
-                    send_due_mail(is_stopping=self._is_stopping.is_set)
-                except SQLAlchemyError as error:
-                    # Nothing is lost: the mails wait in the database.
-                    log.warning("mail was not sent", extra={"cause": type(error).__name__})
-                except Exception:  # a bug must not end the thread: no mail would go out any more
-                    log.exception("mail was not sent")
+            self.take_turn()
             is_queued.wait(INTERVAL_SECONDS)
             is_queued.clear()
         self._has_ended.set()
+
+    def take_turn(self) -> None:
+        """Send what is due. Nothing is lost by a failure: the mails wait in the database."""
+        with self._app.app_context():
+            try:
+                done = send_due_mail(is_stopping=self._is_stopping.is_set)
+                # Where nothing was due the failed ones may still wait for their next try.
+                if done.cause or done.sent or not (self._work.is_failing and has_failed_mail()):
+                    self._work.note(done.cause)
+            except SQLAlchemyError as error:
+                self._work.note(database_cause(error), type(error).__name__)
+            except Exception:  # a bug must not end the thread: no mail would go out any more
+                log.exception("mail was not sent")
+                self._work.note(BUG)
 
     def stop(self) -> None:
         """End it; what has not been sent is sent by another process, or the next one."""

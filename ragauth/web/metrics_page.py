@@ -49,7 +49,10 @@ class _Page:
 
 def _metric(family: Counter | Gauge | Histogram, sums: list[float]) -> Metric:
     if isinstance(family, Gauge):
-        return _gauge(family.name, family.text, family.read(sums))
+        gauge = GaugeMetricFamily(family.name, family.text, labels=family.labels)
+        for labels, value in family.read(sums):
+            gauge.add_metric(labels, value)
+        return gauge
     if isinstance(family, Counter):
         counter = CounterMetricFamily(family.name, family.text, labels=family.labels)
         for labels, value in family.read(sums):
@@ -63,6 +66,11 @@ def _metric(family: Counter | Gauge | Histogram, sums: list[float]) -> Metric:
 
 def _vital_signs(signs: VitalSigns, workers: int) -> Iterator[Metric]:
     yield _gauge("ragauth_database_up", "Whether the database answers", signs.database_is_up)
+    yield _gauge(
+        "ragauth_database_writable",
+        "Whether the database takes what is written",
+        signs.database_is_writable,
+    )
     yield _gauge("ragauth_counters_up", "Whether the counters answer", signs.counters_are_up)
     if signs.redis_is_up is not None:
         yield _gauge("ragauth_redis_up", "Whether Redis answers", signs.redis_is_up)

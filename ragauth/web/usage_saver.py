@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth.counters import CountersUnavailable
 from ragauth.services.limits import current_limits
+from ragauth.services.troubles import BUG, COUNTERS, Work, database_cause
 from ragauth.services.usage import save_usage_in_turn
 
 log = logging.getLogger("ragauth")
@@ -20,15 +21,25 @@ class UsageSaver:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
+        self._work = Work("usage", "usage was not saved")
 
     def run(self) -> None:
         never = threading.Event()
         while not never.wait(INTERVAL_SECONDS):
-            with self._app.app_context():
-                try:
-                    save_usage_in_turn(current_limits().counters)
-                except (SQLAlchemyError, CountersUnavailable) as error:
-                    # Nothing is lost: the totals wait in the counters for the next turn.
-                    log.warning("usage was not saved", extra={"cause": type(error).__name__})
-                except Exception:  # a bug must not end the thread: usage would never be saved
-                    log.exception("usage was not saved")
+            self.take_turn()
+
+    def take_turn(self) -> None:
+        """Save once. Nothing is lost by a failure: the totals wait in the counters."""
+        with self._app.app_context():
+            try:
+                save_usage_in_turn(current_limits().counters)
+            except SQLAlchemyError as error:
+                self._work.note(database_cause(error), type(error).__name__)
+            except CountersUnavailable as error:
+                self._work.note(COUNTERS, str(error))
+            except Exception:  # a bug must not end the thread: usage would never be saved
+                log.exception("usage was not saved")
+                self._work.note(BUG)
+            else:
+                # Also where the turn was another worker's, which then knows better.
+                self._work.note(None)

@@ -325,7 +325,7 @@ class TestWithoutADatabase:
         url = (
             "sqlite:////nowhere/ragauth.db"
             if database == "sqlite"
-            else "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
+            else "postgresql://nobody@127.0.0.1:1/nothing"
         )
         gone = Client(make_app(database_url=url))
         growth = Growth(gone)

@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import Column, Integer, MetaData, Table
 
 from ragauth.extensions import db
+from ragauth.models.database_probe import known_revisions
 from tests.clients import Client, ok
 
 
@@ -41,6 +42,8 @@ def test_the_migrations_are_one_line_without_a_branch(sqlite_app: Flask) -> None
     scripts = ScriptDirectory(sqlite_app.extensions["migrate"].directory)
     assert len(scripts.get_heads()) == 1
     assert len(scripts.get_bases()) == 1
+    # The service reads them from the names of their files.
+    assert [each.revision for each in scripts.walk_revisions()][::-1] == list(known_revisions())
 
 
 def test_every_migration_can_be_taken_back_and_made_again(app: Flask) -> None:

@@ -10,6 +10,7 @@ from ragauth.counters import Counters, LmdbCounters
 from ragauth.counters.failover import FailoverCounters
 from ragauth.counters.redis_store import RedisCounters
 from tests.counters.failover_support import Clock, CountedRedis
+from tests.counters.questions import installation
 from tests.servers.redis import RedisServer, start_redis
 
 
@@ -41,7 +42,7 @@ def lmdb_counters(lmdb_path: Path) -> Iterator[LmdbCounters]:
 
 @pytest.fixture
 def redis_counters(shared_redis: RedisServer, redis_client: redis.Redis) -> Iterator[RedisCounters]:
-    store = RedisCounters(shared_redis.url)
+    store = RedisCounters(shared_redis.url, installation)
     yield store
     store.close()
 
@@ -76,7 +77,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def primary(server: RedisServer) -> CountedRedis:
-    return CountedRedis(server.url)
+    return CountedRedis(server.url, installation)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ MONTH = 202609
 DAY = 20260921
 ACCOUNT = bytes(range(16))
 KEY = bytes(range(16, 32))
+OURS = "ragauth:tests:"
 
 
 def ask(
@@ -35,6 +36,11 @@ def seed(store: Counters, base_units: int = 0, account: bytes = ACCOUNT) -> None
         store.seed_month(account, environment, MONTH, base_units)
 
 
+def installation() -> str:
+    """The installation whose counters stand in Redis."""
+    return "tests"
+
+
 def open_store(address: str) -> LmdbCounters | RedisCounters:
     """Open the store at a path or a URL, as another process would."""
-    return RedisCounters(address) if "://" in address else LmdbCounters(Path(address))
+    return RedisCounters(address, installation) if "://" in address else LmdbCounters(Path(address))

@@ -8,7 +8,7 @@ from ragauth.counters import CountersUnavailable, LmdbCounters, Window, open_cou
 from ragauth.counters.failover import FailoverCounters
 from ragauth.counters.redis_store import RedisCounters
 from tests.counters.failover_support import Clock, CountedRedis, admitted
-from tests.counters.questions import ACCOUNT, KEY, MONTH, NOW, ask, seed
+from tests.counters.questions import ACCOUNT, KEY, MONTH, NOW, ask, installation, seed
 from tests.servers.redis import RedisServer
 
 
@@ -58,7 +58,7 @@ def test_redis_is_used_again_when_it_is_back(
         store.ping()
     clock.seconds += 1
     store.ping()
-    other = RedisCounters(server.url)
+    other = RedisCounters(server.url, installation)
     assert admitted(store, base_units=2) == 3
     assert ask(other) is not None
     other.close()
@@ -170,8 +170,8 @@ def test_a_ping_may_be_the_first_to_find_redis_gone(
 
 
 def test_one_host_needs_no_redis(lmdb_path: Path) -> None:
-    assert isinstance(open_counters(lmdb_path, None), LmdbCounters)
-    shared = open_counters(lmdb_path, "redis://127.0.0.1:1")
+    assert isinstance(open_counters(lmdb_path, None, installation), LmdbCounters)
+    shared = open_counters(lmdb_path, "redis://127.0.0.1:1", installation)
     assert isinstance(shared, FailoverCounters)
     assert admitted(shared) == 1
     shared.close()

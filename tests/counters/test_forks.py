@@ -5,7 +5,7 @@ from pathlib import Path
 from ragauth.counters import LmdbCounters, forks
 from ragauth.counters.failover import FailoverCounters
 from ragauth.counters.redis_store import RedisCounters
-from tests.counters.questions import NOW
+from tests.counters.questions import NOW, installation
 
 
 def test_the_file_is_closed_and_nothing_starts_until_the_fork_is_over(
@@ -22,7 +22,9 @@ def test_the_file_is_closed_and_nothing_starts_until_the_fork_is_over(
 
 
 def test_no_fork_happens_in_the_middle_of_a_switch(lmdb_path: Path) -> None:
-    store = FailoverCounters(RedisCounters("redis://127.0.0.1:1"), LmdbCounters(lmdb_path))
+    store = FailoverCounters(
+        RedisCounters("redis://127.0.0.1:1", installation), LmdbCounters(lmdb_path)
+    )
     forks._before_fork()
     try:
         assert not store._switching.acquire(blocking=False)

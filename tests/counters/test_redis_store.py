@@ -8,7 +8,7 @@ import pytest
 
 from ragauth.counters import CountersUnavailable
 from ragauth.counters.redis_store import RedisCounters
-from tests.counters.questions import ACCOUNT, KEY, MONTH, NOW, ask, seed
+from tests.counters.questions import ACCOUNT, KEY, MONTH, NOW, OURS, ask, installation, seed
 from tests.servers.redis import RedisServer
 
 
@@ -22,7 +22,7 @@ def test_every_key_is_ours_and_has_an_end(redis_counters: RedisCounters, redis_c
     names = list(redis_client.scan_iter())
     assert len(names) >= 8
     for name in names:
-        assert name.startswith(b"ragauth:")
+        assert name.startswith(OURS.encode())
         assert redis_client.pttl(name) > 0
 
 
@@ -60,7 +60,7 @@ def test_a_lost_source_id_does_not_mix_old_totals_with_new_ones(
 ) -> None:
     seed(redis_counters)
     ask(redis_counters)
-    redis_client.delete("ragauth:source")
+    redis_client.delete(f"{OURS}source")
     seed(redis_counters, base_units=7)
     ask(redis_counters)
     rows = redis_counters.changed_usage(10)
@@ -75,9 +75,9 @@ def test_a_marked_row_that_is_gone_is_skipped(
 ) -> None:
     seed(redis_counters)
     ask(redis_counters)
-    redis_client.delete(*redis_client.scan_iter("ragauth:usage:*"))
+    redis_client.delete(*redis_client.scan_iter(f"{OURS}usage:*"))
     assert redis_counters.changed_usage(10) == []
-    assert redis_client.zcard("ragauth:changed") == 0
+    assert redis_client.zcard(f"{OURS}changed") == 0
 
 
 def test_forgotten_scripts_are_sent_again(redis_counters: RedisCounters, redis_client: Any) -> None:
@@ -92,7 +92,7 @@ def test_a_server_started_again_is_a_new_source_although_it_kept_its_data(
     server = RedisServer(tmp_path)
     server.start()
     try:
-        store = RedisCounters(server.url)
+        store = RedisCounters(server.url, installation)
         seed(store)
         ask(store)
         [before] = store.changed_usage(10)
@@ -128,22 +128,22 @@ def test_months_before_the_previous_are_dropped_when_one_begins(
 ) -> None:
     for month in (202611, 202612, 202701):
         redis_counters.seed_month(ACCOUNT, 0, month, 5)
-    [name] = redis_client.scan_iter("ragauth:account:*")
+    [name] = redis_client.scan_iter(f"{OURS}account:*")
     assert set(redis_client.hkeys(name)) == {b"202612", b"202701"}
 
 
 def test_a_command_that_redis_refuses_makes_it_unavailable(
     redis_counters: RedisCounters, redis_client: Any
 ) -> None:
-    redis_client.set("ragauth:source", "x")
-    redis_client.set("ragauth:account:x:" + ACCOUNT.hex() + ":0", "no hash")
+    redis_client.set(f"{OURS}source", "x")
+    redis_client.set(f"{OURS}account:x:{ACCOUNT.hex()}:0", "no hash")
     with pytest.raises(CountersUnavailable, match="WRONGTYPE"):
         ask(redis_counters)
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "unix:///nowhere/redis.sock"])
 def test_nobody_there_is_unavailable(url: str) -> None:
-    store = RedisCounters(url)
+    store = RedisCounters(url, installation)
     with pytest.raises(CountersUnavailable):
         store.ping()
     with pytest.raises(CountersUnavailable):
@@ -154,7 +154,7 @@ def test_nobody_there_is_unavailable(url: str) -> None:
 
 def test_a_server_that_never_answers_is_not_waited_for_long() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        store = RedisCounters(f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        store = RedisCounters(f"redis://127.0.0.1:{silent.getsockname()[1]}", installation)
         with pytest.raises(CountersUnavailable, match="Timeout"):
             store.ping()
         store.close()
@@ -162,4 +162,37 @@ def test_a_server_that_never_answers_is_not_waited_for_long() -> None:
 
 def test_a_malformed_url_is_a_mistake_of_the_operator() -> None:
     with pytest.raises(ValueError, match="scheme"):
-        RedisCounters("http://example.test")
+        RedisCounters("http://example.test", installation)
+
+
+def test_two_installations_on_one_redis_do_not_meet(
+    redis_counters: RedisCounters, shared_redis: RedisServer
+) -> None:
+    other = RedisCounters(shared_redis.url, lambda: "others")
+    for store in (redis_counters, other):
+        seed(store)
+        answer = ask(store)
+        assert answer is not None
+        assert (answer.minute_used, answer.month_used) == (1, 1)
+        assert store.hit(b"login", 1_000, NOW).count == 1
+        assert store.acquire_lease(b"flush", store.source_id.encode(), 1_000, NOW)
+    assert redis_counters.source_id != other.source_id
+    redis_counters.clear_window(b"login")
+    assert other.read_window(b"login", 1_000, NOW).count == 1
+    redis_counters.usage_saved(redis_counters.changed_usage(10))
+    assert len(other.changed_usage(10)) == 1
+    other.close()
+
+
+def test_nothing_is_counted_before_it_is_known_whose_it_is(
+    shared_redis: RedisServer, redis_client: Any
+) -> None:
+    def away() -> str:
+        raise CountersUnavailable("the database is away")
+
+    store = RedisCounters(shared_redis.url, away)
+    for question in (lambda: seed(store), lambda: ask(store), lambda: store.clear_window(b"x")):
+        with pytest.raises(CountersUnavailable, match="database"):
+            question()
+    assert redis_client.dbsize() == 0
+    store.close()

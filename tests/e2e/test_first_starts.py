@@ -68,6 +68,7 @@ def test_migrations_at_once_all_succeed_and_make_one_schema(
     outcomes = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
     assert [returncode for _, returncode in outcomes] == [0, 0], outcomes
     assert _tables(installation) == {"alembic_version", *db.metadata.tables}
+    assert _installations(installation) == 1
 
 
 def _tables(installation: Installation) -> set[str]:
@@ -76,6 +77,14 @@ def _tables(installation: Installation) -> set[str]:
         return set(sqlalchemy.inspect(engine).get_table_names())
     finally:
         engine.dispose()
+
+
+def _installations(installation: Installation) -> int | None:
+    engine = sqlalchemy.create_engine(_database_url(installation))
+    with engine.connect() as connection:
+        count: int | None = connection.scalar(sqlalchemy.text("SELECT count(*) FROM installation"))
+    engine.dispose()
+    return count
 
 
 def _database_url(installation: Installation) -> str:

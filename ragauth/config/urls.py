@@ -1,0 +1,336 @@
+"""The URLs among the settings: taken apart once, understood or refused; no message shows a part.
+
+Drivers differ in what they make of the same text, and some drop what they do not know. So each URL
+is read here, checked against what its driver takes, and written again in the one form that every
+driver reads alike.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+from marshmallow import ValidationError
+
+_ENCODE = (
+    "user and password must be percent-encoded: %25 for %, %40 for @, %2F for /, %3A for :,"
+    " %3F for ?, %23 for #"
+)
+_HOST = re.compile(
+    r"(\[(?P<address>[0-9A-Fa-f:.]{2,45}(%25[A-Za-z0-9._~-]{1,20})?)\]"
+    r"|(?P<name>[A-Za-z0-9_]([A-Za-z0-9._-]{0,252}[A-Za-z0-9_.])?)"
+    # The folder of a Unix socket, where libpq takes a host.
+    r"|(?P<folder>%2[Ff][A-Za-z0-9._~%-]*))?(:(?P<port>[0-9]{1,5}))?"
+)
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_AFTER_HOSTS = re.compile(r"[/?#]")
+_TARGET = re.compile(r"(?P<hosts>[^/?#@]*+)(?P<path>/[^?#@]*+)?(\?(?P<query>[^#]*+))?")
+_PARAMETER = re.compile(r"\w++")
+_AT = re.compile("@")
+_COUNT = re.compile("[0-9]{1,9}")
+_REDIS_DATABASE = re.compile("[0-9]{1,5}")
+
+
+class Host(NamedTuple):
+    """A host and its port, either of which may be missing; an IPv6 address has no brackets."""
+
+    name: str
+    port: int | None
+
+    def __str__(self) -> str:
+        name = quote(self.name, safe=":")
+        name = f"[{name}]" if ":" in name else name
+        return name if self.port is None else f"{name}:{self.port}"
+
+
+class Url(NamedTuple):
+    """A URL in parts, each of them decoded."""
+
+    scheme: str
+    user: str | None
+    password: str | None
+    hosts: tuple[Host, ...]
+    path: str
+    query: Mapping[str, str]
+
+    @property
+    def host(self) -> Host:
+        """The only one; raises ValidationError for a list, and for a folder in its place."""
+        if len(self.hosts) > 1 or self.hosts[0].name.startswith("/"):
+            raise ValidationError("must name one host")
+        return self.hosts[0]
+
+    def text(self, scheme: str | None = None) -> str:
+        """The one form: lower-case scheme, all that could be misread percent-encoded."""
+        user = "" if self.user is None else quote(self.user, safe="")
+        password = "" if self.password is None else f":{quote(self.password, safe='')}"
+        at = "@" if user or password else ""
+        hosts = ",".join(map(str, self.hosts))
+        query = "&".join(f"{name}={quote(value, safe='')}" for name, value in self.query.items())
+        return (
+            f"{scheme or self.scheme}://{user}{password}{at}{hosts}{quote(self.path)}"
+            f"{'?' if query else ''}{query}"
+        )
+
+
+def read_url(text: str, schemes: tuple[str, ...]) -> Url:
+    """Take a URL apart; raises ValidationError.
+
+    The password may hold `@ / ? # [ ]` as they are, where only one reading is possible.
+    """
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme.lower() not in schemes:
+        raise ValidationError(f"must start with {' or '.join(f'{each}://' for each in schemes)}")
+    if not text.isprintable() or " " in text:
+        raise ValidationError("must hold no space and no control character")
+    readings = _readings(rest)
+    if not readings:
+        raise ValidationError(_ENCODE if "@" in rest else _fault_of(rest))
+    if len(readings) > 1:
+        raise ValidationError(f"can be read in more than one way: {_ENCODE}; so must parameters")
+    ((credentials, (hosts, path, query)),) = readings.items()
+    user, colon, password = credentials.partition(":")
+    if _STRAY_PERCENT.search(credentials):
+        raise ValidationError(_ENCODE)
+    return Url(
+        scheme.lower(),
+        unquote(user) if user else None,
+        unquote(password) if colon else None,
+        hosts,
+        path,
+        query,
+    )
+
+
+_Target = tuple[tuple[Host, ...], str, dict[str, str]]
+
+
+def _readings(rest: str) -> dict[str, _Target]:
+    """Each way to read it: what stands before the `@`, and what it leads to."""
+    authority = _AFTER_HOSTS.split(rest, maxsplit=1)[0]
+    # An @ further on may end a password, but only one that follows a user's name and a colon.
+    ends = {authority.rfind("@")} | {
+        match.start() for match in _AT.finditer(rest) if ":" in rest[: match.start()]
+    }
+    found = ((rest[: max(end, 0)], _target(rest[end + 1 :])) for end in ends)
+    return {credentials: target for credentials, target in found if target is not None}
+
+
+def _target(text: str) -> _Target | None:
+    """Hosts, path and parameters of what follows the credentials; None if it cannot be that."""
+    match = _TARGET.fullmatch(text)
+    if match is None or _STRAY_PERCENT.search(text):
+        return None
+    hosts = []
+    for each in match["hosts"].split(","):
+        host = _HOST.fullmatch(each)
+        if host is None or (host["port"] and not 0 < int(host["port"]) < 65536):
+            return None
+        name = unquote(host["address"] or host["folder"] or "") or host["name"] or ""
+        hosts.append(Host(name, int(host["port"]) if host["port"] else None))
+    query: dict[str, str] = {}
+    for pair in filter(None, (match["query"] or "").split("&")):
+        name, equals, value = pair.partition("=")
+        if not equals or not _PARAMETER.fullmatch(name) or name in query:
+            return None
+        # A + is a +: libpq and redis-py disagree with forms, which make a space of it.
+        query[name] = unquote(value)
+    return tuple(hosts), unquote(match["path"] or ""), query
+
+
+def _fault_of(text: str) -> str:
+    """Why it is no target, for a text that holds no password."""
+    if "#" in text:
+        return "must hold no #"
+    if _STRAY_PERCENT.search(text):
+        return "holds a % that is not percent-encoded (%25)"
+    if _target(_AFTER_HOSTS.split(text, maxsplit=1)[0]) is None:
+        return (
+            "must name a host such as db.example.com or [::1], and a port from 1 to 65535 if any;"
+            f" {_ENCODE}"
+        )
+    return "must have parameters like ?name=value&other=value, each once"
+
+
+def refuse_unknown(query: Mapping[str, str], known: tuple[str, ...], whose: str) -> None:
+    unknown = sorted(set(query) - set(known))
+    if unknown:
+        raise ValidationError(
+            f"{whose} does not know the parameter {', '.join(unknown)}"
+            + (f"; it knows {', '.join(known)}" if known else "")
+        )
+
+
+def require_file(parameter: str, path: str) -> None:
+    if not Path(path).is_file():
+        raise ValidationError(f"{parameter} names no file that is there")
+
+
+def web_url(text: str) -> str:
+    """`http://` or `https://`, with a host and perhaps a path; without the slash at its end."""
+    url = read_url(text, ("http", "https"))
+    if not url.host.name or url.user is not None or url.password is not None or url.query:
+        raise ValidationError("must be like https://app.example.com, without user and parameters")
+    return url.text().rstrip("/")
+
+
+def mail_url(text: str) -> str:
+    """`smtp://` or `smtps://`, a host, and user and password both or neither; nothing after it."""
+    url = read_url(text, ("smtp", "smtps"))
+    if not url.host.name or url.path.strip("/") or url.query:
+        raise ValidationError("must be like smtp://user:password@host:587")
+    if bool(url.user) != bool(url.password):
+        raise ValidationError("must hold a user and a password, or neither")
+    if not f"{url.user}{url.password}".isascii():
+        raise ValidationError("must hold a user and a password in ASCII")
+    return url._replace(path="").text()
+
+
+_NO_DATABASE = "must be postgresql://user:password@host/name or sqlite:////folder/file.db"
+_POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
+_POSTGRES_FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl", "passfile")
+_NUMBERS = (
+    *("connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval"),
+    *("keepalives_count", "tcp_user_timeout"),
+)
+_NO_FOLDER = "/nonexistent"
+
+
+def database_url(text: str, instance_dir: Path) -> str:
+    """Postgres in libpq's own form, or a file of SQLite by its absolute path."""
+    scheme = text.partition("://")[0].lower()
+    if scheme == "sqlite":
+        return _sqlite_url(text, instance_dir)
+    if scheme in _POSTGRES:
+        return _postgres_url(text)
+    raise ValidationError(_NO_DATABASE)
+
+
+def _sqlite_url(text: str, instance_dir: Path) -> str:
+    """A relative path starts in the instance folder."""
+    rest = text.partition("://")[2]
+    if not rest.startswith("/") or rest == "/" or rest.startswith("/:memory:"):
+        raise ValidationError(
+            "must name a file, as sqlite:////folder/file.db or, in the instance folder,"
+            " sqlite:///file.db: workers cannot share a database in memory"
+        )
+    if "?" in rest:
+        raise ValidationError("a sqlite:/// URL has no parameters (%3F for a ? in the path)")
+    if _STRAY_PERCENT.search(rest):
+        raise ValidationError("holds a % that is not percent-encoded (%25)")
+    name = unquote(rest[1:])
+    if not name.isprintable():
+        raise ValidationError("must hold no control character")
+    path = instance_dir / name
+    # The instance folder is made when it is needed; another one is its owner's to make.
+    if path.parent != instance_dir and not path.parent.is_dir():
+        raise ValidationError(f"there is no folder {path.parent}")
+    if path.is_dir():
+        raise ValidationError(f"{path} is a folder")
+    if path.parent.is_dir() and not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ValidationError(f"cannot write in {path.parent}")
+    return sqlite_url(path)
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a file, whatever is in its name."""
+    return f"sqlite:///{quote(str(path))}"
+
+
+def _postgres_url(text: str) -> str:
+    """What libpq knows is handed on to it; what it does not know would fail at each connection."""
+    # Only where it is used: a start with SQLite needs no driver of Postgres.
+    from psycopg.pq import Conninfo  # noqa: PLC0415
+
+    url = read_url(text, _POSTGRES)
+    if not any((url.hosts[0].name, url.path.strip("/"), url.query)):
+        raise ValidationError(_NO_DATABASE)
+    query = dict(url.query)
+    if query.get("ssl") == "true":
+        # As libpq itself reads the URLs of JDBC.
+        del query["ssl"]
+        query["sslmode"] = "require"
+    unknown = sorted(set(query) - {each.keyword.decode() for each in Conninfo.get_defaults()})
+    if unknown:
+        raise ValidationError(
+            f"libpq does not know the parameter {', '.join(unknown)}"
+            " (a schema is named by options=-csearch_path%3Dname)"
+        )
+    if query.get("client_encoding", "UTF8").upper().replace("-", "") not in ("UTF8", "AUTO"):
+        raise ValidationError("client_encoding must be UTF8")
+    if "replication" in query:
+        raise ValidationError("replication is not for a service")
+    for parameter in _NUMBERS:
+        if parameter in query and not _COUNT.fullmatch(query[parameter]):
+            raise ValidationError(f"{parameter} must be a whole number")
+    for parameter in _POSTGRES_FILES:
+        if query.get(parameter, "system") != "system":
+            require_file(parameter, query[parameter])
+    url = url._replace(query=query)
+    canonical = url.text("postgresql")
+    _let_libpq_look(canonical)
+    return canonical
+
+
+def _let_libpq_look(url: str) -> None:
+    """Raise ValidationError for values that libpq refuses.
+
+    It says so only when it begins to connect. So it is sent to a socket that cannot be there, and
+    fails at once: with those words if it understood everything else.
+    """
+    from psycopg import ProgrammingError  # noqa: PLC0415
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
+    from psycopg.pq import PGconn  # noqa: PLC0415
+
+    try:
+        parameters = conninfo_to_dict(url)
+    except ProgrammingError as error:
+        raise ValidationError("libpq cannot read it") from error
+    hosts = str(parameters.get("host") or "").split(",")
+    parameters["host"] = ",".join([_NO_FOLDER] * len(hosts))
+    parameters.pop("hostaddr", None)
+    connection = PGconn.connect_start(make_conninfo("", **parameters).encode())
+    words = connection.error_message.decode(errors="replace").partition("\n")[0]
+    connection.finish()
+    if not words.startswith("connection to server"):
+        raise ValidationError(f"libpq refuses it: {words}")
+
+
+_REDIS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+_REDIS_TLS = (*_REDIS_FILES, "ssl_cert_reqs", "ssl_check_hostname")
+_TRUTHS = ("true", "false")
+
+
+def redis_url(text: str) -> str:
+    """`redis://`, `rediss://` (TLS) or `unix://`, in the words of redis-py.
+
+    Of redis-py's many parameters those that an operator may want: the others change how answers
+    are read, or how long they are waited for.
+    """
+    url = read_url(text, ("redis", "rediss", "unix"))
+    own = ("db", "client_name", *(_REDIS_TLS if url.scheme == "rediss" else ()))
+    refuse_unknown(url.query, own, f"{url.scheme}:// (rediss:// is TLS)")
+    query = dict(url.query)
+    if url.scheme == "unix":
+        if url.host.name or not url.path.strip("/"):
+            raise ValidationError("must be like unix:///run/redis/redis.sock?db=0")
+    else:
+        if not url.host.name:
+            raise ValidationError("must be like redis://:password@host:6379/0")
+        if url.path.strip("/") and "db" in query:
+            raise ValidationError("must name the database once: as /0 or as ?db=0")
+        database = query.pop("db", url.path.strip("/"))
+        url = url._replace(path=f"/{database}" if database else "")
+    database = query.get("db", "0") if url.scheme == "unix" else url.path.strip("/") or "0"
+    if not _REDIS_DATABASE.fullmatch(database):
+        raise ValidationError("must name the database by its number, as /0 or as ?db=0")
+    if query.get("ssl_cert_reqs", "none") not in ("none", "optional", "required"):
+        raise ValidationError("ssl_cert_reqs must be none, optional or required")
+    if query.get("ssl_check_hostname", "true").lower() not in _TRUTHS:
+        raise ValidationError("ssl_check_hostname must be true or false")
+    for parameter in _REDIS_FILES:
+        if parameter in query:
+            require_file(parameter, query[parameter])
+    return url._replace(query=query).text()

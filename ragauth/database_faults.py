@@ -1,0 +1,175 @@
+"""What ails a database: one word for each cause, whichever driver tells of it.
+
+Callers answer 503 for each of these, and the log, `/readyz`, the metrics and the commands say which
+it is. Whatever is none of them is a bug of ours.
+"""
+
+import logging
+import time
+from enum import Enum
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+log = logging.getLogger("ragauth")
+
+_LOG_ONCE_IN_SECONDS = 10.0
+
+
+class DatabaseFault(Enum):
+    """The value is what an operator reads; the name, in small letters, is the metrics' label."""
+
+    UNREACHABLE = "out of reach"
+    REFUSED = "refuses the user or the password"
+    MISSING = "there is no such database"
+    NOT_MIGRATED = "not migrated: run `flask --app wsgi db upgrade`"
+    OTHER_SCHEMA = "another version's of ragauth, or another program's"
+    NO_SCHEMA = "the search_path names no schema that is there: make one with `CREATE SCHEMA`"
+    READ_ONLY = "read-only"
+    NOT_PERMITTED = "the role may not read, write or make the tables"
+    FULL = "full"
+    DAMAGED = "no database of SQLite, or a damaged one"
+    WRONG_ENCODING = (
+        "the encoding is not UTF8: make a database with `CREATE DATABASE … ENCODING 'UTF8'"
+        " TEMPLATE template0`"
+    )
+
+    @property
+    def label(self) -> str:
+        return f"database_{self.name.lower()}"
+
+    @property
+    def sentence(self) -> str:
+        if self is DatabaseFault.UNREACHABLE:
+            return "the database did not answer"
+        if self in _IS:
+            return f"the database is {self.value}"
+        return f"the database: {self.value}"
+
+
+_IS = (
+    *(DatabaseFault.NOT_MIGRATED, DatabaseFault.OTHER_SCHEMA),
+    *(DatabaseFault.READ_ONLY, DatabaseFault.FULL, DatabaseFault.DAMAGED),
+)
+
+
+class UnusableDatabase(SQLAlchemyError):
+    """A database that answers and can hold nothing of ours."""
+
+    def __init__(self, fault: DatabaseFault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+# The conditions of https://www.postgresql.org/docs/current/errcodes-appendix.html
+_OF_POSTGRES = {
+    "28000": DatabaseFault.REFUSED,
+    "28P01": DatabaseFault.REFUSED,
+    "3D000": DatabaseFault.MISSING,
+    "42P01": DatabaseFault.NOT_MIGRATED,  # undefined_table
+    "42703": DatabaseFault.NOT_MIGRATED,  # undefined_column
+    "42P07": DatabaseFault.OTHER_SCHEMA,  # duplicate_table
+    "3F000": DatabaseFault.NO_SCHEMA,
+    "25006": DatabaseFault.READ_ONLY,
+    "42501": DatabaseFault.NOT_PERMITTED,
+    "53100": DatabaseFault.FULL,
+}
+# Connection, resources, intervention, system: classes of conditions that pass by themselves.
+_PASSING = ("08", "53", "57", "58")
+# A connection that was never made has no condition, only libpq's and the server's words.
+_WORDS = (
+    ("password authentication failed", DatabaseFault.REFUSED),
+    ("no password supplied", DatabaseFault.REFUSED),
+    ("no pg_hba.conf entry", DatabaseFault.REFUSED),
+    ("authentication failed", DatabaseFault.REFUSED),
+    ("permission denied for database", DatabaseFault.REFUSED),
+    ("session is read-only", DatabaseFault.READ_ONLY),
+    ("server is in hot standby mode", DatabaseFault.READ_ONLY),
+)
+_OF_SQLITE = {
+    "SQLITE_READONLY": DatabaseFault.READ_ONLY,
+    "SQLITE_PERM": DatabaseFault.READ_ONLY,
+    "SQLITE_FULL": DatabaseFault.FULL,
+    "SQLITE_NOTADB": DatabaseFault.DAMAGED,
+    "SQLITE_CORRUPT": DatabaseFault.DAMAGED,
+}
+_NO_SUCH = ("no such table", "no such column", "has no column named")
+
+
+def fault_of(error: BaseException | None) -> DatabaseFault | None:
+    """What SQLAlchemy's or a driver's error tells of the database; None for a bug or a conflict."""
+    if isinstance(error, UnusableDatabase):
+        return error.fault
+    if isinstance(error, PoolTimeout):
+        return DatabaseFault.UNREACHABLE
+    raw = error.orig if isinstance(error, DBAPIError) else error
+    if raw is None:
+        return None
+    # Of SQLite, from Python 3.11 on.
+    name = getattr(raw, "sqlite_errorname", None)
+    if name is not None:
+        return _of_sqlite(name, raw)
+    state = getattr(raw, "sqlstate", None)
+    if state is None:
+        return _by_words(str(raw)) if _by_class(raw) else None
+    if state.startswith(_PASSING):
+        return _OF_POSTGRES.get(state, DatabaseFault.UNREACHABLE)
+    return _OF_POSTGRES.get(state) or _by_class(raw)
+
+
+def _of_sqlite(name: str, raw: BaseException) -> DatabaseFault | None:
+    if name == "SQLITE_ERROR":
+        if any(words in str(raw) for words in _NO_SUCH):
+            return DatabaseFault.NOT_MIGRATED
+        return DatabaseFault.OTHER_SCHEMA if str(raw).endswith("already exists") else None
+    # SQLITE_READONLY_DBMOVED and the like say more than is asked for.
+    primary = "_".join(name.split("_")[:2])
+    return _OF_SQLITE.get(primary) or _by_class(raw)
+
+
+def _by_class(raw: BaseException) -> DatabaseFault | None:
+    """PEP 249: an OperationalError is "not necessarily under the control of the programmer".
+
+    Told by name: each driver has classes of its own, and the other driver is not loaded.
+    """
+    names = {each.__name__ for each in type(raw).__mro__}
+    return DatabaseFault.UNREACHABLE if names & {"OperationalError", "InterfaceError"} else None
+
+
+def _by_words(words: str) -> DatabaseFault:
+    for part, fault in _WORDS:
+        if part in words:
+            return fault
+    if 'database "' in words and "does not exist" in words:
+        return DatabaseFault.MISSING
+    return DatabaseFault.UNREACHABLE
+
+
+_last_logged: dict[DatabaseFault, float] = {}
+
+
+def log_fault(error: BaseException) -> DatabaseFault | None:
+    """Write what ails the database, with the error's class: its text may hold values.
+
+    A request that met an outage has a line of its own. A state that all requests meet alike, until
+    somebody ends it, has one in ten seconds.
+    """
+    fault = fault_of(error)
+    cause = type(getattr(error, "orig", None) or error).__name__
+    if fault is not None and fault is not DatabaseFault.UNREACHABLE:
+        now = time.monotonic()
+        if now - _last_logged.get(fault, -_LOG_ONCE_IN_SECONDS) < _LOG_ONCE_IN_SECONDS:
+            return fault
+        _last_logged[fault] = now
+    told = fault or DatabaseFault.UNREACHABLE
+    log.error(told.sentence, extra={"cause": cause})
+    return fault
+
+
+def describe_database_error(error: SQLAlchemyError) -> str:
+    """One line for an operator: what ails the database, or the class of the error."""
+    fault = fault_of(error)
+    cause = type(getattr(error, "orig", None) or error).__name__
+    if fault is None:
+        return f"the database refused a statement ({cause})"
+    return f"{fault.sentence} ({cause})" if fault is DatabaseFault.UNREACHABLE else fault.sentence

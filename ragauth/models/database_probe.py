@@ -1,0 +1,88 @@
+"""Asks the database, cheaply and within bounds, whether it would take what the service writes."""
+
+import os
+import sqlite3
+from functools import cache
+
+from sqlalchemy import text
+
+from ragauth.database import SQLITE_BUSY_MS
+from ragauth.database_faults import DatabaseFault, fault_of
+from ragauth.extensions import MIGRATIONS, db
+
+_SQLITE_WAIT_MS = 500
+_SQLITE_ROOM_BYTES = 1 << 20
+
+_REVISIONS = text("SELECT version_num FROM alembic_version")
+_SQLITE_TABLES = text("SELECT name FROM sqlite_master")
+# A standby, a server or role with default_transaction_read_only, a role without its rights: one
+# question for all. A table that is not found has no rights either, which counts as null.
+_POSTGRES = text("""
+    SELECT current_setting('transaction_read_only') = 'on',
+           coalesce(bool_or(found IS NULL), false),
+           coalesce(bool_and(has_table_privilege(found, 'SELECT')
+                             AND has_table_privilege(found, 'INSERT')
+                             AND has_table_privilege(found, 'UPDATE')
+                             AND has_table_privilege(found, 'DELETE')), false)
+      FROM (SELECT to_regclass(quote_ident(name)) AS found
+              FROM unnest(CAST(:names AS text[])) AS name) AS tables
+""")
+
+
+def find_fault() -> DatabaseFault | None:
+    """None where a request could read and write; raises SQLAlchemyError."""
+    revisions = set(db.session.scalars(_REVISIONS))
+    is_sqlite = db.engine.dialect.name == "sqlite"
+    fault = _sqlite_fault() if is_sqlite else _postgres_fault()
+    if revisions == {known_revisions()[-1]} or fault not in (None, DatabaseFault.NOT_MIGRATED):
+        return fault
+    is_ours = revisions <= set(known_revisions())
+    return DatabaseFault.NOT_MIGRATED if is_ours else DatabaseFault.OTHER_SCHEMA
+
+
+def _postgres_fault() -> DatabaseFault | None:
+    names = list(db.metadata.tables)
+    answer = db.session.execute(_POSTGRES, {"names": names}).one()
+    is_read_only, is_incomplete, is_permitted = answer
+    if is_incomplete:
+        return DatabaseFault.NOT_MIGRATED
+    if is_read_only:
+        # As after an error: the next connection may lead to a server that writes.
+        db.session().invalidate()
+        return DatabaseFault.READ_ONLY
+    return None if is_permitted else DatabaseFault.NOT_PERMITTED
+
+
+@cache
+def known_revisions() -> tuple[str, ...]:
+    """Those of this version, oldest first: their files' names tell them, Alembic is not loaded."""
+    return tuple(sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")))
+
+
+def _sqlite_fault() -> DatabaseFault | None:
+    """Write and take it back: on a read-only file SQLite gives the writers' lock all the same."""
+    if not set(db.metadata.tables) <= set(db.session.scalars(_SQLITE_TABLES)):
+        return DatabaseFault.NOT_MIGRATED
+    folder = os.path.dirname(db.engine.url.database or "")
+    room = os.statvfs(folder or ".")
+    if room.f_bavail * room.f_frsize < _SQLITE_ROOM_BYTES:
+        return DatabaseFault.FULL
+    pooled = db.engine.raw_connection()
+    cursor = pooled.cursor()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout={_SQLITE_WAIT_MS}")
+        cursor.execute("BEGIN IMMEDIATE")
+        try:
+            # In memory: nothing reaches the disk before a commit.
+            cursor.execute("UPDATE installation SET name = name")
+        finally:
+            cursor.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        # Another writes at this moment, so it can be written.
+        is_busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
+        return None if is_busy else fault_of(error)
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MS}")
+        cursor.close()
+        pooled.close()
+    return None

@@ -1,0 +1,33 @@
+"""The installation's own name, made once by the migration: what it keeps in Redis has it."""
+
+from sqlalchemy import CheckConstraint, Integer, String, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ragauth.database import Base
+from ragauth.models.prepared_reads import PreparedReads
+
+
+class Installation(Base):
+    """One row. All hosts of an installation share it, for they share the database."""
+
+    __tablename__ = "installation"
+    __table_args__ = (CheckConstraint("id = 1", name="one"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(32))
+
+
+class InstallationLookup:
+    """Reads the name when it is first asked for, and then remembers it: it never changes."""
+
+    def __init__(self, reads: PreparedReads) -> None:
+        self._reads = reads
+        self._sql = reads.compile(select(Installation.name))
+        self._name: str | None = None
+
+    def name(self) -> str | None:
+        """32 hex digits; None where the row is missing. Raises ExternalServiceUnavailable."""
+        if self._name is None:
+            rows = self._reads.read(self._sql, {})
+            self._name = rows[0][0] if rows else None
+        return self._name

@@ -1,0 +1,71 @@
+"""What goes wrong beside the requests, where no client is told: known to all workers, by its cause.
+
+A worker notes how its own turn went; `/readyz` and the metrics, which any worker answers, tell of
+all of them.
+"""
+
+import logging
+import time
+
+from ragauth.database_faults import DatabaseFault, fault_of
+from ragauth.metrics import FAILING, board
+
+log = logging.getLogger("ragauth")
+
+COUNTERS = "counters"
+MAIL_FOLDER = "mail_folder"
+MAIL_SERVER = "mail_server"
+SEALS = "seals"
+BUG = "bug"
+
+_LOG_ONCE_IN_SECONDS = 10.0
+_WORDS = {
+    COUNTERS: "the counters did not answer",
+    MAIL_FOLDER: "the folder outbox/ cannot be written",
+    MAIL_SERVER: "the mail server is out of reach or refuses",
+    SEALS: "sealed with a secret that is not known",
+    BUG: "a bug: see the log",
+    **{fault.label: fault.sentence for fault in DatabaseFault},
+}
+
+
+class Work:
+    """One kind of background work of this process."""
+
+    def __init__(self, name: str, failure: str) -> None:
+        self.name = name
+        self._failure = failure
+        self._cause: str | None = None
+        self._logged_at = -_LOG_ONCE_IN_SECONDS
+
+    @property
+    def is_failing(self) -> bool:
+        return self._cause is not None
+
+    def note(self, cause: str | None, detail: str = "") -> None:
+        """How this turn went: None is well. The log has a line at each change and in 10 s."""
+        if cause != self._cause:
+            if self._cause is not None:
+                FAILING.add(-1, self.name, self._cause)
+            if cause is not None:
+                FAILING.add(1, self.name, cause)
+            self._cause = cause
+            self._logged_at = -_LOG_ONCE_IN_SECONDS
+        now = time.monotonic()
+        if cause is not None and now - self._logged_at >= _LOG_ONCE_IN_SECONDS:
+            self._logged_at = now
+            log.warning(self._failure, extra={"cause": detail or _WORDS[cause]})
+
+
+def database_cause(error: BaseException) -> str:
+    fault = fault_of(error)
+    return BUG if fault is None else fault.label
+
+
+def failing_works() -> dict[str, str]:
+    """The works that fail in some worker, with the cause in words."""
+    failing: dict[str, str] = {}
+    for (work, cause), workers in FAILING.read(board.sums()):
+        if workers > 0:
+            failing.setdefault(work, _WORDS[cause])
+    return failing

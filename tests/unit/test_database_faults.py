@@ -1,0 +1,91 @@
+"""What ails a database, told from the drivers' own errors."""
+
+import sqlite3
+
+import psycopg
+import pytest
+from psycopg import errors
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from ragauth.database_faults import DatabaseFault, fault_of
+
+_WITHOUT_STATE = {
+    'connection failed: FATAL:  password authentication failed for user "x"': "REFUSED",
+    "connection failed: fe_sendauth: no password supplied": "REFUSED",
+    'FATAL:  no pg_hba.conf entry for host "192.0.2.1", user "x"': "REFUSED",
+    'connection failed: FATAL:  database "x" does not exist': "MISSING",
+    "connection failed: session is read-only": "READ_ONLY",
+    "connection failed: Connection refused": "UNREACHABLE",
+    "the connection is closed": "UNREACHABLE",
+}
+
+
+def wrapped(error: BaseException) -> Exception:
+    """As SQLAlchemy raises it."""
+    dbapi = psycopg if isinstance(error, psycopg.Error) else sqlite3
+    instance: Exception = DBAPIError.instance("", {}, error, dbapi.Error)  # type: ignore[assignment]
+    return instance
+
+
+@pytest.mark.parametrize("words", _WITHOUT_STATE)
+def test_a_connection_that_was_never_made_has_words_alone(words: str) -> None:
+    fault = DatabaseFault[_WITHOUT_STATE[words]]
+    error = psycopg.OperationalError(words)
+    assert fault_of(error) is fault_of(wrapped(error)) is fault
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (errors.UndefinedTable(), DatabaseFault.NOT_MIGRATED),
+        (errors.UndefinedColumn(), DatabaseFault.NOT_MIGRATED),
+        (errors.DuplicateTable(), DatabaseFault.OTHER_SCHEMA),
+        (errors.InvalidSchemaName(), DatabaseFault.NO_SCHEMA),
+        (errors.ReadOnlySqlTransaction(), DatabaseFault.READ_ONLY),
+        (errors.InsufficientPrivilege(), DatabaseFault.NOT_PERMITTED),
+        (errors.DiskFull(), DatabaseFault.FULL),
+        (errors.InvalidPassword(), DatabaseFault.REFUSED),
+        (errors.TooManyConnections(), DatabaseFault.UNREACHABLE),
+        (errors.AdminShutdown(), DatabaseFault.UNREACHABLE),
+        (errors.LockNotAvailable(), DatabaseFault.UNREACHABLE),
+        (errors.DeadlockDetected(), DatabaseFault.UNREACHABLE),
+        (errors.IoError(), DatabaseFault.UNREACHABLE),
+        (PoolTimeout(), DatabaseFault.UNREACHABLE),
+        # Conflicts and bugs.
+        (errors.UniqueViolation(), None),
+        (errors.SyntaxError(), None),
+        (errors.InvalidTextRepresentation(), None),
+        (ValueError(), None),
+        (None, None),
+    ],
+    ids=repr,
+)
+def test_a_condition_of_postgres_has_its_word(
+    error: Exception | None, fault: DatabaseFault | None
+) -> None:
+    assert fault_of(error) is fault
+    if isinstance(error, psycopg.Error):
+        assert fault_of(wrapped(error)) is fault
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("SELECT * FROM nowhere", DatabaseFault.NOT_MIGRATED),
+        ("SELECT nowhere FROM thing", DatabaseFault.NOT_MIGRATED),
+        ("INSERT INTO thing (nowhere) VALUES (1)", DatabaseFault.NOT_MIGRATED),
+        ("CREATE TABLE thing (x)", DatabaseFault.OTHER_SCHEMA),
+        ("PRAGMA query_only=ON; INSERT INTO thing VALUES (2)", DatabaseFault.READ_ONLY),
+        ("PRAGMA max_page_count=2; CREATE TABLE other (x)", DatabaseFault.FULL),
+        ("INSERT INTO thing VALUES (1)", None),
+        ("SELECT", None),
+    ],
+)
+def test_an_error_of_sqlite_has_its_word(statement: str, fault: DatabaseFault | None) -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.executescript("CREATE TABLE thing (x UNIQUE); INSERT INTO thing VALUES (1)")
+    with pytest.raises(sqlite3.Error) as caught:
+        connection.executescript(statement)
+    connection.close()
+    assert fault_of(caught.value) is fault_of(wrapped(caught.value)) is fault
