@@ -90,8 +90,9 @@ def _(field: Choice) -> Keywords:
 
 
 @keywords_of.register
-def _(field: Network) -> Keywords:
-    return {"type": "string", "format": "ip-network", "maxLength": field.maximum}
+def _(_field: Network) -> Keywords:
+    # The format bounds its length; blanks around it are dropped.
+    return {"type": "string", "format": "ip-network"}
 
 
 @keywords_of.register
