@@ -31,7 +31,7 @@ _POSTGRES = text("""
 
 def find_fault() -> DatabaseFault | None:
     """None where a request could read and write; raises SQLAlchemyError."""
-    revisions = set(db.session.scalars(_REVISIONS))
+    revisions = set(schema_revisions())
     is_sqlite = db.engine.dialect.name == "sqlite"
     fault = _sqlite_fault() if is_sqlite else _postgres_fault()
     if revisions == {known_revisions()[-1]} or fault not in (None, DatabaseFault.NOT_MIGRATED):
@@ -51,6 +51,11 @@ def _postgres_fault() -> DatabaseFault | None:
         db.session().invalidate()
         return DatabaseFault.READ_ONLY
     return None if is_permitted else DatabaseFault.NOT_PERMITTED
+
+
+def schema_revisions() -> list[str]:
+    """Those that the database was migrated to: one, unless it is none of ours."""
+    return sorted(db.session.scalars(_REVISIONS))
 
 
 @cache
