@@ -107,16 +107,16 @@ def _ask(url: str, service_key: str, question: dict[str, Any]) -> dict[str, Any]
 
 
 def _presented_key(request: Request) -> str:
-    bearer = request.headers.get("Authorization", "").strip()
-    if bearer.lower() == "bearer":
-        # A scheme without a token is no credential, as a header that is not there.
-        bearer = ""
-    scheme, _, token = bearer.partition(" ")
-    key = request.headers.get("X-API-Key") or (token.strip() if scheme.lower() == "bearer" else "")
+    """The one key of a request; an empty header, and `Bearer` alone, are none."""
+    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    token = token.strip()
+    key = request.headers.get("X-API-Key") or token
     fault, reason = "", "malformed"
-    if not key:
+    if scheme.lower() not in ("", "bearer"):
+        fault = "The Authorization header must be: Bearer <credential>"
+    elif not key:
         fault, reason = "A credential is required", "missing"
-    elif bearer and request.headers.get("X-API-Key") not in (None, token.strip()):
+    elif token not in ("", key):
         fault = "Authorization and X-API-Key carry different credentials"
     elif len(key) > MAX_KEY_LENGTH:
         # ragauth would say so as well; but its own bound is on the whole question.

@@ -94,7 +94,7 @@ def create(
 @click.option(
     "--search",
     metavar="TEXT",
-    type=FieldType("text", Text(minimum=1, maximum=256)),
+    type=FieldType("text", Text(minimum=1, maximum=256, trimmed=True)),
     help="Those that have it in e-mail, username or name, in any case, or whose id begins so.",
 )
 @click.option("--plan", help="Those on this plan alone.")

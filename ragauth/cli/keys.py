@@ -278,7 +278,7 @@ def _owner_in(record: dict[str, Any]) -> str:
 
 def _read_key(key: str) -> str:
     """What was named, or the one line of standard input for `-`: no shell history keeps that."""
-    return sys.stdin.readline().strip() if key == "-" else key
+    return (sys.stdin.readline() if key == "-" else key).strip()
 
 
 def _describe(key: ApiKey) -> dict[str, Any]:

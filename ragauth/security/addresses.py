@@ -79,6 +79,7 @@ def network_of(text: str | None, *, ipv4_prefix: int = 32, ipv6_prefix: int = 64
     return ipaddress.ip_network((int(address).to_bytes(address.max_prefixlen // 8), prefix), False)
 
 
+@lru_cache(maxsize=4096)
 def neighbourhood_of(text: str | None) -> Network | None:
     """The network that an address shares with its neighbours: its /24 in IPv4, its /64 in IPv6."""
     return network_of(text, ipv4_prefix=24)

@@ -72,11 +72,11 @@ class _Tally:
         _count(self._networks, share.network, number)
         _count(self._accounts, share.account, number)
 
-    def of(self, share: Share) -> list[int]:
+    def of(self, share: Share) -> tuple[int, int]:
         """Of its network and of its account, the greater number first."""
         return _descending(self._networks[share.network], self._accounts[share.account])
 
-    def in_place_of(self, holder: Share, newcomer: Share) -> list[int]:
+    def in_place_of(self, holder: Share, newcomer: Share) -> tuple[int, int]:
         """What the newcomer would have if one hash of the holder were his."""
         return _descending(
             self._networks[newcomer.network] + (newcomer.network != holder.network),
@@ -91,8 +91,8 @@ def _count(counts: Counter[K], owner: K, number: int) -> None:
         del counts[owner]
 
 
-def _descending(*numbers: int) -> list[int]:
-    return sorted(numbers, reverse=True)
+def _descending(one: int, other: int) -> tuple[int, int]:
+    return (one, other) if one >= other else (other, one)
 
 
 class _Use:
@@ -115,14 +115,16 @@ class _Use:
         if len(self._served) > _REMEMBERED:
             self._had.add(self._served.popleft(), -1)
 
-    def of(self, holder: Share) -> list[int]:
+    def of(self, holder: Share) -> tuple[tuple[int, int], tuple[int, int]]:
         """To compare: whoever holds more has more, and of two that hold as much who had more."""
-        return self._held.of(holder) + self._had.of(holder)
+        return self._held.of(holder), self._had.of(holder)
 
     def exceeds(self, holder: Share, newcomer: Share) -> bool:
         """Whether a holder has more than a newcomer would have in the holder's place."""
-        wanted = self._held.in_place_of(holder, newcomer) + self._had.of(newcomer)
-        return self.of(holder) > wanted
+        if holder == newcomer:
+            return False
+        held, wanted = self._held.of(holder), self._held.in_place_of(holder, newcomer)
+        return held > wanted or (held == wanted and self._had.of(holder) > self._had.of(newcomer))
 
 
 class HashingGate:
@@ -219,7 +221,7 @@ class HashingGate:
             self._taken -= 1
             self._use.leave(share)
             if not self._taken:
-                # Nobody waits: what anyone had cost nobody anything.
+                # Nobody waits, so nobody was kept waiting: the last hashes may be forgotten.
                 self._use = _Use()
 
 

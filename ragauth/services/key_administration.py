@@ -16,9 +16,6 @@ from ragauth.security.key_faults import explain_no_key
 from ragauth.services import api_keys, audit
 from ragauth.services.audit import OPERATOR, EventName
 
-# How a prefix that is shown, or a key that was cut off, may end.
-_CUT = "…."
-
 
 def find_named(named: str, *, limit: int) -> list[ApiKey]:
     """The key with this `key_` id or of this raw form; else those with this display prefix.
@@ -32,7 +29,7 @@ def find_named(named: str, *, limit: int) -> list[ApiKey]:
         key = rows.find_by_digest(key_format.digest_key(named))
     if key is not None:
         return [key]
-    prefix = _storable(named.rstrip(_CUT))
+    prefix = _storable(_without_dots(named))
     for include_revoked in (False, True) if prefix else ():
         which = {"is_whole": True, "include_revoked": include_revoked}
         found = rows.list_by_prefix(prefix, **which, limit=limit, cursor=None).items
@@ -61,13 +58,18 @@ def count_keys(prefix: str, *, include_revoked: bool) -> int:
 
 def _shown_part(text: str) -> str:
     """Of a prefix, a whole key or a part of one: what is stored. Raises NotFound for none."""
-    text = text.rstrip(_CUT)
+    text = _without_dots(text)
     start = key_format.find_start(text, settings().key_brand)
     if start is not None:
         text = text[: len(start) + key_format.SHOWN_LENGTH]
     if not _storable(text):
         raise NotFound("no key has such a prefix")
     return text
+
+
+def _without_dots(text: str) -> str:
+    """Without what is written for the rest of a key that is not shown."""
+    return text.removesuffix("…").removesuffix("...")
 
 
 def _storable(text: str) -> str:

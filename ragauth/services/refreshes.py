@@ -135,8 +135,8 @@ def _refuse_elsewhere(
 ) -> RefreshTokenReused:
     """A phone that changed networks, or a thief who copies the user agent: nobody can tell.
 
-    Nothing ends: whoever was first, and thief or not, goes on. So the owner may see it: one event
-    for each generation, however often it is asked for.
+    Nothing ends: the client that refreshed first goes on, be it the owner's or the thief's. An
+    event tells the owner, one for each generation however often it is asked for.
     """
     if rows.note_refusal(claims.session_id, generation=row.generation):
         _record(EventName.REFRESH_REFUSED, claims, client)

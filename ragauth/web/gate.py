@@ -6,16 +6,14 @@ routes do. Whatever is not plain (a fault in the question, no credential, a JWT,
 where HTTPS is required) goes on to the application, whose answer it is then.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from ragauth.config import MAX_BODY_BYTES, Settings
+from ragauth.config import Settings
 from ragauth.errors import InvalidRequest, RagauthError
 from ragauth.metrics import note_request
 from ragauth.security import scopes
@@ -27,7 +25,7 @@ from ragauth.web.background import Background
 from ragauth.web.credentials import presented_key
 from ragauth.web.envelope import JSON_TYPE, encode_json
 from ragauth.web.error_handlers import answer_to
-from ragauth.web.json_body import read_exactly
+from ragauth.web.json_body import read_early
 from ragauth.web.key_answers import Answer, authorize_answer, verify_body
 from ragauth.web.login_shedding import login_shedders
 from ragauth.web.mail_sender import MailSender
@@ -46,8 +44,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
-# Python's int() raises for thousands of digits.
-_LENGTH = re.compile(r"[0-9]{1,5}")
 _JSON = ("Content-Type", JSON_TYPE)
 
 # The answer and the verdict on the caller's own key, where it has one; None is for the application.
@@ -160,9 +156,6 @@ class Gate:
         service_key = _plain_key(environ)
         if service_key is None or environ.get("CONTENT_TYPE") != JSON_TYPE:
             return None
-        length = environ.get("CONTENT_LENGTH") or ""
-        if _LENGTH.fullmatch(length) is None or not 0 < int(length) <= MAX_BODY_BYTES:
-            return None
         asker = self._checker.check(
             service_key,
             Question(
@@ -174,11 +167,9 @@ class Gate:
         )
         if asker.refusal is not None:
             return None
-        body = read_exactly(environ["wsgi.input"], int(length))
+        body = read_early(environ)
         asked = None if body is None else plain_question(body)
         if asked is None:
-            # The application reads it once more, and words its faults; without a body: too short.
-            environ["wsgi.input"] = BytesIO(body or b"")
             return None
         verdict = self._checker.check(*asked)
         answer = Answer(200, [_JSON], encode_json({"data": verify_body(verdict)}))

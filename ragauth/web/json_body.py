@@ -2,7 +2,9 @@
 
 import json
 import logging
-from typing import IO, Any, NoReturn
+import re
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flask import request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
@@ -10,10 +12,15 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 from ragauth.config import MAX_BODY_BYTES
 from ragauth.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 log = logging.getLogger("ragauth")
 
 MALFORMED_JSON = "Malformed JSON"
-_CUT_SHORT = "The body is shorter than its Content-Length"
+_CUT_SHORT = "The body ended too early"
+# Python's int() raises for thousands of digits.
+_LENGTH = re.compile(r"[0-9]{1,5}")
 
 
 class _NotJson(ValueError):
@@ -48,14 +55,22 @@ def read_json_object() -> dict[str, Any]:
     return value
 
 
-def read_exactly(stream: IO[bytes], length: int) -> bytes | None:
-    """So many bytes of a body; None where the server cannot read them."""
+def read_early(environ: "WSGIEnvironment") -> bytes | None:
+    """The body of a request before the application is asked, which can read it once more.
+
+    None for what the application must word: no length, one beyond the bound, a body that is
+    shorter or cannot be read.
+    """
+    length = environ.get("CONTENT_LENGTH") or ""
+    if _LENGTH.fullmatch(length) is None or not 0 < int(length) <= MAX_BODY_BYTES:
+        return None
     try:
-        body = stream.read(length)
+        body: bytes = environ["wsgi.input"].read(int(length))
     except Exception as error:
         _note_unreadable(error)
-        return None
-    return body if len(body) == length else None
+        body = b""
+    environ["wsgi.input"] = BytesIO(body)
+    return body if len(body) == int(length) else None
 
 
 def _read_body() -> bytes:

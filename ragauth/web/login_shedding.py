@@ -2,18 +2,18 @@
 
 import json
 from collections.abc import Callable
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from ragauth.config import MAX_BODY_BYTES, Settings
+from ragauth.config import Settings
 from ragauth.errors import TooManyHashes
 from ragauth.metrics import HASHES_REFUSED
 from ragauth.security.normal_forms import TextTooLong, fold
 from ragauth.services.hashing import hashing_gate, share_of
 from ragauth.web.faces import Wording, wording_of
 from ragauth.web.forwarded import client_address
+from ragauth.web.json_body import read_early
 from ragauth.web.key_answers import Answer
 
 if TYPE_CHECKING:
@@ -47,15 +47,17 @@ def is_to_be_shed(app: object, environ: "WSGIEnvironment", peer: str) -> bool:
 
 
 def _shedder(wording: Wording) -> Shed:
+    refusal = wording.failure(TooManyHashes())
+    refusal.headers["Vary"] = "Origin"
+    del refusal.headers["Content-Length"]
+    answer = Answer(refusal.status_code, [*refusal.headers], refusal.data)
+
     def shed(environ: "WSGIEnvironment") -> tuple[Answer, None] | None:
         address = environ.get("REMOTE_ADDR")
         if MUST_NOT_WAIT not in environ and _may_find_place(environ, address):
             return None
         HASHES_REFUSED.count()
-        refusal = wording.failure(TooManyHashes())
-        refusal.headers["Vary"] = "Origin"
-        del refusal.headers["Content-Length"]
-        return Answer(refusal.status_code, [*refusal.headers], refusal.data), None
+        return answer, None
 
     return shed
 
@@ -75,11 +77,9 @@ def _may_find_place(environ: "WSGIEnvironment", address: str | None) -> bool:
 
 def _presented_login(environ: "WSGIEnvironment") -> str | None:
     """The e-mail or username in the body, folded as plain ones are; the body can be read again."""
-    length = environ.get("CONTENT_LENGTH") or ""
-    if not length.isdecimal() or not 0 < int(length) <= MAX_BODY_BYTES:
+    body = read_early(environ)
+    if body is None:
         return None
-    body = environ["wsgi.input"].read(int(length))
-    environ["wsgi.input"] = BytesIO(body)
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):

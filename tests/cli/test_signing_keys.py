@@ -99,6 +99,10 @@ class TestList:
         assert [key["kid"] for key in listed] == [first, second, third]
         assert all(set(key) == _COLUMNS for key in listed)
         assert listed[0]["verifies_until"] == "2026-03-08T12:00:02Z"
+        page = commands.run("signing-keys", "list", "--limit", "1")
+        assert page.errors == f"1 of 3; --limit 0 for all, or --after {first}\n"
+        rest = commands.succeed("signing-keys", "list", "--after", first, "--json").json
+        assert rest == listed[1:]
 
     def test_retired_keys_are_shown_on_demand(
         self, app: Flask, commands: Commands, first: str, clock: MovingClock

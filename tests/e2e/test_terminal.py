@@ -72,6 +72,10 @@ def test_a_question_is_asked_and_a_bar_is_shown(
     assert "600/600" in screen
     assert "imported  600" in screen
 
+    _, screen = _at_a_terminal(installation, "accounts", "list")
+    assert max(map(len, screen.splitlines())) <= 80
+    assert "no room for: username (--json has them)" in screen
+
     code, screen = _at_a_terminal(installation, "accounts", "delete", email, typed="n\n")
     assert code == 1
     assert f"Delete {email}? Nothing brings it back. [y/N]" in screen

@@ -44,6 +44,13 @@ def test_a_key_that_ragauth_allows_is_served(client: httpx.Client, customer: Cus
     assert caller["environment"] == "test"
 
 
+def test_bearer_without_a_token_beside_a_key_is_no_credential(
+    client: httpx.Client, customer: Customer
+) -> None:
+    headers = {"X-API-Key": customer.key, "Authorization": "Bearer"}
+    assert client.post("/documents", headers=headers).status_code == 200
+
+
 def test_ragauths_refusal_is_relayed(client: httpx.Client, customer: Customer) -> None:
     wrong_agent = customer.make_agent()
     key = customer.make_key(agent_id=customer.make_agent())
@@ -68,6 +75,7 @@ def test_ragauths_refusal_is_relayed(client: httpx.Client, customer: Customer) -
     [
         {},
         {"Authorization": "Basic eDp5"},
+        {"Authorization": "Bearer"},
         {"Authorization": "Bearer one", "X-API-Key": "two"},
         {"X-API-Key": "x" * 5000},
     ],

@@ -125,7 +125,7 @@ class TestShares:
         for _ in range(20):
             gate.run(lambda: None, MODEST)
         with slow_hashes(gate, *OTHERS):
-            assert gate._use.of(MODEST) == [0, 0, 0, 0]
+            assert gate._use.of(MODEST) == ((0, 0), (0, 0))
 
 
 class TestNetworks:

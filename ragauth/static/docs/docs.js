@@ -1,7 +1,7 @@
 // The page: reads a document, shows one route at a time, keeps the address in step with it.
 
 import { Description } from "./description.js";
-import { codeBlock, el, jsonParts, markdown, table } from "./dom.js";
+import { codeBlock, el, inline, jsonParts, markdown, table } from "./dom.js";
 import { articleOf, consoleOf, forgetConsoles, title } from "./operation.js";
 import { startBar } from "./session.js";
 
@@ -30,7 +30,8 @@ function codeTable() {
     el("code", {}, code),
     markdown(words),
     details.map(({ name, type, description: meaning }) =>
-      el("div", {}, el("code", {}, name), ` ${meaning || type}`)),
+      el("div", {}, el("code", {}, name), " ", inline(meaning),
+        type.startsWith('"') ? ` ${type}.` : "")),
   ]);
   return rows.length ? table(["Code", "When", "Details"], rows, "Codes") : null;
 }

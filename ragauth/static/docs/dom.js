@@ -46,7 +46,8 @@ export function codeBlock(label, ...parts) {
   return el("pre", { tabindex: 0, role: "group", "aria-label": label }, el("code", {}, parts));
 }
 
-function inline(text) {
+/** `code` and **bold** in a line. */
+export function inline(text) {
   return text.split(/(`[^`]+`|\*\*[^*]+\*\*)/).map((part) => {
     if (part.startsWith("`") && part.length > 1) return el("code", {}, part.slice(1, -1));
     if (part.startsWith("**") && part.length > 3) return el("strong", {}, part.slice(2, -2));

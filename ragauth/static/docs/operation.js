@@ -1,7 +1,7 @@
 // One route: what it takes and gives, and a console with request and answer side by side.
 
 import { codeBlock, el, inert, jsonParts, markdown, table } from "./dom.js";
-import { LANGUAGES } from "./samples.js";
+import { LANGUAGES, parsed } from "./samples.js";
 import { credentialOf, receive, whenChanged } from "./session.js";
 
 const PLACEHOLDERS = { jwt: "YOUR_TOKEN", key: "YOUR_KEY" };
@@ -58,11 +58,8 @@ function requestOf(description, operation, url, body) {
 }
 
 function shownBody(text) {
-  try {
-    return jsonParts(JSON.parse(text));
-  } catch {
-    return [inert(text.slice(0, LONGEST_SHOWN))];
-  }
+  const json = parsed(text);
+  return json ? jsonParts(json.value) : [inert(text.slice(0, LONGEST_SHOWN))];
 }
 
 function showAnswer(panel, response, text, milliseconds) {
@@ -137,17 +134,18 @@ export function consoleOf(description, operation, root) {
     const { request } = current();
     const started = performance.now();
     answer.replaceChildren(el("p", { class: "status" }, "Waiting …"));
+    const { method, url, headers } = request;
+    let response = null;
+    let text = "";
     try {
-      const { method, url, headers } = request;
-      const response = await fetch(url, { method, headers, body: request.body, cache: "no-store" });
-      const text = await response.text();
-      showAnswer(answer, response, text, Math.round(performance.now() - started));
-      let data = null;
-      try { data = JSON.parse(text); } catch { /* not JSON: it hands out no credential */ }
-      if (!url.endsWith("/openapi.json")) receive(operation.path, response.status, data);
+      response = await fetch(url, { method, headers, body: request.body, cache: "no-store" });
+      text = await response.text();
     } catch {
       answer.replaceChildren(el("p", { class: "status bad" }, "The service did not answer."));
+      return;
     }
+    showAnswer(answer, response, text, Math.round(performance.now() - started));
+    receive(operation.path, response.status, parsed(text)?.value ?? null);
   };
   const form = el(
     "form",

@@ -2,9 +2,10 @@
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-function parsed(body) {
+/** What a text is as JSON, in `value`; null for another text. */
+export function parsed(text) {
   try {
-    return { value: JSON.parse(body) };
+    return { value: JSON.parse(text) };
   } catch {
     return null;
   }

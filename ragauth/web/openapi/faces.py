@@ -56,6 +56,15 @@ def _error_reference(_errors: Sequence[RagauthError]) -> JsonSchema:
     return {"$ref": "#/components/schemas/Error"}
 
 
+def _code_or_reason(error: RagauthError) -> str:
+    name: str = error.details.get("reason", error.code)
+    return name
+
+
+def _nameless(_error: RagauthError) -> None:
+    return None
+
+
 def _no_components(_errors: Sequence[RagauthError]) -> dict[str, JsonSchema]:
     return {}
 
@@ -81,7 +90,8 @@ class Rendering:
     """The form of a face's answers: what its JSON Schemas and examples are wrapped in.
 
     `error` gives the body of an error, `error_schema` the schema that fits all of several, and
-    `error_components` what that refers to, made from every error of the face. `data` and `page`
+    `error_components` what that refers to, made from every error of the face; `error_name` is what
+    a program decides by, if the face has such a word. `data` and `page`
     take the schema of one thing, `example` and `example_page` an example of it; by default a thing
     is bare, and a page an array.
     """
@@ -90,6 +100,7 @@ class Rendering:
     error_schema: Callable[[Sequence[RagauthError]], JsonSchema]
     components: dict[str, JsonSchema]
     error_components: Callable[[Sequence[RagauthError]], dict[str, JsonSchema]] = _no_components
+    error_name: Callable[[RagauthError], str | None] = _nameless
     error_status: Callable[[RagauthError], int] = _own_status
     data: Callable[[JsonSchema], JsonSchema] = _bare
     page: Callable[[JsonSchema], JsonSchema] = _bare_page
@@ -101,6 +112,7 @@ HOUSE_RENDERING = Rendering(
     error=error_body,
     error_schema=_error_reference,
     error_components=error_components,
+    error_name=_code_or_reason,
     components=_COMPONENTS,
     data=_in_envelope,
     page=_page_in_envelope,

@@ -122,7 +122,7 @@ class SharedResponses:
             str(status): {
                 "$ref": f"#/components/responses/{_name(status)}",
                 # OpenAPI 3.1 lets a reference say in its own words what it refers to.
-                "description": _describe(errors),
+                "description": _describe(errors, self._rendering),
             }
             for status, errors in by_status.items()
         }
@@ -169,12 +169,12 @@ def _examples(errors: Sequence[RagauthError], rendering: Rendering) -> dict[str,
     return examples
 
 
-def _describe(errors: Sequence[RagauthError]) -> str:
+def _describe(errors: Sequence[RagauthError], rendering: Rendering) -> str:
     """What the status means on one route: a line for each error, by what a program reads of it."""
-    lines = {
-        f"- `{error.details.get('reason', error.code)}`: {_general_message(error)}."
-        for error in errors
-    }
+    lines = set()
+    for error in errors:
+        name, message = rendering.error_name(error), _general_message(error)
+        lines.add(f"- `{name}`: {message}." if name else f"- {message}.")
     return "\n".join(sorted(lines))
 
 

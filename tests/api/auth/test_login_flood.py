@@ -1,14 +1,17 @@
 """A login that finds no place to be hashed is turned away before anything is done for it."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from io import BytesIO
 
 import pytest
 from flask import Flask
+from gunicorn.http.errors import NoMoreData
 
 from ragauth.services.hashing import PLACES, hashing_gate
 from ragauth.web.login_shedding import MUST_NOT_WAIT, is_to_be_shed
+from tests.api.broken_bodies import broken_body
 from tests.clients import PASSWORD, Client, assert_same_answer, error, ok
 from tests.factories.hashing import FLOOD, ask_beside_flood, slow_hashes
 from tests.factories.mails import receive_one
@@ -39,6 +42,21 @@ class TestWhileEveryPlaceIsTaken:
             client.post("/api/auth/login", body),
             client.post("/api/auth/login", body, headers={"Origin": "https://other.test"}),
         )
+
+    @pytest.mark.parametrize("length", ["20", "9" * 4400])
+    def test_a_body_that_cannot_be_read_is_the_clients_fault(
+        self, client: Client, length: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """S10: the gate looks at it first; the application words what is wrong with it."""
+        for fault in NoMoreData(), ConnectionResetError():
+            response = client.request(
+                "POST",
+                "/api/auth/login",
+                content_type="application/json",
+                environ_overrides=broken_body(fault, length),
+            )
+            error(response, 400, "VALIDATION_ERROR")
+        assert not [line for line in caplog.records if line.levelno >= logging.ERROR]
 
 
 def test_a_thread_that_must_not_wait_hashes_nothing(client: Client) -> None:

@@ -16,6 +16,7 @@ DOCUMENT = Face(
     blueprints=frozenset({"compat_ragchats"}),
     rendering=Rendering(
         error=body_of,
+        error_name=lambda error: body_of(error)["error"],
         error_schema=lambda _errors: {"$ref": "#/components/schemas/Failure"},
         components={
             "Failure": {
