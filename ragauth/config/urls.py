@@ -28,7 +28,6 @@ _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _AFTER_HOSTS = re.compile(r"[/?#]")
 _TARGET = re.compile(r"(?P<hosts>[^/?#@]*+)(?P<path>/[^?#@]*+)?(\?(?P<query>[^#]*+))?")
 _PARAMETER = re.compile(r"\w++")
-_AT = re.compile("@")
 _COUNT = re.compile("[0-9]{1,9}")
 _REDIS_DATABASE = re.compile("[0-9]{1,5}")
 
@@ -112,7 +111,7 @@ def _readings(rest: str) -> dict[str, _Target]:
     authority = _AFTER_HOSTS.split(rest, maxsplit=1)[0]
     # An @ further on may end a password, but only one that follows a user's name and a colon.
     ends = {authority.rfind("@")} | {
-        match.start() for match in _AT.finditer(rest) if ":" in rest[: match.start()]
+        place for place, character in enumerate(rest) if character == "@" and ":" in rest[:place]
     }
     found = ((rest[: max(end, 0)], _target(rest[end + 1 :])) for end in ends)
     return {credentials: target for credentials, target in found if target is not None}
