@@ -47,16 +47,21 @@ class Connection:
         arrival = self._arrival
         return arrival is not None and (arrival.has_begun or arrival.request is not None)
 
-    def send(self, data: bytes | memoryview) -> None:
-        """Send what the client takes now, and keep the rest."""
+    def send(self, data: bytes) -> None:
+        """Send what the client takes now, and keep the rest; an invitation may be unsent still."""
+        self.unsent = b"".join((self.unsent, data)) if self.unsent else data
+        self.send_on()
+
+    def send_on(self) -> None:
+        """Send of what is kept what the client takes now."""
         try:
-            sent = self.sock.send(data)
+            sent = self.sock.send(self.unsent)
         except BlockingIOError:
             sent = 0
         except OSError:
             self.is_gone = True
-            sent = len(data)
-        self.unsent = memoryview(data)[sent:] if sent < len(data) else b""
+            sent = len(self.unsent)
+        self.unsent = memoryview(self.unsent)[sent:] if sent < len(self.unsent) else b""
 
     def close(self) -> None:
         self.sock.close()

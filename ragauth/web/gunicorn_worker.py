@@ -173,7 +173,7 @@ class Worker(ThreadWorker):
 
     def _go_on_with(self, conn: Connection) -> None:
         if conn.line is self._unsent:
-            conn.send(conn.unsent)
+            conn.send_on()
             if self._settle(conn, is_kept=conn.is_kept):
                 self._take(conn)
         elif conn.line is self._lingering:

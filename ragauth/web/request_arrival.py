@@ -225,7 +225,11 @@ class _ChunksOfBody:
                 self.fault = NoMoreData()
             return end
         size = _CHUNK_SIZE.match(self._line)
-        if size is None or CHUNK_EXT_RE.fullmatch(self._line[size.end() : -2]) is None:
+        if (
+            size is None
+            or len(self._line) > _MOST_LINE_BYTES
+            or CHUNK_EXT_RE.fullmatch(self._line[size.end() : -2]) is None
+        ):
             self.fault = NoMoreData()
             return end
         self._left = int(size[0], 16)

@@ -243,6 +243,22 @@ class TestBounds:
         assert arrival.held_bytes == len(POST + length) + 10
 
 
+    def test_a_size_line_that_is_too_long_ends_the_connection_even_if_all_of_it_is_there(
+        self,
+    ) -> None:
+        """Whether gunicorn reads it depends on the pieces: a close is announced in time."""
+        line = b"2" + b";a" * 4500 + b"\r\n"
+        for cuts in ([], [len(CHUNKED + line) - 1]):
+            arrival = Arrival(CONFIG, CLIENT)
+            data = CHUNKED + line + b"{}\r\n0\r\n\r\n" + NEXT
+            ends = [*cuts, len(data)]
+            for start, end in zip([0, *cuts], ends, strict=True):
+                if arrival.add(data[start:end]):
+                    break
+            assert arrival.request.should_close()
+            assert arrival.finish() is None
+
+
 class TestInvitations:
     HEAD = POST + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"
 
