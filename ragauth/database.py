@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import stat
 import uuid
 from contextlib import suppress
 from contextvars import ContextVar
@@ -133,9 +134,12 @@ def make_private_file(path: str) -> None:
 
     Its `-wal` and `-shm` have the mode of the database (SQLite's findCreateFileMode).
     """
-    # SQLite itself finds, and tells, what is wrong with a path.
+    # Never opened: whoever closes a file gives up all locks that the process has on it (POSIX's
+    # fcntl), those of SQLite's other connections too. Another process then takes itself for the
+    # last one, removes the `-wal`, and what is written from then on is lost. SQLite itself finds,
+    # and tells, what is wrong with a path.
     with suppress(OSError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.mknod(path, 0o600 | stat.S_IFREG)
 
 
 @event.listens_for(Engine, "connect")

@@ -18,8 +18,11 @@ class TestUnknown:
             ("RAGAUTH_TRUSTED_PROXY", "; did you mean RAGAUTH_TRUSTED_PROXIES?"),
             ("RAGAUTH_SERVERS", "; did you mean RAGAUTH_SERVER?"),
             ("RAGAUTH_XYZ", ""),
+            ("RAGAUTH_HOST", "; did you mean HOST?"),
+            ("RAGAUTH_WEB_CONCURRENCY", "; did you mean WEB_CONCURRENCY?"),
             # Of Kubernetes in name alone.
-            *(("RAGAUTH_SERVICE_HOST", ""), ("RAGAUTH_PORT", ""), ("RAGAUTH_PORT_80_TCP_ADDR", "")),
+            *(("RAGAUTH_SERVICE_HOST", ""), ("RAGAUTH_PORT_80_TCP_ADDR", "")),
+            ("RAGAUTH_PORT", "; did you mean PORT?"),
         ],
     )
     def test_it_stops_the_start_with_the_nearest_name(
