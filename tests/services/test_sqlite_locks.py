@@ -34,11 +34,11 @@ def test_what_a_server_writes_after_a_command_has_looked_is_there_for_others(
             second.execute(text("SELECT 1"))
         reads = PreparedReads(db.engine, settings.database_url)
         reads.read("SELECT 1", {})
-        subprocess.run([sys.executable, "-c", _OPEN_AND_CLOSE, str(path)], check=True)  # noqa: S603
+        subprocess.run([sys.executable, "-c", _OPEN_AND_CLOSE, str(path)], check=True)
         assert os.stat(f"{path}-wal").st_ino == wal
         first.execute(text("UPDATE installation SET name = 'written later'"))
         first.commit()
-        told = subprocess.run(  # noqa: S603
+        told = subprocess.run(
             [
                 *(sys.executable, "-c"),
                 "import sqlite3, sys;"
