@@ -2,7 +2,13 @@
 
 import pytest
 
-from ragauth.config import SettingsError, read_server_settings, read_settings
+from ragauth.config import (
+    SettingsError,
+    mounted_at,
+    read_server_settings,
+    read_settings,
+    server_environment,
+)
 from tests.unit.environment import environment
 
 __all__ = ["environment"]
@@ -106,3 +112,16 @@ class TestServerSettings:
             line.removeprefix("ragauth: ").partition(":")[0]
             for line in str(caught.value).splitlines()
         ] == [*("PORT", "WEB_CONCURRENCY", "WEB_THREADS", "RAGAUTH_SERVER")]
+
+
+def test_serve_hands_the_path_of_the_mount_to_its_server(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    """The command has made the application, which takes SCRIPT_NAME out of the environment."""
+    environment.setenv("SCRIPT_NAME", "/auth/")
+    mounted_at.cache_clear()
+    try:
+        assert mounted_at() == "/auth"
+        assert server_environment(read_server_settings())["SCRIPT_NAME"] == "/auth"
+    finally:
+        mounted_at.cache_clear()
