@@ -87,9 +87,11 @@ _WORDS = (
     ("permission denied for database", DatabaseFault.REFUSED),
     ("is not permitted to log in", DatabaseFault.REFUSED),
     ("does not support SSL", DatabaseFault.NO_TLS),
-    ("SSL error", DatabaseFault.NO_TLS),
+    # Not each "SSL error": one that ends a connection that served is an outage.
+    ("certificate verify failed", DatabaseFault.NO_TLS),
+    ("tlsv1 alert", DatabaseFault.NO_TLS),
+    ("wrong version number", DatabaseFault.NO_TLS),
     ("server certificate for", DatabaseFault.NO_TLS),
-    ("root certificate file", DatabaseFault.NO_TLS),
     ("certificate file", DatabaseFault.NO_TLS),
     ("private key file", DatabaseFault.NO_TLS),
     ("unrecognized configuration parameter", DatabaseFault.PARAMETER),

@@ -19,6 +19,7 @@ _WITHOUT_STATE = {
     'connection failed: FATAL:  role "x" is not permitted to log in': "REFUSED",
     "connection failed: server does not support SSL, but SSL was required": "NO_TLS",
     "connection failed: SSL error: certificate verify failed": "NO_TLS",
+    'root certificate file "/x" does not exist': "NO_TLS",
     'server certificate for "a" does not match host name "b"': "NO_TLS",
     'connection failed: FATAL:  unrecognized configuration parameter "x"': "PARAMETER",
     'connection failed: FATAL:  invalid value for parameter "x": "y"': "PARAMETER",
@@ -27,6 +28,7 @@ _WITHOUT_STATE = {
     "connection failed: session is read-only": "READ_ONLY",
     "connection failed: Connection refused": "UNREACHABLE",
     "the connection is closed": "UNREACHABLE",
+    "consuming input failed: SSL error: unexpected eof while reading": "UNREACHABLE",
 }
 
 
