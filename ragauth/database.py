@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-import tempfile
+import stat
 import uuid
 from contextlib import suppress
 from contextvars import ContextVar
@@ -136,16 +136,9 @@ def make_private_file(path: str) -> None:
     never opened here: to close it would drop every lock that SQLite holds on it in this process
     (POSIX advisory locks), and another process would take the database for unused.
     """
-    if os.path.exists(path):
-        return
     # SQLite itself finds, and tells, what is wrong with a path.
     with suppress(OSError):
-        descriptor, empty = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".ragauth-")
-        os.close(descriptor)
-        try:
-            os.link(empty, path)
-        finally:
-            os.unlink(empty)
+        os.mknod(path, 0o600 | stat.S_IFREG)
 
 
 @event.listens_for(Engine, "connect")
