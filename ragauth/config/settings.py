@@ -107,9 +107,9 @@ def read_settings() -> Settings:
     session_seconds = env.number("SESSION_SECONDS", _THIRTY_DAYS, SECONDS)
     event_days = env.number("EVENT_DAYS", 365, validate.Range(1, 36_500))
     mail_from = env.text("MAIL_FROM", "ragauth <no-reply@localhost>", is_mailbox)
-    dashboard_url = env.parsed("DASHBOARD_URL", None, urls.web_url)
+    dashboard_url = env.parsed("DASHBOARD_URL", None, urls.page_url)
     compat = env.words("COMPAT", each_is_one_of(*COMPAT_FACES))
-    compat_query_upstream = env.parsed("COMPAT_QUERY_UPSTREAM", None, urls.web_url)
+    compat_query_upstream = env.parsed("COMPAT_QUERY_UPSTREAM", None, urls.upstream_url)
     metrics_token = env.text("METRICS_TOKEN", None, is_bearer_token)
 
     uses_sqlite = database_url.startswith("sqlite")

@@ -168,11 +168,22 @@ def require_file(parameter: str, path: str) -> None:
         raise ValidationError(f"{parameter} names no file that is there")
 
 
-def web_url(text: str) -> str:
+def page_url(text: str) -> str:
     """`http://` or `https://`, with a host and perhaps a path; without the slash at its end."""
     url = read_url(text, ("http", "https"))
-    if not url.host.name or url.user is not None or url.password is not None or url.query:
-        raise ValidationError("must be like https://app.example.com, without user and parameters")
+    if url.user is not None or url.password is not None:
+        raise ValidationError("must be like https://app.example.com, without a user")
+    return _web_url(url)
+
+
+def upstream_url(text: str) -> str:
+    """The same of a service that is called, perhaps with a user and a password (RFC 7617)."""
+    return _web_url(read_url(text, ("http", "https")))
+
+
+def _web_url(url: Url) -> str:
+    if not url.host.name or url.query:
+        raise ValidationError("must be like https://app.example.com, without parameters")
     return url.text().rstrip("/")
 
 

@@ -6,7 +6,7 @@ import pytest
 from marshmallow import ValidationError
 from redis import Redis
 
-from ragauth.config.urls import database_url, mail_url, redis_url, web_url
+from ragauth.config.urls import database_url, mail_url, page_url, redis_url, upstream_url
 from ragauth.database import connection_parameters, engine_url
 
 #: A password's part, which no message may hold.
@@ -217,7 +217,8 @@ class TestMailAndWeb:
     def test_one_form_of_each(self) -> None:
         assert mail_url("SMTP://u:p@ss/w#d@h:25/") == "smtp://u:p%40ss%2Fw%23d@h:25"
         assert mail_url("smtps://[::1]:465") == "smtps://[::1]:465"
-        assert web_url("HTTPS://app.test/a/") == "https://app.test/a"
+        assert page_url("HTTPS://app.test/a/") == "https://app.test/a"
+        assert upstream_url("http://rag:s%40ses@h:9000/") == "http://rag:s%40ses@h:9000"
 
     @pytest.mark.parametrize(
         "url",
@@ -238,4 +239,4 @@ class TestMailAndWeb:
         ],
     )
     def test_what_is_no_page_is_refused(self, url: str) -> None:
-        refusal(web_url, url)
+        refusal(page_url, url)
