@@ -242,7 +242,6 @@ class TestBounds:
         arrival.add(b"67890")
         assert arrival.held_bytes == len(POST + length) + 10
 
-
     def test_a_size_line_that_is_too_long_ends_the_connection_even_if_all_of_it_is_there(
         self,
     ) -> None:
