@@ -44,8 +44,7 @@ $(INSTALLED): requirements/dev.txt $(RUNNABLE)
 	$(PIP_INSTALL) -r $<
 	@touch $@
 
-# PORT is that of what is started: ragauth in `run` and `demo`, the page in `dashboard`.
-run: PORT := $(or $(PORT),8000)
+# PORT is ragauth's, in `dashboard` too, which tells how to allow its origin there.
 run: $(RUNNABLE) ## Migrate the database and serve on 127.0.0.1 (PORT=8000)
 	@$(BIN)/python -c '$(BIND)' $(PORT) 2>/dev/null || { echo "127.0.0.1:$(PORT) cannot be served: no port, or taken by another program or by a ragauth that runs already. Take another: make run PORT=8001" >&2; exit 1; }
 	$(FLASK) db upgrade

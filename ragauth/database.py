@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import stat
 import uuid
 from contextlib import suppress
 from contextvars import ContextVar
@@ -131,11 +132,13 @@ def _make_private(dialect: Dialect, _record: object, arguments: Any, _keywords: 
 def make_private_file(path: str) -> None:
     """Make a database that SQLite would make itself, for every user to read.
 
-    Its `-wal` and `-shm` have the mode of the database (SQLite's findCreateFileMode).
+    Its `-wal` and `-shm` have the mode of the database (SQLite's findCreateFileMode). The file is
+    never opened here: to close it would drop every lock that SQLite holds on it in this process
+    (POSIX advisory locks), and another process would take the database for unused.
     """
     # SQLite itself finds, and tells, what is wrong with a path.
     with suppress(OSError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.mknod(path, 0o600 | stat.S_IFREG)
 
 
 @event.listens_for(Engine, "connect")

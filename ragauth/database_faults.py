@@ -22,6 +22,8 @@ class DatabaseFault(Enum):
     UNREACHABLE = "out of reach"
     REFUSED = "refuses the user or the password"
     MISSING = "there is no such database"
+    NO_TLS = "TLS cannot be agreed on: see sslmode, sslrootcert, sslcert and sslkey"
+    PARAMETER = "refuses what `options` or another parameter of the URL asks for"
     NOT_MIGRATED = "not migrated: run `flask --app wsgi db upgrade`"
     OTHER_SCHEMA = "another version's of ragauth, or another program's"
     NO_SCHEMA = "the search_path names no schema that is there: make one with `CREATE SCHEMA`"
@@ -83,6 +85,21 @@ _WORDS = (
     ("no pg_hba.conf entry", DatabaseFault.REFUSED),
     ("authentication failed", DatabaseFault.REFUSED),
     ("permission denied for database", DatabaseFault.REFUSED),
+    ("is not permitted to log in", DatabaseFault.REFUSED),
+    ("does not support SSL", DatabaseFault.NO_TLS),
+    # Not each "SSL error": one that ends a connection that served is an outage.
+    ("certificate verify failed", DatabaseFault.NO_TLS),
+    ("tlsv1 alert", DatabaseFault.NO_TLS),
+    ("wrong version number", DatabaseFault.NO_TLS),
+    ("server certificate for", DatabaseFault.NO_TLS),
+    ("certificate file", DatabaseFault.NO_TLS),
+    ("private key file", DatabaseFault.NO_TLS),
+    ("unrecognized configuration parameter", DatabaseFault.PARAMETER),
+    ("unsupported startup parameter", DatabaseFault.PARAMETER),
+    ("invalid value for parameter", DatabaseFault.PARAMETER),
+    ("permission denied to set parameter", DatabaseFault.PARAMETER),
+    ("cannot be changed", DatabaseFault.PARAMETER),
+    ("invalid command-line argument", DatabaseFault.PARAMETER),
     ("session is read-only", DatabaseFault.READ_ONLY),
     ("server is in hot standby mode", DatabaseFault.READ_ONLY),
 )
@@ -140,8 +157,11 @@ def _by_words(words: str) -> DatabaseFault:
     for part, fault in _WORDS:
         if part in words:
             return fault
-    if 'database "' in words and "does not exist" in words:
-        return DatabaseFault.MISSING
+    if "does not exist" in words:
+        if 'database "' in words:
+            return DatabaseFault.MISSING
+        if 'role "' in words:
+            return DatabaseFault.REFUSED
     return DatabaseFault.UNREACHABLE
 
 

@@ -14,6 +14,8 @@ D = TypeVar("D")
 Check = Callable[[T], object]
 
 PREFIX = "RAGAUTH_"
+# The settings that have no prefix: every server reads them under these names.
+SERVER_NAMES = ("HOST", "PORT", "WEB_CONCURRENCY", "WEB_THREADS", "SCRIPT_NAME")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,100}")
 _FLAGS = {
     **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
@@ -110,7 +112,11 @@ def unknown_settings(known: Collection[str]) -> list[str]:
             continue
         if not value.strip() or is_service_link(name, value):
             continue
-        nearest = difflib.get_close_matches(name, sorted(known), 1)
+        # A setting of the server is often given the prefix that it has not.
+        bare = name.removeprefix(PREFIX)
+        nearest = (
+            [bare] if bare in SERVER_NAMES else difflib.get_close_matches(name, sorted(known), 1)
+        )
         meant = f"; did you mean {nearest[0]}?" if nearest else ""
         faults.append(f"{name}: there is no such setting{meant}")
     return faults

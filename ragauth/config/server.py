@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from marshmallow import ValidationError, validate
 
 from ragauth.config.environment import Variables, expand_home
+from ragauth.config.mount import mounted_at
 from ragauth.config.values import POSITIVE, SettingsError, warn_of_white_space
 
 # Also read by gunicorn's configuration alone: no setting of the application.
@@ -124,9 +125,10 @@ def server_environment(settings: ServerSettings) -> dict[str, str]:
     """The environment of a gunicorn that a command starts.
 
     gunicorn itself reads WEB_CONCURRENCY before it asks us, and fails for one that is empty.
+    SCRIPT_NAME was taken out of this process's environment, and is the server's to read again.
     """
     environment = {name: value for name, value in os.environ.items() if name != _FROM_FLASK}
-    return environment | {"WEB_CONCURRENCY": str(settings.workers)}
+    return environment | {"WEB_CONCURRENCY": str(settings.workers), "SCRIPT_NAME": mounted_at()}
 
 
 def has_inherited_sockets() -> bool:

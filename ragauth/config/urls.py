@@ -5,6 +5,7 @@ is read here, checked against what its driver takes, and written again in the on
 driver reads alike.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -28,7 +29,6 @@ _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _AFTER_HOSTS = re.compile(r"[/?#]")
 _TARGET = re.compile(r"(?P<hosts>[^/?#@]*+)(?P<path>/[^?#@]*+)?(\?(?P<query>[^#]*+))?")
 _PARAMETER = re.compile(r"\w++")
-_AT = re.compile("@")
 _COUNT = re.compile("[0-9]{1,9}")
 _REDIS_DATABASE = re.compile("[0-9]{1,5}")
 
@@ -112,7 +112,7 @@ def _readings(rest: str) -> dict[str, _Target]:
     authority = _AFTER_HOSTS.split(rest, maxsplit=1)[0]
     # An @ further on may end a password, but only one that follows a user's name and a colon.
     ends = {authority.rfind("@")} | {
-        match.start() for match in _AT.finditer(rest) if ":" in rest[: match.start()]
+        place for place, character in enumerate(rest) if character == "@" and ":" in rest[:place]
     }
     found = ((rest[: max(end, 0)], _target(rest[end + 1 :])) for end in ends)
     return {credentials: target for credentials, target in found if target is not None}
@@ -265,6 +265,9 @@ def _postgres_url(text: str) -> str:
     for parameter in _NUMBERS:
         if parameter in query and not _COUNT.fullmatch(query[parameter]):
             raise ValidationError(f"{parameter} must be a whole number")
+    for address in filter(None, query.get("hostaddr", "").split(",")):
+        if not _is_address(address):
+            raise ValidationError("hostaddr must be an address, such as 192.0.2.1")
     for parameter in _POSTGRES_FILES:
         if query.get(parameter, "system") != "system":
             require_file(parameter, query[parameter])
@@ -272,6 +275,14 @@ def _postgres_url(text: str) -> str:
     canonical = url.text("postgresql")
     _let_libpq_look(canonical)
     return canonical
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _let_libpq_look(url: str) -> None:
@@ -299,6 +310,8 @@ def _let_libpq_look(url: str) -> None:
 
 
 _REDIS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+# What CLIENT SETNAME takes.
+_CLIENT_NAME = re.compile(r"[!-~]*+")
 _REDIS_TLS = (*_REDIS_FILES, "ssl_cert_reqs", "ssl_check_hostname")
 _TRUTHS = ("true", "false")
 
@@ -330,6 +343,8 @@ def redis_url(text: str) -> str:
         raise ValidationError("ssl_cert_reqs must be none, optional or required")
     if query.get("ssl_check_hostname", "true").lower() not in _TRUTHS:
         raise ValidationError("ssl_check_hostname must be true or false")
+    if not _CLIENT_NAME.fullmatch(query.get("client_name", "")):
+        raise ValidationError("client_name must be of printable ASCII characters, without spaces")
     for parameter in _REDIS_FILES:
         if parameter in query:
             require_file(parameter, query[parameter])

@@ -126,12 +126,15 @@ class QueryFlag(Flag):
 class QueryWhole(Whole):
     """A whole number in a query string."""
 
-    _FORM = re.compile(r"[0-9]{1,9}")
+    _WHOLE = re.compile(r"-?[0-9]++")
+    # No bound has more digits, and int() takes long for thousands.
+    _READ = re.compile(r"[0-9]{1,9}")
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> int:
-        if not isinstance(value, str) or self._FORM.fullmatch(value) is None:
+        if not isinstance(value, str) or self._WHOLE.fullmatch(value) is None:
             raise self.make_error("invalid")
-        return super()._deserialize(int(value), *args, **kwargs)
+        number = int(value) if self._READ.fullmatch(value) else self.maximum + 1
+        return super()._deserialize(number, *args, **kwargs)
 
 
 class Choice(Text):

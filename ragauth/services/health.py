@@ -73,11 +73,9 @@ def _failing_checks() -> dict[str, str]:
 
 
 def _where_the_database_is() -> dict[str, Any]:
-    url = db.engine.url
     if settings().uses_sqlite:
-        return {"kind": "SQLite", "at": url.database}
-    host = url.host or url.query.get("host") or "localhost"
-    return {"kind": "Postgres", "at": f"{host}:{url.port or 5432}/{url.database}"}
+        return {"kind": "SQLite", "at": db.engine.url.database}
+    return {"kind": "Postgres", "at": settings().database_place}
 
 
 def _database(part: dict[str, Any], _faults: list[str]) -> None:

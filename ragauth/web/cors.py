@@ -8,6 +8,7 @@ from flask_cors import CORS
 
 from ragauth import clock
 from ragauth.config import Settings
+from ragauth.security.origins import MAX_LENGTH, find_canonical_origin
 from ragauth.security.redaction import redact_credentials
 from ragauth.web.refresh_cookie import CSRF_HEADER
 
@@ -18,7 +19,6 @@ _DASHBOARD_PATH = re.compile(r"(/compat/[^/]+)?/(api|v1)/(auth|agents)(/.*)?$")
 _NAMES_OF_HEADERS = "Access-Control-Request-Headers"
 # A browser names the handful that a script has set.
 _LONGEST_NAMES = 1000
-_LONGEST_ORIGIN = 200
 # Clients write origins: so many are told of in a while, each once.
 _MOST_TOLD = 10
 _WHILE_SECONDS = 60
@@ -65,17 +65,22 @@ class _Refusals:
         self._told_until = 0.0
 
     def look(self) -> None:
-        """Log a request's origin if it is neither listed nor the service's own."""
+        """Log a request's origin if it is neither listed nor the service's own.
+
+        Only what a browser may send as an origin: any other text may be a secret.
+        """
         origin = request.headers.get("Origin")
         if not origin or origin in self._allowed or not _is_dashboard() or _is_own(origin):
             return
         now = clock.monotonic()
         if now >= self._told_until:
             self._told, self._told_until = set(), now + _WHILE_SECONDS
-        shown = redact_credentials(origin, longest=_LONGEST_ORIGIN)
-        if shown not in self._told and len(self._told) < _MOST_TOLD:
-            self._told.add(shown)
-            log.warning("origin %s is not allowed: RAGAUTH_CORS_ORIGINS", ascii(shown))
+        known_form = find_canonical_origin(origin)
+        if known_form is None or known_form in self._told or len(self._told) >= _MOST_TOLD:
+            return
+        self._told.add(known_form)
+        shown = redact_credentials(known_form, longest=MAX_LENGTH)
+        log.warning("origin %s is not allowed: RAGAUTH_CORS_ORIGINS", shown)
 
 
 def _is_own(origin: str) -> bool:

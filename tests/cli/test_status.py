@@ -75,3 +75,4 @@ def test_what_is_wrong_is_told_without_a_secret(
     assert ("redis" if kind == "no_redis" else "database") in fault
     assert ("db upgrade" in fault) == (kind in ("old", "unmigrated"))
     assert "a-password" not in outcome.output
+    assert ("postgresql://127.0.0.1:1/ragauth" in outcome.output) == (kind == "away")

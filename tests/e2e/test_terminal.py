@@ -60,17 +60,19 @@ def test_a_question_is_asked_and_a_bar_is_shown(
     installation = new_installation("sqlite")
     installation.migrate()
     email = "ada@example.com"
-    installation.command("accounts", "create", "--email", email, "--password", PASSWORD)
+    installation.command(
+        *("accounts", "create", "--email", email, "--password", PASSWORD, "--plan", "scale")
+    )
     file = tmp_path / "keys.csv"
-    digests = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(600)]
+    digests = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(500)]
     lines = [f"{digest},{email},old" for digest in digests]
     file.write_text("\n".join(["digest,owner,name", *lines]))
 
     code, screen = _at_a_terminal(installation, "keys", "import", str(file))
     assert code == 0
     assert "importing" in screen
-    assert "600/600" in screen
-    assert "imported  600" in screen
+    assert "500/500" in screen
+    assert "imported  500" in screen
 
     _, screen = _at_a_terminal(installation, "accounts", "list")
     assert max(map(len, screen.splitlines())) <= 80

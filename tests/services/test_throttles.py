@@ -13,7 +13,7 @@ from ragauth import clock
 from ragauth.counters import CountersUnavailable
 from ragauth.errors import InvalidLogin, RateLimitExceeded, TooManyHashes
 from ragauth.services import mail_budget, throttles
-from ragauth.services.audit import Client
+from ragauth.services.audit import OPERATOR, Client
 from ragauth.services.limits import current_limits
 from ragauth.services.throttling import Throttle
 from tests.servers.redis import RedisServer, start_redis
@@ -224,11 +224,15 @@ class TestSubjects:
             second = throttles.signups_of_address(Client(other, None))
             assert second.has_room() is not are_one
 
-    def test_who_has_no_address_answers_for_nobody(self, make_app: Callable[..., Flask]) -> None:
+    def test_all_without_an_address_count_as_one_and_operators_do_not_count(
+        self, make_app: Callable[..., Flask]
+    ) -> None:
+        """S40: an address that cannot be read is none, and switches no throttle off."""
         with make_app(signups_per_address=1).app_context():
-            throttle = throttles.signups_of_address(Client(None, None))
-            assert throttle.has_room()
-            assert throttle.has_room()
+            assert throttles.signups_of_address(Client(None, None)).has_room()
+            assert not throttles.signups_of_address(Client(None, "operator")).has_room()
+            for _ in range(2):
+                assert throttles.signups_of_address(OPERATOR).has_room()
 
     def test_the_counters_hold_no_name_and_no_address(
         self, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch

@@ -15,9 +15,20 @@ _WITHOUT_STATE = {
     "connection failed: fe_sendauth: no password supplied": "REFUSED",
     'FATAL:  no pg_hba.conf entry for host "192.0.2.1", user "x"': "REFUSED",
     'connection failed: FATAL:  database "x" does not exist': "MISSING",
+    'connection failed: FATAL:  role "x" does not exist': "REFUSED",
+    'connection failed: FATAL:  role "x" is not permitted to log in': "REFUSED",
+    "connection failed: server does not support SSL, but SSL was required": "NO_TLS",
+    "connection failed: SSL error: certificate verify failed": "NO_TLS",
+    'root certificate file "/x" does not exist': "NO_TLS",
+    'server certificate for "a" does not match host name "b"': "NO_TLS",
+    'connection failed: FATAL:  unrecognized configuration parameter "x"': "PARAMETER",
+    'connection failed: FATAL:  invalid value for parameter "x": "y"': "PARAMETER",
+    'connection failed: FATAL:  parameter "ssl" cannot be changed now': "PARAMETER",
+    "FATAL:  invalid command-line argument for server process: x": "PARAMETER",
     "connection failed: session is read-only": "READ_ONLY",
     "connection failed: Connection refused": "UNREACHABLE",
     "the connection is closed": "UNREACHABLE",
+    "consuming input failed: SSL error: unexpected eof while reading": "UNREACHABLE",
 }
 
 

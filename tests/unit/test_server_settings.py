@@ -2,7 +2,13 @@
 
 import pytest
 
-from ragauth.config import SettingsError, read_server_settings, read_settings
+from ragauth.config import (
+    SettingsError,
+    mounted_at,
+    read_server_settings,
+    read_settings,
+    server_environment,
+)
 from tests.unit.environment import environment
 
 __all__ = ["environment"]
@@ -18,8 +24,11 @@ class TestUnknown:
             ("RAGAUTH_TRUSTED_PROXY", "; did you mean RAGAUTH_TRUSTED_PROXIES?"),
             ("RAGAUTH_SERVERS", "; did you mean RAGAUTH_SERVER?"),
             ("RAGAUTH_XYZ", ""),
+            ("RAGAUTH_HOST", "; did you mean HOST?"),
+            ("RAGAUTH_WEB_CONCURRENCY", "; did you mean WEB_CONCURRENCY?"),
             # Of Kubernetes in name alone.
-            *(("RAGAUTH_SERVICE_HOST", ""), ("RAGAUTH_PORT", ""), ("RAGAUTH_PORT_80_TCP_ADDR", "")),
+            *(("RAGAUTH_SERVICE_HOST", ""), ("RAGAUTH_PORT_80_TCP_ADDR", "")),
+            ("RAGAUTH_PORT", "; did you mean PORT?"),
         ],
     )
     def test_it_stops_the_start_with_the_nearest_name(
@@ -103,3 +112,16 @@ class TestServerSettings:
             line.removeprefix("ragauth: ").partition(":")[0]
             for line in str(caught.value).splitlines()
         ] == [*("PORT", "WEB_CONCURRENCY", "WEB_THREADS", "RAGAUTH_SERVER")]
+
+
+def test_serve_hands_the_path_of_the_mount_to_its_server(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    """The command has made the application, which takes SCRIPT_NAME out of the environment."""
+    environment.setenv("SCRIPT_NAME", "/auth/")
+    mounted_at.cache_clear()
+    try:
+        assert mounted_at() == "/auth"
+        assert server_environment(read_server_settings())["SCRIPT_NAME"] == "/auth"
+    finally:
+        mounted_at.cache_clear()

@@ -99,6 +99,7 @@ class TestPostgres:
             ("//h/db?target_session_attrs=x", "target_session_attrs"),
             ("//h/db?service=nowhere", "nowhere"),
             ("//h/db?connect_timeout=x", "connect_timeout"),
+            ("//h/db?hostaddr=h", "hostaddr"),
             ("//h/db?sslrootcert=/nowhere", "sslrootcert"),
             ("//h/db?client_encoding=latin1", "client_encoding"),
             ("//h/db?sslmode", "parameters like"),
@@ -189,6 +190,8 @@ class TestRedis:
         [
             ("redis://h/0?ssl_cert_reqs=none", "ssl_cert_reqs"),
             ("redis://h/0?ssl=true", "rediss:// is TLS"),
+            ("redis://h/0?client_name=two%20words", "client_name"),
+            ("redis://h/0?client_name=a%0Ab", "client_name"),
             ("redis://h/0?prefix=x", "prefix"),
             ("redis://h/0?decode_responses=True", "decode_responses"),
             ("redis://h/0?socket_timeout=9", "socket_timeout"),

@@ -224,6 +224,13 @@ class TestRejectsInput:
         response = client.sign_up().key_client.get(f"{PATH}?cost={cost}")
         assert set(issues(response)) == {("cost",)}
 
+    @pytest.mark.parametrize("cost", ["-1", "10001", "9" * 20, "9" * 200])
+    def test_a_whole_number_beyond_the_bounds_is_told_the_bounds(
+        self, client: Client, cost: str
+    ) -> None:
+        response = client.sign_up().key_client.get(f"{PATH}?cost={cost}")
+        assert issues(response) == {("cost",): "Must be between 0 and 10000"}
+
     def test_a_question_is_asked_once(self, client: Client) -> None:
         response = client.sign_up().key_client.get(f"{PATH}?scope=query&scope=manage")
         assert set(issues(response)) == {("scope",)}
