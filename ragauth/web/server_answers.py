@@ -71,19 +71,25 @@ class ErrorLogger(Logger):
 
 
 def run_application(application: Any, environ: dict[str, Any], *, is_kept: bool) -> bytes:
-    """The whole answer of a WSGI application that gives its length; its headers are its own."""
+    """The whole answer of a WSGI application that gives its length; its headers are its own.
+
+    Raises RuntimeError in place of an OSError, which a server takes for one of the connection's.
+    """
     status, headers = "", []
 
     def start_response(a_status: str, a_headers: list[tuple[str, str]], _error: Any = None) -> None:
         nonlocal status, headers
         status, headers = a_status, a_headers
 
-    result = application(environ, start_response)
     try:
-        body = b"".join(result)
-    finally:
-        if hasattr(result, "close"):
-            result.close()
+        result = application(environ, start_response)
+        try:
+            body = b"".join(result)
+        finally:
+            if hasattr(result, "close"):
+                result.close()
+    except OSError as error:
+        raise RuntimeError("the application failed") from error
     lines = [
         f"HTTP/1.1 {status}",
         f"Server: {SERVER}",

@@ -25,6 +25,8 @@ Start = Callable[..., "_Running"]
 
 
 def _application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    if environ["PATH_INFO"].endswith("/fault"):
+        raise OSError(errno.EIO, "a disk is broken")
     body = _LARGE if environ["PATH_INFO"] == "/large" else environ["wsgi.input"].read()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
@@ -201,6 +203,18 @@ def test_a_unix_socket_is_served_too(start: Start, tmp_path: Path) -> None:
         answers = _all(client)
     assert [part[:3] for part in answers.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200", b"400"]
     assert b"\r\n\r\nabc" in answers
+
+
+@pytest.mark.parametrize("path", [b"/fault", b"/api/v1/authorize/fault"])
+def test_a_fault_of_the_application_is_never_taken_for_one_of_the_connection(
+    start: Start, path: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In a thread and in the poller alike: the client has its answer, the operator a line."""
+    running = start()
+    with running.client() as client:
+        client.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert _all(client).startswith(b"HTTP/1.1 500 ")
+    assert "a disk is broken" in caplog.text
 
 
 def test_the_last_request_before_a_restart_is_told_that_it_is_the_last(start: Start) -> None:
