@@ -125,6 +125,9 @@ class TestEveryOtherRoute:
             if path in OWN_SPELLING_ALONE:
                 continue
             assert _is_known(app, path, **key), path
+            if path == "/":
+                # With one slash more it would begin with two.
+                continue
             assert _is_known(app, f"{path}/", **key), path
             others = [f"/{path}", f"//{path}/", path[1:], f"http://h/{path}"]
             # Whatever lies below `authorize` is `authorize`.
