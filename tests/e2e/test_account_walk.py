@@ -128,11 +128,12 @@ def test_a_second_factor_is_enrolled_asked_for_and_removed(service: Service, use
     assert pending["provisioning_uri"].startswith("otpauth://totp/")
     assert pending["qr_svg"].startswith("<svg")
     phone = Authenticator(pending["secret"], [])
-    confirmed = post(user, "/second-factor/confirm", code=phone.code(-1)).json()["data"]
+    confirmed = post(user, "/second-factor/confirm", code=phone.code()).json()["data"]
     assert len(confirmed["recovery_codes"]) == 10
     step = log_in(user).json()["data"]
     assert set(step) == {"mfa_token", "expires_in"}
-    code = phone.code()
+    # A code of the next step: whatever time passes, it is not too old, and later than the first.
+    code = phone.code(1)
     second = {"mfa_token": step["mfa_token"], "code": code}
     assert service.insist("/api/auth/login/mfa", second).status_code == 200
     replay = {"mfa_token": log_in(user).json()["data"]["mfa_token"], "code": code}

@@ -132,7 +132,8 @@ def test_the_log_is_for_people(new_installation: NewInstallation) -> None:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
                 path = "/" + quote(f"x\r\n\x1b[2K{forged}\u2028")
                 assert client.get(path, headers={"X-Request-Id": "mine"}).status_code == 404
-                client.get("/api/auth/me", headers={b"Origin": f"https://x\x85{forged}".encode()})
+                for origin in (f"https://x\x85{forged}", "https://new.example.com"):
+                    client.get("/api/auth/me", headers={b"Origin": origin.encode()})
         finally:
             process.terminate()
             screen += _rest_of(terminal)
