@@ -49,6 +49,8 @@ def test_a_request_that_has_begun_to_come_is_answered_and_a_silent_client_holds_
             client.sendall(sent)
         # It comes after all of them: they have been read when it is answered.
         assert service.client.get("/healthz").status_code == 200
+        # The master would tell the worker: here the signal is there before the rest.
+        os.kill(worker, signal.SIGTERM)
         os.kill(service.gunicorn.pid, signal.SIGTERM)
         slow.sendall(b"}")
         answer = read_answer(slow)
