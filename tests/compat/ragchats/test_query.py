@@ -235,6 +235,10 @@ class TestBadUpstreams:
     def test_an_answer_that_is_none_is_502(
         self, bot: Bot, upstream: Upstream, behaviour: Behaviour
     ) -> None:
+        # A busy machine takes its time over a large answer.
+        bot.client.app.extensions["ragauth_query_upstream"] = QueryUpstream(
+            upstream.url, IMPATIENT._replace(pause=5.0, whole=5.0)
+        )
         upstream.behaviour = behaviour
         response = bot.ask()
         refused(response, 502, "external_service_error")
