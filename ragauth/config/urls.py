@@ -207,6 +207,9 @@ _NUMBERS = (
     *("keepalives_count", "tcp_user_timeout"),
 )
 _NO_FOLDER = "/nonexistent"
+_SPOILT = "gssencmode"
+# Those that a server which takes what is written can meet.
+_TARGETS = ("read-write", "primary", "any")
 
 
 def database_url(text: str, instance_dir: Path) -> str:
@@ -282,10 +285,27 @@ def _postgres_url(text: str) -> str:
     for parameter in _POSTGRES_FILES:
         if query.get(parameter, "system") != "system":
             require_file(parameter, query[parameter])
-    url = url._replace(query=query)
-    canonical = url.text("postgresql")
-    _let_libpq_look(canonical)
-    return canonical
+    if query.get("target_session_attrs", "any") in ("read-only", "standby", "prefer-standby"):
+        raise ValidationError(f"target_session_attrs must be {', '.join(_TARGETS)}")
+    told = _as_libpq_reads_it(url._replace(query=query).text("postgresql"))
+    _let_libpq_look(told)
+    if "service" in query:
+        # psycopg tries host after host, each for `connect_timeout`, only where it is told of them.
+        query |= {name: told[name] for name in ("host", "hostaddr", "port") if told.get(name)}
+        url = url._replace(hosts=(Host("", None),))
+    if "target_session_attrs" not in query:
+        target = told["target_session_attrs"]
+        if target not in _TARGETS:
+            raise ValidationError(f"target_session_attrs must be {', '.join(_TARGETS)}")
+        if target == "any":
+            # A standby may be behind, so a key that was revoked would open it.
+            target = "read-write" if len(_hosts_of(told)) > 1 else "primary"
+        query["target_session_attrs"] = target
+    return url._replace(query=query).text("postgresql")
+
+
+def _hosts_of(told: Mapping[str, str]) -> list[str]:
+    return (told.get("host") or told.get("hostaddr") or "").split(",")
 
 
 def _is_address(text: str) -> bool:
@@ -296,11 +316,10 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _let_libpq_look(url: str) -> None:
-    """Raise ValidationError for values that libpq refuses.
+def _as_libpq_reads_it(url: str) -> dict[str, str]:
+    """All parameters that hold: the URL's, its service's, the environment's, libpq's own.
 
-    It says so only when it begins to connect. So it is sent to a socket that cannot be there, and
-    fails at once: with those words if it understood everything else.
+    Raises ValidationError.
     """
     from psycopg import ProgrammingError  # noqa: PLC0415
     from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
@@ -310,9 +329,26 @@ def _let_libpq_look(url: str) -> None:
         parameters = conninfo_to_dict(url)
     except ProgrammingError as error:
         raise ValidationError("libpq cannot read it") from error
-    hosts = str(parameters.get("host") or "").split(",")
-    parameters["host"] = ",".join([_NO_FOLDER] * len(hosts))
-    parameters.pop("hostaddr", None)
+    # With a value that it refuses, libpq tells what it knows and looks for no host.
+    connection = PGconn.connect_start(make_conninfo("", **{**parameters, _SPOILT: "x"}).encode())
+    told = {each.keyword.decode(): each.val.decode() for each in connection.info if each.val}
+    connection.finish()
+    told.pop(_SPOILT, None)
+    return {**told, **{name: str(value) for name, value in parameters.items()}}
+
+
+def _let_libpq_look(told: Mapping[str, str]) -> None:
+    """Raise ValidationError for values that libpq refuses.
+
+    It says so only when it begins to connect. So it is sent to a socket that cannot be there, and
+    fails at once: with those words if it understood everything else.
+    """
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415
+    from psycopg.pq import PGconn  # noqa: PLC0415
+
+    # What a service says stands among these already, its hosts too.
+    parameters = {name: value for name, value in told.items() if name != "hostaddr"}
+    parameters["host"] = ",".join([_NO_FOLDER] * len(_hosts_of(told)))
     connection = PGconn.connect_start(make_conninfo("", **parameters).encode())
     words = connection.error_message.decode(errors="replace").partition("\n")[0]
     connection.finish()

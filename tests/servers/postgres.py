@@ -7,8 +7,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from tests.servers.processes import ServerProcess, free_port, memory_folder
+from tests.servers.processes import ServerProcess, children_of, free_port, memory_folder
 
 _START_SECONDS = 30
 _STOP_SECONDS = 30
@@ -67,50 +67,61 @@ class PostgresServer:
         raise RuntimeError("the server at TEST_DATABASE_URL is not ours to start")
 
 
-class _OwnPostgresServer(PostgresServer):
+class OwnPostgresServer(PostgresServer):
     """A Postgres server of this test process, with its programs and data in one folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        programs: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+        copy_of: "OwnPostgresServer | None" = None,
+    ) -> None:
+        """`programs` has another Postgres' `bin`; `copy_of` is the primary of a new standby."""
+        self.folder = folder
         self._account = _account()
-        self._programs = _programs(folder) if self._account else _installed() / "pginstall"
-        self._data = folder / "data"
-        self._process: ServerProcess | None = None
         if self._account:
             os.chown(folder, *self._account)
-        user, group = self._account or (None, None)
-        made = subprocess.run(
-            [
-                *(self._programs / "bin" / "initdb", "--pgdata", self._data),
-                *("--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8"),
-                "--no-sync",
-            ],
-            env=_ENVIRONMENT,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            user=user,
-            group=group,
-            extra_groups=[] if self._account else None,
+        if programs is None and copy_of is not None:
+            programs = copy_of.programs
+        if programs is None:
+            programs = _programs(folder) if self._account else _installed() / "pginstall"
+        self.programs = programs
+        self.data = folder / "data"
+        self.settings = dict(settings or {})
+        self._process: ServerProcess | None = None
+        self.port = free_port()
+        super().__init__(f"postgresql://postgres@127.0.0.1:{self.port}/postgres")
+        if copy_of is not None:
+            self.copy(copy_of)
+            return
+        self._run(
+            *("initdb", "--pgdata", self.data, "--auth=trust", "--username=postgres"),
+            *("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"),
         )
-        if made.returncode:
-            raise RuntimeError(f"initdb failed:\n{made.stdout}{made.stderr}")
-        self._port = free_port()
-        super().__init__(f"postgresql://postgres@127.0.0.1:{self._port}/postgres")
+
+    def copy(self, primary: "OwnPostgresServer") -> None:
+        """Begin anew as a standby of a primary, whatever was here before."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        self._run(
+            *("pg_basebackup", "--pgdata", self.data, "--write-recovery-conf", "--no-sync"),
+            *("--checkpoint=fast", "--wal-method=stream"),
+            *("-d", f"host=127.0.0.1 port={primary.port} user=postgres"),
+        )
 
     def start(self) -> None:
         if self._process is not None:
             raise RuntimeError("Postgres is running already")
+        settings = {**_SETTINGS, **self.settings}
         self._process = ServerProcess(
             [
-                *(self._programs / "bin" / "postgres", "-D", self._data, "-p", str(self._port)),
-                *(part for item in _SETTINGS.items() for part in ("-c", "=".join(item))),
+                *(self.programs / "bin" / "postgres", "-D", self.data, "-p", str(self.port)),
+                *(part for item in settings.items() for part in ("-c", "=".join(item))),
             ],
-            folder=self._folder,
+            folder=self.folder,
             environment=_ENVIRONMENT,
-            cwd=self._folder,
+            cwd=self.folder,
             last_signal=signal.SIGQUIT,
             account=self._account,
         )
@@ -133,6 +144,43 @@ class _OwnPostgresServer(PostgresServer):
             # SIGINT ends the clients' connections; SIGTERM would wait for them.
             process.stop(signal.SIGINT, _STOP_SECONDS)
 
+    def kill(self) -> None:
+        """SIGKILL all of its processes at one stroke, as a power cut would."""
+        process, self._process = self._process, None
+        if process is None:
+            raise RuntimeError("Postgres is not running")
+        # Stopped, it starts none while its children are listed.
+        os.kill(process.pid, signal.SIGSTOP)
+        children = children_of(process.pid)
+        shared_memory = (self.data / "postmaster.pid").read_text().splitlines()[6].split()[1]
+        for pid in (process.pid, *children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.stop(signal.SIGKILL, _STOP_SECONDS)
+        # What the next start on the same data would do.
+        subprocess.run(["ipcrm", "-m", shared_memory], check=True)
+
+    def log(self) -> str:
+        """Everything that it has printed since it was first started."""
+        return (self.folder / "log").read_text(errors="replace")
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        user, group = self._account or (None, None)
+        done = subprocess.run(
+            [self.programs / "bin" / program, *arguments],
+            env=_ENVIRONMENT,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            user=user,
+            group=group,
+            extra_groups=[] if self._account else None,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program} failed:\n{done.stdout}{done.stderr}")
+
 
 def _account() -> tuple[int, int] | None:
     """Return whom to run as: Postgres refuses root, so root becomes nobody."""
@@ -152,7 +200,7 @@ def _installed() -> Path:
 def _programs(folder: Path) -> Path:
     """Copy what nobody may not be able to read where root has it installed."""
     package = _installed()
-    for part in ("bin/postgres", "bin/initdb", "lib", "share"):
+    for part in ("bin/postgres", "bin/initdb", "bin/pg_basebackup", "lib", "share"):
         source, target = package / "pginstall" / part, folder / package.name / "pginstall" / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
@@ -182,7 +230,7 @@ def start_postgres() -> Iterator[PostgresServer]:
         yield PostgresServer(external)
         return
     with tempfile.TemporaryDirectory(prefix="ragauth-postgres-", dir=memory_folder(1024)) as folder:
-        server = _OwnPostgresServer(Path(folder))
+        server = OwnPostgresServer(Path(folder))
         try:
             server.start()
             yield server
