@@ -13,7 +13,9 @@ from urllib.parse import unquote
 from sqlalchemy import URL, DateTime, Engine, MetaData, Text, TypeDecorator, Uuid, event
 from sqlalchemy.engine import Connection, Dialect, ExceptionContext
 from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, registry
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from ragauth.database_faults import DatabaseFault, UnusableDatabase, fault_of
 from ragauth.metrics import DATABASE_ERRORS
@@ -25,6 +27,9 @@ SQLITE_BUSY_MS = 10_000
 only_reads: ContextVar[bool] = ContextVar("only_reads", default=False)
 # Whether the present transaction has inserted, updated or deleted.
 has_written: ContextVar[bool] = ContextVar("has_written", default=False)
+# Whether the present transaction's commit was done here, and perhaps on no standby.
+is_unreplicated: ContextVar[bool] = ContextVar("is_unreplicated", default=False)
+_WANTS_WRITER = "ragauth_wants_writer"
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -142,7 +147,7 @@ def make_private_file(path: str) -> None:
 
 
 @event.listens_for(Engine, "connect")
-def _prepare(connection: Any, _record: object) -> None:
+def _prepare(connection: Any, record: ConnectionPoolEntry) -> None:
     """Take SQLite's transactions into our own hands: Python's legacy mode loses updates silently.
 
     A Postgres must be able to hold every text.
@@ -152,6 +157,43 @@ def _prepare(connection: Any, _record: object) -> None:
         prepare_sqlite_connection(connection)
     else:
         refuse_wrong_encoding(connection)
+        note_unreplicated_commits(connection)
+        record.info[_WANTS_WRITER] = wants_writer(connection)
+
+
+@event.listens_for(Engine, "checkout")
+def _leave_read_only(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Have the pool connect again; its ping has just brought the server's newest word."""
+    if record.info.get(_WANTS_WRITER) and is_read_only(connection):
+        raise DisconnectionError
+
+
+def wants_writer(connection: Any) -> bool:
+    """Whether the URL, as one of several hosts does, asks for a server that writes."""
+    parameters = connection.info.get_parameters()
+    return bool(parameters.get("target_session_attrs") == "read-write")
+
+
+def is_read_only(connection: Any) -> bool:
+    """Whether a server of Postgres has said that it writes no more; asks nothing.
+
+    From Postgres 14 on it tells of a change together with its next answer (GUC_REPORT). A former
+    primary that was fenced in this way answers from what it had: keys that the new one has
+    revoked since are alive there.
+    """
+    status = connection.pgconn.parameter_status
+    return b"on" in (status(b"default_transaction_read_only"), status(b"in_hot_standby"))
+
+
+def note_unreplicated_commits(connection: Any) -> None:
+    """Remember, see `transaction`, a commit that the standbys may not have."""
+    connection.add_notice_handler(_note_notice)
+
+
+def _note_notice(notice: Any) -> None:
+    # Whoever cancels a commit that waits for its standbys gets it done, with this warning alone.
+    if notice.source_function == "SyncRepWaitForLSN":
+        is_unreplicated.set(True)
 
 
 def refuse_wrong_encoding(connection: Any) -> None:

@@ -10,12 +10,15 @@ or has something to write, the inner block would drop all that with its own end,
 an error (TransactionMisused) instead.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ragauth.database import has_written, only_reads
-from ragauth.errors import RagauthError
+from ragauth.database import has_written, is_unreplicated, only_reads
+from ragauth.errors import ExternalServiceUnavailable, RagauthError
 from ragauth.extensions import db
+
+log = logging.getLogger("ragauth")
 
 _WHEN_COMMITTED = "when_committed"
 
@@ -97,7 +100,12 @@ def _own_transaction(*, reads: bool) -> Iterator[None]:
 
 
 def _commit() -> None:
+    """Raises ExternalServiceUnavailable for a commit that a fail-over could undo."""
+    is_unreplicated.set(False)
     db.session.commit()
+    if is_unreplicated.get():
+        log.error("a commit was cancelled while it waited for a standby")
+        raise ExternalServiceUnavailable
     for call in db.session.info.pop(_WHEN_COMMITTED, ()):
         call()
 

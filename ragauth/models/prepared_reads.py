@@ -16,11 +16,13 @@ from sqlalchemy import Engine, Select
 
 from ragauth.database import (
     connection_parameters,
+    is_read_only,
     make_private_file,
     prepare_sqlite_connection,
     refuse_wrong_encoding,
+    wants_writer,
 )
-from ragauth.database_faults import UnusableDatabase, log_fault
+from ragauth.database_faults import DatabaseFault, UnusableDatabase, log_fault
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.metrics import DATABASE_ERRORS
 
@@ -76,7 +78,9 @@ class PreparedReads:
     def _execute(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
         held = getattr(self._local, "held", None)
         if held is None or held.pid != os.getpid():
-            held = self._local.held = _HeldConnection(self._connect())
+            connection = self._connect()
+            must_write = not self.is_sqlite and wants_writer(connection)
+            held = self._local.held = _HeldConnection(connection, must_write=must_write)
             self._held.add(held)
         rows: Sequence[Row]
         if self.is_sqlite:
@@ -84,6 +88,9 @@ class PreparedReads:
             rows = held.cursor.execute(sql, parameters).fetchall()
             return rows
         rows = held.cursor.execute(sql, parameters, prepare=True, binary=True).fetchall()
+        if held.must_write and is_read_only(held.connection):
+            # These rows may be a former primary's.
+            raise UnusableDatabase(DatabaseFault.READ_ONLY)
         return rows
 
     def _connect(self) -> Any:
@@ -117,8 +124,9 @@ def parse_sqlite_moment(text: str) -> datetime:
 class _HeldConnection:
     """A raw connection that is closed together with the thread that it belongs to."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, *, must_write: bool) -> None:
         self.connection = connection
+        self.must_write = must_write
         self.cursor = connection.cursor()
         self.pid = os.getpid()
 

@@ -1,22 +1,22 @@
 """Clients that sign up, make keys, revoke and present them while a database takes over."""
 
-import http.client
+import math
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
-
-import httpx
 
 from tests.e2e.service import PASSWORD, Service
 
 _CHECKERS = 3
 _WRITERS = 2
 _SECONDS = 30
-_UNAVAILABLE = 503
+_KEYS = "/api/auth/api-keys"
+_NO_CONTENT, _TOO_MANY, _UNAVAILABLE = 204, 429, 503
 
 
 @dataclass(slots=True)
@@ -59,40 +59,50 @@ class Load:
         self.keys: list[Key] = []
         self.checks: list[Check] = []
         self.emails: list[str] = []
-        self.statuses_of_writes: list[tuple[float, int]] = []
+        self.acknowledged_at: list[float] = []
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        threads = [
+        self._threads = [
             *(threading.Thread(target=self._check) for _ in range(_CHECKERS)),
             *(threading.Thread(target=self._write) for _ in range(_WRITERS)),
         ]
-        for thread in threads:
+        for thread in self._threads:
             thread.start()
         try:
             yield
-            assert all(thread.is_alive() for thread in threads), "a client gave up"
         finally:
             self._stop.set()
-            for thread in threads:
+            for thread in self._threads:
                 thread.join(_SECONDS)
 
-    def wait_for(self, checks: int = 0, writes: int = 0) -> None:
-        """Wait until so many more checks, of each kind, were answered and changes acknowledged."""
+    def wait_for(self, *, checks: int, writes: int) -> None:
+        """Wait for so many more checks of dead keys, and of others, and acknowledged changes."""
         began_at = time.monotonic()
-        deadline = began_at + _SECONDS
-        while True:
-            since = [check for check in list(self.checks) if check.began_at > began_at]
+
+        def are_enough() -> bool:
+            since = self.checks_within(began_at)
             dead = sum(check.is_of_a_dead_key for check in since)
-            done = [
-                at for at, status in list(self.statuses_of_writes) if status < 300 and at > began_at
-            ]
-            if min(dead, len(since) - dead) >= checks and len(done) >= writes:
-                return
-            assert time.monotonic() < deadline, (len(since), dead, len(done))
+            done = sum(at > began_at for at in list(self.acknowledged_at))
+            return min(dead, len(since) - dead) >= checks and done >= writes
+
+        self.wait_until(are_enough)
+
+    def wait_until(self, reached: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _SECONDS
+        while not reached():
+            assert all(thread.is_alive() for thread in self._threads), "a client gave up"
+            assert time.monotonic() < deadline, f"{len(self.checks)} checks"
             time.sleep(0.01)
+
+    def checks_within(self, since: float, until: float = math.inf) -> list[Check]:
+        """Those that began and ended within two moments."""
+        return [
+            check for check in list(self.checks) if check.began_at > since and check.ended_at < until
+        ]
 
     def back_at(self, service: int, since: float) -> float | None:
         """When a service first accepted a key again that was presented after the moment."""
@@ -127,54 +137,44 @@ class Load:
             self._sign_up_and_revoke(self.services[dice.randrange(len(self.services))])
 
     def _sign_up_and_revoke(self, service: Service) -> None:
+        """An account with two keys, of which one is revoked."""
         email = f"{uuid4().hex}@example.com"
-        made = self._send(
-            service, "POST", "/api/auth/signup", json={"email": email, "password": PASSWORD}
-        )
-        if made is None:
+        signup = {"email": email, "password": PASSWORD}
+        account = self._send(service, "POST", "/api/auth/signup", body=signup)
+        if account is None:
             return
         self.emails.append(email)
-        data = made.json()["data"]
-        path, token = "/api/auth/api-keys", data["token"]
-        account = service.client
-        listed = account.get(path, headers={"Authorization": f"Bearer {token}"})
-        if listed.is_success:
-            (primary,) = listed.json()["data"]
-            self.keys.append(
-                Key(data["api_key"], f"{path}/{primary['id']}", token, time.monotonic())
-            )
+        token = account["token"]
+        keys = []
         for name in ("one", "two"):
-            made = self._send(service, "POST", path, token, json={"name": name})
+            made = self._send(service, "POST", _KEYS, token, {"name": name})
             if made is not None:
-                key = made.json()["data"]
-                self.keys.append(
-                    Key(key["api_key"], f"{path}/{key['id']}", token, time.monotonic())
-                )
-        # One key of each account lives on.
-        for key in self.keys[-8:]:
-            if key.token == token and key.path != self.keys[-1].path:
-                self.revoke(key, service)
-
-    def revoke(self, key: Key, service: Service) -> None:
-        key.revocation_sent_at = time.monotonic()
-        if self._send(service, "DELETE", key.path, key.token) is not None:
-            key.revoked_at = time.monotonic()
+                key = Key(made["api_key"], f"{_KEYS}/{made['id']}", token, time.monotonic())
+                keys.append(key)
+                self.keys.append(key)
+        for key in keys[1:]:
+            key.revocation_sent_at = time.monotonic()
+            if self._send(service, "DELETE", key.path, token) is not None:
+                key.revoked_at = time.monotonic()
 
     def _send(
-        self, service: Service, method: str, path: str, token: str | None = None, json: object = None
-    ) -> httpx.Response | None:
-        """The answer to what was acknowledged; None where the outcome is unknown."""
+        self,
+        service: Service,
+        method: str,
+        path: str,
+        token: str | None = None,
+        body: object = None,
+    ) -> dict[str, Any] | None:
+        """The data of what was acknowledged; None where the outcome is unknown."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        answer = service.client.request(method, path, headers=headers, json=json)
-        self.statuses_of_writes.append((time.monotonic(), answer.status_code))
+        answer = service.client.request(method, path, headers=headers, json=body)
         if answer.is_success:
-            return answer
-        # Nothing but the database stands in the way, or the change was made before its answer
-        # was lost.
-        assert answer.status_code in (_UNAVAILABLE, 404, 429), answer.text
-        if answer.status_code == _UNAVAILABLE:
-            assert answer.headers["Retry-After"]
-            time.sleep(0.05)
+            self.acknowledged_at.append(time.monotonic())
+            return {} if answer.status_code == _NO_CONTENT else dict(answer.json()["data"])
+        # Nothing but the database, or a place to hash, stands in the way.
+        assert answer.status_code in (_TOO_MANY, _UNAVAILABLE), answer.text
+        assert answer.headers["Retry-After"]
+        time.sleep(0.05)
         return None
 
 
@@ -203,5 +203,3 @@ def nothing_acknowledged_is_lost(load: Load) -> None:
         )
         assert taken.status_code == 409, taken.text
 
-
-__all__ = ["Check", "Key", "Load", "every_verdict_holds", "http", "nothing_acknowledged_is_lost"]

@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,8 @@ class PostgresPair:
     def return_as_standby(self) -> None:
         """Let the former primary come back at its address, as a standby of the present one."""
         self.standby.stop()
+        # The copy has the settings too, and will have nobody to wait for when it is promoted.
+        ask(self.primary, "ALTER SYSTEM RESET synchronous_standby_names")
         self.standby.copy(self.primary)
         self.standby.start()
         self.require_standby()
@@ -79,7 +81,7 @@ class PostgresPair:
 
 
 def ask(
-    server: OwnPostgresServer, statement: str, parameters: dict[str, Any] | None = None
+    server: OwnPostgresServer, statement: str, parameters: Sequence[Any] | None = None
 ) -> list[tuple[Any, ...]]:
     """The rows of one statement, in a connection that says it is the tests'."""
     with psycopg.connect(
