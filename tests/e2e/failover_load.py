@@ -101,7 +101,9 @@ class Load:
     def checks_within(self, since: float, until: float = math.inf) -> list[Check]:
         """Those that began and ended within two moments."""
         return [
-            check for check in list(self.checks) if check.began_at > since and check.ended_at < until
+            check
+            for check in list(self.checks)
+            if check.began_at > since and check.ended_at < until
         ]
 
     def back_at(self, service: int, since: float) -> float | None:
@@ -202,4 +204,3 @@ def nothing_acknowledged_is_lost(load: Load) -> None:
             "/api/auth/signup", json={"email": load.emails[-1], "password": PASSWORD}
         )
         assert taken.status_code == 409, taken.text
-

@@ -83,11 +83,13 @@ class OwnPostgresServer(PostgresServer):
         self._account = _account()
         if self._account:
             os.chown(folder, *self._account)
-        if programs is None and copy_of is not None:
-            programs = copy_of.programs
-        if programs is None:
-            programs = _programs(folder) if self._account else _installed() / "pginstall"
-        self.programs = programs
+        self.programs: Path
+        if programs is not None:
+            self.programs = programs
+        elif copy_of is not None:
+            self.programs = copy_of.programs
+        else:
+            self.programs = _programs(folder) if self._account else _installed() / "pginstall"
         self.data = folder / "data"
         self.settings = dict(settings or {})
         self._process: ServerProcess | None = None
@@ -100,6 +102,11 @@ class OwnPostgresServer(PostgresServer):
             *("initdb", "--pgdata", self.data, "--auth=trust", "--username=postgres"),
             *("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"),
         )
+
+    @property
+    def owner(self) -> tuple[int, int]:
+        """User and group that the server runs as."""
+        return self._account or (os.getuid(), os.getgid())
 
     def copy(self, primary: "OwnPostgresServer") -> None:
         """Begin anew as a standby of a primary, whatever was here before."""
@@ -158,7 +165,7 @@ class OwnPostgresServer(PostgresServer):
                 os.kill(pid, signal.SIGKILL)
         process.stop(signal.SIGKILL, _STOP_SECONDS)
         # What the next start on the same data would do.
-        subprocess.run(["ipcrm", "-m", shared_memory], check=True)
+        subprocess.run(["/usr/bin/ipcrm", "-m", shared_memory], check=True)
 
     def log(self) -> str:
         """Everything that it has printed since it was first started."""

@@ -87,7 +87,7 @@ def ask(
     with psycopg.connect(
         server.url("postgres"), autocommit=True, application_name="tests"
     ) as connection:
-        cursor = connection.execute(statement, parameters)  # type: ignore[call-overload]
+        cursor = connection.execute(statement, parameters)
         return cursor.fetchall() if cursor.description else []
 
 
