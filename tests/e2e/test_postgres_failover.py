@@ -5,9 +5,15 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from ragauth.config.urls import database_url
+from ragauth.errors import ExternalServiceUnavailable
+from ragauth.extensions import db
+from ragauth.models.prepared_reads import PreparedReads
+from tests.conftest import make_settings, running_app
 from tests.e2e.failover_load import Load, every_verdict_holds, nothing_acknowledged_is_lost
 from tests.e2e.service import PASSWORD, Service, install
 from tests.servers.postgres_pair import PostgresPair, ask, start_postgres_pair
@@ -153,3 +159,22 @@ def test_a_commit_is_not_acknowledged_when_its_wait_for_the_standby_was_cancelle
             time.sleep(0.02)
         assert answer.result().status_code == 503, answer.result().text
     assert "a commit was cancelled while it waited for a standby" in host.gunicorn.log()
+
+
+def test_a_standby_that_is_named_alone_is_asked_only_where_the_url_says_so(
+    pair: PostgresPair, hosts: tuple[Service, Service], tmp_path: Path
+) -> None:
+    """It may be behind: a revoked key would be alive there."""
+
+    def read(parameters: str) -> object:
+        url = database_url(f"{pair.standby.url('ragauth')}{parameters}", tmp_path)
+        with running_app(make_settings(tmp_path, url)) as app, app.app_context():
+            reads = PreparedReads(db.engine, url)
+            try:
+                return reads.read("SELECT 1", {})
+            finally:
+                reads.close()
+
+    with pytest.raises(ExternalServiceUnavailable):
+        read("")
+    assert read("?target_session_attrs=any") == [(1,)]

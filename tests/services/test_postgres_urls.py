@@ -1,6 +1,7 @@
 """What libpq knows of TLS, passwords and services works with a real Postgres that asks for it."""
 
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -137,6 +138,23 @@ def test_any_user_and_password_connect_over_tls(
 ) -> None:
     monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
     assert seen(write(place, tmp_path), tmp_path) == {(USER, True)}
+
+
+def test_a_host_that_is_silent_is_passed_over(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each host of a service has `connect_timeout`, not all of them together."""
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        (tmp_path / "services").write_text(
+            "[auth]\nhost=127.0.0.1,127.0.0.1\nuser=postgres\nconnect_timeout=2\n"
+            f"port={silent.getsockname()[1]},{place.port}\n"
+        )
+        url = database_url("postgresql:///postgres?service=auth", tmp_path)
+        with running_app(make_settings(tmp_path, url)) as app, app.app_context():
+            reads = PreparedReads(db.engine, url)
+            assert reads.read("SELECT current_user", {}) == [("postgres",)]
+            reads.close()
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,28 @@ def refusal(read: object, url: str) -> str:
     return str(message)
 
 
+_SERVICES = """
+[one]
+host=h
+[two]
+host=h,i
+port=1,2
+[told]
+host=h,i
+target_session_attrs=primary
+[spare]
+host=h
+target_session_attrs=standby
+"""
+
+
+@pytest.fixture
+def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that the URL names by a word (libpq's connection service file)."""
+    (tmp_path / "services").write_text(_SERVICES)
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+
+
 class TestPostgres:
     @pytest.mark.parametrize(
         "scheme", ["postgres", "postgresql", "postgresql+psycopg", "POSTGRES", "PostgreSQL"]
@@ -82,6 +104,43 @@ class TestPostgres:
     )
     def test_what_libpq_knows_is_handed_on(self, url: str, told: dict[str, str]) -> None:
         assert parameters(f"postgresql:{url}").items() >= told.items()
+
+    @pytest.mark.parametrize(
+        ("url", "target"),
+        [
+            ("//h/db", "primary"),
+            ("//h,i/db", "read-write"),
+            ("///db?host=h,i&port=1,2", "read-write"),
+            ("///db?hostaddr=192.0.2.1,192.0.2.2", "read-write"),
+            ("//h,i/db?target_session_attrs=primary", "primary"),
+            ("//h/db?target_session_attrs=any", "any"),
+            ("///db?service=one", "primary"),
+            ("///db?service=two", "read-write"),
+            ("///db?service=two&target_session_attrs=any", "any"),
+            ("///db?service=told", "primary"),
+        ],
+    )
+    def test_a_standby_is_asked_only_where_the_url_says_so(
+        self, services: None, url: str, target: str
+    ) -> None:
+        assert parameters(f"postgresql:{url}")["target_session_attrs"] == target
+
+    def test_psycopg_is_told_of_each_host_of_a_service(self, services: None) -> None:
+        told = parameters("postgresql://u@/db?service=two")
+        assert (told["host"], told["port"], told["user"]) == ("h,i", "1,2", "u")
+        told = parameters("postgresql://k:3/db?service=two")
+        assert (told["host"], told["port"]) == ("k", "3")
+
+    @pytest.mark.parametrize("service", ["one", "spare"])
+    @pytest.mark.parametrize("target", ["standby", "prefer-standby", "read-only"])
+    def test_one_that_cannot_write_is_not_to_be_asked_for(
+        self, services: None, service: str, target: str
+    ) -> None:
+        url = f"postgresql:///db?service={service}"
+        if service == "one":
+            url += f"&target_session_attrs={target}"
+        message = refusal(lambda text: database_url(text, INSTANCE), url)
+        assert message == "target_session_attrs must be read-write, primary, any"
 
     def test_options_are_added_to_ours_and_win(self) -> None:
         url = "postgresql://h/db?options=-c%20search_path%3Dragauth%20-c%20lock_timeout%3D9"
