@@ -60,7 +60,7 @@ def hosts(
                 folder, pair.url("ragauth"), RAGAUTH_PLANS_FILE=str(folder / "plans.toml")
             )
             if not services:
-                installation.migrate()
+                installation.command("db", "upgrade")
             services.append(running.enter_context(installation.serve(workers=1)))
         yield services[0], services[1]
 
