@@ -32,9 +32,11 @@ Row = tuple[Any, ...]
 class PreparedReads:
     """Runs compiled SELECTs outside the pool, in autocommit. Safe for threads and across a fork."""
 
-    def __init__(self, engine: Engine, database_url: str) -> None:
+    def __init__(self, engine: Engine, database_url: str, *, pooled: bool) -> None:
+        """`pooled`: the next read may meet another session, which knows no prepared statement."""
         self._engine = engine
         self._database_url = database_url
+        self._pooled = pooled
         self._errors = (engine.dialect.dbapi.Error, UnusableDatabase)  # type: ignore[union-attr]
         self._local = threading.local()
         self._held: weakref.WeakSet[_HeldConnection] = weakref.WeakSet()
@@ -83,7 +85,8 @@ class PreparedReads:
             # To the end: a statement left half-read would hold on to an old snapshot.
             rows = held.cursor.execute(sql, parameters).fetchall()
             return rows
-        rows = held.cursor.execute(sql, parameters, prepare=True, binary=True).fetchall()
+        cursor = held.cursor.execute(sql, parameters, prepare=not self._pooled, binary=True)
+        rows = cursor.fetchall()
         return rows
 
     def _connect(self) -> Any:
@@ -97,7 +100,8 @@ class PreparedReads:
             # One copy of the pages for all threads and workers, however many rows there are.
             connection.execute(f"PRAGMA mmap_size={_SQLITE_MMAP_BYTES}")
         else:
-            connection = dialect.connect(**connection_parameters(self._database_url))
+            parameters = connection_parameters(self._database_url, pooled=self._pooled)
+            connection = dialect.connect(**parameters)
             refuse_wrong_encoding(connection)
             connection.autocommit = True
         return connection
