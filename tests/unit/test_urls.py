@@ -89,6 +89,16 @@ class TestPostgres:
         assert told.index("lock_timeout=5000") < told.index("lock_timeout=9")
         assert "search_path=ragauth" in told
 
+    def test_behind_a_pooler_nothing_rests_on_the_session(self) -> None:
+        plain = database_url("postgresql://h/db", INSTANCE)
+        told = connection_parameters(plain, pooled=True)
+        assert "options" not in told
+        assert told["autocommit"] is True
+        assert told["prepare_threshold"] is None
+        # Those of the URL may be meant for the pooler itself.
+        routed = database_url("postgresql://h/db?options=reference%3Dx", INSTANCE)
+        assert connection_parameters(routed, pooled=True)["options"] == "reference=x"
+
     @pytest.mark.parametrize(
         ("url", "words"),
         [
