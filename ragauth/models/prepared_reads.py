@@ -33,7 +33,7 @@ class PreparedReads:
     """Runs compiled SELECTs outside the pool, in autocommit. Safe for threads and across a fork."""
 
     def __init__(self, engine: Engine, database_url: str, *, pooled: bool) -> None:
-        """`pooled`: the next read may meet another session, which knows no prepared statement."""
+        """`pooled` as for `connection_parameters`: then nothing is prepared."""
         self._engine = engine
         self._database_url = database_url
         self._pooled = pooled
@@ -85,8 +85,7 @@ class PreparedReads:
             # To the end: a statement left half-read would hold on to an old snapshot.
             rows = held.cursor.execute(sql, parameters).fetchall()
             return rows
-        cursor = held.cursor.execute(sql, parameters, prepare=not self._pooled, binary=True)
-        rows = cursor.fetchall()
+        rows = held.cursor.execute(sql, parameters, prepare=True, binary=True).fetchall()
         return rows
 
     def _connect(self) -> Any:
