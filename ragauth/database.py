@@ -22,6 +22,13 @@ from ragauth.metrics import DATABASE_ERRORS
 
 POOL_TIMEOUT_SECONDS = 5
 SQLITE_BUSY_MS = 10_000
+_POSTGRES_TIMEOUTS_MS = {"lock_timeout": 5_000, "statement_timeout": 15_000}
+# A session that has lost the options of its start, in a pooler, has lost this one too.
+SESSION_MARK = "ragauth.session"
+# One message, and so one round trip, as the driver's own BEGIN.
+_BEGIN_WITH_TIMEOUTS = "; ".join(
+    ["BEGIN", *(f"SET LOCAL {name} = {ms}" for name, ms in _POSTGRES_TIMEOUTS_MS.items())]
+)
 
 # Whether the transaction that begins next will only read; set by `ragauth.transaction`.
 only_reads: ContextVar[bool] = ContextVar("only_reads", default=False)
@@ -88,8 +95,8 @@ def engine_url(database_url: str) -> URL:
     return URL.create("postgresql+psycopg")
 
 
-def engine_options(database_url: str) -> dict[str, Any]:
-    """SQLAlchemy's engine options.
+def engine_options(database_url: str, *, pooled: bool) -> dict[str, Any]:
+    """SQLAlchemy's engine options; `pooled` as for `connection_parameters`.
 
     Nothing waits for ever: a database that is gone shows itself as an error within the pool's
     time-out.
@@ -103,20 +110,23 @@ def engine_options(database_url: str) -> dict[str, Any]:
         "pool_size": 8,
         "max_overflow": 4,
         "pool_pre_ping": True,
-        "connect_args": connection_parameters(database_url),
+        "connect_args": connection_parameters(database_url, pooled=pooled),
     }
 
 
-def connection_parameters(database_url: str) -> dict[str, Any]:
-    """libpq's parameters: those of the URL as libpq itself reads it, and ours where it has none.
+def connection_parameters(database_url: str, *, pooled: bool) -> dict[str, Any]:
+    """psycopg's and libpq's parameters: those of the URL as libpq reads it, ours where it has none.
 
     Options of both are sent; of two for one thing the URL's counts.
+
+    Where a pooler hands each transaction to another session (`pooled`), nothing may rest on the
+    session: no options of ours at its start, no prepared statements, and transactions that begin
+    with their own time-outs (see `_begin`), not with the driver's bare BEGIN.
     """
     # Loaded where there is a Postgres.
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
 
-    own = "-c lock_timeout=5000 -c statement_timeout=15000"
-    parameters = {
+    parameters: dict[str, Any] = {
         "connect_timeout": "3",
         "tcp_user_timeout": "5000",
         "application_name": "ragauth",
@@ -124,7 +134,11 @@ def connection_parameters(database_url: str) -> dict[str, Any]:
         # Whatever PGCLIENTENCODING says.
         "client_encoding": "UTF8",
     }
-    parameters["options"] = f"{own} {parameters.get('options', '')} -c timezone=UTC"
+    if pooled:
+        return {**parameters, "autocommit": True, "prepare_threshold": None}
+    own = " ".join(f"-c {name}={ms}" for name, ms in _POSTGRES_TIMEOUTS_MS.items())
+    theirs = parameters.get("options", "")
+    parameters["options"] = f"{own} {theirs} -c timezone=UTC -c {SESSION_MARK}=on"
     return parameters
 
 
@@ -201,8 +215,8 @@ def refuse_wrong_encoding(connection: Any) -> None:
 
     LATIN1 cannot hold every name, SQL_ASCII gives bytes in the place of text.
     """
-    # The server told it when the connection was made.
-    if connection.info.parameter_status("server_encoding") != "UTF8":
+    # A server tells it when the connection is made; not every pooler does.
+    if connection.info.parameter_status("server_encoding") not in ("UTF8", None):
         connection.close()
         raise UnusableDatabase(DatabaseFault.WRONG_ENCODING)
 
@@ -219,14 +233,18 @@ def prepare_sqlite_connection(connection: sqlite3.Connection) -> None:
 
 
 @event.listens_for(Engine, "begin")
-def _begin_sqlite(connection: Connection) -> None:
-    """Take the write lock at once, unless the transaction says that it only reads.
+def _begin(connection: Connection) -> None:
+    """On SQLite take the write lock at once, unless the transaction says that it only reads.
 
     A read that is upgraded after another's commit fails at once with SQLITE_BUSY_SNAPSHOT, and
     no busy_timeout helps; waiting for the lock at the start does.
+
+    Behind a pooler the driver begins nothing by itself: the time-outs come with the BEGIN.
     """
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN" if only_reads.get() else "BEGIN IMMEDIATE")
+    elif connection.connection.driver_connection.autocommit:  # type: ignore[union-attr]
+        connection.exec_driver_sql(_BEGIN_WITH_TIMEOUTS)
 
 
 @event.listens_for(Engine, "after_cursor_execute")

@@ -24,6 +24,9 @@ class DatabaseFault(Enum):
     MISSING = "there is no such database"
     NO_TLS = "TLS cannot be agreed on: see sslmode, sslrootcert, sslcert and sslkey"
     PARAMETER = "refuses what `options` or another parameter of the URL asks for"
+    POOLED = (
+        "behind a pooler: set RAGAUTH_DATABASE_POOLER=transaction, and give the URL no `options`"
+    )
     NOT_MIGRATED = "not migrated: run `flask --app wsgi db upgrade`"
     OTHER_SCHEMA = "another version's of ragauth, or another program's"
     NO_SCHEMA = "the search_path names no schema that is there: make one with `CREATE SCHEMA`"
@@ -50,6 +53,7 @@ class DatabaseFault(Enum):
 
 
 _IS = (
+    DatabaseFault.POOLED,
     *(DatabaseFault.NOT_MIGRATED, DatabaseFault.OTHER_SCHEMA),
     *(DatabaseFault.READ_ONLY, DatabaseFault.FULL, DatabaseFault.DAMAGED),
 )
@@ -68,6 +72,8 @@ _OF_POSTGRES = {
     "28000": DatabaseFault.REFUSED,
     "28P01": DatabaseFault.REFUSED,
     "3D000": DatabaseFault.MISSING,
+    "26000": DatabaseFault.POOLED,  # invalid_sql_statement_name: prepared in another session
+    "42P05": DatabaseFault.POOLED,  # duplicate_prepared_statement
     "42P01": DatabaseFault.NOT_MIGRATED,  # undefined_table
     "42703": DatabaseFault.NOT_MIGRATED,  # undefined_column
     "42P07": DatabaseFault.OTHER_SCHEMA,  # duplicate_table
@@ -95,7 +101,11 @@ _WORDS = (
     ("certificate file", DatabaseFault.NO_TLS),
     ("private key file", DatabaseFault.NO_TLS),
     ("unrecognized configuration parameter", DatabaseFault.PARAMETER),
-    ("unsupported startup parameter", DatabaseFault.PARAMETER),
+    # Of PgBouncer, and of Amazon's RDS Proxy; Postgres itself says "unrecognized".
+    ("unsupported startup parameter", DatabaseFault.POOLED),
+    ("support command-line options", DatabaseFault.POOLED),
+    ("no such database", DatabaseFault.MISSING),
+    ("no such user", DatabaseFault.REFUSED),
     ("invalid value for parameter", DatabaseFault.PARAMETER),
     ("permission denied to set parameter", DatabaseFault.PARAMETER),
     ("cannot be changed", DatabaseFault.PARAMETER),

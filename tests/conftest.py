@@ -13,25 +13,55 @@ from typing import TYPE_CHECKING
 
 import flask_migrate
 import pytest
-from flask import Flask
+from flask import Flask, has_app_context
 from sqlalchemy import delete
 
 from ragauth import clock, create_app
 from ragauth.app import add_migrations
 from ragauth.config import Settings
 from ragauth.extensions import db
+from ragauth.models.prepared_reads import PreparedReads
 from ragauth.services.limits import current_limits
 from ragauth.services.setup import close_services
 from ragauth.services.usage import save_usage
 from tests.clients import Client
 from tests.servers.node import install_packages
+from tests.servers.pgbouncer import find_pgbouncer, start_pgbouncer
 from tests.servers.postgres import PostgresServer, start_postgres
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+# What runs through a pooler as well: each way in which the service uses its database.
+_THROUGH_A_POOLER = (
+    *("tests/api/v1/test_me.py", "tests/api/v1/test_revoke_presented.py"),
+    *("tests/api/agents/test_agents.py", "tests/api/auth/test_signup.py::TestSucceeds"),
+    *("tests/api/auth/test_sessions.py", "tests/api/auth/test_session_ends.py"),
+    *("tests/api/auth/test_refresh.py", "tests/api/auth/test_delete_account.py"),
+    *("tests/api/auth/test_export.py", "tests/api/keys/test_create.py::TestSucceeds"),
+    *("tests/api/keys/test_list.py", "tests/api/keys/test_revoke.py"),
+    *("tests/api/keys/test_rotate.py", "tests/api/limits/test_rate_limit.py"),
+    *("tests/api/limits/test_usage.py", "tests/api/test_signing_keys.py"),
+)
+
 SECRET_KEY = b"a secret of the tests, 32 bytes or more"
 BCRYPT_COST = 4  # the lowest that bcrypt knows: the tests hash a thousand times
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests through a pooler, but for those that are named above."""
+    kept = [item for item in items if not _is_pooled(item) or _is_named(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+def _is_pooled(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and callspec.params.get("database") == "pooled"
+
+
+def _is_named(item: pytest.Item) -> bool:
+    return item.nodeid.startswith(_THROUGH_A_POOLER)
 
 
 def make_settings(instance_dir: Path, database_url: str) -> Settings:
@@ -62,6 +92,7 @@ def make_settings(instance_dir: Path, database_url: str) -> Settings:
         compat=(),
         compat_query_upstream=None,
         metrics_token=None,
+        database_pooler=None,
     )
 
 
@@ -138,6 +169,39 @@ def postgres_app(
 
 
 @pytest.fixture(scope="session")
+def pooled_app(
+    postgres_server: PostgresServer,
+    postgres_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Flask]:
+    """On a Postgres behind PgBouncer, whose own sessions have neither our zone nor our limits."""
+    if find_pgbouncer() is None:
+        pytest.skip("pgbouncer is not installed: apt-get install pgbouncer")
+    name = f"ragauth_pooled_{os.getpid()}"
+    postgres_server.create_database(name, template=postgres_template)
+    postgres_server.set_by_default(name, "timezone", "Asia/Kolkata")
+    folder = tmp_path_factory.mktemp("pooled")
+    with start_pgbouncer(postgres_server) as pooler:
+        settings = make_settings(folder, pooler.url(name))
+        with running_app(replace(settings, database_pooler="transaction")) as app:
+            _refuse_a_second_session(app)
+            yield app
+    postgres_server.drop_database(name)
+
+
+def _refuse_a_second_session(app: Flask) -> None:
+    """Of requests that each hold a session and wait for another, enough would stop the pooler."""
+    reads: PreparedReads = app.extensions["ragauth_reads"]
+    read = reads.read
+
+    def alone(sql: str, parameters: dict[str, object]) -> object:
+        assert not (has_app_context() and db.session().in_transaction())
+        return read(sql, parameters)
+
+    reads.read = alone  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
     """A real Chromium; one for all, for playwright has one event loop in a process."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - few tests need it
@@ -155,9 +219,9 @@ def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return install_packages(tmp_path_factory.mktemp("node"))
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "postgres", "pooled"])
 def database(request: pytest.FixtureRequest) -> str:
-    """Which database the test runs on."""
+    """Which database the test runs on; `pooled` is left to the files of _THROUGH_A_POOLER."""
     name: str = request.param
     return name
 

@@ -24,7 +24,8 @@ def backup(file: Path, as_json: bool) -> None:
     this is the work of pg_dump.
     """
     if not settings().uses_sqlite:
-        raise click.UsageError(f"the database is Postgres; back it up with: {_pg_dump(file)}")
+        at = ", on the server itself and not through its pooler" if settings().is_pooled else ""
+        raise click.UsageError(f"the database is Postgres; back it up{at} with: {_pg_dump(file)}")
     with command_transaction():
         size = copy_sqlite(file)
     print_record({"file": str(file), "bytes": size}, as_json=as_json)

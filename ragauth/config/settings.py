@@ -16,6 +16,7 @@ from ragauth.config.values import (
     BRAND,
     COMPAT_FACES,
     COUNT,
+    POOLER,
     SECONDS,
     SettingsError,
     each_is_one_of,
@@ -60,6 +61,12 @@ class Settings:
     compat: tuple[str, ...]
     compat_query_upstream: str | None
     metrics_token: str | None
+    database_pooler: str | None
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether a pooler may hand each transaction to another session of Postgres."""
+        return self.database_pooler is not None
 
     @property
     def uses_sqlite(self) -> bool:
@@ -111,6 +118,7 @@ def read_settings() -> Settings:
     compat = env.words("COMPAT", each_is_one_of(*COMPAT_FACES))
     compat_query_upstream = env.parsed("COMPAT_QUERY_UPSTREAM", None, urls.upstream_url)
     metrics_token = env.text("METRICS_TOKEN", None, is_bearer_token)
+    database_pooler = env.text("DATABASE_POOLER", None, POOLER)
 
     uses_sqlite = database_url.startswith("sqlite")
     if secret_key and len(secret_key) < MIN_SECRET_BYTES:
@@ -121,6 +129,8 @@ def read_settings() -> Settings:
             "required with Postgres; every host needs the same one"
             " (make one with: openssl rand -base64 48)",
         )
+    if database_pooler and uses_sqlite:
+        env.fault("DATABASE_POOLER", "SQLite has no pooler; RAGAUTH_DATABASE_URL names no Postgres")
     if any(len(key) < MIN_SECRET_BYTES for key in old_secret_keys):
         env.fault("OLD_SECRET_KEYS", f"each must be at least {MIN_SECRET_BYTES} bytes long")
     faults = env.faults + unknown_settings({*env.names, SERVER_SETTING})
@@ -161,6 +171,7 @@ def read_settings() -> Settings:
         compat=tuple(compat),
         compat_query_upstream=compat_query_upstream,
         metrics_token=metrics_token,
+        database_pooler=database_pooler,
     )
 
 

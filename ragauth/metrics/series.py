@@ -70,7 +70,7 @@ CAUSES = (
     *("database_unreachable", "database_refused", "database_missing", "database_not_migrated"),
     *("database_other_schema", "database_read_only", "database_not_permitted", "database_full"),
     *("database_damaged", "database_wrong_encoding", "database_no_schema"),
-    *("database_no_tls", "database_parameter"),
+    *("database_no_tls", "database_parameter", "database_pooled"),
 )
 FAILING = Gauge(
     "ragauth_failing_workers",

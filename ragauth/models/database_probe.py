@@ -6,9 +6,9 @@ from functools import cache
 
 from sqlalchemy import text
 
-from ragauth.database import SQLITE_BUSY_MS
+from ragauth.database import SESSION_MARK, SQLITE_BUSY_MS
 from ragauth.database_faults import DatabaseFault, fault_of
-from ragauth.extensions import MIGRATIONS, db
+from ragauth.extensions import MIGRATIONS, db, settings
 
 _SQLITE_WAIT_MS = 500
 _SQLITE_ROOM_BYTES = 1 << 20
@@ -18,7 +18,8 @@ _SQLITE_TABLES = text("SELECT name FROM sqlite_master")
 # A standby, a server or role with default_transaction_read_only, a role without its rights: one
 # question for all. A table that is not found has no rights either, which counts as null.
 _POSTGRES = text("""
-    SELECT current_setting('transaction_read_only') = 'on',
+    SELECT current_setting(:mark, true) IS NULL,
+           current_setting('transaction_read_only') = 'on',
            coalesce(bool_or(found IS NULL), false),
            coalesce(bool_and(has_table_privilege(found, 'SELECT')
                              AND has_table_privilege(found, 'INSERT')
@@ -42,8 +43,11 @@ def find_fault() -> DatabaseFault | None:
 
 def _postgres_fault() -> DatabaseFault | None:
     names = list(db.metadata.tables)
-    answer = db.session.execute(_POSTGRES, {"names": names}).one()
-    is_read_only, is_incomplete, is_permitted = answer
+    answer = db.session.execute(_POSTGRES, {"names": names, "mark": SESSION_MARK}).one()
+    is_unmarked, is_read_only, is_incomplete, is_permitted = answer
+    if is_unmarked and not settings().is_pooled:
+        # A pooler dropped the options without a word: prepared statements would get lost, too.
+        return DatabaseFault.POOLED
     if is_incomplete:
         return DatabaseFault.NOT_MIGRATED
     if is_read_only:

@@ -34,9 +34,11 @@ Row = tuple[Any, ...]
 class PreparedReads:
     """Runs compiled SELECTs outside the pool, in autocommit. Safe for threads and across a fork."""
 
-    def __init__(self, engine: Engine, database_url: str) -> None:
+    def __init__(self, engine: Engine, database_url: str, *, pooled: bool) -> None:
+        """`pooled` as for `connection_parameters`: then nothing is prepared."""
         self._engine = engine
         self._database_url = database_url
+        self._pooled = pooled
         self._errors = (engine.dialect.dbapi.Error, UnusableDatabase)  # type: ignore[union-attr]
         self._local = threading.local()
         self._held: weakref.WeakSet[_HeldConnection] = weakref.WeakSet()
@@ -104,7 +106,8 @@ class PreparedReads:
             # One copy of the pages for all threads and workers, however many rows there are.
             connection.execute(f"PRAGMA mmap_size={_SQLITE_MMAP_BYTES}")
         else:
-            connection = dialect.connect(**connection_parameters(self._database_url))
+            parameters = connection_parameters(self._database_url, pooled=self._pooled)
+            connection = dialect.connect(**parameters)
             refuse_wrong_encoding(connection)
             connection.autocommit = True
         return connection

@@ -28,7 +28,7 @@ def init_services(app: Flask, settings: Settings) -> None:
     """Make them and put them where the services look. Opens nothing: a fork may follow."""
     plans = load_plans(settings.plans_file)
     with app.app_context():
-        reads = PreparedReads(db.engine, settings.database_url)
+        reads = PreparedReads(db.engine, settings.database_url, pooled=settings.is_pooled)
     counters = open_counters(
         settings.instance_dir / COUNTERS_FILE,
         settings.redis_url,

@@ -53,10 +53,12 @@ class SigningRing:
         An empty ring is never remembered: its first key may be there any moment. Raises
         ExternalServiceUnavailable.
         """
+        return self.remembered() or self._read()
+
+    def remembered(self) -> Mapping[str, SigningKeyFacts]:
+        """The same where they were read lately, otherwise none; asks nothing."""
         read_at, keys = self._known
-        if keys and clock.monotonic() - read_at < RING_SECONDS:
-            return keys
-        return self._read()
+        return keys if clock.monotonic() - read_at < RING_SECONDS else {}
 
     def find(self, kid: str) -> SigningKeyFacts | None:
         """The key of this name, unless it is retired.
@@ -89,9 +91,11 @@ def key_of(moment: datetime) -> SigningKeyFacts:
     """The key that signs what began at this moment.
 
     Makes the first one, in the present transaction, where there is none. Raises
-    ExternalServiceUnavailable.
+    ExternalServiceUnavailable where each is retired.
     """
-    key = choose_key(current_ring().live().values(), moment)
+    # Not by the ring's own connection while the present transaction holds one: behind a pooler with
+    # few sessions, transactions that each wait for a second session would wait for one another.
+    key = choose_key(current_ring().remembered().values() or live_rows.list_live(), moment)
     if key is None:
         ensure_first_key()
         key = choose_key(live_rows.list_live(), moment)

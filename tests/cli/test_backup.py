@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import stat
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,12 @@ def test_with_postgres_it_says_what_does_it(postgres_app: Flask, tmp_path: Path)
     assert f"pg_dump --format=custom '--file={target}' --dbname=postgresql://" in fault
     assert settings.database_url.rpartition("/")[2] in fault
     assert not target.exists()
+
+
+def test_behind_a_pooler_it_says_that_the_dump_goes_past_it(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, "postgresql://ragauth@db.example.com/ragauth")
+    with running_app(replace(settings, database_pooler="transaction")) as app:
+        assert "not through its pooler with: pg_dump" in Commands(app).misuse("backup", "dump")
 
 
 def test_the_password_of_postgres_is_not_told(tmp_path: Path) -> None:

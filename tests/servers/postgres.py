@@ -58,6 +58,14 @@ class PostgresServer:
                 SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name))
             )
 
+    def set_by_default(self, database: str, parameter: str, value: str) -> None:
+        """Give the later sessions of a database a parameter of their own."""
+        statement = SQL("ALTER DATABASE {} SET {} TO {}").format(
+            Identifier(database), Identifier(parameter), value
+        )
+        with psycopg.connect(self._admin_url, autocommit=True) as connection:
+            connection.execute(statement)
+
     def stop(self) -> None:
         """Stop the server, keeping its data and its port."""
         raise RuntimeError("the server at TEST_DATABASE_URL is not ours to stop")

@@ -32,7 +32,7 @@ def test_what_a_server_writes_after_a_command_has_looked_is_there_for_others(
         # Further connections of the same process, of both kinds.
         with db.engine.connect() as second:
             second.execute(text("SELECT 1"))
-        reads = PreparedReads(db.engine, settings.database_url)
+        reads = PreparedReads(db.engine, settings.database_url, pooled=False)
         reads.read("SELECT 1", {})
         subprocess.run([sys.executable, "-c", _OPEN_AND_CLOSE, str(path)], check=True)
         assert os.stat(f"{path}-wal").st_ino == wal

@@ -52,6 +52,20 @@ class TestDefaults:
         environment.setenv("RAGAUTH_REQUIRE_HTTPS", "false")
         assert not read_settings().require_https
 
+    def test_a_pooler_is_a_poolers_word_and_with_postgres_alone(
+        self, environment: pytest.MonkeyPatch
+    ) -> None:
+        environment.setenv("RAGAUTH_DATABASE_POOLER", "transaction")
+        assert faults() == ["RAGAUTH_DATABASE_POOLER"]  # with SQLite
+        environment.setenv("RAGAUTH_SECRET_KEY", STRONG)
+        environment.setenv("RAGAUTH_DATABASE_URL", POSTGRES)
+        assert read_settings().is_pooled
+        for other in ("session", "statement", "pgbouncer", "none", "true", "Transaction"):
+            environment.setenv("RAGAUTH_DATABASE_POOLER", other)
+            assert faults() == ["RAGAUTH_DATABASE_POOLER"]
+        environment.setenv("RAGAUTH_DATABASE_POOLER", "")
+        assert not read_settings().is_pooled
+
 
 class TestValues:
     @pytest.mark.parametrize(

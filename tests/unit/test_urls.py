@@ -16,7 +16,7 @@ INSTANCE = Path("/")
 
 def parameters(url: str) -> dict[str, object]:
     """What libpq is told of a URL, without what we add to each."""
-    told = connection_parameters(database_url(url, INSTANCE))
+    told = connection_parameters(database_url(url, INSTANCE), pooled=False)
     added = ("client_encoding", "options", "tcp_user_timeout")
     return {name: value for name, value in told.items() if name not in added}
 
@@ -144,9 +144,19 @@ class TestPostgres:
 
     def test_options_are_added_to_ours_and_win(self) -> None:
         url = "postgresql://h/db?options=-c%20search_path%3Dragauth%20-c%20lock_timeout%3D9"
-        told = connection_parameters(database_url(url, INSTANCE))["options"]
+        told = connection_parameters(database_url(url, INSTANCE), pooled=False)["options"]
         assert told.index("lock_timeout=5000") < told.index("lock_timeout=9")
         assert "search_path=ragauth" in told
+
+    def test_behind_a_pooler_nothing_rests_on_the_session(self) -> None:
+        plain = database_url("postgresql://h/db", INSTANCE)
+        told = connection_parameters(plain, pooled=True)
+        assert "options" not in told
+        assert told["autocommit"] is True
+        assert told["prepare_threshold"] is None
+        # Those of the URL may be meant for the pooler itself.
+        routed = database_url("postgresql://h/db?options=reference%3Dx", INSTANCE)
+        assert connection_parameters(routed, pooled=True)["options"] == "reference=x"
 
     @pytest.mark.parametrize(
         ("url", "words"),
