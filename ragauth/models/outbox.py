@@ -33,11 +33,11 @@ class OutboxMail(Base):
     created_at: Mapped[datetime]
 
 
-def find_due(*, now: datetime) -> OutboxMail | None:
-    """The mail that has been due for the longest."""
+def find_due(*, now: datetime, latest: datetime) -> OutboxMail | None:
+    """The mail that has been due for the longest; nothing waits until after `latest`."""
     return db.session.scalar(
         select(OutboxMail)
-        .where(OutboxMail.next_attempt_at <= now)
+        .where((OutboxMail.next_attempt_at <= now) | (OutboxMail.next_attempt_at > latest))
         .order_by(OutboxMail.next_attempt_at)
         .limit(1)
     )
