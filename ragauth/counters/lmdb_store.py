@@ -200,7 +200,9 @@ class LmdbCounters:
             record = txn.get(name)
             window = read_window(record, window_ms, now_ms)
             # Shortened: a flood of what is refused only reads, and must not move its end for ever.
-            if window.count and record != (packed := WINDOW.pack(window.resets_at_ms, window.count)):
+            if window.count and record != (
+                packed := WINDOW.pack(window.resets_at_ms, window.count)
+            ):
                 txn.put(name, packed)
             return window
 

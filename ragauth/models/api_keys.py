@@ -217,9 +217,7 @@ def list_replaced_after(latest: datetime, *, now: datetime) -> list[tuple[ApiKey
     query = (
         select(ApiKey, successor)
         .join(successor, successor.id == ApiKey.replaced_by)
-        .where(
-            ApiKey.revoked_at.is_(None), ApiKey.expires_at > now, successor.created_at > latest
-        )
+        .where(ApiKey.revoked_at.is_(None), ApiKey.expires_at > now, successor.created_at > latest)
         .order_by(ApiKey.id)
         .with_for_update()
     )

@@ -85,9 +85,7 @@ def list_of_account(account_id: uuid.UUID) -> list[Confirmation]:
 def delete_made_after(latest: datetime) -> int:
     """Withdraw the unused ones of a clock that was ahead; returns how many."""
     return count_changed(
-        delete(Confirmation).where(
-            Confirmation.created_at > latest, Confirmation.used_at.is_(None)
-        )
+        delete(Confirmation).where(Confirmation.created_at > latest, Confirmation.used_at.is_(None))
     )
 
 

@@ -133,8 +133,10 @@ def test_a_worker_that_is_killed_then_is_replaced_by_one_that_checks(
         for worker in workers:
             os.kill(worker, 9)
         until(
-            lambda: len(set(service.gunicorn.worker_pids()) - set(workers)) == len(workers)
-            and is_answering(service)
+            lambda: (
+                len(set(service.gunicorn.worker_pids()) - set(workers)) == len(workers)
+                and is_answering(service)
+            )
         )
         assert [service.authorize(user.api_key) for _ in range(20)] == [200] * 20
     assert_sound(disk)
