@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from functools import lru_cache
 
-
 #: By so much the clocks of two hosts may differ.
 LEEWAY = timedelta(seconds=10)
 

@@ -72,10 +72,10 @@ def _full_disks() -> Iterator[None]:
     except OSError as error:
         if error.errno not in _NO_SPACE:
             raise
-        if sys.stdout is sys.__stdout__:
+        if sys.__stdout__ is not None and sys.stdout is sys.__stdout__:
             # What is left in the buffer would fail once more, and change the exit code.
             nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())
+            os.dup2(nowhere, sys.__stdout__.fileno())
             os.close(nowhere)
         raise click.ClickException(f"cannot write: {error.strerror}") from error
 

@@ -41,6 +41,7 @@ USAGE_KEY_BYTES = 38
 def read_window(record: bytes | None, window_ms: int, now_ms: int) -> Window:
     """Return the window a record holds, or an untouched one where it is over."""
     if record is not None:
-        ends, count = settle_window(*WINDOW.unpack(record), window_ms, now_ms)
+        ends, count = WINDOW.unpack(record)
+        ends, count = settle_window(ends, count, window_ms, now_ms)
         return Window(count, ends)
     return Window(0, now_ms + window_ms)

@@ -82,7 +82,7 @@ def is_steady(txn: Txn, now_ms: int, monotonic_ms: int) -> bool:
     if known is not None:
         known_offset, since_ms = CLOCK.unpack(known)
         if abs(offset - known_offset) <= SKEW_MS:
-            return monotonic_ms - since_ms >= _STEADY_MS
+            return bool(monotonic_ms - since_ms >= _STEADY_MS)
     txn.put(CLOCK_KEY, CLOCK.pack(offset, monotonic_ms))
     return False
 

@@ -139,7 +139,8 @@ LEASE = Script("""
 local name = ours .. 'lease:' .. ARGV[1]
 local found = redis.call('HMGET', name, 'holder', 'ends')
 local left = tonumber(found[2] or 0) - tonumber(ARGV[4])
-if found[1] and found[1] ~= ARGV[2] and left > 0 and left <= tonumber(ARGV[3]) + tonumber(ARGV[5]) then
+local longest = tonumber(ARGV[3]) + tonumber(ARGV[5])
+if found[1] and found[1] ~= ARGV[2] and left > 0 and left <= longest then
   return 0
 end
 local ends = string.format('%d', tonumber(ARGV[4]) + tonumber(ARGV[3]))

@@ -211,6 +211,11 @@ def add_unless_known(keys: Sequence[dict[str, Any]]) -> set[uuid.UUID]:
     return set(inserted.scalars())
 
 
+def count_all_live(*, now: datetime) -> int:
+    """Of all accounts and services."""
+    return count_rows(select(ApiKey.id).where(_is_alive(ApiKey, now)))
+
+
 def list_replaced_after(latest: datetime, *, now: datetime) -> list[tuple[ApiKey, ApiKey]]:
     """Keys whose grace a clock that was ahead began, each with its successor; locked."""
     successor = aliased(ApiKey)

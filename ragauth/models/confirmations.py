@@ -82,6 +82,11 @@ def list_of_account(account_id: uuid.UUID) -> list[Confirmation]:
     )
 
 
+def delete_all_unused() -> int:
+    """Withdraw them all; returns how many."""
+    return count_changed(delete(Confirmation).where(Confirmation.used_at.is_(None)))
+
+
 def delete_made_after(latest: datetime) -> int:
     """Withdraw the unused ones of a clock that was ahead; returns how many."""
     return count_changed(

@@ -81,6 +81,11 @@ def remove_of_account(account_id: uuid.UUID, *, templates: Sequence[str] | None 
     db.session.execute(query)
 
 
+def remove_all() -> int:
+    """Returns how many waited."""
+    return count_changed(delete(OutboxMail))
+
+
 def has_one(account_id: uuid.UUID, *, template: str) -> bool:
     """Whether one of this template waits for the account."""
     query = select(OutboxMail.id).where(

@@ -1,6 +1,8 @@
 """S39: on a full disk no worker ends, checks go on, the rest is refused; then all resumes."""
 
+import io
 import os
+import shutil
 import sqlite3
 import subprocess
 import tempfile
@@ -15,6 +17,7 @@ from tests.e2e.service import PASSWORD, Installation, Service, User, install
 
 _DISK_SIZE = "64m"
 _PATIENCE_SECONDS = 20
+_MOUNT, _UMOUNT = (shutil.which(name) or name for name in ("mount", "umount"))
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +26,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("disk")
     options = f"size={_DISK_SIZE},mode=0700"
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)],
+        [_MOUNT, "-t", "tmpfs", "-o", options, "tmpfs", str(folder)],
         capture_output=True,
         text=True,
         check=False,
@@ -33,7 +36,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        subprocess.run([_UMOUNT, "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +64,17 @@ def full(disk: Path) -> Iterator[None]:
     with filler.open("wb", buffering=0) as file:
         for size in (1 << 20, 4096, 1):
             with pytest.raises(OSError, match="No space left"):
-                while True:
-                    file.write(b"\0" * size)
+                write_for_ever(file, b"\0" * size)
     try:
         assert os.statvfs(disk).f_bavail == 0
         yield
     finally:
         filler.unlink()
+
+
+def write_for_ever(file: io.RawIOBase, piece: bytes) -> None:
+    while True:
+        file.write(piece)
 
 
 def until(is_so: Callable[[], bool]) -> None:
