@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth import clock, transaction
 from ragauth.counters import Counters, CountersUnavailable, UsageRow
-from ragauth.database_faults import fault_of
+from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.models import usage as rows
 from ragauth.models.base import Page
 from ragauth.models.usage import DayOfKey, Total, UsageOfAccount
@@ -63,7 +63,7 @@ def bring_up_to_date() -> None:
     except CountersUnavailable as error:
         log.warning("usage may lag behind", extra={"cause": type(error).__name__})
     except SQLAlchemyError as error:
-        if fault_of(error) is None:
+        if fault_of(error) in (None, DatabaseFault.UNREACHABLE):
             raise
         log.warning("usage may lag behind", extra={"cause": type(error).__name__})
 
