@@ -1,14 +1,22 @@
 """The wall clock: the only place that asks what time it is."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from functools import lru_cache
+
+#: By so much the clocks of two hosts may differ.
+LEEWAY = timedelta(seconds=10)
 
 
 def now() -> datetime:
     """The present moment, in UTC."""
     return datetime.now(UTC)
+
+
+def is_ahead(moment: datetime) -> bool:
+    """Whether something was stamped by a clock that was wrong: it cannot have happened yet."""
+    return moment > now() + LEEWAY
 
 
 def now_ns() -> int:

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from ragauth.cli.accounts import accounts
+from ragauth.cli.after_restore import after_restore
 from ragauth.cli.backup import backup
 from ragauth.cli.cleanup import cleanup
 from ragauth.cli.events import events
@@ -19,6 +20,6 @@ from ragauth.cli.usage import usage
 def register_commands(app: Flask) -> None:
     for command in (
         *(accounts, keys, usage, service_keys, signing_keys, events, mail),
-        *(status, cleanup, reseal, backup, serve),
+        *(status, cleanup, reseal, backup, after_restore, serve),
     ):
         app.cli.add_command(command)

@@ -15,7 +15,13 @@ from ragauth.cli.output import (
     show_progress,
 )
 from ragauth.extensions import settings
-from ragauth.services import confirmations, event_history, sessions, signing_key_rotation
+from ragauth.services import (
+    confirmations,
+    event_history,
+    sessions,
+    signing_key_rotation,
+    wrong_clock,
+)
 
 _BATCH = 1_000
 
@@ -35,12 +41,15 @@ def cleanup(keep_days: int, as_json: bool) -> None:
 
     Dead sessions, expired mail tokens, events of no account and retired signing keys go after
     --keep-days, every other event after RAGAUTH_EVENT_DAYS. Signing keys whose last token has
-    ended are retired. Run it once a day.
+    ended are retired, and what a clock that was ahead has begun is ended. Run it once a day, and
+    not while the clock is wrong.
     """
     before = clock.now() - timedelta(days=keep_days)
     events_before = clock.now() - timedelta(days=settings().event_days)
     deleted_events = _delete_all(event_history.delete_nobodys_events, before)
     deleted_events += _delete_all(event_history.delete_old_events, events_before)
+    with command_transaction():
+        mended = wrong_clock.mend()
     with command_transaction():
         retired_signing_keys = signing_key_rotation.retire_spent()
     print_record(
@@ -49,6 +58,7 @@ def cleanup(keep_days: int, as_json: bool) -> None:
             "deleted_confirmations": _delete_all(confirmations.delete_expired_tokens, before),
             "deleted_events": deleted_events,
             "retired_signing_keys": retired_signing_keys,
+            "ended_sessions_of_the_future": mended.sessions,
             "deleted_signing_keys": _delete_all(signing_key_rotation.delete_retired, before),
         },
         as_json=as_json,

@@ -1,6 +1,8 @@
 """How commands speak: a table for people, JSON for programs, one line for a failure."""
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from ragauth.security.plain_text import escape_deceptive
 T = TypeVar("T")
 
 _PAGE = 100
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
@@ -39,8 +42,11 @@ class Command(click.Command):
             return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _inert_faults():
-            return super().invoke(ctx)
+        with _inert_faults(), _full_disks():
+            returned = super().invoke(ctx)
+            # Here it is told in words what at the end of the process would be a riddle.
+            sys.stdout.flush()
+            return returned
 
 
 class Group(Command, AppGroup):
@@ -56,6 +62,22 @@ def _inert_faults() -> Iterator[None]:
     except click.ClickException as error:
         error.message = one_line(error.message)  # type: ignore[misc]
         raise
+
+
+@contextmanager
+def _full_disks() -> Iterator[None]:
+    """One line where what is printed goes into a file that cannot grow."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        if sys.__stdout__ is not None and sys.stdout is sys.__stdout__:
+            # What is left in the buffer would fail once more, and change the exit code.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.__stdout__.fileno())
+            os.close(nowhere)
+        raise click.ClickException(f"cannot write: {error.strerror}") from error
 
 
 @contextmanager

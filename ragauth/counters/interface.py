@@ -6,8 +6,9 @@ from hashlib import sha256
 from typing import Literal, NamedTuple, Protocol
 
 MINUTE_MS = 60_000
-#: A stored end further away than this many lengths was written by a clock that was wrong.
-PLAUSIBLE_LENGTHS = 2
+#: By so much the clocks of hosts may differ. A window that ends later than its length and this from
+#: now was begun by a clock that was wrong: it keeps its count, and ends a length from now.
+SKEW_MS = 10_000
 
 _LONGEST_RAW_NAME = 64
 
@@ -132,6 +133,20 @@ class Counters(Protocol):
 def previous_month(month: int) -> int:
     """Return the month before a yyyymm month, as yyyymm."""
     return month - 1 if month % 100 > 1 else month - 89
+
+
+def settle_window(ends_ms: int, count: int, length_ms: int, now_ms: int) -> tuple[int, int]:
+    """When a stored window ends, and its count; an untouched one in the place of one that is over.
+
+    Shortened, not forgotten, where the clock was stepped back: it lasts no longer than it may, and
+    lets no more through. The caller stores what was shortened.
+    """
+    left = ends_ms - now_ms
+    if left <= 0:
+        return now_ms + length_ms, 0
+    if left > length_ms + SKEW_MS:
+        return now_ms + length_ms, count
+    return ends_ms, count
 
 
 def bounded_name(name: bytes) -> bytes:

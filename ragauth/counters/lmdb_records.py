@@ -6,11 +6,12 @@ Keys, all in the main tree so that one admission touches two neighbouring leaves
   d + that key                            marks this usage as not saved yet
   w + bucket    a window                  l + name    a lease
   s    source id                          t    turn of standing in
+  c    how far the wall clock was ahead of the monotonic one, and since when
 """
 
 import struct
 
-from ragauth.counters.interface import PLAUSIBLE_LENGTHS, Window
+from ragauth.counters.interface import Window, settle_window
 
 #: Another value with every change below: a file of another layout is not read.
 LAYOUT = b"ragauth counters 1\n"
@@ -26,7 +27,11 @@ LEASE = struct.Struct("<Q")
 #: Turn of standing in (see `LmdbCounters.begin_turn`), monotonic ms at which it was last in use.
 TURN = struct.Struct("<IQ")
 
+#: Wall clock less monotonic clock, and the monotonic clock since which that is so; milliseconds.
+CLOCK = struct.Struct("<qQ")
+
 SOURCE_KEY = b"s"
+CLOCK_KEY = b"c"
 TURN_KEY = b"t"
 ENVIRONMENTS = (b"\0", b"\1")
 ACCOUNT_KEY_BYTES = 18
@@ -37,6 +42,6 @@ def read_window(record: bytes | None, window_ms: int, now_ms: int) -> Window:
     """Return the window a record holds, or an untouched one where it is over."""
     if record is not None:
         ends, count = WINDOW.unpack(record)
-        if 0 < ends - now_ms <= window_ms * PLAUSIBLE_LENGTHS:
-            return Window(count, ends)
+        ends, count = settle_window(ends, count, window_ms, now_ms)
+        return Window(count, ends)
     return Window(0, now_ms + window_ms)

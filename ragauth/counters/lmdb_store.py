@@ -1,20 +1,22 @@
 """Counters of one host: one LMDB write transaction for each decision."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import lmdb
 
+from ragauth import clock
 from ragauth.counters import lmdb_sweep
 from ragauth.counters.interface import (
     MINUTE_MS,
-    PLAUSIBLE_LENGTHS,
+    SKEW_MS,
     Admission,
     Peek,
     UsageRow,
     Window,
     bounded_name,
+    settle_window,
 )
 from ragauth.counters.lmdb_file import CHECK_EVERY_MS, INITIAL_MAP_BYTES, LmdbFile, Txn
 from ragauth.counters.lmdb_records import (
@@ -31,7 +33,7 @@ TURN_IDLE_MS = 10_000
 #: Records that one write transaction of a sweep touches: others wait for about a millisecond.
 STEP = 500
 
-_LONGEST_MINUTE_MS = MINUTE_MS * PLAUSIBLE_LENGTHS
+_LONGEST_MINUTE_MS = MINUTE_MS + SKEW_MS
 _new_tuple = tuple.__new__
 _pack_account = ACCOUNT.pack
 _unpack_account = ACCOUNT.unpack
@@ -43,8 +45,14 @@ _pack_day = DAY.pack
 class LmdbCounters:
     """`Counters` in a file that all processes of one host share; nothing is synced to the disk."""
 
-    def __init__(self, path: Path, map_bytes: int = INITIAL_MAP_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        map_bytes: int = INITIAL_MAP_BYTES,
+        monotonic: Callable[[], float] = clock.monotonic,
+    ) -> None:
         self._file = LmdbFile(path, map_bytes)
+        self._monotonic = monotonic
         self._sweep_from = b""
         self._flush_from = b"d"
 
@@ -89,8 +97,15 @@ class LmdbCounters:
                     else:
                         return None
                     if not 0 < ends - now_ms <= _LONGEST_MINUTE_MS:
-                        ends = now_ms + MINUTE_MS
-                        used = 0
+                        ends, used = settle_window(ends, used, MINUTE_MS, now_ms)
+                        if used:
+                            # Also where the answer is a refusal: it ends a minute from now.
+                            txn.put(
+                                account_key,
+                                _pack_account(
+                                    turn, ends, used, newest, newest_units, older, older_units
+                                ),
+                            )
                     if spent + cost > month_limit:
                         return Admission("month", used, ends, spent)
                     if used >= minute_limit:
@@ -164,8 +179,7 @@ class LmdbCounters:
         turn, ends, used, newest, newest_units, older, older_units = _unpack_account(record)
         if turn != self._file.turn or month not in (newest, older):
             return None
-        if not 0 < ends - now_ms <= _LONGEST_MINUTE_MS:
-            ends, used = now_ms + MINUTE_MS, 0
+        ends, used = settle_window(ends, used, MINUTE_MS, now_ms)
         return Peek(used, ends, newest_units if month == newest else older_units)
 
     def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
@@ -181,7 +195,18 @@ class LmdbCounters:
 
     def read_window(self, bucket: bytes, window_ms: int, now_ms: int) -> Window:
         name = b"w" + bounded_name(bucket)
-        return read_window(self._file.transact(lambda txn: txn.get(name)), window_ms, now_ms)
+
+        def read(txn: Txn) -> Window:
+            record = txn.get(name)
+            window = read_window(record, window_ms, now_ms)
+            # Shortened: a flood of what is refused only reads, and must not move its end for ever.
+            if window.count and record != (
+                packed := WINDOW.pack(window.resets_at_ms, window.count)
+            ):
+                txn.put(name, packed)
+            return window
+
+        return self._file.transact(read)
 
     def clear_window(self, bucket: bytes) -> None:
         name = b"w" + bounded_name(bucket)
@@ -208,7 +233,7 @@ class LmdbCounters:
             lease = txn.get(lease_key)
             if lease is not None:
                 left = LEASE.unpack_from(lease)[0] - now_ms
-                if 0 < left <= ttl_ms * PLAUSIBLE_LENGTHS and lease[LEASE.size :] != holder:
+                if 0 < left <= ttl_ms + SKEW_MS and lease[LEASE.size :] != holder:
                     return False
             return txn.put(lease_key, LEASE.pack(now_ms + ttl_ms) + holder)
 
@@ -222,8 +247,13 @@ class LmdbCounters:
         self._file.transact(forget)
 
     def prune(self, now_ms: int, keep_days: int = 40) -> bool:
+        monotonic_ms = int(self._monotonic() * 1000)
+
         def sweep(txn: Txn) -> bytes:
-            return lmdb_sweep.sweep(txn, self._sweep_from, STEP, now_ms, keep_days)
+            is_steady = lmdb_sweep.is_steady(txn, now_ms, monotonic_ms)
+            return lmdb_sweep.sweep(
+                txn, self._sweep_from, STEP, now_ms, keep_days, drops_usage=is_steady
+            )
 
         self._sweep_from = self._file.transact(sweep)
         return self._sweep_from != b""

@@ -3,17 +3,21 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from ragauth.counters.interface import UsageRow, previous_month
+from ragauth.counters.interface import SKEW_MS, UsageRow, previous_month
 from ragauth.counters.lmdb_file import LmdbFile, Txn
 from ragauth.counters.lmdb_records import (
     ACCOUNT,
     ACCOUNT_KEY_BYTES,
+    CLOCK,
+    CLOCK_KEY,
     DAY,
     LEASE,
     USAGE,
     USAGE_KEY_BYTES,
     WINDOW,
 )
+
+_STEADY_MS = 86_400_000
 
 
 def changed_usage(
@@ -71,10 +75,27 @@ def unmark(txn: Txn, rows: Iterable[UsageRow], file: LmdbFile) -> None:
             txn.delete(b"d" + usage_key)
 
 
-def sweep(txn: Txn, after: bytes, steps: int, now_ms: int, keep_days: int) -> bytes:
+def is_steady(txn: Txn, now_ms: int, monotonic_ms: int) -> bool:
+    """Whether the wall clock has gone on for a day without a step, as far as sweeps have seen."""
+    offset = now_ms - monotonic_ms
+    known = txn.get(CLOCK_KEY)
+    if known is not None:
+        known_offset, since_ms = CLOCK.unpack(known)
+        if abs(offset - known_offset) <= SKEW_MS:
+            return bool(monotonic_ms - since_ms >= _STEADY_MS)
+    txn.put(CLOCK_KEY, CLOCK.pack(offset, monotonic_ms))
+    return False
+
+
+def sweep(
+    txn: Txn, after: bytes, steps: int, now_ms: int, keep_days: int, *, drops_usage: bool
+) -> bytes:
     """Look at `steps` records that follow `after` and drop the stale ones.
 
-    Returns the key at which the next sweep goes on, empty at the end of the pass.
+    Usage and months are dropped only if `drops_usage`: a clock that is wrong by a year takes all
+    of them for old, and whoever counts on after it was set right would begin at nothing, in totals
+    that may only grow. Returns the key at which the next sweep goes on, empty at the end of the
+    pass.
     """
     today = datetime.fromtimestamp(now_ms / 1000, UTC)
     oldest_month = previous_month(today.year * 100 + today.month)
@@ -86,7 +107,9 @@ def sweep(txn: Txn, after: bytes, steps: int, now_ms: int, keep_days: int) -> by
     key = b""
     while positioned and steps:
         key, value = cursor.item()
-        if _is_stale(key, value, now_ms, oldest_month, oldest_day):
+        if (drops_usage or key[:1] != b"a") and _is_stale(
+            key, value, now_ms, oldest_month, oldest_day
+        ):
             stale.append(key)
         steps -= 1
         positioned = cursor.next()

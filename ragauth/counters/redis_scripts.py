@@ -40,9 +40,12 @@ local cost, now = tonumber(ARGV[5]), tonumber(ARGV[7])
 local spent = tonumber(found[3])
 local ends, used = tonumber(found[1] or 0), tonumber(found[2] or 0)
 local left = ends - now
-local fresh = left <= 0 or left > tonumber(ARGV[9])
+local fresh = left <= 0
 if fresh then
   ends, used = tonumber(ARGV[8]), 0
+elseif left > tonumber(ARGV[9]) then
+  ends = tonumber(ARGV[8])
+  redis.call('HSET', account, 'ends', ARGV[8])
 end
 if spent + cost > tonumber(ARGV[4]) then return {{2, used, ends, spent}} end
 if used >= tonumber(ARGV[3]) then return {{1, used, ends, spent}} end
@@ -117,23 +120,27 @@ local length, now, amount = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[
 local found = redis.call('HMGET', name, 'ends', 'count')
 local ends, count = tonumber(found[1] or 0), tonumber(found[2] or 0)
 local left = ends - now
-if left <= 0 or left > tonumber(ARGV[5]) then
+local ahead = left > tonumber(ARGV[5])
+if left <= 0 then
   ends, count = now + length, 0
+elseif ahead then
+  ends = now + length
 end
 count = math.max(count + amount, 0)
-if amount ~= 0 then
+if amount ~= 0 or ahead then
   redis.call('HSET', name, 'ends', string.format('%d', ends), 'count', string.format('%d', count))
   redis.call('PEXPIRE', name, math.max(ARGV[5], 1))
 end
 return {count, ends}
 """)
 
-# ARGV: name, holder, time to live, now.
+# ARGV: name, holder, time to live, now, by how much clocks may differ.
 LEASE = Script("""
 local name = ours .. 'lease:' .. ARGV[1]
 local found = redis.call('HMGET', name, 'holder', 'ends')
 local left = tonumber(found[2] or 0) - tonumber(ARGV[4])
-if found[1] and found[1] ~= ARGV[2] and left > 0 and left <= 2 * tonumber(ARGV[3]) then
+local longest = tonumber(ARGV[3]) + tonumber(ARGV[5])
+if found[1] and found[1] ~= ARGV[2] and left > 0 and left <= longest then
   return 0
 end
 local ends = string.format('%d', tonumber(ARGV[4]) + tonumber(ARGV[3]))

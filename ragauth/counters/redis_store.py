@@ -12,7 +12,7 @@ from redis.retry import Retry
 from ragauth.counters import redis_scripts as scripts
 from ragauth.counters.interface import (
     MINUTE_MS,
-    PLAUSIBLE_LENGTHS,
+    SKEW_MS,
     Admission,
     CountersUnavailable,
     Peek,
@@ -20,6 +20,7 @@ from ragauth.counters.interface import (
     Window,
     bounded_name,
     previous_month,
+    settle_window,
 )
 
 TIMEOUT_SECONDS = 0.25
@@ -27,7 +28,7 @@ TIMEOUT_SECONDS = 0.25
 STEP = 500
 RESUME_ONCE_IN_MS = 10_000
 
-_LONGEST_MINUTE_MS = MINUTE_MS * PLAUSIBLE_LENGTHS
+_LONGEST_MINUTE_MS = MINUTE_MS + SKEW_MS
 _REFUSALS: tuple[Literal["minute", "month"] | None, ...] = (None, "minute", "month")
 _ENVIRONMENTS = (":0", ":1")
 
@@ -103,12 +104,11 @@ class RedisCounters:
         ends, used, month_used = self._run(scripts.PEEK, member, month)
         if month_used is None:
             return None
-        if ends is None or not 0 < int(ends) - now_ms <= _LONGEST_MINUTE_MS:
-            return Peek(0, now_ms + MINUTE_MS, int(month_used))
-        return Peek(int(used), int(ends), int(month_used))
+        settled_ends, settled = settle_window(int(ends or 0), int(used or 0), MINUTE_MS, now_ms)
+        return Peek(settled, settled_ends, int(month_used))
 
     def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
-        name, longest = bounded_name(bucket), window_ms * PLAUSIBLE_LENGTHS
+        name, longest = bounded_name(bucket), window_ms + SKEW_MS
         return Window(*self._run(scripts.WINDOW, name, window_ms, now_ms, amount, longest))
 
     def read_window(self, bucket: bytes, window_ms: int, now_ms: int) -> Window:
@@ -150,7 +150,7 @@ class RedisCounters:
             self._run(scripts.USAGE_SAVED, *arguments)
 
     def acquire_lease(self, name: bytes, holder: bytes, ttl_ms: int, now_ms: int) -> bool:
-        return bool(self._run(scripts.LEASE, bounded_name(name), holder, ttl_ms, now_ms))
+        return bool(self._run(scripts.LEASE, bounded_name(name), holder, ttl_ms, now_ms, SKEW_MS))
 
     def forget_account(self, account: bytes) -> None:
         self._run(scripts.FORGET_ACCOUNT, *(account.hex() + each for each in _ENVIRONMENTS))

@@ -12,6 +12,7 @@ from ragauth.metrics.requests import (
 from ragauth.metrics.series import (
     ALLOWED,
     CHECKS,
+    CLOCK_STEPS,
     DATABASE_ERRORS,
     EVENTS,
     FAILING,
@@ -38,12 +39,14 @@ FAMILIES = (
     STANDING_IN,
     FAILING,
     WORKER_STARTS,
+    CLOCK_STEPS,
     EVENTS,
 )
 
 __all__ = [
     "ALLOWED",
     "CHECKS",
+    "CLOCK_STEPS",
     "DATABASE_ERRORS",
     "EVENTS",
     "FAILING",

@@ -81,6 +81,12 @@ FAILING = Gauge(
 WORKER_STARTS = Counter(
     "ragauth_worker_starts", "Worker processes that were started, successors of dead ones too"
 )
+CLOCK_STEPS = Counter(
+    "ragauth_clock_steps",
+    "How often the host's clock was set to another time while the service ran",
+    labels=("direction",),
+    series=(("forward",), ("back",)),
+)
 EVENTS = Counter(
     "ragauth_events", "Entries in the accounts' security history", labels=("event",), series=()
 )

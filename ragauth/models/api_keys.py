@@ -211,6 +211,24 @@ def add_unless_known(keys: Sequence[dict[str, Any]]) -> set[uuid.UUID]:
     return set(inserted.scalars())
 
 
+def count_all_live(*, now: datetime) -> int:
+    """Of all accounts and services."""
+    return count_rows(select(ApiKey.id).where(_is_alive(ApiKey, now)))
+
+
+def list_replaced_after(latest: datetime, *, now: datetime) -> list[tuple[ApiKey, ApiKey]]:
+    """Keys whose grace a clock that was ahead began, each with its successor; locked."""
+    successor = aliased(ApiKey)
+    query = (
+        select(ApiKey, successor)
+        .join(successor, successor.id == ApiKey.replaced_by)
+        .where(ApiKey.revoked_at.is_(None), ApiKey.expires_at > now, successor.created_at > latest)
+        .order_by(ApiKey.id)
+        .with_for_update()
+    )
+    return [(old, new) for old, new in db.session.execute(query)]
+
+
 def revoke_key(key_id: uuid.UUID, *, now: datetime) -> bool:
     """Revoke it; False when it was dead already."""
     changed = count_changed(

@@ -82,6 +82,18 @@ def list_of_account(account_id: uuid.UUID) -> list[Confirmation]:
     )
 
 
+def delete_all_unused() -> int:
+    """Withdraw them all; returns how many."""
+    return count_changed(delete(Confirmation).where(Confirmation.used_at.is_(None)))
+
+
+def delete_made_after(latest: datetime) -> int:
+    """Withdraw the unused ones of a clock that was ahead; returns how many."""
+    return count_changed(
+        delete(Confirmation).where(Confirmation.created_at > latest, Confirmation.used_at.is_(None))
+    )
+
+
 def delete_expired(*, before: datetime, limit: int) -> int:
     """Forget tokens that expired before a moment; returns how many."""
     expired = select(Confirmation.id).where(Confirmation.expires_at < before).limit(limit)

@@ -1,6 +1,7 @@
 """Events: the security history. Rows outlive their account, which they name only by its id."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ragauth.database import Base
 from ragauth.extensions import db
 from ragauth.models.base import Page, count_changed, paginate
+
+# As many as one statement may name.
+_AT_ONCE = 500
 
 
 class Event(Base):
@@ -62,6 +66,15 @@ def list_between(
     if before is not None:
         query = query.where(Event.id < before)
     return list(db.session.scalars(query.order_by(Event.id).limit(limit)))
+
+
+def find_known(event_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of these ids that are here."""
+    known: set[uuid.UUID] = set()
+    for start in range(0, len(event_ids), _AT_ONCE):
+        some = event_ids[start : start + _AT_ONCE]
+        known.update(db.session.scalars(select(Event.id).where(Event.id.in_(some))))
+    return known
 
 
 def list_latest(account_id: uuid.UUID | None, name: str | None, *, limit: int) -> list[Event]:

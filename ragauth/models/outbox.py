@@ -33,11 +33,11 @@ class OutboxMail(Base):
     created_at: Mapped[datetime]
 
 
-def find_due(*, now: datetime) -> OutboxMail | None:
-    """The mail that has been due for the longest."""
+def find_due(*, now: datetime, latest: datetime) -> OutboxMail | None:
+    """The mail that has been due for the longest; nothing waits until after `latest`."""
     return db.session.scalar(
         select(OutboxMail)
-        .where(OutboxMail.next_attempt_at <= now)
+        .where((OutboxMail.next_attempt_at <= now) | (OutboxMail.next_attempt_at > latest))
         .order_by(OutboxMail.next_attempt_at)
         .limit(1)
     )
@@ -79,6 +79,11 @@ def remove_of_account(account_id: uuid.UUID, *, templates: Sequence[str] | None 
     if templates is not None:
         query = query.where(OutboxMail.template.in_(templates))
     db.session.execute(query)
+
+
+def remove_all() -> int:
+    """Returns how many waited."""
+    return count_changed(delete(OutboxMail))
 
 
 def has_one(account_id: uuid.UUID, *, template: str) -> bool:

@@ -58,18 +58,25 @@ def find_factor(account_id: uuid.UUID) -> SecondFactor | None:
 
 
 def advance_step(
-    account_id: uuid.UUID, *, step: int, sealed_secret: bytes, resealed_secret: bytes
+    account_id: uuid.UUID,
+    *,
+    step: int,
+    furthest_used: int,
+    sealed_secret: bytes,
+    resealed_secret: bytes,
 ) -> bool:
     """Compare and swap: of many codes of one step, and of earlier ones, one gets True.
 
-    `sealed_secret` is that of the row which the code was checked against.
+    A last step beyond `furthest_used` cannot have been. `sealed_secret` is that of the row which
+    the code was checked against.
     """
+    last_step = SecondFactor.last_step
     changed = count_changed(
         update(SecondFactor)
         .where(
             SecondFactor.account_id == account_id,
             SecondFactor.sealed_secret == sealed_secret,
-            (SecondFactor.last_step.is_(None)) | (SecondFactor.last_step < step),
+            last_step.is_(None) | (last_step < step) | (last_step > furthest_used),
         )
         .values(last_step=step, sealed_secret=resealed_secret)
         .execution_options(synchronize_session=False)

@@ -178,6 +178,20 @@ def end_sessions(
     return count_changed(query.values(ended_at=now))
 
 
+def end_all(*, now: datetime) -> int:
+    """End every session of every account; returns how many were not ended yet."""
+    return count_changed(update(Session).where(Session.ended_at.is_(None)).values(ended_at=now))
+
+
+def end_issued_after(latest: datetime, *, now: datetime) -> int:
+    """End those that a clock that was ahead opened or carried on; returns how many."""
+    return count_changed(
+        update(Session)
+        .where(Session.rotated_at > latest, Session.ended_at.is_(None))
+        .values(ended_at=now)
+    )
+
+
 def forget_clients(account_id: uuid.UUID) -> None:
     """Where its owner was, and with what browser."""
     db.session.execute(

@@ -12,6 +12,9 @@ STEP_SECONDS = 30
 DIGITS = 6
 # A phone's clock may be a step off, and typing takes time (RFC 6238 section 5.2).
 _TOLERATED_STEPS = (-1, 0, 1)
+#: The youngest step that can have been used is so far beyond the step of a code that is right now:
+#: that code may be a step late, the used one a step early, by a host whose clock is one ahead.
+FURTHEST_USED = 3
 _LABEL_LENGTH = 200
 
 

@@ -67,6 +67,7 @@ class TokenClaims:
     session_id: uuid.UUID
     type: str
     generation: int
+    issued_at: datetime
     expires_at: datetime
 
 
@@ -165,6 +166,9 @@ def read_token(token: str, *, expected: str | None, allow_expired: bool = False)
         raise WrongCredentialType(
             f"The token's type is {claims.type}, and {expected} is accepted here"
         )
+    # Its signature was checked once: the clock may have been stepped back since.
+    if not allow_expired and clock.is_ahead(claims.issued_at):
+        raise CredentialInvalid("The token was issued in the future")
     if not allow_expired and claims.expires_at <= clock.now():
         raise CredentialExpired(claims.expires_at, f"{claims.type.capitalize()} token has expired")
     return claims
@@ -181,10 +185,12 @@ def _verify(token: str) -> tuple[TokenClaims, str]:
     if not _FORM.fullmatch(token):
         raise ValueError("not a token of ours")
     claims = decode_token(token, allow_expired=True)
-    session_id, generation, expires_at = claims["sid"], claims.get("gen"), claims["exp"]
+    session_id, generation = claims["sid"], claims.get("gen")
+    issued_at, expires_at = claims["iat"], claims["exp"]
     if (
         not isinstance(session_id, str)
         or type(generation) is not int
+        or type(issued_at) is not int
         or type(expires_at) is not int
     ):
         raise ValueError("not claims of ours")
@@ -195,6 +201,7 @@ def _verify(token: str) -> tuple[TokenClaims, str]:
         session_id=decode_id(SESSION, session_id),
         type=claims["type"],
         generation=generation,
+        issued_at=datetime.fromtimestamp(issued_at, UTC),
         expires_at=datetime.fromtimestamp(expires_at, UTC),
     )
     return verified, jwt.get_unverified_header(token)["kid"]
@@ -239,7 +246,7 @@ def jwt_config(access_token_seconds: int, refresh_token_seconds: int) -> dict[st
         "JWT_DECODE_AUDIENCE": list(_AUDIENCES.values()),
         "JWT_TOKEN_LOCATION": ["headers"],
         # For `nbf` and `iat`, of hosts whose clocks differ; `exp` is compared here, without any.
-        "JWT_DECODE_LEEWAY": 10,
+        "JWT_DECODE_LEEWAY": int(clock.LEEWAY.total_seconds()),
         # Its csrf claim is random; a generation always has the same pair.
         "JWT_COOKIE_CSRF_PROTECT": False,
         "JWT_ACCESS_TOKEN_EXPIRES": timedelta(seconds=access_token_seconds),

@@ -59,6 +59,8 @@ def find_token(token: str, *, purposes: frozenset[Purpose]) -> Confirmation:
         raise CredentialInvalid("The token is not valid")
     if row.used_at is not None:
         raise ConfirmationReused
+    if clock.is_ahead(row.created_at):
+        raise CredentialInvalid("The token was issued in the future")
     if row.expires_at <= clock.now():
         raise CredentialExpired(row.expires_at, "The token has expired")
     return row

@@ -9,6 +9,7 @@ from ragauth.extensions import db
 from ragauth.models import ApiKey
 from ragauth.models import api_keys as rows
 from ragauth.security import key_format
+from ragauth.security.identifiers import KEY, encode_id
 from ragauth.services import api_keys, audit
 from ragauth.services.api_keys import IssuedKey
 from ragauth.services.audit import Client, EventName
@@ -105,6 +106,7 @@ def _link(old_key: ApiKey, issued: IssuedKey, client: Client, *, grace_seconds: 
         EventName.KEY_ROTATED,
         issued.key,
         client,
+        replaced_id=encode_id(KEY, old_key.id),
         replaced_prefix=old_key.prefix,
         grace_seconds=grace_seconds,
     )

@@ -29,6 +29,8 @@ log = logging.getLogger("ragauth")
 _CLAIM = timedelta(minutes=2)
 _FIRST_DELAY_SECONDS = 2
 _LONGEST_DELAY_SECONDS = 300
+# A reset waits for its turn. What is due later than that was postponed by a clock that was wrong.
+_LONGEST_WAIT = mail_budget.RESET_LIFETIME
 _SERVICE = Client(ip=None, user_agent="mail")
 
 
@@ -52,7 +54,8 @@ def send_due_mail(*, is_stopping: Callable[[], bool] = lambda: False) -> Round:
     with closing(mail_transport(settings())) as transport:
         while not is_stopping():
             with transaction.read_only():
-                mail = rows.find_due(now=clock.now())
+                now = clock.now()
+                mail = rows.find_due(now=now, latest=now + _LONGEST_WAIT)
             if mail is None:
                 break
             if _claim(mail) and not _handle(mail, transport, done):

@@ -110,7 +110,8 @@ def refuse_spent(
     """
     is_last = claims.generation == row.generation - 1
     is_other_agent = row.spender_agent is not None and row.spender_agent != client.user_agent_digest
-    if not is_last or now - row.rotated_at > REUSE_GRACE or is_other_agent:
+    is_late = now - row.rotated_at > REUSE_GRACE or clock.is_ahead(row.rotated_at)
+    if not is_last or is_late or is_other_agent:
         return _end_session(claims, now=now, client=client)
     if row.ended_at is not None:
         return CredentialRevoked("The session has ended")

@@ -138,7 +138,10 @@ def _find_code(factor: SecondFactor, code: str) -> CheckedCode | None:
     secret = _open(factor)
     step = totp.find_step(secret, recovery_codes.without_separators(code), now=clock.now())
     if step is not None:
-        is_new = factor.last_step is None or factor.last_step < step
+        last = factor.last_step
+        # One that is further away was used while the clock was wrong: it must not lock the owner
+        # out until that time comes.
+        is_new = last is None or last < step or last > step + totp.FURTHEST_USED
         return CheckedCode(factor, step=step) if is_new else None
     normal = recovery_codes.normalise_code(code)
     if normal is None:
@@ -154,6 +157,7 @@ def _spend_step(factor: SecondFactor, step: int) -> bool:
     return rows.advance_step(
         factor.account_id,
         step=step,
+        furthest_used=step + totp.FURTHEST_USED,
         sealed_secret=factor.sealed_secret,
         resealed_secret=seal_secret(_open(factor), factor.account_id),
     )

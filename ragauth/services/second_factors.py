@@ -186,7 +186,11 @@ def _get_pending(account_id: uuid.UUID) -> SecondFactor:
     factor = rows.find_factor(account_id)
     if factor is not None and factor.confirmed_at is not None:
         raise SecondFactorExists
-    if factor is None or factor.created_at + PENDING_LIFETIME <= clock.now():
+    if (
+        factor is None
+        or factor.created_at + PENDING_LIFETIME <= clock.now()
+        or clock.is_ahead(factor.created_at)
+    ):
         raise NotFound("There is no second factor to confirm")
     return factor
 

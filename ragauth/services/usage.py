@@ -6,8 +6,11 @@ import uuid
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from ragauth import clock, transaction
 from ragauth.counters import Counters, CountersUnavailable, UsageRow
+from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.models import usage as rows
 from ragauth.models.base import Page
 from ragauth.models.usage import DayOfKey, Total, UsageOfAccount
@@ -51,10 +54,17 @@ def save_usage_in_turn(counters: Counters) -> None:
 
 
 def bring_up_to_date() -> None:
-    """Save what was counted by now. Without the counters, what was saved last must do."""
+    """Save what was counted by now. Where that fails, what was saved last must do.
+
+    A database that is full or read-only is still read.
+    """
     try:
         save_usage(current_limits().counters)
     except CountersUnavailable as error:
+        log.warning("usage may lag behind", extra={"cause": type(error).__name__})
+    except SQLAlchemyError as error:
+        if fault_of(error) in (None, DatabaseFault.UNREACHABLE):
+            raise
         log.warning("usage may lag behind", extra={"cause": type(error).__name__})
 
 

@@ -22,6 +22,7 @@ from ragauth.security.key_format import is_token_shaped
 from ragauth.services.key_check import SERVICE_KINDS, KeyChecker, KeyVerdict, Question
 from ragauth.web.authorize_query import parse_authorize_query
 from ragauth.web.background import Background
+from ragauth.web.clock_watch import ClockWatch
 from ragauth.web.credentials import presented_key
 from ragauth.web.envelope import JSON_TYPE, encode_json
 from ragauth.web.error_handlers import answer_to
@@ -59,7 +60,9 @@ class Gate:
         self.application: WSGIApplication = app.wsgi_app
         self._checker: KeyChecker = app.extensions["ragauth_key_checker"]
         self._require_https = settings.require_https
-        self._background = Background(app, usage=UsageSaver(app).run, mail=MailSender(app).run)
+        self._background = Background(
+            app, usage=UsageSaver(app).run, mail=MailSender(app).run, clock=ClockWatch(app).run
+        )
         self._posts: dict[str, Ask] = {
             VERIFY: self._verify,
             f"{VERIFY}/": self._verify,

@@ -108,11 +108,18 @@ class TestMinute:
         ask(counters)
         assert ask(counters, now_ms=NOW - 50) == Admission(None, 2, NOW + 60_000, 2)
 
-    def test_a_clock_that_was_wrong_by_years_does_not_lock_anybody_out(
-        self, counters: Counters
+    @pytest.mark.parametrize("hours", [1, 24, 365 * 24])
+    def test_a_clock_that_is_stepped_back_neither_prolongs_nor_forgets_it(
+        self, counters: Counters, hours: int
     ) -> None:
-        ask(counters, minute_limit=1, now_ms=NOW + 10**11)
-        assert ask(counters, minute_limit=1) == Admission(None, 1, NOW + 60_000, 2)
+        """S39: it keeps its count, and ends a minute from when that is first noticed."""
+        ask(counters, minute_limit=1, now_ms=NOW + hours * 3_600_000)
+        ends = NOW + 60_000
+        assert counters.peek(ACCOUNT, 0, MONTH, NOW) == Peek(1, ends, 1)
+        assert ask(counters, minute_limit=1) == Admission("minute", 1, ends, 1)
+        # A refusal settles it: asking again and again does not move its end.
+        assert ask(counters, minute_limit=1, now_ms=ends - 1) == Admission("minute", 1, ends, 1)
+        assert ask(counters, minute_limit=1, now_ms=ends) == Admission(None, 1, ends + 60_000, 2)
 
 
 class TestMonth:

@@ -49,9 +49,11 @@ class Model:
 
     def minute(self, account: bytes, environment: int) -> tuple[int, int]:
         ends, used = self.minutes.get((account, environment), (0, 0))
-        if 0 < ends - self.now_ms <= 120_000:
-            return ends, used
-        return self.now_ms + 60_000, 0
+        if ends <= self.now_ms:
+            return self.now_ms + 60_000, 0
+        if ends - self.now_ms > 70_000:
+            return self.now_ms + 60_000, used
+        return ends, used
 
     def admit(
         self,
@@ -68,6 +70,9 @@ class Model:
         if spent is None:
             return None
         ends, used = self.minute(account, environment)
+        if used:
+            # What was shortened stays so, whatever the answer is.
+            self.minutes[account, environment] = (ends, used)
         if spent + cost > month_limit:
             return Admission("month", used, ends, spent)
         if used + 1 > minute_limit:

@@ -2,11 +2,13 @@
 
 import pytest
 
-from ragauth.counters import Counters, LmdbCounters, Window
+from ragauth.counters import Admission, Counters, LmdbCounters, Window
 from tests.counters.questions import ACCOUNT, DAY, MONTH, NOW, ask, seed
 
 FIVE_MINUTES = 300_000
+HOUR = 3_600_000
 DAY_MS = 86_400_000
+STEPS = (HOUR, DAY_MS, 365 * DAY_MS)
 
 
 class TestWindows:
@@ -52,11 +54,28 @@ class TestWindows:
         counters.clear_window(name)
         assert counters.read_window(name, 1_000, NOW).count == 0
 
-    def test_a_clock_that_was_wrong_by_years_does_not_lock_anybody_out(
-        self, counters: Counters
+    @pytest.mark.parametrize("step_ms", STEPS)
+    def test_a_clock_that_is_stepped_back_neither_prolongs_nor_forgets_it(
+        self, counters: Counters, step_ms: int
     ) -> None:
-        counters.hit(b"login", 1_000, NOW + 10**11)
-        assert counters.hit(b"login", 1_000, NOW) == Window(1, NOW + 1_000)
+        """S39: it keeps its count, and ends one length from when that is first noticed."""
+        counters.hit(b"login", HOUR, NOW + step_ms, 3)
+        ends = NOW + HOUR
+        assert counters.read_window(b"login", HOUR, NOW) == Window(3, ends)
+        # Reading alone settles it: a flood of what is refused does not move its end.
+        assert counters.read_window(b"login", HOUR, NOW + 1_000) == Window(3, ends)
+        assert counters.hit(b"login", HOUR, NOW + HOUR - 1) == Window(4, ends)
+        assert counters.hit(b"login", HOUR, ends) == Window(1, ends + HOUR)
+
+    @pytest.mark.parametrize("step_ms", STEPS)
+    def test_a_clock_that_is_stepped_on_ends_it(self, counters: Counters, step_ms: int) -> None:
+        counters.hit(b"login", HOUR, NOW, 3)
+        then = NOW + step_ms
+        assert counters.hit(b"login", HOUR, then) == Window(1, then + HOUR)
+
+    def test_hosts_whose_clocks_differ_by_seconds_share_it(self, counters: Counters) -> None:
+        counters.hit(b"login", HOUR, NOW + 9_000)
+        assert counters.hit(b"login", HOUR, NOW) == Window(2, NOW + 9_000 + HOUR)
 
 
 class TestLeases:
@@ -96,27 +115,56 @@ class TestPrune:
         assert not counters.acquire_lease(b"flush", b"b", 1_000, NOW + 999)
         assert [row.requests for row in counters.changed_usage(10)] == [2]
 
-    def test_what_is_over_goes(self, lmdb_counters: LmdbCounters) -> None:
+    def test_what_is_over_goes(self, lmdb_counters: LmdbCounters, time: "Time") -> None:
         lmdb_counters.seed_month(b"p" * 16, 0, MONTH - 2, 5)
         lmdb_counters.hit(b"login", 1_000, NOW)
         lmdb_counters.acquire_lease(b"flush", b"a", 1_000, NOW)
         assert _records(lmdb_counters) == 4
-        lmdb_counters.prune(NOW + 1_000)
-        assert _records(lmdb_counters) == 1  # the source id
+        time.shift(1_000)
+        lmdb_counters.prune(time.now)
+        assert _records(lmdb_counters) == 3  # the source id, the clock, a month until tomorrow
+        time.shift(DAY_MS)
+        lmdb_counters.prune(time.now)
+        assert _records(lmdb_counters) == 2
 
-    def test_usage_goes_when_it_is_old_and_saved(self, lmdb_counters: LmdbCounters) -> None:
+    def test_usage_goes_when_it_is_old_and_saved(
+        self, lmdb_counters: LmdbCounters, time: "Time"
+    ) -> None:
+        lmdb_counters.prune(time.now)
         seed(lmdb_counters)
         ask(lmdb_counters)
         ask(lmdb_counters, key=b"k" * 16)
         rows = lmdb_counters.changed_usage(10)
         lmdb_counters.usage_saved(rows[:1])
         before = _records(lmdb_counters)
-        lmdb_counters.prune(NOW + 7 * DAY_MS, keep_days=7)
+        time.shift(7 * DAY_MS)
+        lmdb_counters.prune(time.now, keep_days=7)
         assert _records(lmdb_counters) == before
-        lmdb_counters.prune(NOW + 8 * DAY_MS, keep_days=7)
+        time.shift(DAY_MS)
+        lmdb_counters.prune(time.now, keep_days=7)
         assert _records(lmdb_counters) == before - 1
         assert lmdb_counters.changed_usage(10) == rows[1:]
         assert rows[0].day == DAY
+
+    def test_a_clock_that_was_wrong_by_a_year_forgets_no_usage(
+        self, lmdb_counters: LmdbCounters, time: "Time"
+    ) -> None:
+        """S39: totals only grow: who counted on at nothing would not be saved."""
+        lmdb_counters.prune(time.now)
+        time.shift(2 * DAY_MS)
+        lmdb_counters.prune(time.now)
+        seed(lmdb_counters)
+        for _ in range(3):
+            ask(lmdb_counters)
+        lmdb_counters.usage_saved(lmdb_counters.changed_usage(10))
+        time.step(365 * DAY_MS)
+        for _ in range(20):
+            time.shift(3_600_000)
+            lmdb_counters.prune(time.now)
+        time.step(-365 * DAY_MS)
+        lmdb_counters.prune(time.now)
+        assert ask(lmdb_counters) == Admission(None, 4, NOW + 60_000, 4)
+        assert [row.requests for row in lmdb_counters.changed_usage(10)] == [4]
 
     def test_one_call_does_a_bounded_amount_of_work(self, lmdb_counters: LmdbCounters) -> None:
         for n in range(1_100):
@@ -127,7 +175,32 @@ class TestPrune:
             left.append(_records(lmdb_counters))
         assert len(left) == 2
         assert left[0] > left[1] > 100
-        assert _records(lmdb_counters) == 2
+        assert _records(lmdb_counters) == 3
+
+
+class Time:
+    """A wall clock that can be stepped, and a monotonic one that cannot."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self._monotonic_ms = 1_000_000
+
+    def monotonic(self) -> float:
+        return self._monotonic_ms / 1000
+
+    def shift(self, milliseconds: int) -> None:
+        self.now += milliseconds
+        self._monotonic_ms += milliseconds
+
+    def step(self, milliseconds: int) -> None:
+        self.now += milliseconds
+
+
+@pytest.fixture
+def time(lmdb_counters: LmdbCounters) -> Time:
+    time = Time()
+    lmdb_counters._monotonic = time.monotonic
+    return time
 
 
 def _records(store: LmdbCounters) -> int:

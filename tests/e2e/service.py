@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from threading import Barrier
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
@@ -38,13 +38,16 @@ class Installation:
 
     environment: Mapping[str, str]
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, into: IO[str] | int = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
+        """Start a command; what it prints goes into a file, where one is given."""
         return subprocess.Popen(
             [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
             env={"PATH": os.environ.get("PATH", os.defpath), **self.environment},
             cwd=PROJECT_ROOT,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=into,
             stderr=subprocess.PIPE,
             text=True,
         )

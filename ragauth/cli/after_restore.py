@@ -1,0 +1,115 @@
+"""What is to be done once after a backup was restored, before the service starts."""
+
+import json
+from collections.abc import Iterator
+from typing import IO, Any
+
+import click
+from flask.cli import with_appcontext
+from marshmallow import EXCLUDE, ValidationError
+
+from ragauth import transaction
+from ragauth.cli.output import (
+    Command,
+    as_json_option,
+    command_transaction,
+    confirm,
+    one_line_faults,
+    print_record,
+    print_rows,
+    yes_option,
+)
+from ragauth.clock import format_time
+from ragauth.models import accounts as account_rows
+from ragauth.schemas.events import OperatorsEventSchema
+from ragauth.security.identifiers import ACCOUNT, encode_id
+from ragauth.services import restoration
+from ragauth.services.restoration import PastEvent, Restored
+
+_schema = OperatorsEventSchema(unknown=EXCLUDE)
+_LIVES_AGAIN = (
+    "What happened since is unknown here: keys that were revoked, passwords that were changed and"
+    " accounts that were deleted since then are as they were before."
+)
+_WITHOUT_HISTORY = (
+    "Without --history no key is revoked again. Do that by hand from the log, or revoke all keys"
+    " of an account: keys revoke-all."
+)
+
+
+@click.command("after-restore", cls=Command)
+@click.option(
+    "--history",
+    type=click.File(encoding="utf-8"),
+    help="What `events export` printed of the database that was replaced; - is standard input.",
+)
+@yes_option
+@as_json_option
+@with_appcontext
+def after_restore(history: IO[str] | None, yes: bool, as_json: bool) -> None:
+    """End what lives again after a backup was restored; run it before the service starts.
+
+    Every session ends, tokens from mails are withdrawn, waiting mail is dropped: it has been used
+    or sent since. With the history of the database that was replaced, the keys that were revoked
+    or replaced since are revoked again, agents and accounts that were deleted are deleted again,
+    and accounts that were suspended are suspended again; what else happened is listed, for you to
+    tell the owners. Again, it changes nothing.
+    """
+    events = list(_read(history)) if history else []
+    with one_line_faults(), transaction.read_only():
+        backup_at = restoration.newest_event_at()
+    known = f"until {format_time(backup_at)}" if backup_at else "of nothing"
+    click.echo(f"This database knows what happened {known}. {_LIVES_AGAIN}", err=True)
+    if history is None:
+        click.echo(_WITHOUT_HISTORY, err=True)
+    confirm("End all sessions, withdraw all tokens from mails, drop all waiting mail?", yes=yes)
+    with command_transaction():
+        done = restoration.clean_up(events)
+        record, told = _describe(done), _whom_to_tell(done)
+    if as_json:
+        print_record({**record, "to_be_told": told}, as_json=True)
+        return
+    print_record(record, as_json=False)
+    if told:
+        click.echo("\nHas happened since, and has not happened any more:")
+        print_rows(told, ("account_id", "email", "events"), as_json=False)
+
+
+def _read(history: IO[str]) -> Iterator[PastEvent]:
+    for number, line in enumerate(history, 1):
+        try:
+            event = _schema.load(json.loads(line))
+        except (ValueError, ValidationError, RecursionError) as error:
+            raise click.ClickException(f"line {number} is no event of `events export`") from error
+        yield PastEvent(
+            event["id"], event["account_id"], event["name"], event["at"], event["details"]
+        )
+
+
+def _describe(done: Restored) -> dict[str, Any]:
+    return {
+        "backup_at": done.backup_at and format_time(done.backup_at),
+        "ended_sessions": done.ended_sessions,
+        "withdrawn_tokens": done.withdrawn_tokens,
+        "dropped_mails": done.dropped_mails,
+        "revoked_keys": done.revoked_keys,
+        "deleted_agents": done.deleted_agents,
+        "suspended_accounts": done.suspended_accounts,
+        "deleted_accounts": done.deleted_accounts,
+        "live_keys": done.live_keys - done.revoked_keys,
+    }
+
+
+def _whom_to_tell(done: Restored) -> list[dict[str, Any]]:
+    rows = []
+    for account_id, names in done.to_be_told.items():
+        account = None if account_id is None else account_rows.find_account(account_id)
+        rows.append(
+            {
+                "account_id": account_id and encode_id(ACCOUNT, account_id),
+                # Of one that was made since, or was deleted again, nothing is known.
+                "email": account and account.email,
+                "events": " ".join(sorted(names)),
+            }
+        )
+    return rows

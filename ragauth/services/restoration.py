@@ -1,0 +1,171 @@
+"""After a backup was restored: ends what lives again, as far as that can be known.
+
+The restored database knows nothing of what happened since the backup. What was opened, asked for or
+queued before it is ended as a whole. What was revoked since is known only to the database that was
+replaced: its history, where there is one, tells.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from ragauth import clock
+from ragauth.extensions import db
+from ragauth.models import ApiKey
+from ragauth.models import accounts as account_rows
+from ragauth.models import agents as agent_rows
+from ragauth.models import api_keys as key_rows
+from ragauth.models import confirmations as confirmation_rows
+from ragauth.models import events as event_rows
+from ragauth.models import outbox as mail_rows
+from ragauth.models import sessions as session_rows
+from ragauth.models.accounts import ACTIVE, SUSPENDED
+from ragauth.security.identifiers import AGENT, KEY, decode_id, encode_id
+from ragauth.services import account_administration, accounts, agents, audit
+from ragauth.services.audit import OPERATOR, EventName
+
+#: What cannot be repeated for its owner: he has it as it was before, and may have to be told.
+TO_BE_TOLD = frozenset(
+    {
+        EventName.PASSWORD_CHANGED,
+        EventName.PASSWORD_RESET,
+        EventName.STARTED_CLEAN,
+        EventName.EMAIL_CHANGED,
+        EventName.SECOND_FACTOR_ADDED,
+        EventName.SECOND_FACTOR_REMOVED,
+        EventName.RECOVERY_CODE_USED,
+        EventName.RECOVERY_CODES_RENEWED,
+        EventName.ACCOUNT_CREATED,
+        EventName.ACCOUNT_RESUMED,
+        EventName.PLAN_CHANGED,
+        EventName.KEY_CREATED,
+        EventName.KEY_IMPORTED,
+        EventName.KEY_CHANGED,
+        EventName.KEY_ROTATED,
+        EventName.SIGNING_KEY_CREATED,
+        EventName.SIGNING_KEY_RETIRED,
+    }
+)
+
+
+class PastEvent(NamedTuple):
+    """An event of the database that was replaced."""
+
+    id: uuid.UUID
+    account_id: uuid.UUID | None
+    name: str
+    at: datetime
+    details: Mapping[str, Any]
+
+
+@dataclass
+class Restored:
+    """What was ended; `to_be_told` has whom else it concerns, and by which events."""
+
+    backup_at: datetime | None
+    live_keys: int
+    ended_sessions: int
+    withdrawn_tokens: int
+    dropped_mails: int
+    revoked_keys: int = 0
+    deleted_agents: int = 0
+    suspended_accounts: int = 0
+    deleted_accounts: int = 0
+    to_be_told: dict[uuid.UUID | None, set[str]] = field(default_factory=dict)
+
+
+def newest_event_at() -> datetime | None:
+    """The last thing that the database knows of; None for an empty history."""
+    latest = event_rows.list_latest(None, None, limit=1)
+    return latest[0].at if latest else None
+
+
+def clean_up(history: Iterable[PastEvent]) -> Restored:
+    """End what lives again, in the present transaction; again changes nothing."""
+    now = clock.now()
+    done = Restored(
+        backup_at=newest_event_at(),
+        live_keys=key_rows.count_all_live(now=now),
+        ended_sessions=session_rows.end_all(now=now),
+        withdrawn_tokens=confirmation_rows.delete_all_unused(),
+        dropped_mails=mail_rows.remove_all(),
+    )
+    events = sorted(history, key=lambda event: event.id)
+    known = event_rows.find_known([event.id for event in events])
+    suspended: dict[uuid.UUID, bool] = {}
+    for event in events:
+        if event.id in known:
+            continue
+        if event.name in (EventName.ACCOUNT_SUSPENDED, EventName.ACCOUNT_RESUMED):
+            if event.account_id is not None:
+                suspended[event.account_id] = event.name == EventName.ACCOUNT_SUSPENDED
+        elif repeat := _REPEATED.get(event.name):
+            repeat(event, done)
+        if event.name in TO_BE_TOLD:
+            done.to_be_told.setdefault(event.account_id, set()).add(event.name)
+    for account_id, is_suspended in suspended.items():
+        account = account_rows.find_account(account_id)
+        if is_suspended and account is not None and account.status == ACTIVE:
+            account_administration.set_status(account_id=account_id, status=SUSPENDED)
+            done.suspended_accounts += 1
+    return done
+
+
+def _repeat_revocation(event: PastEvent, done: Restored) -> None:
+    key_id = _id_in(event, "key_id", KEY)
+    key = key_id and db.session.get(ApiKey, key_id)
+    _revoke([key] if key else [], done)
+
+
+def _repeat_rotation(event: PastEvent, done: Restored) -> None:
+    """The key that was replaced dies when its grace is over; its successor is not there."""
+    if event.account_id is None:
+        return
+    grace_ends_at = event.at + timedelta(seconds=int(event.details.get("grace_seconds", 0)))
+    replaced_id, prefix = event.details.get("replaced_id"), event.details.get("replaced_prefix")
+    for key in key_rows.list_all_live(event.account_id):
+        # Earlier versions did not note the id.
+        if encode_id(KEY, key.id) != replaced_id if replaced_id else key.prefix != prefix:
+            continue
+        if grace_ends_at <= clock.now():
+            _revoke([key], done)
+        else:
+            key.expires_at = min(key.expires_at or grace_ends_at, grace_ends_at)
+
+
+def _revoke(keys: Sequence[ApiKey], done: Restored) -> None:
+    for key in keys:
+        if key_rows.revoke_key(key.id, now=clock.now()):
+            audit.record_key_event(EventName.KEY_REVOKED, key, OPERATOR, by="restoration")
+            done.revoked_keys += 1
+
+
+def _repeat_deletion_of_agent(event: PastEvent, done: Restored) -> None:
+    agent_id, account_id = _id_in(event, "agent_id", AGENT), event.account_id
+    if agent_id is None or account_id is None:
+        return
+    if agent_rows.find_agent(account_id, agent_id) is not None:
+        agents.delete_agent(account_id=account_id, agent_id=agent_id, client=OPERATOR)
+        done.deleted_agents += 1
+
+
+def _repeat_deletion_of_account(event: PastEvent, done: Restored) -> None:
+    if event.account_id is not None and account_rows.find_account(event.account_id) is not None:
+        accounts.erase_account(account_id=event.account_id, client=OPERATOR)
+        done.deleted_accounts += 1
+
+
+def _id_in(event: PastEvent, name: str, kind: str) -> uuid.UUID | None:
+    """None where the details are forgotten, as those of a deleted account are."""
+    told = event.details.get(name)
+    return decode_id(kind, told) if isinstance(told, str) else None
+
+
+_REPEATED: dict[str, Callable[[PastEvent, Restored], None]] = {
+    EventName.KEY_REVOKED: _repeat_revocation,
+    EventName.KEY_ROTATED: _repeat_rotation,
+    EventName.AGENT_DELETED: _repeat_deletion_of_agent,
+    EventName.ACCOUNT_DELETED: _repeat_deletion_of_account,
+}

@@ -1,0 +1,89 @@
+"""The background work of noticing that the wall clock was stepped, in each worker."""
+
+import logging
+import os
+import socket
+import threading
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from ragauth import clock, transaction
+from ragauth.counters import CountersUnavailable
+from ragauth.metrics import CLOCK_STEPS
+from ragauth.services import wrong_clock
+from ragauth.services.limits import current_limits
+
+log = logging.getLogger("ragauth")
+
+INTERVAL_SECONDS = 1.0
+# Less is what a clock is corrected by all the time.
+SMALLEST_STEP_SECONDS = 2.0
+
+_LEASE_MS = 10_000
+
+
+class ClockWatch:
+    """Compares the wall clock with the monotonic one, which nobody can set."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._ahead = _ahead_seconds()
+
+    def run(self) -> None:
+        self._ahead = _ahead_seconds()
+        never = threading.Event()
+        while not never.wait(INTERVAL_SECONDS):
+            self.look()
+
+    def look(self) -> None:
+        """Tell of a step since the last look; one worker of a service does so."""
+        ahead = _ahead_seconds()
+        step, self._ahead = ahead - self._ahead, ahead
+        if abs(step) < SMALLEST_STEP_SECONDS:
+            return
+        with self._app.app_context():
+            if not _is_ours_to_tell():
+                return
+            CLOCK_STEPS.count("forward" if step > 0 else "back")
+            log.warning(
+                "the clock was stepped by %+.0f s", step, extra={"step_seconds": round(step)}
+            )
+            if step < 0:
+                _mend()
+
+
+def _ahead_seconds() -> float:
+    return clock.now_ns() / 1e9 - clock.monotonic()
+
+
+def _is_ours_to_tell() -> bool:
+    # Of one master: hosts that share Redis have a clock each.
+    name = f"clock:{socket.gethostname()}:{os.getppid()}".encode()
+    holder = os.getpid().to_bytes(8, "big")
+    try:
+        return current_limits().counters.acquire_lease(
+            name, holder, _LEASE_MS, clock.now_ns() // 1_000_000
+        )
+    except CountersUnavailable:
+        return True
+
+
+def _mend() -> None:
+    try:
+        with transaction.unit_of_work():
+            done = wrong_clock.mend()
+    except SQLAlchemyError as error:
+        log.warning(
+            "what the wrong clock began was not ended; `cleanup` does it",
+            extra={"cause": type(error).__name__},
+        )
+        return
+    log.warning(
+        "what the wrong clock began was ended",
+        extra={
+            "ended_sessions": done.sessions,
+            "shortened_graces": done.graces,
+            "withdrawn_tokens": done.tokens,
+        },
+    )
