@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth import clock, transaction
 from ragauth.clock import format_time
+from ragauth.config.redis_urls import redis_place
 from ragauth.counters import CountersUnavailable
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import db, settings
@@ -94,14 +95,13 @@ def _counters(checks: dict[str, str]) -> dict[str, Any]:
             "at": str(settings().instance_dir),
             "state": checks.get("counters", OK),
         }
-    return {"kind": "Redis", "at": _server(url), "state": checks.get("redis", OK)}
+    return {"kind": "Redis", "at": str(redis_place(url)), "state": checks.get("redis", OK)}
 
 
 def _server(url: str) -> str:
-    """Host and port, or the path of a socket: neither user nor password."""
+    """Host and port: neither user nor password."""
     parts = urlsplit(url)
-    host = parts.hostname or parts.path
-    return f"{host}:{parts.port}" if parts.port else host
+    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
 
 def _mail(part: dict[str, Any], faults: list[str]) -> None:

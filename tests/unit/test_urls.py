@@ -6,7 +6,8 @@ import pytest
 from marshmallow import ValidationError
 from redis import Redis
 
-from ragauth.config.urls import database_url, mail_url, page_url, redis_url, upstream_url
+from ragauth.config.redis_urls import redis_url
+from ragauth.config.urls import database_url, mail_url, page_url, upstream_url
 from ragauth.database import connection_parameters, engine_url
 
 #: A password's part, which no message may hold.
