@@ -77,7 +77,8 @@ def redis_place(url: str) -> RedisPlace:
     kind = parts.scheme.partition("+")[2] or "one"
     port = _SENTINEL_PORT if kind == "sentinel" else _PORT
     hosts = tuple((host.name, host.port or port) for host in parts.hosts)
-    service, _, database = parts.path.strip("/").rpartition("/")
+    path = parts.path.strip("/")
+    service, _, database = path.partition("/") if kind == "sentinel" else ("", "", path)
     return RedisPlace(kind, hosts, service, int(database or 0))
 
 
