@@ -82,6 +82,11 @@ def redis_place(url: str) -> RedisPlace:
     return RedisPlace(kind, hosts, service, int(database or 0))
 
 
+def is_unverified(url: str) -> bool:
+    """Whether the server's certificate is not looked at."""
+    return read_redis_url(url).query.get("ssl_cert_reqs") == "none"
+
+
 def _refuse_parameters(url: Url) -> None:
     is_tls = url.scheme.startswith("rediss")
     is_sentinel = url.scheme in _SENTINEL

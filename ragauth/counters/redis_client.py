@@ -86,6 +86,8 @@ def _shared_options(url: Url) -> dict[str, Any]:
         "socket_timeout": TIMEOUT_SECONDS,
         "socket_connect_timeout": TIMEOUT_SECONDS,
         "retry": Retry(NoBackoff(), 0),
+        # Without CLIENT SETINFO, which needs a right of its own and is unknown before Redis 7.2.
+        "driver_info": None,
     }
     if url.scheme.startswith("rediss"):
         options["ssl"] = True
@@ -98,8 +100,10 @@ def _shared_options(url: Url) -> dict[str, Any]:
 
 
 def _evaluate(
-    server: Any, script: Script, keys: tuple[str, ...], arguments: Sequence[str | bytes | int]
+    server: Any, script: Script, prefix: str, arguments: Sequence[str | bytes | int]
 ) -> Any:
+    # A node of a Cluster refuses two keys that are not in one slot, before the script begins.
+    keys = (prefix, f"{prefix}source")
     try:
         return server.evalsha(script.sha, len(keys), *keys, *arguments)
     except NoScriptError:
@@ -120,7 +124,7 @@ class OneServer:
         return f"ragauth:{installation}:"
 
     def evaluate(self, script: Script, prefix: str, arguments: Sequence[str | bytes | int]) -> Any:
-        return _evaluate(self._server, script, (prefix,), arguments)
+        return _evaluate(self._server, script, prefix, arguments)
 
     def start_anew(self) -> None:
         # The next connection asks the name server, or the Sentinels, again.
@@ -172,8 +176,8 @@ class Cluster:
     """Each part of the names has a hash tag, so that all that a script touches is in one slot.
 
     The owner of a part is learned from a node's redirection. While a slot is moved key by key, a
-    script could find half of them: so it names a key that never is beside one that may be, and
-    both nodes refuse that (TRYAGAIN) until the slot is at one place.
+    script could find half of them: so it names a key that never is (the prefix) beside one that
+    may be, and both nodes refuse that (TRYAGAIN) until the slot is at one place.
     """
 
     def __init__(self, hosts: Sequence[Address], connect: Callable[[str, int], Any]) -> None:
@@ -191,11 +195,10 @@ class Cluster:
         return f"ragauth:{installation}:{{{crc32(name) % PARTS}}}:"
 
     def evaluate(self, script: Script, prefix: str, arguments: Sequence[str | bytes | int]) -> Any:
-        keys = (prefix, f"{prefix}source")
         for _ in range(_REDIRECTIONS):
             address = self._owners.get(prefix) or self._find_owner(prefix)
             try:
-                return _evaluate(self._node(address), script, keys, arguments)
+                return _evaluate(self._node(address), script, prefix, arguments)
             except MovedError as moved:
                 self._owners[prefix] = _new_address(moved, address)
             except AskError as error:

@@ -6,6 +6,7 @@ from redis.exceptions import (
     AskError,
     AuthenticationError,
     BusyLoadingError,
+    ClusterCrossSlotError,
     ClusterDownError,
     ConnectionError,
     NoPermissionError,
@@ -42,6 +43,7 @@ _CLASSES: tuple[tuple[type[RedisError], str], ...] = (
     (MasterNotFoundError, NO_PRIMARY),
     (ClusterDownError, CLUSTER_DOWN),
     (TryAgainError, MOVING),
+    (ClusterCrossSlotError, OTHER_KIND),
     # MovedError is one too: where the URL names a single server, it is a node of a Cluster.
     (AskError, OTHER_KIND),
 )
@@ -51,12 +53,11 @@ _WORDS = (
     ("can't run this command", MAY_NOT),
     ("can't access", MAY_NOT),
     ("NOPERM", MAY_NOT),
-    ("No permissions", MAY_NOT),
+    ("ACL failure in script", MAY_NOT),
     ("READONLY", READ_ONLY),
     ("previous master is now a slave", READ_ONLY),
     ("MISCONF", DOES_NOT_SAVE),
     ("NOREPLICAS", FEW_REPLICAS),
-    ("non local key", MOVING),
     ("OOM ", FULL),
 )
 

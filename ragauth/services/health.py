@@ -17,6 +17,7 @@ from ragauth.extensions import db, settings
 from ragauth.models import ApiKey
 from ragauth.models import events as event_rows
 from ragauth.models.database_probe import known_revisions, schema_revisions
+from ragauth.models.installation import Installation
 from ragauth.models.outbox_depth import outbox_depth
 from ragauth.services import readiness, signing_key_rotation
 from ragauth.services.audit import EventName
@@ -49,6 +50,7 @@ def examine() -> Health:
     health.parts["counters"] = _counters(checks)
     for name, examine_part in (
         ("database", _database),
+        ("counters", _names_in_redis),
         ("mail", _mail),
         ("usage", _usage),
         ("signing_key", _signing_key),
@@ -96,6 +98,13 @@ def _counters(checks: dict[str, str]) -> dict[str, Any]:
             "state": checks.get("counters", OK),
         }
     return {"kind": "Redis", "at": str(redis_place(url)), "state": checks.get("redis", OK)}
+
+
+def _names_in_redis(part: dict[str, Any], _faults: list[str]) -> None:
+    """The pattern of the names, as an ACL in Redis needs it."""
+    if settings().redis_url:
+        with transaction.read_only():
+            part["keys"] = f"ragauth:{db.session.scalar(select(Installation.name))}:*"
 
 
 def _server(url: str) -> str:

@@ -7,42 +7,13 @@ from typing import Any
 import pytest
 import redis
 
-from ragauth.counters import CountersUnavailable, UsageRow
+from ragauth.counters import CountersUnavailable
 from ragauth.counters.redis_faults import READ_ONLY
 from ragauth.counters.redis_store import RedisCounters
 from tests.counters.questions import ACCOUNT, MONTH, ask, installation, seed
+from tests.counters.saved_usage import Saved, admit
 from tests.servers.redis import RedisServer, start_redis, start_sentinel
 from tests.waiting import wait_until
-
-
-class Saved:
-    """What the database has: of each row of each source the highest total."""
-
-    def __init__(self) -> None:
-        self._rows: dict[tuple[str, bytes, int], int] = {}
-
-    def save(self, store: RedisCounters) -> list[UsageRow]:
-        rows = store.changed_usage(100)
-        for row in rows:
-            name = (row.source_id, row.key, row.day)
-            self._rows[name] = max(self._rows.get(name, 0), row.requests)
-        store.usage_saved(rows)
-        return rows
-
-    @property
-    def requests(self) -> int:
-        return sum(self._rows.values())
-
-
-def admit(store: RedisCounters, times: int, saved: int = 0) -> None:
-    """Ask so often, all of which must be admitted; the database knows of `saved` units."""
-    for _ in range(times):
-        answer = ask(store)
-        if answer is None:
-            seed(store, saved)
-            answer = ask(store)
-        assert answer is not None
-        assert answer.refused_by is None
 
 
 @pytest.fixture

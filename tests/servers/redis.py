@@ -78,10 +78,10 @@ class RedisServer:
         return ("--save", "", "--appendonly", "yes", "--appendfsync", "no", *hurry)
 
     def _answers(self) -> bool:
+        if self._tls:
+            return self._process is not None and "Ready to accept" in self._process.log()
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                if self._tls:
-                    return True
                 connection.sendall(b"PING\r\n")
                 # One that asks for a password answers too.
                 return connection.recv(7) in (b"+PONG\r\n", b"-NOAUTH")
