@@ -10,8 +10,15 @@ from ragauth.counters import CountersUnavailable
 from ragauth.counters import redis_faults as faults
 from ragauth.counters.redis_store import RedisCounters
 from tests.counters.questions import installation
-from tests.counters.redis_rights import ENCODED, documented_rules, rights, state_of, use_all
-from tests.servers.redis import RedisServer
+from tests.counters.redis_rights import (
+    ENCODED,
+    PASSWORD,
+    documented_rules,
+    rights,
+    state_of,
+    use_all,
+)
+from tests.servers.redis import RedisServer, start_sentinel
 from tests.servers.redis_cluster import RedisCluster
 
 
@@ -87,3 +94,17 @@ class TestRights:
             redis_client.config_set("min-replicas-to-write", 0)
         assert state_of(f"redis+sentinel://{at.partition('/')[0]}/tests") == faults.REFUSES
         assert state_of(f"rediss://{at}") in (faults.UNTRUSTED, faults.OUT_OF_REACH)
+
+    def test_the_sentinels_have_a_password_of_their_own(self, shared_redis: RedisServer) -> None:
+        with start_sentinel(shared_redis, PASSWORD) as sentinel:
+            url = f"redis+sentinel://127.0.0.1:{sentinel.port}/tests/0"
+            right = f"{url}?sentinel_password={ENCODED}"
+            store = RedisCounters(redis_url(right), installation)
+            use_all(store)
+            store.close()
+            assert state_of(url) == faults.REFUSES_THE_USER
+            assert state_of(f"{url}?sentinel_password=wrong") == faults.REFUSES_THE_USER
+            assert state_of(right.replace("/tests/", "/other/")) == faults.NO_PRIMARY
+            assert state_of(right.replace("//", f"//ragauth:{ENCODED}wrong@")) == (
+                faults.REFUSES_THE_USER
+            )

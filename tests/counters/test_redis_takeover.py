@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
 import redis
@@ -12,7 +11,7 @@ from ragauth.counters.redis_faults import READ_ONLY
 from ragauth.counters.redis_store import RedisCounters
 from tests.counters.questions import ACCOUNT, MONTH, ask, installation, seed
 from tests.counters.saved_usage import Saved, admit
-from tests.servers.redis import RedisServer, start_redis, start_sentinel
+from tests.servers.redis import RedisServer, client_of, follow, start_redis, start_sentinel
 from tests.waiting import wait_until
 
 
@@ -22,18 +21,6 @@ def pair() -> Iterator[tuple[RedisServer, RedisServer]]:
     with start_redis() as first, start_redis("--replicaof", "127.0.0.1", str(first.port)) as second:
         follow(first, second)
         yield first, second
-
-
-def follow(primary: RedisServer, replica: RedisServer) -> None:
-    """Wait until the replica has all that the primary has."""
-    with client_of(primary) as source:
-        wait_until(lambda: source.info("replication").get("connected_slaves") == 1)
-        source.set("last", "x")
-        assert source.wait(1, 5_000) == 1
-
-
-def client_of(server: RedisServer) -> Any:
-    return redis.Redis.from_url(server.url)
 
 
 class OneAddress:

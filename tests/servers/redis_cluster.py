@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import redis
@@ -56,7 +57,7 @@ class RedisCluster:
     def wait_until_whole(self) -> None:
         """Wait until each slot has an owner and each primary knows it."""
         for server in (self.first, self.second):
-            wait_until(lambda client=self.clients[server]: _is_whole(client))
+            wait_until(partial(_is_whole, self.clients[server]))
 
     def _replicates(self) -> bool:
         with redis.Redis(port=self.first.port) as client:
