@@ -176,8 +176,8 @@ class Cluster:
     """Each part of the names has a hash tag, so that all that a script touches is in one slot.
 
     The owner of a part is learned from a node's redirection. While a slot is moved key by key, a
-    script could find half of them: so it names a key that never is (the prefix) beside one that
-    may be, and both nodes refuse that (TRYAGAIN) until the slot is at one place.
+    script could find half of them: so it names a key that never is (the prefix), for which the
+    owner sends to the next one (ASK) until all are there, and that is not followed.
     """
 
     def __init__(self, hosts: Sequence[Address], connect: Callable[[str, int], Any]) -> None:

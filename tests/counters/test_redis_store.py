@@ -124,6 +124,21 @@ def test_after_standing_in_months_are_asked_for_and_usage_stays(
     assert [row.requests for row in redis_counters.changed_usage(10)] == [1, 1]
 
 
+def test_redis_is_tried_again_over_a_new_connection(
+    redis_counters: RedisCounters, redis_client: Any
+) -> None:
+    """Its name may lead to another server meanwhile, and the old one may answer still."""
+
+    def connections() -> set[str]:
+        return {each["id"] for each in redis_client.client_list() if each["cmd"] != "client|list"}
+
+    redis_counters.ping()
+    before = connections()
+    redis_counters.resume()
+    assert before
+    assert not before & connections()
+
+
 def test_months_before_the_previous_are_dropped_when_one_begins(
     redis_counters: RedisCounters, redis_client: Any
 ) -> None:
