@@ -20,6 +20,7 @@ from ragauth.config import (
     mounted_at,
     read_settings,
 )
+from ragauth.config.redis_urls import is_unverified
 from ragauth.database import engine_options, engine_url
 from ragauth.database_faults import DatabaseFault
 from ragauth.extensions import MIGRATIONS, db, jwt
@@ -59,6 +60,10 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _make_app(settings: Settings) -> Flask:
     if settings.refresh_cookie and not settings.require_https:
         log.warning("over plain HTTP browsers take the refresh cookie on loopback at most")
+    if settings.redis_url and is_unverified(settings.redis_url):
+        log.warning(
+            "ssl_cert_reqs=none: anybody on the way to Redis can read and change what it counts"
+        )
     app = Flask(__name__, instance_path=str(settings.instance_dir), static_folder=None)
     app.request_class = Request
     app.extensions["ragauth"] = settings

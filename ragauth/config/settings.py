@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from marshmallow import validate
 
-from ragauth.config import urls
+from ragauth.config import redis_urls, urls
 from ragauth.config.environment import PREFIX, Variables, unknown_settings
 from ragauth.config.instance import default_instance_dir, open_instance
 from ragauth.config.secret_file import MIN_SECRET_BYTES
@@ -96,7 +96,7 @@ def read_settings() -> Settings:
         partial(urls.database_url, instance_dir=instance_dir),
     )
     secret_key = env.text("SECRET_KEY", "").encode()
-    redis_url = env.parsed("REDIS_URL", None, urls.redis_url)
+    redis_url = env.parsed("REDIS_URL", None, redis_urls.redis_url)
     plans_file = env.path("PLANS_FILE", None, is_file)
     mail_url = env.parsed("MAIL_URL", None, urls.mail_url)
     key_brand = env.text("KEY_BRAND", "rag", BRAND)

@@ -30,7 +30,6 @@ _AFTER_HOSTS = re.compile(r"[/?#]")
 _TARGET = re.compile(r"(?P<hosts>[^/?#@]*+)(?P<path>/[^?#@]*+)?(\?(?P<query>[^#]*+))?")
 _PARAMETER = re.compile(r"\w++")
 _COUNT = re.compile("[0-9]{1,9}")
-_REDIS_DATABASE = re.compile("[0-9]{1,5}")
 
 
 class Host(NamedTuple):
@@ -354,45 +353,3 @@ def _let_libpq_look(told: Mapping[str, str]) -> None:
     connection.finish()
     if not words.startswith("connection to server"):
         raise ValidationError(f"libpq refuses it: {words}")
-
-
-_REDIS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
-# What CLIENT SETNAME takes.
-_CLIENT_NAME = re.compile(r"[!-~]*+")
-_REDIS_TLS = (*_REDIS_FILES, "ssl_cert_reqs", "ssl_check_hostname")
-_TRUTHS = ("true", "false")
-
-
-def redis_url(text: str) -> str:
-    """`redis://`, `rediss://` (TLS) or `unix://`, in the words of redis-py.
-
-    Of redis-py's many parameters those that an operator may want: the others change how answers
-    are read, or how long they are waited for.
-    """
-    url = read_url(text, ("redis", "rediss", "unix"))
-    own = ("db", "client_name", *(_REDIS_TLS if url.scheme == "rediss" else ()))
-    refuse_unknown(url.query, own, f"{url.scheme}:// (rediss:// is TLS)")
-    query = dict(url.query)
-    if url.scheme == "unix":
-        if url.host.name or not url.path.strip("/"):
-            raise ValidationError("must be like unix:///run/redis/redis.sock?db=0")
-    else:
-        if not url.host.name:
-            raise ValidationError("must be like redis://:password@host:6379/0")
-        if url.path.strip("/") and "db" in query:
-            raise ValidationError("must name the database once: as /0 or as ?db=0")
-        database = query.pop("db", url.path.strip("/"))
-        url = url._replace(path=f"/{database}" if database else "")
-    database = query.get("db", "0") if url.scheme == "unix" else url.path.strip("/") or "0"
-    if not _REDIS_DATABASE.fullmatch(database):
-        raise ValidationError("must name the database by its number, as /0 or as ?db=0")
-    if query.get("ssl_cert_reqs", "none") not in ("none", "optional", "required"):
-        raise ValidationError("ssl_cert_reqs must be none, optional or required")
-    if query.get("ssl_check_hostname", "true").lower() not in _TRUTHS:
-        raise ValidationError("ssl_check_hostname must be true or false")
-    if not _CLIENT_NAME.fullmatch(query.get("client_name", "")):
-        raise ValidationError("client_name must be of printable ASCII characters, without spaces")
-    for parameter in _REDIS_FILES:
-        if parameter in query:
-            require_file(parameter, query[parameter])
-    return url._replace(query=query).text()

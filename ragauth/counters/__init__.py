@@ -31,9 +31,9 @@ def open_counters(
     """Return the counters of this installation; files and connections open at the first use.
 
     Without `redis_url` the hosts' processes share the file at `lmdb_path` (whose folder must
-    exist); with it hosts share Redis, and the file stands in while that is away. A malformed
-    `redis_url` raises ValueError. `installation` names the owner of what stands in Redis; it may
-    raise CountersUnavailable.
+    exist); with it hosts share Redis, and the file stands in while that is away.
+    `redis_url` is one that `config.redis_urls.redis_url` wrote. `installation` names the owner of
+    what stands in Redis; it may raise CountersUnavailable.
     """
     counters = LmdbCounters(lmdb_path)
     if redis_url is None:

@@ -45,6 +45,7 @@ class FailoverCounters:
         self._monotonic = monotonic
         self._primary_answers = True
         self._retry_at = 0.0
+        self._cause = CountersUnavailable("Redis was not asked yet")
         self._switching = threading.Lock()
         forks.register(self)
 
@@ -131,7 +132,9 @@ class FailoverCounters:
     def ping(self) -> None:
         """Raise `CountersUnavailable` while Redis is away, although limits go on."""
         if not self._is_primary_there():
-            raise CountersUnavailable("Redis does not answer; each host counts alone")
+            raise CountersUnavailable(
+                f"each host counts alone: {self._cause}", self._cause.state
+            ) from self._cause
         try:
             self._primary.ping()
         except CountersUnavailable as error:
@@ -156,6 +159,7 @@ class FailoverCounters:
     def _leave_primary(self, error: CountersUnavailable) -> None:
         with self._switching:
             self._retry_at = self._monotonic() + RETRY_SECONDS
+            self._cause = error
             if not self._primary_answers:
                 return
             # Before the switch: nobody may count in the fallback's months of an earlier outage.
@@ -174,8 +178,9 @@ class FailoverCounters:
                 return True
             self._primary.resume()
             self._primary_answers = True
-        except CountersUnavailable:
+        except CountersUnavailable as error:
             # Expected while the outage lasts; it was logged when it began.
+            self._cause = error
             self._fallback.begin_turn(int(self._monotonic() * 1000))
             self._retry_at = self._monotonic() + RETRY_SECONDS
             return False

@@ -13,8 +13,18 @@ SKEW_MS = 10_000
 _LONGEST_RAW_NAME = 64
 
 
+OUT_OF_REACH = "out of reach"
+
+
 class CountersUnavailable(Exception):
-    """The store cannot answer now: it is unreachable, full or damaged."""
+    """The store cannot answer now: it is unreachable, full or damaged.
+
+    `state` says why in an operator's words, without a secret: `/readyz` shows it to everybody.
+    """
+
+    def __init__(self, cause: str, state: str = OUT_OF_REACH) -> None:
+        super().__init__(cause)
+        self.state = state
 
 
 class Admission(NamedTuple):

@@ -1,11 +1,15 @@
 """The Lua scripts of the Redis store: each is one atomic step.
 
-Every key begins with `ragauth:<installation>:`, which each script is given as its only key, and
-has a time to live: two installations on one Redis do not meet. What an account has used stands
-under the source id (`…:account:<source>:…`, `…:usage:<source>:…`), so that a Redis that lost its
-data, or was set back to a snapshot, cannot mix old totals with new ones: a new source begins at
-nothing, and its months are read from the database again. Keys are built inside the scripts, which
-Redis Cluster does not allow; one Redis (or one with replicas) is what we ask for.
+Every key begins with the prefix which each script is given as its first key, and has a time to
+live: `ragauth:<installation>:`, so that two installations on one Redis do not meet; in a Cluster
+`ragauth:<installation>:{<part>}:`, so that all keys of a script, which it builds itself, are in
+one slot. What an account has used stands under the source id (`…account:<source>:…`,
+`…usage:<source>:…`), so that a Redis that lost its data, was set back to a snapshot, or is a
+replica that took over without the last writes, cannot mix old totals with new ones: a new source
+begins at nothing, and its months are read from the database again.
+
+The version before this one may run beside it on the same Redis: names and fields stay what they
+are.
 """
 
 from hashlib import sha1
@@ -28,10 +32,23 @@ _ACCOUNT_SECONDS = 2 * _DAY_SECONDS
 _USAGE_SECONDS = 8 * _DAY_SECONDS
 _SOURCE_SECONDS = 100 * _DAY_SECONDS
 
+# A Redis that was started again may have come back with an older snapshot, and a replica that took
+# over may lack the last writes: totals would be below what was saved, months below what was used.
+# So another run of the server is another source. A process need not have seen an error when the
+# server changed: so the run is asked for wherever something is counted (8 µs). Where an ACL forbids
+# INFO, only the loss of all data is noticed.
+_RUN = """
+local info = redis.pcall('INFO', 'server')
+local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or 'unknown'
+local known = redis.call('MGET', ours .. 'source', ours .. 'run')
+local source = known[2] == run and known[1]
+"""
+
 # ARGV: account member, usage member, minute limit, month limit, cost, month, now, now + a minute,
 # longest plausible minute. Reply: false (month unknown), or {verdict, used, ends, spent}.
-ADMIT = Script(f"""
-local source = redis.call('GET', ours .. 'source')
+ADMIT = Script(
+    _RUN
+    + f"""
 if not source then return false end
 local account = ours .. 'account:' .. source .. ':' .. ARGV[1]
 local found = redis.call('HMGET', account, 'ends', 'used', ARGV[6])
@@ -68,34 +85,58 @@ if redis.call('ZADD', ours .. 'changed', 'NX', ARGV[7], member) == 1 then
   redis.call('EXPIRE', ours .. 'changed', {_USAGE_SECONDS})
 end
 return {{0, used + 1, ends, spent + cost}}
-""")
+"""
+)
 
 # ARGV: account member, month. Reply: {ends, used, spent}, the missing ones false.
-PEEK = Script("""
-local source = redis.call('GET', ours .. 'source')
+PEEK = Script(
+    _RUN
+    + """
 if not source then return {false, false, false} end
 return redis.call('HMGET', ours .. 'account:' .. source .. ':' .. ARGV[1], 'ends', 'used', ARGV[2])
-""")
-
-# ARGV: a new source id. A Redis that was started again may have come back with an older snapshot:
-# its totals would be below what was saved, its months below what was used. So another run of the
-# server is another source. Where an ACL forbids INFO, only the loss of all data is noticed.
-_SOURCE = f"""
-local source = redis.call('GET', ours .. 'source')
-local info = redis.pcall('INFO', 'server')
-local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or 'unknown'
-if not source or redis.call('GET', ours .. 'run') ~= run then
-  source = ARGV[1]
-end
-redis.call('SET', ours .. 'source', source, 'EX', {_SOURCE_SECONDS})
-redis.call('SET', ours .. 'run', run, 'EX', {_SOURCE_SECONDS})
 """
+)
+
+# Those before it, the latest first: a minute that runs goes on under the next.
+_BEGIN = f"""
+local function begin(new)
+  if known[1] then
+    redis.call('LPUSH', ours .. 'sources', known[1])
+    redis.call('LTRIM', ours .. 'sources', 0, 7)
+    redis.call('EXPIRE', ours .. 'sources', {_ACCOUNT_SECONDS})
+  end
+  source = new
+end
+local function keep()
+  redis.call('SET', ours .. 'source', source, 'EX', {_SOURCE_SECONDS})
+  redis.call('SET', ours .. 'run', run, 'EX', {_SOURCE_SECONDS})
+end
+"""
+# ARGV: a new source id.
+_SOURCE = (
+    _RUN
+    + _BEGIN
+    + """
+if not source then begin(ARGV[1]) end
+keep()
+"""
+)
 # ARGV: a new source id, account member, month, base units, the month before.
 SEED_MONTH = Script(
     _SOURCE
     + f"""
 local account = ours .. 'account:' .. source .. ':' .. ARGV[2]
-redis.call('HSETNX', account, ARGV[3], ARGV[4])
+local base = tonumber(ARGV[4])
+for _, old in ipairs(redis.call('LRANGE', ours .. 'sources', 0, -1)) do
+  local name = ours .. 'account:' .. old .. ':' .. ARGV[2]
+  local found = redis.call('HMGET', name, 'ends', 'used', ARGV[3])
+  if found[1] and redis.call('HSETNX', account, 'ends', found[1]) == 1 then
+    redis.call('HSET', account, 'used', found[2])
+  end
+  -- What is not in the database yet, since usage is saved once in a second.
+  base = math.max(base, tonumber(found[3] or 0))
+end
+redis.call('HSETNX', account, ARGV[3], string.format('%d', base))
 for _, field in ipairs(redis.call('HKEYS', account)) do
   local month = tonumber(field)
   if month and month < tonumber(ARGV[5]) then redis.call('HDEL', account, field) end
@@ -106,12 +147,18 @@ redis.call('EXPIRE', account, {_ACCOUNT_SECONDS})
 
 # ARGV: account members.
 FORGET_ACCOUNT = Script("""
-local source = redis.call('GET', ours .. 'source')
-if not source then return end
-for _, member in ipairs(ARGV) do
-  redis.call('DEL', ours .. 'account:' .. source .. ':' .. member)
+local sources = redis.call('LRANGE', ours .. 'sources', 0, -1)
+local latest = redis.call('GET', ours .. 'source')
+if latest then table.insert(sources, latest) end
+for _, source in ipairs(sources) do
+  for _, member in ipairs(ARGV) do
+    redis.call('DEL', ours .. 'account:' .. source .. ':' .. member)
+  end
 end
 """)
+
+# ARGV: bucket.
+CLEAR_WINDOW = Script("return redis.call('DEL', ours .. 'window:' .. ARGV[1])")
 
 # ARGV: bucket, window, now, amount (0 only reads), longest plausible window. Reply: {count, ends}.
 WINDOW = Script("""
@@ -184,8 +231,13 @@ end
 """)
 
 # ARGV: a new source id, milliseconds. See `RedisCounters.resume`.
-RESUME = Script(f"""
-if redis.call('SET', ours .. 'resumed', 1, 'NX', 'PX', ARGV[2]) then
-  redis.call('SET', ours .. 'source', ARGV[1], 'EX', {_SOURCE_SECONDS})
+RESUME = Script(
+    _RUN
+    + _BEGIN
+    + """
+if redis.call('SET', ours .. 'resumed', 1, 'NX', 'PX', ARGV[2]) or not source then
+  begin(ARGV[1])
+  keep()
 end
-""")
+"""
+)

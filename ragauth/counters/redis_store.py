@@ -1,13 +1,11 @@
 """Counters that several hosts share in one Redis: one Lua script for each atomic step."""
 
+import itertools
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-import redis
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
-from redis.retry import Retry
+from redis.exceptions import RedisError
 
 from ragauth.counters import redis_scripts as scripts
 from ragauth.counters.interface import (
@@ -22,8 +20,9 @@ from ragauth.counters.interface import (
     previous_month,
     settle_window,
 )
+from ragauth.counters.redis_client import open_client
+from ragauth.counters.redis_faults import state_of
 
-TIMEOUT_SECONDS = 0.25
 #: Rows in one script: Redis answers nobody else while it runs.
 STEP = 500
 RESUME_ONCE_IN_MS = 10_000
@@ -36,28 +35,24 @@ _ENVIRONMENTS = (":0", ":1")
 class RedisCounters:
     """`Counters` in Redis (5 or later, `maxmemory-policy noeviction`).
 
-    Safe for threads and across forks: redis-py takes a connection for each call and leaves those
-    of a parent process alone. An answer is waited for at most `TIMEOUT_SECONDS`, and never asked
-    for twice: a step may have been done although its answer was lost.
+    Safe for threads and across forks, as the client is, which tells what a Redis may be.
     """
 
     def __init__(self, url: str, installation: Callable[[], str]) -> None:
-        """Connect at the first use; a malformed `url` raises ValueError.
+        """Connect at the first use; `url` is one that `redis_url` wrote.
 
         `installation` tells whose counters these are. It is asked at each use and may raise
         CountersUnavailable: nothing is ever counted under another's name.
         """
         self._installation = installation
-        self._redis: Any = redis.Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._client = open_client(url)
+        # Each call begins with another part of a Cluster: none waits behind busy ones for long.
+        self._turns = itertools.count()
 
     @property
     def source_id(self) -> str:
-        return str(self._run(scripts.SOURCE, secrets.token_hex(16)).decode())
+        """In a Cluster each part has one of its own; this is that of the first."""
+        return self._source_of(self._all_names()[0])
 
     def admit(
         self,
@@ -74,6 +69,7 @@ class RedisCounters:
         member = account.hex() + _ENVIRONMENTS[environment]
         reply = self._run(
             scripts.ADMIT,
+            self._names_of(account),
             member,
             f"{day}:{member}:{key.hex()}",
             minute_limit,
@@ -92,6 +88,7 @@ class RedisCounters:
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
         self._run(
             scripts.SEED_MONTH,
+            self._names_of(account),
             secrets.token_hex(16),
             account.hex() + _ENVIRONMENTS[environment],
             month,
@@ -101,24 +98,33 @@ class RedisCounters:
 
     def peek(self, account: bytes, environment: int, month: int, now_ms: int) -> Peek | None:
         member = account.hex() + _ENVIRONMENTS[environment]
-        ends, used, month_used = self._run(scripts.PEEK, member, month)
+        ends, used, month_used = self._run(scripts.PEEK, self._names_of(account), member, month)
         if month_used is None:
             return None
         settled_ends, settled = settle_window(int(ends or 0), int(used or 0), MINUTE_MS, now_ms)
         return Peek(settled, settled_ends, int(month_used))
 
     def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
-        name, longest = bounded_name(bucket), window_ms + SKEW_MS
-        return Window(*self._run(scripts.WINDOW, name, window_ms, now_ms, amount, longest))
+        names, name, longest = self._names_of(bucket), bounded_name(bucket), window_ms + SKEW_MS
+        return Window(*self._run(scripts.WINDOW, names, name, window_ms, now_ms, amount, longest))
 
     def read_window(self, bucket: bytes, window_ms: int, now_ms: int) -> Window:
         return self.hit(bucket, window_ms, now_ms, 0)
 
     def clear_window(self, bucket: bytes) -> None:
-        self._command("DEL", self._ours().encode() + b"window:" + bounded_name(bucket))
+        self._run(scripts.CLEAR_WINDOW, self._names_of(bucket), bounded_name(bucket))
 
     def changed_usage(self, limit: int) -> list[UsageRow]:
-        found = self._run(scripts.CHANGED_USAGE, secrets.token_hex(16), limit)
+        names = self._all_names()
+        first = next(self._turns) % len(names)
+        rows: list[UsageRow] = []
+        for each in (*names[first:], *names[:first]):
+            if len(rows) < limit:
+                rows += self._changed_usage_of(each, limit - len(rows))
+        return rows
+
+    def _changed_usage_of(self, names: str, limit: int) -> list[UsageRow]:
+        found = self._run(scripts.CHANGED_USAGE, names, secrets.token_hex(16), limit)
         rows = []
         for member, requests, units, last_used_ms in found:
             source, day, account, environment, key = member.decode().split(":")
@@ -137,23 +143,32 @@ class RedisCounters:
         return rows
 
     def usage_saved(self, rows: Sequence[UsageRow]) -> None:
-        for start in range(0, len(rows), STEP):
-            arguments: list[str | int] = []
-            for row in rows[start : start + STEP]:
-                account = f"{row.account.hex()}{_ENVIRONMENTS[row.environment]}"
-                arguments += (
-                    f"{row.source_id}:{row.day}:{account}:{row.key.hex()}",
-                    row.requests,
-                    row.units,
-                    row.last_used_ms,
-                )
-            self._run(scripts.USAGE_SAVED, *arguments)
+        by_names: dict[str, list[UsageRow]] = {}
+        for row in rows:
+            by_names.setdefault(self._names_of(row.account), []).append(row)
+        for names, own in by_names.items():
+            for start in range(0, len(own), STEP):
+                self._usage_saved_of(names, own[start : start + STEP])
+
+    def _usage_saved_of(self, names: str, rows: Sequence[UsageRow]) -> None:
+        arguments: list[str | int] = []
+        for row in rows:
+            account = f"{row.account.hex()}{_ENVIRONMENTS[row.environment]}"
+            arguments += (
+                f"{row.source_id}:{row.day}:{account}:{row.key.hex()}",
+                row.requests,
+                row.units,
+                row.last_used_ms,
+            )
+        self._run(scripts.USAGE_SAVED, names, *arguments)
 
     def acquire_lease(self, name: bytes, holder: bytes, ttl_ms: int, now_ms: int) -> bool:
-        return bool(self._run(scripts.LEASE, bounded_name(name), holder, ttl_ms, now_ms, SKEW_MS))
+        arguments = (bounded_name(name), holder, ttl_ms, now_ms, SKEW_MS)
+        return bool(self._run(scripts.LEASE, self._names_of(name), *arguments))
 
     def forget_account(self, account: bytes) -> None:
-        self._run(scripts.FORGET_ACCOUNT, *(account.hex() + each for each in _ENVIRONMENTS))
+        members = [account.hex() + each for each in _ENVIRONMENTS]
+        self._run(scripts.FORGET_ACCOUNT, self._names_of(account), *members)
 
     def prune(self, now_ms: int, keep_days: int = 40) -> bool:
         """Nothing to do: every key has its own time to live."""
@@ -165,29 +180,29 @@ class RedisCounters:
         This begins a new source, at most once in `RESUME_ONCE_IN_MS` however many processes
         notice; usage that was not saved yet keeps its own source and is saved all the same.
         """
-        self._run(scripts.RESUME, secrets.token_hex(16), RESUME_ONCE_IN_MS)
+        self._client.start_anew()
+        for names in self._all_names():
+            self._run(scripts.RESUME, names, secrets.token_hex(16), RESUME_ONCE_IN_MS)
 
     def ping(self) -> None:
-        self._command("PING")
+        """Raise `CountersUnavailable` unless it takes what is written, as a replica does not."""
+        for names in self._all_names():
+            self._source_of(names)
 
     def close(self) -> None:
-        self._redis.close()
+        self._client.close()
 
-    def _ours(self) -> str:
-        return f"ragauth:{self._installation()}:"
+    def _source_of(self, names: str) -> str:
+        return str(self._run(scripts.SOURCE, names, secrets.token_hex(16)).decode())
 
-    def _run(self, script: scripts.Script, *arguments: str | bytes | int) -> Any:
-        ours = self._ours()
+    def _all_names(self) -> Sequence[str]:
+        return self._client.prefixes(self._installation())
+
+    def _names_of(self, name: bytes) -> str:
+        return self._client.prefix_of(self._installation(), name)
+
+    def _run(self, script: scripts.Script, names: str, *arguments: str | bytes | int) -> Any:
         try:
-            try:
-                return self._redis.evalsha(script.sha, 1, ours, *arguments)
-            except NoScriptError:
-                return self._redis.eval(script.text, 1, ours, *arguments)
+            return self._client.evaluate(script, names, arguments)
         except RedisError as error:
-            raise CountersUnavailable(f"Redis: {error}") from error
-
-    def _command(self, *arguments: str | bytes) -> Any:
-        try:
-            return self._redis.execute_command(*arguments)
-        except RedisError as error:
-            raise CountersUnavailable(f"Redis: {error}") from error
+            raise CountersUnavailable(f"Redis: {error}", state_of(error)) from error

@@ -10,12 +10,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth import clock, transaction
 from ragauth.clock import format_time
+from ragauth.config.redis_urls import redis_place
 from ragauth.counters import CountersUnavailable
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import db, settings
 from ragauth.models import ApiKey
 from ragauth.models import events as event_rows
 from ragauth.models.database_probe import known_revisions, schema_revisions
+from ragauth.models.installation import Installation
 from ragauth.models.outbox_depth import outbox_depth
 from ragauth.services import readiness, signing_key_rotation
 from ragauth.services.audit import EventName
@@ -48,6 +50,7 @@ def examine() -> Health:
     health.parts["counters"] = _counters(checks)
     for name, examine_part in (
         ("database", _database),
+        ("counters", _names_in_redis),
         ("mail", _mail),
         ("usage", _usage),
         ("signing_key", _signing_key),
@@ -94,14 +97,20 @@ def _counters(checks: dict[str, str]) -> dict[str, Any]:
             "at": str(settings().instance_dir),
             "state": checks.get("counters", OK),
         }
-    return {"kind": "Redis", "at": _server(url), "state": checks.get("redis", OK)}
+    return {"kind": "Redis", "at": str(redis_place(url)), "state": checks.get("redis", OK)}
+
+
+def _names_in_redis(part: dict[str, Any], _faults: list[str]) -> None:
+    """The pattern of the names, as an ACL in Redis needs it."""
+    if settings().redis_url:
+        with transaction.read_only():
+            part["keys"] = f"ragauth:{db.session.scalar(select(Installation.name))}:*"
 
 
 def _server(url: str) -> str:
-    """Host and port, or the path of a socket: neither user nor password."""
+    """Host and port: neither user nor password."""
     parts = urlsplit(url)
-    host = parts.hostname or parts.path
-    return f"{host}:{parts.port}" if parts.port else host
+    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
 
 def _mail(part: dict[str, Any], faults: list[str]) -> None:

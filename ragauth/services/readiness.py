@@ -17,7 +17,6 @@ log = logging.getLogger("ragauth")
 
 OK = "ok"
 DEGRADED = "degraded"
-UNREACHABLE = "out of reach"
 # What fails without a client's being refused: no reason to take a host out of service.
 _BESIDE = ("usage", "mail")
 
@@ -62,5 +61,5 @@ def _counters() -> str:
         current_limits().counters.ping()
     except CountersUnavailable as error:
         log.warning("the counters did not answer", extra={"cause": str(error)})
-        return UNREACHABLE
+        return error.state
     return OK

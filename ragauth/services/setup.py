@@ -50,7 +50,9 @@ def _installation_name(lookup: InstallationLookup) -> str:
     try:
         name = lookup.name()
     except ExternalServiceUnavailable as error:
-        raise CountersUnavailable("the database does not tell the installation's name") from error
+        raise CountersUnavailable(
+            "the database does not tell the installation's name", "waits for the database"
+        ) from error
     if name is None:
         raise CountersUnavailable("the table `installation` is empty")
     return name

@@ -1,5 +1,6 @@
 """`status`: whether all is well, in one command."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -73,6 +74,8 @@ def test_what_is_wrong_is_told_without_a_secret(
     assert outcome.errors == ""
     (fault,) = [line for line in outcome.output.splitlines() if line.startswith("FAULT")]
     assert ("redis" if kind == "no_redis" else "database") in fault
+    # What an ACL in Redis needs.
+    assert bool(re.search(r"ragauth:[0-9a-f]{32}:\*", outcome.output)) == (kind == "no_redis")
     assert ("db upgrade" in fault) == (kind in ("old", "unmigrated"))
     assert "a-password" not in outcome.output
     assert ("postgresql://127.0.0.1:1/ragauth" in outcome.output) == (kind == "away")

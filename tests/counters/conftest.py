@@ -12,6 +12,7 @@ from ragauth.counters.redis_store import RedisCounters
 from tests.counters.failover_support import Clock, CountedRedis
 from tests.counters.questions import installation
 from tests.servers.redis import RedisServer, start_redis
+from tests.servers.redis_cluster import RedisCluster, start_redis_cluster
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +48,23 @@ def redis_counters(shared_redis: RedisServer, redis_client: redis.Redis) -> Iter
     store.close()
 
 
-@pytest.fixture(params=["lmdb", "redis"])
+@pytest.fixture(scope="session")
+def shared_cluster() -> Iterator[RedisCluster]:
+    with start_redis_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster_counters(shared_cluster: RedisCluster) -> Iterator[RedisCounters]:
+    """Counters in an empty Cluster."""
+    for server in (shared_cluster.first, shared_cluster.second):
+        shared_cluster.clients[server].flushall()
+    store = RedisCounters(shared_cluster.url, installation)
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=["lmdb", "redis", "cluster"])
 def counters(request: pytest.FixtureRequest) -> Counters:
     store: Counters = request.getfixturevalue(f"{request.param}_counters")
     return store
@@ -58,6 +75,9 @@ def address(counters: Counters, request: pytest.FixtureRequest, lmdb_path: Path)
     """Where another process finds the same store: a path or a URL."""
     if isinstance(counters, LmdbCounters):
         return str(lmdb_path)
+    if "cluster_counters" in request.fixturenames:
+        cluster: RedisCluster = request.getfixturevalue("shared_cluster")
+        return cluster.url
     server: RedisServer = request.getfixturevalue("shared_redis")
     return server.url
 

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ragauth.counters import Counters, LmdbCounters, Peek
 from tests.counters.kill_rounds import SURVIVOR_ASKS
 from tests.counters.questions import ACCOUNT, MONTH, NOW, ask, seed
@@ -26,6 +28,11 @@ def run_module(name: str, address: str, *numbers: int) -> list[str]:
     return run.stdout.splitlines()
 
 
+#: A Cluster runs the same scripts, and each round of processes takes seconds.
+both = pytest.mark.parametrize("counters", ["lmdb", "redis"], indirect=True)
+
+
+@both
 def test_four_processes_of_fifty_threads_are_admitted_exactly_a_thousand_times(
     counters: Counters, address: str
 ) -> None:
@@ -38,6 +45,7 @@ def test_four_processes_of_fifty_threads_are_admitted_exactly_a_thousand_times(
     assert [(row.requests, row.units) for row in counters.changed_usage(10)] == [(1_000, 2_000)]
 
 
+@both
 def test_killed_processes_lose_at_most_the_answer_they_were_waiting_for(
     counters: Counters, address: str
 ) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from marshmallow import ValidationError
 
 from ragauth.counters import CountersUnavailable
 from ragauth.counters.redis_store import RedisCounters
@@ -123,6 +124,21 @@ def test_after_standing_in_months_are_asked_for_and_usage_stays(
     assert [row.requests for row in redis_counters.changed_usage(10)] == [1, 1]
 
 
+def test_redis_is_tried_again_over_a_new_connection(
+    redis_counters: RedisCounters, redis_client: Any
+) -> None:
+    """Its name may lead to another server meanwhile, and the old one may answer still."""
+
+    def connections() -> set[str]:
+        return {each["id"] for each in redis_client.client_list() if each["cmd"] != "client|list"}
+
+    redis_counters.ping()
+    before = connections()
+    redis_counters.resume()
+    assert before
+    assert not before & connections()
+
+
 def test_months_before_the_previous_are_dropped_when_one_begins(
     redis_counters: RedisCounters, redis_client: Any
 ) -> None:
@@ -135,13 +151,20 @@ def test_months_before_the_previous_are_dropped_when_one_begins(
 def test_a_command_that_redis_refuses_makes_it_unavailable(
     redis_counters: RedisCounters, redis_client: Any
 ) -> None:
-    redis_client.set(f"{OURS}source", "x")
-    redis_client.set(f"{OURS}account:x:{ACCOUNT.hex()}:0", "no hash")
+    redis_client.set(f"{OURS}account:{redis_counters.source_id}:{ACCOUNT.hex()}:0", "no hash")
     with pytest.raises(CountersUnavailable, match="WRONGTYPE"):
         ask(redis_counters)
 
 
-@pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "unix:///nowhere/redis.sock"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:1",
+        "unix:///nowhere/redis.sock",
+        "redis+cluster://127.0.0.1:1",
+        "redis+sentinel://127.0.0.1:1/x",
+    ],
+)
 def test_nobody_there_is_unavailable(url: str) -> None:
     store = RedisCounters(url, installation)
     with pytest.raises(CountersUnavailable):
@@ -161,7 +184,7 @@ def test_a_server_that_never_answers_is_not_waited_for_long() -> None:
 
 
 def test_a_malformed_url_is_a_mistake_of_the_operator() -> None:
-    with pytest.raises(ValueError, match="scheme"):
+    with pytest.raises(ValidationError, match="must start with redis://"):
         RedisCounters("http://example.test", installation)
 
 

@@ -1,5 +1,7 @@
 """Usage waits, marked, until it is saved: as totals, so that a repetition does no harm."""
 
+import re
+
 import pytest
 
 from ragauth.counters import Counters, UsageRow
@@ -14,8 +16,9 @@ def seeded(counters: Counters) -> None:
 def test_a_row_holds_the_totals_of_its_key_and_day(counters: Counters) -> None:
     ask(counters, cost=3)
     ask(counters, cost=4, now_ms=NOW + 7)
-    expected = UsageRow(ACCOUNT, KEY, 0, DAY, 2, 7, NOW + 7, counters.source_id)
-    assert counters.changed_usage(10) == [expected]
+    [row] = counters.changed_usage(10)
+    assert row == UsageRow(ACCOUNT, KEY, 0, DAY, 2, 7, NOW + 7, row.source_id)
+    assert re.fullmatch("[0-9a-f]{32}", row.source_id)
 
 
 def test_keys_days_and_environments_have_rows_of_their_own(counters: Counters) -> None:

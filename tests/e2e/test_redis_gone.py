@@ -1,22 +1,13 @@
 """Redis goes and comes back: keys are checked and limits go on meanwhile."""
 
-import time
 from collections import Counter
-from collections.abc import Callable
 
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import Service, User
 from tests.servers.redis import start_redis
+from tests.waiting import wait_until
 
-_SECONDS = 15
 TRIAL_MINUTE = 60
-
-
-def wait_until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _SECONDS
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def state_of_redis(service: Service) -> tuple[int, str]:

@@ -1,5 +1,6 @@
 """Installations that share one Redis do not meet; hosts that share one database do."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -89,3 +90,38 @@ def test_a_database_that_is_away_leaves_the_counting_to_the_host(
         assert [counters.hit(b"login", 60_000, NOW).count for _ in range(2)] == [1, 2]
         assert client.dbsize() == 0
     STANDING_IN.add(-1)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "who", "state"),
+    [
+        ("redis", "nobody:a-password@", "refuses the user or the password"),
+        ("redis", "", "ok"),
+        ("redis+sentinel", "", "refuses what it is asked"),
+    ],
+)
+def test_readyz_says_what_redis_refuses_and_no_password(
+    make_app: Callable[..., Flask], shared: RedisServer, scheme: str, who: str, state: str
+) -> None:
+    url = f"{scheme}://{who}127.0.0.1:{shared.port}/{'tests' if '+' in scheme else 0}"
+    app = make_app(redis_url=url)
+    # The first finds it out, the second finds the host counting alone.
+    for _ in range(2):
+        answer = Client(app).get("/readyz").json
+        checks = answer["data"]["checks"] if state == "ok" else answer["error"]["details"]["checks"]
+        assert checks["redis"] == state
+        assert "a-password" not in str(answer)
+    if state != "ok":
+        STANDING_IN.add(-1)
+
+
+def test_a_certificate_that_is_not_looked_at_is_warned_of(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(logging.getLogger("ragauth"), "warning", warnings.append)
+    make_app(redis_url="rediss://127.0.0.1:1/0")
+    assert warnings == []
+    make_app(redis_url="rediss://127.0.0.1:1/0?ssl_cert_reqs=none")
+    [warning] = warnings
+    assert "ssl_cert_reqs=none" in warning

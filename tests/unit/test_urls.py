@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 from marshmallow import ValidationError
-from redis import Redis
 
-from ragauth.config.urls import database_url, mail_url, page_url, redis_url, upstream_url
+from ragauth.config.urls import database_url, mail_url, page_url, upstream_url
 from ragauth.database import connection_parameters, engine_url
 
 #: A password's part, which no message may hold.
@@ -232,54 +231,6 @@ class TestSqlite:
         monkeypatch.setattr("os.access", lambda *_arguments: False)
         message = refusal(lambda text: database_url(text, INSTANCE), f"sqlite:///{tmp_path}/x.db")
         assert message == f"cannot write in {tmp_path}"
-
-
-class TestRedis:
-    @pytest.mark.parametrize(
-        ("url", "arguments"),
-        [
-            ("REDIS://h", {"host": "h"}),
-            ("redis://h:6380/2", {"host": "h", "port": 6380, "db": 2}),
-            ("redis://h?db=2&client_name=auth", {"db": 2, "client_name": "auth"}),
-            ("redis://:p@s/s#w@h/0", {"password": "p@s/s#w"}),
-            ("redis://u:p%2Bq@[::1]:6379/0", {"host": "::1", "username": "u", "password": "p+q"}),
-            ("rediss://h/0?ssl_cert_reqs=none", {"ssl_cert_reqs": "none"}),
-            ("rediss://h/0?ssl_check_hostname=false", {"ssl_check_hostname": False}),
-            ("unix:///run/redis.sock?db=1", {"path": "/run/redis.sock", "db": 1}),
-        ],
-    )
-    def test_what_is_understood_reaches_redis(self, url: str, arguments: dict[str, object]) -> None:
-        with Redis.from_url(redis_url(url)) as client:
-            assert client.connection_pool.connection_kwargs.items() >= arguments.items()
-            # It is here that redis-py refuses what it does not know.
-            client.connection_pool.make_connection()
-
-    @pytest.mark.parametrize(
-        ("url", "words"),
-        [
-            ("redis://h/0?ssl_cert_reqs=none", "ssl_cert_reqs"),
-            ("redis://h/0?ssl=true", "rediss:// is TLS"),
-            ("redis://h/0?client_name=two%20words", "client_name"),
-            ("redis://h/0?client_name=a%0Ab", "client_name"),
-            ("redis://h/0?prefix=x", "prefix"),
-            ("redis://h/0?decode_responses=True", "decode_responses"),
-            ("redis://h/0?socket_timeout=9", "socket_timeout"),
-            ("redis://h?db=x", "number"),
-            ("redis://h/x", "number"),
-            ("redis://h/1?db=2", "once"),
-            ("rediss://h?ssl_cert_reqs=perhaps", "ssl_cert_reqs"),
-            ("rediss://h?ssl_ca_certs=/nowhere", "ssl_ca_certs"),
-            ("redis://a,b/0", "one host"),
-            ("redis://%2Frun%2Fredis/0", "one host"),
-            ("redis://h:abc", "port"),
-            ("redis:///0", "must be like"),
-            ("unix://", "must be like"),
-            (f"http://:{SECRET}@h", "must start with redis://"),
-            (f"redis://:{SECRET}%@h", "percent-encoded"),
-        ],
-    )
-    def test_what_redis_py_would_stumble_on_is_refused(self, url: str, words: str) -> None:
-        assert words in refusal(redis_url, url)
 
 
 class TestMailAndWeb:
