@@ -65,7 +65,9 @@ def _make_app(settings: Settings) -> Flask:
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         SQLALCHEMY_DATABASE_URI=engine_url(settings.database_url),
-        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(
+            settings.database_url, is_patient=not is_serving()
+        ),
         **jwt_config(settings.access_token_seconds, settings.refresh_token_seconds),
     )
     # One answer for a path with and without a trailing slash, and never a redirect.

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from sqlalchemy import URL, DateTime, Engine, MetaData, Text, TypeDecorator, Uuid, event
+from sqlalchemy.dialects import registry as dialects
 from sqlalchemy.engine import Connection, Dialect, ExceptionContext
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase, registry
@@ -20,6 +21,9 @@ from ragauth.metrics import DATABASE_ERRORS
 
 POOL_TIMEOUT_SECONDS = 5
 SQLITE_BUSY_MS = 10_000
+
+# Loaded with the first engine of a Postgres.
+dialects.register("postgresql.ragauth", "ragauth.postgres.dialect", "Dialect")
 
 # Whether the transaction that begins next will only read; set by `ragauth.transaction`.
 only_reads: ContextVar[bool] = ContextVar("only_reads", default=False)
@@ -80,14 +84,14 @@ def engine_url(database_url: str) -> URL:
     if database_url.startswith("sqlite"):
         path = unquote(database_url.removeprefix("sqlite:///"))
         return URL.create("sqlite", database=path)
-    return URL.create("postgresql+psycopg")
+    return URL.create("postgresql+ragauth")
 
 
-def engine_options(database_url: str) -> dict[str, Any]:
-    """SQLAlchemy's engine options.
+def engine_options(database_url: str, *, is_patient: bool = False) -> dict[str, Any]:
+    """SQLAlchemy's engine options; `is_patient` lets a command wait for a long statement.
 
     Nothing waits for ever: a database that is gone shows itself as an error within the pool's
-    time-out.
+    time-out, and one that does not answer as `ragauth.postgres` has it.
     """
     # A statement's parameters may be secrets: no error tells them.
     always = {"pool_timeout": POOL_TIMEOUT_SECONDS, "hide_parameters": True}
@@ -98,6 +102,7 @@ def engine_options(database_url: str) -> dict[str, Any]:
         "pool_size": 8,
         "max_overflow": 4,
         "pool_pre_ping": True,
+        "is_patient": is_patient,
         "connect_args": connection_parameters(database_url),
     }
 
