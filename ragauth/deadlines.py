@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 #: All reads of one check, in the thread that polls the sockets and in one of the pool. A client
 #: has its answer within three seconds; the rest of them is for the way there and back.
-POLLER_SECONDS = 0.05
+POLLER_SECONDS = 0.04
 CHECK_SECONDS = 2.5
 
 

@@ -28,7 +28,7 @@ _FIRST_PROBE_SECONDS = 1.5
 _PROBE_SECONDS = 1.0
 _PAUSE_SECONDS = 0.25
 # A database that is merely slow is not asked more often than this.
-_REST_SECONDS = 1.0
+_REST_SECONDS = 0.5
 
 
 class DatabaseWatch:
@@ -59,10 +59,10 @@ class DatabaseWatch:
     def must_end(self, began: float) -> bool:
         """Whether a wait that began then is in vain.
 
-        The probe says so, or, where the probe itself is stuck, the silence: neither the wait nor
-        anything that began later has been answered for longer than a probe takes.
+        The probe says so, or, where the probe itself is stuck (a name that is not looked up), the
+        silence: of all that began since, two probes among them, nothing has been answered.
         """
-        if self._silence(began) >= _FIRST_PROBE_SECONDS + _SILENT_SECONDS / 2:
+        if self._silence(began) >= _REST_SECONDS + 2 * _FIRST_PROBE_SECONDS:
             self.note_silence(began)
         return self.is_frozen
 

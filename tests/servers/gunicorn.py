@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers.processes import ServerProcess, free_port
+from tests.servers.processes import ServerProcess, child_pids, free_port
 
 PROJECT_ROOT = Path(__file__).parents[2]
 
@@ -35,7 +35,7 @@ class GunicornServer:
 
     def worker_pids(self) -> list[int]:
         """Return the master's living children."""
-        return [pid for pid, parent in _parents() if parent == self.pid]
+        return child_pids(self.pid)
 
     def terminate(self) -> int:
         """Send SIGTERM to the master and return its exit code."""
@@ -58,18 +58,6 @@ class GunicornServer:
             return False
         finally:
             connection.close()
-
-
-def _parents() -> Iterator[tuple[int, int]]:
-    """Yield process id and parent's id of every process that is not a zombie."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            # The second field, the program's name, is in parentheses and may contain anything.
-            state, parent = stat.read_text(errors="replace").rpartition(")")[2].split()[:2]
-        except OSError:
-            continue
-        if state != "Z":
-            yield int(stat.parent.name), int(parent)
 
 
 @contextmanager

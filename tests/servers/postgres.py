@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from tests.servers.processes import ServerProcess, free_port, memory_folder
+from tests.servers.processes import ServerProcess, child_pids, free_port, memory_folder
 
 _START_SECONDS = 30
 _STOP_SECONDS = 30
@@ -65,6 +65,11 @@ class PostgresServer:
     def start(self) -> None:
         """Start the server again."""
         raise RuntimeError("the server at TEST_DATABASE_URL is not ours to start")
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all its processes by SIGSTOP for as long as the block lasts: none is gone."""
+        raise RuntimeError("the server at TEST_DATABASE_URL is not ours to freeze")
 
 
 class _OwnPostgresServer(PostgresServer):
@@ -126,6 +131,22 @@ class _OwnPostgresServer(PostgresServer):
                 self.stop()
                 raise RuntimeError(f"Postgres did not start:\n{log}") from None
             return
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        if self._process is None:
+            raise RuntimeError("Postgres is not running")
+        # The one that makes others first.
+        stopped = [self._process.pid]
+        os.kill(self._process.pid, signal.SIGSTOP)
+        try:
+            for pid in child_pids(self._process.pid):
+                os.kill(pid, signal.SIGSTOP)
+                stopped.append(pid)
+            yield
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> None:
         process, self._process = self._process, None

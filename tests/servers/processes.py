@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 # Kills the child and removes its folder when the pipe closes without a word, as it does when the
@@ -46,6 +46,23 @@ def memory_folder(needed_megabytes: int) -> str:
         return tempfile.gettempdir()
     roomy = disk.f_bavail * disk.f_frsize >= needed_megabytes * 2**20
     return "/dev/shm" if roomy and os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()
+
+
+def child_pids(parent_pid: int) -> list[int]:
+    """Return the living children of a process."""
+    return [pid for pid, parent in _parents() if parent == parent_pid]
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Yield process id and parent's id of every process that is not a zombie."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The second field, the program's name, is in parentheses and may contain anything.
+            state, parent = stat.read_text(errors="replace").rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if state != "Z":
+            yield int(stat.parent.name), int(parent)
 
 
 class ServerProcess:
