@@ -117,7 +117,8 @@ def look_at_database(app: Flask) -> None:
         db.engine.dispose()
     if fault is DatabaseFault.WRONG_ENCODING:
         raise SettingsError(f"RAGAUTH_DATABASE_URL: {fault.value}")
-    if fault is not None:
+    # That nothing answers was told where it was found out.
+    if fault is not None and fault is not DatabaseFault.FROZEN:
         log.error(fault.sentence)
 
 

@@ -75,14 +75,12 @@ class Connection(psycopg.Connection[Any]):
         return _until(now + (deadline.at - now) / hosts, steps)
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
-        watch = self.watch
+        watch, deadline, seconds = self.watch, current_deadline.get(), SUSPECT_SECONDS
         if watch is not None and watch.is_frozen:
-            self._give_up(None)
+            self._give_up(deadline)
         began = time.monotonic()
-        deadline = current_deadline.get()
-        seconds = SUSPECT_SECONDS
-        if deadline is not None and deadline.at - began < seconds:
-            seconds = deadline.at - began
+        if deadline is not None and (left := deadline.at - began) < seconds:
+            seconds = left
         try:
             result = super().wait(gen, interval, seconds)
         except _WaitTimeout:

@@ -25,7 +25,7 @@ class Dialect(PGDialect_psycopg):
 
     def __init__(self, is_patient: bool = False, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]
-        self.watch = DatabaseWatch()
+        self.watch = DatabaseWatch(is_quiet=is_patient)
         self._is_patient = is_patient
 
     def connect(self, *arguments: Any, **parameters: Any) -> Any:

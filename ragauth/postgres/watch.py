@@ -32,9 +32,10 @@ _REST_SECONDS = 0.5
 
 
 class DatabaseWatch:
-    """One for each engine of a process."""
+    """One for each engine of a process. A command is `is_quiet`: it says itself what failed it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_quiet: bool = False) -> None:
+        self._is_quiet = is_quiet
         self.is_frozen = False
         # When the last statement that was answered, or connection that was made, began.
         self.answered_at = 0.0
@@ -75,7 +76,8 @@ class DatabaseWatch:
                 return
             self.is_frozen = True
             FROZEN.add(1)
-        log.error(DatabaseFault.FROZEN.sentence)
+        if not self._is_quiet:
+            log.error(DatabaseFault.FROZEN.sentence)
         self._rests_until = 0.0
         self.suspect()
 
@@ -92,45 +94,54 @@ class DatabaseWatch:
 
     def _ask(self, parameters: dict[str, Any]) -> None:
         seconds = _FIRST_PROBE_SECONDS
-        while self._probe is threading.current_thread():
-            self._ask_once(parameters, seconds)
+        while True:
+            began = time.monotonic()
+            answer = _try_connection(parameters, seconds)
             with self._lock:
-                if not self.is_frozen and self._probe is threading.current_thread():
+                if self._probe is not threading.current_thread():
+                    return
+            if answer is None:
+                self.note_silence(began)
+            else:
+                self._thaw(began, answer)
+            with self._lock:
+                if not self.is_frozen:
                     self._rests_until = time.monotonic() + _REST_SECONDS
                     self._probe = None
+                    return
             seconds = _PROBE_SECONDS
             time.sleep(_PAUSE_SECONDS)
 
-    def _ask_once(self, parameters: dict[str, Any], seconds: float) -> None:
-        began = time.monotonic()
-        try:
-            with at_most(seconds):
-                Connection.connect(**parameters).close()
-        except (NoAnswer, ConnectionTimeout):
-            self.note_silence(began)
-        except psycopg.Error as error:
-            # A name that cannot be looked up takes its time; every other refusal is an answer.
-            if time.monotonic() - began > seconds:
-                self.note_silence(began)
-            else:
-                self._thaw(began, f"it refuses a connection ({type(error).__name__})")
-        else:
-            self._thaw(began, "it takes a connection")
-
-    def _thaw(self, began: float, how: str) -> None:
+    def _thaw(self, began: float, answer: str) -> None:
         with self._lock:
             self.answered_at = max(began, self.answered_at)
-            if not self.is_frozen or self._probe is not threading.current_thread():
+            if not self.is_frozen:
                 return
             self.is_frozen = False
             FROZEN.add(-1)
-        log.warning("the database answers again: %s", how)
+        if not self._is_quiet:
+            log.warning("the database answers again: %s", answer)
 
     def after_fork(self) -> None:
         """In the child: no thread of the parent's is there, and its lock may be held for ever."""
         self._lock = threading.Lock()
         self._probe = None
         self.is_frozen = False
+
+
+def _try_connection(parameters: dict[str, Any], seconds: float) -> str | None:
+    """The database's answer in words, or None when there was none in time."""
+    began = time.monotonic()
+    try:
+        with at_most(seconds):
+            Connection.connect(**parameters).close()
+    except (NoAnswer, ConnectionTimeout):
+        return None
+    except psycopg.Error as error:
+        # A name that cannot be looked up takes its time; every other refusal is an answer.
+        is_late = time.monotonic() - began > seconds
+        return None if is_late else f"it refuses a connection ({type(error).__name__})"
+    return "it takes a connection"
 
 
 _watches: WeakSet[DatabaseWatch] = WeakSet()

@@ -178,6 +178,8 @@ def _frozen_workers() -> float:
 
 
 class TestAFrozenDatabase:
+    """S47"""
+
     def test_is_asked_by_one_thread_alone_until_it_answers(
         self, postgres: PostgresServer, engine: Engine, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -259,7 +261,7 @@ class TestAFrozenDatabase:
 
 
 class TestOneWayThatIsLost:
-    """A firewall forgets connections that were idle: no packet of theirs arrives any more."""
+    """S47: a firewall forgets connections that were idle: no packet of theirs arrives any more."""
 
     @pytest.fixture
     def lost_url(self, way: Way, url: str) -> str:
