@@ -58,7 +58,8 @@ class Connection(psycopg.Connection[Any]):
     @classmethod
     def connect(cls, conninfo: str = "", **parameters: Any) -> "Connection":
         """As psycopg's, within the present deadline; hosts that are left share the time."""
-        token = _hosts_left.set(1 + str(parameters.get("host") or "").count(","))
+        lists = (str(parameters.get(name) or "") for name in ("host", "hostaddr"))
+        token = _hosts_left.set(1 + max(hosts.count(",") for hosts in lists))
         try:
             return super().connect(conninfo, **parameters)
         finally:
