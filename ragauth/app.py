@@ -70,7 +70,9 @@ def _make_app(settings: Settings) -> Flask:
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         SQLALCHEMY_DATABASE_URI=engine_url(settings.database_url),
-        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url, pooled=settings.is_pooled),
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(
+            settings.database_url, pooled=settings.is_pooled, is_patient=not is_serving()
+        ),
         **jwt_config(settings.access_token_seconds, settings.refresh_token_seconds),
     )
     # One answer for a path with and without a trailing slash, and never a redirect.
@@ -120,7 +122,8 @@ def look_at_database(app: Flask) -> None:
         db.engine.dispose()
     if fault is DatabaseFault.WRONG_ENCODING:
         raise SettingsError(f"RAGAUTH_DATABASE_URL: {fault.value}")
-    if fault is not None:
+    # That nothing answers was told where it was found out.
+    if fault is not None and fault is not DatabaseFault.FROZEN:
         log.error(fault.sentence)
 
 

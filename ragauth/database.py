@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from sqlalchemy import URL, DateTime, Engine, MetaData, Text, TypeDecorator, Uuid, event
+from sqlalchemy.dialects import registry as dialects
 from sqlalchemy.engine import Connection, Dialect, ExceptionContext
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.exc import DisconnectionError
@@ -29,6 +30,9 @@ SESSION_MARK = "ragauth.session"
 _BEGIN_WITH_TIMEOUTS = "; ".join(
     ["BEGIN", *(f"SET LOCAL {name} = {ms}" for name, ms in _POSTGRES_TIMEOUTS_MS.items())]
 )
+
+# Loaded with the first engine of a Postgres.
+dialects.register("postgresql.ragauth", "ragauth.postgres.dialect", "Dialect")
 
 # Whether the transaction that begins next will only read; set by `ragauth.transaction`.
 only_reads: ContextVar[bool] = ContextVar("only_reads", default=False)
@@ -92,14 +96,18 @@ def engine_url(database_url: str) -> URL:
     if database_url.startswith("sqlite"):
         path = unquote(database_url.removeprefix("sqlite:///"))
         return URL.create("sqlite", database=path)
-    return URL.create("postgresql+psycopg")
+    return URL.create("postgresql+ragauth")
 
 
-def engine_options(database_url: str, *, pooled: bool) -> dict[str, Any]:
+def engine_options(
+    database_url: str, *, pooled: bool = False, is_patient: bool = False
+) -> dict[str, Any]:
     """SQLAlchemy's engine options; `pooled` as for `connection_parameters`.
 
+    `is_patient` lets a command wait for a long statement.
+
     Nothing waits for ever: a database that is gone shows itself as an error within the pool's
-    time-out.
+    time-out, and one that does not answer as `ragauth.postgres` has it.
     """
     # A statement's parameters may be secrets: no error tells them.
     always = {"pool_timeout": POOL_TIMEOUT_SECONDS, "hide_parameters": True}
@@ -110,11 +118,12 @@ def engine_options(database_url: str, *, pooled: bool) -> dict[str, Any]:
         "pool_size": 8,
         "max_overflow": 4,
         "pool_pre_ping": True,
+        "is_patient": is_patient,
         "connect_args": connection_parameters(database_url, pooled=pooled),
     }
 
 
-def connection_parameters(database_url: str, *, pooled: bool) -> dict[str, Any]:
+def connection_parameters(database_url: str, *, pooled: bool = False) -> dict[str, Any]:
     """psycopg's and libpq's parameters: those of the URL as libpq reads it, ours where it has none.
 
     Options of both are sent; of two for one thing the URL's counts.

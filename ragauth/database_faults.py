@@ -20,6 +20,7 @@ class DatabaseFault(Enum):
     """The value is what an operator reads; the name, in small letters, is the metrics' label."""
 
     UNREACHABLE = "out of reach"
+    FROZEN = "does not answer: it is frozen, or the network loses its packets"
     REFUSED = "refuses the user or the password"
     MISSING = "there is no such database"
     NO_TLS = "TLS cannot be agreed on: see sslmode, sslrootcert, sslcert and sslkey"
@@ -47,6 +48,8 @@ class DatabaseFault(Enum):
     def sentence(self) -> str:
         if self is DatabaseFault.UNREACHABLE:
             return "the database did not answer"
+        if self is DatabaseFault.FROZEN:
+            return f"the database {self.value}"
         if self in _IS:
             return f"the database is {self.value}"
         return f"the database: {self.value}"
@@ -138,7 +141,8 @@ def fault_of(error: BaseException | None) -> DatabaseFault | None:
         return _of_sqlite(name, raw)
     state = getattr(raw, "sqlstate", None)
     if state is None:
-        return _by_words(str(raw)) if _by_class(raw) else None
+        fault = _by_class(raw)
+        return _by_words(str(raw)) if fault is DatabaseFault.UNREACHABLE else fault
     if state.startswith(_PASSING):
         return _OF_POSTGRES.get(state, DatabaseFault.UNREACHABLE)
     return _OF_POSTGRES.get(state) or _by_class(raw)
@@ -160,6 +164,8 @@ def _by_class(raw: BaseException) -> DatabaseFault | None:
     Told by name: each driver has classes of its own, and the other driver is not loaded.
     """
     names = {each.__name__ for each in type(raw).__mro__}
+    if "DatabaseFrozen" in names:
+        return DatabaseFault.FROZEN
     return DatabaseFault.UNREACHABLE if names & {"OperationalError", "InterfaceError"} else None
 
 
@@ -182,9 +188,11 @@ def log_fault(error: BaseException) -> DatabaseFault | None:
     """Write what ails the database, with the error's class: its text may hold values.
 
     A request that met an outage has a line of its own. A state that all requests meet alike, until
-    somebody ends it, has one in ten seconds.
+    somebody ends it, has one in ten seconds. That a database is frozen was told when it froze.
     """
     fault = fault_of(error)
+    if fault is DatabaseFault.FROZEN:
+        return fault
     cause = type(getattr(error, "orig", None) or error).__name__
     if fault is not None and fault is not DatabaseFault.UNREACHABLE:
         now = time.monotonic()

@@ -61,6 +61,10 @@ HASHING_PLACES_TAKEN = Gauge(
 DATABASE_ERRORS = Counter(
     "ragauth_database_errors", "Statements and connections that failed for want of the database"
 )
+FROZEN = Gauge(
+    "ragauth_database_frozen_workers",
+    "Workers that the database does not answer: it is frozen, or packets are lost",
+)
 REDIS_LOST = Counter("ragauth_redis_lost", "How often a worker lost Redis and went on alone")
 STANDING_IN = Gauge(
     "ragauth_redis_standing_in_workers", "Workers that count on this host alone, without Redis"
@@ -70,7 +74,7 @@ CAUSES = (
     *("database_unreachable", "database_refused", "database_missing", "database_not_migrated"),
     *("database_other_schema", "database_read_only", "database_not_permitted", "database_full"),
     *("database_damaged", "database_wrong_encoding", "database_no_schema"),
-    *("database_no_tls", "database_parameter", "database_pooled"),
+    *("database_no_tls", "database_parameter", "database_pooled", "database_frozen"),
 )
 FAILING = Gauge(
     "ragauth_failing_workers",

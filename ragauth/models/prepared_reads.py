@@ -1,4 +1,4 @@
-"""Reads that are asked on every request: prepared statements on a raw connection of each thread.
+"""Reads that are asked on every request: prepared statements on raw connections.
 
 SQLAlchemy Core compiles the SQL from the models once, so a renamed column cannot break it
 silently; the driver alone runs it. Nothing is remembered between two reads, and each sees what
@@ -8,6 +8,7 @@ was committed before it began.
 import os
 import threading
 import weakref
+from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -23,10 +24,12 @@ from ragauth.database import (
     wants_writer,
 )
 from ragauth.database_faults import DatabaseFault, UnusableDatabase, log_fault
+from ragauth.deadlines import CHECK_SECONDS, WouldWait, at_most, current_deadline
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.metrics import DATABASE_ERRORS
 
 _SQLITE_MMAP_BYTES = 1 << 30
+_FIRST_TRY_SECONDS = 1.0
 
 Row = tuple[Any, ...]
 
@@ -34,7 +37,7 @@ Row = tuple[Any, ...]
 class PreparedReads:
     """Runs compiled SELECTs outside the pool, in autocommit. Safe for threads and across a fork."""
 
-    def __init__(self, engine: Engine, database_url: str, *, pooled: bool) -> None:
+    def __init__(self, engine: Engine, database_url: str, *, pooled: bool = False) -> None:
         """`pooled` as for `connection_parameters`: then nothing is prepared."""
         self._engine = engine
         self._database_url = database_url
@@ -42,7 +45,10 @@ class PreparedReads:
         self._errors = (engine.dialect.dbapi.Error, UnusableDatabase)  # type: ignore[union-attr]
         self._local = threading.local()
         self._held: weakref.WeakSet[_HeldConnection] = weakref.WeakSet()
+        # Of Postgres: at hand for any thread, so that the polling one need never make one.
+        self._spare: deque[_HeldConnection] = deque()
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self._read = self._read_sqlite if self.is_sqlite else self._read_postgres
 
     def compile(self, statement: Select[*tuple[Any, ...]]) -> str:
         """The statement in the driver's words; its parameters are named."""
@@ -57,16 +63,11 @@ class PreparedReads:
     def read(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
         """All rows; a connection that was lost is opened again, once.
 
-        Raises ExternalServiceUnavailable.
+        Raises ExternalServiceUnavailable, and in the polling thread WouldWait.
         """
         try:
-            return self._execute(sql, parameters)
-        except self._errors:
-            self._forget_connection()
-        try:
-            return self._execute(sql, parameters)
+            return self._read(sql, parameters)
         except self._errors as error:
-            self._forget_connection()
             DATABASE_ERRORS.count()
             log_fault(error)
             raise ExternalServiceUnavailable from error
@@ -76,24 +77,87 @@ class PreparedReads:
         for held in list(self._held):
             held.close()
         self._local = threading.local()
+        self._forget_spare()
 
-    def _execute(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
+    def _read_sqlite(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
+        try:
+            return self._ask_sqlite(sql, parameters)
+        except self._errors:
+            self._forget_connection()
+        try:
+            return self._ask_sqlite(sql, parameters)
+        except self._errors:
+            self._forget_connection()
+            raise
+
+    def _ask_sqlite(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
         held = getattr(self._local, "held", None)
         if held is None or held.pid != os.getpid():
-            connection = self._connect()
-            must_write = not self.is_sqlite and wants_writer(connection)
-            held = self._local.held = _HeldConnection(connection, must_write=must_write)
+            held = self._local.held = _HeldConnection(self._connect(), must_write=False)
             self._held.add(held)
-        rows: Sequence[Row]
-        if self.is_sqlite:
-            # To the end: a statement left half-read would hold on to an old snapshot.
-            rows = held.cursor.execute(sql, parameters).fetchall()
-            return rows
-        rows = held.cursor.execute(sql, parameters, prepare=True, binary=True).fetchall()
-        if held.must_write and is_read_only(held.connection):
-            # These rows may be a former primary's.
-            raise UnusableDatabase(DatabaseFault.READ_ONLY)
+        # To the end: a statement left half-read would hold on to an old snapshot.
+        rows: Sequence[Row] = held.cursor.execute(sql, parameters).fetchall()
         return rows
+
+    def _read_postgres(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
+        deadline = current_deadline.get()
+        if deadline is not None and deadline.hands_over:
+            return self._read_at_once(sql, parameters)
+        with at_most(CHECK_SECONDS):
+            held = self._take_spare()
+            if held is not None:
+                try:
+                    # The way to the server may have been lost for this connection alone.
+                    with at_most(_FIRST_TRY_SECONDS):
+                        return self._ask_postgres(held, sql, parameters)
+                except self._errors:
+                    self._forget_spare()
+            connection = self._connect()
+            held = _HeldConnection(connection, must_write=wants_writer(connection))
+            return self._ask_postgres(held, sql, parameters)
+
+    def _read_at_once(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
+        """In the polling thread, which makes no connection: that takes a look-up of a name, too."""
+        held = self._take_spare()
+        if held is not None:
+            try:
+                return self._ask_postgres(held, sql, parameters)
+            except self._errors:
+                self._forget_spare()
+        # Raises where no thread would get an answer either.
+        self._engine.dialect.require_answers()  # type: ignore[attr-defined]
+        raise WouldWait(has_waited=False)
+
+    def _ask_postgres(
+        self, held: "_HeldConnection", sql: str, parameters: dict[str, Any]
+    ) -> Sequence[Row]:
+        try:
+            rows: Sequence[Row] = held.cursor.execute(
+                sql, parameters, prepare=True, binary=True
+            ).fetchall()
+            if held.must_write and is_read_only(held.connection):
+                # These rows may be a former primary's.
+                raise UnusableDatabase(DatabaseFault.READ_ONLY)
+        except BaseException:
+            held.close()
+            raise
+        self._spare.append(held)
+        return rows
+
+    def _take_spare(self) -> "_HeldConnection | None":
+        """One that was lately in use; never the parent's of a fork."""
+        try:
+            held = self._spare.pop()
+            while held.pid != os.getpid():
+                held = self._spare.pop()
+        except IndexError:
+            return None
+        return held
+
+    def _forget_spare(self) -> None:
+        """Close those that wait: what one of them met, all have met."""
+        while (held := self._take_spare()) is not None:
+            held.close()
 
     def _connect(self) -> Any:
         dialect = self._engine.dialect
@@ -125,7 +189,7 @@ def parse_sqlite_moment(text: str) -> datetime:
 
 
 class _HeldConnection:
-    """A raw connection that is closed together with the thread that it belongs to."""
+    """A raw connection that is closed when it is let go of: SQLite's with its thread."""
 
     def __init__(self, connection: Any, *, must_write: bool) -> None:
         self.connection = connection

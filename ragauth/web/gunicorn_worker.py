@@ -3,8 +3,8 @@
 import logging
 import selectors
 import socket
-import struct
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -12,12 +12,14 @@ from typing import Any
 from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
 
-from ragauth.web.connection import READ_BYTES, Connection, Line, Wire
-from ragauth.web.login_shedding import is_to_be_shed
+from ragauth.config import mounted_at
+from ragauth.deadlines import WouldWait
+from ragauth.web.connection import READ_BYTES, Connection, Line, Wire, bound_waits
 from ragauth.web.open_files import NO_CONNECTION, SHORTAGES, log_shortage
 from ragauth.web.pace import Pace
-from ragauth.web.paths import LOGIN, VERIFY, is_authorize
-from ragauth.web.plain_http import PlainRequest, read_plain
+from ragauth.web.paths import HEALTHZ
+from ragauth.web.plain_http import PlainRequest
+from ragauth.web.quick_requests import find_quick_request
 from ragauth.web.server_answers import (
     CONTINUE,
     RequestTimeout,
@@ -43,8 +45,6 @@ _LOOK_SECONDS = 0.2
 _MOST_DROPPED_BYTES = 1024 * 1024
 # Of all clients of this process: requests that are not whole, answers that are not taken.
 _MOST_HELD_BYTES = 64 * 1024 * 1024
-# With TLS a thread of the pool waits so long for a client's next bytes, or for one that reads.
-_LONGEST_WAIT = struct.pack("ll", 15, 0)
 
 
 class Worker(ThreadWorker):
@@ -64,6 +64,9 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pace = Pace()
+        # Never behind requests that wait for a database: it asks none.
+        self._probe_pool = ThreadPoolExecutor(1)
+        self._probe_paths = (HEALTHZ, mounted_at() + HEALTHZ)
         self._is_quitting = False
         # TLS, and what is not HTTP/1.1 from the first byte on, is read by gunicorn in its threads.
         self._is_gunicorns = (
@@ -196,13 +199,21 @@ class Worker(ThreadWorker):
     def _take(self, conn: Connection) -> None:
         """Go on with what has arrived, until the next answer has to wait."""
         while data := conn.waiting:
-            plain = None if conn.has_begun else self._find_quick_request(conn, data)
+            may_answer = self.alive and self._pace.is_quick(time.perf_counter())
+            plain = None
+            if may_answer and not conn.has_begun:
+                plain = find_quick_request(self.wsgi, data, conn.client)
             if plain is None:
                 conn.waiting = b""
                 self._collect(conn, data)
                 return
             conn.waiting = data[plain.length :]
-            if not self._answer(conn, plain):
+            try:
+                if not self._answer(conn, plain):
+                    return
+            except WouldWait:
+                conn.waiting = b""
+                self._collect(conn, data)
                 return
 
     def _collect(self, conn: Connection, data: bytes) -> None:
@@ -235,21 +246,6 @@ class Worker(ThreadWorker):
 
     # Answers
 
-    def _find_quick_request(self, conn: Connection, data: bytes) -> PlainRequest | None:
-        """A key check, or a login that there is no place to hash for; None for everything else."""
-        is_tcp = isinstance(conn.client, tuple)
-        if not is_tcp or not self.alive or not self._pace.is_quick(time.perf_counter()):
-            return None
-        plain = read_plain(data)
-        if plain is None:
-            return None
-        path = plain.environ["PATH_INFO"]
-        if is_authorize(path) or path == VERIFY:
-            return plain
-        if path == LOGIN and is_to_be_shed(self.wsgi, plain.environ, conn.client[0]):
-            return plain
-        return None
-
     def _answer(self, conn: Connection, plain: PlainRequest) -> bool:
         """Answer the request at hand; True when the next one may be."""
         started_at, worked_at = time.perf_counter(), time.thread_time()
@@ -261,15 +257,24 @@ class Worker(ThreadWorker):
             is_kept = self.alive and plain.is_kept and self.cfg.keepalive > 0
             environ = server_environ(conn.client, conn.server) | plain.environ
             conn.send(run_application(self.wsgi, environ, is_kept=is_kept))
+        except WouldWait as check:
+            self.nr -= 1
+            if check.has_waited:
+                self._pace.stop(time.perf_counter())
+            raise
         finally:
             now = time.perf_counter()
             self._pace.note(now - started_at - (time.thread_time() - worked_at), now)
         return self._settle(conn, is_kept=is_kept)
 
     def enqueue_req(self, conn: Any) -> None:
+        pool = self.tpool
         if not isinstance(conn, Connection):
-            _bound_waits(conn.sock)
-        super().enqueue_req(conn)
+            bound_waits(conn.sock)
+        elif conn.arrival.request.path in self._probe_paths:
+            pool = self._probe_pool
+        done = pool.submit(self.handle, conn)
+        done.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
 
     def handle(self, conn: Any) -> Any:
         """In a thread: answer the request that is there; True when the connection is kept."""
@@ -391,9 +396,3 @@ class Worker(ThreadWorker):
             self._watch(conn, 0)
         finally:
             conn.close()
-
-
-def _bound_waits(client: socket.socket) -> None:
-    """For a socket that a thread of the pool is to read and write: none waits for ever."""
-    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-        client.setsockopt(socket.SOL_SOCKET, option, _LONGEST_WAIT)

@@ -38,5 +38,9 @@ class Pace:
                 self._pause = self._SHORTEST_PAUSE
             self._count, self._shortest_wait = 0, math.inf
         if is_slow:
-            self._paused_until = now + self._pause
-            self._pause = min(2 * self._pause, self._LONGEST_PAUSE)
+            self.stop(now)
+
+    def stop(self, now: float) -> None:
+        """Leave checks to the pool for a while: one could not wait for its end."""
+        self._paused_until = now + self._pause
+        self._pause = min(2 * self._pause, self._LONGEST_PAUSE)

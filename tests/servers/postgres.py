@@ -74,6 +74,11 @@ class PostgresServer:
         """Start the server again."""
         raise RuntimeError("the server at TEST_DATABASE_URL is not ours to start")
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all its processes by SIGSTOP for as long as the block lasts: none is gone."""
+        raise RuntimeError("the server at TEST_DATABASE_URL is not ours to freeze")
+
 
 class OwnPostgresServer(PostgresServer):
     """A Postgres server of this test process, with its programs and data in one folder."""
@@ -152,6 +157,22 @@ class OwnPostgresServer(PostgresServer):
                 self.stop()
                 raise RuntimeError(f"Postgres did not start:\n{log}") from None
             return
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        if self._process is None:
+            raise RuntimeError("Postgres is not running")
+        # The one that makes others first.
+        stopped = [self._process.pid]
+        os.kill(self._process.pid, signal.SIGSTOP)
+        try:
+            for pid in children_of(self._process.pid):
+                os.kill(pid, signal.SIGSTOP)
+                stopped.append(pid)
+            yield
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> None:
         process, self._process = self._process, None

@@ -44,3 +44,12 @@ class TestPace:
             pace.note(0.0001, 1000.0)
         pace.note(5.0, 2000.0)
         assert pace.is_quick(2001.1)
+
+    def test_a_check_that_was_handed_over_stops_it_for_a_while(self) -> None:
+        """S47: each time longer, until checks are quick again."""
+        pace = Pace()
+        pace.stop(10.0)
+        assert not pace.is_quick(10.9)
+        assert pace.is_quick(11.1)
+        pace.stop(20.0)
+        assert not pace.is_quick(21.9)

@@ -58,7 +58,7 @@ class TestPostgres:
     def test_every_spelling_is_one(self, scheme: str) -> None:
         url = database_url(f"{scheme}://user:p%40ss@db:5432/ragauth", INSTANCE)
         assert url == "postgresql://user:p%40ss@db:5432/ragauth?target_session_attrs=primary"
-        assert engine_url(url).render_as_string() == "postgresql+psycopg://"
+        assert engine_url(url).render_as_string() == "postgresql+ragauth://"
 
     @pytest.mark.parametrize(
         ("written", "password"),

@@ -1,0 +1,61 @@
+"""Until when the present thread may wait for the database, and what happens then."""
+
+import time
+from contextvars import ContextVar
+from typing import NamedTuple
+
+#: All reads of one check, in the thread that polls the sockets and in one of the pool. A client
+#: has its answer within three seconds; the rest of them is for the way there and back.
+POLLER_SECONDS = 0.04
+CHECK_SECONDS = 2.5
+
+
+class Deadline(NamedTuple):
+    """`at` is on the monotonic clock. `hands_over`: another thread goes on with the work then."""
+
+    at: float
+    hands_over: bool
+
+
+class WouldWait(BaseException):
+    """A check needs more time than the polling thread has: a thread of the pool must answer it.
+
+    It is no failure, so nothing on the way may take it for one and answer it: as GeneratorExit, it
+    is no Exception. Nothing has been counted when it is raised. `has_waited` is false where there
+    was no connection, and so nothing to wait for.
+    """
+
+    def __init__(self, *, has_waited: bool) -> None:
+        super().__init__()
+        self.has_waited = has_waited
+
+
+#: None: no more than what holds for each statement.
+current_deadline: ContextVar[Deadline | None] = ContextVar("current_deadline", default=None)
+
+
+def check_deadline(*, hands_over: bool) -> Deadline:
+    """For a check that begins now."""
+    seconds = POLLER_SECONDS if hands_over else CHECK_SECONDS
+    return Deadline(time.monotonic() + seconds, hands_over)
+
+
+class at_most:  # noqa: N801 - as contextlib's, which are classes for their speed too
+    """Let all statements of the block together wait so many seconds; never longer than before."""
+
+    __slots__ = ("_seconds", "_token")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        outer = current_deadline.get()
+        at = time.monotonic() + self._seconds
+        if outer is None:
+            inner = Deadline(at, False)
+        else:
+            inner = Deadline(at, outer.hands_over) if at < outer.at else outer
+        self._token = current_deadline.set(inner)
+
+    def __exit__(self, *_error: object) -> None:
+        current_deadline.reset(self._token)
