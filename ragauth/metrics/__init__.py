@@ -19,6 +19,7 @@ from ragauth.metrics.series import (
     HASHES_REFUSED,
     HASHING_PLACES_TAKEN,
     LIMIT_HITS,
+    LOG_LINES_LOST,
     REDIS_LOST,
     STANDING_IN,
     UNAVAILABLE,
@@ -37,6 +38,7 @@ FAMILIES = (
     REDIS_LOST,
     STANDING_IN,
     FAILING,
+    LOG_LINES_LOST,
     WORKER_STARTS,
     EVENTS,
 )
@@ -52,6 +54,7 @@ __all__ = [
     "HASHES_REFUSED",
     "HASHING_PLACES_TAKEN",
     "LIMIT_HITS",
+    "LOG_LINES_LOST",
     "REDIS_LOST",
     "STANDING_IN",
     "UNAVAILABLE",
