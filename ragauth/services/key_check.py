@@ -107,12 +107,12 @@ class KeyChecker:
         if question.cost is None:
             return self._decide(presented_key, question)
         began_at = time.perf_counter()
-        outcome = UNAVAILABLE
         try:
             verdict = self._decide(presented_key, question)
-            outcome = verdict.name
-        finally:
-            CHECKS.observe(time.perf_counter() - began_at, outcome)
+        except Exception:
+            CHECKS.observe(time.perf_counter() - began_at, UNAVAILABLE)
+            raise
+        CHECKS.observe(time.perf_counter() - began_at, verdict.name)
         return verdict
 
     def _decide(self, presented_key: str, question: Question) -> KeyVerdict:

@@ -3,8 +3,8 @@
 import logging
 import selectors
 import socket
-import struct
 import time
+from concurrent.futures import Future
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -12,12 +12,13 @@ from typing import Any
 from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
 
-from ragauth.web.connection import READ_BYTES, Connection, Line, Wire
-from ragauth.web.login_shedding import is_to_be_shed
+from ragauth.patience import HandOver, be_polling_thread
+from ragauth.web.connection import READ_BYTES, Connection, Line, Wire, bound_waits
 from ragauth.web.open_files import NO_CONNECTION, SHORTAGES, log_shortage
 from ragauth.web.pace import Pace
-from ragauth.web.paths import LOGIN, VERIFY, is_authorize
-from ragauth.web.plain_http import PlainRequest, read_plain
+from ragauth.web.paths import HEALTHZ
+from ragauth.web.plain_http import PlainRequest
+from ragauth.web.quick_requests import find_quick_request
 from ragauth.web.server_answers import (
     CONTINUE,
     RequestTimeout,
@@ -43,8 +44,6 @@ _LOOK_SECONDS = 0.2
 _MOST_DROPPED_BYTES = 1024 * 1024
 # Of all clients of this process: requests that are not whole, answers that are not taken.
 _MOST_HELD_BYTES = 64 * 1024 * 1024
-# With TLS a thread of the pool waits so long for a client's next bytes, or for one that reads.
-_LONGEST_WAIT = struct.pack("ll", 15, 0)
 
 
 class Worker(ThreadWorker):
@@ -56,7 +55,8 @@ class Worker(ThreadWorker):
 
     To hand a request to a thread, and its connection back, costs several times what a check does:
     each hand-over waits for the GIL. What is quick by design has no need of a thread. Once it is
-    not quick (a database far away, or in trouble) it goes to the pool as well.
+    not quick (a database far away, or in trouble) it goes to the pool as well. `/healthz` does not:
+    all threads of the pool may wait for what is frozen.
 
     It answers in JSON to what it cannot read as HTTP, before any application is asked.
     """
@@ -87,6 +87,10 @@ class Worker(ThreadWorker):
         # A request reads some thirty settings, each through three calls: plain attributes here.
         vars(self.cfg).update({name: s.get() for name, s in self.cfg.settings.items()})
         super().init_process()
+
+    def run(self) -> None:
+        be_polling_thread()
+        super().run()
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """End at once. Ctrl-C comes twice: from the terminal, and as SIGQUIT of the master.
@@ -202,8 +206,12 @@ class Worker(ThreadWorker):
                 self._collect(conn, data)
                 return
             conn.waiting = data[plain.length :]
-            if not self._answer(conn, plain):
-                return
+            try:
+                if not self._answer(conn, plain):
+                    return
+            except HandOver:
+                self._pace.note_hand_over(time.perf_counter())
+                conn.waiting = data
 
     def _collect(self, conn: Connection, data: bytes) -> None:
         """Keep a part of a request; the whole goes to a thread."""
@@ -231,24 +239,22 @@ class Worker(ThreadWorker):
     def _submit(self, conn: Connection) -> None:
         Line.leave(conn)
         self._watch(conn, 0)
-        self.enqueue_req(conn)
+        request: Any = conn.arrival.request
+        if request is None or request.path != HEALTHZ:
+            self.enqueue_req(conn)
+            return
+        done: Future[Any] = Future()
+        done.set_result(self.handle(conn))
+        # In another round: of many that came together none goes on inside the one before it.
+        self.method_queue.defer(self.finish_request, conn, done)
 
     # Answers
 
     def _find_quick_request(self, conn: Connection, data: bytes) -> PlainRequest | None:
-        """A key check, or a login that there is no place to hash for; None for everything else."""
-        is_tcp = isinstance(conn.client, tuple)
-        if not is_tcp or not self.alive or not self._pace.is_quick(time.perf_counter()):
+        """What is answered at once; None for everything else, and while nothing is quick."""
+        if not self.alive or not self._pace.is_quick(time.perf_counter()):
             return None
-        plain = read_plain(data)
-        if plain is None:
-            return None
-        path = plain.environ["PATH_INFO"]
-        if is_authorize(path) or path == VERIFY:
-            return plain
-        if path == LOGIN and is_to_be_shed(self.wsgi, plain.environ, conn.client[0]):
-            return plain
-        return None
+        return find_quick_request(self.wsgi, conn.client, data)
 
     def _answer(self, conn: Connection, plain: PlainRequest) -> bool:
         """Answer the request at hand; True when the next one may be."""
@@ -268,7 +274,7 @@ class Worker(ThreadWorker):
 
     def enqueue_req(self, conn: Any) -> None:
         if not isinstance(conn, Connection):
-            _bound_waits(conn.sock)
+            bound_waits(conn.sock)
         super().enqueue_req(conn)
 
     def handle(self, conn: Any) -> Any:
@@ -391,9 +397,3 @@ class Worker(ThreadWorker):
             self._watch(conn, 0)
         finally:
             conn.close()
-
-
-def _bound_waits(client: socket.socket) -> None:
-    """For a socket that a thread of the pool is to read and write: none waits for ever."""
-    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-        client.setsockopt(socket.SOL_SOCKET, option, _LONGEST_WAIT)

@@ -13,9 +13,10 @@ AUTHORIZE = "/api/v1/authorize"
 VERIFY = "/api/v1/keys/verify"
 LOGIN = "/api/auth/login"
 COMPAT = "/compat/"
+HEALTHZ = "/healthz"
 METRICS = "/metrics"
 # They answer over plain HTTP, and under this one spelling: proxies have exact rules for them.
-PLAIN_HTTP_IS_FINE = frozenset({"/healthz", "/readyz", METRICS})
+PLAIN_HTTP_IS_FINE = frozenset({HEALTHZ, "/readyz", METRICS})
 
 _ABSOLUTE_FORM = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*+://[^/?#]*")
 

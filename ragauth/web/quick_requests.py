@@ -1,0 +1,23 @@
+"""Which requests the thread that polls the sockets answers itself."""
+
+from typing import Any
+
+from ragauth.web.login_shedding import is_to_be_shed
+from ragauth.web.paths import LOGIN, VERIFY, is_authorize
+from ragauth.web.plain_http import PlainRequest, read_plain
+
+
+def find_quick_request(app: object, client: Any, data: bytes) -> PlainRequest | None:
+    """A key check, or a login that there is no place to hash for; None for everything else.
+
+    `client` is the address at the other end; that of a Unix socket is a text.
+    """
+    plain = read_plain(data) if isinstance(client, tuple) else None
+    if plain is None:
+        return None
+    path = plain.environ["PATH_INFO"]
+    if is_authorize(path) or path == VERIFY:
+        return plain
+    if path == LOGIN and is_to_be_shed(app, plain.environ, client[0]):
+        return plain
+    return None
