@@ -15,7 +15,7 @@ import lmdb
 from ragauth.counters import forks
 from ragauth.counters.interface import CountersUnavailable
 from ragauth.counters.lmdb_records import LAYOUT, SOURCE_KEY, TURN, TURN_KEY
-from ragauth.patience import HandOver, is_polling_thread, longest_wait
+from ragauth.deadlines import CHECK_SECONDS, WouldWait, current_deadline
 
 INITIAL_MAP_BYTES = 16 * 1024 * 1024
 MAX_MAP_BYTES = 16 * 1024 * 1024 * 1024
@@ -85,8 +85,8 @@ class LmdbFile:
     def enter(self, now_ms: int | None = None) -> lmdb.Environment:
         """Take both locks, open the file if need be; then `leave`.
 
-        Raises CountersUnavailable where another one holds a lock for too long, HandOver in a
-        thread that must not wait.
+        Raises CountersUnavailable where another one holds a lock for too long, WouldWait in a
+        thread that hands over what takes long.
         """
         deadline = 0.0
         if not self.lock.acquire(blocking=False):
@@ -134,7 +134,10 @@ class LmdbFile:
                 self.leave()
 
     def _deadline(self) -> float:
-        return 0.0 if self.is_stuck else time.monotonic() + longest_wait()
+        if self.is_stuck:
+            return 0.0
+        deadline = current_deadline.get()
+        return time.monotonic() + CHECK_SECONDS if deadline is None else deadline.at
 
     def _wait_for_processes(self, deadline: float) -> None:
         deadline = 0.0 if self.is_stuck else deadline or self._deadline()
@@ -150,8 +153,9 @@ class LmdbFile:
         self._give_up()
 
     def _give_up(self) -> NoReturn:
-        if is_polling_thread() and not self.is_stuck:
-            raise HandOver
+        deadline = current_deadline.get()
+        if deadline is not None and deadline.hands_over and not self.is_stuck:
+            raise WouldWait(has_waited=True)
         self.is_stuck = True
         raise CountersUnavailable(f"another process or thread holds {self.path} and does not go on")
 

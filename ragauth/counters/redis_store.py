@@ -23,6 +23,8 @@ from ragauth.counters.interface import (
 )
 
 TIMEOUT_SECONDS = 0.25
+#: In a thread that holds up all clients of a worker while it waits.
+HASTY_TIMEOUT_SECONDS = 0.05
 #: Rows in one script: Redis answers nobody else while it runs.
 STEP = 500
 RESUME_ONCE_IN_MS = 10_000
@@ -36,11 +38,16 @@ class RedisCounters:
     """`Counters` in Redis (5 or later, `maxmemory-policy noeviction`).
 
     Safe for threads and across forks: redis-py takes a connection for each call and leaves those
-    of a parent process alone. An answer is waited for at most `TIMEOUT_SECONDS`, and never asked
+    of a parent process alone. An answer is waited for at most `timeout_seconds`, and never asked
     for twice: a step may have been done although its answer was lost.
     """
 
-    def __init__(self, url: str, installation: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        url: str,
+        installation: Callable[[], str],
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
         """Connect at the first use; a malformed `url` raises ValueError.
 
         `installation` tells whose counters these are. It is asked at each use and may raise
@@ -49,8 +56,8 @@ class RedisCounters:
         self._installation = installation
         self._redis: Any = redis.Redis.from_url(
             url,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
             retry=Retry(NoBackoff(), 0),
         )
 

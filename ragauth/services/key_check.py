@@ -109,7 +109,7 @@ class KeyChecker:
         began_at = time.perf_counter()
         try:
             verdict = self._decide(presented_key, question)
-        except Exception:
+        except Exception:  # not WouldWait: another thread asks the same again
             CHECKS.observe(time.perf_counter() - began_at, UNAVAILABLE)
             raise
         CHECKS.observe(time.perf_counter() - began_at, verdict.name)

@@ -12,7 +12,7 @@ from typing import Any
 from ragauth.web.request_arrival import Arrival
 
 READ_BYTES = 8192
-# A thread of the pool waits so long for a client's next bytes, or for one that reads.
+# With TLS a thread of the pool waits so long for a client's next bytes, or for one that reads.
 _LONGEST_WAIT = struct.pack("ll", 15, 0)
 
 
@@ -130,6 +130,6 @@ class Wire:
 
 
 def bound_waits(client: socket.socket) -> None:
-    """For a socket that a thread of the pool is to read and write, as with TLS: none waits on."""
+    """For a socket that a thread of the pool is to read and write: none waits for ever."""
     for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
         client.setsockopt(socket.SOL_SOCKET, option, _LONGEST_WAIT)

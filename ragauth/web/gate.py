@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from ragauth.config import Settings
+from ragauth.deadlines import WouldWait, check_deadline, current_deadline
 from ragauth.errors import InvalidRequest, RagauthError
 from ragauth.metrics import note_request
 from ragauth.security import scopes
@@ -27,7 +28,7 @@ from ragauth.web.envelope import JSON_TYPE, encode_json
 from ragauth.web.error_handlers import answer_to
 from ragauth.web.json_body import read_early
 from ragauth.web.key_answers import Answer, authorize_answer, verify_body
-from ragauth.web.login_shedding import login_shedders
+from ragauth.web.login_shedding import MUST_NOT_WAIT, login_shedders
 from ragauth.web.mail_sender import MailSender
 from ragauth.web.paths import ANY_METHOD, AUTHORIZE, VERIFY, is_authorize
 from ragauth.web.plain_question import plain_question
@@ -79,12 +80,33 @@ class Gate:
             ask = self._posts.get(path)
         if ask is None or (self._require_https and environ["wsgi.url_scheme"] != "https"):
             return self.application(environ, start_response)
+        if route not in (AUTHORIZE, VERIFY):
+            # A login may take its time: it waits to be hashed.
+            return self._answer(ask, path, route, environ, start_response)
+        deadline = check_deadline(hands_over=MUST_NOT_WAIT in environ)
+        token = current_deadline.set(deadline)
+        try:
+            return self._answer(ask, path, route, environ, start_response)
+        finally:
+            current_deadline.reset(token)
+
+    def _answer(
+        self,
+        ask: Ask,
+        path: str,
+        route: str,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+    ) -> Iterable[bytes]:
         started_at = time.perf_counter()
         request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID"))
         current_request_id.set(request_id)
         account_id = None
         try:
             asked = ask(environ)
+        except WouldWait:
+            current_request_id.set(None)
+            raise
         except Exception as error:  # as in Flask: whatever happens has an answer in the envelope
             answer = answer_to(error, request_id)
         else:

@@ -4,7 +4,7 @@ import logging
 import selectors
 import socket
 import time
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
 
-from ragauth.patience import HandOver, be_polling_thread
+from ragauth.config import mounted_at
+from ragauth.deadlines import WouldWait
 from ragauth.web.connection import READ_BYTES, Connection, Line, Wire, bound_waits
 from ragauth.web.open_files import NO_CONNECTION, SHORTAGES, log_shortage
 from ragauth.web.pace import Pace
@@ -55,8 +56,7 @@ class Worker(ThreadWorker):
 
     To hand a request to a thread, and its connection back, costs several times what a check does:
     each hand-over waits for the GIL. What is quick by design has no need of a thread. Once it is
-    not quick (a database far away, or in trouble) it goes to the pool as well. `/healthz` does not:
-    all threads of the pool may wait for what is frozen.
+    not quick (a database far away, or in trouble) it goes to the pool as well.
 
     It answers in JSON to what it cannot read as HTTP, before any application is asked.
     """
@@ -64,6 +64,9 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pace = Pace()
+        # Never behind requests that wait for a database: it asks none.
+        self._probe_pool = ThreadPoolExecutor(1)
+        self._probe_paths = (HEALTHZ, mounted_at() + HEALTHZ)
         self._is_quitting = False
         # TLS, and what is not HTTP/1.1 from the first byte on, is read by gunicorn in its threads.
         self._is_gunicorns = (
@@ -87,10 +90,6 @@ class Worker(ThreadWorker):
         # A request reads some thirty settings, each through three calls: plain attributes here.
         vars(self.cfg).update({name: s.get() for name, s in self.cfg.settings.items()})
         super().init_process()
-
-    def run(self) -> None:
-        be_polling_thread()
-        super().run()
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """End at once. Ctrl-C comes twice: from the terminal, and as SIGQUIT of the master.
@@ -200,7 +199,10 @@ class Worker(ThreadWorker):
     def _take(self, conn: Connection) -> None:
         """Go on with what has arrived, until the next answer has to wait."""
         while data := conn.waiting:
-            plain = None if conn.has_begun else self._find_quick_request(conn, data)
+            may_answer = self.alive and self._pace.is_quick(time.perf_counter())
+            plain = None
+            if may_answer and not conn.has_begun:
+                plain = find_quick_request(self.wsgi, data, conn.client)
             if plain is None:
                 conn.waiting = b""
                 self._collect(conn, data)
@@ -209,9 +211,10 @@ class Worker(ThreadWorker):
             try:
                 if not self._answer(conn, plain):
                     return
-            except HandOver:
-                self._pace.note_hand_over(time.perf_counter())
-                conn.waiting = data
+            except WouldWait:
+                conn.waiting = b""
+                self._collect(conn, data)
+                return
 
     def _collect(self, conn: Connection, data: bytes) -> None:
         """Keep a part of a request; the whole goes to a thread."""
@@ -239,22 +242,9 @@ class Worker(ThreadWorker):
     def _submit(self, conn: Connection) -> None:
         Line.leave(conn)
         self._watch(conn, 0)
-        request: Any = conn.arrival.request
-        if request is None or request.path != HEALTHZ:
-            self.enqueue_req(conn)
-            return
-        done: Future[Any] = Future()
-        done.set_result(self.handle(conn))
-        # In another round: of many that came together none goes on inside the one before it.
-        self.method_queue.defer(self.finish_request, conn, done)
+        self.enqueue_req(conn)
 
     # Answers
-
-    def _find_quick_request(self, conn: Connection, data: bytes) -> PlainRequest | None:
-        """What is answered at once; None for everything else, and while nothing is quick."""
-        if not self.alive or not self._pace.is_quick(time.perf_counter()):
-            return None
-        return find_quick_request(self.wsgi, conn.client, data)
 
     def _answer(self, conn: Connection, plain: PlainRequest) -> bool:
         """Answer the request at hand; True when the next one may be."""
@@ -267,15 +257,24 @@ class Worker(ThreadWorker):
             is_kept = self.alive and plain.is_kept and self.cfg.keepalive > 0
             environ = server_environ(conn.client, conn.server) | plain.environ
             conn.send(run_application(self.wsgi, environ, is_kept=is_kept))
+        except WouldWait as check:
+            self.nr -= 1
+            if check.has_waited:
+                self._pace.stop(time.perf_counter())
+            raise
         finally:
             now = time.perf_counter()
             self._pace.note(now - started_at - (time.thread_time() - worked_at), now)
         return self._settle(conn, is_kept=is_kept)
 
     def enqueue_req(self, conn: Any) -> None:
+        pool = self.tpool
         if not isinstance(conn, Connection):
             bound_waits(conn.sock)
-        super().enqueue_req(conn)
+        elif conn.arrival.request.path in self._probe_paths:
+            pool = self._probe_pool
+        done = pool.submit(self.handle, conn)
+        done.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
 
     def handle(self, conn: Any) -> Any:
         """In a thread: answer the request that is there; True when the connection is kept."""

@@ -27,10 +27,6 @@ class Pace:
     def is_quick(self, now: float) -> bool:
         return now >= self._paused_until
 
-    def note_hand_over(self, now: float) -> None:
-        """One check had to wait so long that the pool has it now."""
-        self._take_a_pause(now)
-
     def note(self, waited_seconds: float, now: float) -> None:
         """Take one answer into account; the pause doubles for as long as they stay slow."""
         self._count += 1
@@ -42,8 +38,9 @@ class Pace:
                 self._pause = self._SHORTEST_PAUSE
             self._count, self._shortest_wait = 0, math.inf
         if is_slow:
-            self._take_a_pause(now)
+            self.stop(now)
 
-    def _take_a_pause(self, now: float) -> None:
+    def stop(self, now: float) -> None:
+        """Leave checks to the pool for a while: one could not wait for its end."""
         self._paused_until = now + self._pause
         self._pause = min(2 * self._pause, self._LONGEST_PAUSE)
