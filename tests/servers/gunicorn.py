@@ -81,10 +81,12 @@ def start_gunicorn(
     config: str | None = "python:ragauth.gunicorn_conf",
     cwd: Path = PROJECT_ROOT,
     open_files: int | None = None,
+    log_to: int | None = None,
 ) -> Iterator[GunicornServer]:
     """Yield a running gunicorn that sees no environment but the given one, and end it.
 
-    `open_files` is how many it may have, where it is to be few.
+    `open_files` is how many it may have, where it is to be few; `log_to` a file descriptor that it
+    prints to.
     """
     port = int(environment.get("PORT") or free_port())
     # Without a configuration gunicorn would bind every address.
@@ -103,6 +105,7 @@ def start_gunicorn(
             },
             cwd=cwd,
             last_signal=signal.SIGTERM,
+            log_to=log_to,
         )
         server = GunicornServer(process, port)
         try:
