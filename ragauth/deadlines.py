@@ -1,14 +1,12 @@
 """Until when the present thread may wait for the database, and what happens then."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
 #: All reads of one check, in the thread that polls the sockets and in one of the pool. A client
 #: has its answer within three seconds; the rest of them is for the way there and back.
-POLLER_SECONDS = 0.05
+POLLER_SECONDS = 0.04
 CHECK_SECONDS = 2.5
 
 
@@ -42,14 +40,22 @@ def check_deadline(*, hands_over: bool) -> Deadline:
     return Deadline(time.monotonic() + seconds, hands_over)
 
 
-@contextmanager
-def at_most(seconds: float) -> Iterator[None]:
-    """Let all statements of the block together wait no longer; never longer than before."""
-    outer = current_deadline.get()
-    at = time.monotonic() + seconds
-    inner = Deadline(at, False) if outer is None else outer._replace(at=min(at, outer.at))
-    token = current_deadline.set(inner)
-    try:
-        yield
-    finally:
-        current_deadline.reset(token)
+class at_most:  # noqa: N801 - as contextlib's, which are classes for their speed too
+    """Let all statements of the block together wait so many seconds; never longer than before."""
+
+    __slots__ = ("_seconds", "_token")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        outer = current_deadline.get()
+        at = time.monotonic() + self._seconds
+        if outer is None:
+            inner = Deadline(at, False)
+        else:
+            inner = Deadline(at, outer.hands_over) if at < outer.at else outer
+        self._token = current_deadline.set(inner)
+
+    def __exit__(self, *_error: object) -> None:
+        current_deadline.reset(self._token)

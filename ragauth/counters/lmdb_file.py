@@ -24,6 +24,8 @@ CHECK_EVERY_MS = 1_000
 _TAKEN_AT_ONCE = LOCK_EX | LOCK_NB
 _SHORTEST_PAUSE = 0.00005
 _LONGEST_PAUSE = 0.001
+# A holder that goes on takes a millisecond: so long each waits, whatever it has waited for before.
+_LEAST_SECONDS = 0.005
 
 Txn: TypeAlias = "lmdb.Transaction[bytes]"
 Result = TypeVar("Result")
@@ -137,7 +139,8 @@ class LmdbFile:
         if self.is_stuck:
             return 0.0
         deadline = current_deadline.get()
-        return time.monotonic() + CHECK_SECONDS if deadline is None else deadline.at
+        now = time.monotonic()
+        return now + CHECK_SECONDS if deadline is None else max(deadline.at, now + _LEAST_SECONDS)
 
     def _wait_for_processes(self, deadline: float) -> None:
         deadline = 0.0 if self.is_stuck else deadline or self._deadline()

@@ -24,7 +24,9 @@ STANDARD_ERROR = 2
 MOST_LINES = 8192
 # The kernel does not mix what several processes write into one pipe, up to this size (pipe(7)).
 _WHOLE_BYTES = select.PIPE_BUF
-# Lines of a busy moment share a write, and a thread is woken once for them.
+# A line that follows another so soon waits for more: they share a write, and one waking of the
+# thread. All others are written at once.
+_SOON_SECONDS = 0.001
 _GATHERING_SECONDS = 0.002
 _LAST_LINES_SECONDS = 1.0
 _LAST = b""
@@ -87,18 +89,19 @@ class LogWriter:
 
     def _write_on(self, lines: "SimpleQueue[bytes]") -> None:
         is_last = False
+        written_at = 0.0
         while not is_last:
             waiting = [lines.get()]
+            if time.monotonic() - written_at < _SOON_SECONDS:
+                time.sleep(_GATHERING_SECONDS)
             try:
                 while len(waiting) < MOST_LINES:
                     waiting.append(lines.get_nowait())
             except Empty:
-                # Written at once: a line of a quiet moment waits for no other.
                 is_last = _LAST in waiting
             for piece in _whole_pieces(waiting):
                 self._write_out(piece)
-            if not is_last:
-                time.sleep(_GATHERING_SECONDS)
+            written_at = time.monotonic()
 
     def _write_out(self, piece: bytes) -> None:
         left = memoryview(piece)

@@ -30,8 +30,14 @@ class GunicornServer:
         self.pid = process.pid
 
     def log(self) -> str:
-        """Return everything that master and workers have printed so far."""
-        return self._process.log()
+        """Return everything that master and workers have printed so far.
+
+        A line is written beside its request, a moment later: wait while lines come.
+        """
+        seen = None
+        while seen != (seen := self._process.log()):
+            time.sleep(0.02)
+        return seen
 
     def worker_pids(self) -> list[int]:
         """Return the master's living children."""

@@ -1,4 +1,4 @@
-"""S38, S39: how long the worker waits for a client, and how much it keeps for one."""
+"""S38, S39, S47: how long the worker waits for a client and for a check, and how much it keeps."""
 
 import errno
 import os
@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 from gunicorn.config import Config
 
+from ragauth.deadlines import WouldWait
 from ragauth.web import gunicorn_worker
 from ragauth.web.gunicorn_worker import Worker
+from ragauth.web.login_shedding import MUST_NOT_WAIT
+from ragauth.web.paths import HEALTHZ, is_authorize
 from ragauth.web.server_answers import ErrorLogger
 
 _SECONDS = 10
@@ -226,3 +229,83 @@ def test_the_last_request_before_a_restart_is_told_that_it_is_the_last(start: St
     assert answers.index(b"keep-alive") < answers.index(b"Connection: close")
     running.thread.join(_SECONDS)
     assert not running.thread.is_alive()
+
+
+class _Database:
+    """An application whose thread waits for a database that does not answer."""
+
+    def __init__(self) -> None:
+        self.answers = threading.Event()
+        self.has_begun = threading.Semaphore(0)
+        self.asked: list[bool] = []
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        is_polling = MUST_NOT_WAIT in environ
+        path = environ["PATH_INFO"]
+        if is_authorize(path):
+            self.asked.append(is_polling)
+            if is_polling:
+                raise WouldWait(has_waited=path.endswith("/late"))
+        elif path != HEALTHZ:
+            self.has_begun.release()
+            self.answers.wait(_SECONDS)
+        body = path.encode() + environ["wsgi.input"].read()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+
+def _get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+
+
+def test_a_check_that_would_wait_is_answered_by_the_pool_and_so_is_what_follows(
+    start: Start,
+) -> None:
+    """S47: the client has each answer once and in order."""
+    running = start()
+    running.worker.wsgi = database = _Database()
+    with running.client() as client:
+        client.sendall(_get("/api/v1/authorize/late") + _get("/api/v1/authorize/b") + _get("/c"))
+        database.answers.set()
+        client.shutdown(socket.SHUT_WR)
+        answers = _all(client)
+    bodies = [part.partition(b"\r\n\r\n")[2] for part in answers.split(b"HTTP/1.1 ")[1:]]
+    assert bodies == [b"/api/v1/authorize/late", b"/api/v1/authorize/b", b"/c"]
+    # The second one is not tried in the polling thread: the first was late there.
+    assert database.asked == [True, False, False]
+
+
+def test_a_check_that_finds_no_connection_says_nothing_of_the_next(start: Start) -> None:
+    running = start()
+    running.worker.wsgi = database = _Database()
+    with running.client() as client:
+        for _ in range(2):
+            client.sendall(_get("/api/v1/authorize"))
+            assert client.recv(12) == b"HTTP/1.1 200"
+            client.recv(65_536)
+    assert database.asked == [True, False] * 2
+
+
+@pytest.mark.parametrize(
+    "request_of_a_probe",
+    [
+        _get("/healthz"),
+        b"HEAD /healthz HTTP/1.0\r\n\r\n",
+        b"GET http://a/healthz?x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok",
+    ],
+)
+def test_a_probe_is_answered_while_every_thread_of_the_pool_waits(
+    start: Start, request_of_a_probe: bytes
+) -> None:
+    """S47"""
+    running = start(threads=2)
+    running.worker.wsgi = database = _Database()
+    with ExitStack() as clients:
+        for _ in range(5):
+            clients.enter_context(running.client()).sendall(_GET)
+        for _ in range(2):
+            assert database.has_begun.acquire(timeout=_SECONDS)
+        probe = clients.enter_context(running.client())
+        probe.sendall(request_of_a_probe)
+        assert probe.recv(12).endswith(b" 200")
+        database.answers.set()
