@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -204,18 +204,19 @@ def test_a_process_that_stops_with_the_counter_file_in_its_hands(
     folder = Path(service.installation.environment["RAGAUTH_INSTANCE_DIR"])
     [guard] = folder.glob("*-guard")
     workers = service.gunicorn.worker_pids()
-    with (
-        frozen(redis.pid),
-        subprocess.Popen(
-            [sys.executable, "-c", _HOLD, guard],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as holder,
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(frozen(redis.pid))
+        # The host counts alone.
+        assert {answer.status_code for answer in ask(service, user)} == {200}
+        holder = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-c", _HOLD, guard],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
         try:
-            # The host counts alone.
-            assert {answer.status_code for answer in ask(service, user)} == {200}
             assert holder.stdout is not None
             assert holder.stdout.readline() == "held\n"
             with frozen(holder.pid), asking_beside(service, user) as answers:
