@@ -135,33 +135,6 @@ class LmdbFile:
             finally:
                 self.leave()
 
-    def _deadline(self) -> float:
-        if self.is_stuck:
-            return 0.0
-        deadline = current_deadline.get()
-        now = time.monotonic()
-        return now + CHECK_SECONDS if deadline is None else max(deadline.at, now + _LEAST_SECONDS)
-
-    def _wait_for_processes(self, deadline: float) -> None:
-        deadline = 0.0 if self.is_stuck else deadline or self._deadline()
-        pause = _SHORTEST_PAUSE
-        while time.monotonic() < deadline:
-            time.sleep(pause)
-            try:
-                flock(self.guard, _TAKEN_AT_ONCE)
-            except BlockingIOError:
-                pause = min(2 * pause, _LONGEST_PAUSE)
-            else:
-                return
-        self._give_up()
-
-    def _give_up(self) -> NoReturn:
-        deadline = current_deadline.get()
-        if deadline is not None and deadline.hands_over and not self.is_stuck:
-            raise WouldWait(has_waited=True)
-        self.is_stuck = True
-        raise CountersUnavailable(f"another process or thread holds {self.path} and does not go on")
-
     def begin_turn(self, monotonic_ms: int, idle_ms: int) -> None:
         """Join the turn of standing in which was in use within `idle_ms`, or begin another."""
 
@@ -199,6 +172,33 @@ class LmdbFile:
         except (lmdb.Error, OSError) as failure:
             raise CountersUnavailable(f"cannot use {self.path}: {failure}") from failure
         raise CountersUnavailable(f"cannot use {self.path}: {error}") from error
+
+    def _deadline(self) -> float:
+        if self.is_stuck:
+            return 0.0
+        deadline = current_deadline.get()
+        now = time.monotonic()
+        return now + CHECK_SECONDS if deadline is None else max(deadline.at, now + _LEAST_SECONDS)
+
+    def _wait_for_processes(self, deadline: float) -> None:
+        deadline = 0.0 if self.is_stuck else deadline or self._deadline()
+        pause = _SHORTEST_PAUSE
+        while time.monotonic() < deadline:
+            time.sleep(pause)
+            try:
+                flock(self.guard, _TAKEN_AT_ONCE)
+            except BlockingIOError:
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return
+        self._give_up()
+
+    def _give_up(self) -> NoReturn:
+        deadline = current_deadline.get()
+        if deadline is not None and deadline.hands_over and not self.is_stuck:
+            raise WouldWait(has_waited=True)
+        self.is_stuck = True
+        raise CountersUnavailable(f"another process or thread holds {self.path} and does not go on")
 
     def _close(self) -> None:
         self._close_env()
