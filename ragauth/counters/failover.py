@@ -195,6 +195,8 @@ class FailoverCounters:
             if self._primary_answers:
                 return True
             self._primary.resume()
+            # Behind the same name another server may answer by now.
+            self._hasty.close()
             self._primary_answers = True
         except CountersUnavailable:
             # Expected while the outage lasts; it was logged when it began.

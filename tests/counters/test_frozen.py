@@ -178,6 +178,23 @@ class TestRedis:
         assert beside == [store._try_primary]
         store.close()
 
+    def test_the_hasty_one_keeps_no_connection_of_before(
+        self, server: RedisServer, primary: CountedRedis, lmdb_path: Path, clock: Clock
+    ) -> None:
+        """It could lead to a server that is a replica since."""
+        hasty = CountedRedis(server.url, installation, 0.05)
+        store = FailoverCounters(
+            primary, LmdbCounters(lmdb_path), clock, hasty=hasty, beside=lambda work: work()
+        )
+        with in_polling_thread():
+            assert admitted(store) == 1
+        connection = hasty._redis.connection_pool._available_connections[0]
+        store._leave_primary(CountersUnavailable("a cable was pulled"))
+        clock.seconds += 1
+        store.ping()
+        assert connection._sock is None
+        store.close()
+
     def test_limits_are_exact_again_after_the_thaw(
         self, store: FailoverCounters, server: RedisServer, clock: Clock
     ) -> None:
