@@ -8,6 +8,7 @@ from typing import Any
 from ragauth.config import SettingsError, has_inherited_sockets, read_server_settings
 from ragauth.metrics import WORKER_STARTS, board
 from ragauth.web.listening import fault_in_listening
+from ragauth.web.log_writer import log_without_waiting
 from ragauth.web.logs import configure_logging
 from ragauth.web.open_files import most_connections, raise_open_files
 
@@ -49,6 +50,8 @@ def on_starting(server: Any) -> None:
         fault = fault_in_listening(server.cfg.address)
         if fault is not None:
             sys.exit(f"ragauth: {fault}")
+    # Not earlier: whoever starts it reads at once why it does not start.
+    log_without_waiting()
 
 
 def when_ready(_server: object) -> None:
@@ -80,7 +83,7 @@ logconfig_dict = {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "stream": "ext://sys.stderr",
+            "stream": "ext://ragauth.web.log_writer.log_stream",
         }
     },
     "root": {"level": "INFO", "handlers": ["stderr"]},

@@ -40,6 +40,10 @@ def open_counters(
         return counters
     # Only where it is used: the client alone would be a tenth of the time to start.
     from ragauth.counters.failover import FailoverCounters  # noqa: PLC0415
-    from ragauth.counters.redis_store import RedisCounters  # noqa: PLC0415
+    from ragauth.counters.redis_store import (  # noqa: PLC0415
+        HASTY_TIMEOUT_SECONDS,
+        RedisCounters,
+    )
 
-    return FailoverCounters(RedisCounters(redis_url, installation), counters)
+    hasty = RedisCounters(redis_url, installation, HASTY_TIMEOUT_SECONDS)
+    return FailoverCounters(RedisCounters(redis_url, installation), counters, hasty=hasty)

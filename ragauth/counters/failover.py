@@ -1,7 +1,9 @@
 """Redis while it answers, the host's own LMDB file while it does not (a check never fails on it).
 
 Meanwhile each host counts alone, so an account may use a limit once on each host. Usage of both
-stores is saved, each under its own source, so nothing is lost or counted twice.
+stores is saved, each under its own source, so nothing is lost or counted twice. One question of
+each thread is the exception: Redis may have counted what it was asked although its answer did not
+come in time, and the file counts it as well.
 """
 
 import logging
@@ -21,6 +23,7 @@ from ragauth.counters.interface import (
 )
 from ragauth.counters.lmdb_store import LmdbCounters
 from ragauth.counters.redis_store import RedisCounters
+from ragauth.deadlines import current_deadline
 from ragauth.metrics import REDIS_LOST, STANDING_IN
 
 RETRY_SECONDS = 1.0
@@ -28,6 +31,10 @@ RETRY_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+
+def _in_a_thread(work: Callable[[], object]) -> None:
+    threading.Thread(target=work, name="redis-probe", daemon=True).start()
 
 
 class FailoverCounters:
@@ -38,9 +45,18 @@ class FailoverCounters:
         primary: RedisCounters,
         fallback: LmdbCounters,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        hasty: RedisCounters | None = None,
+        beside: Callable[[Callable[[], object]], None] = _in_a_thread,
     ) -> None:
-        """`monotonic` counts seconds and is the same for all processes of the host."""
+        """`monotonic` counts seconds and is the same for all processes of the host.
+
+        `hasty` is the same Redis for threads that must not wait. `beside` runs what asks whether
+        Redis is back: nobody who wants to count waits for it.
+        """
         self._primary = primary
+        self._hasty = hasty or primary
+        self._beside = beside
         self._fallback = fallback
         self._monotonic = monotonic
         self._primary_answers = True
@@ -143,18 +159,24 @@ class FailoverCounters:
 
     def close(self) -> None:
         self._primary.close()
+        self._hasty.close()
         self._fallback.close()
 
     def _ask(self, question: Callable[[Counters], Result]) -> Result:
         if self._is_primary_there():
             try:
-                return question(self._primary)
+                deadline = current_deadline.get()
+                must_not_wait = deadline is not None and deadline.hands_over
+                return question(self._hasty if must_not_wait else self._primary)
             except CountersUnavailable as error:
                 self._leave_primary(error)
         return question(self._fallback)
 
     def _is_primary_there(self) -> bool:
-        return self._primary_answers or self._try_primary()
+        if not self._primary_answers and self._monotonic() >= self._retry_at:
+            self._retry_at = self._monotonic() + RETRY_SECONDS
+            self._beside(self._try_primary)
+        return self._primary_answers
 
     def _leave_primary(self, error: CountersUnavailable) -> None:
         with self._switching:
@@ -171,21 +193,28 @@ class FailoverCounters:
 
     def _try_primary(self) -> bool:
         """Ask Redis again, one thread at a time and once in `RETRY_SECONDS`; others do not wait."""
-        if self._monotonic() < self._retry_at or not self._switching.acquire(blocking=False):
+        if not self._switching.acquire(blocking=False):
             return False
         try:
             if self._primary_answers:
                 return True
             self._primary.resume()
+            self._hasty.start_anew()
             self._primary_answers = True
         except CountersUnavailable as error:
             # Expected while the outage lasts; it was logged when it began.
             self._cause = error
-            self._fallback.begin_turn(int(self._monotonic() * 1000))
             self._retry_at = self._monotonic() + RETRY_SECONDS
+            self._stay_in_turn()
             return False
         finally:
             self._switching.release()
         STANDING_IN.add(-1)
         log.warning("Redis is back, counting there again")
         return True
+
+    def _stay_in_turn(self) -> None:
+        try:
+            self._fallback.begin_turn(int(self._monotonic() * 1000))
+        except CountersUnavailable as error:
+            log.warning("the counter file should stand in for Redis, and does not: %s", error)

@@ -4,20 +4,28 @@ import logging
 import os
 import secrets
 import threading
+import time
 from collections.abc import Callable
-from fcntl import LOCK_EX, LOCK_UN, flock
+from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import NoReturn, TypeAlias, TypeVar
 
 import lmdb
 
 from ragauth.counters import forks
 from ragauth.counters.interface import CountersUnavailable
 from ragauth.counters.lmdb_records import LAYOUT, SOURCE_KEY, TURN, TURN_KEY
+from ragauth.deadlines import CHECK_SECONDS, WouldWait, current_deadline
 
 INITIAL_MAP_BYTES = 16 * 1024 * 1024
 MAX_MAP_BYTES = 16 * 1024 * 1024 * 1024
 CHECK_EVERY_MS = 1_000
+
+_TAKEN_AT_ONCE = LOCK_EX | LOCK_NB
+_SHORTEST_PAUSE = 0.00005
+_LONGEST_PAUSE = 0.001
+# A holder that goes on takes a millisecond: so long each waits, whatever it has waited for before.
+_LEAST_SECONDS = 0.005
 
 Txn: TypeAlias = "lmdb.Transaction[bytes]"
 Result = TypeVar("Result")
@@ -41,7 +49,11 @@ class LmdbFile:
     run inside a transaction, and the map must not move under it. `flock` on the guard file is
     between processes. LMDB's own lock is switched off: it is a robust mutex, and when one of three
     processes is killed in the moment in which it was woken, another one may sleep forever beside a
-    free lock. The kernel takes a killed process's `flock` away and wakes all who wait for it.
+    free lock. The kernel takes a killed process's `flock` away.
+
+    A process that is stopped keeps its `flock`. A thread therefore asks again and again, for as
+    long as it may wait at most. After the first such wait in vain each asks once, and so learns at
+    once that the file is still held, or that it is free again.
     """
 
     def __init__(self, path: Path, map_bytes: int = INITIAL_MAP_BYTES) -> None:
@@ -49,6 +61,7 @@ class LmdbFile:
         self.lock = threading.Lock()
         self.env: lmdb.Environment | None = None
         self.guard = -1
+        self.is_stuck = False
         self.source_id = ""
         self.turn = 0
         self.checked_ms = 0
@@ -71,37 +84,56 @@ class LmdbFile:
         with self.lock:
             self._close()
 
-    def acquire(self) -> lmdb.Environment:
-        """Wait for the other processes, open the file if need be; wants `lock`, then `release`."""
-        if self.guard < 0:
-            self.guard = self._open_guard()
-        flock(self.guard, LOCK_EX)
-        if self.env is not None:
-            return self.env
+    def enter(self, now_ms: int | None = None) -> lmdb.Environment:
+        """Take both locks, open the file if need be; then `leave`.
+
+        Raises CountersUnavailable where another one holds a lock for too long, WouldWait in a
+        thread that hands over what takes long.
+        """
+        deadline = 0.0
+        if not self.lock.acquire(blocking=False):
+            deadline = self._deadline()
+            if not self.lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                self._give_up()
         try:
-            return self._open()
+            if now_ms is None or not 0 <= now_ms - self.checked_ms < CHECK_EVERY_MS:
+                self.check(now_ms)
+            if self.guard < 0:
+                self.guard = self._open_guard()
+            try:
+                flock(self.guard, _TAKEN_AT_ONCE)
+            except BlockingIOError:
+                self._wait_for_processes(deadline)
+            self.is_stuck = False
+            if self.env is not None:
+                return self.env
+            try:
+                return self._open()
+            except BaseException:
+                flock(self.guard, LOCK_UN)
+                raise
         except BaseException:
-            self.release()
+            self.lock.release()
             raise
 
-    def release(self) -> None:
-        """Let the other processes go on."""
-        flock(self.guard, LOCK_UN)
+    def leave(self) -> None:
+        """Let the others go on."""
+        try:
+            flock(self.guard, LOCK_UN)
+        finally:
+            self.lock.release()
 
     def transact(self, work: Callable[[Txn], Result], *, now_ms: int | None = None) -> Result:
         """Run `work` in one transaction, and again after the file has grown."""
-        with self.lock:
-            if now_ms is None or not 0 <= now_ms - self.checked_ms < CHECK_EVERY_MS:
-                self.check(now_ms)
-            while True:
-                env = self.acquire()
-                try:
-                    with env.begin(write=True) as txn:
-                        return work(txn)
-                except lmdb.Error as error:
-                    self.recover(error)
-                finally:
-                    self.release()
+        while True:
+            env = self.enter(now_ms)
+            try:
+                with env.begin(write=True) as txn:
+                    return work(txn)
+            except lmdb.Error as error:
+                self.recover(error)
+            finally:
+                self.leave()
 
     def begin_turn(self, monotonic_ms: int, idle_ms: int) -> None:
         """Join the turn of standing in which was in use within `idle_ms`, or begin another."""
@@ -140,6 +172,33 @@ class LmdbFile:
         except (lmdb.Error, OSError) as failure:
             raise CountersUnavailable(f"cannot use {self.path}: {failure}") from failure
         raise CountersUnavailable(f"cannot use {self.path}: {error}") from error
+
+    def _deadline(self) -> float:
+        if self.is_stuck:
+            return 0.0
+        deadline = current_deadline.get()
+        now = time.monotonic()
+        return now + CHECK_SECONDS if deadline is None else max(deadline.at, now + _LEAST_SECONDS)
+
+    def _wait_for_processes(self, deadline: float) -> None:
+        deadline = 0.0 if self.is_stuck else deadline or self._deadline()
+        pause = _SHORTEST_PAUSE
+        while time.monotonic() < deadline:
+            time.sleep(pause)
+            try:
+                flock(self.guard, _TAKEN_AT_ONCE)
+            except BlockingIOError:
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return
+        self._give_up()
+
+    def _give_up(self) -> NoReturn:
+        deadline = current_deadline.get()
+        if deadline is not None and deadline.hands_over and not self.is_stuck:
+            raise WouldWait(has_waited=True)
+        self.is_stuck = True
+        raise CountersUnavailable(f"another process or thread holds {self.path} and does not go on")
 
     def _close(self) -> None:
         self._close_env()

@@ -18,7 +18,7 @@ from ragauth.counters.interface import (
     bounded_name,
     settle_window,
 )
-from ragauth.counters.lmdb_file import CHECK_EVERY_MS, INITIAL_MAP_BYTES, LmdbFile, Txn
+from ragauth.counters.lmdb_file import INITIAL_MAP_BYTES, LmdbFile, Txn
 from ragauth.counters.lmdb_records import (
     ACCOUNT,
     DAY,
@@ -76,70 +76,63 @@ class LmdbCounters:
         # Written out in one piece: each call and each closure would show in the price of a check.
         file = self._file
         account_key = b"a" + account + ENVIRONMENTS[environment]
-        with file.lock:
-            if not 0 <= now_ms - file.checked_ms < CHECK_EVERY_MS:
-                file.check(now_ms)
-            env = file.acquire()
-            try:
-                with env.begin(None, None, True) as txn:
-                    record = txn.get(account_key)
-                    if record is None:
-                        return None
-                    turn, ends, used, newest, newest_units, older, older_units = _unpack_account(
-                        record
-                    )
-                    if turn != file.turn:
-                        return None
-                    if month == newest:
-                        spent = newest_units
-                    elif month == older:
-                        spent = older_units
-                    else:
-                        return None
-                    if not 0 < ends - now_ms <= _LONGEST_MINUTE_MS:
-                        ends, used = settle_window(ends, used, MINUTE_MS, now_ms)
-                        if used:
-                            # Also where the answer is a refusal: it ends a minute from now.
-                            txn.put(
-                                account_key,
-                                _pack_account(
-                                    turn, ends, used, newest, newest_units, older, older_units
-                                ),
-                            )
-                    if spent + cost > month_limit:
-                        return Admission("month", used, ends, spent)
-                    if used >= minute_limit:
-                        return Admission("minute", used, ends, spent)
-                    used += 1
-                    spent += cost
-                    if month == newest:
-                        newest_units = spent
-                    else:
-                        older_units = spent
-                    usage_key = account_key + _pack_day(day) + key
-                    usage = txn.get(usage_key)
-                    if usage is None:
-                        txn.put(usage_key, _pack_usage(1, cost, now_ms, True))
-                        txn.put(b"d" + usage_key, b"")
-                    else:
-                        requests, units, last_used_ms, changed = _unpack_usage(usage)
-                        if last_used_ms < now_ms:
-                            last_used_ms = now_ms
+        env = file.enter(now_ms)
+        try:
+            with env.begin(None, None, True) as txn:
+                record = txn.get(account_key)
+                if record is None:
+                    return None
+                turn, ends, used, newest, newest_units, older, older_units = _unpack_account(record)
+                if turn != file.turn:
+                    return None
+                if month == newest:
+                    spent = newest_units
+                elif month == older:
+                    spent = older_units
+                else:
+                    return None
+                if not 0 < ends - now_ms <= _LONGEST_MINUTE_MS:
+                    ends, used = settle_window(ends, used, MINUTE_MS, now_ms)
+                    if used:
+                        # Also where the answer is a refusal: it ends a minute from now.
                         txn.put(
-                            usage_key, _pack_usage(requests + 1, units + cost, last_used_ms, True)
+                            account_key,
+                            _pack_account(
+                                turn, ends, used, newest, newest_units, older, older_units
+                            ),
                         )
-                        if not changed:
-                            txn.put(b"d" + usage_key, b"")
-                    txn.put(
-                        account_key,
-                        _pack_account(turn, ends, used, newest, newest_units, older, older_units),
-                    )
-                # Half the price of Admission(…), whose __new__ is written in Python.
-                return _new_tuple(Admission, (None, used, ends, spent))
-            except lmdb.Error as error:
-                file.recover(error)
-            finally:
-                file.release()
+                if spent + cost > month_limit:
+                    return Admission("month", used, ends, spent)
+                if used >= minute_limit:
+                    return Admission("minute", used, ends, spent)
+                used += 1
+                spent += cost
+                if month == newest:
+                    newest_units = spent
+                else:
+                    older_units = spent
+                usage_key = account_key + _pack_day(day) + key
+                usage = txn.get(usage_key)
+                if usage is None:
+                    txn.put(usage_key, _pack_usage(1, cost, now_ms, True))
+                    txn.put(b"d" + usage_key, b"")
+                else:
+                    requests, units, last_used_ms, changed = _unpack_usage(usage)
+                    if last_used_ms < now_ms:
+                        last_used_ms = now_ms
+                    txn.put(usage_key, _pack_usage(requests + 1, units + cost, last_used_ms, True))
+                    if not changed:
+                        txn.put(b"d" + usage_key, b"")
+                txn.put(
+                    account_key,
+                    _pack_account(turn, ends, used, newest, newest_units, older, older_units),
+                )
+            # Half the price of Admission(…), whose __new__ is written in Python.
+            return _new_tuple(Admission, (None, used, ends, spent))
+        except lmdb.Error as error:
+            file.recover(error)
+        finally:
+            file.leave()
         return self.admit(
             account, key, environment, minute_limit, month_limit, cost, month, day, now_ms
         )

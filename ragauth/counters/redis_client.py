@@ -1,8 +1,8 @@
 """The connections to Redis: one server, the primary that Sentinels name, or a Cluster.
 
 Each of them runs a script on the names that begin with one prefix, and tells which prefixes there
-are. A connection is made at the first use, an answer is waited for at most `TIMEOUT_SECONDS`, and
-a question is never asked twice: a step may have been done although its answer was lost.
+are. A connection is made at the first use, an answer is waited for within a bound, and a question
+is never asked twice: a step may have been done although its answer was lost.
 """
 
 from collections.abc import Callable, Sequence
@@ -56,10 +56,13 @@ class RedisClient(Protocol):
         """Let go of the connections; a later call opens them again."""
 
 
-def open_client(text: str) -> RedisClient:
-    """Return the client of a URL that `redis_url` wrote; opens nothing."""
+def open_client(text: str, timeout_seconds: float = TIMEOUT_SECONDS) -> RedisClient:
+    """Return the client of a URL that `redis_url` wrote; opens nothing.
+
+    An answer, and a connection, is waited for at most `timeout_seconds`.
+    """
     place, url = redis_place(text), read_redis_url(text)
-    options = _connection_options(url, place.database)
+    options = _connection_options(url, place.database, timeout_seconds)
     if place.kind == "cluster":
         return Cluster(place.hosts, lambda host, port: redis.Redis(host, port, **options))
     if place.kind == "sentinel":
@@ -70,9 +73,9 @@ def open_client(text: str) -> RedisClient:
     return OneServer(redis.Redis(host, port, **options))
 
 
-def _connection_options(url: Url, database: int) -> dict[str, Any]:
+def _connection_options(url: Url, database: int, timeout_seconds: float) -> dict[str, Any]:
     return {
-        **_shared_options(url),
+        **_shared_options(url, timeout_seconds),
         "db": database,
         "username": url.user,
         "password": url.password,
@@ -80,11 +83,11 @@ def _connection_options(url: Url, database: int) -> dict[str, Any]:
     }
 
 
-def _shared_options(url: Url) -> dict[str, Any]:
+def _shared_options(url: Url, timeout_seconds: float) -> dict[str, Any]:
     """How long is waited, and TLS: certificates are verified, with the host's name in them."""
     options: dict[str, Any] = {
-        "socket_timeout": TIMEOUT_SECONDS,
-        "socket_connect_timeout": TIMEOUT_SECONDS,
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
         "retry": Retry(NoBackoff(), 0),
         # Without CLIENT SETINFO, which needs a right of its own and is unknown before Redis 7.2.
         "driver_info": None,
@@ -138,7 +141,7 @@ def _primary_of_sentinels(
     url: Url, hosts: Sequence[Address], name: str, options: dict[str, Any]
 ) -> Any:
     own = {
-        **_shared_options(url),
+        **_shared_options(url, options["socket_timeout"]),
         "username": url.query.get("sentinel_username"),
         "password": url.query.get("sentinel_password"),
     }

@@ -20,9 +20,11 @@ from ragauth.counters.interface import (
     previous_month,
     settle_window,
 )
-from ragauth.counters.redis_client import open_client
+from ragauth.counters.redis_client import TIMEOUT_SECONDS, open_client
 from ragauth.counters.redis_faults import state_of
 
+#: In a thread that holds up all clients of a worker while it waits.
+HASTY_TIMEOUT_SECONDS = 0.05
 #: Rows in one script: Redis answers nobody else while it runs.
 STEP = 500
 RESUME_ONCE_IN_MS = 10_000
@@ -38,14 +40,21 @@ class RedisCounters:
     Safe for threads and across forks, as the client is, which tells what a Redis may be.
     """
 
-    def __init__(self, url: str, installation: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        url: str,
+        installation: Callable[[], str],
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
         """Connect at the first use; `url` is one that `redis_url` wrote.
+
+        An answer is waited for at most `timeout_seconds`.
 
         `installation` tells whose counters these are. It is asked at each use and may raise
         CountersUnavailable: nothing is ever counted under another's name.
         """
         self._installation = installation
-        self._client = open_client(url)
+        self._client = open_client(url, timeout_seconds)
         # Each call begins with another part of a Cluster: none waits behind busy ones for long.
         self._turns = itertools.count()
 
@@ -180,9 +189,13 @@ class RedisCounters:
         This begins a new source, at most once in `RESUME_ONCE_IN_MS` however many processes
         notice; usage that was not saved yet keeps its own source and is saved all the same.
         """
-        self._client.start_anew()
+        self.start_anew()
         for names in self._all_names():
             self._run(scripts.RESUME, names, secrets.token_hex(16), RESUME_ONCE_IN_MS)
+
+    def start_anew(self) -> None:
+        """Let go of the connections: another server may answer by now."""
+        self._client.start_anew()
 
     def ping(self) -> None:
         """Raise `CountersUnavailable` unless it takes what is written, as a replica does not."""

@@ -82,6 +82,9 @@ FAILING = Gauge(
     labels=("work", "cause"),
     series=((work, cause) for work in ("usage", "mail") for cause in CAUSES),
 )
+LOG_LINES_LOST = Counter(
+    "ragauth_log_lines_lost", "Lines that standard error did not take and no queue had room for"
+)
 WORKER_STARTS = Counter(
     "ragauth_worker_starts", "Worker processes that were started, successors of dead ones too"
 )

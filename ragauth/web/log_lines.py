@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-STANDARD_ERROR = 2
+from ragauth.web.log_writer import STANDARD_ERROR
 
 # What stands at the beginning of a person's line, or says nothing to one.
 _SHOWN_APART = frozenset({"time", "level", "logger", "message", "exc_info", "stack_info", "pid"})

@@ -1,13 +1,13 @@
 """The log on standard error: one JSON object a line, or lines for a person at a terminal."""
 
 import logging
-import sys
 from typing import Any
 
 from flask import g, has_app_context
 from pythonjsonlogger.json import JsonFormatter
 
 from ragauth.web.log_lines import is_for_people, person_line
+from ragauth.web.log_writer import log_stream
 from ragauth.web.request_log import current_request_id
 
 
@@ -49,7 +49,7 @@ def configure_logging() -> None:
     log = logging.getLogger("ragauth")
     if log.handlers:
         return
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(log_stream)
     handler.setFormatter(formatter())
     log.addHandler(handler)
     log.setLevel(logging.INFO)

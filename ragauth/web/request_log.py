@@ -5,7 +5,6 @@ import os
 import random
 import re
 import time
-from contextlib import suppress
 from contextvars import ContextVar
 
 from flask import Flask, Response, g, request
@@ -18,7 +17,8 @@ from ragauth.extensions import settings
 from ragauth.metrics import note_request, register_route
 from ragauth.security.redaction import redact_credentials, redact_path
 from ragauth.web.key_answers import error_header
-from ragauth.web.log_lines import STANDARD_ERROR, is_for_people, person_line
+from ragauth.web.log_lines import is_for_people, person_line
+from ragauth.web.log_writer import log_writer
 from ragauth.web.paths import (
     AUTHORIZE,
     COMPAT,
@@ -79,9 +79,7 @@ def write_request_line(
     request_id = redact_credentials(request_id, longest=_LONGEST_REQUEST_ID)
     duration_ms = (time.perf_counter() - started_at) * 1000
     line = _line(request_id, method, redact_path(path), status, duration_ms, ip, account_id)
-    # Whoever reads the log may have gone: the answer counts, and there is nobody left to tell.
-    with suppress(OSError):
-        os.write(STANDARD_ERROR, line.encode("ascii"))
+    log_writer.write(line.encode("ascii"))
 
 
 def _json_line(

@@ -102,6 +102,6 @@ def primary(server: RedisServer) -> CountedRedis:
 
 @pytest.fixture
 def store(primary: CountedRedis, lmdb_path: Path, clock: Clock) -> Iterator[FailoverCounters]:
-    store = FailoverCounters(primary, LmdbCounters(lmdb_path), clock)
+    store = FailoverCounters(primary, LmdbCounters(lmdb_path), clock, beside=lambda work: work())
     yield store
     store.close()

@@ -89,13 +89,12 @@ def die_inside_a_transaction(store: LmdbCounters) -> None:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        with store._file.lock:
-            transaction = store._file.acquire().begin(write=True)
-            for n in range(1_000):
-                transaction.put(b"junk%d" % n, b"x" * 300)
-            os.write(writing, b".")
-            signal.alarm(60)
-            signal.pause()
+        transaction = store._file.enter().begin(write=True)
+        for n in range(1_000):
+            transaction.put(b"junk%d" % n, b"x" * 300)
+        os.write(writing, b".")
+        signal.alarm(60)
+        signal.pause()
         os._exit(4)
     os.close(writing)
     os.read(reading, 1)

@@ -72,12 +72,20 @@ class Installation:
 
     @contextmanager
     def serve(
-        self, *, workers: int = 2, open_files: int | None = None, **environment: str
+        self,
+        *,
+        workers: int = 2,
+        open_files: int | None = None,
+        log_to: int | None = None,
+        **environment: str,
     ) -> Iterator["Service"]:
         """Yield the running service."""
         with (
             start_gunicorn(
-                {**self.environment, **environment}, workers=workers, open_files=open_files
+                {**self.environment, **environment},
+                workers=workers,
+                open_files=open_files,
+                log_to=log_to,
             ) as gunicorn,
             # A connection for each request: one that is kept may be closed while it is reused.
             httpx.Client(

@@ -1,4 +1,4 @@
-"""A primary of Redis is killed, and a replica takes over as the Sentinels say."""
+"""S48: a primary of Redis is killed, and a replica takes over as the Sentinels say."""
 
 import time
 from collections import Counter

@@ -30,8 +30,14 @@ class GunicornServer:
         self.pid = process.pid
 
     def log(self) -> str:
-        """Return everything that master and workers have printed so far."""
-        return self._process.log()
+        """Return everything that master and workers have printed so far.
+
+        A line is written beside its request, a moment later: wait while lines come.
+        """
+        seen = None
+        while seen != (seen := self._process.log()):
+            time.sleep(0.02)
+        return seen
 
     def worker_pids(self) -> list[int]:
         """Return the master's living children."""
@@ -69,10 +75,12 @@ def start_gunicorn(
     config: str | None = "python:ragauth.gunicorn_conf",
     cwd: Path = PROJECT_ROOT,
     open_files: int | None = None,
+    log_to: int | None = None,
 ) -> Iterator[GunicornServer]:
     """Yield a running gunicorn that sees no environment but the given one, and end it.
 
-    `open_files` is how many it may have, where it is to be few.
+    `open_files` is how many it may have, where it is to be few; `log_to` a file descriptor that it
+    prints to.
     """
     port = int(environment.get("PORT") or free_port())
     # Without a configuration gunicorn would bind every address.
@@ -91,6 +99,7 @@ def start_gunicorn(
             },
             cwd=cwd,
             last_signal=signal.SIGTERM,
+            log_to=log_to,
         )
         server = GunicornServer(process, port)
         try:

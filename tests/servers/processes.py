@@ -77,7 +77,9 @@ class ServerProcess:
         cwd: Path,
         last_signal: signal.Signals,
         account: tuple[int, int] | None = None,
+        log_to: int | None = None,
     ) -> None:
+        """`log_to` is a file descriptor for what it prints, in the place of a file."""
         self.log_path = folder / "log"
         user, group = account or (None, None)
         with self.log_path.open("ab") as log:
@@ -86,7 +88,7 @@ class ServerProcess:
                 env=environment,
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=log if log_to is None else log_to,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 user=user,

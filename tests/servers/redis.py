@@ -39,6 +39,13 @@ class RedisServer:
         """The URL of database 0."""
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def pid(self) -> int:
+        """The process that answers."""
+        if self._process is None:
+            raise RuntimeError("Redis is not running")
+        return self._process.pid
+
     def start(self) -> None:
         """Start the server, with the data that it had."""
         if self._process is not None:

@@ -7,11 +7,12 @@ import time
 import pytest
 
 from ragauth.web import request_log
+from ragauth.web.log_writer import LogWriter
 
 
 def test_a_log_that_nobody_reads_any_more_costs_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     reader, writer = os.pipe()
-    monkeypatch.setattr(request_log, "STANDARD_ERROR", writer)
+    monkeypatch.setattr(request_log, "log_writer", LogWriter(writer))
     arguments = ("id", "GET", "/healthz", 200, time.perf_counter(), "127.0.0.1", None)
     request_log.write_request_line(*arguments)
     assert b'"path": "/healthz"' in os.read(reader, 4096)
@@ -33,7 +34,7 @@ def test_a_credential_in_a_path_or_a_request_id_is_not_written(
 ) -> None:
     """S27: wherever a client puts it."""
     reader, writer = os.pipe()
-    monkeypatch.setattr(request_log, "STANDARD_ERROR", writer)
+    monkeypatch.setattr(request_log, "log_writer", LogWriter(writer))
     request_log.write_request_line(
         f"id-{secret}", "GET", f"/a/{secret}/b", 404, time.perf_counter(), "127.0.0.1", None
     )
@@ -48,7 +49,7 @@ def test_a_long_request_id_that_is_no_credential_is_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reader, writer = os.pipe()
-    monkeypatch.setattr(request_log, "STANDARD_ERROR", writer)
+    monkeypatch.setattr(request_log, "log_writer", LogWriter(writer))
     traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     request_log.write_request_line(
         traceparent, "GET", "/", 404, time.perf_counter(), "127.0.0.1", None

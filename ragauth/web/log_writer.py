@@ -1,0 +1,178 @@
+"""How lines get to standard error without a wait: a queue and a writer thread in each process.
+
+Standard error may not take what is written: a pipe whose reader has stopped, a file on a disk that
+hangs. Whoever serves puts a line into the queue and goes on; the writer alone waits. Beyond its
+bound lines are lost and counted. Commands write at once: there is nobody that would have to wait.
+"""
+
+import atexit
+import io
+import logging
+import os
+import select
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from queue import Empty, SimpleQueue
+
+from ragauth.metrics import LOG_LINES_LOST
+
+STANDARD_ERROR = 2
+
+#: Lines that wait in one process, most of them of 300 bytes.
+MOST_LINES = 8192
+# The kernel does not mix what several processes write into one pipe, up to this size (pipe(7)).
+_WHOLE_BYTES = select.PIPE_BUF
+# A line that follows another so soon waits for more: they share a write, and one waking of the
+# thread. All others are written at once.
+_SOON_SECONDS = 0.001
+_GATHERING_SECONDS = 0.002
+_LAST_LINES_SECONDS = 1.0
+_LAST = b""
+
+log = logging.getLogger("ragauth")
+
+
+class LogWriter:
+    """Writes lines to a file descriptor: in the caller's thread, or after `start` in its own."""
+
+    def __init__(self, descriptor: int = STANDARD_ERROR) -> None:
+        self._descriptor = descriptor
+        self._has_thread = False
+        self._is_closed = False
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+
+    def start(self) -> None:
+        """Let no caller wait from now on, here and in the processes that are forked."""
+        if not self._has_thread:
+            self._has_thread = True
+            atexit.register(self.stop)
+
+    def write(self, line: bytes) -> None:
+        """Hand over one whole line, its end included; it may be called in a signal handler."""
+        if not self._has_thread:
+            self._write_out(line)
+            return
+        if self._lines.qsize() >= MOST_LINES or self._is_closed:
+            self._lose(1)
+            return
+        # SimpleQueue's `put` may be interrupted by itself; a lock or a Condition may not.
+        self._lines.put(line)
+        if self._thread is None:
+            self._run()
+
+    def stop(self) -> None:
+        """Give the last lines a moment; lines that come later are written at once, or lost."""
+        thread = self._thread
+        if thread is not None:
+            self._lines.put(_LAST)
+            thread.join(_LAST_LINES_SECONDS)
+            self._is_closed = thread.is_alive()
+        self._has_thread = self._is_closed
+
+    def _begin(self) -> None:
+        """Also in a child: the thread is its parent's, and so are the lines that wait there."""
+        self._lines: SimpleQueue[bytes] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.RLock()
+        self._lost = 0
+
+    def _run(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._write_on, args=(self._lines,), name="log", daemon=True
+                )
+                self._thread.start()
+
+    def _write_on(self, lines: "SimpleQueue[bytes]") -> None:
+        is_last = False
+        written_at = 0.0
+        while not is_last:
+            waiting = [lines.get()]
+            if time.monotonic() - written_at < _SOON_SECONDS:
+                time.sleep(_GATHERING_SECONDS)
+            try:
+                while len(waiting) < MOST_LINES:
+                    waiting.append(lines.get_nowait())
+            except Empty:
+                is_last = _LAST in waiting
+            for piece in _whole_pieces(waiting):
+                self._write_out(piece)
+            written_at = time.monotonic()
+
+    def _write_out(self, piece: bytes) -> None:
+        left = memoryview(piece)
+        while left:
+            try:
+                left = left[os.write(self._descriptor, left) :]
+            except BlockingIOError:
+                # Another process that has the same open file does not want to wait.
+                select.select((), (self._descriptor,), ())
+            except OSError:
+                # Who read the log has gone, or its disk is full: nobody can be told now.
+                self._lose(piece.count(b"\n"))
+                return
+        if self._lost:
+            self._tell_lost()
+
+    def _lose(self, lines: int) -> None:
+        with self._starting:
+            self._lost += lines
+        for _ in range(lines):
+            LOG_LINES_LOST.count()
+
+    def _tell_lost(self) -> None:
+        """It flows again: say how many are missing. This line may be lost as well, and counted."""
+        with self._starting:
+            lost, self._lost = self._lost, 0
+        log.warning("lines of the log were lost", extra={"lines": lost, "pid": os.getpid()})
+
+
+def _whole_pieces(lines: list[bytes]) -> Iterator[bytes]:
+    """The lines, as many in each piece as one write keeps together."""
+    piece: list[bytes] = []
+    size = 0
+    for line in lines:
+        if size + len(line) > _WHOLE_BYTES and piece:
+            yield b"".join(piece)
+            piece, size = [], 0
+        piece.append(line)
+        size += len(line)
+    yield b"".join(piece)
+
+
+class LogStream(io.TextIOBase):
+    """The writer as a text stream, for `logging` and whatever prints to `sys.stderr`."""
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+
+    def __init__(self, writer: LogWriter) -> None:
+        self._writer = writer
+
+    def write(self, text: str) -> int:
+        if text:
+            self._writer.write(text.encode(self.encoding, self.errors))
+        return len(text)
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return STANDARD_ERROR
+
+    def isatty(self) -> bool:
+        return os.isatty(STANDARD_ERROR)
+
+
+log_writer = LogWriter()
+log_stream = LogStream(log_writer)
+
+
+def log_without_waiting() -> None:
+    """In a server: nothing that is logged, printed or warned of holds up who does it."""
+    log_writer.start()
+    sys.stderr = log_stream
