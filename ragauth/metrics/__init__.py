@@ -18,10 +18,13 @@ from ragauth.metrics.series import (
     HASHES,
     HASHES_REFUSED,
     HASHING_PLACES_TAKEN,
+    HUNG,
+    KILLED,
     LIMIT_HITS,
     REDIS_LOST,
     STANDING_IN,
     UNAVAILABLE,
+    WORKER_DEATHS,
     WORKER_STARTS,
 )
 
@@ -38,6 +41,7 @@ FAMILIES = (
     STANDING_IN,
     FAILING,
     WORKER_STARTS,
+    WORKER_DEATHS,
     EVENTS,
 )
 
@@ -51,10 +55,13 @@ __all__ = [
     "HASHES",
     "HASHES_REFUSED",
     "HASHING_PLACES_TAKEN",
+    "HUNG",
+    "KILLED",
     "LIMIT_HITS",
     "REDIS_LOST",
     "STANDING_IN",
     "UNAVAILABLE",
+    "WORKER_DEATHS",
     "WORKER_STARTS",
     "Counter",
     "Distribution",

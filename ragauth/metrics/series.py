@@ -81,6 +81,14 @@ FAILING = Gauge(
 WORKER_STARTS = Counter(
     "ragauth_worker_starts", "Worker processes that were started, successors of dead ones too"
 )
+KILLED = "killed"
+HUNG = "hung"
+WORKER_DEATHS = Counter(
+    "ragauth_worker_deaths",
+    "Worker processes that something killed, or that hung and were replaced",
+    labels=("cause",),
+    series=((KILLED,), (HUNG,)),
+)
 EVENTS = Counter(
     "ragauth_events", "Entries in the accounts' security history", labels=("event",), series=()
 )

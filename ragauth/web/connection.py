@@ -4,6 +4,7 @@ Its socket never blocks. The poller reads from it; a thread may send what fits a
 """
 
 import socket
+import struct
 import time
 from collections import OrderedDict
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from ragauth.web.request_arrival import Arrival
 
 READ_BYTES = 8192
+# With TLS a thread of the pool waits so long for a client's next bytes, or for one that reads.
+_LONGEST_WAIT = struct.pack("ll", 15, 0)
 
 
 class Connection:
@@ -124,3 +127,9 @@ class Wire:
 
     def close(self) -> None:
         """Leave it to the poller."""
+
+
+def bound_waits(client: socket.socket) -> None:
+    """For a socket that a thread of the pool is to read and write: none waits for ever."""
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        client.setsockopt(socket.SOL_SOCKET, option, _LONGEST_WAIT)

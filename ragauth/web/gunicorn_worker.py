@@ -3,7 +3,6 @@
 import logging
 import selectors
 import socket
-import struct
 import time
 from functools import partial
 from types import SimpleNamespace
@@ -12,12 +11,12 @@ from typing import Any
 from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
 
-from ragauth.web.connection import READ_BYTES, Connection, Line, Wire
-from ragauth.web.login_shedding import is_to_be_shed
+from ragauth.web.connection import READ_BYTES, Connection, Line, Wire, bound_waits
 from ragauth.web.open_files import NO_CONNECTION, SHORTAGES, log_shortage
 from ragauth.web.pace import Pace
-from ragauth.web.paths import LOGIN, VERIFY, is_authorize
-from ragauth.web.plain_http import PlainRequest, read_plain
+from ragauth.web.plain_http import PlainRequest
+from ragauth.web.pool_watch import PoolWatch
+from ragauth.web.quick_requests import find_quick_request
 from ragauth.web.server_answers import (
     CONTINUE,
     RequestTimeout,
@@ -34,17 +33,16 @@ _HEAD_SECONDS = 10.0
 _BODY_SECONDS = 30.0
 _ANSWER_SECONDS = 60.0
 _LINGER_SECONDS = 2.0
-# … once the worker is to stop: for the rest of a request, and for a first or next one.
+# … once the worker is to stop, also for a next request: a connection is kept for as long always.
 _STOP_SECONDS = 5.0
-_STOP_IDLE_SECONDS = 2.0
 _PAUSE_SECONDS = 0.5
 _LOOK_SECONDS = 0.2
 # What a client still sends after its answer is dropped, so far; then it is left unread.
 _MOST_DROPPED_BYTES = 1024 * 1024
 # Of all clients of this process: requests that are not whole, answers that are not taken.
 _MOST_HELD_BYTES = 64 * 1024 * 1024
-# With TLS a thread of the pool waits so long for a client's next bytes, or for one that reads.
-_LONGEST_WAIT = struct.pack("ll", 15, 0)
+# All threads of the pool may be at one request each for so many times gunicorn's `timeout`.
+_POOL_TIMEOUTS = 2
 
 
 class Worker(ThreadWorker):
@@ -64,6 +62,7 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pace = Pace()
+        self._pool_watch = PoolWatch(self.cfg.threads, _POOL_TIMEOUTS * self.cfg.timeout)
         self._is_quitting = False
         # TLS, and what is not HTTP/1.1 from the first byte on, is read by gunicorn in its threads.
         self._is_gunicorns = (
@@ -87,6 +86,10 @@ class Worker(ThreadWorker):
         # A request reads some thirty settings, each through three calls: plain attributes here.
         vars(self.cfg).update({name: s.get() for name, s in self.cfg.settings.items()})
         super().init_process()
+
+    def run(self) -> None:
+        super().run()
+        self._pool_watch.end_if_hanging()
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """End at once. Ctrl-C comes twice: from the terminal, and as SIGQUIT of the master.
@@ -236,19 +239,9 @@ class Worker(ThreadWorker):
     # Answers
 
     def _find_quick_request(self, conn: Connection, data: bytes) -> PlainRequest | None:
-        """A key check, or a login that there is no place to hash for; None for everything else."""
-        is_tcp = isinstance(conn.client, tuple)
-        if not is_tcp or not self.alive or not self._pace.is_quick(time.perf_counter()):
+        if not self.alive or not self._pace.is_quick(time.perf_counter()):
             return None
-        plain = read_plain(data)
-        if plain is None:
-            return None
-        path = plain.environ["PATH_INFO"]
-        if is_authorize(path) or path == VERIFY:
-            return plain
-        if path == LOGIN and is_to_be_shed(self.wsgi, plain.environ, conn.client[0]):
-            return plain
-        return None
+        return find_quick_request(self.wsgi, data, conn.client)
 
     def _answer(self, conn: Connection, plain: PlainRequest) -> bool:
         """Answer the request at hand; True when the next one may be."""
@@ -268,7 +261,7 @@ class Worker(ThreadWorker):
 
     def enqueue_req(self, conn: Any) -> None:
         if not isinstance(conn, Connection):
-            _bound_waits(conn.sock)
+            bound_waits(conn.sock)
         super().enqueue_req(conn)
 
     def handle(self, conn: Any) -> Any:
@@ -279,7 +272,8 @@ class Worker(ThreadWorker):
         place: Any = SimpleNamespace(sock=wire, client=conn.client, server=conn.server)
         request: Any = conn.arrival.request
         try:
-            is_kept = self.handle_request(request, place)
+            with self._pool_watch.request():
+                is_kept = self.handle_request(request, place)
             rest = conn.arrival.finish() if is_kept else None
             answer = wire.gathered()
         except Exception as error:
@@ -362,12 +356,20 @@ class Worker(ThreadWorker):
         if now < self._next_look:
             return
         self._next_look = now + _LOOK_SECONDS
+        if self.alive and self._pool_watch.must_stop():
+            self.alive = False
+            vars(self.cfg)["graceful_timeout"] = _STOP_SECONDS
         for line in self._lines:
             while (conn := line.first(ended_by=now)) is not None:
                 self._guard(conn, self._end_wait)
 
     def _end_wait(self, conn: Connection) -> None:
-        if conn.line in (self._heads, self._bodies) and conn.has_begun:
+        if (end := self._kept.get(conn)) is not None:
+            # The next request may have come since the poller looked.
+            self._read(conn)
+            if self._kept.get(conn) == end:
+                self._drop(conn)
+        elif conn.line in (self._heads, self._bodies) and conn.has_begun:
             self._refuse(conn, RequestTimeout())
         else:
             self._drop(conn)
@@ -375,10 +377,15 @@ class Worker(ThreadWorker):
     def _cap_keepalive(self, deadline: float) -> None:
         """The worker stops: who is in the midst of something has a little time to end it."""
         super()._cap_keepalive(deadline)  # type: ignore[misc]
-        for line in (self._heads, self._kept):
-            line.hurry(_STOP_IDLE_SECONDS)
-        for line in (self._bodies, self._unsent):
+        for line in (self._heads, self._kept, self._bodies, self._unsent):
             line.hurry(_STOP_SECONDS)
+        # Who is connected and not taken yet is lost with the socket where no other listens on it.
+        for listener in self.sockets:
+            taken = -1
+            while taken != self.nr_conns < self.worker_connections:
+                taken = self.nr_conns
+                self.accept(listener)
+            listener.close()
 
     def _drop(self, conn: Connection) -> None:
         if conn.is_closed:
@@ -391,9 +398,3 @@ class Worker(ThreadWorker):
             self._watch(conn, 0)
         finally:
             conn.close()
-
-
-def _bound_waits(client: socket.socket) -> None:
-    """For a socket that a thread of the pool is to read and write: none waits for ever."""
-    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-        client.setsockopt(socket.SOL_SOCKET, option, _LONGEST_WAIT)

@@ -1,0 +1,23 @@
+"""Which requests the poller answers itself: what is quick by design has no need of a thread."""
+
+from typing import Any
+
+from ragauth.web.login_shedding import is_to_be_shed
+from ragauth.web.paths import LOGIN, VERIFY, is_authorize
+from ragauth.web.plain_http import PlainRequest, read_plain
+
+
+def find_quick_request(application: Any, data: bytes, client: Any) -> PlainRequest | None:
+    """A key check, or a login that there is no place to hash for; None for everything else.
+
+    `client` is the address of one that came by TCP: on a Unix socket nothing is quick.
+    """
+    plain = read_plain(data) if isinstance(client, tuple) else None
+    if plain is None:
+        return None
+    path = plain.environ["PATH_INFO"]
+    if is_authorize(path) or path == VERIFY:
+        return plain
+    if path == LOGIN and is_to_be_shed(application, plain.environ, client[0]):
+        return plain
+    return None
