@@ -81,6 +81,10 @@ def post_fork(_server: object, worker: Any) -> None:
     WORKER_STARTS.count()
 
 
+def post_worker_init(_worker: Any) -> None:
+    handover.accept_signals()
+
+
 def worker_exit(_server: object, _worker: Any) -> None:
     """In the worker, when it ends by itself."""
     board.end()

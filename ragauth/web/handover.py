@@ -71,16 +71,20 @@ def prepare(master: Any) -> None:
 
 def begin(master: Any) -> None:
     """Start the workers and end those of the version before; called when the master listens."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
     before = take_workers_before()
-    if not before:
-        return
     for pid, heartbeat in before:
         master.WORKERS[pid] = _WorkerBefore(pid, heartbeat)
-    # The master ends the oldest of those that are too many, until they are gone.
-    for _ in range(master.cfg.workers):
-        master.spawn_worker()
-    log.info("the new version serves", extra={"workers_before": [pid for pid, _ in before]})
+    if before:
+        # The master ends the oldest of those that are too many, until they are gone.
+        for _ in range(master.cfg.workers):
+            master.spawn_worker()
+        log.info("the new version serves", extra={"workers_before": [pid for pid, _ in before]})
+    accept_signals()
+
+
+def accept_signals() -> None:
+    """From now on this process has handlers of its own; also called in a new worker."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
 
 
 def place_for_systemd(master: Any) -> None:

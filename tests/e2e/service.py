@@ -76,13 +76,19 @@ class Installation:
             start_gunicorn(
                 {**self.environment, **environment}, workers=workers, open_files=open_files
             ) as gunicorn,
-            # A connection for each request: one that is kept may be closed while it is reused.
-            httpx.Client(
-                base_url=gunicorn.url,
-                timeout=30,
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            ) as client,
+            self.client_of(gunicorn) as service,
         ):
+            yield service
+
+    @contextmanager
+    def client_of(self, gunicorn: GunicornServer) -> Iterator["Service"]:
+        """Yield the service that a gunicorn runs."""
+        with httpx.Client(
+            base_url=gunicorn.url,
+            timeout=30,
+            # A connection for each request: one that is kept may be closed while it is reused.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        ) as client:
             yield Service(self, gunicorn, client)
 
 

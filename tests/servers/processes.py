@@ -60,6 +60,7 @@ class ServerProcess:
         cwd: Path,
         last_signal: signal.Signals,
         account: tuple[int, int] | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.log_path = folder / "log"
         user, group = account or (None, None)
@@ -75,6 +76,7 @@ class ServerProcess:
                 user=user,
                 group=group,
                 extra_groups=[] if account else None,
+                pass_fds=pass_fds,
             )
         self.pid = self._process.pid
         self._leash = subprocess.Popen(
