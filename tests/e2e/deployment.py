@@ -10,9 +10,7 @@ from tests.e2e.restart_load import Question, json_question
 from tests.e2e.service import PASSWORD, Service, User, install
 from tests.servers.gunicorn import PROJECT_ROOT, start_gunicorn
 
-_LIMITS = (
-    "requests_per_minute = 999999\nrequests_per_month = 999999\nmax_keys = 9\nmax_agents = 9\n"
-)
+_LIMITS = "requests_per_minute = 99999\nrequests_per_month = 99999\nmax_keys = 9\nmax_agents = 9\n"
 _NEW_VERSION = "0.99.9"
 OLD_SECONDS, NEW_SECONDS = 1000, 2000
 

@@ -1,4 +1,4 @@
-"""Clients that ask without a pause while the service is restarted, on kept connections and new ones."""
+"""Clients that ask without a pause during a restart, on kept connections and new ones."""
 
 import json
 import socket

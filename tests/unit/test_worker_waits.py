@@ -22,11 +22,15 @@ _POST = b"POST /echo HTTP/1.1\r\nHost: a\r\n"
 _GET = b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n"
 
 Start = Callable[..., "_Running"]
+# What `/hang` waits for.
+may_end = threading.Event()
 
 
 def _application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     if environ["PATH_INFO"].endswith("/fault"):
         raise OSError(errno.EIO, "a disk is broken")
+    if environ["PATH_INFO"].endswith("/hang"):
+        may_end.wait(_SECONDS)
     body = _LARGE if environ["PATH_INFO"] == "/large" else environ["wsgi.input"].read()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
@@ -40,6 +44,7 @@ class _Running:
         for name, value in settings.items():
             cfg.set(name, value)
         self._listener = listener
+        self.address = listener.getsockname()
         self.worker = Worker(0, os.getppid(), [listener], None, 30, cfg, ErrorLogger(cfg))
         self.worker.wsgi = _application
         self.worker.tpool = self.worker.get_thread_pool()
@@ -52,7 +57,7 @@ class _Running:
     def client(self) -> Iterator[socket.socket]:
         with socket.socket(self._listener.family) as client:
             client.settimeout(_SECONDS)
-            client.connect(self._listener.getsockname())
+            client.connect(self.address)
             yield client
 
     def stop(self) -> None:
