@@ -15,6 +15,7 @@ from ragauth.counters.interface import (
     Admission,
     Counters,
     CountersUnavailable,
+    NewerCounters,
     Peek,
     UsageRow,
     Window,
@@ -154,6 +155,9 @@ class FailoverCounters:
         return self._primary_answers or self._try_primary()
 
     def _leave_primary(self, error: CountersUnavailable) -> None:
+        if isinstance(error, NewerCounters):
+            # It answers the others: to count alone would be to count twice.
+            raise error
         with self._switching:
             self._retry_at = self._monotonic() + RETRY_SECONDS
             if not self._primary_answers:
@@ -174,6 +178,8 @@ class FailoverCounters:
                 return True
             self._primary.resume()
             self._primary_answers = True
+        except NewerCounters:
+            raise
         except CountersUnavailable:
             # Expected while the outage lasts; it was logged when it began.
             self._fallback.begin_turn(int(self._monotonic() * 1000))

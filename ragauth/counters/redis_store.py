@@ -15,6 +15,7 @@ from ragauth.counters.interface import (
     PLAUSIBLE_LENGTHS,
     Admission,
     CountersUnavailable,
+    NewerCounters,
     Peek,
     UsageRow,
     Window,
@@ -184,7 +185,9 @@ class RedisCounters:
             except NoScriptError:
                 return self._redis.eval(script.text, 1, ours, *arguments)
         except RedisError as error:
-            raise CountersUnavailable(f"Redis: {error}") from error
+            is_newer = str(error).startswith(scripts.OTHER_LAYOUT)
+            kind = NewerCounters if is_newer else CountersUnavailable
+            raise kind(f"Redis: {error}") from error
 
     def _command(self, *arguments: str | bytes) -> Any:
         try:

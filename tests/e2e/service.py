@@ -38,20 +38,20 @@ class Installation:
 
     environment: Mapping[str, str]
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, cwd: Path = PROJECT_ROOT) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
             env={"PATH": os.environ.get("PATH", os.defpath), **self.environment},
-            cwd=PROJECT_ROOT,
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def migrate(self) -> None:
-        """Run `flask --app wsgi db upgrade`, to its end."""
-        with self.start("db", "upgrade") as process:
+    def migrate(self, cwd: Path = PROJECT_ROOT) -> None:
+        """Run `flask --app wsgi db upgrade`, to its end, as the program in a folder has it."""
+        with self.start("db", "upgrade", cwd=cwd) as process:
             _, errors = process.communicate(timeout=COMMAND_SECONDS)
         assert process.returncode == 0, errors
 
