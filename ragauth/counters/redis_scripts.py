@@ -17,7 +17,7 @@ OTHER_LAYOUT = "LAYOUT"
 # What begins every name, and whether this version may count here.
 _BEGINNING = f"""local ours = KEYS[1]
 if tonumber(redis.call('GET', ours .. 'layout') or {_LAYOUT}) ~= {_LAYOUT} then
-  return redis.error_reply('{OTHER_LAYOUT} a newer version of ragauth counts here; end this older one')
+  return redis.error_reply('{OTHER_LAYOUT} a newer version of ragauth counts here; end this one')
 end
 """
 

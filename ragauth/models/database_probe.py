@@ -38,21 +38,16 @@ def find_fault() -> DatabaseFault | None:
     fault = _sqlite_fault() if is_sqlite else _postgres_fault()
     if revisions == {known_revisions()[-1]} or fault not in (None, DatabaseFault.NOT_MIGRATED):
         return fault
-    if is_newer(revisions):
+    if len(revisions) == 1 and all(map(_is_newer, revisions)):
         # What a newer version has migrated serves this one too, until that one takes its place.
         return fault
     is_ours = revisions <= set(known_revisions())
     return DatabaseFault.NOT_MIGRATED if is_ours else DatabaseFault.OTHER_SCHEMA
 
 
-def is_newer(revisions: set[str]) -> bool:
-    """Whether a later version has migrated: it only adds, and counts on in four digits."""
-    (revision, *others) = [*revisions, ""]
-    return (
-        others == [""]
-        and _NUMBER.fullmatch(revision) is not None
-        and (revision > known_revisions()[-1])
-    )
+def _is_newer(revision: str) -> bool:
+    """Whether a later version has made it: these only add, and are numbered in four digits."""
+    return _NUMBER.fullmatch(revision) is not None and revision > known_revisions()[-1]
 
 
 def _postgres_fault() -> DatabaseFault | None:

@@ -81,7 +81,7 @@ def _breaks_the_version_before(source: str) -> list[str]:
 
 
 def test_a_migration_only_adds(sqlite_app: Flask) -> None:
-    """S51: the version before serves on while the new one takes its place."""
+    """The version before serves on while the new one takes its place."""
     scripts = ScriptDirectory(sqlite_app.extensions["migrate"].directory)
     rolling = [each for each in scripts.walk_revisions() if each.revision >= _FIRST_ROLLING]
     assert len(rolling) >= 2

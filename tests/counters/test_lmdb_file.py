@@ -164,7 +164,7 @@ class TestIsLost:
     def test_a_file_of_a_newer_layout_is_refused_and_left_as_it_is(
         self, lmdb_counters: LmdbCounters, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """S51: a newer version counts in it: to begin anew would be to count twice."""
+        """A newer version counts in it: to begin anew would be to count twice."""
         path = lmdb_counters._file.path
         monkeypatch.setattr("ragauth.counters.lmdb_file.LAYOUT", b"ragauth counters 2\n")
         seed(lmdb_counters)

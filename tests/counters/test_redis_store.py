@@ -204,7 +204,7 @@ def test_nothing_is_counted_before_it_is_known_whose_it_is(
 def test_where_a_newer_version_counts_this_one_touches_nothing(
     redis_counters: RedisCounters, redis_client: Any, lmdb_counters: LmdbCounters
 ) -> None:
-    """S51: neither there nor, with limits of its own, in the host's file."""
+    """Neither there nor, with limits of its own, in the host's file."""
     seed(redis_counters)
     redis_client.set(f"{OURS}layout", 2)
     before = sorted(redis_client.scan_iter())

@@ -1,4 +1,4 @@
-"""S49: a new version takes over without a refused connection or a lost request."""
+"""A new version takes over without a refused connection or a lost request."""
 
 import os
 import signal
@@ -36,7 +36,6 @@ def place_of(service: Service) -> tuple[str, int]:
 def test_sighup_brings_new_code_and_settings_and_loses_none_of_ten_thousand_requests(
     deployment: Deployment,
 ) -> None:
-    """S49"""
     with deployment.serve() as service:
         user = service.sign_up()
         assert token_seconds(user) == OLD_SECONDS
@@ -56,7 +55,7 @@ def test_sighup_brings_new_code_and_settings_and_loses_none_of_ten_thousand_requ
 
 
 def test_a_version_that_does_not_load_is_not_taken(deployment: Deployment) -> None:
-    """S49: neither broken code nor a broken setting ends what serves, and the log says why."""
+    """Neither broken code nor a broken setting ends what serves, and the log says why."""
     with deployment.serve() as service:
         workers = service.gunicorn.worker_pids()
         log = service.gunicorn.log
@@ -78,7 +77,6 @@ def test_a_version_that_does_not_load_is_not_taken(deployment: Deployment) -> No
 def test_sigusr2_runs_both_side_by_side_until_the_old_one_is_told_to_end(
     deployment: Deployment,
 ) -> None:
-    """S49"""
     with deployment.serve() as service, ExitStack() as stack:
         user = service.sign_up()
         old = service.gunicorn
@@ -102,7 +100,7 @@ def test_sigusr2_runs_both_side_by_side_until_the_old_one_is_told_to_end(
 def test_a_socket_of_systemds_outlives_a_restart_and_a_reload(
     deployment: Deployment, tmp_path: Path
 ) -> None:
-    """S49: as systemd does it: the socket is in another's hands, and stays open meanwhile."""
+    """As systemd does it: the socket is in another's hands, and stays open meanwhile."""
     with socket.create_server(("127.0.0.1", 0), backlog=500) as listener, ExitStack() as stack:
         place = listener.getsockname()
 

@@ -1,4 +1,4 @@
-"""S51: the version before and this one serve side by side on one database and one set of counters.
+"""The version before and this one serve side by side on one database and one set of counters.
 
 The version before is kept beside this file, as `git archive COMMIT ragauth wsgi.py | xz` writes it.
 Of each release the next one keeps what it was.
@@ -54,7 +54,6 @@ def _with(environment: dict[str, str]) -> dict[str, Any]:
 def test_two_versions_count_as_one_and_know_the_same_keys_and_sessions(
     both: tuple[Service, Service],
 ) -> None:
-    """S51"""
     old, new = both
     user = old.sign_up()
 

@@ -1,4 +1,4 @@
-"""S50: a worker that is killed, or that stands still, is replaced; log and metrics tell of it."""
+"""A worker that is killed, or that stands still, is replaced; log and metrics tell of it."""
 
 import json
 import os
@@ -49,7 +49,6 @@ def _said(service: Service, words: str) -> list[int]:
 
 
 def test_one_that_stands_still_and_one_that_is_killed_are_replaced(service: Service) -> None:
-    """S50"""
     key = service.sign_up().api_key
     with connection(service) as client:
         client.sendall(authorize(key, more="X-Request-Id: whose\r\n"))

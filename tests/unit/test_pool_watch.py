@@ -1,4 +1,4 @@
-"""S50: a pool whose threads all hang is noticed, one that is only busy is none."""
+"""A pool whose threads all hang is noticed, one that is only busy is none."""
 
 import threading
 from collections.abc import Iterator
@@ -49,7 +49,6 @@ def now(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
 
 
 def test_all_threads_must_be_at_it_for_too_long(now: list[float]) -> None:
-    """S50"""
     watch = PoolWatch(threads=2, seconds=60)
     pool = Pool(watch)
     with ExitStack() as stack:
@@ -80,7 +79,7 @@ def test_without_a_time_out_none_hangs(now: list[float]) -> None:
 def test_the_process_ends_at_once_and_is_counted(
     now: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S50: Python's own end would wait for the threads."""
+    """Python's own end would wait for the threads."""
     ends: list[int] = []
     monkeypatch.setattr(pool_watch.os, "_exit", ends.append)
     before = _hung()

@@ -1,4 +1,4 @@
-"""S35, S49, S50: what a worker still does when it stops, and that it stops when its pool hangs."""
+"""S35: what a worker still does when it stops, and that it stops when its pool hangs."""
 
 import socket
 import threading
@@ -53,7 +53,7 @@ def _head(client: socket.socket) -> bytes:
 
 
 def test_who_is_connected_and_not_taken_yet_is_answered(start: Start) -> None:
-    """S49: the socket may be the only one; who waits at it would be reset."""
+    """The socket may be the only one; who waits at it would be reset."""
     running = start()
     with _held(running):
         clients = [socket.create_connection(running.address, timeout=10) for _ in range(5)]
@@ -66,7 +66,6 @@ def test_who_is_connected_and_not_taken_yet_is_answered(start: Start) -> None:
 
 
 def test_a_kept_connection_has_its_time_and_then_its_last_answer(start: Start) -> None:
-    """S49"""
     running = start(keepalive=5)
     with running.client() as client:
         client.sendall(_GET)
@@ -82,7 +81,6 @@ def test_a_kept_connection_has_its_time_and_then_its_last_answer(start: Start) -
 
 
 def test_a_request_that_comes_as_the_time_of_its_connection_ends_is_answered(start: Start) -> None:
-    """S49"""
     running = start()
     with running.client() as client:
         client.sendall(_GET)
@@ -98,7 +96,6 @@ def test_a_request_that_comes_as_the_time_of_its_connection_ends_is_answered(sta
 def test_it_stops_when_every_thread_of_its_pool_hangs(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S50"""
     ends: list[int] = []
     monkeypatch.setattr(pool_watch.os, "_exit", ends.append)
     may_end.clear()
