@@ -1,16 +1,20 @@
 """gunicorn's configuration: `gunicorn -c python:ragauth.gunicorn_conf wsgi:app`."""
 
 import gc
+import logging
 import sys
 from pathlib import Path
 from typing import Any
 
 from ragauth.config import SettingsError, has_inherited_sockets, read_server_settings
-from ragauth.metrics import WORKER_STARTS, board
+from ragauth.metrics import HUNG, KILLED, WORKER_DEATHS, WORKER_STARTS, board
+from ragauth.web import handover
 from ragauth.web.listening import fault_in_listening
 from ragauth.web.log_writer import log_without_waiting
 from ragauth.web.logs import configure_logging
 from ragauth.web.open_files import most_connections, raise_open_files
+
+log = logging.getLogger("ragauth")
 
 configure_logging()
 try:
@@ -27,6 +31,9 @@ logger_class = "ragauth.web.server_answers.ErrorLogger"
 # The application is made once, before the fork: workers share its memory and start at once.
 preload_app = True
 graceful_timeout = 30
+# A worker whose poller has not turned for so long is killed and replaced. Nothing of what it does
+# is long: the poller waits for nothing but clients, and passwords are hashed without the GIL.
+timeout = 30
 keepalive = 5
 # An answer is gathered and sent by the poller, whatever it is made of.
 sendfile = False
@@ -52,12 +59,19 @@ def on_starting(server: Any) -> None:
             sys.exit(f"ragauth: {fault}")
     # Not earlier: whoever starts it reads at once why it does not start.
     log_without_waiting()
+    handover.prepare(server)
 
 
-def when_ready(_server: object) -> None:
+def when_ready(server: Any) -> None:
     """Before the fork: what is loaded by now is shared for good, no collection copies its pages."""
     gc.collect()
     gc.freeze()
+    handover.begin(server)
+
+
+def pre_exec(server: Any) -> None:
+    """At SIGUSR2, in the process that will be the second master."""
+    handover.place_for_systemd(server)
 
 
 def pre_fork(_server: object, worker: Any) -> None:
@@ -70,9 +84,27 @@ def post_fork(_server: object, worker: Any) -> None:
     WORKER_STARTS.count()
 
 
+def post_worker_init(_worker: Any) -> None:
+    handover.accept_signals()
+
+
+def worker_exit(_server: object, _worker: Any) -> None:
+    """In the worker, when it ends by itself."""
+    board.end()
+
+
 def child_exit(_server: object, worker: Any) -> None:
     """Also after SIGKILL: the master sees the end of each worker."""
-    board.leave_slot(worker.metrics_slot)
+    # One of the version before counted on that version's board.
+    if worker.metrics_slot is not None:
+        has_ended_itself = board.leave_slot(worker.metrics_slot)
+        if not worker.aborted and has_ended_itself:
+            return
+    elif not worker.aborted:
+        return
+    WORKER_DEATHS.count(HUNG if worker.aborted else KILLED)
+    words = "a worker hung and was killed" if worker.aborted else "a worker was killed"
+    log.error(words, extra={"worker": worker.pid})
 
 
 logconfig_dict = {

@@ -19,7 +19,8 @@ def serve() -> None:
     It takes the place of this process: signals reach it, and its exit code is this command's.
     """
     try:
-        environment = server_environment(read_server_settings())
+        read_server_settings()
+        environment = server_environment()
     except SettingsError as error:
         sys.exit(f"ragauth: {error}")
     os.execve(sys.executable, [sys.executable, *_GUNICORN], environment)  # noqa: S606

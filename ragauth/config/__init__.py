@@ -5,21 +5,26 @@ Nothing else in the package reads `os.environ`.
 
 from ragauth.config.mount import is_prefix, mounted_at
 from ragauth.config.server import (
+    WORKERS_BEFORE,
     ServerSettings,
+    environment_for_successor,
     has_inherited_sockets,
     is_flask_command,
     is_serving,
     read_server_settings,
     server_environment,
+    take_workers_before,
 )
 from ragauth.config.settings import MAX_BODY_BYTES, Settings, read_settings
 from ragauth.config.values import SettingsError
 
 __all__ = [
     "MAX_BODY_BYTES",
+    "WORKERS_BEFORE",
     "ServerSettings",
     "Settings",
     "SettingsError",
+    "environment_for_successor",
     "has_inherited_sockets",
     "is_flask_command",
     "is_prefix",
@@ -28,4 +33,5 @@ __all__ = [
     "read_server_settings",
     "read_settings",
     "server_environment",
+    "take_workers_before",
 ]

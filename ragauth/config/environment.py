@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from marshmallow import ValidationError
 
+from ragauth.config.settings_file import SETTINGS_FILE, read_settings_file
+
 T = TypeVar("T")
 D = TypeVar("D")
 Check = Callable[[T], object]
@@ -40,6 +42,16 @@ _SERVICE_LINKS = [
 ]
 
 
+def read_variables() -> dict[str, str]:
+    """The environment, and what the settings file says where the environment says nothing.
+
+    Raises SettingsError for a file that cannot be read.
+    """
+    path = os.environ.get(SETTINGS_FILE, "").strip()
+    variables = read_settings_file(path) if path else {}
+    return variables | {name: value for name, value in os.environ.items() if value.strip()}
+
+
 class Variables:
     """Reads the variables whose names begin with `prefix`.
 
@@ -50,6 +62,7 @@ class Variables:
 
     def __init__(self, prefix: str = "") -> None:
         self._prefix = prefix
+        self._variables = read_variables()
         self.names: set[str] = set()
         self.faults: list[str] = []
         # The names of those that had white space around them.
@@ -77,8 +90,8 @@ class Variables:
         return self._read(name, default, parse, ())
 
     def raw(self, name: str) -> str:
-        """The value as it stands in the environment, empty where there is none."""
-        return os.environ.get(self._prefix + name, "")
+        """The value as it was given, empty where there is none."""
+        return self._variables.get(self._prefix + name, "")
 
     def fault(self, name: str, words: str) -> None:
         self.faults.append(f"{self._prefix}{name}: {words}")
@@ -107,7 +120,7 @@ class Variables:
 def unknown_settings(known: Collection[str]) -> list[str]:
     """A fault for each variable with the service's prefix that it does not know."""
     faults = []
-    for name, value in sorted(os.environ.items()):
+    for name, value in sorted(read_variables().items()):
         if not name.startswith(PREFIX) or name in known or name in _CLIENTS:
             continue
         if not value.strip() or is_service_link(name, value):

@@ -4,6 +4,7 @@ import ipaddress
 import os
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from marshmallow import ValidationError, validate
@@ -25,6 +26,8 @@ _FLASK_OPTIONS = ("-A", "--app", "-e", "--env-file")
 # These make the instance where there is none.
 _FIRST_COMMANDS = (("run",), ("serve",), ("db", "upgrade"))
 _FROM_FLASK = "FLASK_RUN_FROM_CLI"
+# What a master hands to the version after it: `pid:descriptor` of each worker's heartbeat.
+WORKERS_BEFORE = "GUNICORN_WORKERS_BEFORE"
 
 
 def is_flask_command() -> bool:
@@ -121,16 +124,48 @@ def host_of(text: str) -> str:
         return text
 
 
-def server_environment(settings: ServerSettings) -> dict[str, str]:
+def server_environment() -> dict[str, str]:
     """The environment of a gunicorn that a command starts.
 
     gunicorn itself reads WEB_CONCURRENCY before it asks us, and fails for one that is empty.
     SCRIPT_NAME was taken out of this process's environment, and is the server's to read again.
     """
-    environment = {name: value for name, value in os.environ.items() if name != _FROM_FLASK}
-    return environment | {"WEB_CONCURRENCY": str(settings.workers), "SCRIPT_NAME": mounted_at()}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name != _FROM_FLASK and (name != "WEB_CONCURRENCY" or value.strip())
+    }
+    return environment | {"SCRIPT_NAME": mounted_at()}
 
 
 def has_inherited_sockets() -> bool:
     """Whether systemd, or the gunicorn that this one replaces, hands over sockets that listen."""
     return "GUNICORN_FD" in os.environ or os.environ.get("LISTEN_PID") == str(os.getpid())
+
+
+def environment_for_successor(
+    environment: Mapping[str, str],
+    *,
+    listeners: Sequence[int],
+    is_systemd: bool,
+    workers: Mapping[int, int],
+) -> dict[str, str]:
+    """That of the program which a master executes in its own place, with the same process id.
+
+    `listeners` are its sockets' descriptors, `workers` the process ids of its workers with the
+    descriptor of each heartbeat. gunicorn takes its own two names, or systemd's, for the sockets.
+    """
+    given = {WORKERS_BEFORE: ",".join(f"{pid}:{heartbeat}" for pid, heartbeat in workers.items())}
+    pid = str(os.getpid())
+    if is_systemd:
+        given |= {"LISTEN_PID": pid, "LISTEN_FDS": str(len(listeners))}
+    elif listeners:
+        given |= {"GUNICORN_PID": pid, "GUNICORN_FD": ",".join(map(str, listeners))}
+    before = {"GUNICORN_PID", "GUNICORN_FD", "LISTEN_PID", "LISTEN_FDS"}
+    return {name: value for name, value in environment.items() if name not in before} | given
+
+
+def take_workers_before() -> list[tuple[int, int]]:
+    """Process id and heartbeat of each worker that this process had as the version before."""
+    pairs = (pair.split(":") for pair in os.environ.pop(WORKERS_BEFORE, "").split(",") if pair)
+    return [(int(pid), int(heartbeat)) for pid, heartbeat in pairs]

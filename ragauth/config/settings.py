@@ -12,6 +12,7 @@ from ragauth.config.environment import PREFIX, Variables, unknown_settings
 from ragauth.config.instance import default_instance_dir, open_instance
 from ragauth.config.secret_file import MIN_SECRET_BYTES
 from ragauth.config.server import SERVER_SETTING
+from ragauth.config.settings_file import SETTINGS_FILE
 from ragauth.config.values import (
     BRAND,
     COMPAT_FACES,
@@ -133,7 +134,7 @@ def read_settings() -> Settings:
         env.fault("DATABASE_POOLER", "SQLite has no pooler; RAGAUTH_DATABASE_URL names no Postgres")
     if any(len(key) < MIN_SECRET_BYTES for key in old_secret_keys):
         env.fault("OLD_SECRET_KEYS", f"each must be at least {MIN_SECRET_BYTES} bytes long")
-    faults = env.faults + unknown_settings({*env.names, SERVER_SETTING})
+    faults = env.faults + unknown_settings({*env.names, SERVER_SETTING, SETTINGS_FILE})
     if faults:
         raise SettingsError(*faults)
 

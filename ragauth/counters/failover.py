@@ -17,6 +17,7 @@ from ragauth.counters.interface import (
     Admission,
     Counters,
     CountersUnavailable,
+    NewerCounters,
     Peek,
     UsageRow,
     Window,
@@ -179,6 +180,9 @@ class FailoverCounters:
         return self._primary_answers
 
     def _leave_primary(self, error: CountersUnavailable) -> None:
+        if isinstance(error, NewerCounters):
+            # It answers the others: to count alone would be to count twice.
+            raise error
         with self._switching:
             self._retry_at = self._monotonic() + RETRY_SECONDS
             self._cause = error
@@ -201,6 +205,8 @@ class FailoverCounters:
             self._primary.resume()
             self._hasty.start_anew()
             self._primary_answers = True
+        except NewerCounters:
+            raise
         except CountersUnavailable as error:
             # Expected while the outage lasts; it was logged when it began.
             self._cause = error

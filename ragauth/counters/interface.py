@@ -27,6 +27,10 @@ class CountersUnavailable(Exception):
         self.state = state
 
 
+class NewerCounters(CountersUnavailable):
+    """A newer version counts here, in a way that this one does not know: no other store may do."""
+
+
 class Admission(NamedTuple):
     """The answer to one question to `Counters.admit`; the numbers are those after it."""
 

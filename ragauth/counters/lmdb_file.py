@@ -14,7 +14,14 @@ import lmdb
 
 from ragauth.counters import forks
 from ragauth.counters.interface import CountersUnavailable
-from ragauth.counters.lmdb_records import LAYOUT, SOURCE_KEY, TURN, TURN_KEY
+from ragauth.counters.lmdb_records import (
+    LAYOUT,
+    LAYOUT_NUMBER,
+    SOURCE_KEY,
+    TURN,
+    TURN_KEY,
+    layout_of,
+)
 from ragauth.deadlines import CHECK_SECONDS, WouldWait, current_deadline
 
 INITIAL_MAP_BYTES = 16 * 1024 * 1024
@@ -236,14 +243,17 @@ class LmdbFile:
         return env
 
     def _discard_untrusted(self) -> None:
-        """Begin anew after a reboot, with another layout, or where the guard file was lost.
+        """Begin anew after a reboot, with an older layout, or where the guard file was lost.
 
         Nothing is ever synced, so a power cut may leave pages that crash whoever reads them; and
         processes that still wait for a lost guard do not wait for us. What is lost is the usage
         that was not saved yet; the months come back from the database.
         """
+        found = os.pread(self.guard, 200, 0)
+        if layout_of(found) > LAYOUT_NUMBER:
+            raise OSError("a newer version of ragauth counts in it; end this older one")
         lifetime = LAYOUT + (_BOOT_ID.read_bytes() if _BOOT_ID.exists() else b"")
-        if os.pread(self.guard, 200, 0) != lifetime:
+        if found != lifetime:
             self.path.unlink(missing_ok=True)
             os.ftruncate(self.guard, 0)
             os.pwrite(self.guard, lifetime, 0)

@@ -9,12 +9,15 @@ Keys, all in the main tree so that one admission touches two neighbouring leaves
   c    how far the wall clock was ahead of the monotonic one, and since when
 """
 
+import re
 import struct
 
 from ragauth.counters.interface import Window, settle_window
 
-#: Another value with every change below: a file of another layout is not read.
-LAYOUT = b"ragauth counters 1\n"
+#: One more with every change below: a file of an older layout begins anew, a newer one is refused.
+LAYOUT_NUMBER = 1
+_LAYOUT = re.compile(rb"ragauth counters ([0-9]{1,9})\n")
+LAYOUT = b"ragauth counters %d\n" % LAYOUT_NUMBER
 
 #: turn, minute ends, minute used, newest month, its units, another month, its units
 ACCOUNT = struct.Struct("<IQQIQIQ")
@@ -45,3 +48,9 @@ def read_window(record: bytes | None, window_ms: int, now_ms: int) -> Window:
         ends, count = settle_window(ends, count, window_ms, now_ms)
         return Window(count, ends)
     return Window(0, now_ms + window_ms)
+
+
+def layout_of(guard: bytes) -> int:
+    """The number of the layout that a guard file begins with, 0 where it names none."""
+    found = _LAYOUT.match(guard)
+    return int(found[1]) if found else 0

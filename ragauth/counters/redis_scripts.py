@@ -14,13 +14,23 @@ are.
 
 from hashlib import sha1
 
+#: One more with every change of what the keys hold. That version then writes the number to `layout`
+#: before anything else, and this one touches nothing any more: it would count beside the other.
+_LAYOUT = 1
+OTHER_LAYOUT = "LAYOUT"
+# What begins every name, and whether this version may count here.
+_BEGINNING = f"""local ours = KEYS[1]
+if tonumber(redis.call('GET', ours .. 'layout') or {_LAYOUT}) ~= {_LAYOUT} then
+  return redis.error_reply('{OTHER_LAYOUT} a newer version of ragauth counts here; end this one')
+end
+"""
+
 
 class Script:
     """Lua text and the name under which Redis keeps it."""
 
     def __init__(self, text: str) -> None:
-        # What begins every name.
-        self.text = text = f"local ours = KEYS[1]\n{text}"
+        self.text = text = _BEGINNING + text
         # Redis names scripts by their SHA-1; nothing is protected by it.
         self.sha = sha1(text.encode(), usedforsecurity=False).hexdigest()
 

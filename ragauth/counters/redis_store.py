@@ -13,6 +13,7 @@ from ragauth.counters.interface import (
     SKEW_MS,
     Admission,
     CountersUnavailable,
+    NewerCounters,
     Peek,
     UsageRow,
     Window,
@@ -218,4 +219,6 @@ class RedisCounters:
         try:
             return self._client.evaluate(script, names, arguments)
         except RedisError as error:
-            raise CountersUnavailable(f"Redis: {error}", state_of(error)) from error
+            is_newer = str(error).startswith(scripts.OTHER_LAYOUT)
+            kind = NewerCounters if is_newer else CountersUnavailable
+            raise kind(f"Redis: {error}", state_of(error)) from error

@@ -20,11 +20,14 @@ from ragauth.metrics.series import (
     HASHES,
     HASHES_REFUSED,
     HASHING_PLACES_TAKEN,
+    HUNG,
+    KILLED,
     LIMIT_HITS,
     LOG_LINES_LOST,
     REDIS_LOST,
     STANDING_IN,
     UNAVAILABLE,
+    WORKER_DEATHS,
     WORKER_STARTS,
 )
 
@@ -44,6 +47,7 @@ FAMILIES = (
     LOG_LINES_LOST,
     WORKER_STARTS,
     CLOCK_STEPS,
+    WORKER_DEATHS,
     EVENTS,
 )
 
@@ -59,11 +63,14 @@ __all__ = [
     "HASHES",
     "HASHES_REFUSED",
     "HASHING_PLACES_TAKEN",
+    "HUNG",
+    "KILLED",
     "LIMIT_HITS",
     "LOG_LINES_LOST",
     "REDIS_LOST",
     "STANDING_IN",
     "UNAVAILABLE",
+    "WORKER_DEATHS",
     "WORKER_STARTS",
     "Counter",
     "Distribution",

@@ -100,11 +100,17 @@ class Board:
         self._forget_gauges(slot)
         self._mine[_PID] = os.getpid()
 
-    def leave_slot(self, slot: int) -> None:
-        """The worker of this slot has ended; called in its parent."""
+    def end(self) -> None:
+        """This worker ends, and nothing has killed it; called in the worker."""
+        self._mine[_PID] = 0
+
+    def leave_slot(self, slot: int) -> bool:
+        """The worker of this slot has ended; called in its parent. Returns whether it said so."""
         self._taken.discard(slot)
         self._forget_gauges(slot)
+        has_said_so = self._of_slot(slot)[_PID] == 0
         self._of_slot(slot)[_PID] = 0
+        return has_said_so
 
     def _use(self, slot: int) -> None:
         # A lock of its own after a fork: a thread of the parent may hold the parent's.

@@ -94,6 +94,14 @@ CLOCK_STEPS = Counter(
     labels=("direction",),
     series=(("forward",), ("back",)),
 )
+KILLED = "killed"
+HUNG = "hung"
+WORKER_DEATHS = Counter(
+    "ragauth_worker_deaths",
+    "Worker processes that something killed, or that hung and were replaced",
+    labels=("cause",),
+    series=((KILLED,), (HUNG,)),
+)
 EVENTS = Counter(
     "ragauth_events", "Entries in the accounts' security history", labels=("event",), series=()
 )

@@ -1,6 +1,7 @@
 """Asks the database, cheaply and within bounds, whether it would take what the service writes."""
 
 import os
+import re
 import sqlite3
 from functools import cache
 
@@ -10,6 +11,7 @@ from ragauth.database import SESSION_MARK, SQLITE_BUSY_MS
 from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.extensions import MIGRATIONS, db, settings
 
+_NUMBER = re.compile(r"[0-9]{4}", re.ASCII)
 _SQLITE_WAIT_MS = 500
 _SQLITE_ROOM_BYTES = 1 << 20
 
@@ -37,8 +39,16 @@ def find_fault() -> DatabaseFault | None:
     fault = _sqlite_fault() if is_sqlite else _postgres_fault()
     if revisions == {known_revisions()[-1]} or fault not in (None, DatabaseFault.NOT_MIGRATED):
         return fault
+    if len(revisions) == 1 and all(map(_is_newer, revisions)):
+        # What a newer version has migrated serves this one too, until that one takes its place.
+        return fault
     is_ours = revisions <= set(known_revisions())
     return DatabaseFault.NOT_MIGRATED if is_ours else DatabaseFault.OTHER_SCHEMA
+
+
+def _is_newer(revision: str) -> bool:
+    """Whether a later version has made it: these only add, and are numbered in four digits."""
+    return _NUMBER.fullmatch(revision) is not None and revision > known_revisions()[-1]
 
 
 def _postgres_fault() -> DatabaseFault | None:

@@ -5,11 +5,12 @@ Its socket never blocks. The poller reads from it; a thread may send what fits a
 
 import socket
 import struct
-import time
-from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ragauth.web.request_arrival import Arrival
+
+if TYPE_CHECKING:
+    from ragauth.web.lines import Line
 
 READ_BYTES = 8192
 # With TLS a thread of the pool waits so long for a client's next bytes, or for one that reads.
@@ -68,42 +69,6 @@ class Connection:
 
     def close(self) -> None:
         self.sock.close()
-
-
-class Line(OrderedDict[Connection, float]):
-    """Connections that wait for the same thing, with the monotonic time at which each wait ends."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self._seconds = seconds
-
-    def join(self, connection: Connection) -> None:
-        """Put it at the end; it leaves the line where it stood."""
-        if connection.line is self:
-            self.move_to_end(connection)
-        else:
-            self.leave(connection)
-            connection.line = self
-        self[connection] = time.monotonic() + self._seconds
-
-    @staticmethod
-    def leave(connection: Connection) -> None:
-        if connection.line is not None:
-            del connection.line[connection]
-            connection.line = None
-
-    def first(self, ended_by: float | None = None) -> Connection | None:
-        """Who has waited longest, or only if that wait has ended."""
-        for connection, end in self.items():
-            return connection if ended_by is None or end <= ended_by else None
-        return None
-
-    def hurry(self, seconds: float) -> None:
-        """From now on let no wait last longer."""
-        self._seconds = min(self._seconds, seconds)
-        deadline = time.monotonic() + seconds
-        for connection, end in list(self.items()):
-            self[connection] = min(end, deadline)
 
 
 class Wire:

@@ -14,11 +14,13 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from ragauth.config import mounted_at
 from ragauth.deadlines import WouldWait
-from ragauth.web.connection import READ_BYTES, Connection, Line, Wire, bound_waits
+from ragauth.web.connection import READ_BYTES, Connection, Wire, bound_waits
+from ragauth.web.lines import Line, Lines
 from ragauth.web.open_files import NO_CONNECTION, SHORTAGES, log_shortage
 from ragauth.web.pace import Pace
 from ragauth.web.paths import HEALTHZ
 from ragauth.web.plain_http import PlainRequest
+from ragauth.web.pool_watch import PoolWatch
 from ragauth.web.quick_requests import find_quick_request
 from ragauth.web.server_answers import (
     CONTINUE,
@@ -31,20 +33,15 @@ from ragauth.web.server_answers import (
 
 log = logging.getLogger("ragauth")
 
-# How long a client has, in all: for the head of a request, its body, to take its answer.
-_HEAD_SECONDS = 10.0
-_BODY_SECONDS = 30.0
-_ANSWER_SECONDS = 60.0
-_LINGER_SECONDS = 2.0
-# … once the worker is to stop: for the rest of a request, and for a first or next one.
+# How long a client has once the worker is to stop, also for a next request: a connection is kept
+# for as long always.
 _STOP_SECONDS = 5.0
-_STOP_IDLE_SECONDS = 2.0
 _PAUSE_SECONDS = 0.5
 _LOOK_SECONDS = 0.2
 # What a client still sends after its answer is dropped, so far; then it is left unread.
 _MOST_DROPPED_BYTES = 1024 * 1024
-# Of all clients of this process: requests that are not whole, answers that are not taken.
-_MOST_HELD_BYTES = 64 * 1024 * 1024
+# All threads of the pool may be at one request each for so many times gunicorn's `timeout`.
+_POOL_TIMEOUTS = 2
 
 
 class Worker(ThreadWorker):
@@ -67,6 +64,7 @@ class Worker(ThreadWorker):
         # Never behind requests that wait for a database: it asks none.
         self._probe_pool = ThreadPoolExecutor(1)
         self._probe_paths = (HEALTHZ, mounted_at() + HEALTHZ)
+        self._pool_watch = PoolWatch(self.cfg.threads, _POOL_TIMEOUTS * self.cfg.timeout)
         self._is_quitting = False
         # TLS, and what is not HTTP/1.1 from the first byte on, is read by gunicorn in its threads.
         self._is_gunicorns = (
@@ -75,14 +73,7 @@ class Worker(ThreadWorker):
             or self.cfg.proxy_protocol != "off"
             or self.cfg.http2_cleartext != "off"
         )
-        self._heads = Line(_HEAD_SECONDS)
-        self._bodies = Line(_BODY_SECONDS)
-        self._kept = Line(self.cfg.keepalive)
-        self._unsent = Line(_ANSWER_SECONDS)
-        self._lingering = Line(_LINGER_SECONDS)
-        # Who must go first where there is no room: who was answered, then who has sent least.
-        self._lines = (self._lingering, self._heads, self._kept, self._bodies, self._unsent)
-        self._held_bytes = 0
+        self._lines = Lines(self.cfg.keepalive)
         self._next_look = 0.0
         self._accepts_from = 0.0
 
@@ -90,6 +81,10 @@ class Worker(ThreadWorker):
         # A request reads some thirty settings, each through three calls: plain attributes here.
         vars(self.cfg).update({name: s.get() for name, s in self.cfg.settings.items()})
         super().init_process()
+
+    def run(self) -> None:
+        super().run()
+        self._pool_watch.end_if_hanging()
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """End at once. Ctrl-C comes twice: from the terminal, and as SIGQUIT of the master.
@@ -125,7 +120,7 @@ class Worker(ThreadWorker):
         if self.nr_conns >= self.worker_connections:
             self._make_room()
         conn = Connection(self.cfg, client, address, listener.getsockname())
-        self._heads.join(conn)
+        self._lines.heads.join(conn)
         self._guard(conn, self._watch, selectors.EVENT_READ)
 
     def set_accept_enabled(self, enabled: bool | None) -> None:
@@ -138,11 +133,10 @@ class Worker(ThreadWorker):
 
     def _make_room(self) -> bool:
         """Close the connection that can best be done without, if one waits at all."""
-        for line in self._lines:
-            if (conn := line.first()) is not None:
-                self._drop(conn)
-                return True
-        return False
+        conn = self._lines.first_to_go()
+        if conn is not None:
+            self._drop(conn)
+        return conn is not None
 
     # Events of a connection
 
@@ -175,11 +169,11 @@ class Worker(ThreadWorker):
             self._drop(conn)
 
     def _go_on_with(self, conn: Connection) -> None:
-        if conn.line is self._unsent:
+        if conn.line is self._lines.unsent:
             conn.send_on()
             if self._settle(conn, is_kept=conn.is_kept):
                 self._take(conn)
-        elif conn.line is self._lingering:
+        elif conn.line is self._lines.lingering:
             self._drop_what_comes(conn)
         else:
             self._read(conn)
@@ -199,10 +193,7 @@ class Worker(ThreadWorker):
     def _take(self, conn: Connection) -> None:
         """Go on with what has arrived, until the next answer has to wait."""
         while data := conn.waiting:
-            may_answer = self.alive and self._pace.is_quick(time.perf_counter())
-            plain = None
-            if may_answer and not conn.has_begun:
-                plain = find_quick_request(self.wsgi, data, conn.client)
+            plain = None if conn.has_begun else self._find_quick_request(conn, data)
             if plain is None:
                 conn.waiting = b""
                 self._collect(conn, data)
@@ -223,20 +214,15 @@ class Worker(ThreadWorker):
             return
         if conn.arrival.must_invite():
             conn.send(CONTINUE)
-        line = self._heads if conn.arrival.request is None else self._bodies
+        line = self._lines.heads if conn.arrival.request is None else self._lines.bodies
         if conn.line is not line:
             line.join(conn)
         self._hold(conn, conn.arrival.held_bytes)
 
     def _hold(self, conn: Connection, count: int) -> None:
         """Note what is kept for a client; beyond the bound who has waited longest must go."""
-        self._held_bytes += count - conn.held_bytes
-        conn.held_bytes = count
-        while self._held_bytes > _MOST_HELD_BYTES:
-            waiting = (line.first() for line in (self._unsent, self._bodies, self._heads))
-            holding = next((one for one in waiting if one is not None), None)
-            if holding is None:
-                return
+        self._lines.hold(conn, count)
+        while (holding := self._lines.first_of_those_that_hold_too_much()) is not None:
             self._drop(holding)
 
     def _submit(self, conn: Connection) -> None:
@@ -245,6 +231,10 @@ class Worker(ThreadWorker):
         self.enqueue_req(conn)
 
     # Answers
+
+    def _find_quick_request(self, conn: Connection, data: bytes) -> PlainRequest | None:
+        is_quick = self.alive and self._pace.is_quick(time.perf_counter())
+        return find_quick_request(self.wsgi, data, conn.client) if is_quick else None
 
     def _answer(self, conn: Connection, plain: PlainRequest) -> bool:
         """Answer the request at hand; True when the next one may be."""
@@ -284,7 +274,8 @@ class Worker(ThreadWorker):
         place: Any = SimpleNamespace(sock=wire, client=conn.client, server=conn.server)
         request: Any = conn.arrival.request
         try:
-            is_kept = self.handle_request(request, place)
+            with self._pool_watch.request():
+                is_kept = self.handle_request(request, place)
             rest = conn.arrival.finish() if is_kept else None
             answer = wire.gathered()
         except Exception as error:
@@ -311,12 +302,12 @@ class Worker(ThreadWorker):
         if conn.is_gone:
             self._drop(conn)
         elif conn.unsent:
-            if conn.line is not self._unsent:
-                self._unsent.join(conn)
+            if conn.line is not self._lines.unsent:
+                self._lines.unsent.join(conn)
                 self._watch(conn, selectors.EVENT_WRITE)
             self._hold(conn, len(conn.unsent))
         elif is_kept:
-            self._kept.join(conn)
+            self._lines.kept.join(conn)
             self._watch(conn, selectors.EVENT_READ)
             return True
         else:
@@ -345,7 +336,7 @@ class Worker(ThreadWorker):
         """
         conn.sock.shutdown(socket.SHUT_WR)
         self._hold(conn, 0)
-        self._lingering.join(conn)
+        self._lines.lingering.join(conn)
         self._watch(conn, selectors.EVENT_READ)
 
     def _drop_what_comes(self, conn: Connection) -> None:
@@ -367,12 +358,19 @@ class Worker(ThreadWorker):
         if now < self._next_look:
             return
         self._next_look = now + _LOOK_SECONDS
-        for line in self._lines:
-            while (conn := line.first(ended_by=now)) is not None:
-                self._guard(conn, self._end_wait)
+        if self.alive and self._pool_watch.must_stop():
+            self.alive = False
+            vars(self.cfg)["graceful_timeout"] = _STOP_SECONDS
+        while (conn := self._lines.first_ended_by(now)) is not None:
+            self._guard(conn, self._end_wait)
 
     def _end_wait(self, conn: Connection) -> None:
-        if conn.line in (self._heads, self._bodies) and conn.has_begun:
+        if (end := self._lines.kept.get(conn)) is not None:
+            # The next request may have come since the poller looked.
+            self._read(conn)
+            if self._lines.kept.get(conn) == end:
+                self._drop(conn)
+        elif conn.line in (self._lines.heads, self._lines.bodies) and conn.has_begun:
             self._refuse(conn, RequestTimeout())
         else:
             self._drop(conn)
@@ -380,17 +378,21 @@ class Worker(ThreadWorker):
     def _cap_keepalive(self, deadline: float) -> None:
         """The worker stops: who is in the midst of something has a little time to end it."""
         super()._cap_keepalive(deadline)  # type: ignore[misc]
-        for line in (self._heads, self._kept):
-            line.hurry(_STOP_IDLE_SECONDS)
-        for line in (self._bodies, self._unsent):
-            line.hurry(_STOP_SECONDS)
+        self._lines.hurry(_STOP_SECONDS)
+        # Who is connected and not taken yet is lost with the socket where no other listens on it.
+        for listener in self.sockets:
+            taken = -1
+            while taken != self.nr_conns < self.worker_connections:
+                taken = self.nr_conns
+                self.accept(listener)
+            listener.close()
 
     def _drop(self, conn: Connection) -> None:
         if conn.is_closed:
             return
         conn.is_closed = True
         Line.leave(conn)
-        self._held_bytes -= conn.held_bytes
+        self._lines.hold(conn, 0)
         self.nr_conns -= 1
         try:
             self._watch(conn, 0)

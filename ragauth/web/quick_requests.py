@@ -1,4 +1,4 @@
-"""Which requests the polling thread may answer itself."""
+"""Which requests the poller answers itself: what is quick by design has no need of a thread."""
 
 from typing import Any
 
@@ -7,14 +7,12 @@ from ragauth.web.paths import LOGIN, VERIFY, is_authorize
 from ragauth.web.plain_http import PlainRequest, read_plain
 
 
-def find_quick_request(application: object, data: bytes, client: Any) -> PlainRequest | None:
+def find_quick_request(application: Any, data: bytes, client: Any) -> PlainRequest | None:
     """A key check, or a login that there is no place to hash for; None for everything else.
 
-    `client` is the address of the other end; that of a Unix socket is a text.
+    `client` is the address of one that came by TCP: on a Unix socket nothing is quick.
     """
-    if not isinstance(client, tuple):
-        return None
-    plain = read_plain(data)
+    plain = read_plain(data) if isinstance(client, tuple) else None
     if plain is None:
         return None
     path = plain.environ["PATH_INFO"]

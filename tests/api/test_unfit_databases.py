@@ -227,8 +227,14 @@ class TestSqlite:
         with sqlite.served() as client:
             assert_keeps_nothing(client, sqlite.member, NOT_MIGRATED)
 
-    def test_a_newer_schema_is_told_apart(self, sqlite: Place) -> None:
+    def test_a_newer_schema_serves_the_version_before(self, sqlite: Place) -> None:
+        """A version only adds to it, and takes over host by host."""
         sqlite.execute("UPDATE alembic_version SET version_num = '9999'")
+        with sqlite.served() as client:
+            assert client.get("/readyz").status_code == 200
+
+    def test_anothers_schema_is_told_apart(self, sqlite: Place) -> None:
+        sqlite.execute("UPDATE alembic_version SET version_num = 'a1b2c3d4e5f6'")
         with sqlite.served() as client:
             details = error(client.get("/readyz"), 503, "EXTERNAL_SERVICE_ERROR")
             state = "another version's of ragauth, or another program's"

@@ -1,8 +1,12 @@
 """The migrations make exactly the tables that the models describe, on both databases."""
 
+import ast
+import re
+from pathlib import Path
 from typing import Any
 
 import flask_migrate
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -44,6 +48,61 @@ def test_the_migrations_are_one_line_without_a_branch(sqlite_app: Flask) -> None
     assert len(scripts.get_bases()) == 1
     # The service reads them from the names of their files.
     assert [each.revision for each in scripts.walk_revisions()][::-1] == list(known_revisions())
+
+
+# What the version before does not notice; a constraint or a type that changes, it may.
+_ADDING = {"create_table", "create_index", "add_column", "bulk_insert", "execute"}
+_FORMS = {"batch_alter_table", "f", "Column", "uuid4", "get_bind"}
+# All that is older was made before two versions had to serve side by side.
+_FIRST_ROLLING = "0003"
+
+
+def _breaks_the_version_before(source: str) -> list[str]:
+    """What `upgrade` does that a version which does not know of it would stumble over."""
+    (upgrade,) = (
+        node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.FunctionDef) and node.name == "upgrade"
+    )
+    faults = []
+    for call in ast.walk(upgrade):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            continue
+        name, owner = call.func.attr, ast.unparse(call.func.value)
+        if owner in ("op", "batch_op") and name not in _ADDING | _FORMS:
+            faults.append(name)
+        if name == "execute" and re.search(r"\b(DROP|RENAME|ALTER)\b", ast.unparse(call), re.I):
+            faults.append("execute")
+        if name == "add_column":
+            column = ast.unparse(call)
+            if "nullable=True" not in column and "server_default" not in column:
+                faults.append("add_column without a default")
+    return faults
+
+
+def test_a_migration_only_adds(sqlite_app: Flask) -> None:
+    """The version before serves on while the new one takes its place."""
+    scripts = ScriptDirectory(sqlite_app.extensions["migrate"].directory)
+    rolling = [each for each in scripts.walk_revisions() if each.revision >= _FIRST_ROLLING]
+    assert len(rolling) >= 2
+    for each in rolling:
+        assert _breaks_the_version_before(Path(each.path).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "op.drop_table('agents')",
+        "batch_op.drop_column('name')",
+        "batch_op.alter_column('name', nullable=False)",
+        "batch_op.create_unique_constraint('one', ['name'])",
+        "op.rename_table('a', 'b')",
+        "op.execute('ALTER TABLE agents DROP COLUMN name')",
+        "op.add_column('agents', sa.Column('colour', sa.Integer(), nullable=False))",
+    ],
+)
+def test_one_that_takes_away_is_found(line: str) -> None:
+    assert len(_breaks_the_version_before(f"def upgrade():\n    {line}\n")) == 1
 
 
 def test_every_migration_can_be_taken_back_and_made_again(app: Flask) -> None:

@@ -161,7 +161,21 @@ class TestIsLost:
         lmdb_counters.close()
         assert lmdb_counters.source_id == new_source
 
-    def test_a_file_of_another_layout_is_not_read(
+    def test_a_file_of_a_newer_layout_is_refused_and_left_as_it_is(
+        self, lmdb_counters: LmdbCounters, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A newer version counts in it: to begin anew would be to count twice."""
+        path = lmdb_counters._file.path
+        monkeypatch.setattr("ragauth.counters.lmdb_file.LAYOUT", b"ragauth counters 2\n")
+        seed(lmdb_counters)
+        lmdb_counters.close()
+        before = path.read_bytes()
+        monkeypatch.undo()
+        with pytest.raises(CountersUnavailable, match="a newer version of ragauth counts in it"):
+            ask(lmdb_counters)
+        assert path.read_bytes() == before
+
+    def test_a_file_of_an_older_layout_is_not_read(
         self, lmdb_counters: LmdbCounters, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         source = lmdb_counters.source_id

@@ -8,6 +8,9 @@ import pytest
 from marshmallow import ValidationError
 
 from ragauth.counters import CountersUnavailable
+from ragauth.counters.failover import FailoverCounters
+from ragauth.counters.interface import NewerCounters
+from ragauth.counters.lmdb_store import LmdbCounters
 from ragauth.counters.redis_store import RedisCounters
 from tests.counters.questions import ACCOUNT, KEY, MONTH, NOW, OURS, ask, installation, seed
 from tests.servers.redis import RedisServer
@@ -221,3 +224,23 @@ def test_nothing_is_counted_before_it_is_known_whose_it_is(
             question()
     assert redis_client.dbsize() == 0
     store.close()
+
+
+def test_where_a_newer_version_counts_this_one_touches_nothing(
+    redis_counters: RedisCounters, redis_client: Any, lmdb_counters: LmdbCounters
+) -> None:
+    """Neither there nor, with limits of its own, in the host's file."""
+    seed(redis_counters)
+    redis_client.set(f"{OURS}layout", 2)
+    before = sorted(redis_client.scan_iter())
+    counters = FailoverCounters(redis_counters, lmdb_counters)
+    for use in (
+        lambda: ask(counters),
+        lambda: counters.hit(b"login", 1_000, NOW),
+        lambda: redis_counters.acquire_lease(b"flush", b"a", 1_000, NOW),
+        lambda: redis_counters.changed_usage(10),
+        redis_counters.resume,
+    ):
+        with pytest.raises(NewerCounters, match="a newer version of ragauth counts here"):
+            use()
+    assert sorted(redis_client.scan_iter()) == before

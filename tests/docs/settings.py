@@ -17,7 +17,7 @@ def read_by_config() -> set[str]:
         )
     }
     assert len(names) > 20
-    return names | {"RAGAUTH_SERVER"}
+    return names | {"RAGAUTH_SERVER", "RAGAUTH_SETTINGS_FILE"}
 
 
 def _env_example() -> dict[str, str]:

@@ -39,22 +39,22 @@ class Installation:
     environment: Mapping[str, str]
 
     def start(
-        self, *arguments: str, into: IO[str] | int = subprocess.PIPE
+        self, *arguments: str, into: IO[str] | int = subprocess.PIPE, cwd: Path = PROJECT_ROOT
     ) -> subprocess.Popen[str]:
         """Start a command; what it prints goes into a file, where one is given."""
         return subprocess.Popen(
             [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
             env={"PATH": os.environ.get("PATH", os.defpath), **self.environment},
-            cwd=PROJECT_ROOT,
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=into,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def migrate(self) -> None:
-        """Run `flask --app wsgi db upgrade`, to its end."""
-        with self.start("db", "upgrade") as process:
+    def migrate(self, cwd: Path = PROJECT_ROOT) -> None:
+        """Run `flask --app wsgi db upgrade`, to its end, as the program in a folder has it."""
+        with self.start("db", "upgrade", cwd=cwd) as process:
             _, errors = process.communicate(timeout=COMMAND_SECONDS)
         assert process.returncode == 0, errors
 
@@ -87,13 +87,19 @@ class Installation:
                 open_files=open_files,
                 log_to=log_to,
             ) as gunicorn,
-            # A connection for each request: one that is kept may be closed while it is reused.
-            httpx.Client(
-                base_url=gunicorn.url,
-                timeout=30,
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            ) as client,
+            self.client_of(gunicorn) as service,
         ):
+            yield service
+
+    @contextmanager
+    def client_of(self, gunicorn: GunicornServer) -> Iterator["Service"]:
+        """Yield the service that a gunicorn runs."""
+        with httpx.Client(
+            base_url=gunicorn.url,
+            timeout=30,
+            # A connection for each request: one that is kept may be closed while it is reused.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        ) as client:
             yield Service(self, gunicorn, client)
 
 

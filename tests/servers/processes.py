@@ -78,6 +78,7 @@ class ServerProcess:
         last_signal: signal.Signals,
         account: tuple[int, int] | None = None,
         log_to: int | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         """`log_to` is a file descriptor for what it prints, in the place of a file."""
         self.log_path = folder / "log"
@@ -94,6 +95,7 @@ class ServerProcess:
                 user=user,
                 group=group,
                 extra_groups=[] if account else None,
+                pass_fds=pass_fds,
             )
         self.pid = self._process.pid
         self._leash = subprocess.Popen(

@@ -3,7 +3,7 @@
 import os
 import runpy
 import socket
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import pytest
 from gunicorn.config import Config
@@ -58,4 +58,4 @@ class TestBeforeItListens:
         monkeypatch.setenv(name, str(os.getpid()))
         on_starting = runpy.run_module(MODULE)["on_starting"]
         with socket.create_server(("127.0.0.1", 0)) as taken:
-            on_starting(Mock(cfg=Mock(address=[taken.getsockname()], reuse_port=False)))
+            on_starting(MagicMock(cfg=Mock(address=[taken.getsockname()], reuse_port=False)))

@@ -13,7 +13,7 @@ import pytest
 from gunicorn.config import Config
 
 from ragauth.deadlines import WouldWait
-from ragauth.web import gunicorn_worker
+from ragauth.web import gunicorn_worker, lines
 from ragauth.web.gunicorn_worker import Worker
 from ragauth.web.login_shedding import MUST_NOT_WAIT
 from ragauth.web.paths import HEALTHZ, is_authorize
@@ -26,11 +26,15 @@ _POST = b"POST /echo HTTP/1.1\r\nHost: a\r\n"
 _GET = b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n"
 
 Start = Callable[..., "_Running"]
+# What `/hang` waits for.
+may_end = threading.Event()
 
 
 def _application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     if environ["PATH_INFO"].endswith("/fault"):
         raise OSError(errno.EIO, "a disk is broken")
+    if environ["PATH_INFO"].endswith("/hang"):
+        may_end.wait(_SECONDS)
     body = _LARGE if environ["PATH_INFO"] == "/large" else environ["wsgi.input"].read()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
@@ -44,6 +48,7 @@ class _Running:
         for name, value in settings.items():
             cfg.set(name, value)
         self._listener = listener
+        self.address = listener.getsockname()
         self.worker = Worker(0, os.getppid(), [listener], None, 30, cfg, ErrorLogger(cfg))
         self.worker.wsgi = _application
         self.worker.tpool = self.worker.get_thread_pool()
@@ -56,7 +61,7 @@ class _Running:
     def client(self) -> Iterator[socket.socket]:
         with socket.socket(self._listener.family) as client:
             client.settimeout(_SECONDS)
-            client.connect(self._listener.getsockname())
+            client.connect(self.address)
             yield client
 
     def stop(self) -> None:
@@ -68,12 +73,13 @@ class _Running:
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Start a worker; names in capitals are the module's bounds, the others gunicorn's settings."""
+    """Start a worker; names in capitals are the modules' bounds, the others gunicorn's settings."""
     with ExitStack() as running:
 
         def start_worker(listener: socket.socket | None = None, **bounds: Any) -> _Running:
             for name in [name for name in bounds if name.isupper()]:
-                monkeypatch.setattr(gunicorn_worker, f"_{name}", bounds.pop(name))
+                owner = lines if hasattr(lines, f"_{name}") else gunicorn_worker
+                monkeypatch.setattr(owner, f"_{name}", bounds.pop(name))
             monkeypatch.setattr(gunicorn_worker, "_LOOK_SECONDS", 0.01)
             listener = listener or socket.create_server(("127.0.0.1", 0))
             one = _Running(listener, **bounds)

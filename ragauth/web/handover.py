@@ -1,0 +1,139 @@
+"""SIGHUP: the master becomes the new version, with the same process id and the sockets it has.
+
+The master executes the program anew in its own place, with the code and the settings of now. Its
+sockets stay open, so that a client waits and is not refused. The workers are its children still:
+they finish what they have begun when their successors are there. What does not load is never
+executed: a process that only loads it is asked first.
+
+gunicorn's own SIGHUP would fork the application that the master has loaded; after its SIGUSR2 the
+process id is another one, which ends a container, and is a loss to whoever watches the process.
+"""
+
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from gunicorn.arbiter import Arbiter
+
+from ragauth.config import WORKERS_BEFORE, environment_for_successor, take_workers_before
+from ragauth.web.log_writer import log_writer
+
+log = logging.getLogger("ragauth")
+
+_FIRST_SYSTEMD_DESCRIPTOR = 3
+_LOADING_SECONDS = 60
+# None may end the process while it has no handler for it: what comes then is handled after.
+_HELD_BACK = Arbiter.SIGNALS
+
+
+class _Heartbeat:
+    """The file whose time tells the master that a worker lives."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        os.set_inheritable(descriptor, False)
+
+    def last_update(self) -> float:
+        return os.fstat(self._descriptor).st_mtime
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+class _WorkerBefore:
+    """A worker of the version before, as far as gunicorn's master looks at one."""
+
+    # Older than any other: these are the ones that it ends.
+    age = 0
+    metrics_slot = None
+
+    def __init__(self, pid: int, heartbeat: int) -> None:
+        self.pid = pid
+        self.tmp = _Heartbeat(heartbeat)
+        self.aborted = False
+
+
+def prepare(master: Any) -> None:
+    """See to signals; called with gunicorn's master before it listens."""
+    # What was told to this version is not told to the one after it.
+    master.cfg.env_orig.pop(WORKERS_BEFORE, None)
+    master.handle_hup = lambda: _become_the_new_version(master)
+    # As it was called: gunicorn's own form makes a script of `python -m gunicorn`, which then
+    # takes gunicorn's folder for the place of the standard library's `http`.
+    master.START_CTX["args"] = [sys.executable, *sys.orig_argv[1:]]
+
+
+def begin(master: Any) -> None:
+    """Start the workers and end those of the version before; called when the master listens."""
+    before = take_workers_before()
+    for pid, heartbeat in before:
+        master.WORKERS[pid] = _WorkerBefore(pid, heartbeat)
+    if before:
+        # The master ends the oldest of those that are too many, until they are gone.
+        for _ in range(master.cfg.workers):
+            master.spawn_worker()
+        log.info("the new version serves", extra={"workers_before": [pid for pid, _ in before]})
+    accept_signals()
+
+
+def accept_signals() -> None:
+    """From now on this process has handlers of its own; also called in a new worker."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
+
+
+def place_for_systemd(master: Any) -> None:
+    """Put the sockets where systemd puts them, for the program that is executed next."""
+    if not master.systemd:
+        return
+    first = _FIRST_SYSTEMD_DESCRIPTOR
+    behind = first + len(master.LISTENERS)
+    copies = [fcntl.fcntl(each.fileno(), fcntl.F_DUPFD, behind) for each in master.LISTENERS]
+    for descriptor, copy in enumerate(copies, first):
+        os.dup2(copy, descriptor)
+        os.set_inheritable(copy, False)
+
+
+def _become_the_new_version(master: Any) -> None:
+    if not _does_load(master):
+        log.error("the new version does not load; this one goes on")
+        return
+    log.info("becoming the new version")
+    behind = _FIRST_SYSTEMD_DESCRIPTOR + len(master.LISTENERS)
+    heartbeats = {
+        pid: fcntl.fcntl(worker.tmp.fileno(), fcntl.F_DUPFD, behind)
+        for pid, worker in master.WORKERS.items()
+    }
+    place_for_systemd(master)
+    environment = environment_for_successor(
+        master.cfg.env_orig,
+        listeners=[each.fileno() for each in master.LISTENERS],
+        is_systemd=master.systemd,
+        workers=heartbeats,
+    )
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+    log_writer.stop()
+    os.chdir(master.START_CTX["cwd"])
+    os.execve(sys.executable, master.START_CTX["args"], environment)  # noqa: S606
+
+
+def _does_load(master: Any) -> bool:
+    """Load the program as it is now, with the settings of now, in a process that serves nothing."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the command that started this process
+            [*master.START_CTX["args"], "--check-config"],
+            env=master.cfg.env_orig,
+            cwd=master.START_CTX["cwd"],
+            timeout=_LOADING_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        log.error("the new version cannot be tried", extra={"cause": str(error)})
+        return False
+    return done.returncode == 0

@@ -1,0 +1,90 @@
+"""What the connections of a worker wait for: each stands in one line, with an end to its wait."""
+
+import time
+from collections import OrderedDict
+
+from ragauth.web.connection import Connection
+
+# How long a client has, in all: for the head of a request, its body, to take its answer.
+_HEAD_SECONDS = 10.0
+_BODY_SECONDS = 30.0
+_ANSWER_SECONDS = 60.0
+_LINGER_SECONDS = 2.0
+# Of all clients of this process: requests that are not whole, answers that are not taken.
+_MOST_HELD_BYTES = 64 * 1024 * 1024
+
+
+class Line(OrderedDict[Connection, float]):
+    """Connections that wait for the same thing, with the monotonic time at which each wait ends."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def join(self, connection: Connection) -> None:
+        """Put it at the end; it leaves the line where it stood."""
+        if connection.line is self:
+            self.move_to_end(connection)
+        else:
+            self.leave(connection)
+            connection.line = self
+        self[connection] = time.monotonic() + self._seconds
+
+    @staticmethod
+    def leave(connection: Connection) -> None:
+        if connection.line is not None:
+            del connection.line[connection]
+            connection.line = None
+
+    def first(self, ended_by: float | None = None) -> Connection | None:
+        """Who has waited longest, or only if that wait has ended."""
+        for connection, end in self.items():
+            return connection if ended_by is None or end <= ended_by else None
+        return None
+
+    def hurry(self, seconds: float) -> None:
+        """From now on let no wait last longer."""
+        self._seconds = min(self._seconds, seconds)
+        deadline = time.monotonic() + seconds
+        for connection, end in list(self.items()):
+            self[connection] = min(end, deadline)
+
+
+class Lines:
+    """The lines of one worker, and how many bytes it keeps for those who stand in them."""
+
+    def __init__(self, keepalive_seconds: float) -> None:
+        self.heads = Line(_HEAD_SECONDS)
+        self.bodies = Line(_BODY_SECONDS)
+        self.kept = Line(keepalive_seconds)
+        self.unsent = Line(_ANSWER_SECONDS)
+        self.lingering = Line(_LINGER_SECONDS)
+        # Who must go first where there is no room: who was answered, then who has sent least.
+        self._all = (self.lingering, self.heads, self.kept, self.bodies, self.unsent)
+        self._held_bytes = 0
+
+    def first_to_go(self) -> Connection | None:
+        """The connection that can best be done without."""
+        return next((one for line in self._all if (one := line.first()) is not None), None)
+
+    def first_ended_by(self, now: float) -> Connection | None:
+        """One whose wait has ended."""
+        ended = (line.first(ended_by=now) for line in self._all)
+        return next((one for one in ended if one is not None), None)
+
+    def hold(self, connection: Connection, count: int) -> None:
+        """Note how many bytes are kept for a client."""
+        self._held_bytes += count - connection.held_bytes
+        connection.held_bytes = count
+
+    def first_of_those_that_hold_too_much(self) -> Connection | None:
+        """While more is kept than may be: who has waited longest of those for whom it is kept."""
+        if self._held_bytes <= _MOST_HELD_BYTES:
+            return None
+        waiting = (line.first() for line in (self.unsent, self.bodies, self.heads))
+        return next((one for one in waiting if one is not None), None)
+
+    def hurry(self, seconds: float) -> None:
+        """The worker stops: let nobody wait longer; who was answered has less time already."""
+        for line in (self.heads, self.kept, self.bodies, self.unsent):
+            line.hurry(seconds)

@@ -1,0 +1,168 @@
+"""A new version takes over without a refused connection or a lost request."""
+
+import os
+import signal
+import socket
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.deployment import NEW_SECONDS, OLD_SECONDS, Deployment, questions, token_seconds
+from tests.e2e.restart_load import Load, load, wait_for
+from tests.e2e.service import Service
+from tests.servers.gunicorn import GunicornServer
+from tests.servers.processes import ServerProcess
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Deployment:
+    return Deployment(tmp_path)
+
+
+def insist_on_no_failure(done: Load) -> None:
+    assert done.failures == []
+    assert done.answers["/api/auth/login 200"] > 0
+    # Who had a connection kept was told that it ends, and lost nothing.
+    assert done.closes >= 1
+
+
+def place_of(service: Service) -> tuple[str, int]:
+    host, _, port = service.address.partition(":")
+    return host, int(port)
+
+
+def test_sighup_brings_new_code_and_settings_and_loses_none_of_ten_thousand_requests(
+    deployment: Deployment,
+) -> None:
+    with deployment.serve() as service:
+        user = service.sign_up()
+        assert token_seconds(user) == OLD_SECONDS
+        before = set(service.gunicorn.worker_pids())
+        with load(place_of(service), questions(service, user)) as done:
+            wait_for(lambda: done.count > 1000)
+            deployment.renew()
+            os.kill(service.gunicorn.pid, signal.SIGHUP)
+            wait_for(lambda: deployment.is_new(service))
+            wait_for(lambda: done.count > 10_000)
+        insist_on_no_failure(done)
+        assert token_seconds(user) == NEW_SECONDS
+        # The same process serves; of its old workers none is left.
+        wait_for(lambda: not before & set(service.gunicorn.worker_pids()))
+        assert len(service.gunicorn.worker_pids()) == 2
+        assert service.gunicorn.terminate() == 0
+
+
+def test_a_version_that_does_not_load_is_not_taken(deployment: Deployment) -> None:
+    """Neither broken code nor a broken setting ends what serves, and the log says why."""
+    with deployment.serve() as service:
+        workers = service.gunicorn.worker_pids()
+        log = service.gunicorn.log
+        wsgi = deployment.folder / "wsgi.py"
+        good = wsgi.read_text()
+        wsgi.write_text("this is no Python\n")
+        os.kill(service.gunicorn.pid, signal.SIGHUP)
+        wait_for(lambda: log().count("does not load; this one goes on") == 1)
+        assert "SyntaxError" in log()
+        wsgi.write_text(good)
+        deployment.settings.write_text("RAGAUTH_EVENT_DAYS=never\n")
+        os.kill(service.gunicorn.pid, signal.SIGHUP)
+        wait_for(lambda: log().count("does not load; this one goes on") == 2)
+        assert "RAGAUTH_EVENT_DAYS: must be a whole number" in log()
+        assert service.gunicorn.worker_pids() == workers
+        assert service.client.get("/readyz").status_code == 200
+
+
+def test_sigusr2_runs_both_side_by_side_until_the_old_one_is_told_to_end(
+    deployment: Deployment,
+) -> None:
+    with deployment.serve() as service, ExitStack() as stack:
+        user = service.sign_up()
+        old = service.gunicorn
+        with load(place_of(service), questions(service, user)) as done:
+            wait_for(lambda: done.count > 200)
+            deployment.renew()
+            before = set(old.worker_pids())
+            os.kill(old.pid, signal.SIGUSR2)
+            wait_for(lambda: len(set(old.worker_pids()) - before) == 1)
+            (successor,) = set(old.worker_pids()) - before
+            stack.callback(_end, successor)
+            wait_for(lambda: len(_children(successor)) == 2)
+            assert old.terminate() == 0
+            at_that_time = done.count
+            wait_for(lambda: done.count > at_that_time + 1000)
+        insist_on_no_failure(done)
+        assert deployment.is_new(service)
+        assert token_seconds(user) == NEW_SECONDS
+
+
+def test_a_socket_of_systemds_outlives_a_restart_and_a_reload(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """As systemd does it: the socket is in another's hands, and stays open meanwhile."""
+    with socket.create_server(("127.0.0.1", 0), backlog=500) as listener, ExitStack() as stack:
+        place = listener.getsockname()
+
+        def start(name: str) -> tuple[ServerProcess, Service]:
+            folder = tmp_path / name
+            folder.mkdir()
+            process = ServerProcess(
+                [sys.executable, "-c", _AS_SYSTEMD_DOES, str(listener.fileno())],
+                folder=folder,
+                environment={
+                    "PATH": os.defpath,
+                    "WEB_CONCURRENCY": "2",
+                    **deployment.installation.environment,
+                },
+                cwd=deployment.folder,
+                last_signal=signal.SIGTERM,
+                pass_fds=(listener.fileno(),),
+            )
+            stack.callback(process.stop, signal.SIGTERM, 40)
+            gunicorn = GunicornServer(process, place[1])
+            gunicorn.wait_until_ready(2)
+            return process, stack.enter_context(deployment.installation.client_of(gunicorn))
+
+        first, service = start("first")
+        user = service.sign_up()
+        asked = questions(service, user)
+        with load(place, asked) as done:
+            wait_for(lambda: done.count > 200)
+            assert first.stop(signal.SIGTERM, 40) == 0
+            _, service = start("second")
+            deployment.renew()
+            _reload(service)
+            _reload(service)
+            at_that_time = done.count
+            wait_for(lambda: done.count > at_that_time + 1000)
+        insist_on_no_failure(done)
+        assert deployment.is_new(service)
+
+
+# systemd gives the sockets from descriptor 3 on, and names the process that they are for.
+_AS_SYSTEMD_DOES = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
+command = ["-m", "gunicorn", "-c", "python:ragauth.gunicorn_conf", "wsgi:app"]
+os.execv(sys.executable, [sys.executable, *command])
+"""
+
+
+def _reload(service: Service) -> None:
+    """Send SIGHUP, and wait until all workers are new ones."""
+    before = set(service.gunicorn.worker_pids())
+    os.kill(service.gunicorn.pid, signal.SIGHUP)
+    wait_for(lambda: not before & set(service.gunicorn.worker_pids()))
+    wait_for(lambda: len(service.gunicorn.worker_pids()) == 2)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _end(pid: int) -> None:
+    """End a master that is no child of this process, and wait for it."""
+    os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: not Path(f"/proc/{pid}").exists())
