@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tests.soak.asking import Answer
+from tests.soak.hosts import Host
 from tests.soak.known import Account, Key, Keys
 from tests.soak.oracle import NO_FAULT, Excuse, Oracle
-from tests.soak.stage import LIMIT, Host, Stage
+from tests.soak.stage import LIMIT, Stage
 
 _BURST = LIMIT + 8
 _BURST_THREADS = 4

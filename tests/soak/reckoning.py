@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from tests.soak.asking import Answer
 from tests.soak.checkers import authorize
+from tests.soak.hosts import Host
 from tests.soak.known import Account, Keys
 from tests.soak.oracle import Oracle
-from tests.soak.stage import Host, Stage
+from tests.soak.stage import Stage
 
 _INSIST_SECONDS = 60
 # Usage reaches the database each second.
@@ -30,8 +32,13 @@ def reckon(
 
 def _log_in(host: Host, oracle: Oracle, account: Account) -> bool:
     for password in account.passwords:
-        body = {"email": account.email, "password": password}
-        answer = _insist(oracle, lambda body=body: host.ask("POST", "/api/auth/login", body=body))
+        question = partial(
+            host.ask,
+            "POST",
+            "/api/auth/login",
+            body={"email": account.email, "password": password},
+        )
+        answer = _insist(oracle, question)
         if answer.status == 200:
             account.token = answer.data["token"]
             return True
