@@ -1,6 +1,7 @@
 """`python -m tests.soak`: rounds of load and faults until the time is over."""
 
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 import click
 
 from tests.servers.processes import memory_folder
+from tests.soak.mounts import start_again_with_mounts_of_its_own
 from tests.soak.rounds import KINDS, Soak, table
 
 _ROUND_SECONDS = 360.0
@@ -20,7 +22,7 @@ _NEEDED_MEGABYTES = 1024
 @click.command()
 @click.option("--minutes", type=click.FloatRange(0.5, 24 * 60), default=30, help="How long.")
 @click.option("--seed", type=int, help="What decides the faults and the load; random if left out.")
-@click.option("--only", default="", help="Faults whose name contains this alone.")
+@click.option("--only", default="", help="Faults whose name this pattern finds alone.")
 @click.option("--kind", type=click.Choice(KINDS), help="Rounds of this kind alone.")
 @click.option("--logs", type=click.Path(path_type=Path), help="Where logs are kept.")
 def main(minutes: float, seed: int | None, only: str, kind: str | None, logs: Path | None) -> None:
@@ -34,9 +36,10 @@ def main(minutes: float, seed: int | None, only: str, kind: str | None, logs: Pa
     rng = random.Random(seed)
     # More threads than a program of this kind has by default: none waits long for its turn.
     sys.setswitchinterval(0.0005)
-    soak = Soak(seed, logs, lambda fault: only.lower() in fault.name.lower())
+    soak = Soak(seed, logs, lambda fault: bool(re.search(only, fault.name, re.IGNORECASE)))
     until = time.monotonic() + minutes * 60
     number = 0
+    is_finished = False
     try:
         while number == 0 or until - time.monotonic() > _LEAST_SECONDS:
             number += 1
@@ -48,8 +51,9 @@ def main(minutes: float, seed: int | None, only: str, kind: str | None, logs: Pa
             ) as folder:
                 seconds = min(_ROUND_SECONDS, until - time.monotonic())
                 soak.play(number, chosen, seconds, Path(folder))
+        is_finished = True
     finally:
-        summary = table(soak)
+        summary = table(soak) + ("" if is_finished else "\nended before its time")
         (logs / "summary").write_text(f"seed {seed}, {minutes:g} minutes\n{summary}\n")
         click.echo(f"\n{summary}")
         click.echo(f"again: make soak MINUTES={minutes:g} SEED={seed}; logs in {logs}")
@@ -57,4 +61,5 @@ def main(minutes: float, seed: int | None, only: str, kind: str | None, logs: Pa
 
 
 if __name__ == "__main__":
+    start_again_with_mounts_of_its_own("tests.soak")
     main()

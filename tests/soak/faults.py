@@ -1,11 +1,13 @@
 """The faults. To add one: a class with `begin` and `end`, and its place in FAULTS."""
 
+import contextlib
 import os
 import random
 import signal
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar
 
 from redis import Redis
@@ -36,6 +38,11 @@ class Fault(ABC):
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
+
+    @classmethod
+    def is_possible(cls, stage: Stage) -> bool:
+        """Whether this machine lets it happen."""
+        return True
 
     @abstractmethod
     def begin(self) -> None:
@@ -279,7 +286,8 @@ class HostRestarted(_OneHost):
 
     name = "a host restarted"
     seconds = (0.0, 0.0)
-    excuses = frozenset({Excuse.UNANSWERED})
+    # The first who come wait for a worker.
+    excuses = frozenset({Excuse.UNANSWERED, Excuse.SLOW})
 
     def begin(self) -> None:
         self.host.stop()
@@ -321,17 +329,47 @@ class CountersHeld(_OneHost):
             self._holder.communicate(b"\n")
 
 
+class DiskFull(Fault):
+    """The disk of an instance folder has not a byte left: database, counters and outbox."""
+
+    name = "disk full"
+    kinds = ANY_KIND
+
+    @classmethod
+    def is_possible(cls, stage: Stage) -> bool:
+        return stage.has_small_disk
+
+    @property
+    def _rest(self) -> Path:
+        return self.stage.hosts[0].instance / "the-rest"
+
+    def begin(self) -> None:
+        with self._rest.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(65_536)):
+                pass
+
+    def end(self) -> None:
+        self._rest.unlink(missing_ok=True)
+
+
 FAULTS: tuple[type[Fault], ...] = (
     *(PostgresGone, PostgresCrashed, PostgresFrozen, PostgresReadOnly),
     *(PostgresUnreachable, PostgresUnreachableForOne, PostgresConnectionsReset),
     *(RedisGone, RedisEmptied, RedisFrozen, RedisUnreachable, RedisUnreachableForOne),
     *(MailGone, MailFrozen),
     *(WorkerKilled, WorkerStopped, HostRestarted, LogPipeFull, CountersHeld),
+    DiskFull,
 )
 
 
-def deal(rng: random.Random, kind: str, wanted: Callable[[type[Fault]], bool]) -> list[type[Fault]]:
-    """All faults of a kind of stage, in a random order."""
-    faults = [fault for fault in FAULTS if kind in fault.kinds and wanted(fault)]
+def deal(
+    rng: random.Random, stage: Stage, wanted: Callable[[type[Fault]], bool]
+) -> list[type[Fault]]:
+    """All faults that can happen on a stage, in a random order."""
+    faults = [
+        fault
+        for fault in FAULTS
+        if stage.kind in fault.kinds and fault.is_possible(stage) and wanted(fault)
+    ]
     rng.shuffle(faults)
     return faults

@@ -14,7 +14,7 @@ CHECK_SECONDS = 3.0
 OTHERS_SECONDS = 10.0
 # A machine that is busy delays every process: the bystander's longest answer, so many times.
 _PATIENCE = 3
-_AROUND_SECONDS = 0.5
+_AROUND_SECONDS = 1.0
 _EXAMPLES = 5
 NO_FAULT = "no fault"
 
@@ -98,6 +98,11 @@ class Oracle:
             return any(
                 excuse in window.excuses and window.covers(began, ended) for window in self.windows
             )
+
+    def windows_with(self, excuse: Excuse) -> list[Window]:
+        """The faults that excuse something."""
+        with self._lock:
+            return [window for window in self.windows if excuse in window.excuses]
 
     def delayed(self, at: float, seconds: float) -> None:
         """The bystander, which does nothing but answer, took so long for an answer that began."""

@@ -93,7 +93,7 @@ class Soak:
         self._calm(_FIRST_CALM_SECONDS)
         hand: list[type[Fault]] = []
         while True:
-            hand = hand or deal(rng, stage.kind, self.wanted)
+            hand = hand or deal(rng, stage, self.wanted)
             if not hand:
                 self._calm(max(0.0, until - time.monotonic()))
                 return

@@ -2,6 +2,7 @@
 
 import json
 import random
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,12 +18,15 @@ from tests.servers.redis import RedisServer, start_redis
 from tests.servers.smtp import SmtpServer, start_smtp
 from tests.soak.freezing import parent
 from tests.soak.hosts import Host, TellOfLine
+from tests.soak.mounts import has_mounts_of_its_own
 from tests.soak.ways import Way
 
 # Requests a minute of a limited account.
 LIMIT = 20
 LIMITED_PLAN = "starter"
 _DATABASE = "soak"
+# Room for the counters (16 MiB) and for the SQLite database of the longest round.
+_SMALL_DISK_BYTES = 96 * 2**20
 _PLAN = """
 [{name}]
 requests_per_minute = {minute}
@@ -47,6 +51,8 @@ class Stage:
     rng: random.Random
     smtp: SmtpServer
     ways: dict[str, dict[str, Way]] = field(default_factory=dict)
+    # Whether the instance folder of the first host is a small disk of its own.
+    has_small_disk: bool = False
     postgres: PostgresServer | None = None
     redis: RedisServer | None = None
 
@@ -110,6 +116,12 @@ def _install(stage: Stage, stack: ExitStack, name: str, settings: dict[str, str]
 
     own = stage.folder / f"installation-{name}"
     own.mkdir()
+    if has_mounts_of_its_own() and not stage.hosts:
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={_SMALL_DISK_BYTES}", "none", str(own)]
+        subprocess.run(mount, check=True)
+        # Lazily: what is still open goes with its last user.
+        stack.callback(subprocess.run, ["umount", "--lazy", str(own)], check=True)
+        stage.has_small_disk = True
     settings = settings | {"RAGAUTH_MAIL_URL": way_to("mail", stage.smtp.url)}
     if stage.postgres is None or stage.redis is None:
         return install(own, **settings)
