@@ -1,6 +1,7 @@
 """A round: a stage, its load, one fault after the other, and the reckoning at the end."""
 
 import random
+import sys
 import threading
 import time
 import traceback
@@ -109,6 +110,8 @@ class Soak:
         score = self.scores.setdefault(fault.name, Score(within_seconds=fault.within_seconds))
         score.times += 1
         before = self.oracle.broken
+        click.echo(f"{time.strftime('%H:%M:%S')}  {fault.name}: ", nl=False)
+        sys.stdout.flush()
         window = self.oracle.begin(fault.name, fault.excuses, fault.within_seconds)
         try:
             fault.begin()
@@ -128,8 +131,8 @@ class Soak:
         lasted = window.ended - window.began
         broken = self.oracle.broken - before
         click.echo(
-            f"{time.strftime('%H:%M:%S')}  {fault.name}: {lasted:.1f} s, "
-            f"well {recovery:.1f} s after it" + (f"; promises broken: {broken}" if broken else "")
+            f"{lasted:.1f} s, well {recovery:.1f} s after it"
+            + (f"; promises broken: {broken}" if broken else "")
         )
 
     def _recover(self, stage: Stage, canary: Account, since: float) -> float:
