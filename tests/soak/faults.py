@@ -15,12 +15,10 @@ from redis import Redis
 from tests.soak.freezing import Frozen, freeze_family
 from tests.soak.hosts import Host
 from tests.soak.oracle import Excuse
-from tests.soak.stage import Stage
+from tests.soak.stage import KINDS, POSTGRES, SQLITE, Stage
 from tests.soak.ways import Way
 
-ANY_KIND = frozenset({"postgres and redis", "sqlite and lmdb"})
-TWO_HOSTS = frozenset({"postgres and redis"})
-ONE_HOST = frozenset({"sqlite and lmdb"})
+ANY_KIND = frozenset(KINDS)
 
 
 class Fault(ABC):
@@ -31,7 +29,7 @@ class Fault(ABC):
     """
 
     name: ClassVar[str]
-    kinds: ClassVar[frozenset[str]] = TWO_HOSTS
+    kinds: ClassVar[frozenset[str]] = frozenset({POSTGRES})
     seconds: ClassVar[tuple[float, float]] = (4.0, 12.0)
     within_seconds: ClassVar[float] = 10.0
     excuses: ClassVar[frozenset[Excuse]] = frozenset({Excuse.REFUSED})
@@ -314,7 +312,7 @@ class CountersHeld(_OneHost):
     """A process that holds the lock of a host's counters is stopped."""
 
     name = "holder of the counters' lock stopped"
-    kinds = ONE_HOST
+    kinds = frozenset({SQLITE})
     _holder: "subprocess.Popen[bytes] | None" = None
 
     def begin(self) -> None:

@@ -21,7 +21,6 @@ from tests.soak.probe import probing
 from tests.soak.reckoning import reckon
 from tests.soak.stage import LIMITED_PLAN, Stage, is_well, set_up
 
-KINDS = ("postgres and redis", "sqlite and lmdb")
 _CUSTOMERS = 4
 _CHECKERS = 4
 _LIMITED_ACCOUNTS = 6

@@ -21,6 +21,11 @@ from tests.soak.hosts import Host, TellOfLine
 from tests.soak.mounts import has_mounts_of_its_own
 from tests.soak.ways import Way
 
+# Kinds of stages: what the hosts keep their data in, and how many hosts there are.
+POSTGRES = "two hosts on Postgres and Redis"
+SQLITE = "one host on SQLite and its own counters"
+KINDS = (POSTGRES, SQLITE)
+
 # Requests a minute of a limited account.
 LIMIT = 20
 LIMITED_PLAN = "starter"
@@ -39,7 +44,7 @@ _PLANS = _PLAN.format(name="trial", minute=100_000) + _PLAN.format(name="starter
 
 @dataclass
 class Stage:
-    """Two hosts on one Postgres and one Redis, or one host on SQLite and its own counters.
+    """Running servers and hosts of one kind.
 
     `ways` are by host and server: `ways["a"]["postgres"]`.
     """
@@ -80,14 +85,14 @@ class Stage:
 def set_up(
     kind: str, folder: Path, logs: Path, rng: random.Random, tell: TellOfLine
 ) -> Iterator[Stage]:
-    """Yield a stage of the kind `postgres and redis` or `sqlite and lmdb`, and end all of it."""
+    """Yield a stage of one of the KINDS, and end all of it."""
     with ExitStack() as stack:
         smtp = stack.enter_context(start_smtp(folder))
         stage = Stage(kind, folder, [], "", rng, smtp)
         plans = folder / "plans.toml"
         plans.write_text(_PLANS)
         settings = {"RAGAUTH_PLANS_FILE": str(plans)}
-        if kind == "postgres and redis":
+        if kind == POSTGRES:
             stage.postgres = stack.enter_context(start_postgres())
             stage.redis = stack.enter_context(start_redis())
             stage.postgres.create_database(_DATABASE)

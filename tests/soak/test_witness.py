@@ -11,7 +11,7 @@ from tests.soak.faults import FAULTS
 from tests.soak.hosts import LogPipe
 from tests.soak.known import Key, Uses
 from tests.soak.oracle import Excuse, Oracle
-from tests.soak.rounds import KINDS
+from tests.soak.stage import KINDS
 
 ENVELOPE = json.dumps({"error": {"code": "ANY", "message": "Some words"}}).encode()
 
