@@ -74,7 +74,7 @@ test-fuzz: install ## Hold the service against its OpenAPI document, thoroughly 
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-200} $(BIN)/python -m pytest -n 2 tests/fuzz $(PYTEST_ARGS)
 
 soak: install ## Let everything fail at random for 30 minutes and hold the promises (MINUTES=30 SEED=1 ONLY=redis)
-	$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)') $(SOAK_ARGS)
+	$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)') $(if $(KIND),--kind '$(KIND)') $(SOAK_ARGS)
 
 check: PYTEST_ARGS += --cov --cov-report=term
 check: lint types test ## Lint, types, tests with coverage: what CI runs

@@ -2,6 +2,7 @@
 
 import random
 import re
+import shlex
 import signal
 import sys
 import tempfile
@@ -39,6 +40,8 @@ def main(minutes: float, seed: int | None, only: str, kind: str, logs: Path | No
     sys.setswitchinterval(0.0005)
     soak = Soak(seed, logs, lambda fault: bool(re.search(only, fault.name, re.IGNORECASE)))
     kinds = [name for name in KINDS if re.search(kind, name, re.IGNORECASE)]
+    if not kinds:
+        raise click.UsageError(f"no kind of stage has {kind!r} in its name: {', '.join(KINDS)}")
     rng.shuffle(kinds)
     until = time.monotonic() + minutes * 60
     number = 0
@@ -58,7 +61,12 @@ def main(minutes: float, seed: int | None, only: str, kind: str, logs: Path | No
         summary = table(soak) + ("" if is_finished else "\nended before its time")
         (logs / "summary").write_text(f"seed {seed}, {minutes:g} minutes\n{summary}\n")
         click.echo(f"\n{summary}")
-        click.echo(f"again: make soak MINUTES={minutes:g} SEED={seed}; logs in {logs}")
+        chosen_by = "".join(
+            f" {name}={shlex.quote(value)}"
+            for name, value in (("ONLY", only), ("KIND", kind))
+            if value
+        )
+        click.echo(f"again: make soak MINUTES={minutes:g} SEED={seed}{chosen_by}; logs in {logs}")
     sys.exit(1 if soak.oracle.broken else 0)
 
 
