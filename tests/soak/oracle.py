@@ -74,6 +74,8 @@ class Oracle:
     examples: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
     answers: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     slowest_health_seconds: float = 0.0
+    # When hosts said themselves that they counted alone.
+    alone: deque[Window] = field(default_factory=lambda: deque(maxlen=1_000))
     _delays: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=10_000))
     _late: deque[_Late] = field(default_factory=deque)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -95,14 +97,21 @@ class Oracle:
 
     def is_excused(self, excuse: Excuse, began: float, ended: float) -> bool:
         with self._lock:
-            return any(
-                excuse in window.excuses and window.covers(began, ended) for window in self.windows
-            )
+            return any(window.covers(began, ended) for window in self.windows_with(excuse))
+
+    def stood_alone(self, began: float, ended: float) -> None:
+        """A host counted alone between these times, and lost or doubled nothing but counts."""
+        excuses = frozenset({Excuse.ALONE, Excuse.COUNTS_TWICE})
+        with self._lock:
+            if self.alone and began - 1 <= (self.alone[-1].ended or began):
+                self.alone[-1].ended = ended
+            else:
+                self.alone.append(Window("a host counts alone", excuses, 1.0, began, ended))
 
     def windows_with(self, excuse: Excuse) -> list[Window]:
         """The faults that excuse something."""
         with self._lock:
-            return [window for window in self.windows if excuse in window.excuses]
+            return [window for window in (*self.windows, *self.alone) if excuse in window.excuses]
 
     def delayed(self, at: float, seconds: float) -> None:
         """The bystander, which does nothing but answer, took so long for an answer that began."""

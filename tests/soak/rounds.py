@@ -20,6 +20,7 @@ from tests.soak.oracle import NO_FAULT, Oracle
 from tests.soak.probe import probing
 from tests.soak.reckoning import reckon
 from tests.soak.stage import LIMITED_PLAN, Stage, is_well, set_up
+from tests.soak.standing_in import StandingIn
 
 _CUSTOMERS = 4
 _CHECKERS = 4
@@ -76,6 +77,7 @@ class Soak:
                 for n in range(_CHECKERS)
             ]
             doers.append(Bursts(stage, self.oracle, limited).act)
+            doers.append(StandingIn(stage, self.oracle).act)
             with ExitStack() as stack:
                 ports = {host.name: host.port for host in stage.hosts}
                 stack.enter_context(probing(self.oracle, ports))
@@ -224,6 +226,11 @@ def table(soak: Soak) -> str:
         lines.append(f"{name:40} {figures}  {said}")
     excess = oracle.slowest_health_seconds * 1000
     lines.append(f"\n/healthz, slowest, without the machine's own delay: {excess:.0f} ms")
+    unforeseen = sum(
+        oracle.fault_at(window.began, window.ended or window.began) == NO_FAULT
+        for window in oracle.alone
+    )
+    lines.append(f"hosts counted alone without a fault: {unforeseen} times")
     for (promise, fault), times in sorted(oracle.counts.items()):
         lines.append(f"\nBROKEN {times} times: {promise} ({fault})")
         lines += [

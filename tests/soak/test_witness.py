@@ -178,6 +178,14 @@ class TestLimits:
         assert self.judged(suffering(Excuse.ALONE), 61) != set()
         assert self.judged(suffering(Excuse.REFUSED), 21) != set()
 
+    def test_a_host_that_says_that_it_counts_alone_excuses_it_too(self) -> None:
+        oracle = Oracle()
+        oracle.stood_alone(98.0, 99.5)
+        assert self.judged(oracle, 60) == set()
+        oracle = Oracle()
+        oracle.stood_alone(90.0, 91.0)
+        assert self.judged(oracle, 21) != set()
+
 
 class TestLogs:
     @pytest.mark.parametrize(
