@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import flask_migrate
 import pytest
@@ -197,7 +197,7 @@ def make_app(app: Flask, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
     settings: Settings = app.extensions["ragauth"]
     made: list[Flask] = []
 
-    def make(**changes: Any) -> Flask:
+    def make(**changes: object) -> Flask:
         folder = tmp_path / f"instance-{len(made)}"
         folder.mkdir()
         made.append(make_testing_app(replace(settings, **{"instance_dir": folder, **changes})))
