@@ -14,7 +14,8 @@ import click
 
 from tests.soak.checkers import Bursts, Checker
 from tests.soak.customers import Customer
-from tests.soak.faults import Fault, deal
+from tests.soak.fault import Fault
+from tests.soak.faults import deal
 from tests.soak.known import Account, Keys
 from tests.soak.oracle import NO_FAULT, Oracle
 from tests.soak.probe import probing
