@@ -77,6 +77,9 @@ class LogPipe:
                 if self._is_closed:
                     break
                 continue
+            if not self._is_read.is_set():
+                # What came after `hold` stays in the pipe.
+                continue
             data = os.read(self._pipe, 65_536)
             kept.write(data)
             kept.flush()
