@@ -13,7 +13,7 @@ HEALTH_SECONDS = 0.1
 CHECK_SECONDS = 3.0
 OTHERS_SECONDS = 10.0
 # A machine that is busy delays every process: the bystander's longest answer, so many times.
-_PATIENCE = 3
+_PATIENCE = 5
 _AROUND_SECONDS = 1.0
 _EXAMPLES = 5
 NO_FAULT = "no fault"
