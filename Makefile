@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export FLASK_SKIP_DOTENV := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo dashboard test test-fuzz check lint lint-python lint-shell lint-containers format types bench migration lock clean
+.PHONY: help install run demo dashboard test test-fuzz soak check lint lint-python lint-shell lint-containers format types bench migration lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -72,6 +72,9 @@ test: install ## Run every test (PYTEST_ARGS="-n 0 tests/unit" narrows it)
 
 test-fuzz: install ## Hold the service against its OpenAPI document, thoroughly (FUZZ_EXAMPLES=200)
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-200} $(BIN)/python -m pytest -n 2 tests/fuzz $(PYTEST_ARGS)
+
+soak: install ## Let everything fail at random for 30 minutes and hold the promises (MINUTES=30 SEED=1 ONLY=redis)
+	$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)') $(if $(KIND),--kind '$(KIND)') $(SOAK_ARGS)
 
 check: PYTEST_ARGS += --cov --cov-report=term
 check: lint types test ## Lint, types, tests with coverage: what CI runs
