@@ -31,6 +31,12 @@ from tests.soak.redis_faults import (
     RedisUnreachableForOne,
 )
 from tests.soak.stage import Stage
+from tests.soak.takeover_faults import (
+    PoolerRestarted,
+    PostgresFailsOver,
+    PostgresGoneBehindPooler,
+    RedisFailsOver,
+)
 
 FAULTS: tuple[type[Fault], ...] = (
     *(PostgresGone, PostgresCrashed, PostgresFrozen, PostgresReadOnly),
@@ -38,7 +44,8 @@ FAULTS: tuple[type[Fault], ...] = (
     *(RedisGone, RedisEmptied, RedisFrozen, RedisUnreachable, RedisUnreachableForOne),
     *(MailGone, MailFrozen),
     *(WorkerKilled, WorkerStopped, HostRestarted, LogPipeFull, CountersHeld),
-    DiskFull,
+    *(DiskFull, PostgresFailsOver, RedisFailsOver),
+    *(PoolerRestarted, PostgresGoneBehindPooler),
 )
 
 

@@ -13,18 +13,23 @@ from urllib.parse import urlsplit
 import psycopg
 
 from tests.e2e.service import Installation, install
+from tests.servers.pgbouncer import PgBouncer, start_pgbouncer
 from tests.servers.postgres import PostgresServer, start_postgres
+from tests.servers.postgres_pair import PostgresPair, start_postgres_pair
 from tests.servers.redis import RedisServer, start_redis
 from tests.servers.smtp import SmtpServer, start_smtp
 from tests.soak.freezing import parent
 from tests.soak.hosts import Host, TellOfLine
 from tests.soak.mounts import has_mounts_of_its_own
+from tests.soak.redis_pair import RedisPair, start_redis_pair
 from tests.soak.ways import Way
 
 # Kinds of stages: what the hosts keep their data in, and how many hosts there are.
 POSTGRES = "two hosts on Postgres and Redis"
 SQLITE = "one host on SQLite and its own counters"
-KINDS = (POSTGRES, SQLITE)
+PAIRS = "two hosts on a pair of Postgres and a pair of Redis"
+POOLED = "two hosts on a Postgres behind PgBouncer, and Redis"
+KINDS = (POSTGRES, SQLITE, PAIRS, POOLED)
 
 # Requests a minute of a limited account.
 LIMIT = 20
@@ -60,6 +65,9 @@ class Stage:
     has_small_disk: bool = False
     postgres: PostgresServer | None = None
     redis: RedisServer | None = None
+    postgres_pair: PostgresPair | None = None
+    redis_pair: RedisPair | None = None
+    pooler: PgBouncer | None = None
 
     def ways_to(self, server: str) -> list[Way]:
         """The ways of all hosts to one server: `postgres`, `redis`, `mail`."""
@@ -92,13 +100,23 @@ def set_up(
         plans = folder / "plans.toml"
         plans.write_text(_PLANS)
         settings = {"RAGAUTH_PLANS_FILE": str(plans)}
-        if kind == POSTGRES:
+        if kind == PAIRS:
+            stage.postgres_pair = stack.enter_context(start_postgres_pair())
+            stage.postgres_pair.primary.create_database(_DATABASE)
+            stage.redis_pair = stack.enter_context(start_redis_pair())
+        if kind in (POSTGRES, POOLED):
             stage.postgres = stack.enter_context(start_postgres())
             stage.redis = stack.enter_context(start_redis())
             stage.postgres.create_database(_DATABASE)
             # What is acknowledged must outlive a crash of the server, as with its own default.
             stage.execute(f"ALTER DATABASE {_DATABASE} SET synchronous_commit = on")
-        names = ["a", "b"] if stage.postgres else ["a"]
+        if kind == POOLED:
+            assert stage.postgres is not None
+            # As many sessions as a pooler has by default for one database and user.
+            stage.pooler = stack.enter_context(
+                start_pgbouncer(stage.postgres, default_pool_size="20")
+            )
+        names = ["a"] if kind == SQLITE else ["a", "b"]
         installations = [_install(stage, stack, name, settings) for name in names]
         installations[0].migrate()
         stage.service_key = _make_service_key(installations[0])
@@ -128,10 +146,18 @@ def _install(stage: Stage, stack: ExitStack, name: str, settings: dict[str, str]
         stack.callback(subprocess.run, ["umount", "--lazy", str(own)], check=True)
         stage.has_small_disk = True
     settings = settings | {"RAGAUTH_MAIL_URL": way_to("mail", stage.smtp.url)}
+    if stage.postgres_pair is not None and stage.redis_pair is not None:
+        # Each has two addresses, of which the Sentinel and Postgres say themselves which counts.
+        settings["RAGAUTH_REDIS_URL"] = stage.redis_pair.url
+        return install(own, stage.postgres_pair.url(_DATABASE), **settings)
     if stage.postgres is None or stage.redis is None:
         return install(own, **settings)
     settings["RAGAUTH_REDIS_URL"] = way_to("redis", stage.redis.url)
-    return install(own, way_to("postgres", stage.postgres.url(_DATABASE)), **settings)
+    database: PostgresServer | PgBouncer = stage.postgres
+    if stage.pooler is not None:
+        settings["RAGAUTH_DATABASE_POOLER"] = "transaction"
+        database = stage.pooler
+    return install(own, way_to("postgres", database.url(_DATABASE)), **settings)
 
 
 def _make_service_key(installation: Installation) -> str:

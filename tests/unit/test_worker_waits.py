@@ -132,12 +132,12 @@ def test_an_answer_that_is_not_taken_is_given_up(start: Start) -> None:
     running = start(ANSWER_SECONDS=0.1)
     with running.client() as client:
         client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert running.worker._unsent or client.recv(1)
+        assert running.worker._lines.unsent or client.recv(1)
         # It is shorter than it says: the connection is gone.
         with running.client() as other:
             other.sendall(_GET)
             assert other.recv(12) == b"HTTP/1.1 200"
-        while running.worker._unsent:
+        while running.worker._lines.unsent:
             pass
         assert len(_all_or_reset(client)) < len(_LARGE)
 
