@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from ragauth.cli.output import Group, as_json_option, one_line_faults, print_record
-from ragauth.services import outbox
+from ragauth.services.mail import outbox
 
 mail = Group("mail", help="Send the mail that waits in the outbox.")
 

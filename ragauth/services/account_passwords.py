@@ -7,12 +7,13 @@ from ragauth.errors import Conflict, CredentialRevoked, InvalidRequest, WrongPas
 from ragauth.models import Account
 from ragauth.models import accounts as rows
 from ragauth.security.passwords import find_weakness
-from ragauth.services import audit, confirmations, mail, passwords, sessions, throttles
+from ragauth.services import audit, confirmations, passwords, sessions, throttles
 from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
 from ragauth.services.hashing import share_of
-from ragauth.services.mail import MailTemplate
+from ragauth.services.mail import queue
+from ragauth.services.mail.queue import MailTemplate
 from ragauth.services.passwords import StoredPassword
 
 # What was begun with the old password, or would undo the new one.
@@ -75,7 +76,7 @@ def change_password(
     replace_password(account, stored)
     sessions.end_sessions(account_id=account_id, except_session_id=session_id, client=client)
     audit.record(EventName.PASSWORD_CHANGED, account_id=account_id, client=client)
-    mail.queue_notice(template=MailTemplate.PASSWORD_CHANGED, account=account, client=client)
+    queue.queue_notice(template=MailTemplate.PASSWORD_CHANGED, account=account, client=client)
 
 
 def replace_password(account: Account, stored: StoredPassword) -> None:
@@ -86,7 +87,7 @@ def replace_password(account: Account, stored: StoredPassword) -> None:
     """
     account.password_hash, account.password_scheme = stored.hash, stored.scheme
     confirmations.withdraw_tokens(account_id=account.id, purposes=_ENDS_WITH_IT)
-    mail.withdraw_mail(account_id=account.id, templates=[MailTemplate.CHANGE_EMAIL])
+    queue.withdraw_mail(account_id=account.id, templates=[MailTemplate.CHANGE_EMAIL])
     if account.email_verified:
         withdraw_resets(account)
     transaction.when_committed(lambda: throttles.clear_login_failures(account))
@@ -97,4 +98,4 @@ def withdraw_resets(account: Account) -> None:
     confirmations.withdraw_tokens(
         account_id=account.id, purposes=frozenset({Purpose.RESET_PASSWORD})
     )
-    mail.withdraw_mail(account_id=account.id, templates=[MailTemplate.RESET_PASSWORD])
+    queue.withdraw_mail(account_id=account.id, templates=[MailTemplate.RESET_PASSWORD])

@@ -29,7 +29,7 @@ from ragauth.security.scopes import QUERY
 from ragauth.services import audit
 from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
-from ragauth.services.mail import tell_of_key
+from ragauth.services.mail.queue import tell_of_key
 from ragauth.services.plans import NO_TEST_KEYS, current_plans, plan_of
 
 PRIMARY_KEY_NAME = "Primary"

@@ -12,9 +12,10 @@ from ragauth.models import api_keys as key_rows
 from ragauth.models import second_factors as factor_rows
 from ragauth.models import sessions as session_rows
 from ragauth.security.identifiers import AGENT, encode_id
-from ragauth.services import audit, confirmations, mail, throttles
+from ragauth.services import audit, confirmations, throttles
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
+from ragauth.services.mail import queue
 
 
 def end_what_was_set_up(account: Account, client: Client) -> dict[str, str]:
@@ -32,7 +33,7 @@ def end_what_was_set_up(account: Account, client: Client) -> dict[str, str]:
     # Where somebody logged in who was not the owner is no familiar place.
     session_rows.forget_clients(account.id)
     confirmations.withdraw_tokens(account_id=account.id, purposes=frozenset(Purpose))
-    mail.withdraw_mail(account_id=account.id)
+    queue.withdraw_mail(account_id=account.id)
     # Wrong codes of that factor must not count against the owner's.
     for throttle in (
         throttles.second_factor_failures(account.id),

@@ -9,11 +9,12 @@ from ragauth.models import Account, Confirmation
 from ragauth.models.accounts import SUSPENDED
 from ragauth.models.base import flush
 from ragauth.security.emails import canonical_email
-from ragauth.services import account_passwords, audit, confirmations, mail, throttles
+from ragauth.services import account_passwords, audit, confirmations, throttles
 from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
-from ragauth.services.mail import MailTemplate
+from ragauth.services.mail import queue
+from ragauth.services.mail.queue import MailTemplate
 
 VERIFY_LIFETIME = timedelta(hours=24)
 CHANGE_LIFETIME = timedelta(hours=1)
@@ -54,9 +55,9 @@ def request_change(*, account_id: uuid.UUID, new_email: str, password: str, clie
         raise CredentialRevoked
     # One change at a time: the address that was asked for last.
     confirmations.withdraw_tokens(account_id=account_id, purposes=frozenset({Purpose.CHANGE_EMAIL}))
-    mail.withdraw_mail(account_id=account_id, templates=[MailTemplate.CHANGE_EMAIL])
+    queue.withdraw_mail(account_id=account_id, templates=[MailTemplate.CHANGE_EMAIL])
     _send_token(account, new_email, Purpose.CHANGE_EMAIL, MailTemplate.CHANGE_EMAIL)
-    mail.queue_notice(
+    queue.queue_notice(
         template=MailTemplate.EMAIL_CHANGE_REQUESTED,
         account=account,
         client=client,
@@ -89,7 +90,7 @@ def confirm(*, token: str, client: Client) -> None:
 
 def _change(account: Account, confirmation: Confirmation, client: Client) -> None:
     new_email = confirmation.email or ""
-    mail.queue_notice(template=MailTemplate.EMAIL_CHANGED, account=account, client=client)
+    queue.queue_notice(template=MailTemplate.EMAIL_CHANGED, account=account, client=client)
     account.email, account.email_canonical = new_email, canonical_email(new_email)
     account.email_verified_at = None
     flush(_CONFLICTS)
@@ -97,7 +98,7 @@ def _change(account: Account, confirmation: Confirmation, client: Client) -> Non
     confirmations.withdraw_tokens(
         account_id=account.id, purposes=_CONFIRMS | {Purpose.RESET_PASSWORD}
     )
-    mail.withdraw_mail(
+    queue.withdraw_mail(
         account_id=account.id,
         templates=[
             MailTemplate.VERIFY_EMAIL,
@@ -113,4 +114,4 @@ def _send_token(account: Account, email: str, purpose: Purpose, template: MailTe
     token = confirmations.issue_token(
         account_id=account.id, purpose=purpose, lifetime=lifetime, email=email
     )
-    mail.queue_mail(template=template, account=account, to=email, lifetime=lifetime, token=token)
+    queue.queue_mail(template=template, account=account, to=email, lifetime=lifetime, token=token)

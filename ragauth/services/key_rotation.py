@@ -13,7 +13,7 @@ from ragauth.security.identifiers import KEY, encode_id
 from ragauth.services import api_keys, audit
 from ragauth.services.api_keys import IssuedKey
 from ragauth.services.audit import Client, EventName
-from ragauth.services.mail import tell_of_key
+from ragauth.services.mail.queue import tell_of_key
 
 
 def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKey:

@@ -14,8 +14,6 @@ from ragauth.services import (
     audit,
     clean_start,
     confirmations,
-    mail,
-    mail_budget,
     passwords,
     sessions,
     throttles,
@@ -24,10 +22,11 @@ from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
 from ragauth.services.hashing import share_of
-from ragauth.services.mail import Letter, MailTemplate
-from ragauth.services.mail_budget import ResetPlace
+from ragauth.services.mail import budget, queue
+from ragauth.services.mail.budget import ResetPlace
+from ragauth.services.mail.queue import Letter, MailTemplate
 
-TOKEN_LIFETIME = mail_budget.RESET_LIFETIME
+TOKEN_LIFETIME = budget.RESET_LIFETIME
 _RESET = frozenset({Purpose.RESET_PASSWORD})
 
 
@@ -40,7 +39,7 @@ def request_reset(*, email: str, client: Client) -> None:
     """
     throttles.forgotten_of_address(client).take()
     values = {"ip": client.ip or "", "user_agent": client.user_agent or ""}
-    mail.add_letter(mail.RESET_REQUEST, None, Letter(email, values), TOKEN_LIFETIME)
+    queue.add_letter(queue.RESET_REQUEST, None, Letter(email, values), TOKEN_LIFETIME)
 
 
 def answer_request(request_id: uuid.UUID, letter: Letter) -> None:
@@ -58,7 +57,7 @@ def answer_request(request_id: uuid.UUID, letter: Letter) -> None:
         with transaction.unit_of_work():
             outbox_rows.remove(request_id)
         return
-    place = mail_budget.take_reset_place(email_canonical)
+    place = budget.take_reset_place(email_canonical)
     is_used = False
     try:
         with transaction.unit_of_work():
@@ -78,9 +77,9 @@ def _queue(account: Account, letter: Letter, place: ResetPlace) -> None:
     """The mail with the token or, without a place, the request once more for when there is one."""
     if not place.is_taken:
         # One that waits speaks for all.
-        if not outbox_rows.has_one(account.id, template=mail.RESET_REQUEST):
-            mail.add_letter(
-                mail.RESET_REQUEST, account.id, letter, TOKEN_LIFETIME, due_at=place.free_at
+        if not outbox_rows.has_one(account.id, template=queue.RESET_REQUEST):
+            queue.add_letter(
+                queue.RESET_REQUEST, account.id, letter, TOKEN_LIFETIME, due_at=place.free_at
             )
         return
     email = account.email or ""
@@ -90,7 +89,7 @@ def _queue(account: Account, letter: Letter, place: ResetPlace) -> None:
         lifetime=TOKEN_LIFETIME,
         email=email,
     )
-    mail.queue_mail(
+    queue.queue_mail(
         template=MailTemplate.RESET_PASSWORD,
         account=account,
         to=email,
@@ -150,4 +149,6 @@ def reset_password(*, token: str, new_password: str, client: Client) -> None:
     if not was_confirmed:
         account.email_verified_at = clock.now()
         audit.record(EventName.EMAIL_VERIFIED, account_id=account.id, client=client)
-    mail.queue_notice(template=MailTemplate.PASSWORD_RESET, account=account, client=client, **ended)
+    queue.queue_notice(
+        template=MailTemplate.PASSWORD_RESET, account=account, client=client, **ended
+    )

@@ -35,10 +35,11 @@ from ragauth.models import sessions as rows
 from ragauth.models.accounts import ACTIVE, DELETED
 from ragauth.security.addresses import neighbourhood_of
 from ragauth.security.identifiers import SESSION, encode_id
-from ragauth.services import access_tokens, audit, mail, sessions
+from ragauth.services import access_tokens, audit, sessions
 from ragauth.services.access_tokens import REFRESH, TokenClaims, TokenPair
 from ragauth.services.audit import Client, EventName
-from ragauth.services.mail import MailTemplate
+from ragauth.services.mail import queue
+from ragauth.services.mail.queue import MailTemplate
 
 # Two tabs, or an answer that was lost: within this time a spent token still gets its successor.
 REUSE_GRACE = timedelta(seconds=20)
@@ -127,7 +128,7 @@ def _end_session(claims: TokenClaims, *, now: datetime, client: Client) -> Refre
         _record(EventName.REFRESH_TOKEN_REUSED, claims, client)
         account = account_rows.find_account(claims.account_id)
         if account is not None:
-            mail.queue_notice(template=MailTemplate.SESSION_ENDED, account=account, client=client)
+            queue.queue_notice(template=MailTemplate.SESSION_ENDED, account=account, client=client)
     return RefreshTokenReused()
 
 

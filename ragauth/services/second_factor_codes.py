@@ -14,9 +14,10 @@ from ragauth.extensions import settings
 from ragauth.models import Account, SecondFactor
 from ragauth.models import second_factors as rows
 from ragauth.security import recovery_codes, sealing, totp
-from ragauth.services import audit, mail, throttles
+from ragauth.services import audit, throttles
 from ragauth.services.audit import Client, EventName
-from ragauth.services.mail import MailTemplate
+from ragauth.services.mail import queue
+from ragauth.services.mail.queue import MailTemplate
 
 # So few recovery codes left are an event of their own.
 FEW_CODES = 3
@@ -70,7 +71,7 @@ def spend_code(checked: CheckedCode, *, account: Account, client: Client) -> Met
     audit.record(EventName.RECOVERY_CODE_USED, account_id=account_id, client=client, left=left)
     if left <= FEW_CODES:
         audit.record(EventName.RECOVERY_CODES_LOW, account_id=account_id, client=client, left=left)
-    mail.queue_notice(
+    queue.queue_notice(
         template=MailTemplate.RECOVERY_CODE_USED, account=account, client=client, left=str(left)
     )
     return Method.RECOVERY_CODE

@@ -15,12 +15,13 @@ from ragauth.extensions import db, settings
 from ragauth.models import Account, SecondFactor
 from ragauth.models import second_factors as rows
 from ragauth.security import totp
-from ragauth.services import audit, confirmations, mail
+from ragauth.services import audit, confirmations
 from ragauth.services.account_lock import lock_account
 from ragauth.services.account_passwords import confirm_password
 from ragauth.services.audit import OPERATOR, Client, EventName
 from ragauth.services.confirmations import Purpose
-from ragauth.services.mail import MailTemplate
+from ragauth.services.mail import queue
+from ragauth.services.mail.queue import MailTemplate
 from ragauth.services.passwords import StoredPassword
 from ragauth.services.second_factor_codes import (
     check_code,
@@ -102,7 +103,7 @@ def confirm(*, account_id: uuid.UUID, code: str, client: Client) -> RecoveryCode
     spend_code(checked, account=account, client=client)
     factor.confirmed_at = clock.now()
     audit.record(EventName.SECOND_FACTOR_ADDED, account_id=account_id, client=client)
-    mail.queue_notice(template=MailTemplate.SECOND_FACTOR_ADDED, account=account, client=client)
+    queue.queue_notice(template=MailTemplate.SECOND_FACTOR_ADDED, account=account, client=client)
     return RecoveryCodes(replace_recovery_codes(pending))
 
 
@@ -179,7 +180,7 @@ def _remove(account: Account, client: Client) -> None:
     rows.delete_for_account(account.id)
     confirmations.withdraw_tokens(account_id=account.id, purposes=CHALLENGE)
     audit.record(EventName.SECOND_FACTOR_REMOVED, account_id=account.id, client=client)
-    mail.queue_notice(template=MailTemplate.SECOND_FACTOR_REMOVED, account=account, client=client)
+    queue.queue_notice(template=MailTemplate.SECOND_FACTOR_REMOVED, account=account, client=client)
 
 
 def _get_pending(account_id: uuid.UUID) -> SecondFactor:

@@ -7,8 +7,8 @@ import threading
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from ragauth.services.mail import mail_is_queued
-from ragauth.services.outbox import has_failed_mail, send_due_mail
+from ragauth.services.mail.outbox import has_failed_mail, send_due_mail
+from ragauth.services.mail.queue import mail_is_queued
 from ragauth.services.troubles import BUG, Work, database_cause
 
 log = logging.getLogger("ragauth")

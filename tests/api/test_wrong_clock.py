@@ -14,7 +14,7 @@ from ragauth import transaction
 from ragauth.extensions import db
 from ragauth.models import OutboxMail
 from ragauth.services import wrong_clock
-from ragauth.services.outbox import send_due_mail
+from ragauth.services.mail.outbox import send_due_mail
 from ragauth.services.wrong_clock import Mended
 from ragauth.web.clock_watch import ClockWatch
 from tests.clients import PASSWORD, Client, Member, error, ok

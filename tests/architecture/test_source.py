@@ -36,9 +36,9 @@ _VIOLATIONS = [
     ),
     (
         rules.environment_only_in_config,
-        "services/mail.py",
+        "services/mail/queue.py",
         "import os\nHOST = os.environ['MAIL_HOST']\n",
-        ["services/mail.py:2: os.environ"],
+        ["services/mail/queue.py:2: os.environ"],
     ),
     (
         rules.environment_only_in_config,

@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 from flask import Flask
 
-from ragauth.services import mail_transport
+from ragauth.services.mail import transport
 from ragauth.web import mail_sender
 from ragauth.web.mail_sender import MailSender
 from tests.clients import Client
@@ -83,7 +83,7 @@ def test_a_fault_does_not_end_it(
 
     with running(mailing):
         with monkeypatch.context() as faulty:
-            faulty.setattr(mail_transport.SmtpServer, "deliver", fail)
+            faulty.setattr(transport.SmtpServer, "deliver", fail)
             Client(mailing).sign_up()
             wait_until(lambda: bool(faults))
         Client(mailing).sign_up()

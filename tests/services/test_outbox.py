@@ -17,9 +17,9 @@ from sqlalchemy import func, select
 from ragauth import clock, transaction
 from ragauth.extensions import db
 from ragauth.models import OutboxMail
-from ragauth.services import mail_transport
-from ragauth.services.mail import Letter, MailTemplate, add_letter
-from ragauth.services.outbox import Round, send_due_mail
+from ragauth.services.mail import transport
+from ragauth.services.mail.outbox import Round, send_due_mail
+from ragauth.services.mail.queue import Letter, MailTemplate, add_letter
 from tests.clients import Client, ok
 from tests.factories.mails import Mail, outbox_folder, read_mail
 from tests.servers.smtp import PASSWORD, USER, SmtpServer, start_smtp
@@ -238,7 +238,7 @@ class TestTriesAgain:
     def test_a_server_that_thinks_too_long_is_left(
         self, mailing: Flask, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(mail_transport, "_TIMEOUT_SECONDS", 0.2)
+        monkeypatch.setattr(transport, "_TIMEOUT_SECONDS", 0.2)
         smtp.seconds_to_think = 1.0
         Client(mailing).sign_up()
         assert send(mailing) == Round(postponed=1)
@@ -254,7 +254,7 @@ class TestTriesAgain:
 
         Client(mailing).sign_up()
         with monkeypatch.context() as dying:
-            dying.setattr(mail_transport.SmtpServer, "deliver", die)
+            dying.setattr(transport.SmtpServer, "deliver", die)
             with pytest.raises(KeyboardInterrupt):
                 send(mailing)
         assert send(mailing) == Round()

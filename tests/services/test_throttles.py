@@ -12,9 +12,10 @@ from flask import Flask
 from ragauth import clock
 from ragauth.counters import CountersUnavailable
 from ragauth.errors import InvalidLogin, RateLimitExceeded, TooManyHashes
-from ragauth.services import mail_budget, throttles
+from ragauth.services import throttles
 from ragauth.services.audit import OPERATOR, Client
 from ragauth.services.limits import current_limits
+from ragauth.services.mail import budget
 from ragauth.services.throttling import Throttle
 from tests.servers.redis import RedisServer, start_redis
 
@@ -244,6 +245,6 @@ class TestSubjects:
             monkeypatch.setattr(
                 counters, "hit", lambda bucket, *rest: seen.append(bucket) or hit(bucket, *rest)
             )
-            mail_budget.mails_of_recipient("ada@example.com").take()
+            budget.mails_of_recipient("ada@example.com").take()
         assert len(seen) == 1
         assert b"ada" not in seen[0]

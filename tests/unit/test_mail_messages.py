@@ -11,8 +11,8 @@ import pytest
 
 from ragauth.models import OutboxMail
 from ragauth.security.identifiers import new_uuid
-from ragauth.services.mail import Letter, MailTemplate
-from ragauth.services.mail_messages import compose
+from ragauth.services.mail.messages import compose
+from ragauth.services.mail.queue import Letter, MailTemplate
 from tests.conftest import make_settings
 
 SETTINGS = make_settings(Path("/nowhere"), "sqlite:////nowhere/ragauth.db")

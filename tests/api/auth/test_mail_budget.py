@@ -14,9 +14,9 @@ from flask import Flask
 from ragauth import clock, transaction
 from ragauth.counters import CountersUnavailable
 from ragauth.models.outbox_depth import outbox_depth
-from ragauth.services import mail_budget
 from ragauth.services.limits import current_limits
-from ragauth.services.outbox import Round, send_due_mail
+from ragauth.services.mail import budget
+from ragauth.services.mail.outbox import Round, send_due_mail
 from tests.clients import PASSWORD, Client, Member, error, ok
 from tests.factories.mails import Mail, confirm_address, receive_mail
 from tests.factories.second_factors import enrol
@@ -331,9 +331,9 @@ class TestAForgottenPassword:
 
     def test_a_place_that_no_mail_used_is_free_again(self, app: Flask) -> None:
         with app.app_context():
-            places = [mail_budget.take_reset_place("ada@example.com") for _ in range(4)]
+            places = [budget.take_reset_place("ada@example.com") for _ in range(4)]
             assert [place.is_taken for place in places] == [True, True, True, False]
             places[3].give_back()
-            assert not mail_budget.take_reset_place("ada@example.com").is_taken
+            assert not budget.take_reset_place("ada@example.com").is_taken
             places[2].give_back()
-            assert mail_budget.take_reset_place("ada@example.com").is_taken
+            assert budget.take_reset_place("ada@example.com").is_taken

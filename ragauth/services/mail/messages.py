@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from ragauth.config import Settings
 from ragauth.models import OutboxMail
 from ragauth.security.emails import split_address
-from ragauth.services.mail import Letter
+from ragauth.services.mail.queue import Letter
 
 
 def compose(mail: OutboxMail, letter: Letter, settings: Settings) -> EmailMessage:

@@ -16,11 +16,12 @@ from ragauth.extensions import settings
 from ragauth.models import OutboxMail
 from ragauth.models import outbox as rows
 from ragauth.security.sealing import SealBroken
-from ragauth.services import audit, mail_budget, password_reset
+from ragauth.services import audit, password_reset
 from ragauth.services.audit import Client, EventName
-from ragauth.services.mail import RESET_REQUEST, Letter, MailTemplate, open_letter
-from ragauth.services.mail_messages import compose
-from ragauth.services.mail_transport import MailTransport, mail_transport
+from ragauth.services.mail import budget
+from ragauth.services.mail.messages import compose
+from ragauth.services.mail.queue import RESET_REQUEST, Letter, MailTemplate, open_letter
+from ragauth.services.mail.transport import MailTransport, mail_transport
 from ragauth.services.troubles import MAIL_FOLDER, MAIL_SERVER, SEALS
 
 log = logging.getLogger("ragauth")
@@ -30,7 +31,7 @@ _CLAIM = timedelta(minutes=2)
 _FIRST_DELAY_SECONDS = 2
 _LONGEST_DELAY_SECONDS = 300
 # A reset waits for its turn. What is due later than that was postponed by a clock that was wrong.
-_LONGEST_WAIT = mail_budget.RESET_LIFETIME
+_LONGEST_WAIT = budget.RESET_LIFETIME
 _SERVICE = Client(ip=None, user_agent="mail")
 
 
@@ -103,7 +104,7 @@ def _handle(mail: OutboxMail, transport: MailTransport, done: Round) -> bool:
 def _send(mail: OutboxMail, letter: Letter, transport: MailTransport, done: Round) -> bool:
     try:
         message = compose(mail, letter, settings())
-        throttle = mail_budget.mails_of_recipient(letter.to)
+        throttle = budget.mails_of_recipient(letter.to)
     except ValueError:
         # No header can hold the address: it must not hold the others up.
         _give_up(mail, "malformed")

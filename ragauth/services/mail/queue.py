@@ -1,6 +1,6 @@
 """Mail: what is said to whom, queued in the transaction of what caused it.
 
-It is sent after the commit (`ragauth.services.outbox`). No word that somebody typed (a name, a
+It is sent after the commit (`ragauth.services.mail.outbox`). No word that somebody typed (a name, a
 key's name) goes into a mail: signing up with a stranger's address must not carry a message there.
 """
 
