@@ -22,8 +22,8 @@ from ragauth.metrics import ALLOWED, CHECKS, note_request
 from ragauth.security import key_format
 from ragauth.security.key_format import is_token_shaped
 from ragauth.services.key_check import KeyChecker, Question
-from ragauth.services.limits import span_of
-from ragauth.services.usage import save_usage
+from ragauth.services.limits.limits import span_of
+from ragauth.services.limits.usage import save_usage
 from ragauth.web.authorize_query import parse_authorize_query
 from ragauth.web.credentials import presented_key
 from ragauth.web.key_answers import authorize_answer

@@ -21,9 +21,9 @@ from ragauth.app import add_migrations
 from ragauth.config import Settings
 from ragauth.extensions import db
 from ragauth.models.prepared_reads import PreparedReads
-from ragauth.services.limits import current_limits
+from ragauth.services.limits.limits import current_limits
+from ragauth.services.limits.usage import save_usage
 from ragauth.services.setup import close_services
-from ragauth.services.usage import save_usage
 from tests.clients import Client
 from tests.servers.node import install_packages
 from tests.servers.pgbouncer import find_pgbouncer, start_pgbouncer

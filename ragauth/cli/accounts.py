@@ -31,7 +31,7 @@ from ragauth.services import accounts as service
 from ragauth.services import second_factors
 from ragauth.services.account_overview import look_at
 from ragauth.services.audit import OPERATOR
-from ragauth.services.usage import bring_up_to_date
+from ragauth.services.limits.usage import bring_up_to_date
 
 accounts = Group("accounts", help="Create, list and administer accounts.")
 

@@ -33,7 +33,7 @@ from ragauth.security.identifiers import ACCOUNT, encode_id
 from ragauth.security.key_format import TEST
 from ragauth.services import api_keys, key_import
 from ragauth.services import key_administration as administration
-from ragauth.services.plans import NO_TEST_KEYS
+from ragauth.services.limits.plans import NO_TEST_KEYS
 
 keys = Group("keys", help="List, show and revoke keys; take them over from another system.")
 

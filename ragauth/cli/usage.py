@@ -7,7 +7,7 @@ import click
 from ragauth.cli.output import Group, as_json_option, one_line_faults, print_rows
 from ragauth.cli.paging import limit_option, tell_of_more
 from ragauth.security.identifiers import ACCOUNT, encode_id
-from ragauth.services import usage as service
+from ragauth.services.limits import usage as service
 
 usage = Group("usage", help="See what accounts use.")
 

@@ -13,7 +13,7 @@ from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services import audit, sessions
 from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import OPERATOR, Client, EventName
-from ragauth.services.plans import current_plans
+from ragauth.services.limits.plans import current_plans
 
 
 def get_account(*, account_id: uuid.UUID) -> Account:

@@ -7,11 +7,12 @@ from ragauth.errors import Conflict, CredentialRevoked, InvalidRequest, WrongPas
 from ragauth.models import Account
 from ragauth.models import accounts as rows
 from ragauth.security.passwords import find_weakness
-from ragauth.services import audit, confirmations, passwords, sessions, throttles
+from ragauth.services import audit, confirmations, passwords, sessions
 from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
 from ragauth.services.hashing import share_of
+from ragauth.services.limits import throttles
 from ragauth.services.mail import queue
 from ragauth.services.mail.queue import MailTemplate
 from ragauth.services.passwords import StoredPassword

@@ -15,7 +15,7 @@ from ragauth.security.identifiers import AGENT, encode_id, new_uuid
 from ragauth.services import audit
 from ragauth.services.api_keys import hold_account
 from ragauth.services.audit import Client, EventName
-from ragauth.services.plans import current_plans, plan_of
+from ragauth.services.limits.plans import current_plans, plan_of
 
 
 def create_agent(

@@ -29,8 +29,8 @@ from ragauth.security.scopes import QUERY
 from ragauth.services import audit
 from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
+from ragauth.services.limits.plans import NO_TEST_KEYS, current_plans, plan_of
 from ragauth.services.mail.queue import tell_of_key
-from ragauth.services.plans import NO_TEST_KEYS, current_plans, plan_of
 
 PRIMARY_KEY_NAME = "Primary"
 

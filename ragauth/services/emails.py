@@ -9,10 +9,11 @@ from ragauth.models import Account, Confirmation
 from ragauth.models.accounts import SUSPENDED
 from ragauth.models.base import flush
 from ragauth.security.emails import canonical_email
-from ragauth.services import account_passwords, audit, confirmations, throttles
+from ragauth.services import account_passwords, audit, confirmations
 from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
+from ragauth.services.limits import throttles
 from ragauth.services.mail import queue
 from ragauth.services.mail.queue import MailTemplate
 

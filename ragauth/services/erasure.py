@@ -11,7 +11,7 @@ from ragauth.models import sessions as session_rows
 from ragauth.models.accounts import DELETED
 from ragauth.services import confirmations
 from ragauth.services.audit import Client
-from ragauth.services.limits import current_limits
+from ragauth.services.limits.limits import current_limits
 
 # Nothing is noted of who asked for it.
 NOBODY = Client(ip=None, user_agent=None)

@@ -21,7 +21,7 @@ from ragauth.models.installation import Installation
 from ragauth.models.outbox_depth import outbox_depth
 from ragauth.services import readiness, signing_key_rotation
 from ragauth.services.audit import EventName
-from ragauth.services.limits import current_limits
+from ragauth.services.limits.limits import current_limits
 from ragauth.services.readiness import OK
 from ragauth.services.signing_key_rotation import Sealed, State
 

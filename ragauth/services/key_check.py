@@ -34,7 +34,7 @@ from ragauth.security.addresses import is_within
 from ragauth.security.key_faults import explain_no_key
 from ragauth.security.origins import find_canonical_origin
 from ragauth.security.scopes import KEY_SCOPES, MANAGE
-from ragauth.services.limits import Limits, LimitState
+from ragauth.services.limits.limits import Limits, LimitState
 
 CUSTOMER_KINDS = frozenset({SECRET, PUBLISHABLE})
 SERVICE_KINDS = frozenset({SERVICE})

@@ -12,10 +12,10 @@ from ragauth.models import api_keys as key_rows
 from ragauth.models.api_keys import PUBLISHABLE
 from ragauth.security import key_format
 from ragauth.services import audit
-from ragauth.services.account_limits import MonthUsage, month_usage
 from ragauth.services.audit import Client, EventName
-from ragauth.services.limits import current_limits
-from ragauth.services.plans import Plan
+from ragauth.services.limits.account_limits import MonthUsage, month_usage
+from ragauth.services.limits.limits import current_limits
+from ragauth.services.limits.plans import Plan
 
 
 @dataclass(frozen=True, slots=True)

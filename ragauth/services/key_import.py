@@ -16,7 +16,7 @@ from ragauth.security.emails import canonical_email
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
 from ragauth.services import api_keys, audit
 from ragauth.services.audit import OPERATOR, EventName
-from ragauth.services.plans import current_plans, plan_of
+from ragauth.services.limits.plans import current_plans, plan_of
 
 # Of names in one query.
 _BATCH = 500

@@ -16,12 +16,12 @@ from ragauth.services import (
     confirmations,
     passwords,
     sessions,
-    throttles,
 )
 from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
 from ragauth.services.hashing import share_of
+from ragauth.services.limits import throttles
 from ragauth.services.mail import budget, queue
 from ragauth.services.mail.budget import ResetPlace
 from ragauth.services.mail.queue import Letter, MailTemplate

@@ -10,7 +10,7 @@ from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import settings
 from ragauth.models.database_probe import find_fault
-from ragauth.services.limits import current_limits
+from ragauth.services.limits.limits import current_limits
 from ragauth.services.troubles import failing_works
 
 log = logging.getLogger("ragauth")

@@ -14,8 +14,9 @@ from ragauth.extensions import settings
 from ragauth.models import Account, SecondFactor
 from ragauth.models import second_factors as rows
 from ragauth.security import recovery_codes, sealing, totp
-from ragauth.services import audit, throttles
+from ragauth.services import audit
 from ragauth.services.audit import Client, EventName
+from ragauth.services.limits import throttles
 from ragauth.services.mail import queue
 from ragauth.services.mail.queue import MailTemplate
 

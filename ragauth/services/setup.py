@@ -16,8 +16,8 @@ from ragauth.models.session_lookup import SessionLookup
 from ragauth.models.signing_key_lookup import SigningKeyLookup
 from ragauth.models.usage_lookup import UsageLookup
 from ragauth.services.key_check import KeyChecker
-from ragauth.services.limits import Limits
-from ragauth.services.plans import load_plans
+from ragauth.services.limits.limits import Limits
+from ragauth.services.limits.plans import load_plans
 from ragauth.services.query_upstream import QueryUpstream
 from ragauth.services.signing_keys import SigningRing
 

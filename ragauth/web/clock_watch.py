@@ -12,7 +12,7 @@ from ragauth import clock, transaction
 from ragauth.counters import CountersUnavailable
 from ragauth.metrics import CLOCK_STEPS
 from ragauth.services import wrong_clock
-from ragauth.services.limits import current_limits
+from ragauth.services.limits.limits import current_limits
 
 log = logging.getLogger("ragauth")
 

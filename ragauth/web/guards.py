@@ -29,7 +29,7 @@ from ragauth.extensions import settings
 from ragauth.models.key_lookup import KeyFacts
 from ragauth.security.identifiers import ACCOUNT, encode_bytes, encode_id
 from ragauth.security.key_format import is_token_shaped
-from ragauth.services import sessions, throttles
+from ragauth.services import sessions
 from ragauth.services.access_tokens import TokenClaims
 from ragauth.services.key_check import (
     ANY_KIND,
@@ -38,6 +38,7 @@ from ragauth.services.key_check import (
     Question,
     current_checker,
 )
+from ragauth.services.limits import throttles
 from ragauth.services.sessions import Caller
 from ragauth.web import refresh_cookie
 from ragauth.web.credentials import bearer_token, find_bearer_token, presented_key

@@ -2,8 +2,8 @@
 
 from functools import lru_cache
 
-from ragauth.services.limits import LimitState
-from ragauth.services.plans import Plan
+from ragauth.services.limits.limits import LimitState
+from ragauth.services.limits.plans import Plan
 
 
 def rate_headers(state: LimitState) -> list[tuple[str, str]]:

@@ -7,9 +7,9 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth.counters import CountersUnavailable
-from ragauth.services.limits import current_limits
+from ragauth.services.limits.limits import current_limits
+from ragauth.services.limits.usage import save_usage_in_turn
 from ragauth.services.troubles import BUG, COUNTERS, Work, database_cause
-from ragauth.services.usage import save_usage_in_turn
 
 log = logging.getLogger("ragauth")
 

@@ -78,9 +78,9 @@ _VIOLATIONS = [
     ),
     (
         rules.services_know_no_http,
-        "services/limits.py",
+        "services/limits/limits.py",
         "from flask import request\n\n\ndef who():\n    return request.remote_addr\n",
-        ["services/limits.py:5: flask.request"],
+        ["services/limits/limits.py:5: flask.request"],
     ),
     (
         rules.services_know_no_http,

@@ -21,7 +21,7 @@ from ragauth.models import second_factors as rows
 from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.security.sealing import SealBroken
 from ragauth.services.audit import Client as Origin
-from ragauth.services.limits import current_limits
+from ragauth.services.limits.limits import current_limits
 from ragauth.services.second_factor_codes import CheckedCode, Method, check_code, spend_code
 from ragauth.services.second_factors import find_confirmed
 from tests.cli.conftest import Commands

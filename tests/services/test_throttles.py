@@ -12,11 +12,11 @@ from flask import Flask
 from ragauth import clock
 from ragauth.counters import CountersUnavailable
 from ragauth.errors import InvalidLogin, RateLimitExceeded, TooManyHashes
-from ragauth.services import throttles
 from ragauth.services.audit import OPERATOR, Client
-from ragauth.services.limits import current_limits
+from ragauth.services.limits import throttles
+from ragauth.services.limits.limits import current_limits
+from ragauth.services.limits.throttle import Throttle
 from ragauth.services.mail import budget
-from ragauth.services.throttling import Throttle
 from tests.servers.redis import RedisServer, start_redis
 
 SIZE = 5

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ragauth.config import SettingsError
-from ragauth.services.plans import DEFAULT_PLANS, Plan, load_plans, plan_of
+from ragauth.services.limits.plans import DEFAULT_PLANS, Plan, load_plans, plan_of
 
 TRIAL = """
 [trial]

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from ragauth import clock
 from ragauth.security.emails import canonical_email
-from ragauth.services.throttling import Throttle
+from ragauth.services.limits.throttle import Throttle
 
 RESET_LIFETIME = timedelta(minutes=30)
 

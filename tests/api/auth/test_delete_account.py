@@ -14,7 +14,7 @@ from ragauth.models import events as event_rows
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
 from ragauth.services import audit, erasure
 from ragauth.services.audit import EventName
-from ragauth.services.limits import span_of
+from ragauth.services.limits.limits import span_of
 from tests.clients import PASSWORD, Client, Member, assert_needs_access_token, error, issues, ok
 from tests.factories.api_keys import make_service_key
 

@@ -14,7 +14,7 @@ from flask import Flask
 from ragauth import clock, transaction
 from ragauth.counters import CountersUnavailable
 from ragauth.models.outbox_depth import outbox_depth
-from ragauth.services.limits import current_limits
+from ragauth.services.limits.limits import current_limits
 from ragauth.services.mail import budget
 from ragauth.services.mail.outbox import Round, send_due_mail
 from tests.clients import PASSWORD, Client, Member, error, ok

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from ragauth import clock
 from ragauth.security.identifiers import ACCOUNT, SESSION, decode_id
-from ragauth.services import throttles
+from ragauth.services.limits import throttles
 from ragauth.web.guards import ACCESS_TOKEN, any_token, demand_of
 from ragauth.web.paths import SAFE_METHODS
 from tests.clients import Client, Member, error, ok

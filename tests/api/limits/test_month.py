@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import time_machine
 from flask import Flask
 
-from ragauth.services import usage
-from ragauth.services.limits import current_limits
+from ragauth.services.limits import usage
+from ragauth.services.limits.limits import current_limits
 from tests.clients import Client, error, ok
 
 NEARLY_MARCH = datetime(2027, 2, 28, 23, 59, 30, tzinfo=UTC)

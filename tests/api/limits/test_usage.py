@@ -6,8 +6,8 @@ import pytest
 import time_machine
 from flask import Flask
 
-from ragauth.services import usage
-from ragauth.services.limits import current_limits
+from ragauth.services.limits import usage
+from ragauth.services.limits.limits import current_limits
 from tests.clients import Client, error, issues, ok
 from tests.factories.api_keys import make_service_key
 

@@ -13,7 +13,7 @@ from ragauth.models import sessions as session_rows
 from ragauth.security.addresses import network_of
 from ragauth.security.identifiers import first_uuid_at
 from ragauth.services.audit import OPERATOR, Client
-from ragauth.services.throttling import Throttle
+from ragauth.services.limits.throttle import Throttle
 
 _MINUTE = 60
 _FIVE_MINUTES = 300

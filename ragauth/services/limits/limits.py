@@ -18,7 +18,7 @@ from ragauth.errors import (
 )
 from ragauth.metrics import LIMIT_HITS
 from ragauth.security.key_format import LIVE, TEST
-from ragauth.services.plans import NO_TEST_KEYS, Plan, plan_of
+from ragauth.services.limits.plans import NO_TEST_KEYS, Plan, plan_of
 
 log = logging.getLogger("ragauth")
 

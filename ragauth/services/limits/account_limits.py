@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from ragauth.services.limits import ENVIRONMENTS, LimitState, current_limits
-from ragauth.services.plans import Plan
+from ragauth.services.limits.limits import ENVIRONMENTS, LimitState, current_limits
+from ragauth.services.limits.plans import Plan
 from ragauth.services.sessions import AccountView
 
 

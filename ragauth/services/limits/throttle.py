@@ -16,7 +16,7 @@ from ragauth import clock
 from ragauth.counters import CountersUnavailable
 from ragauth.errors import AuthenticationFailed, ExternalServiceUnavailable, RateLimitExceeded
 from ragauth.metrics import LIMIT_HITS
-from ragauth.services.limits import current_limits
+from ragauth.services.limits.limits import current_limits
 
 log = logging.getLogger("ragauth")
 

@@ -14,7 +14,7 @@ from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.models import usage as rows
 from ragauth.models.base import Page
 from ragauth.models.usage import DayOfKey, Total, UsageOfAccount
-from ragauth.services.limits import ENVIRONMENTS, current_limits
+from ragauth.services.limits.limits import ENVIRONMENTS, current_limits
 
 log = logging.getLogger("ragauth")
 
