@@ -13,7 +13,7 @@ from ragauth.schemas.base import PageQuery
 from ragauth.services import agents as service
 from ragauth.services import api_keys
 from ragauth.services.api_keys import IssuedKey
-from ragauth.services.sessions import Caller
+from ragauth.services.sessions.sessions import Caller
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, request
 
 from ragauth import transaction
-from ragauth.services import signing_keys
+from ragauth.services.sessions import signing_keys
 from ragauth.web.endpoint import declared
 from ragauth.web.envelope import JSON_TYPE, encode_json
 from ragauth.web.guards import public

@@ -16,8 +16,8 @@ from ragauth.cli.paging import paged, tell_of_more
 from ragauth.cli.parameters import FieldType
 from ragauth.clock import format_time
 from ragauth.schemas.fields import Text
-from ragauth.services import signing_key_rotation as service
-from ragauth.services.signing_key_rotation import (
+from ragauth.services.sessions import signing_key_rotation as service
+from ragauth.services.sessions.signing_key_rotation import (
     MIN_SIGN_AFTER_SECONDS,
     SIGN_AFTER_SECONDS,
     KeyState,

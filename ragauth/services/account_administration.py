@@ -10,10 +10,11 @@ from ragauth.models.accounts import SUSPENDED
 from ragauth.models.base import Page
 from ragauth.security.emails import canonical_email
 from ragauth.security.identifiers import ACCOUNT, decode_id
-from ragauth.services import audit, sessions
+from ragauth.services import audit
 from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import OPERATOR, Client, EventName
 from ragauth.services.limits.plans import current_plans
+from ragauth.services.sessions import sessions
 
 
 def get_account(*, account_id: uuid.UUID) -> Account:

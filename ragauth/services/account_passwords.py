@@ -7,7 +7,7 @@ from ragauth.errors import Conflict, CredentialRevoked, InvalidRequest, WrongPas
 from ragauth.models import Account
 from ragauth.models import accounts as rows
 from ragauth.security.passwords import find_weakness
-from ragauth.services import audit, confirmations, passwords, sessions
+from ragauth.services import audit, confirmations, passwords
 from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
@@ -16,6 +16,7 @@ from ragauth.services.limits import throttles
 from ragauth.services.mail import queue
 from ragauth.services.mail.queue import MailTemplate
 from ragauth.services.passwords import StoredPassword
+from ragauth.services.sessions import sessions
 
 # What was begun with the old password, or would undo the new one.
 _ENDS_WITH_IT = frozenset({Purpose.SECOND_FACTOR, Purpose.CHANGE_EMAIL})

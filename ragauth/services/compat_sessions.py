@@ -20,9 +20,10 @@ from ragauth.errors import (
     WrongCredentialType,
 )
 from ragauth.models import sessions as rows
-from ragauth.services import access_tokens, accounts, refreshes
+from ragauth.services import accounts
 from ragauth.services.accounts import LoggedIn
 from ragauth.services.audit import Client
+from ragauth.services.sessions import refreshes, tokens
 
 LOGIN_REFUSALS = (
     InvalidLogin,
@@ -72,7 +73,7 @@ def renew_access_token(*, refresh_token: str, client: Client) -> str:
     # A logout that came in between decides: the row, not what was read of it.
     if not rows.touch_session(claims.session_id, now=now):
         raise CredentialRevoked("The session has ended")
-    return access_tokens.issue_access_token(
+    return tokens.issue_access_token(
         account_id=claims.account_id,
         session_id=claims.session_id,
         generation=row.generation,

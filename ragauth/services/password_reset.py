@@ -9,14 +9,7 @@ from ragauth.models import accounts as rows
 from ragauth.models import outbox as outbox_rows
 from ragauth.models.accounts import ACTIVE, SUSPENDED
 from ragauth.security.emails import canonical_email
-from ragauth.services import (
-    account_passwords,
-    audit,
-    clean_start,
-    confirmations,
-    passwords,
-    sessions,
-)
+from ragauth.services import account_passwords, audit, clean_start, confirmations, passwords
 from ragauth.services.account_lock import lock_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.confirmations import Purpose
@@ -25,6 +18,7 @@ from ragauth.services.limits import throttles
 from ragauth.services.mail import budget, queue
 from ragauth.services.mail.budget import ResetPlace
 from ragauth.services.mail.queue import Letter, MailTemplate
+from ragauth.services.sessions import sessions
 
 TOKEN_LIFETIME = budget.RESET_LIFETIME
 _RESET = frozenset({Purpose.RESET_PASSWORD})

@@ -19,7 +19,7 @@ from ragauth.services.key_check import KeyChecker
 from ragauth.services.limits.limits import Limits
 from ragauth.services.limits.plans import load_plans
 from ragauth.services.query_upstream import QueryUpstream
-from ragauth.services.signing_keys import SigningRing
+from ragauth.services.sessions.signing_keys import SigningRing
 
 COUNTERS_FILE = "counters"
 

@@ -27,7 +27,7 @@ from ragauth.schemas.fields import Id, encode_cursor
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, SESSION
 from ragauth.services.account_lock import acting_in
-from ragauth.services.sessions import Caller
+from ragauth.services.sessions.sessions import Caller
 from ragauth.web import refresh_cookie
 from ragauth.web.faces import current_wording
 from ragauth.web.guards import Failure, Guard, public

@@ -29,8 +29,6 @@ from ragauth.extensions import settings
 from ragauth.models.key_lookup import KeyFacts
 from ragauth.security.identifiers import ACCOUNT, encode_bytes, encode_id
 from ragauth.security.key_format import is_token_shaped
-from ragauth.services import sessions
-from ragauth.services.access_tokens import TokenClaims
 from ragauth.services.key_check import (
     ANY_KIND,
     CUSTOMER_KINDS,
@@ -39,7 +37,9 @@ from ragauth.services.key_check import (
     current_checker,
 )
 from ragauth.services.limits import throttles
-from ragauth.services.sessions import Caller
+from ragauth.services.sessions import sessions
+from ragauth.services.sessions.sessions import Caller
+from ragauth.services.sessions.tokens import TokenClaims
 from ragauth.web import refresh_cookie
 from ragauth.web.credentials import bearer_token, find_bearer_token, presented_key
 from ragauth.web.paths import METRICS, SAFE_METHODS, is_authorize, is_plain_spelling

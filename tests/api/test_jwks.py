@@ -8,7 +8,7 @@ from joserfc.errors import InvalidClaimError, InvalidKeyIdError
 from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
 
-from ragauth.services.signing_key_rotation import SIGN_AFTER_SECONDS
+from ragauth.services.sessions.signing_key_rotation import SIGN_AFTER_SECONDS
 from tests.clients import Client, error
 from tests.factories.signing_keys import published, rotate
 from tests.factories.tokens import split_token

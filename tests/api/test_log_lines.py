@@ -67,7 +67,7 @@ def test_a_fault_names_the_account_where_it_is_known(
     def crash(**_: object) -> None:
         raise RuntimeError("planted")
 
-    monkeypatch.setattr("ragauth.services.sessions.list_sessions", crash)
+    monkeypatch.setattr("ragauth.services.sessions.sessions.list_sessions", crash)
     answer = member.client.get("/api/auth/sessions")
     assert answer.status_code == 500
     (line,) = lines()

@@ -19,9 +19,9 @@ from ragauth.errors import Conflict
 from ragauth.extensions import db
 from ragauth.models import SigningKey
 from ragauth.models.signing_key_lookup import SigningKeyLookup
-from ragauth.services import signing_key_rotation, signing_keys
-from ragauth.services.signing_key_rotation import SIGN_AFTER_SECONDS
-from ragauth.services.signing_keys import RING_SECONDS
+from ragauth.services.sessions import signing_key_rotation, signing_keys
+from ragauth.services.sessions.signing_key_rotation import SIGN_AFTER_SECONDS
+from ragauth.services.sessions.signing_keys import RING_SECONDS
 from tests.api.test_tokens import CLAIMS, assert_refused
 from tests.clients import PASSWORD, Client, Member, error, ok
 from tests.conftest import SECRET_KEY

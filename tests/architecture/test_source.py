@@ -48,9 +48,12 @@ _VIOLATIONS = [
     ),
     (
         rules.wall_clock_only_in_clock,
-        "services/sessions.py",
+        "services/sessions/sessions.py",
         "import time\nfrom datetime import datetime\nA = time.time()\nB = datetime.now()\n",
-        ["services/sessions.py:3: time.time", "services/sessions.py:4: datetime.datetime.now"],
+        [
+            "services/sessions/sessions.py:3: time.time",
+            "services/sessions/sessions.py:4: datetime.datetime.now",
+        ],
     ),
     (
         rules.wall_clock_only_in_clock,

@@ -10,7 +10,7 @@ import time_machine
 from flask import Flask
 
 from ragauth import clock
-from ragauth.services.signing_keys import RING_SECONDS
+from ragauth.services.sessions.signing_keys import RING_SECONDS
 from tests.clients import Client
 from tests.factories.commands import run
 from tests.factories.tokens import split_token

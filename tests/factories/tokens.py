@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from flask import Flask
 
-from ragauth.services.signing_keys import current_ring, private_key_of
+from ragauth.services.sessions.signing_keys import current_ring, private_key_of
 
 _HASHES = {256: hashes.SHA256(), 384: hashes.SHA384(), 521: hashes.SHA512()}
 

@@ -24,7 +24,7 @@ from ragauth.schemas.sessions import SignupResultSchema
 from ragauth.services import accounts
 from ragauth.services.accounts import LoggedIn, SignedUp
 from ragauth.services.second_factors import SecondFactorRequired
-from ragauth.services.sessions import AccountView, Caller
+from ragauth.services.sessions.sessions import AccountView, Caller
 from ragauth.web import refresh_cookie, refusals
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint

@@ -6,7 +6,7 @@ from ragauth.blueprints.auth import auth
 from ragauth.errors import EmailTaken, RateLimitExceeded
 from ragauth.schemas.confirmations import AcceptedSchema, EmailChangeSchema, EmailTokenSchema
 from ragauth.services import emails
-from ragauth.services.sessions import Caller
+from ragauth.services.sessions.sessions import Caller
 from ragauth.web import refusals
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint

@@ -8,7 +8,7 @@ from ragauth.models.base import Page
 from ragauth.schemas.base import PageQuery
 from ragauth.schemas.events import EventSchema
 from ragauth.services import audit
-from ragauth.services.sessions import Caller
+from ragauth.services.sessions.sessions import Caller
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token
 

@@ -8,7 +8,7 @@ from ragauth.errors import ExportUnderWay, RateLimitExceeded
 from ragauth.schemas.export import ExportSchema
 from ragauth.security.identifiers import ACCOUNT, encode_id
 from ragauth.services import data_export
-from ragauth.services.sessions import Caller
+from ragauth.services.sessions.sessions import Caller
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token

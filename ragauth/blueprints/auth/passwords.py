@@ -11,7 +11,7 @@ from ragauth.schemas.confirmations import (
     PasswordResetSchema,
 )
 from ragauth.services import account_passwords, password_reset
-from ragauth.services.sessions import Caller
+from ragauth.services.sessions.sessions import Caller
 from ragauth.web import refusals
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint

@@ -17,7 +17,7 @@ from ragauth.schemas.sessions import LoginResultSchema
 from ragauth.services import second_factors, second_step
 from ragauth.services.accounts import LoggedIn
 from ragauth.services.second_factors import Enrolment, RecoveryCodes, SecondFactorStatus
-from ragauth.services.sessions import Caller
+from ragauth.services.sessions.sessions import Caller
 from ragauth.web import refusals
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint

@@ -12,9 +12,9 @@ from ragauth.schemas.sessions import (
     SessionSchema,
     TokenPairSchema,
 )
-from ragauth.services import refreshes, sessions
-from ragauth.services.access_tokens import TokenClaims, TokenPair
-from ragauth.services.sessions import Caller, SessionView
+from ragauth.services.sessions import refreshes, sessions
+from ragauth.services.sessions.sessions import Caller, SessionView
+from ragauth.services.sessions.tokens import TokenClaims, TokenPair
 from ragauth.web import refresh_cookie, refusals
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint

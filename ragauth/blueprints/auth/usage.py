@@ -8,7 +8,7 @@ from ragauth.models.usage import DayOfKey
 from ragauth.schemas.usage import AccountLimitsSchema, UsageQuery, UsageSchema
 from ragauth.services.limits import account_limits, usage
 from ragauth.services.limits.account_limits import AccountLimits
-from ragauth.services.sessions import Caller
+from ragauth.services.sessions.sessions import Caller
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token
 

@@ -16,7 +16,7 @@ from ragauth.schemas.api_keys import (
 )
 from ragauth.services import api_keys
 from ragauth.services.api_keys import IssuedKey
-from ragauth.services.sessions import Caller
+from ragauth.services.sessions.sessions import Caller
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token

@@ -7,7 +7,7 @@ from ragauth.errors import KeyAlreadyRotated, UsageLimitExceeded
 from ragauth.schemas.api_keys import IssuedKeySchema, RegeneratedKeySchema, RotationSchema
 from ragauth.services import key_rotation
 from ragauth.services.api_keys import IssuedKey
-from ragauth.services.sessions import Caller
+from ragauth.services.sessions.sessions import Caller
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token

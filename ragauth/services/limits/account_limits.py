@@ -6,7 +6,7 @@ from datetime import datetime
 
 from ragauth.services.limits.limits import ENVIRONMENTS, LimitState, current_limits
 from ragauth.services.limits.plans import Plan
-from ragauth.services.sessions import AccountView
+from ragauth.services.sessions.sessions import AccountView
 
 
 @dataclass(frozen=True, slots=True)

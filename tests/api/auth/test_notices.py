@@ -4,7 +4,7 @@ import time_machine
 from flask import Flask
 
 from ragauth import clock
-from ragauth.services.refreshes import REUSE_GRACE
+from ragauth.services.sessions.refreshes import REUSE_GRACE
 from tests.clients import Client, error, ok
 from tests.factories.mails import confirm_address, receive_mail
 

@@ -14,8 +14,9 @@ from sqlalchemy import select
 from ragauth import transaction
 from ragauth.extensions import db
 from ragauth.models import Account
-from ragauth.services import accounts, signing_key_rotation
+from ragauth.services import accounts
 from ragauth.services.audit import OPERATOR
+from ragauth.services.sessions import signing_key_rotation
 from tests.clients import PASSWORD, Client, Member, error, ok
 from tests.conftest import SECRET_KEY
 

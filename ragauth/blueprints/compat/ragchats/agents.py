@@ -33,7 +33,7 @@ from ragauth.services import agents, api_keys
 from ragauth.services.api_keys import IssuedKey
 from ragauth.services.key_check import Question
 from ragauth.services.query_upstream import current_upstream
-from ragauth.services.sessions import Caller
+from ragauth.services.sessions.sessions import Caller
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.envelope import JSON_TYPE

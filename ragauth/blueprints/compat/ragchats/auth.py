@@ -10,10 +10,11 @@ from ragauth.blueprints.compat.ragchats.schemas import (
     RagchatsTokens,
 )
 from ragauth.errors import OriginNotAllowed
-from ragauth.services import compat_sessions, sessions
-from ragauth.services.access_tokens import TokenClaims
+from ragauth.services import compat_sessions
 from ragauth.services.accounts import LoggedIn
 from ragauth.services.compat_sessions import LOGIN_REFUSALS, REFRESH_REFUSALS
+from ragauth.services.sessions import sessions
+from ragauth.services.sessions.tokens import TokenClaims
 from ragauth.web import refresh_cookie
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint

@@ -12,7 +12,7 @@ from ragauth.models.base import Page
 from ragauth.security.key_format import LIVE, RST
 from ragauth.services import api_keys
 from ragauth.services.api_keys import IssuedKey
-from ragauth.services.sessions import Caller
+from ragauth.services.sessions.sessions import Caller
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token

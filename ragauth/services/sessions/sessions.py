@@ -21,9 +21,10 @@ from ragauth.models.accounts import ACTIVE
 from ragauth.models.base import Page
 from ragauth.models.session_lookup import SessionLookup
 from ragauth.security.identifiers import SESSION, encode_id, new_uuid
-from ragauth.services import access_tokens, audit
-from ragauth.services.access_tokens import ACCESS, TokenClaims, TokenPair
+from ragauth.services import audit
 from ragauth.services.audit import Client, EventName
+from ragauth.services.sessions import tokens as access_tokens
+from ragauth.services.sessions.tokens import ACCESS, TokenClaims, TokenPair
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,8 @@ from ragauth.extensions import settings
 from ragauth.security.identifiers import ACCOUNT, SESSION, decode_id, encode_id
 from ragauth.security.key_format import resembles_key
 from ragauth.security.signatures import ALGORITHM, load_public_key
-from ragauth.services import signing_keys
-from ragauth.services.signing_keys import current_ring
+from ragauth.services.sessions import signing_keys
+from ragauth.services.sessions.signing_keys import current_ring
 
 ISSUER = "ragauth"
 AUDIENCE = "ragauth"

@@ -16,7 +16,7 @@ from ragauth.security.identifiers import new_uuid
 from ragauth.security.sealing import SealBroken
 from ragauth.services import audit
 from ragauth.services.audit import OPERATOR, EventName
-from ragauth.services.signing_keys import (
+from ragauth.services.sessions.signing_keys import (
     RING_SECONDS,
     choose_key,
     ensure_first_key,

@@ -35,11 +35,12 @@ from ragauth.models import sessions as rows
 from ragauth.models.accounts import ACTIVE, DELETED
 from ragauth.security.addresses import neighbourhood_of
 from ragauth.security.identifiers import SESSION, encode_id
-from ragauth.services import access_tokens, audit, sessions
-from ragauth.services.access_tokens import REFRESH, TokenClaims, TokenPair
+from ragauth.services import audit
 from ragauth.services.audit import Client, EventName
 from ragauth.services.mail import queue
 from ragauth.services.mail.queue import MailTemplate
+from ragauth.services.sessions import sessions, tokens
+from ragauth.services.sessions.tokens import REFRESH, TokenClaims, TokenPair
 
 # Two tabs, or an answer that was lost: within this time a spent token still gets its successor.
 REUSE_GRACE = timedelta(seconds=20)
@@ -65,7 +66,7 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
         spender_network=_network_of(client),
         spender_agent=client.user_agent_digest,
     ):
-        return access_tokens.issue_pair(
+        return tokens.issue_pair(
             account_id=row.account_id,
             session_id=claims.session_id,
             generation=claims.generation + 1,
@@ -79,7 +80,7 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
     refusal = refuse_spent(claims, current, now=now, client=client)
     if refusal is not None:
         raise refusal
-    return access_tokens.issue_pair(
+    return tokens.issue_pair(
         account_id=current.account_id,
         session_id=claims.session_id,
         generation=current.generation,
@@ -93,7 +94,7 @@ def read_presented(refresh_token: str) -> tuple[TokenClaims, Row[*tuple[Any, ...
 
     Raises AuthenticationFailed, or AccountSuspended.
     """
-    claims = access_tokens.read_token(refresh_token, expected=REFRESH)
+    claims = tokens.read_token(refresh_token, expected=REFRESH)
     row = rows.find_with_status(claims.session_id)
     if row is None or row.account_id != claims.account_id or row.status == DELETED:
         raise CredentialRevoked("The session has ended")
