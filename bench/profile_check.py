@@ -21,7 +21,7 @@ from ragauth.extensions import db
 from ragauth.metrics import ALLOWED, CHECKS, note_request
 from ragauth.security import key_format
 from ragauth.security.key_format import is_token_shaped
-from ragauth.services.key_check import KeyChecker, Question
+from ragauth.services.keys.check import KeyChecker, Question
 from ragauth.services.limits.limits import span_of
 from ragauth.services.limits.usage import save_usage
 from ragauth.web.authorize_query import parse_authorize_query

@@ -10,9 +10,9 @@ from ragauth.models.base import Page
 from ragauth.schemas.agents import AgentChangesSchema, AgentSchema, NewAgentSchema
 from ragauth.schemas.api_keys import AgentKeySchema, AgentKeysQuery, IssuedKeySchema, KeySchema
 from ragauth.schemas.base import PageQuery
-from ragauth.services import agents as service
-from ragauth.services import api_keys
-from ragauth.services.api_keys import IssuedKey
+from ragauth.services.keys import agents as service
+from ragauth.services.keys import api_keys
+from ragauth.services.keys.api_keys import IssuedKey
 from ragauth.services.sessions.sessions import Caller
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint

@@ -22,11 +22,12 @@ from ragauth.models.base import flush
 from ragauth.security import passwords as password_rules
 from ragauth.security.emails import canonical_email, canonical_username
 from ragauth.security.identifiers import new_uuid
-from ragauth.services import api_keys, audit, emails, erasure, passwords, second_factors
+from ragauth.services import audit, emails, erasure, passwords, second_factors
 from ragauth.services.account_lock import lock_account
 from ragauth.services.account_passwords import confirm_password, stored_password
 from ragauth.services.audit import Client, EventName
 from ragauth.services.hashing import share_of
+from ragauth.services.keys import api_keys
 from ragauth.services.limits import plans, throttles
 from ragauth.services.second_factors import SecondFactorRequired
 from ragauth.services.sessions import sessions

@@ -13,8 +13,9 @@ from ragauth.models.base import Page
 from ragauth.security import key_format
 from ragauth.security.identifiers import KEY, SUFFIX_LENGTH, decode_id
 from ragauth.security.key_faults import explain_no_key
-from ragauth.services import api_keys, audit
+from ragauth.services import audit
 from ragauth.services.audit import OPERATOR, EventName
+from ragauth.services.keys import api_keys
 
 
 def find_named(named: str, *, limit: int) -> list[ApiKey]:

@@ -14,8 +14,9 @@ from ragauth.models import api_keys as rows
 from ragauth.models.api_keys import SECRET
 from ragauth.security.emails import canonical_email
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
-from ragauth.services import api_keys, audit
+from ragauth.services import audit
 from ragauth.services.audit import OPERATOR, EventName
+from ragauth.services.keys import api_keys
 from ragauth.services.limits.plans import current_plans, plan_of
 
 # Of names in one query.

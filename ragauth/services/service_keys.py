@@ -8,9 +8,10 @@ from ragauth.models import ApiKey
 from ragauth.models import api_keys as rows
 from ragauth.models.api_keys import SERVICE
 from ragauth.models.base import Page
-from ragauth.services import api_keys, audit
-from ragauth.services.api_keys import IssuedKey
+from ragauth.services import audit
 from ragauth.services.audit import OPERATOR, EventName
+from ragauth.services.keys import api_keys
+from ragauth.services.keys.api_keys import IssuedKey
 
 
 def create_service_key(*, name: str, scopes: list[str]) -> IssuedKey:

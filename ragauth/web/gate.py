@@ -20,7 +20,7 @@ from ragauth.metrics import note_request
 from ragauth.security import scopes
 from ragauth.security.identifiers import ACCOUNT, encode_bytes
 from ragauth.security.key_format import is_token_shaped
-from ragauth.services.key_check import SERVICE_KINDS, KeyChecker, KeyVerdict, Question
+from ragauth.services.keys.check import SERVICE_KINDS, KeyChecker, KeyVerdict, Question
 from ragauth.web.authorize_query import parse_authorize_query
 from ragauth.web.background import Background
 from ragauth.web.clock_watch import ClockWatch

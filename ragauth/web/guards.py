@@ -29,7 +29,7 @@ from ragauth.extensions import settings
 from ragauth.models.key_lookup import KeyFacts
 from ragauth.security.identifiers import ACCOUNT, encode_bytes, encode_id
 from ragauth.security.key_format import is_token_shaped
-from ragauth.services.key_check import (
+from ragauth.services.keys.check import (
     ANY_KIND,
     CUSTOMER_KINDS,
     SERVICE_KINDS,

@@ -7,7 +7,7 @@ from typing import Any
 from ragauth.security.identifiers import AGENT, decode_id
 from ragauth.security.origins import find_canonical_origin
 from ragauth.security.scopes import KEY_SCOPES
-from ragauth.services.key_check import Question
+from ragauth.services.keys.check import Question
 
 # Made once: `json.loads` makes a decoder for each call with a hook.
 _decode = json.JSONDecoder(object_pairs_hook=tuple).decode

@@ -18,7 +18,7 @@ from ragauth.errors import (
 from ragauth.models.key_lookup import KeyFacts
 from ragauth.schemas.checks import AuthorizeQuery, VerdictSchema, VerifySchema
 from ragauth.security.scopes import VERIFY
-from ragauth.services.key_check import Question, current_checker
+from ragauth.services.keys.check import Question, current_checker
 from ragauth.web.authorize_query import parse_authorize_query
 from ragauth.web.endpoint import declared, endpoint
 from ragauth.web.guards import current_key, customer_key, service_key

@@ -6,8 +6,8 @@ from uuid import UUID
 from ragauth.blueprints.keys import check
 from ragauth.models.key_lookup import KeyFacts
 from ragauth.schemas.checks import KeyHolderSchema, PresentedKeySchema
-from ragauth.services import key_holders
-from ragauth.services.key_holders import KeyHolder
+from ragauth.services.keys import holders
+from ragauth.services.keys.holders import KeyHolder
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import api_key, public
@@ -19,11 +19,11 @@ TAG = "Key check"
 @endpoint(guard=api_key, data=KeyHolderSchema)
 def show_key_holder(caller: KeyFacts) -> KeyHolder:
     """The account and the key behind the credential, and what they may use."""
-    return key_holders.get_holder(key_id=UUID(bytes=caller.id))
+    return holders.get_holder(key_id=UUID(bytes=caller.id))
 
 
 @check.post("/keys/revoke")
 @endpoint(guard=public, body=PresentedKeySchema, status=204)
 def revoke_presented_key(body: dict[str, Any]) -> None:
     """Kill the key in the body: for whoever found a leaked one."""
-    key_holders.revoke_presented_key(presented_key=body["key"], client=current_client())
+    holders.revoke_presented_key(presented_key=body["key"], client=current_client())

@@ -14,8 +14,8 @@ from ragauth.schemas.api_keys import (
     KeysQuery,
     NewKeySchema,
 )
-from ragauth.services import api_keys
-from ragauth.services.api_keys import IssuedKey
+from ragauth.services.keys import api_keys
+from ragauth.services.keys.api_keys import IssuedKey
 from ragauth.services.sessions.sessions import Caller
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint

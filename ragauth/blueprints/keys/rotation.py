@@ -5,8 +5,8 @@ from typing import Any
 from ragauth.blueprints.keys import manage
 from ragauth.errors import KeyAlreadyRotated, UsageLimitExceeded
 from ragauth.schemas.api_keys import IssuedKeySchema, RegeneratedKeySchema, RotationSchema
-from ragauth.services import key_rotation
-from ragauth.services.api_keys import IssuedKey
+from ragauth.services.keys import rotation
+from ragauth.services.keys.api_keys import IssuedKey
 from ragauth.services.sessions.sessions import Caller
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
@@ -22,9 +22,7 @@ def regenerate_key(caller: Caller) -> IssuedKey:
 
     Where the old one had expired, the plan must have room.
     """
-    return key_rotation.regenerate_primary_key(
-        account_id=caller.account.id, client=current_client()
-    )
+    return rotation.regenerate_primary_key(account_id=caller.account.id, client=current_client())
 
 
 @manage.post("/api-keys/<key_id>/rotate")
@@ -37,6 +35,6 @@ def regenerate_key(caller: Caller) -> IssuedKey:
 )
 def rotate_key(caller: Caller, body: dict[str, Any], key_id: Any) -> IssuedKey:
     """Replace a key; the old one works until the grace ends, or until the new one is replaced."""
-    return key_rotation.rotate_key(
+    return rotation.rotate_key(
         account_id=caller.account.id, key_id=key_id, **body, client=current_client()
     )

@@ -29,9 +29,9 @@ from ragauth.models.key_lookup import KeyFacts
 from ragauth.security.identifiers import AGENT, encode_id
 from ragauth.security.key_format import LIVE
 from ragauth.security.scopes import QUERY
-from ragauth.services import agents, api_keys
-from ragauth.services.api_keys import IssuedKey
-from ragauth.services.key_check import Question
+from ragauth.services.keys import agents, api_keys
+from ragauth.services.keys.api_keys import IssuedKey
+from ragauth.services.keys.check import Question
 from ragauth.services.query_upstream import current_upstream
 from ragauth.services.sessions.sessions import Caller
 from ragauth.web.client import current_client

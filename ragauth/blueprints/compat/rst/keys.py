@@ -10,8 +10,8 @@ from ragauth.models import ApiKey
 from ragauth.models.api_keys import SECRET
 from ragauth.models.base import Page
 from ragauth.security.key_format import LIVE, RST
-from ragauth.services import api_keys
-from ragauth.services.api_keys import IssuedKey
+from ragauth.services.keys import api_keys
+from ragauth.services.keys.api_keys import IssuedKey
 from ragauth.services.sessions.sessions import Caller
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint

@@ -8,7 +8,7 @@ from ragauth.blueprints.compat.rst.schemas import RstUser
 from ragauth.errors import NoSuchRoute, WrongCredentialType
 from ragauth.models import Account
 from ragauth.models.key_lookup import KeyFacts
-from ragauth.services import key_holders
+from ragauth.services.keys import holders
 from ragauth.web.endpoint import declared, endpoint
 from ragauth.web.guards import customer_key
 from ragauth.web.paths import ANY_METHOD
@@ -18,7 +18,7 @@ from ragauth.web.paths import ANY_METHOD
 @endpoint(guard=customer_key, data=RstUser)
 def show_me(caller: KeyFacts) -> Account:
     """The user behind the key."""
-    account = key_holders.get_holder(key_id=UUID(bytes=caller.id)).account
+    account = holders.get_holder(key_id=UUID(bytes=caller.id)).account
     if account is None:
         raise WrongCredentialType("A publishable key does not tell whose it is")
     return account

@@ -13,8 +13,8 @@ from ragauth.models import api_keys as key_rows
 from ragauth.models.base import Page
 from ragauth.security.identifiers import AGENT, encode_id, new_uuid
 from ragauth.services import audit
-from ragauth.services.api_keys import hold_account
 from ragauth.services.audit import Client, EventName
+from ragauth.services.keys.api_keys import hold_account
 from ragauth.services.limits.plans import current_plans, plan_of
 
 

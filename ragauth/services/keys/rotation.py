@@ -10,9 +10,10 @@ from ragauth.models import ApiKey
 from ragauth.models import api_keys as rows
 from ragauth.security import key_format
 from ragauth.security.identifiers import KEY, encode_id
-from ragauth.services import api_keys, audit
-from ragauth.services.api_keys import IssuedKey
+from ragauth.services import audit
 from ragauth.services.audit import Client, EventName
+from ragauth.services.keys import api_keys
+from ragauth.services.keys.api_keys import IssuedKey
 from ragauth.services.mail.queue import tell_of_key
 
 
