@@ -15,7 +15,8 @@ from ragauth.cli.output import (
     show_progress,
 )
 from ragauth.extensions import settings
-from ragauth.services import confirmations, event_history, wrong_clock
+from ragauth.services import event_history, wrong_clock
+from ragauth.services.accounts import confirmations
 from ragauth.services.sessions import sessions, signing_key_rotation
 
 _BATCH = 1_000

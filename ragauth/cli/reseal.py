@@ -10,7 +10,7 @@ from ragauth.cli.output import (
     print_record,
     show_progress,
 )
-from ragauth.services import second_factor_codes
+from ragauth.services.accounts import second_factor_codes
 from ragauth.services.sessions import signing_key_rotation
 
 

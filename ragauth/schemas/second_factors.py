@@ -10,8 +10,8 @@ from ragauth.schemas.accounts import PasswordSchema
 from ragauth.schemas.base import EitherSchema, RequestSchema
 from ragauth.schemas.fields import Moment, Text
 from ragauth.schemas.sessions import LoginResultSchema
-from ragauth.services.accounts import LoggedIn
-from ragauth.services.second_factors import SecondFactorRequired
+from ragauth.services.accounts.accounts import LoggedIn
+from ragauth.services.accounts.second_factors import SecondFactorRequired
 
 _CODE_LENGTH = 100
 

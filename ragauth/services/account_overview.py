@@ -9,7 +9,7 @@ from ragauth.models import api_keys as key_rows
 from ragauth.models import events as event_rows
 from ragauth.models import sessions as session_rows
 from ragauth.models import usage as usage_rows
-from ragauth.services import second_factors
+from ragauth.services.accounts import second_factors
 from ragauth.services.audit import EventName
 
 

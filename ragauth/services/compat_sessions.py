@@ -20,8 +20,8 @@ from ragauth.errors import (
     WrongCredentialType,
 )
 from ragauth.models import sessions as rows
-from ragauth.services import accounts
-from ragauth.services.accounts import LoggedIn
+from ragauth.services.accounts import accounts
+from ragauth.services.accounts.accounts import LoggedIn
 from ragauth.services.audit import Client
 from ragauth.services.sessions import refreshes, tokens
 

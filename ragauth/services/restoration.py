@@ -23,7 +23,8 @@ from ragauth.models import outbox as mail_rows
 from ragauth.models import sessions as session_rows
 from ragauth.models.accounts import ACTIVE, SUSPENDED
 from ragauth.security.identifiers import AGENT, KEY, decode_id, encode_id
-from ragauth.services import account_administration, accounts, audit
+from ragauth.services import account_administration, audit
+from ragauth.services.accounts import accounts
 from ragauth.services.audit import OPERATOR, EventName
 from ragauth.services.keys import agents
 

@@ -10,7 +10,7 @@ from ragauth.counters import CountersUnavailable
 from ragauth.database_faults import DatabaseFault
 from ragauth.extensions import settings
 from ragauth.models.outbox_depth import outbox_depth
-from ragauth.services.hashing import hashing_gate
+from ragauth.services.accounts.hashing_gate import hashing_gate
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.readiness import database_fault
 

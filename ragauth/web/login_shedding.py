@@ -10,7 +10,7 @@ from ragauth.config import Settings
 from ragauth.errors import TooManyHashes
 from ragauth.metrics import HASHES_REFUSED
 from ragauth.security.normal_forms import TextTooLong, fold
-from ragauth.services.hashing import hashing_gate, share_of
+from ragauth.services.accounts.hashing_gate import hashing_gate, share_of
 from ragauth.web.faces import Wording, wording_of
 from ragauth.web.forwarded import client_address
 from ragauth.web.json_body import read_early

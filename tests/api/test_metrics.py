@@ -27,8 +27,8 @@ from ragauth.metrics.series import LIMITS, VERDICTS
 from ragauth.models import OutboxMail
 from ragauth.security.identifiers import new_uuid
 from ragauth.services import audit
+from ragauth.services.accounts.hashing_gate import hashing_gate
 from ragauth.services.audit import OPERATOR, EventName
-from ragauth.services.hashing import hashing_gate
 from tests.architecture.test_errors import _own_errors
 from tests.clients import PASSWORD, Client, error, ok
 from tests.factories.accounts import suspend

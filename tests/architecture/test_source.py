@@ -24,9 +24,9 @@ _RULES = [
 _VIOLATIONS = [
     (
         rules.commits_only_in_transaction,
-        "services/accounts.py",
+        "services/accounts/accounts.py",
         "def close(db):\n    db.session.commit()\n",
-        ["services/accounts.py:2: commit()"],
+        ["services/accounts/accounts.py:2: commit()"],
     ),
     (
         rules.commits_only_in_transaction,
@@ -63,9 +63,12 @@ _VIOLATIONS = [
     ),
     (
         rules.normal_forms_in_one_module,
-        "services/accounts.py",
+        "services/accounts/accounts.py",
         "from unicodedata import normalize\nA = normalize('NFC', 'a')\nB = 'a'.casefold()\n",
-        ["services/accounts.py:2: unicodedata.normalize", "services/accounts.py:3: casefold()"],
+        [
+            "services/accounts/accounts.py:2: unicodedata.normalize",
+            "services/accounts/accounts.py:3: casefold()",
+        ],
     ),
     (
         rules.normal_forms_in_one_module,

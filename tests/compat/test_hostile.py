@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gunicorn.http.errors import InvalidChunkSize
 from werkzeug.test import TestResponse
 
-from ragauth.services.hashing import PLACES, hashing_gate
+from ragauth.services.accounts.hashing_gate import PLACES, hashing_gate
 from tests.api.broken_bodies import broken_body
 from tests.clients import PASSWORD, Client, assert_same_answer, ok
 from tests.compat.faces import FACES, FaceCase, Route

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, decode_id
-from ragauth.services import accounts
+from ragauth.services.accounts import accounts
 from tests.clients import PASSWORD, Client, error, ok
 from tests.compat.ragchats.test_refresh import log_in
 from tests.factories.accounts import suspend

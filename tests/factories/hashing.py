@@ -8,7 +8,13 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from ragauth.errors import TooManyHashes
-from ragauth.services.hashing import PLACES, HashingGate, Share, hashing_gate, share_of
+from ragauth.services.accounts.hashing_gate import (
+    PLACES,
+    HashingGate,
+    Share,
+    hashing_gate,
+    share_of,
+)
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from ragauth.errors import (
     CredentialInvalid,
 )
 from ragauth.security.identifiers import ACCOUNT, decode_id
-from ragauth.services import confirmations
-from ragauth.services.confirmations import Purpose
+from ragauth.services.accounts import confirmations
+from ragauth.services.accounts.confirmations import Purpose
 from tests.clients import Client
 
 RESET = frozenset({Purpose.RESET_PASSWORD})

@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, wait
 import pytest
 
 from ragauth.errors import RateLimitExceeded, TooManyHashes
-from ragauth.services.hashing import PLACES, HashingGate, Share, share_of
+from ragauth.services.accounts.hashing_gate import PLACES, HashingGate, Share, share_of
 from tests.factories.hashing import slow_hashes
 
 ANYONE = Share("192.0.2.0/24", "anyone")

@@ -20,10 +20,15 @@ from ragauth.models import accounts as account_rows
 from ragauth.models import second_factors as rows
 from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.security.sealing import SealBroken
+from ragauth.services.accounts.second_factor_codes import (
+    CheckedCode,
+    Method,
+    check_code,
+    spend_code,
+)
+from ragauth.services.accounts.second_factors import find_confirmed
 from ragauth.services.audit import Client as Origin
 from ragauth.services.limits.limits import current_limits
-from ragauth.services.second_factor_codes import CheckedCode, Method, check_code, spend_code
-from ragauth.services.second_factors import find_confirmed
 from tests.cli.conftest import Commands
 from tests.clients import Client, Member
 from tests.factories.second_factors import Authenticator, enrol, wrong_code

@@ -21,9 +21,9 @@ from ragauth.schemas.accounts import (
 )
 from ragauth.schemas.second_factors import LoginAnswerSchema
 from ragauth.schemas.sessions import SignupResultSchema
-from ragauth.services import accounts
-from ragauth.services.accounts import LoggedIn, SignedUp
-from ragauth.services.second_factors import SecondFactorRequired
+from ragauth.services.accounts import accounts
+from ragauth.services.accounts.accounts import LoggedIn, SignedUp
+from ragauth.services.accounts.second_factors import SecondFactorRequired
 from ragauth.services.sessions.sessions import AccountView, Caller
 from ragauth.web import refresh_cookie, refusals
 from ragauth.web.client import current_client

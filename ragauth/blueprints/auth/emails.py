@@ -5,7 +5,7 @@ from typing import Any
 from ragauth.blueprints.auth import auth
 from ragauth.errors import EmailTaken, RateLimitExceeded
 from ragauth.schemas.confirmations import AcceptedSchema, EmailChangeSchema, EmailTokenSchema
-from ragauth.services import emails
+from ragauth.services.accounts import emails
 from ragauth.services.sessions.sessions import Caller
 from ragauth.web import refusals
 from ragauth.web.client import current_client

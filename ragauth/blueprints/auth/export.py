@@ -7,7 +7,7 @@ from ragauth.blueprints.auth import auth
 from ragauth.errors import ExportUnderWay, RateLimitExceeded
 from ragauth.schemas.export import ExportSchema
 from ragauth.security.identifiers import ACCOUNT, encode_id
-from ragauth.services import data_export
+from ragauth.services.accounts import data_export
 from ragauth.services.sessions.sessions import Caller
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint

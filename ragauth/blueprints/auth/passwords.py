@@ -10,7 +10,7 @@ from ragauth.schemas.confirmations import (
     PasswordForgottenSchema,
     PasswordResetSchema,
 )
-from ragauth.services import account_passwords, password_reset
+from ragauth.services.accounts import password_reset, passwords
 from ragauth.services.sessions.sessions import Caller
 from ragauth.web import refusals
 from ragauth.web.client import current_client
@@ -22,7 +22,7 @@ from ragauth.web.guards import access_token, public
 @endpoint(guard=access_token, body=PasswordChangeSchema, status=204, errors=refusals.PASSWORD)
 def change_password(caller: Caller, body: dict[str, Any]) -> None:
     """Set a new password; every other session ends."""
-    account_passwords.change_password(
+    passwords.change_password(
         account_id=caller.account.id,
         session_id=caller.session_id,
         **body,

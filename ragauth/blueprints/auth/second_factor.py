@@ -14,9 +14,9 @@ from ragauth.schemas.second_factors import (
     SecondStepSchema,
 )
 from ragauth.schemas.sessions import LoginResultSchema
-from ragauth.services import second_factors, second_step
-from ragauth.services.accounts import LoggedIn
-from ragauth.services.second_factors import Enrolment, RecoveryCodes, SecondFactorStatus
+from ragauth.services.accounts import second_factors, second_step
+from ragauth.services.accounts.accounts import LoggedIn
+from ragauth.services.accounts.second_factors import Enrolment, RecoveryCodes, SecondFactorStatus
 from ragauth.services.sessions.sessions import Caller
 from ragauth.web import refusals
 from ragauth.web.client import current_client

@@ -16,7 +16,8 @@ from ragauth.extensions import settings
 from ragauth.models import OutboxMail
 from ragauth.models import outbox as rows
 from ragauth.security.sealing import SealBroken
-from ragauth.services import audit, password_reset
+from ragauth.services import audit
+from ragauth.services.accounts import password_reset
 from ragauth.services.audit import Client, EventName
 from ragauth.services.mail import budget
 from ragauth.services.mail.messages import compose

@@ -12,7 +12,8 @@ from ragauth.extensions import db
 from ragauth.models import Account, Confirmation, OutboxMail, RecoveryCode, SecondFactor
 from ragauth.models import events as event_rows
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
-from ragauth.services import audit, erasure
+from ragauth.services import audit
+from ragauth.services.accounts import erasure
 from ragauth.services.audit import EventName
 from ragauth.services.limits.limits import span_of
 from tests.clients import PASSWORD, Client, Member, assert_needs_access_token, error, issues, ok

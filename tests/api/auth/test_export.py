@@ -17,8 +17,8 @@ from ragauth.extensions import db
 from ragauth.models import Confirmation, Event, OutboxMail, RecoveryCode, SecondFactor
 from ragauth.security.addresses import neighbourhood_of
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
-from ragauth.services import data_export
-from ragauth.services.export_turns import Turns, export_turns
+from ragauth.services.accounts import data_export
+from ragauth.services.accounts.export_turns import Turns, export_turns
 from tests.clients import PASSWORD, Client, Member, assert_needs_access_token, error, issues, ok
 from tests.factories.accounts import suspend
 

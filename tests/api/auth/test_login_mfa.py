@@ -13,8 +13,8 @@ from flask import Flask
 from ragauth import transaction
 from ragauth.models import accounts as account_rows
 from ragauth.security.emails import canonical_email
-from ragauth.services import confirmations
-from ragauth.services.confirmations import Purpose
+from ragauth.services.accounts import confirmations
+from ragauth.services.accounts.confirmations import Purpose
 from tests.clients import PASSWORD, Client, Member, assert_same_answer, error, issues, ok
 from tests.factories.accounts import resume, suspend
 from tests.factories.mails import confirm_address, receive_one

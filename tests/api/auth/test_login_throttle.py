@@ -15,7 +15,7 @@ from ragauth.extensions import db
 from ragauth.models import Event
 from ragauth.models import accounts as account_rows
 from ragauth.security.identifiers import ACCOUNT, decode_id
-from ragauth.services.hashing import PLACES, hashing_gate
+from ragauth.services.accounts.hashing_gate import PLACES, hashing_gate
 from ragauth.services.limits import throttles
 from tests.clients import PASSWORD, Client, Member, assert_same_answer, error, ok
 from tests.factories.accounts import suspend

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from ragauth import transaction
 from ragauth.extensions import db
 from ragauth.models import Account
-from ragauth.services import accounts
+from ragauth.services.accounts import accounts
 from ragauth.services.audit import OPERATOR
 from ragauth.services.sessions import signing_key_rotation
 from tests.clients import PASSWORD, Client, Member, error, ok

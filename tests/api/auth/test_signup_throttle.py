@@ -7,7 +7,7 @@ import time_machine
 from flask import Flask
 
 from ragauth import clock
-from ragauth.services.hashing import PLACES, hashing_gate
+from ragauth.services.accounts.hashing_gate import PLACES, hashing_gate
 from tests.clients import PASSWORD, Client, error, issues, ok
 from tests.factories.commands import run
 

@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 
 from ragauth.models.accounts import find_by_email
-from ragauth.services import passwords
-from ragauth.services.passwords import StoredPassword
+from ragauth.services.accounts import hashing
+from ragauth.services.accounts.hashing import StoredPassword
 from tests.clients import Client, error, ok
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
 
@@ -83,7 +83,7 @@ def test_a_login_that_meets_anothers_renewal_looks_again(
     """S4: by compare-and-swap on the old hash; the second look holds no lock while it hashes."""
     member = client.sign_up()
     stronger = Client(make_app(bcrypt_cost=5))
-    renew, others = passwords.renew_password, [Thread(target=stronger.log_in, args=(member,))]
+    renew, others = hashing.renew_password, [Thread(target=stronger.log_in, args=(member,))]
 
     def renew_late(*arguments: Any) -> StoredPassword | None:
         if others:
@@ -92,7 +92,7 @@ def test_a_login_that_meets_anothers_renewal_looks_again(
             other.join()
         return renew(*arguments)
 
-    monkeypatch.setattr(passwords, "renew_password", renew_late)
+    monkeypatch.setattr(hashing, "renew_password", renew_late)
     stronger.log_in(member)
     assert member.event_names().count("account:login_succeeded") == 2
 

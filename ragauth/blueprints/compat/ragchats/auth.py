@@ -11,7 +11,7 @@ from ragauth.blueprints.compat.ragchats.schemas import (
 )
 from ragauth.errors import OriginNotAllowed
 from ragauth.services import compat_sessions
-from ragauth.services.accounts import LoggedIn
+from ragauth.services.accounts.accounts import LoggedIn
 from ragauth.services.compat_sessions import LOGIN_REFUSALS, REFRESH_REFUSALS
 from ragauth.services.sessions import sessions
 from ragauth.services.sessions.tokens import TokenClaims

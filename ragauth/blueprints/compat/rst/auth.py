@@ -6,7 +6,8 @@ from ragauth.blueprints.compat.rst import rst
 from ragauth.blueprints.compat.rst.schemas import RstLogin, RstRegistration, RstToken, RstUser
 from ragauth.errors import EmailTaken, RateLimitExceeded, TooManyHashes, UsernameTaken
 from ragauth.models import Account
-from ragauth.services import accounts, compat_sessions
+from ragauth.services import compat_sessions
+from ragauth.services.accounts import accounts
 from ragauth.services.compat_sessions import LOGIN_REFUSALS
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint

@@ -9,11 +9,13 @@ from ragauth.models import accounts as rows
 from ragauth.models import outbox as outbox_rows
 from ragauth.models.accounts import ACTIVE, SUSPENDED
 from ragauth.security.emails import canonical_email
-from ragauth.services import account_passwords, audit, clean_start, confirmations, passwords
+from ragauth.services import audit
 from ragauth.services.account_lock import lock_account
+from ragauth.services.accounts import clean_start, confirmations, hashing
+from ragauth.services.accounts import passwords as account_passwords
+from ragauth.services.accounts.confirmations import Purpose
+from ragauth.services.accounts.hashing_gate import share_of
 from ragauth.services.audit import Client, EventName
-from ragauth.services.confirmations import Purpose
-from ragauth.services.hashing import share_of
 from ragauth.services.limits import throttles
 from ragauth.services.mail import budget, queue
 from ragauth.services.mail.budget import ResetPlace
@@ -125,7 +127,7 @@ def reset_password(*, token: str, new_password: str, client: Client) -> None:
         account_passwords.require_hard_to_guess(new_password, account)
     # Nothing is hashed for who has no token, and no token is spent while it is.
     share = share_of(client.ip, confirmation.account_id)
-    stored = passwords.hash_password(new_password, share)
+    stored = hashing.hash_password(new_password, share)
     account = lock_account(confirmation.account_id)
     if account is None:
         raise CredentialInvalid("The token is not valid")

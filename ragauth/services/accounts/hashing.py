@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from ragauth.extensions import settings
 from ragauth.security import passwords
-from ragauth.services.hashing import Share, hashing_gate
+from ragauth.services.accounts.hashing_gate import Share, hashing_gate
 
 
 @dataclass(frozen=True, slots=True)

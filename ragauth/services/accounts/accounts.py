@@ -22,14 +22,15 @@ from ragauth.models.base import flush
 from ragauth.security import passwords as password_rules
 from ragauth.security.emails import canonical_email, canonical_username
 from ragauth.security.identifiers import new_uuid
-from ragauth.services import audit, emails, erasure, passwords, second_factors
+from ragauth.services import audit
 from ragauth.services.account_lock import lock_account
-from ragauth.services.account_passwords import confirm_password, stored_password
+from ragauth.services.accounts import emails, erasure, hashing, second_factors
+from ragauth.services.accounts.hashing_gate import share_of
+from ragauth.services.accounts.passwords import confirm_password, stored_password
+from ragauth.services.accounts.second_factors import SecondFactorRequired
 from ragauth.services.audit import Client, EventName
-from ragauth.services.hashing import share_of
 from ragauth.services.keys import api_keys
 from ragauth.services.limits import plans, throttles
-from ragauth.services.second_factors import SecondFactorRequired
 from ragauth.services.sessions import sessions
 from ragauth.services.sessions.tokens import TokenPair
 
@@ -91,7 +92,7 @@ def create_account(
         raise InvalidRequest([{"path": ["password"], "message": weakness}])
     email_canonical = canonical_email(email)
     with throttles.signups_of_address(client).attempts():
-        stored = passwords.hash_password(password, share_of(client.ip, email_canonical))
+        stored = hashing.hash_password(password, share_of(client.ip, email_canonical))
     account = Account(
         id=new_uuid(),
         email=email,
@@ -122,7 +123,7 @@ def log_in(
     account = _check_password(email, username, password, client)
     stored = stored_password(account)
     share = share_of(client.ip, account.id)
-    renewed = passwords.renew_password(password, stored, share) if stored else None
+    renewed = hashing.renew_password(password, stored, share) if stored else None
     current = lock_account(account.id)
     if current is not None and current.password_hash != account.password_hash:
         # Another login has just hashed it anew, or it was changed: only a further look can tell.
@@ -159,7 +160,7 @@ def _check_password(
             stored = stored_password(account) if may_pass else None
             # The name that was presented, not whose it is: who finds room would tell it.
             share = share_of(client.ip, login)
-            if not passwords.verify_password(password, stored, share) or account is None:
+            if not hashing.verify_password(password, stored, share) or account is None:
                 # An unknown account costs the same write as a wrong password does.
                 audit.record(EventName.LOGIN_FAILED, account_id=account_id, client=client)
                 raise InvalidLogin

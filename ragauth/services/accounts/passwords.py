@@ -7,15 +7,16 @@ from ragauth.errors import Conflict, CredentialRevoked, InvalidRequest, WrongPas
 from ragauth.models import Account
 from ragauth.models import accounts as rows
 from ragauth.security.passwords import find_weakness
-from ragauth.services import audit, confirmations, passwords
+from ragauth.services import audit
 from ragauth.services.account_lock import lock_account
+from ragauth.services.accounts import confirmations, hashing
+from ragauth.services.accounts.confirmations import Purpose
+from ragauth.services.accounts.hashing import StoredPassword
+from ragauth.services.accounts.hashing_gate import share_of
 from ragauth.services.audit import Client, EventName
-from ragauth.services.confirmations import Purpose
-from ragauth.services.hashing import share_of
 from ragauth.services.limits import throttles
 from ragauth.services.mail import queue
 from ragauth.services.mail.queue import MailTemplate
-from ragauth.services.passwords import StoredPassword
 from ragauth.services.sessions import sessions
 
 # What was begun with the old password, or would undo the new one.
@@ -39,7 +40,7 @@ def confirm_password(*, account_id: uuid.UUID, password: str, client: Client) ->
         stored = stored_password(rows.find_account(account_id))
     with throttles.password_confirmations(account_id).failures():
         share = share_of(client.ip, account_id)
-        if not passwords.verify_password(password, stored, share) or stored is None:
+        if not hashing.verify_password(password, stored, share) or stored is None:
             raise WrongPassword
     return stored
 
@@ -69,7 +70,7 @@ def change_password(
     with transaction.read_only():
         require_hard_to_guess(new_password, rows.find_account(account_id))
     confirmed = confirm_password(account_id=account_id, password=current_password, client=client)
-    stored = passwords.hash_password(new_password, share_of(client.ip, account_id))
+    stored = hashing.hash_password(new_password, share_of(client.ip, account_id))
     account = lock_account(account_id)
     if account is None:
         raise CredentialRevoked

@@ -9,10 +9,11 @@ from ragauth.models import Account, Confirmation
 from ragauth.models.accounts import SUSPENDED
 from ragauth.models.base import flush
 from ragauth.security.emails import canonical_email
-from ragauth.services import account_passwords, audit, confirmations
+from ragauth.services import audit
 from ragauth.services.account_lock import lock_account
+from ragauth.services.accounts import confirmations, passwords
+from ragauth.services.accounts.confirmations import Purpose
 from ragauth.services.audit import Client, EventName
-from ragauth.services.confirmations import Purpose
 from ragauth.services.limits import throttles
 from ragauth.services.mail import queue
 from ragauth.services.mail.queue import MailTemplate
@@ -49,7 +50,7 @@ def request_change(*, account_id: uuid.UUID, new_email: str, password: str, clie
     one. Its owner gets the mail all the same, and the answer on confirming is EmailTaken.
     Raises WrongPassword, RateLimitExceeded.
     """
-    account_passwords.confirm_password(account_id=account_id, password=password, client=client)
+    passwords.confirm_password(account_id=account_id, password=password, client=client)
     throttles.mails_of_account(account_id).take()
     account = lock_account(account_id)
     if account is None:

@@ -3,12 +3,13 @@
 from ragauth import transaction
 from ragauth.errors import AccountSuspended, CredentialInvalid
 from ragauth.models.accounts import SUSPENDED
-from ragauth.services import audit, confirmations, second_factors
+from ragauth.services import audit
 from ragauth.services.account_lock import lock_account
-from ragauth.services.accounts import LoggedIn
+from ragauth.services.accounts import confirmations, second_factors
+from ragauth.services.accounts.accounts import LoggedIn
+from ragauth.services.accounts.second_factor_codes import check_code, spend_code
+from ragauth.services.accounts.second_factors import CHALLENGE
 from ragauth.services.audit import Client, EventName
-from ragauth.services.second_factor_codes import check_code, spend_code
-from ragauth.services.second_factors import CHALLENGE
 from ragauth.services.sessions import sessions
 
 

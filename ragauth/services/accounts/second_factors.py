@@ -15,20 +15,21 @@ from ragauth.extensions import db, settings
 from ragauth.models import Account, SecondFactor
 from ragauth.models import second_factors as rows
 from ragauth.security import totp
-from ragauth.services import audit, confirmations
+from ragauth.services import audit
 from ragauth.services.account_lock import lock_account
-from ragauth.services.account_passwords import confirm_password
-from ragauth.services.audit import OPERATOR, Client, EventName
-from ragauth.services.confirmations import Purpose
-from ragauth.services.mail import queue
-from ragauth.services.mail.queue import MailTemplate
-from ragauth.services.passwords import StoredPassword
-from ragauth.services.second_factor_codes import (
+from ragauth.services.accounts import confirmations
+from ragauth.services.accounts.confirmations import Purpose
+from ragauth.services.accounts.hashing import StoredPassword
+from ragauth.services.accounts.passwords import confirm_password
+from ragauth.services.accounts.second_factor_codes import (
     check_code,
     replace_recovery_codes,
     seal_secret,
     spend_code,
 )
+from ragauth.services.audit import OPERATOR, Client, EventName
+from ragauth.services.mail import queue
+from ragauth.services.mail.queue import MailTemplate
 
 # What was shown and never confirmed is worth nothing after this time.
 PENDING_LIFETIME = timedelta(hours=1)

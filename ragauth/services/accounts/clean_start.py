@@ -12,9 +12,10 @@ from ragauth.models import api_keys as key_rows
 from ragauth.models import second_factors as factor_rows
 from ragauth.models import sessions as session_rows
 from ragauth.security.identifiers import AGENT, encode_id
-from ragauth.services import audit, confirmations
+from ragauth.services import audit
+from ragauth.services.accounts import confirmations
+from ragauth.services.accounts.confirmations import Purpose
 from ragauth.services.audit import Client, EventName
-from ragauth.services.confirmations import Purpose
 from ragauth.services.limits import throttles
 from ragauth.services.mail import queue
 

@@ -9,7 +9,7 @@ from ragauth.models import outbox as mail_rows
 from ragauth.models import second_factors as factor_rows
 from ragauth.models import sessions as session_rows
 from ragauth.models.accounts import DELETED
-from ragauth.services import confirmations
+from ragauth.services.accounts import confirmations
 from ragauth.services.audit import Client
 from ragauth.services.limits.limits import current_limits
 

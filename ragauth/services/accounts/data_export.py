@@ -22,8 +22,8 @@ from ragauth.models import usage as usage_rows
 from ragauth.models.base import Page
 from ragauth.models.usage import DayOfKey
 from ragauth.security.addresses import neighbourhood_of
+from ragauth.services.accounts.export_turns import Turns, export_turns
 from ragauth.services.audit import Client
-from ragauth.services.export_turns import Turns, export_turns
 from ragauth.services.limits import throttles, usage
 
 T = TypeVar("T")
