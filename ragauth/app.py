@@ -24,7 +24,7 @@ from ragauth.config.redis_urls import is_unverified
 from ragauth.database import engine_options, engine_url
 from ragauth.database_faults import DatabaseFault
 from ragauth.extensions import MIGRATIONS, db, jwt
-from ragauth.services.readiness import database_fault
+from ragauth.services.operators.readiness import database_fault
 from ragauth.services.sessions.tokens import jwt_config
 from ragauth.services.setup import init_services
 from ragauth.web.cors import allow_origins

@@ -15,8 +15,8 @@ from ragauth.schemas.internal import (
 )
 from ragauth.schemas.usage import AccountUsageSchema, AllUsageQuery
 from ragauth.security.scopes import ACCOUNTS, USAGE
-from ragauth.services import account_administration as accounts
 from ragauth.services.limits import usage as usage_service
+from ragauth.services.operators import accounts
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import service_key

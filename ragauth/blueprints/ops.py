@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from ragauth import transaction
 from ragauth.schemas.ops import HealthSchema
-from ragauth.services import readiness, vital_signs
+from ragauth.services.operators import readiness, vital_signs
 from ragauth.web.endpoint import declared, endpoint
 from ragauth.web.guards import metrics_reader, public
 

@@ -26,12 +26,12 @@ from ragauth.schemas.account_fields import Email, NewPassword, Username
 from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.fields import Name, Text
-from ragauth.services import account_administration as administration
-from ragauth.services.account_overview import look_at
 from ragauth.services.accounts import accounts as service
 from ragauth.services.accounts import second_factors
 from ragauth.services.audit import OPERATOR
 from ragauth.services.limits.usage import bring_up_to_date
+from ragauth.services.operators import accounts as administration
+from ragauth.services.operators.account_overview import look_at
 
 accounts = Group("accounts", help="Create, list and administer accounts.")
 

@@ -23,8 +23,8 @@ from ragauth.clock import format_time
 from ragauth.models import accounts as account_rows
 from ragauth.schemas.events import OperatorsEventSchema
 from ragauth.security.identifiers import ACCOUNT, encode_id
-from ragauth.services import restoration
-from ragauth.services.restoration import PastEvent, Restored
+from ragauth.services.operators import restoration
+from ragauth.services.operators.restoration import PastEvent, Restored
 
 _schema = OperatorsEventSchema(unknown=EXCLUDE)
 _LIVES_AGAIN = (

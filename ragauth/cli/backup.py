@@ -9,7 +9,7 @@ from flask.cli import with_appcontext
 from ragauth.cli.output import Command, as_json_option, command_transaction, print_record
 from ragauth.config.urls import read_url
 from ragauth.extensions import settings
-from ragauth.services.backup import copy_sqlite
+from ragauth.services.operators.backup import copy_sqlite
 
 
 @click.command("backup", cls=Command)

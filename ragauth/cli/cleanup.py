@@ -15,8 +15,8 @@ from ragauth.cli.output import (
     show_progress,
 )
 from ragauth.extensions import settings
-from ragauth.services import event_history, wrong_clock
 from ragauth.services.accounts import confirmations
+from ragauth.services.operators import events, wrong_clock
 from ragauth.services.sessions import sessions, signing_key_rotation
 
 _BATCH = 1_000
@@ -42,8 +42,8 @@ def cleanup(keep_days: int, as_json: bool) -> None:
     """
     before = clock.now() - timedelta(days=keep_days)
     events_before = clock.now() - timedelta(days=settings().event_days)
-    deleted_events = _delete_all(event_history.delete_nobodys_events, before)
-    deleted_events += _delete_all(event_history.delete_old_events, events_before)
+    deleted_events = _delete_all(events.delete_nobodys_events, before)
+    deleted_events += _delete_all(events.delete_old_events, events_before)
     with command_transaction():
         mended = wrong_clock.mend()
     with command_transaction():

@@ -17,10 +17,10 @@ from ragauth.models import Event
 from ragauth.schemas.events import OperatorsEventSchema
 from ragauth.schemas.fields import Id, Moment
 from ragauth.security.identifiers import ACCOUNT
-from ragauth.services import account_administration as administration
-from ragauth.services import event_history
 from ragauth.services.audit import EventName
-from ragauth.services.event_history import EventFilter, Follower
+from ragauth.services.operators import accounts as administration
+from ragauth.services.operators import events as event_history
+from ragauth.services.operators.events import EventFilter, Follower
 
 POLL_SECONDS = 1.0
 

@@ -31,10 +31,10 @@ from ragauth.schemas.base import to_issues
 from ragauth.schemas.key_import import ImportedKeySchema
 from ragauth.security.identifiers import ACCOUNT, encode_id
 from ragauth.security.key_format import TEST
-from ragauth.services import key_administration as administration
-from ragauth.services import key_import
 from ragauth.services.keys import api_keys
 from ragauth.services.limits.plans import NO_TEST_KEYS
+from ragauth.services.operators import key_import
+from ragauth.services.operators import keys as administration
 
 keys = Group("keys", help="List, show and revoke keys; take them over from another system.")
 

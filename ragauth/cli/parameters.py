@@ -12,7 +12,7 @@ from ragauth.models import Account
 from ragauth.schemas.base import to_issues
 from ragauth.schemas.fields import Id
 from ragauth.security.identifiers import ACCOUNT, KEY
-from ragauth.services import account_administration
+from ragauth.services.operators import accounts
 
 
 class FieldType(click.ParamType[Any]):
@@ -40,7 +40,7 @@ account_argument = click.argument("account", metavar="ACCOUNT_ID|EMAIL")
 
 def get_account(account: str) -> Account:
     """The account that the argument names; raises NotFound."""
-    found = account_administration.find(account)
+    found = accounts.find(account)
     if found is None:
         raise NotFound(f"there is no account {account}")
     return found

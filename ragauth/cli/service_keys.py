@@ -19,7 +19,7 @@ from ragauth.cli.parameters import KEY_ID, FieldType
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.fields import Name
 from ragauth.security.scopes import SERVICE_SCOPES
-from ragauth.services import service_keys as service
+from ragauth.services.operators import service_keys as service
 
 service_keys = Group("service-keys", help="Create, list and revoke the keys of services.")
 

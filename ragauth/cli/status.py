@@ -8,7 +8,7 @@ from flask.cli import with_appcontext
 
 from ragauth.cli.output import Command, as_json_option, one_line, one_line_faults
 from ragauth.cli.tables import cell_of
-from ragauth.services.health import examine
+from ragauth.services.operators.health import examine
 
 
 @click.command("status", cls=Command)

@@ -11,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from ragauth import clock, transaction
 from ragauth.counters import CountersUnavailable
 from ragauth.metrics import CLOCK_STEPS
-from ragauth.services import wrong_clock
 from ragauth.services.limits.limits import current_limits
+from ragauth.services.operators import wrong_clock
 
 log = logging.getLogger("ragauth")
 

@@ -14,7 +14,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from ragauth.metrics import FAMILIES, Counter, Gauge, Histogram, board
 from ragauth.metrics.processes import consumption
-from ragauth.services.vital_signs import VitalSigns
+from ragauth.services.operators.vital_signs import VitalSigns
 from ragauth.version import VERSION
 
 

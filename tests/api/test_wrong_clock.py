@@ -13,9 +13,9 @@ from werkzeug.test import TestResponse
 from ragauth import transaction
 from ragauth.extensions import db
 from ragauth.models import OutboxMail
-from ragauth.services import wrong_clock
 from ragauth.services.mail.outbox import send_due_mail
-from ragauth.services.wrong_clock import Mended
+from ragauth.services.operators import wrong_clock
+from ragauth.services.operators.wrong_clock import Mended
 from ragauth.web.clock_watch import ClockWatch
 from tests.clients import PASSWORD, Client, Member, error, ok
 from tests.factories.mails import receive_mail

@@ -15,7 +15,7 @@ from ragauth import clock, transaction
 from ragauth.extensions import db
 from ragauth.models import Event
 from ragauth.security.identifiers import new_uuid
-from ragauth.services import event_history
+from ragauth.services.operators import events as event_history
 from tests.cli.conftest import Commands
 from tests.clients import PASSWORD, Client, error, ok
 from tests.factories.accounts import suspend

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from flask import Flask
 
-from ragauth.services import key_import
+from ragauth.services.operators import key_import
 from tests.cli.conftest import Commands
 from tests.clients import Client, error, ok
 from tests.factories.api_keys import mistyped, unknown_key

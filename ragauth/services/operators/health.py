@@ -19,10 +19,10 @@ from ragauth.models import events as event_rows
 from ragauth.models.database_probe import known_revisions, schema_revisions
 from ragauth.models.installation import Installation
 from ragauth.models.outbox_depth import outbox_depth
-from ragauth.services import readiness
 from ragauth.services.audit import EventName
 from ragauth.services.limits.limits import current_limits
-from ragauth.services.readiness import OK
+from ragauth.services.operators import readiness
+from ragauth.services.operators.readiness import OK
 from ragauth.services.sessions import signing_key_rotation
 from ragauth.services.sessions.signing_key_rotation import Sealed, State
 

@@ -23,10 +23,11 @@ from ragauth.models import outbox as mail_rows
 from ragauth.models import sessions as session_rows
 from ragauth.models.accounts import ACTIVE, SUSPENDED
 from ragauth.security.identifiers import AGENT, KEY, decode_id, encode_id
-from ragauth.services import account_administration, audit
+from ragauth.services import audit
 from ragauth.services.accounts import accounts
 from ragauth.services.audit import OPERATOR, EventName
 from ragauth.services.keys import agents
+from ragauth.services.operators import accounts as account_administration
 
 #: What cannot be repeated for its owner: he has it as it was before, and may have to be told.
 TO_BE_TOLD = frozenset(

@@ -12,7 +12,7 @@ from ragauth.extensions import settings
 from ragauth.models.outbox_depth import outbox_depth
 from ragauth.services.accounts.hashing_gate import hashing_gate
 from ragauth.services.limits.limits import current_limits
-from ragauth.services.readiness import database_fault
+from ragauth.services.operators.readiness import database_fault
 
 log = logging.getLogger("ragauth")
 
