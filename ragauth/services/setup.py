@@ -15,10 +15,10 @@ from ragauth.models.prepared_reads import PreparedReads
 from ragauth.models.session_lookup import SessionLookup
 from ragauth.models.signing_key_lookup import SigningKeyLookup
 from ragauth.models.usage_lookup import UsageLookup
+from ragauth.services.compat.query_upstream import QueryUpstream
 from ragauth.services.keys.check import KeyChecker
 from ragauth.services.limits.limits import Limits
 from ragauth.services.limits.plans import load_plans
-from ragauth.services.query_upstream import QueryUpstream
 from ragauth.services.sessions.signing_keys import SigningRing
 
 COUNTERS_FILE = "counters"

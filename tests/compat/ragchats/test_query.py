@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from ragauth.services.query_upstream import MAX_ANSWER_BYTES, QueryUpstream, TimeLimits
+from ragauth.services.compat.query_upstream import MAX_ANSWER_BYTES, QueryUpstream, TimeLimits
 from tests.clients import Client, Member, ok
 from tests.compat.ragchats.client import RagChatsClient
 from tests.compat.upstream import Behaviour, Upstream, answer, running_upstream, unused_address

@@ -29,10 +29,10 @@ from ragauth.models.key_lookup import KeyFacts
 from ragauth.security.identifiers import AGENT, encode_id
 from ragauth.security.key_format import LIVE
 from ragauth.security.scopes import QUERY
+from ragauth.services.compat.query_upstream import current_upstream
 from ragauth.services.keys import agents, api_keys
 from ragauth.services.keys.api_keys import IssuedKey
 from ragauth.services.keys.check import Question
-from ragauth.services.query_upstream import current_upstream
 from ragauth.services.sessions.sessions import Caller
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint

@@ -10,9 +10,9 @@ from ragauth.blueprints.compat.ragchats.schemas import (
     RagchatsTokens,
 )
 from ragauth.errors import OriginNotAllowed
-from ragauth.services import compat_sessions
 from ragauth.services.accounts.accounts import LoggedIn
-from ragauth.services.compat_sessions import LOGIN_REFUSALS, REFRESH_REFUSALS
+from ragauth.services.compat import sessions as compat_sessions
+from ragauth.services.compat.sessions import LOGIN_REFUSALS, REFRESH_REFUSALS
 from ragauth.services.sessions import sessions
 from ragauth.services.sessions.tokens import TokenClaims
 from ragauth.web import refresh_cookie

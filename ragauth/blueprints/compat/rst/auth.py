@@ -6,9 +6,9 @@ from ragauth.blueprints.compat.rst import rst
 from ragauth.blueprints.compat.rst.schemas import RstLogin, RstRegistration, RstToken, RstUser
 from ragauth.errors import EmailTaken, RateLimitExceeded, TooManyHashes, UsernameTaken
 from ragauth.models import Account
-from ragauth.services import compat_sessions
 from ragauth.services.accounts import accounts
-from ragauth.services.compat_sessions import LOGIN_REFUSALS
+from ragauth.services.compat import sessions
+from ragauth.services.compat.sessions import LOGIN_REFUSALS
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import public
@@ -38,7 +38,7 @@ def log_in(body: dict[str, Any]) -> dict[str, str]:
     """Log in with a username, or with the e-mail in its place."""
     # A username has letters and digits only.
     named_by = "email" if "@" in body["username"] else "username"
-    logged_in = compat_sessions.log_in(
+    logged_in = sessions.log_in(
         **{named_by: body["username"]}, password=body["password"], client=current_client()
     )
     return {"access_token": logged_in.tokens.token, "token_type": "bearer"}
