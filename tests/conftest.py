@@ -20,7 +20,7 @@ from ragauth import clock, create_app
 from ragauth.app import add_migrations
 from ragauth.config import Settings
 from ragauth.extensions import db
-from ragauth.models.prepared_reads import PreparedReads
+from ragauth.models.reads.prepared import PreparedReads
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import save_usage
 from ragauth.services.setup import close_services

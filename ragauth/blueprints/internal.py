@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from ragauth.models import Account
 from ragauth.models.base import Page
-from ragauth.models.key_lookup import KeyFacts
+from ragauth.models.reads.keys import KeyFacts
 from ragauth.models.usage import DayOfKey
 from ragauth.schemas.internal import (
     AccountsQuery,

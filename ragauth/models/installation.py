@@ -4,7 +4,7 @@ from sqlalchemy import CheckConstraint, Integer, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
-from ragauth.models.prepared_reads import PreparedReads
+from ragauth.models.reads.prepared import PreparedReads
 
 
 class Installation(Base):

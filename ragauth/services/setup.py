@@ -10,11 +10,11 @@ from ragauth.counters import CountersUnavailable, open_counters
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import db
 from ragauth.models.installation import InstallationLookup
-from ragauth.models.key_lookup import KeyLookup
-from ragauth.models.prepared_reads import PreparedReads
-from ragauth.models.session_lookup import SessionLookup
-from ragauth.models.signing_key_lookup import SigningKeyLookup
-from ragauth.models.usage_lookup import UsageLookup
+from ragauth.models.reads.keys import KeyLookup
+from ragauth.models.reads.prepared import PreparedReads
+from ragauth.models.reads.sessions import SessionLookup
+from ragauth.models.reads.signing_keys import SigningKeyLookup
+from ragauth.models.reads.usage import UsageLookup
 from ragauth.services.compat.query_upstream import QueryUpstream
 from ragauth.services.keys.check import KeyChecker
 from ragauth.services.limits.limits import Limits

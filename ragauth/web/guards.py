@@ -26,7 +26,7 @@ from ragauth.errors import (
     WrongCredentialType,
 )
 from ragauth.extensions import settings
-from ragauth.models.key_lookup import KeyFacts
+from ragauth.models.reads.keys import KeyFacts
 from ragauth.security.identifiers import ACCOUNT, encode_bytes, encode_id
 from ragauth.security.key_format import is_token_shaped
 from ragauth.services.keys.check import (

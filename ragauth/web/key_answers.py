@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from ragauth.clock import format_time
 from ragauth.errors import RateLimitExceeded, UsageLimitExceeded
-from ragauth.models.key_lookup import KeyFacts
+from ragauth.models.reads.keys import KeyFacts
 from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, encode_bytes
 from ragauth.services.keys.check import KeyVerdict, scopes_of
 from ragauth.web.envelope import JSON_TYPE, encode_json, error_body

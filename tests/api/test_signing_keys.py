@@ -18,7 +18,7 @@ from ragauth.clock import now
 from ragauth.errors import Conflict
 from ragauth.extensions import db
 from ragauth.models import SigningKey
-from ragauth.models.signing_key_lookup import SigningKeyLookup
+from ragauth.models.reads.signing_keys import SigningKeyLookup
 from ragauth.services.sessions import signing_key_rotation, signing_keys
 from ragauth.services.sessions.signing_key_rotation import SIGN_AFTER_SECONDS
 from ragauth.services.sessions.signing_keys import RING_SECONDS

@@ -12,7 +12,7 @@ import pytest
 from ragauth.config.urls import database_url
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import db
-from ragauth.models.prepared_reads import PreparedReads
+from ragauth.models.reads.prepared import PreparedReads
 from tests.conftest import make_settings, running_app
 from tests.e2e.failover_load import Load, every_verdict_holds, nothing_acknowledged_is_lost
 from tests.e2e.service import PASSWORD, Service, install

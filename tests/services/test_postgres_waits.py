@@ -18,7 +18,7 @@ from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.deadlines import Deadline, WouldWait, at_most, current_deadline
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.metrics import FROZEN, board
-from ragauth.models.prepared_reads import PreparedReads
+from ragauth.models.reads.prepared import PreparedReads
 from ragauth.postgres import connection as connections
 from ragauth.postgres import dialect as dialects
 from ragauth.postgres import watch as watches

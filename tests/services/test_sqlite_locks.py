@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from ragauth.extensions import db
-from ragauth.models.prepared_reads import PreparedReads
+from ragauth.models.reads.prepared import PreparedReads
 from tests.conftest import make_settings, running_app
 
 _OPEN_AND_CLOSE = """

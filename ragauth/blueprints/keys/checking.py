@@ -15,7 +15,7 @@ from ragauth.errors import (
     UsageLimitExceeded,
     WrongAgent,
 )
-from ragauth.models.key_lookup import KeyFacts
+from ragauth.models.reads.keys import KeyFacts
 from ragauth.schemas.checks import AuthorizeQuery, VerdictSchema, VerifySchema
 from ragauth.security.scopes import VERIFY
 from ragauth.services.keys.check import Question, current_checker

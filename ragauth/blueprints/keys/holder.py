@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from ragauth.blueprints.keys import check
-from ragauth.models.key_lookup import KeyFacts
+from ragauth.models.reads.keys import KeyFacts
 from ragauth.schemas.checks import KeyHolderSchema, PresentedKeySchema
 from ragauth.services.keys import holders
 from ragauth.services.keys.holders import KeyHolder

@@ -28,7 +28,7 @@ from ragauth.errors import (
 from ragauth.metrics import ALLOWED, CHECKS, UNAVAILABLE
 from ragauth.models.accounts import ACTIVE
 from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
-from ragauth.models.key_lookup import KeyFacts, KeyLookup
+from ragauth.models.reads.keys import KeyFacts, KeyLookup
 from ragauth.security import key_format
 from ragauth.security.addresses import is_within
 from ragauth.security.key_faults import explain_no_key

@@ -19,7 +19,7 @@ from ragauth.models import Session
 from ragauth.models import sessions as rows
 from ragauth.models.accounts import ACTIVE
 from ragauth.models.base import Page
-from ragauth.models.session_lookup import SessionLookup
+from ragauth.models.reads.sessions import SessionLookup
 from ragauth.security.identifiers import SESSION, encode_id, new_uuid
 from ragauth.services import audit
 from ragauth.services.audit import Client, EventName

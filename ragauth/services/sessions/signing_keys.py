@@ -17,9 +17,9 @@ from ragauth import clock
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import settings
 from ragauth.models import SigningKey
-from ragauth.models import signing_key_lookup as live_rows
 from ragauth.models import signing_keys as rows
-from ragauth.models.signing_key_lookup import SigningKeyFacts, SigningKeyLookup
+from ragauth.models.reads import signing_keys as live_rows
+from ragauth.models.reads.signing_keys import SigningKeyFacts, SigningKeyLookup
 from ragauth.security.sealing import SealBroken, seal, unseal
 from ragauth.security.signatures import ALGORITHM, generate_key_pair, load_private_key
 

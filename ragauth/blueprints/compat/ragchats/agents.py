@@ -25,7 +25,7 @@ from ragauth.errors import (
 from ragauth.models import Agent, ApiKey
 from ragauth.models.api_keys import SECRET
 from ragauth.models.base import Page
-from ragauth.models.key_lookup import KeyFacts
+from ragauth.models.reads.keys import KeyFacts
 from ragauth.security.identifiers import AGENT, encode_id
 from ragauth.security.key_format import LIVE
 from ragauth.security.scopes import QUERY

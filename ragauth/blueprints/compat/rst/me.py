@@ -7,7 +7,7 @@ from ragauth.blueprints.compat.rst import rst
 from ragauth.blueprints.compat.rst.schemas import RstUser
 from ragauth.errors import NoSuchRoute, WrongCredentialType
 from ragauth.models import Account
-from ragauth.models.key_lookup import KeyFacts
+from ragauth.models.reads.keys import KeyFacts
 from ragauth.services.keys import holders
 from ragauth.web.endpoint import declared, endpoint
 from ragauth.web.guards import customer_key

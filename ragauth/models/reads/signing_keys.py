@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 
 from ragauth.extensions import db
-from ragauth.models.prepared_reads import PreparedReads, parse_sqlite_moment
+from ragauth.models.reads.prepared import PreparedReads, parse_sqlite_moment
 from ragauth.models.signing_keys import SigningKey
 
 

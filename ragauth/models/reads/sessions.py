@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, select
 
 from ragauth.models.accounts import Account
-from ragauth.models.prepared_reads import PreparedReads, parse_sqlite_moment
+from ragauth.models.reads.prepared import PreparedReads, parse_sqlite_moment
 from ragauth.models.sessions import Session
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, select
 
-from ragauth.models.prepared_reads import PreparedReads
+from ragauth.models.reads.prepared import PreparedReads
 from ragauth.models.usage import Usage
 
 _UNITS = select(func.sum(Usage.units)).where(

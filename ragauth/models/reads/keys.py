@@ -10,7 +10,7 @@ from ragauth import clock
 from ragauth.models.accounts import Account
 from ragauth.models.agents import Agent
 from ragauth.models.api_keys import ApiKey
-from ragauth.models.prepared_reads import PreparedReads, parse_sqlite_moment
+from ragauth.models.reads.prepared import PreparedReads, parse_sqlite_moment
 
 # How long a process may take to notice that the first foreign keys were imported.
 _IMPORTED_RECHECK_SECONDS = 2.0
