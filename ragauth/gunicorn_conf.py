@@ -8,11 +8,11 @@ from typing import Any
 
 from ragauth.config import SettingsError, has_inherited_sockets, read_server_settings
 from ragauth.metrics import HUNG, KILLED, WORKER_DEATHS, WORKER_STARTS, board
-from ragauth.web import handover
+from ragauth.server import handover
+from ragauth.server.open_files import most_connections, raise_open_files
 from ragauth.web.listening import fault_in_listening
 from ragauth.web.log_writer import log_without_waiting
 from ragauth.web.logs import configure_logging
-from ragauth.web.open_files import most_connections, raise_open_files
 
 log = logging.getLogger("ragauth")
 
@@ -27,7 +27,7 @@ workers = _server.workers
 threads = _server.threads
 worker_connections = most_connections(raise_open_files(), _server.threads)
 worker_class = _server.worker_class
-logger_class = "ragauth.web.server_answers.ErrorLogger"
+logger_class = "ragauth.server.answers.ErrorLogger"
 # The application is made once, before the fork: workers share its memory and start at once.
 preload_app = True
 graceful_timeout = 30

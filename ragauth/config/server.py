@@ -16,7 +16,7 @@ from ragauth.config.values import POSITIVE, SettingsError, warn_of_white_space
 # Also read by gunicorn's configuration alone: no setting of the application.
 SERVER_SETTING = "RAGAUTH_SERVER"
 _WORKER_CLASSES = {
-    "ragauth": "ragauth.web.gunicorn_worker.Worker",
+    "ragauth": "ragauth.server.worker.Worker",
     "gunicorn": "gthread",
 }
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)

@@ -6,7 +6,8 @@ import pytest
 
 from ragauth import errors
 from ragauth.errors import AuthenticationFailed, AuthorizationFailed, RagauthError
-from ragauth.web import error_handlers, gate, gunicorn_worker  # noqa: F401 - may have their own
+from ragauth.server import worker  # noqa: F401 - may have their own
+from ragauth.web import error_handlers, gate  # noqa: F401 - may have their own
 
 # The contract's table: what a client may build on.
 _CODES = {

@@ -5,8 +5,8 @@ from typing import Any
 
 from gunicorn.config import Config
 
-from ragauth.web.connection import Connection
-from ragauth.web.server_answers import CONTINUE
+from ragauth.server.answers import CONTINUE
+from ragauth.server.connection import Connection
 
 
 class _Narrow(socket.socket):

@@ -5,7 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
-from ragauth.web.gunicorn_worker import Worker
+from ragauth.server.worker import Worker
 
 
 class Interrupted(Worker):

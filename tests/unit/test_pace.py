@@ -1,6 +1,6 @@
 """When the polling thread answers key checks itself, and when it leaves them to the pool."""
 
-from ragauth.web.pace import Pace
+from ragauth.server.pace import Pace
 
 
 class TestPace:

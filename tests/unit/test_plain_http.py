@@ -8,7 +8,7 @@ from gunicorn.http import get_parser, wsgi
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragauth.web.plain_http import PlainRequest, read_plain
+from ragauth.server.plain_http import PlainRequest, read_plain
 
 HOST = b"Host: ragauth.test\r\n"
 END = b"\r\n"

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 import pytest
 
 from ragauth.metrics import HUNG, WORKER_DEATHS, board
-from ragauth.web import pool_watch
-from ragauth.web.pool_watch import PoolWatch
+from ragauth.server import pool_watch
+from ragauth.server.pool_watch import PoolWatch
 
 
 class Pool:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ragauth.config import MAX_BODY_BYTES
-from ragauth.web.request_arrival import MOST_HEAD_BYTES, Arrival
+from ragauth.server.request_arrival import MOST_HEAD_BYTES, Arrival
 
 CLIENT = ("192.0.2.7", 4711)
 CONFIG = Config()

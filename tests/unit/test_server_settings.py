@@ -72,7 +72,7 @@ class TestServerSettings:
         server = read_server_settings()
         assert (server.bind, server.threads) == ("127.0.0.1:8000", 8)
         assert server.workers >= 1
-        assert server.worker_class == "ragauth.web.gunicorn_worker.Worker"
+        assert server.worker_class == "ragauth.server.worker.Worker"
 
     @pytest.mark.parametrize(
         ("host", "bind"),

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from ragauth.web import pool_watch
-from ragauth.web.connection import Connection
-from ragauth.web.gunicorn_worker import Worker
+from ragauth.server import pool_watch
+from ragauth.server.connection import Connection
+from ragauth.server.worker import Worker
 from tests.unit.test_worker_waits import Start, _Running, may_end, start
 
 __all__ = ["start"]

@@ -13,11 +13,11 @@ import pytest
 from gunicorn.config import Config
 
 from ragauth.deadlines import WouldWait
-from ragauth.web import gunicorn_worker, lines
-from ragauth.web.gunicorn_worker import Worker
+from ragauth.server import lines, worker
+from ragauth.server.answers import ErrorLogger
+from ragauth.server.worker import Worker
 from ragauth.web.login_shedding import MUST_NOT_WAIT
 from ragauth.web.paths import HEALTHZ, is_authorize
-from ragauth.web.server_answers import ErrorLogger
 
 _SECONDS = 10
 # More than the kernel keeps for both ends of a connection.
@@ -52,7 +52,7 @@ class _Running:
         self.worker = Worker(0, os.getppid(), [listener], None, 30, cfg, ErrorLogger(cfg))
         self.worker.wsgi = _application
         self.worker.tpool = self.worker.get_thread_pool()
-        self.worker.poller = gunicorn_worker.selectors.DefaultSelector()
+        self.worker.poller = worker.selectors.DefaultSelector()
         self.worker.method_queue.init()
         self.thread = threading.Thread(target=self.worker.run)
         self.thread.start()
@@ -78,9 +78,9 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
 
         def start_worker(listener: socket.socket | None = None, **bounds: Any) -> _Running:
             for name in [name for name in bounds if name.isupper()]:
-                owner = lines if hasattr(lines, f"_{name}") else gunicorn_worker
+                owner = lines if hasattr(lines, f"_{name}") else worker
                 monkeypatch.setattr(owner, f"_{name}", bounds.pop(name))
-            monkeypatch.setattr(gunicorn_worker, "_LOOK_SECONDS", 0.01)
+            monkeypatch.setattr(worker, "_LOOK_SECONDS", 0.01)
             listener = listener or socket.create_server(("127.0.0.1", 0))
             one = _Running(listener, **bounds)
             running.callback(one.stop)

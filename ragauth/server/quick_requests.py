@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from ragauth.server.plain_http import PlainRequest, read_plain
 from ragauth.web.login_shedding import is_to_be_shed
 from ragauth.web.paths import LOGIN, VERIFY, is_authorize
-from ragauth.web.plain_http import PlainRequest, read_plain
 
 
 def find_quick_request(application: Any, data: bytes, client: Any) -> PlainRequest | None:

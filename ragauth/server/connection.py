@@ -7,10 +7,10 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
-from ragauth.web.request_arrival import Arrival
+from ragauth.server.request_arrival import Arrival
 
 if TYPE_CHECKING:
-    from ragauth.web.lines import Line
+    from ragauth.server.lines import Line
 
 READ_BYTES = 8192
 # With TLS a thread of the pool waits so long for a client's next bytes, or for one that reads.

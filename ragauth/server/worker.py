@@ -14,15 +14,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from ragauth.config import mounted_at
 from ragauth.deadlines import WouldWait
-from ragauth.web.connection import READ_BYTES, Connection, Wire, bound_waits
-from ragauth.web.lines import Line, Lines
-from ragauth.web.open_files import NO_CONNECTION, SHORTAGES, log_shortage
-from ragauth.web.pace import Pace
-from ragauth.web.paths import HEALTHZ
-from ragauth.web.plain_http import PlainRequest
-from ragauth.web.pool_watch import PoolWatch
-from ragauth.web.quick_requests import find_quick_request
-from ragauth.web.server_answers import (
+from ragauth.server.answers import (
     CONTINUE,
     RequestTimeout,
     answer_fault,
@@ -30,6 +22,14 @@ from ragauth.web.server_answers import (
     run_application,
     server_environ,
 )
+from ragauth.server.connection import READ_BYTES, Connection, Wire, bound_waits
+from ragauth.server.lines import Line, Lines
+from ragauth.server.open_files import NO_CONNECTION, SHORTAGES, log_shortage
+from ragauth.server.pace import Pace
+from ragauth.server.plain_http import PlainRequest
+from ragauth.server.pool_watch import PoolWatch
+from ragauth.server.quick_requests import find_quick_request
+from ragauth.web.paths import HEALTHZ
 
 log = logging.getLogger("ragauth")
 

@@ -3,7 +3,7 @@
 import time
 from collections import OrderedDict
 
-from ragauth.web.connection import Connection
+from ragauth.server.connection import Connection
 
 # How long a client has, in all: for the head of a request, its body, to take its answer.
 _HEAD_SECONDS = 10.0
