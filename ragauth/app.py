@@ -27,10 +27,10 @@ from ragauth.extensions import MIGRATIONS, db, jwt
 from ragauth.services.operators.readiness import database_fault
 from ragauth.services.sessions.tokens import jwt_config
 from ragauth.services.setup import init_services
+from ragauth.web.check.gate import Gate
 from ragauth.web.cors import allow_origins
 from ragauth.web.error_handlers import register_error_handlers
 from ragauth.web.forwarded import Forwarded
-from ragauth.web.gate import Gate
 from ragauth.web.guards import require_key_below_api_v1, require_metrics_reader
 from ragauth.web.logs import configure_logging
 from ragauth.web.request_class import Request

@@ -14,7 +14,7 @@ from gunicorn.http import errors as http_errors
 from ragauth import clock
 from ragauth.metrics import note_unreadable
 from ragauth.security.addresses import canonical_address
-from ragauth.web.login_shedding import MUST_NOT_WAIT
+from ragauth.web.check.login_shedding import MUST_NOT_WAIT
 
 log = logging.getLogger("ragauth")
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ragauth.server.plain_http import PlainRequest, read_plain
-from ragauth.web.login_shedding import is_to_be_shed
+from ragauth.web.check.login_shedding import is_to_be_shed
 from ragauth.web.paths import LOGIN, VERIFY, is_authorize
 
 

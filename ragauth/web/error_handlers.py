@@ -22,9 +22,9 @@ from ragauth.errors import (
     RequestRefused,
 )
 from ragauth.metrics import DATABASE_ERRORS
+from ragauth.web.check.answers import Answer, error_header
 from ragauth.web.envelope import JSON_TYPE, encode_json, error_body
 from ragauth.web.faces import current_wording
-from ragauth.web.key_answers import Answer, error_header
 
 log = logging.getLogger("ragauth")
 

@@ -7,7 +7,8 @@ import pytest
 from ragauth import errors
 from ragauth.errors import AuthenticationFailed, AuthorizationFailed, RagauthError
 from ragauth.server import worker  # noqa: F401 - may have their own
-from ragauth.web import error_handlers, gate  # noqa: F401 - may have their own
+from ragauth.web import error_handlers  # noqa: F401 - may have their own
+from ragauth.web.check import gate  # noqa: F401 - may have their own
 
 # The contract's table: what a client may build on.
 _CODES = {

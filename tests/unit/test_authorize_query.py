@@ -10,8 +10,8 @@ from marshmallow import ValidationError
 
 from ragauth.errors import InvalidRequest
 from ragauth.schemas.checks import AuthorizeQuery
-from ragauth.web import authorize_query
-from ragauth.web.authorize_query import parse_authorize_query
+from ragauth.web.check import authorize_query
+from ragauth.web.check.authorize_query import parse_authorize_query
 from tests.costs import cpu_seconds
 
 AGENT = "agt_01h455vb4pex5vsknk084sn02q"

@@ -16,7 +16,7 @@ from ragauth.deadlines import WouldWait
 from ragauth.server import lines, worker
 from ragauth.server.answers import ErrorLogger
 from ragauth.server.worker import Worker
-from ragauth.web.login_shedding import MUST_NOT_WAIT
+from ragauth.web.check.login_shedding import MUST_NOT_WAIT
 from ragauth.web.paths import HEALTHZ, is_authorize
 
 _SECONDS = 10

@@ -1,6 +1,6 @@
 """The check of a key: for a gateway (`authorize`) and for a service (`keys/verify`).
 
-The gate in front of the application answers the plain cases of both; see `ragauth.web.gate`.
+The gate in front of the application answers the plain cases of both; see `ragauth.web.check.gate`.
 """
 
 from typing import Any
@@ -19,10 +19,10 @@ from ragauth.models.reads.keys import KeyFacts
 from ragauth.schemas.checks import AuthorizeQuery, VerdictSchema, VerifySchema
 from ragauth.security.scopes import VERIFY
 from ragauth.services.keys.check import Question, current_checker
-from ragauth.web.authorize_query import parse_authorize_query
+from ragauth.web.check.answers import IDENTITY_HEADERS, authorize_answer, verify_body
+from ragauth.web.check.authorize_query import parse_authorize_query
 from ragauth.web.endpoint import declared, endpoint
 from ragauth.web.guards import current_key, customer_key, service_key
-from ragauth.web.key_answers import IDENTITY_HEADERS, authorize_answer, verify_body
 from ragauth.web.paths import ANY_METHOD
 
 TAG = "Key check"

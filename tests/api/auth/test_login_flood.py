@@ -10,7 +10,7 @@ from flask import Flask
 from gunicorn.http.errors import NoMoreData
 
 from ragauth.services.accounts.hashing_gate import PLACES, hashing_gate
-from ragauth.web.login_shedding import MUST_NOT_WAIT, is_to_be_shed
+from ragauth.web.check.login_shedding import MUST_NOT_WAIT, is_to_be_shed
 from tests.api.broken_bodies import broken_body
 from tests.clients import PASSWORD, Client, assert_same_answer, error, ok
 from tests.factories.hashing import FLOOD, ask_beside_flood, slow_hashes

@@ -11,8 +11,8 @@ import pytest
 import time_machine
 from flask import Flask
 
+from ragauth.web.check.gate import Gate
 from ragauth.web.forwarded import Forwarded
-from ragauth.web.gate import Gate
 from tests.clients import Client, assert_same_answer, error, issues, ok
 from tests.factories.accounts import set_plan, suspend
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key

@@ -6,7 +6,7 @@ from flask import Flask
 from ragauth.deadlines import WouldWait, current_deadline
 from ragauth.metrics import CHECKS, board
 from ragauth.models.reads.prepared import PreparedReads
-from ragauth.web.login_shedding import MUST_NOT_WAIT
+from ragauth.web.check.login_shedding import MUST_NOT_WAIT
 from tests.clients import Client, Member
 from tests.factories.api_keys import make_service_key
 

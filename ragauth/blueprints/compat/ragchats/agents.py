@@ -34,11 +34,11 @@ from ragauth.services.keys import agents, api_keys
 from ragauth.services.keys.api_keys import IssuedKey
 from ragauth.services.keys.check import Question
 from ragauth.services.sessions.sessions import Caller
+from ragauth.web.check.answers import identity_headers
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.envelope import JSON_TYPE
 from ragauth.web.guards import access_token, customer_key, require_key
-from ragauth.web.key_answers import identity_headers
 
 QUERY_REFUSALS = (
     InsufficientScope(QUERY),

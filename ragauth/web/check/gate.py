@@ -21,18 +21,18 @@ from ragauth.security import scopes
 from ragauth.security.identifiers import ACCOUNT, encode_bytes
 from ragauth.security.key_format import is_token_shaped
 from ragauth.services.keys.check import SERVICE_KINDS, KeyChecker, KeyVerdict, Question
-from ragauth.web.authorize_query import parse_authorize_query
 from ragauth.web.background import Background
+from ragauth.web.check.answers import Answer, authorize_answer, verify_body
+from ragauth.web.check.authorize_query import parse_authorize_query
+from ragauth.web.check.login_shedding import MUST_NOT_WAIT, login_shedders
+from ragauth.web.check.plain_question import plain_question
 from ragauth.web.clock_watch import ClockWatch
 from ragauth.web.credentials import presented_key
 from ragauth.web.envelope import JSON_TYPE, encode_json
 from ragauth.web.error_handlers import answer_to
 from ragauth.web.json_body import read_early
-from ragauth.web.key_answers import Answer, authorize_answer, verify_body
-from ragauth.web.login_shedding import MUST_NOT_WAIT, login_shedders
 from ragauth.web.mail_sender import MailSender
 from ragauth.web.paths import ANY_METHOD, AUTHORIZE, VERIFY, is_authorize
-from ragauth.web.plain_question import plain_question
 from ragauth.web.request_log import (
     ALWAYS,
     NEVER_STORED,

@@ -8,8 +8,8 @@ from ragauth.errors import RateLimitExceeded, UsageLimitExceeded
 from ragauth.models.reads.keys import KeyFacts
 from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, encode_bytes
 from ragauth.services.keys.check import KeyVerdict, scopes_of
+from ragauth.web.check.rate_headers import rate_headers
 from ragauth.web.envelope import JSON_TYPE, encode_json, error_body
-from ragauth.web.rate_headers import rate_headers
 
 Headers = list[tuple[str, str]]
 

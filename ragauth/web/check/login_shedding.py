@@ -11,10 +11,10 @@ from ragauth.errors import TooManyHashes
 from ragauth.metrics import HASHES_REFUSED
 from ragauth.security.normal_forms import TextTooLong, fold
 from ragauth.services.accounts.hashing_gate import hashing_gate, share_of
+from ragauth.web.check.answers import Answer
 from ragauth.web.faces import Wording, wording_of
 from ragauth.web.forwarded import client_address
 from ragauth.web.json_body import read_early
-from ragauth.web.key_answers import Answer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
