@@ -24,10 +24,10 @@ from ragauth.security.key_format import is_token_shaped
 from ragauth.services.keys.check import KeyChecker, Question
 from ragauth.services.limits.limits import span_of
 from ragauth.services.limits.usage import save_usage
+from ragauth.web.around import request_id_of, write_request_line
 from ragauth.web.check.answers import authorize_answer
 from ragauth.web.check.authorize_query import parse_authorize_query
 from ragauth.web.credentials import presented_key
-from ragauth.web.request_log import request_id_of, write_request_line
 from tests.servers.postgres import start_postgres
 from tests.servers.processes import memory_folder
 

@@ -27,6 +27,7 @@ from ragauth.extensions import MIGRATIONS, db, jwt
 from ragauth.services.operators.readiness import database_fault
 from ragauth.services.sessions.tokens import jwt_config
 from ragauth.services.setup import init_services
+from ragauth.web.around import register_request_log, register_routes
 from ragauth.web.check.gate import Gate
 from ragauth.web.cors import allow_origins
 from ragauth.web.error_handlers import register_error_handlers
@@ -34,7 +35,6 @@ from ragauth.web.forwarded import Forwarded
 from ragauth.web.guards import require_key_below_api_v1, require_metrics_reader
 from ragauth.web.logs import configure_logging
 from ragauth.web.request_class import Request
-from ragauth.web.request_log import register_request_log, register_routes
 
 log = logging.getLogger("ragauth")
 

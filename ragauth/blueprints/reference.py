@@ -7,11 +7,10 @@ from flask import Blueprint, Response, after_this_request, current_app, request,
 from ragauth.errors import NotFound
 from ragauth.schemas.ops import ServiceSchema
 from ragauth.version import VERSION
-from ragauth.web import docs_page
 from ragauth.web.endpoint import declared, endpoint
 from ragauth.web.envelope import JSON_TYPE
 from ragauth.web.guards import ACCESS_TOKEN, API_KEY, public
-from ragauth.web.openapi import Face, published_document
+from ragauth.web.openapi import Face, page, published_document
 
 _DESCRIPTION = Path(__file__).parents[1] / "templates" / "openapi.md"
 _PAGE = "text/html"
@@ -68,14 +67,14 @@ def openapi() -> Response:
 @declared(guard=public, media_type=_PAGE)
 def docs() -> Response:
     """The interactive reference, for a browser."""
-    return docs_page.page(current_app, HOUSE_FACE.title, url_for("reference.openapi"))
+    return page.page(current_app, HOUSE_FACE.title, url_for("reference.openapi"))
 
 
 @reference.get("/docs/<version>/<name>")
 @declared(guard=public, media_type="*/*", errors=(NotFound,), is_documented=False)
 def asset(version: str, name: str) -> Response:
     """A script, a style or an image of the page."""
-    return docs_page.asset(version, name)
+    return page.asset(version, name)
 
 
 def _vary_by_accept(response: Response) -> Response:

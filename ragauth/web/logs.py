@@ -6,9 +6,9 @@ from typing import Any
 from flask import g, has_app_context
 from pythonjsonlogger.json import JsonFormatter
 
+from ragauth.web.around import current_request_id
 from ragauth.web.log_lines import is_for_people, person_line
 from ragauth.web.log_writer import log_stream
-from ragauth.web.request_log import current_request_id
 
 
 class _Formatter(JsonFormatter):

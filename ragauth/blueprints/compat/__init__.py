@@ -9,10 +9,10 @@ from importlib import import_module
 from flask import Flask, Response
 
 from ragauth.blueprints.reference import document_response
-from ragauth.web.docs_page import offer_document
 from ragauth.web.endpoint import declared
 from ragauth.web.faces import Face, register_face
 from ragauth.web.guards import public
+from ragauth.web.openapi.page import offer_document
 from ragauth.web.paths import COMPAT
 
 # A vendor's list has no pages; this is more than any plan holds, and a bound all the same.

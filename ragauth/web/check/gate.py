@@ -21,6 +21,13 @@ from ragauth.security import scopes
 from ragauth.security.identifiers import ACCOUNT, encode_bytes
 from ragauth.security.key_format import is_token_shaped
 from ragauth.services.keys.check import SERVICE_KINDS, KeyChecker, KeyVerdict, Question
+from ragauth.web.around import (
+    ALWAYS,
+    NEVER_STORED,
+    current_request_id,
+    request_id_of,
+    write_request_line,
+)
 from ragauth.web.background import Background
 from ragauth.web.check.answers import Answer, authorize_answer, verify_body
 from ragauth.web.check.authorize_query import parse_authorize_query
@@ -33,13 +40,6 @@ from ragauth.web.error_handlers import answer_to
 from ragauth.web.json_body import read_early
 from ragauth.web.mail_sender import MailSender
 from ragauth.web.paths import ANY_METHOD, AUTHORIZE, VERIFY, is_authorize
-from ragauth.web.request_log import (
-    ALWAYS,
-    NEVER_STORED,
-    current_request_id,
-    request_id_of,
-    write_request_line,
-)
 from ragauth.web.usage_saver import UsageSaver
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from flask import Flask
 
 from ragauth.web.envelope import encode_json
-from ragauth.web.openapi.faces import HOUSE_RENDERING, Face, Rendering
+from ragauth.web.openapi.rendering import HOUSE_RENDERING, Face, Rendering
 
 __all__ = ["HOUSE_RENDERING", "Face", "PublishedDocument", "Rendering", "published_document"]
 

@@ -12,7 +12,6 @@ from werkzeug.routing import Rule
 from ragauth.errors import InsufficientScope
 from ragauth.web.endpoint import PATH_IDS, Declaration
 from ragauth.web.guards import ACCESS_TOKEN, API_KEY, Demand, demand_of
-from ragauth.web.openapi.faces import Face
 from ragauth.web.openapi.failures import (
     IN_BRACES,
     SharedResponses,
@@ -20,6 +19,7 @@ from ragauth.web.openapi.failures import (
     header_references,
 )
 from ragauth.web.openapi.headers import ALWAYS, HEADERS, LIMITS
+from ragauth.web.openapi.rendering import Face
 from ragauth.web.openapi.shapes import Shapes
 from ragauth.web.paths import ANY_METHOD
 

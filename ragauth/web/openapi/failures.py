@@ -22,7 +22,7 @@ from ragauth.errors import (
 from ragauth.schemas.base import to_issues
 from ragauth.web.endpoint import MISSING, Declaration
 from ragauth.web.guards import Failure, demand_of, public
-from ragauth.web.openapi.faces import Rendering
+from ragauth.web.openapi.rendering import Rendering
 from ragauth.web.openapi.shapes import member_schemas
 from ragauth.web.paths import PLAIN_HTTP_IS_FINE, SAFE_METHODS, is_authorize
 

@@ -9,8 +9,8 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, fields
 
 from ragauth.schemas.base import RequestSchema
-from ragauth.web.openapi.faces import HOUSE_RENDERING, Rendering
 from ragauth.web.openapi.keywords import Keywords, declared_keywords, field_keywords, keywords_of
+from ragauth.web.openapi.rendering import HOUSE_RENDERING, Rendering
 
 
 class Shapes:
