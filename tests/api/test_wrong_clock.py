@@ -11,12 +11,12 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from ragauth import transaction
+from ragauth.background.clock_watch import ClockWatch
 from ragauth.extensions import db
 from ragauth.models import OutboxMail
 from ragauth.services.mail.outbox import send_due_mail
 from ragauth.services.operators import wrong_clock
 from ragauth.services.operators.wrong_clock import Mended
-from ragauth.web.clock_watch import ClockWatch
 from tests.clients import PASSWORD, Client, Member, error, ok
 from tests.factories.mails import receive_mail
 from tests.factories.second_factors import PATH as SECOND_FACTOR

@@ -9,9 +9,9 @@ from threading import Thread
 import pytest
 from flask import Flask
 
+from ragauth.background import mail
+from ragauth.background.mail import MailSender
 from ragauth.services.mail import transport
-from ragauth.web import mail_sender
-from ragauth.web.mail_sender import MailSender
 from tests.clients import Client
 from tests.servers.smtp import SmtpServer, start_smtp
 
@@ -55,7 +55,7 @@ def test_a_commit_wakes_it_and_it_stops_at_once(
     mailing: Flask, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S35: without a wait for the interval, either way."""
-    monkeypatch.setattr(mail_sender, "INTERVAL_SECONDS", 3600)
+    monkeypatch.setattr(mail, "INTERVAL_SECONDS", 3600)
     with running(mailing):
         for number in range(1, 4):
             Client(mailing).sign_up()
@@ -65,7 +65,7 @@ def test_a_commit_wakes_it_and_it_stops_at_once(
 def test_mail_that_another_process_queued_is_sent_in_its_turn(
     make_app: MakeApp, mailing: Flask, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mail_sender, "INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(mail, "INTERVAL_SECONDS", 0.05)
     with running(mailing):
         Client(make_app()).sign_up()
         wait_until(lambda: len(smtp.deliveries) == 1)
@@ -74,7 +74,7 @@ def test_mail_that_another_process_queued_is_sent_in_its_turn(
 def test_a_fault_does_not_end_it(
     mailing: Flask, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mail_sender, "INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(mail, "INTERVAL_SECONDS", 0.05)
     faults = []
 
     def fail(*_arguments: object) -> None:

@@ -11,14 +11,14 @@ from flask import Flask
 from sqlalchemy import text
 
 from ragauth import clock
+from ragauth.background import usage
+from ragauth.background.mail import MailSender
+from ragauth.background.usage import UsageSaver
 from ragauth.counters import CountersUnavailable
 from ragauth.database_faults import DatabaseFault
 from ragauth.extensions import db
 from ragauth.metrics.series import CAUSES
 from ragauth.services import troubles
-from ragauth.web import usage_saver
-from ragauth.web.mail_sender import MailSender
-from ragauth.web.usage_saver import UsageSaver
 from tests.clients import Client, ok
 from tests.servers.smtp import start_smtp
 
@@ -74,7 +74,7 @@ class TestUsage:
             raise error
 
         with monkeypatch.context() as failing:
-            failing.setattr(usage_saver, "save_usage_in_turn", fail)
+            failing.setattr(usage, "save_usage_in_turn", fail)
             for _ in range(2):
                 saver.take_turn()
         assert (told.state(), told.causes()) == (words, {cause})

@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from ragauth.background.clock_watch import ClockWatch
+from ragauth.background.mail import MailSender
+from ragauth.background.threads import Background
+from ragauth.background.usage import UsageSaver
 from ragauth.config import Settings
 from ragauth.deadlines import WouldWait, check_deadline, current_deadline
 from ragauth.errors import InvalidRequest, RagauthError
@@ -28,19 +32,15 @@ from ragauth.web.around import (
     request_id_of,
     write_request_line,
 )
-from ragauth.web.background import Background
 from ragauth.web.check.answers import Answer, authorize_answer, verify_body
 from ragauth.web.check.authorize_query import parse_authorize_query
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT, login_shedders
 from ragauth.web.check.plain_question import plain_question
-from ragauth.web.clock_watch import ClockWatch
 from ragauth.web.credentials import presented_key
 from ragauth.web.envelope import JSON_TYPE, encode_json
 from ragauth.web.error_handlers import answer_to
 from ragauth.web.json_body import read_early
-from ragauth.web.mail_sender import MailSender
 from ragauth.web.paths import ANY_METHOD, AUTHORIZE, VERIFY, is_authorize
-from ragauth.web.usage_saver import UsageSaver
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
