@@ -7,6 +7,7 @@ import threading
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from ragauth.services.accounts.password_reset import answer_request
 from ragauth.services.mail.outbox import has_failed_mail, send_due_mail
 from ragauth.services.mail.queue import mail_is_queued
 from ragauth.services.troubles import BUG, Work, database_cause
@@ -41,7 +42,9 @@ class MailSender:
         """Send what is due. Nothing is lost by a failure: the mails wait in the database."""
         with self._app.app_context():
             try:
-                done = send_due_mail(is_stopping=self._is_stopping.is_set)
+                done = send_due_mail(
+                    answer_reset=answer_request, is_stopping=self._is_stopping.is_set
+                )
                 # Where nothing was due the failed ones may still wait for their next try.
                 if done.cause or done.sent or not (self._work.is_failing and has_failed_mail()):
                     self._work.note(done.cause)

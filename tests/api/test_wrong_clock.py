@@ -14,6 +14,7 @@ from ragauth import transaction
 from ragauth.background.clock_watch import ClockWatch
 from ragauth.extensions import db
 from ragauth.models import OutboxMail
+from ragauth.services.accounts.password_reset import answer_request
 from ragauth.services.mail.outbox import send_due_mail
 from ragauth.services.operators import wrong_clock
 from ragauth.services.operators.wrong_clock import Mended
@@ -186,7 +187,7 @@ def test_mail_that_was_postponed_in_the_future_goes_out(
             update(OutboxMail.__table__).values(next_attempt_at=NOON + step, attempts=3)
         )
     with app.app_context():
-        assert send_due_mail().sent == 1
+        assert send_due_mail(answer_reset=answer_request).sent == 1
 
 
 class TestWatch:

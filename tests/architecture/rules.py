@@ -150,7 +150,7 @@ def _uses(source: Path, names: set[str], *, except_for: set[str]) -> list[str]:
 
 
 def _nodes(source: Path, *, except_for: set[str]) -> Iterator[tuple[str, dict[str, str], ast.AST]]:
-    """Every node with its place (`services/accounts/accounts.py:12`) and its module's imported names."""
+    """Every node with its place (`web/envelope.py:12`) and its module's imported names."""
     for path in sorted(source.rglob("*.py")):
         name = _name(source, path)
         if name in except_for:

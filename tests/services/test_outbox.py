@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 from ragauth import clock, transaction
 from ragauth.extensions import db
 from ragauth.models import OutboxMail
+from ragauth.services.accounts.password_reset import answer_request
 from ragauth.services.mail import transport
 from ragauth.services.mail.outbox import Round, send_due_mail
 from ragauth.services.mail.queue import Letter, MailTemplate, add_letter
@@ -53,7 +54,7 @@ def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Ca
 
 def send(app: Flask) -> Round:
     with app.app_context():
-        return send_due_mail()
+        return send_due_mail(answer_reset=answer_request)
 
 
 def waiting(app: Flask) -> int:

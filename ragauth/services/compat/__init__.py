@@ -1,1 +1,1 @@
-"""TODO."""
+"""What other vendors' faces need beyond the rules of the house: one module for each such need."""

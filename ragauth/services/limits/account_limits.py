@@ -1,12 +1,12 @@
 """What an account's plan allows, and how much of its month is used."""
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from ragauth.services.limits.limits import ENVIRONMENTS, LimitState, current_limits
 from ragauth.services.limits.plans import Plan
-from ragauth.services.sessions.sessions import AccountView
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class AccountLimits:
     usage: Mapping[str, MonthUsage]
 
 
-def get_limits(*, account: AccountView) -> AccountLimits:
+def get_limits(*, account_id: uuid.UUID, plan: str) -> AccountLimits:
     """Raises ExternalServiceUnavailable when nothing can count."""
     limits = current_limits()
-    states = {name: limits.peek(account.id.bytes, name, account.plan) for name in ENVIRONMENTS}
+    states = {name: limits.peek(account_id.bytes, name, plan) for name in ENVIRONMENTS}
     return AccountLimits(
         plan=states[ENVIRONMENTS[0]].plan,
         usage={name: month_usage(state) for name, state in states.items()},

@@ -5,6 +5,7 @@ leaves a mail that is sent again, with the same Message-ID.
 """
 
 import logging
+import uuid
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -17,7 +18,6 @@ from ragauth.models import OutboxMail
 from ragauth.models import outbox as rows
 from ragauth.security.sealing import SealBroken
 from ragauth.services import audit
-from ragauth.services.accounts import password_reset
 from ragauth.services.audit import Client, EventName
 from ragauth.services.mail import budget
 from ragauth.services.mail.messages import compose
@@ -47,9 +47,14 @@ class Round:
     cause: str | None = field(default=None, compare=False)
 
 
-def send_due_mail(*, is_stopping: Callable[[], bool] = lambda: False) -> Round:
+def send_due_mail(
+    *,
+    answer_reset: Callable[[uuid.UUID, Letter], None],
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> Round:
     """Send what is due now, until nothing is or the server is away.
 
+    `answer_reset` answers a row that asks for a reset mail (`password_reset.answer_request`).
     Any number of processes may do so at once: each mail is taken by one.
     """
     done = Round()
@@ -60,7 +65,7 @@ def send_due_mail(*, is_stopping: Callable[[], bool] = lambda: False) -> Round:
                 mail = rows.find_due(now=now, latest=now + _LONGEST_WAIT)
             if mail is None:
                 break
-            if _claim(mail) and not _handle(mail, transport, done):
+            if _claim(mail) and not _handle(mail, transport, done, answer_reset):
                 break
     return done
 
@@ -76,7 +81,12 @@ def _claim(mail: OutboxMail) -> bool:
         return rows.claim(mail.id, attempts=mail.attempts, until=clock.now() + _CLAIM)
 
 
-def _handle(mail: OutboxMail, transport: MailTransport, done: Round) -> bool:
+def _handle(
+    mail: OutboxMail,
+    transport: MailTransport,
+    done: Round,
+    answer_reset: Callable[[uuid.UUID, Letter], None],
+) -> bool:
     """Do what a claimed row asks for; False when trying the next one is of no use."""
     if mail.expires_at <= clock.now():
         _give_up(mail, "expired")
@@ -92,7 +102,7 @@ def _handle(mail: OutboxMail, transport: MailTransport, done: Round) -> bool:
         return True
     try:
         if mail.template == RESET_REQUEST:
-            password_reset.answer_request(mail.id, letter)
+            answer_reset(mail.id, letter)
             return True
         return _send(mail, letter, transport, done)
     except ExternalServiceUnavailable as error:

@@ -14,6 +14,7 @@ from flask import Flask
 from ragauth import clock, transaction
 from ragauth.counters import CountersUnavailable
 from ragauth.models.outbox_depth import outbox_depth
+from ragauth.services.accounts.password_reset import answer_request
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.mail import budget
 from ragauth.services.mail.outbox import Round, send_due_mail
@@ -208,10 +209,10 @@ class TestAConfirmedAddress:
             smtp.answer_to_content = "451 not now"
             for minutes in range(0, 60, 5):
                 with time_machine.travel(clock.now() + timedelta(minutes=minutes), tick=False):
-                    assert send_due_mail().given_up == 0
+                    assert send_due_mail(answer_reset=answer_request).given_up == 0
             smtp.answer_to_content = "250 OK"
             with time_machine.travel(clock.now() + timedelta(minutes=61), tick=False):
-                assert send_due_mail().sent == 1
+                assert send_due_mail(answer_reset=answer_request).sent == 1
         assert [delivery.recipients for delivery in smtp.deliveries] == [[member.email]]
 
     def test_it_is_exact_for_many_senders_at_once(self, app: Flask, client: Client) -> None:
@@ -222,7 +223,7 @@ class TestAConfirmedAddress:
 
         def send(_number: int) -> Round:
             with app.app_context():
-                return send_due_mail()
+                return send_due_mail(answer_reset=answer_request)
 
         with ThreadPoolExecutor(4) as threads:
             rounds = list(threads.map(send, range(4)))
