@@ -10,7 +10,7 @@ from ragauth.counters import Counters, LmdbCounters
 from ragauth.counters.failover import FailoverCounters
 from ragauth.counters.redis_store import RedisCounters
 from tests.counters.failover_support import Clock, CountedRedis
-from tests.counters.questions import installation
+from tests.counters.questions import installation, open_redis
 from tests.servers.redis import RedisServer, start_redis
 from tests.servers.redis_cluster import RedisCluster, start_redis_cluster
 
@@ -43,7 +43,7 @@ def lmdb_counters(lmdb_path: Path) -> Iterator[LmdbCounters]:
 
 @pytest.fixture
 def redis_counters(shared_redis: RedisServer, redis_client: redis.Redis) -> Iterator[RedisCounters]:
-    store = RedisCounters(shared_redis.url, installation)
+    store = open_redis(shared_redis.url)
     yield store
     store.close()
 
@@ -59,7 +59,7 @@ def cluster_counters(shared_cluster: RedisCluster) -> Iterator[RedisCounters]:
     """Counters in an empty Cluster."""
     for server in (shared_cluster.first, shared_cluster.second):
         shared_cluster.clients[server].flushall()
-    store = RedisCounters(shared_cluster.url, installation)
+    store = open_redis(shared_cluster.url)
     yield store
     store.close()
 

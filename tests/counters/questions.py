@@ -41,6 +41,11 @@ def installation() -> str:
     return "tests"
 
 
+def open_redis(url: str) -> RedisCounters:
+    """Counters that wait for a Redis on a busy machine."""
+    return RedisCounters(url, installation, 10.0)
+
+
 def open_store(address: str) -> LmdbCounters | RedisCounters:
     """Open the store at a path or a URL, as another process would."""
-    return RedisCounters(address, installation) if "://" in address else LmdbCounters(Path(address))
+    return open_redis(address) if "://" in address else LmdbCounters(Path(address))

@@ -58,9 +58,9 @@ class Deployment:
 
 
 def token_seconds(user: User) -> int:
-    """A setting, as an answer shows it."""
+    """A setting, as an answer shows it: in thousands, for a part of it may be over already."""
     seconds: int = user.log_in()["expires_in"]
-    return seconds
+    return round(seconds, -3)
 
 
 def questions(service: Service, user: User) -> Sequence[Question]:

@@ -163,7 +163,12 @@ def test_it_answers_in_time_while_the_database_is_frozen_and_recovers_without_a_
         assert status == 503
         assert time.monotonic() - thawed_at < _BACK_SECONDS + _BUSY_SECONDS
     if place.other_url is not None:
-        assert [service.authorize(revoked_key) for _ in range(10)] == [401] * 10
+        answers = []
+        # The other worker may need a moment more to notice the thaw.
+        while answers[-10:] != [401] * 10:
+            answers.append(service.authorize(revoked_key))
+            assert answers[-1] in (401, 503)
+            assert time.monotonic() - thawed_at < _BACK_SECONDS + _BUSY_SECONDS
     else:
         user.data("POST", f"/api/auth/api-keys/{revoked_id}/rotate", json={})
         assert service.authorize(revoked_key) == 401
