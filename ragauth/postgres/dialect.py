@@ -39,7 +39,9 @@ class Dialect(PGDialect_psycopg):
             self.watch.note_silence(began)
             raise (DatabaseFrozen if self.watch.is_frozen else NoAnswer) from error
         connection.watch = self.watch
-        self.watch.answered_at = max(began, self.watch.answered_at)
+        # Behind a pooler (see `connection_parameters`) it was the pooler that answered.
+        if not connection.autocommit:
+            self.watch.answered_at = max(began, self.watch.answered_at)
         return connection
 
     def require_answers(self) -> None:

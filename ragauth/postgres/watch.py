@@ -130,11 +130,18 @@ class DatabaseWatch:
 
 
 def _try_connection(parameters: dict[str, Any], seconds: float) -> str | None:
-    """The database's answer in words, or None when there was none in time."""
+    """The database's answer in words, or None when there was none in time.
+
+    A pooler takes a connection whatever becomes of the database behind it: only a statement tells.
+    """
     began = time.monotonic()
     try:
         with at_most(seconds):
-            Connection.connect(**parameters).close()
+            connection = Connection.connect(**parameters)
+            try:
+                connection.execute("SELECT 1")
+            finally:
+                connection.close()
     except (NoAnswer, ConnectionTimeout):
         return None
     except psycopg.Error as error:

@@ -15,6 +15,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
@@ -65,6 +66,7 @@ def prepare(master: Any) -> None:
     # What was told to this version is not told to the one after it.
     master.cfg.env_orig.pop(WORKERS_BEFORE, None)
     master.handle_hup = lambda: _become_the_new_version(master)
+    _take_sighup_last(master)
     # As it was called: gunicorn's own form makes a script of `python -m gunicorn`, which then
     # takes gunicorn's folder for the place of the standard library's `http`.
     master.START_CTX["args"] = [sys.executable, *sys.orig_argv[1:]]
@@ -119,8 +121,28 @@ def _become_the_new_version(master: Any) -> None:
     )
     signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
     log_writer.stop()
+    _hand_signals_on(master)
     os.chdir(master.START_CTX["cwd"])
     os.execve(sys.executable, master.START_CTX["args"], environment)  # noqa: S606
+
+
+def _take_sighup_last(master: Any) -> None:
+    """Nothing that came together with a SIGHUP stands behind it: it would be lost."""
+    wait = master.wait_for_signals
+    master.wait_for_signals = lambda timeout=1.0: sorted(
+        wait(timeout), key=lambda number: number == signal.SIGHUP
+    )
+
+
+def _hand_signals_on(master: Any) -> None:
+    """Send again what came while the new version was tried: held back, it waits for that one.
+
+    To this thread, the only one that is sure to hold it back.
+    """
+    while not master.SIG_QUEUE.empty():
+        number = master.SIG_QUEUE.get_nowait()
+        if number in _HELD_BACK:
+            signal.pthread_kill(threading.get_ident(), number)
 
 
 def _does_load(master: Any) -> bool:

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -72,6 +73,17 @@ def test_a_version_that_does_not_load_is_not_taken(deployment: Deployment) -> No
         assert "RAGAUTH_EVENT_DAYS: must be a whole number" in log()
         assert service.gunicorn.worker_pids() == workers
         assert service.client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3])
+def test_sigterm_while_the_new_version_is_tried_ends_the_service(
+    deployment: Deployment, seconds: float
+) -> None:
+    """S35"""
+    with deployment.serve() as service:
+        os.kill(service.gunicorn.pid, signal.SIGHUP)
+        time.sleep(seconds)
+        assert service.gunicorn.terminate() == 0
 
 
 def test_sigusr2_runs_both_side_by_side_until_the_old_one_is_told_to_end(

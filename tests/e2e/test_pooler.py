@@ -1,5 +1,6 @@
 """The service behind PgBouncer in transaction mode, with two sessions for all its connections."""
 
+import os
 import time
 from collections.abc import Iterator
 
@@ -20,6 +21,7 @@ _CLIENTS = 8
 _TRIES = 100
 _AT_MOST_SECONDS = 6
 _BACK_SECONDS = 15
+_FROZEN = "does not answer: it is frozen, or the network loses its packets"
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +121,28 @@ def test_a_pooler_that_restarts_is_found_again_without_a_restart_of_the_service(
     assert set(at_once([lambda: service.authorize(user.api_key)] * _CLIENTS)) == {200}
     assert user.create_key()
     assert service.gunicorn.worker_pids() == workers
+
+
+@pytest.mark.skipif(
+    "TEST_DATABASE_URL" in os.environ, reason="another's server is not ours to freeze"
+)
+def test_postgres_that_is_frozen_behind_a_pooler_is_known_to_be(
+    service: Service, postgres: PostgresServer, user: User
+) -> None:
+    """S47: the pooler goes on taking connections."""
+    assert set(at_once([lambda: service.authorize(user.api_key)] * _CLIENTS)) == {200}
+    with postgres.frozen():
+        for _ in range(2):
+            began = time.monotonic()
+            assert set(at_once([lambda: service.authorize(user.api_key)] * _CLIENTS)) == {503}
+            assert time.monotonic() - began < _AT_MOST_SECONDS
+        began = time.monotonic()
+        assert {service.authorize(user.api_key) for _ in range(20)} == {503}
+        assert time.monotonic() - began < _AT_MOST_SECONDS
+        ready = service.client.get("/readyz")
+        assert ready.json()["error"]["details"]["checks"]["database"] == _FROZEN
+    deadline = time.monotonic() + _BACK_SECONDS
+    while service.client.get("/readyz").status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert set(at_once([lambda: service.authorize(user.api_key)] * _CLIENTS)) == {200}

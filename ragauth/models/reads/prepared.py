@@ -173,7 +173,9 @@ class PreparedReads:
             parameters = connection_parameters(self._database_url, pooled=self._pooled)
             connection = dialect.connect(**parameters)
             refuse_wrong_encoding(connection)
-            connection.autocommit = True
+            # Setting what is set would count as an answer of the database.
+            if not connection.autocommit:
+                connection.autocommit = True
         return connection
 
     def _forget_connection(self) -> None:
