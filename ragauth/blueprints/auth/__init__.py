@@ -1,10 +1,6 @@
 """Accounts and sessions: what the dashboard calls."""
 
-from flask import Blueprint
-
-auth = Blueprint("auth", __name__)
-
-from ragauth.blueprints.auth import (  # noqa: E402, F401
+from ragauth.blueprints.auth import (
     accounts,
     emails,
     events,
@@ -14,3 +10,16 @@ from ragauth.blueprints.auth import (  # noqa: E402, F401
     sessions,
     usage,
 )
+from ragauth.blueprints.auth.blueprint import auth
+
+__all__ = [
+    "accounts",
+    "auth",
+    "emails",
+    "events",
+    "export",
+    "passwords",
+    "second_factor",
+    "sessions",
+    "usage",
+]

@@ -1,8 +1,6 @@
 """API keys: managed with an access token, presented to the check."""
 
-from flask import Blueprint
+from ragauth.blueprints.keys import checking, holder, managing, rotation
+from ragauth.blueprints.keys.blueprint import check, manage
 
-manage = Blueprint("keys", __name__)
-check = Blueprint("check", __name__)
-
-from ragauth.blueprints.keys import checking, holder, managing, rotation  # noqa: E402, F401
+__all__ = ["check", "checking", "holder", "manage", "managing", "rotation"]
