@@ -28,12 +28,12 @@ from ragauth.web.around import (
     request_id_of,
     write_request_line,
 )
-from ragauth.web.check.answers import Answer, authorize_answer, verify_body
+from ragauth.web.check.answers import authorize_answer, verify_body
 from ragauth.web.check.authorize_query import parse_authorize_query
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT, login_shedders
 from ragauth.web.check.plain_question import plain_question
 from ragauth.web.credentials import presented_key
-from ragauth.web.envelope import JSON_TYPE, encode_json
+from ragauth.web.envelope import JSON_TYPE, Answer, encode_json
 from ragauth.web.error_handlers import answer_to
 from ragauth.web.json_body import read_early
 from ragauth.web.paths import ANY_METHOD, AUTHORIZE, VERIFY, is_authorize

@@ -12,7 +12,7 @@ from ragauth.extensions import runtime_of
 from ragauth.metrics import HASHES_REFUSED
 from ragauth.security.normal_forms import TextTooLong, fold
 from ragauth.services.accounts.hashing_gate import hashing_gate, share_of
-from ragauth.web.check.answers import Answer
+from ragauth.web.envelope import Answer
 from ragauth.web.faces import Wording, wording_of
 from ragauth.web.forwarded import client_address
 from ragauth.web.json_body import read_early
