@@ -1,4 +1,8 @@
-"""The faces of the service: HTTP in, HTTP out; no query and no rule lives here."""
+"""The faces of the service: HTTP in, HTTP out; no query and no rule lives here.
+
+A route is a declaration (`web.endpoint`), which says all that the OpenAPI document knows of it, and
+a view, which calls one service and catches nothing. The factory calls `register_blueprints`.
+"""
 
 from collections.abc import Mapping
 

@@ -29,7 +29,7 @@ def test_no_folder_imports_itself_by_way_of_its_neighbours(graph: Graph) -> None
     }
 
 
-def test_every_import_of_a_module_stands_at_its_top() -> None:
+def test_no_import_is_excused_for_coming_late() -> None:
     """A circle is not hidden by an import that comes late."""
     late = [path for path in SOURCE.rglob("*.py") if "E402" in path.read_text(encoding="utf-8")]
     assert late == []

@@ -1,4 +1,7 @@
-"""Accounts and sessions: what the dashboard calls."""
+"""What the dashboard calls, below `/api/auth`: accounts and their sessions.
+
+Most routes take an access token, and act on the account that it names alone.
+"""
 
 from ragauth.blueprints.auth import (
     accounts,

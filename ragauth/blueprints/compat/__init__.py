@@ -1,8 +1,9 @@
 """Other vendors' wire formats over the same services: a folder each, `RAGAUTH_COMPAT` mounts it.
 
-A face is its routes, its schemas and its errors, and nothing else; see docs/adding-a-face.md. The
-factory calls `load_faces` and `register_faces`; a face's modules know `face.py` alone of this
-package, and no other face.
+A face is its routes, its schemas and its errors, and nothing else; see docs/adding-a-face.md. A
+folder is imported only where its face is mounted. The factory calls `load_faces`, and
+`register_blueprints` mounts what came back. A face's modules know `face.py` of this package, and no
+other face.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,8 @@
-"""API keys: managed with an access token, presented to the check."""
+"""API keys: managed with an access token (`manage`), presented to the check (`check`).
+
+The check's routes answer as the gate before Flask does, which answers what is plain: both ask
+`services.keys.check` and render with `web.check.answers`.
+"""
 
 from ragauth.blueprints.keys import checking, holder, managing, rotation
 from ragauth.blueprints.keys.blueprint import check, manage

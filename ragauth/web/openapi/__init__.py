@@ -1,4 +1,8 @@
-"""The OpenAPI documents: made when first asked for, kept as bytes in each process."""
+"""The OpenAPI documents: made when first asked for, kept as bytes in each process.
+
+A document is written from the URL map, the declarations and the schemas alone, so it cannot say
+what the routes do not do. `current_documents().publish` gives one, `page` is for reading it.
+"""
 
 import hashlib
 import json

@@ -1,4 +1,7 @@
-"""RAG Chats' wire format: JWTs with a lasting refresh token, agents, questions to an agent."""
+"""RAG Chats' wire format: JWTs with a lasting refresh token, agents, questions to an agent.
+
+Answers are bare, without an envelope. `FACE` is what is mounted, at `/compat/ragchats`.
+"""
 
 from ragauth.blueprints.compat.face import Face
 from ragauth.blueprints.compat.ragchats import agents, auth

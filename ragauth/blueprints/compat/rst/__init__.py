@@ -1,4 +1,7 @@
-"""RST's wire format: a user with a username, a bearer token, keys that start with `rst_`."""
+"""RST's wire format: a user with a username, a bearer token, keys that start with `rst_`.
+
+Answers are bare, without an envelope. `FACE` is what is mounted, at `/compat/rst`.
+"""
 
 from ragauth.blueprints.compat.face import Face
 from ragauth.blueprints.compat.rst import auth, keys, me
