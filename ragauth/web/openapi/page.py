@@ -27,7 +27,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 _FOREVER_SECONDS = 31_536_000
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-_OWN = Path(__file__).parents[1] / "static" / "docs"
+_OWN = Path(__file__).parents[2] / "static" / "docs"
 
 
 class _Assets(NamedTuple):
