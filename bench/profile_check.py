@@ -17,7 +17,7 @@ import click
 
 from bench.population import Installation, install
 from ragauth import create_app
-from ragauth.extensions import db
+from ragauth.extensions import db, runtime_of
 from ragauth.metrics import ALLOWED, CHECKS, note_request
 from ragauth.security import key_format
 from ragauth.security.key_format import is_token_shaped
@@ -68,9 +68,9 @@ def _profile(title: str, installation: Installation, calls: int, keys: list[str]
             for stage, call in stages.items():
                 times[stage].append(_microseconds(call, calls // _ROUNDS, len(keys)))
         with app.app_context():
-            counters = app.extensions["ragauth_limits"].counters
+            counters = runtime_of(app).limits.counters
             save_usage(counters)
-            checker: KeyChecker = app.extensions["ragauth_key_checker"]
+            checker: KeyChecker = runtime_of(app).key_checker
             for key in keys:
                 checker.check(key, Question(cost=1))
             began_at, cpu_at = time.perf_counter_ns(), time.thread_time_ns()
@@ -90,7 +90,7 @@ def _profile(title: str, installation: Installation, calls: int, keys: list[str]
 def _stages(app: Any, keys: list[str]) -> dict[str, Callable[[int], object]]:
     """The stages by name; each is called with the index of a key."""
     gate = app.wsgi_app
-    checker: KeyChecker = app.extensions["ragauth_key_checker"]
+    checker: KeyChecker = runtime_of(app).key_checker
     digests = [key_format.digest_key(key) for key in keys]
     environs = [_environ(key) for key in keys]
     facts = [checker.lookup.find_key(digest) for digest in digests]

@@ -31,7 +31,7 @@ class StaleLookup:
         return getattr(self._lookup, name)
 
 
-_checker = app.extensions["ragauth_key_checker"]
+_checker = app.extensions["ragauth"].key_checker
 # The checker is frozen; this is the one place that should be able to break it.
 object.__setattr__(_checker, "lookup", StaleLookup(_checker.lookup))
 

@@ -1,4 +1,4 @@
-"""The application factory: settings, extensions, error handlers, blueprints, commands."""
+"""The application factory: settings, runtime, error handlers, blueprints, commands."""
 
 import logging
 import sys
@@ -9,7 +9,9 @@ from ragauth import (
     models,  # noqa: F401 - the tables must be known to the metadata
     transaction,
 )
+from ragauth.background.threads import StartedByRequest
 from ragauth.blueprints import register_blueprints
+from ragauth.blueprints.compat import load_faces
 from ragauth.cli import register_commands
 from ragauth.config import (
     MAX_BODY_BYTES,
@@ -24,9 +26,9 @@ from ragauth.config.redis_urls import is_unverified
 from ragauth.database import engine_options, engine_url
 from ragauth.database_faults import DatabaseFault
 from ragauth.extensions import MIGRATIONS, db, jwt
+from ragauth.runtime import make_runtime
 from ragauth.services.operators.readiness import database_fault
 from ragauth.services.sessions.tokens import jwt_config
-from ragauth.services.setup import init_services
 from ragauth.web.around import register_request_log, register_routes
 from ragauth.web.check.gate import Gate
 from ragauth.web.cors import allow_origins
@@ -44,8 +46,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     Without settings it reads them from the environment; a fault in them ends the process with one
     line. One that is to serve looks at its database then, and says what ails it. It keeps nothing
-    open: a fork may follow. What it does beside requests begins with the first request of each
-    process, unless the application is `testing`.
+    open: a fork may follow. What it does beside requests begins later, in each process
+    (`ragauth.background.threads`), unless the application is `testing`.
     """
     configure_logging()
     try:
@@ -66,7 +68,6 @@ def _make_app(settings: Settings) -> Flask:
         )
     app = Flask(__name__, instance_path=str(settings.instance_dir), static_folder=None)
     app.request_class = Request
-    app.extensions["ragauth"] = settings
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         SQLALCHEMY_DATABASE_URI=engine_url(settings.database_url),
@@ -83,18 +84,22 @@ def _make_app(settings: Settings) -> Flask:
     if is_flask_command():
         add_migrations(app)
     jwt.init_app(app)
-    init_services(app, settings)
+    faces = load_faces(settings.compat)
+    runtime = make_runtime(app, settings, faces)
+    app.extensions["ragauth"] = runtime
 
     register_request_log(app)
     allow_origins(app, settings)
     app.before_request(require_metrics_reader)
     app.before_request(require_key_below_api_v1)
     register_error_handlers(app)
-    register_blueprints(app)
+    register_blueprints(app, faces)
     register_routes(app)
     register_commands(app)
     app.wsgi_app = Forwarded(  # type: ignore[method-assign]
-        Gate(app), trusted_proxies=settings.trusted_proxies, mounted_at=mounted_at()
+        StartedByRequest(Gate(app), runtime.background),
+        trusted_proxies=settings.trusted_proxies,
+        mounted_at=mounted_at(),
     )
     if is_serving():
         _tell_what_is_used(settings)

@@ -1,8 +1,9 @@
 """The Flask extensions, made once and bound to an application by the factory."""
 
 from pathlib import Path
+from typing import Any
 
-from flask import current_app
+from flask import Flask, current_app
 from flask_jwt_extended import JWTManager
 from flask_sqlalchemy import SQLAlchemy
 
@@ -16,7 +17,21 @@ db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 jwt = JWTManager()
 
 
+def runtime_of(app: Flask) -> Any:
+    """What an application holds: its `ragauth.runtime.Runtime`.
+
+    That is made of what lies above this module, so its type has no name here. Each part is read
+    in one place, which names the part's type: `settings`, `current_limits`, `current_plans` …
+    """
+    return app.extensions["ragauth"]
+
+
+def current() -> Any:
+    """The Runtime of the running application."""
+    return runtime_of(current_app)
+
+
 def settings() -> Settings:
     """The settings of the running application."""
-    current: Settings = current_app.extensions["ragauth"]
-    return current
+    held: Settings = current().settings
+    return held

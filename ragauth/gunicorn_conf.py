@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
+
 from ragauth.config import SettingsError, has_inherited_sockets, read_server_settings
+from ragauth.extensions import runtime_of
 from ragauth.metrics import HUNG, KILLED, WORKER_DEATHS, WORKER_STARTS, board
 from ragauth.server import handover
 from ragauth.server.open_files import most_connections, raise_open_files
@@ -84,8 +87,11 @@ def post_fork(_server: object, worker: Any) -> None:
     WORKER_STARTS.count()
 
 
-def post_worker_init(_worker: Any) -> None:
+def post_worker_init(worker: Any) -> None:
     handover.accept_signals()
+    # Where something stands in front of the application, its first request does it.
+    if isinstance(worker.wsgi, Flask):
+        runtime_of(worker.wsgi).background.ensure_started()
 
 
 def worker_exit(_server: object, _worker: Any) -> None:

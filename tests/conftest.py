@@ -23,8 +23,8 @@ from ragauth.extensions import db
 from ragauth.models.reads.prepared import PreparedReads
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import save_usage
-from ragauth.services.setup import close_services
 from tests.clients import Client
+from tests.runtime import runtime_of
 from tests.servers.node import install_packages
 from tests.servers.pgbouncer import find_pgbouncer, start_pgbouncer
 from tests.servers.postgres import PostgresServer, start_postgres
@@ -111,7 +111,7 @@ def running_app(settings: Settings) -> Iterator[Flask]:
     try:
         yield app
     finally:
-        close_services(app)
+        runtime_of(app).close()
 
 
 def _migrate(settings: Settings) -> None:
@@ -191,7 +191,7 @@ def pooled_app(
 
 def _refuse_a_second_session(app: Flask) -> None:
     """Of requests that each hold a session and wait for another, enough would stop the pooler."""
-    reads: PreparedReads = app.extensions["ragauth_reads"]
+    reads: PreparedReads = runtime_of(app).reads
     read = reads.read
 
     def alone(sql: str, parameters: dict[str, object]) -> object:
@@ -242,7 +242,7 @@ def app(database: str, request: pytest.FixtureRequest) -> Flask:
             # The migration's own row stays.
             if table.name != "installation":
                 connection.execute(delete(table))
-    application.extensions["ragauth_signing_ring"].forget()
+    runtime_of(application).signing_ring.forget()
     return application
 
 
@@ -258,7 +258,7 @@ def make_app(app: Flask, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
 
     As one on another host it has an instance folder, and counters, of its own.
     """
-    settings: Settings = app.extensions["ragauth"]
+    settings: Settings = runtime_of(app).settings
     made: list[Flask] = []
 
     def make(**changes: object) -> Flask:
@@ -269,4 +269,4 @@ def make_app(app: Flask, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
 
     yield make
     for application in made:
-        close_services(application)
+        runtime_of(application).close()

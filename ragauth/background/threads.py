@@ -1,16 +1,22 @@
-"""What a serving process does beside its requests: a thread for each, made after the fork."""
+"""When the work beside requests begins: once in each serving process, after the fork."""
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 
 class Background:
-    """Starts with the process's first request: a thread does not survive a fork.
+    """A thread for each work. It does not survive a fork, so each process starts its own.
 
-    Nothing starts in an application that is `testing`, whose requests no server has received.
+    A server that tells when a worker begins calls `ensure_started` then (`ragauth.gunicorn_conf`);
+    under any other one, `StartedByRequest` does at the first request of the process. Nothing starts
+    in an application that is `testing`, whose requests no server has received.
     """
 
     def __init__(self, app: Flask, **works: Callable[[], None]) -> None:
@@ -27,3 +33,17 @@ class Background:
                 for name, work in self._works.items():
                     threading.Thread(target=work, name=name, daemon=True).start()
                 self._pid = os.getpid()
+
+
+class StartedByRequest:
+    """A WSGI application in front of another: sees to the work beside requests at each request."""
+
+    def __init__(self, application: "WSGIApplication", background: Background) -> None:
+        self.application = application
+        self._ensure_started = background.ensure_started
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        self._ensure_started()
+        return self.application(environ, start_response)

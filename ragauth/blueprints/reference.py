@@ -10,7 +10,7 @@ from ragauth.version import VERSION
 from ragauth.web.endpoint import declared, endpoint
 from ragauth.web.envelope import JSON_TYPE
 from ragauth.web.guards import ACCESS_TOKEN, API_KEY, public
-from ragauth.web.openapi import Face, page, published_document
+from ragauth.web.openapi import Face, current_documents, page
 
 _DESCRIPTION = Path(__file__).parents[1] / "templates" / "openapi.md"
 _PAGE = "text/html"
@@ -67,7 +67,9 @@ def openapi() -> Response:
 @declared(guard=public, media_type=_PAGE)
 def docs() -> Response:
     """The interactive reference, for a browser."""
-    return page.page(current_app, HOUSE_FACE.title, url_for("reference.openapi"))
+    own = (HOUSE_FACE.title, url_for("reference.openapi"))
+    further = current_documents().further.items()
+    return page.page([own, *((title, request.script_root + url) for title, url in further)])
 
 
 @reference.get("/docs/<version>/<name>")
@@ -84,7 +86,7 @@ def _vary_by_accept(response: Response) -> Response:
 
 def document_response(face: Face) -> Response:
     """A face's document, or 304 for a reader who has it already."""
-    document = published_document(current_app, face, request.script_root)
+    document = current_documents().publish(current_app, face, request.script_root)
     response = Response(document.body, content_type="application/json")
     response.set_etag(document.etag)
     response.cache_control.public = True

@@ -1,4 +1,8 @@
-"""The operators' commands: `flask --app wsgi accounts|keys|usage|status|…`."""
+"""The operators' commands: `flask --app wsgi accounts|keys|usage|status|…`.
+
+A command parses, calls a service within one transaction and prints a table or JSON; a fault is one
+line and an exit code that is not 0. The factory calls `register_commands`.
+"""
 
 from flask import Flask
 

@@ -1,6 +1,8 @@
 """The settings: read once from the environment, typed, each fault named in one line.
 
-Nothing else in the package reads `os.environ`.
+Nothing else in the package reads `os.environ`. The factory reads the application's settings
+(`read_settings`), gunicorn's configuration the server's (`read_server_settings`); both raise
+SettingsError with all faults at once. A running application's are `extensions.settings()`.
 """
 
 from ragauth.config.mount import is_prefix, mounted_at

@@ -24,11 +24,8 @@ class SettingsError(Exception):
 _TEN_YEARS = 315_360_000
 SECONDS = validate.Range(1, _TEN_YEARS, error="must be 1 second to 10 years")
 _VISIBLE = re.compile(r"[!-~]*")
-# A compat face is a folder; a package's is found without importing it.
-COMPAT_FACES = sorted(
-    path.parent.name
-    for path in (Path(__file__).parents[1] / "blueprints" / "compat").glob("*/__init__.py")
-)
+# The folders of `ragauth.blueprints.compat`.
+COMPAT_FACES = ("ragchats", "rst")
 POSITIVE = validate.Range(min=1, error="must be at least 1")
 COUNT = validate.Range(min=0, error="must be 0 (off) or more")
 POOLER = validate.OneOf(("transaction",), error="must be transaction, or empty for none")

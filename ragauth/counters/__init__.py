@@ -1,4 +1,10 @@
-"""Counters: rate limits, quotas and usage, decided exactly for all workers (facade)."""
+"""Counters: rate limits, quotas and usage, decided exactly for all workers (facade).
+
+`open_counters` gives a store with the methods of `Counters`: a file of the host, or Redis with that
+file to stand in. Each decision is one step that no other worker can come between. All methods raise
+CountersUnavailable where the store does not answer in time. They know numbers and identifiers, and
+nothing of plans. The runtime opens them; services and the work beside requests ask them.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

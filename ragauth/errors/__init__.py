@@ -1,7 +1,8 @@
 """Every failure that a caller can meet: its code, its status and its message.
 
 The wire form is `{"error": {"code", "message", "details"?}}`. Services raise these; no view
-catches one.
+catches one. An error states a fact (`EmailTaken`); its code is one of those in the contract, and
+`keeps_changes` says that the transaction which it ends is committed all the same.
 """
 
 from ragauth.errors.base import RagauthError

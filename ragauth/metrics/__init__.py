@@ -1,4 +1,8 @@
-"""What the service counts about itself, for all workers together (facade)."""
+"""What the service counts about itself, for all workers together (facade).
+
+Any layer may count: a worker writes to memory of its own and waits for no other (`board`). All
+series are declared here, with all values of their labels, so that no client can add one.
+"""
 
 from ragauth.metrics.board import board
 from ragauth.metrics.families import Counter, Distribution, Gauge, Histogram, Sample

@@ -1,4 +1,8 @@
-"""Tables and their named queries, one aggregate a file."""
+"""Tables and their named queries, one aggregate a file.
+
+A query takes part in the transaction that is open, and neither begins nor commits one. Services
+call them; faces and commands know the rows that services hand up.
+"""
 
 from ragauth.models.accounts import Account
 from ragauth.models.agents import Agent

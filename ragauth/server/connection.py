@@ -5,12 +5,10 @@ Its socket never blocks. The poller reads from it; a thread may send what fits a
 
 import socket
 import struct
-from typing import TYPE_CHECKING, Any
+from collections import OrderedDict
+from typing import Any
 
 from ragauth.server.request_arrival import Arrival
-
-if TYPE_CHECKING:
-    from ragauth.server.lines import Line
 
 READ_BYTES = 8192
 # With TLS a thread of the pool waits so long for a client's next bytes, or for one that reads.
@@ -25,7 +23,8 @@ class Connection:
         self.sock = sock
         self.client = client
         self.server = server
-        self.line: Line | None = None
+        # One of `ragauth.server.lines`, which puts it there.
+        self.line: OrderedDict[Connection, float] | None = None
         self.watched = 0
         self.is_kept = True
         self.is_gone = False

@@ -16,8 +16,7 @@ from ragauth.errors import BodyTooLarge, HttpsRequired
 from ragauth.extensions import settings
 from ragauth.metrics import note_request, register_route
 from ragauth.security.redaction import redact_credentials, redact_path
-from ragauth.web.check.answers import error_header
-from ragauth.web.check.rate_headers import rate_headers
+from ragauth.web.envelope import error_header
 from ragauth.web.log_lines import is_for_people, person_line
 from ragauth.web.log_writer import log_writer
 from ragauth.web.paths import (
@@ -27,6 +26,7 @@ from ragauth.web.paths import (
     is_plain_spelling,
     may_be_plain_http,
 )
+from ragauth.web.rate_headers import rate_headers
 
 ALWAYS = (("X-Content-Type-Options", "nosniff"),)
 NEVER_STORED = ("Cache-Control", "no-store")

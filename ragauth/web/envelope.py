@@ -1,7 +1,7 @@
 """The one form of every answer: `{"data": ...}` or `{"error": {"code", "message", "details"?}}`."""
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Response
 
@@ -9,7 +9,17 @@ from ragauth.errors import RagauthError
 
 JSON_TYPE = "application/json"
 
+Headers = list[tuple[str, str]]
+
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Answer(NamedTuple):
+    """An HTTP answer that no framework has touched yet."""
+
+    status: int
+    headers: Headers
+    body: bytes
 
 
 def encode_json(value: Any) -> bytes:
@@ -26,6 +36,11 @@ def error_body(error: RagauthError) -> dict[str, Any]:
     if error.details:
         body["details"] = error.details
     return {"error": body}
+
+
+def error_header(body: bytes) -> tuple[str, str]:
+    """The body of a refusal once more: nginx reads the headers of what it asks, never a body."""
+    return "X-Ragauth-Error", body.decode("ascii")
 
 
 def failure(error: RagauthError) -> Response:

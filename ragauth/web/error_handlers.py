@@ -22,8 +22,7 @@ from ragauth.errors import (
     RequestRefused,
 )
 from ragauth.metrics import DATABASE_ERRORS
-from ragauth.web.check.answers import Answer, error_header
-from ragauth.web.envelope import JSON_TYPE, encode_json, error_body
+from ragauth.web.envelope import JSON_TYPE, Answer, encode_json, error_body, error_header
 from ragauth.web.faces import current_wording
 
 log = logging.getLogger("ragauth")

@@ -1,14 +1,13 @@
 """Faces: whose words an answer is in, the contract's or another vendor's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Flask, Response, current_app, request
 
 from ragauth.errors import RagauthError
-from ragauth.web import envelope, openapi
-
-_REGISTRY = "ragauth_wordings"
+from ragauth.extensions import runtime_of
+from ragauth.web import envelope
 
 
 class Wording(NamedTuple):
@@ -18,24 +17,7 @@ class Wording(NamedTuple):
     failure: Callable[[RagauthError], Response]
 
 
-class Face(NamedTuple):
-    """Another vendor's wire format over the same services: its routes, its wording, its document.
-
-    The blueprint's name is `compat_<vendor>`: so the contract's own document leaves it out.
-    """
-
-    blueprint: Blueprint
-    wording: Wording
-    document: openapi.Face
-
-
 CONTRACT = Wording(envelope.success, envelope.failure)
-
-
-def register_face(app: Flask, prefix: str, face: Face) -> None:
-    """Mount a face below `/compat/<vendor>`."""
-    app.register_blueprint(face.blueprint, url_prefix=prefix)
-    app.extensions.setdefault(_REGISTRY, {})[prefix] = face.wording
 
 
 def current_wording() -> Wording:
@@ -48,7 +30,7 @@ def current_wording() -> Wording:
 
 
 def wording_of(app: Flask, path: str) -> Wording:
-    wordings: dict[str, Wording] = app.extensions.get(_REGISTRY, {})
+    wordings: Mapping[str, Wording] = runtime_of(app).wordings
     return wordings.get("/".join(path.split("/", 3)[:3]), CONTRACT)
 
 

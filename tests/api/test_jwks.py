@@ -12,6 +12,7 @@ from ragauth.services.sessions.signing_key_rotation import SIGN_AFTER_SECONDS
 from tests.clients import Client, error
 from tests.factories.signing_keys import published, rotate
 from tests.factories.tokens import split_token
+from tests.runtime import runtime_of
 
 PATH = "/.well-known/jwks.json"
 
@@ -75,7 +76,7 @@ class TestSucceeds:
         """S16"""
         first = published(client.app)
         second = rotate(client.app)
-        client.app.extensions["ragauth_signing_ring"].forget()
+        runtime_of(client.app).signing_ring.forget()
         assert published(client.app) == [*first, second]
         assert split_token(client.sign_up().token)[0]["kid"] == first[0]
 
@@ -101,7 +102,7 @@ class TestCaching:
         assert again.headers["ETag"] == first.headers["ETag"]
         assert again.headers["Cache-Control"] == first.headers["Cache-Control"]
         rotate(client.app)
-        client.app.extensions["ragauth_signing_ring"].forget()
+        runtime_of(client.app).signing_ring.forget()
         changed = client.get(PATH, headers={"If-None-Match": first.headers["ETag"]})
         assert (changed.status_code, len(changed.get_json()["keys"])) == (200, 2)
 

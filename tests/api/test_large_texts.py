@@ -13,11 +13,11 @@ import pytest
 from flask import Flask
 from werkzeug.test import EnvironBuilder
 
-from ragauth.services.setup import close_services
 from tests.clients import Client, assert_same_answer, error, issues
 from tests.conftest import make_settings, make_testing_app
 from tests.costs import assert_linear, repeated
 from tests.factories.api_keys import make_service_key
+from tests.runtime import runtime_of
 
 # What has made a search, a normal form or a parser slow before, here or elsewhere.
 UNITS = [
@@ -196,7 +196,7 @@ def every_face(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) 
         )
     )
     yield app
-    close_services(app)
+    runtime_of(app).close()
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,7 @@ from tests.factories.signing_keys import (
     states,
 )
 from tests.factories.tokens import sign, signing_key, split_token
+from tests.runtime import runtime_of
 
 ME = "/api/auth/me"
 REFRESH = "/api/auth/token/refresh"
@@ -222,7 +223,7 @@ class TestRotation:
         rotate(client.app, "--sign-after", "2")
         clock.shift(RING_SECONDS / 2)
         _let_all_sign_now(client.app)
-        client.app.extensions["ragauth_signing_ring"].forget()
+        runtime_of(client.app).signing_ring.forget()
         token = log_in(client, member)
         assert kid_of(token) != kid_of(member.token)
         ok(other_host.as_user(token).get(ME))
@@ -336,7 +337,7 @@ class TestAtRest:
         second = rotate(client.app, "--sign-after", "2")
         clock.shift(2)
         _store(client.app, second, _stored(client.app)[first])
-        client.app.extensions["ragauth_signing_ring"].forget()
+        runtime_of(client.app).signing_ring.forget()
         error(client.post("/api/auth/signup", _new_account()), 503, "EXTERNAL_SERVICE_ERROR")
 
 
@@ -421,7 +422,7 @@ def _everything(app: Flask) -> bytes:
     written = b"".join(
         value if isinstance(value, bytes) else str(value).encode() for value in columns
     )
-    url = app.extensions["ragauth"].database_url
+    url = runtime_of(app).settings.database_url
     if url.startswith("sqlite"):
         file = Path(url.removeprefix("sqlite:///"))
         files = [path for path in file.parent.iterdir() if path.name.startswith(file.name)]

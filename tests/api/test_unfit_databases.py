@@ -23,10 +23,10 @@ from flask import Flask
 from ragauth import database_faults
 from ragauth.app import create_app
 from ragauth.config import Settings
-from ragauth.services.setup import close_services
 from tests.clients import PASSWORD, Client, Member, error, ok
 from tests.conftest import make_settings, running_app
 from tests.factories.api_keys import unknown_key
+from tests.runtime import runtime_of
 from tests.servers.postgres import PostgresServer
 
 NOT_MIGRATED = "not migrated: run `flask --app wsgi db upgrade`"
@@ -297,7 +297,7 @@ def test_an_unmigrated_database_says_so_at_the_start_and_once_in_ten_seconds(
     def told() -> list[str]:
         return [record.message for record in caplog.records if record.levelname == "ERROR"]
 
-    close_services(start(monkeypatch, settings))
+    runtime_of(start(monkeypatch, settings)).close()
     assert told() == [sentence]
     with running_app(settings) as app:
         client = Client(app)

@@ -14,12 +14,12 @@ from flask import Flask
 
 from ragauth import clock
 from ragauth.config import Settings
-from ragauth.services.setup import close_services
 from tests.cli.conftest import Commands
 from tests.clients import PASSWORD, Client, Member, error, ok
 from tests.conftest import make_testing_app
 from tests.factories.accounts import set_plan, suspend
 from tests.factories.mails import receive_mail
+from tests.runtime import runtime_of
 from tests.servers.postgres import PostgresServer
 
 Restore = Callable[[Settings], Flask]
@@ -34,8 +34,8 @@ class Copier:
     folder: Path
 
     def backup(self) -> Settings:
-        settings: Settings = self.app.extensions["ragauth"]
-        close_services(self.app)
+        settings: Settings = runtime_of(self.app).settings
+        runtime_of(self.app).close()
         if self.postgres is None:
             target = self.folder / f"{uuid4().hex}.db"
             Commands(self.app).succeed("backup", str(target))
@@ -58,9 +58,9 @@ def restore(app: Flask) -> Iterator[Restore]:
 
         def start(settings: Settings) -> Flask:
             # No process opens the counters twice.
-            close_services(app)
+            runtime_of(app).close()
             application = make_testing_app(settings)
-            started.callback(close_services, application)
+            started.callback(runtime_of(application).close)
             return application
 
         yield start

@@ -14,6 +14,7 @@ from ragauth.config import Settings
 from tests.cli.conftest import Commands
 from tests.clients import Client
 from tests.conftest import make_settings, running_app
+from tests.runtime import runtime_of
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_a_damaged_database_is_no_backup(sqlite_template: Path, tmp_path: Path) 
 
 
 def test_with_postgres_it_says_what_does_it(postgres_app: Flask, tmp_path: Path) -> None:
-    settings: Settings = postgres_app.extensions["ragauth"]
+    settings: Settings = runtime_of(postgres_app).settings
     target = tmp_path / "the dump"
     fault = Commands(postgres_app).misuse("backup", str(target))
     assert f"pg_dump --format=custom '--file={target}' --dbname=postgresql://" in fault

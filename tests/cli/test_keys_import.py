@@ -13,6 +13,7 @@ from ragauth.services.operators import key_import
 from tests.cli.conftest import Commands
 from tests.clients import Client, error, ok
 from tests.factories.api_keys import mistyped, unknown_key
+from tests.runtime import runtime_of
 
 OLD_KEY = "sk-live-0123456789abcdef"
 # A process remembers for two seconds that nothing was imported yet.
@@ -75,7 +76,7 @@ class TestImports:
             "import",
             write_csv(tmp_path, f"{digest('another-' + OLD_KEY)},{member.id},old"),
         )
-        checker = client.app.extensions["ragauth_key_checker"]
+        checker = runtime_of(client.app).key_checker
         checker.lookup._imported_checked_at -= NOTICED
         assert caller.get("/api/v1/authorize").status_code == 200
 

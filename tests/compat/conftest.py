@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
-from ragauth.services.setup import close_services
 from tests.clients import Client
 from tests.conftest import make_testing_app
+from tests.runtime import runtime_of
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +17,7 @@ def apps_with_faces() -> Iterator[dict[str, Flask]]:
     made: dict[str, Flask] = {}
     yield made
     for app in made.values():
-        close_services(app)
+        runtime_of(app).close()
 
 
 @pytest.fixture
@@ -30,14 +30,14 @@ def app_with_faces(
     if database not in apps_with_faces:
         apps_with_faces[database] = make_testing_app(
             replace(
-                app.extensions["ragauth"],
+                runtime_of(app).settings,
                 instance_dir=tmp_path_factory.mktemp("faces"),
                 compat=("ragchats", "rst"),
             )
         )
     faces = apps_with_faces[database]
     # The tables have been emptied: the keys that it knows are none any more.
-    faces.extensions["ragauth_signing_ring"].forget()
+    runtime_of(faces).signing_ring.forget()
     return faces
 
 

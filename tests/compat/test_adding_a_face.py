@@ -1,4 +1,4 @@
-"""docs/adding-a-face.md: its example is a face, and nothing but its folder is needed."""
+"""docs/adding-a-face.md: its example is a face, and nothing but its folder and name is needed."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ _FILE = re.compile(r"^```python (acme/\w+\.py)\n(.*?)^```$", re.MULTILINE | re.D
 def folder_of_acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     guide = (PROJECT_ROOT / "docs" / "adding-a-face.md").read_text(encoding="utf-8")
     files = _FILE.findall(guide)
-    assert len(files) == 4
+    assert len(files) == 5
     for name, text in files:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)

@@ -5,9 +5,14 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
+from ragauth.config import read_settings
+from tests.clients import Client
+from tests.conftest import running_app
 from tests.e2e.service import PASSWORD, install
 from tests.factories.mails import read_mail
+from tests.servers.processes import free_port
 from tests.servers.smtp import SmtpServer, start_smtp
 
 _PATIENCE_SECONDS = 30
@@ -67,3 +72,20 @@ def read_mail_code(content: bytes) -> str:
     """Without a dashboard the mail holds a code."""
     code: str = read_mail(content).text.split("\n\n")[1].strip()
     return code
+
+
+def test_a_new_server_sends_what_waits_before_it_has_a_request(tmp_path: Path) -> None:
+    """S33: the work beside requests begins with the worker, where the server tells of it."""
+    installation = install(tmp_path, HOST="127.0.0.1", PORT=str(free_port()), WEB_CONCURRENCY="1")
+    installation.migrate()
+    with patch.dict(os.environ, installation.environment, clear=True):
+        settings = read_settings()
+    with running_app(settings) as app:
+        Client(app).sign_up()
+    outbox = tmp_path / "instance" / "outbox"
+    assert not outbox.exists()
+    with installation.start("serve") as server:
+        try:
+            wait_until(lambda: any(outbox.glob("*.eml")))
+        finally:
+            server.terminate()

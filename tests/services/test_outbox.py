@@ -23,6 +23,7 @@ from ragauth.services.mail.outbox import Round, send_due_mail
 from ragauth.services.mail.queue import Letter, MailTemplate, add_letter
 from tests.clients import Client, ok
 from tests.factories.mails import Mail, outbox_folder, read_mail
+from tests.runtime import runtime_of
 from tests.servers.smtp import PASSWORD, USER, SmtpServer, start_smtp
 
 MakeApp = Callable[..., Flask]
@@ -317,7 +318,7 @@ class TestSeals:
     ) -> None:
         """S4: secrets rotate."""
         member = client.sign_up()
-        old = client.app.extensions["ragauth"].secret_key
+        old = runtime_of(client.app).settings.secret_key
         without = make_app(mail_url=smtp.url, secret_key=b"n" * 32)
         assert send(without) == Round(postponed=1)
         rotated = make_app(mail_url=smtp.url, secret_key=b"n" * 32, old_secret_keys=(old,))

@@ -32,6 +32,7 @@ from ragauth.services.limits.limits import current_limits
 from tests.cli.conftest import Commands
 from tests.clients import Client, Member
 from tests.factories.second_factors import Authenticator, enrol, wrong_code
+from tests.runtime import runtime_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ORIGIN = Origin(ip="192.0.2.1", user_agent="tests")
@@ -187,7 +188,7 @@ class TestAnotherSecretKey:
         make_app: Callable[..., Flask],
     ) -> None:
         """S16"""
-        old, new = app.extensions["ragauth"].secret_key, b"n" * 32
+        old, new = runtime_of(app).settings.secret_key, b"n" * 32
         between = make_app(secret_key=new, old_secret_keys=(old,))
         spend(between, check(between, account_id, authenticator.recovery_codes[0]))
         spend(between, check(between, account_id, authenticator.code()))
@@ -202,7 +203,7 @@ class TestAnotherSecretKey:
         authenticator: Authenticator,
         make_app: Callable[..., Flask],
     ) -> None:
-        old, new = app.extensions["ragauth"].secret_key, b"n" * 32
+        old, new = runtime_of(app).settings.secret_key, b"n" * 32
         between = make_app(secret_key=new, old_secret_keys=(old,))
         for moved in (1, 0):
             answer = Commands(between).succeed("reseal", "--json").json

@@ -20,6 +20,7 @@ from ragauth.extensions import db
 from ragauth.metrics.series import CAUSES
 from ragauth.services import troubles
 from tests.clients import Client, ok
+from tests.runtime import runtime_of
 from tests.servers.smtp import start_smtp
 
 MakeApp = Callable[..., Flask]
@@ -130,7 +131,7 @@ class TestMail:
 
     def test_a_folder_that_cannot_be_written_is_told(self, make_app: MakeApp) -> None:
         app = make_app()
-        folder = app.extensions["ragauth"].instance_dir / "outbox"
+        folder = runtime_of(app).settings.instance_dir / "outbox"
         folder.write_text("a file in its place")
         sender, told = MailSender(app), Told(app, "mail")
         Client(app).sign_up()

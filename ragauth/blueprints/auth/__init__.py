@@ -1,10 +1,9 @@
-"""Accounts and sessions: what the dashboard calls."""
+"""What the dashboard calls, below `/api/auth`: accounts and their sessions.
 
-from flask import Blueprint
+Most routes take an access token, and act on the account that it names alone.
+"""
 
-auth = Blueprint("auth", __name__)
-
-from ragauth.blueprints.auth import (  # noqa: E402, F401
+from ragauth.blueprints.auth import (
     accounts,
     emails,
     events,
@@ -14,3 +13,16 @@ from ragauth.blueprints.auth import (  # noqa: E402, F401
     sessions,
     usage,
 )
+from ragauth.blueprints.auth.blueprint import auth
+
+__all__ = [
+    "accounts",
+    "auth",
+    "emails",
+    "events",
+    "export",
+    "passwords",
+    "second_factor",
+    "sessions",
+    "usage",
+]

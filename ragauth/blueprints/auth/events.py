@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ragauth.blueprints.auth import auth
+from ragauth.blueprints.auth.blueprint import auth
 from ragauth.models import Event
 from ragauth.models.base import Page
 from ragauth.schemas.base import PageQuery

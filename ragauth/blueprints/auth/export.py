@@ -3,7 +3,7 @@
 from flask import Response
 
 from ragauth import clock
-from ragauth.blueprints.auth import auth
+from ragauth.blueprints.auth.blueprint import auth
 from ragauth.errors import ExportUnderWay, RateLimitExceeded
 from ragauth.schemas.export import ExportSchema
 from ragauth.security.identifiers import ACCOUNT, encode_id

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ragauth.blueprints.auth import auth
+from ragauth.blueprints.auth.blueprint import auth
 from ragauth.errors import RateLimitExceeded, TooManyHashes
 from ragauth.schemas.confirmations import (
     AcceptedSchema,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ragauth.blueprints.auth import auth
+from ragauth.blueprints.auth.blueprint import auth
 from ragauth.errors import InvalidCode, NotFound, RateLimitExceeded, SecondFactorExists
 from ragauth.schemas.accounts import PasswordSchema
 from ragauth.schemas.second_factors import (

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ragauth.blueprints.auth import auth
+from ragauth.blueprints.auth.blueprint import auth
 from ragauth.models.base import Page
 from ragauth.models.usage import DayOfKey
 from ragauth.schemas.usage import AccountLimitsSchema, UsageQuery, UsageSchema

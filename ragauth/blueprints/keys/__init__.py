@@ -1,8 +1,10 @@
-"""API keys: managed with an access token, presented to the check."""
+"""API keys: managed with an access token (`manage`), presented to the check (`check`).
 
-from flask import Blueprint
+The check's routes answer as the gate before Flask does, which answers what is plain: both ask
+`services.keys.check` and render with `web.check.answers`.
+"""
 
-manage = Blueprint("keys", __name__)
-check = Blueprint("check", __name__)
+from ragauth.blueprints.keys import checking, holder, managing, rotation
+from ragauth.blueprints.keys.blueprint import check, manage
 
-from ragauth.blueprints.keys import checking, holder, managing, rotation  # noqa: E402, F401
+__all__ = ["check", "checking", "holder", "manage", "managing", "rotation"]

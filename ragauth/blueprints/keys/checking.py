@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, request
 
-from ragauth.blueprints.keys import check
+from ragauth.blueprints.keys.blueprint import check
 from ragauth.errors import (
     InsufficientScope,
     InvalidRequest,

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from ragauth.blueprints.keys import check
+from ragauth.blueprints.keys.blueprint import check
 from ragauth.models.reads.keys import KeyFacts
 from ragauth.schemas.checks import KeyHolderSchema, PresentedKeySchema
 from ragauth.services.keys import holders

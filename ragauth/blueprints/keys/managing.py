@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ragauth.blueprints.keys import manage
+from ragauth.blueprints.keys.blueprint import manage
 from ragauth.errors import KeyAlreadyRotated, NoSuchAgent, UsageLimitExceeded
 from ragauth.models import ApiKey
 from ragauth.models.base import Page

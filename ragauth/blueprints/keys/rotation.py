@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ragauth.blueprints.keys import manage
+from ragauth.blueprints.keys.blueprint import manage
 from ragauth.errors import KeyAlreadyRotated, UsageLimitExceeded
 from ragauth.schemas.api_keys import IssuedKeySchema, RegeneratedKeySchema, RotationSchema
 from ragauth.services.keys import rotation

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flask import current_app
-
 from ragauth.errors import ExternalServiceUnavailable, UpstreamFailed
+from ragauth.extensions import current
 
 if TYPE_CHECKING:
     import httpx
@@ -140,7 +139,7 @@ class QueryUpstream:
 
 def current_upstream() -> QueryUpstream:
     """The upstream of the running application."""
-    upstream: QueryUpstream = current_app.extensions["ragauth_query_upstream"]
+    upstream: QueryUpstream = current().query_upstream
     return upstream
 
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from flask import current_app
-
 from ragauth import clock
 from ragauth.errors import (
     AccountSuspended,
@@ -25,6 +23,7 @@ from ragauth.errors import (
     WrongAgent,
     WrongCredentialType,
 )
+from ragauth.extensions import current
 from ragauth.metrics import ALLOWED, CHECKS, UNAVAILABLE
 from ragauth.models.accounts import ACTIVE
 from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
@@ -181,7 +180,7 @@ class KeyChecker:
 
 def current_checker() -> KeyChecker:
     """The checker of the running application."""
-    checker: KeyChecker = current_app.extensions["ragauth_key_checker"]
+    checker: KeyChecker = current().key_checker
     return checker
 
 

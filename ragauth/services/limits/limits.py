@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from flask import current_app
-
 from ragauth import clock
 from ragauth.counters import Counters, CountersUnavailable
 from ragauth.errors import (
@@ -16,6 +14,7 @@ from ragauth.errors import (
     RateLimitExceeded,
     UsageLimitExceeded,
 )
+from ragauth.extensions import current
 from ragauth.metrics import LIMIT_HITS
 from ragauth.security.key_format import LIVE, TEST
 from ragauth.services.limits.plans import NO_TEST_KEYS, Plan, plan_of
@@ -161,7 +160,7 @@ def _unavailable(error: CountersUnavailable) -> ExternalServiceUnavailable:
 
 def current_limits() -> Limits:
     """The limits of the running application."""
-    limits: Limits = current_app.extensions["ragauth_limits"]
+    limits: Limits = current().limits
     return limits
 
 

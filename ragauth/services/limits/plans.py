@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from flask import current_app
-
 from ragauth.config import SettingsError
+from ragauth.extensions import current
 from ragauth.security.key_format import TEST
 
 FIRST_PLAN = "trial"
@@ -83,7 +82,7 @@ def _faults(name: str, table: object) -> list[str]:
 
 def current_plans() -> Mapping[str, Plan]:
     """The plans of the running application, by name."""
-    plans: Mapping[str, Plan] = current_app.extensions["ragauth_plans"]
+    plans: Mapping[str, Plan] = current().plans
     return plans
 
 

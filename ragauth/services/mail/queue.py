@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from flask import current_app
-
 from ragauth import clock, transaction
-from ragauth.extensions import db, settings
+from ragauth.extensions import current, db, settings
 from ragauth.models import Account, OutboxMail
 from ragauth.models import outbox as rows
 from ragauth.security.identifiers import new_uuid
@@ -155,5 +153,5 @@ def withdraw_mail(*, account_id: uuid.UUID, templates: list[MailTemplate] | None
 
 def mail_is_queued() -> threading.Event:
     """Set when this process has committed a mail."""
-    event: threading.Event = current_app.extensions["ragauth_mail_is_queued"]
+    event: threading.Event = current().mail_is_queued
     return event

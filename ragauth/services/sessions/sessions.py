@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import current_app
-
 from ragauth import clock
 from ragauth.errors import (
     AccountSuspended,
@@ -14,7 +12,7 @@ from ragauth.errors import (
     CredentialRevoked,
     NoSuchSession,
 )
-from ragauth.extensions import db, settings
+from ragauth.extensions import current, db, settings
 from ragauth.models import Session
 from ragauth.models import sessions as rows
 from ragauth.models.accounts import ACTIVE
@@ -91,7 +89,7 @@ def authenticate(*, token: str) -> Caller:
     Raises AuthenticationFailed or AccountSuspended.
     """
     claims = access_tokens.read_token(token, expected=ACCESS)
-    lookup: SessionLookup = current_app.extensions["ragauth_session_lookup"]
+    lookup: SessionLookup = current().session_lookup
     facts = lookup.find_session(claims.session_id)
     if facts is None or facts.account_id != claims.account_id or facts.is_ended:
         raise CredentialRevoked("The session has ended")

@@ -11,11 +11,10 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from flask import current_app
 
 from ragauth import clock
 from ragauth.errors import ExternalServiceUnavailable
-from ragauth.extensions import settings
+from ragauth.extensions import current, settings
 from ragauth.models import SigningKey
 from ragauth.models import signing_keys as rows
 from ragauth.models.reads import signing_keys as live_rows
@@ -83,7 +82,8 @@ class SigningRing:
 
 
 def current_ring() -> SigningRing:
-    ring: SigningRing = current_app.extensions["ragauth_signing_ring"]
+    """The ring of the running application."""
+    ring: SigningRing = current().signing_ring
     return ring
 
 

@@ -1,17 +1,15 @@
 """One verdict on a key, in the words of each asker: a gateway, a service."""
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from ragauth.clock import format_time
 from ragauth.errors import RateLimitExceeded, UsageLimitExceeded
 from ragauth.models.reads.keys import KeyFacts
 from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, encode_bytes
 from ragauth.services.keys.check import KeyVerdict, scopes_of
-from ragauth.web.check.rate_headers import rate_headers
-from ragauth.web.envelope import JSON_TYPE, encode_json, error_body
-
-Headers = list[tuple[str, str]]
+from ragauth.web.envelope import JSON_TYPE, Answer, Headers, encode_json, error_body, error_header
+from ragauth.web.rate_headers import rate_headers
 
 IDENTITY_HEADERS = {
     "X-Ragauth-Account-Id": "Whose key it is.",
@@ -21,14 +19,6 @@ IDENTITY_HEADERS = {
     "X-Ragauth-Scopes": "What the key may be used for, separated by spaces.",
     "X-Ragauth-Environment": "`live` or `test`.",
 }
-
-
-class Answer(NamedTuple):
-    """An HTTP answer that no framework has touched yet."""
-
-    status: int
-    headers: Headers
-    body: bytes
 
 
 def authorize_answer(verdict: KeyVerdict, *, limit_status: int) -> Answer:
@@ -49,11 +39,6 @@ def authorize_answer(verdict: KeyVerdict, *, limit_status: int) -> Answer:
         headers.append(("X-Ragauth-Status", str(status)))
         status = limit_status
     return Answer(status, headers, body)
-
-
-def error_header(body: bytes) -> tuple[str, str]:
-    """The body of a refusal once more: nginx reads the headers of what it asks, never a body."""
-    return "X-Ragauth-Error", body.decode("ascii")
 
 
 def client_headers(verdict: KeyVerdict) -> Headers:

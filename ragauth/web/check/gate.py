@@ -13,18 +13,14 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from ragauth.background.clock_watch import ClockWatch
-from ragauth.background.mail import MailSender
-from ragauth.background.threads import Background
-from ragauth.background.usage import UsageSaver
-from ragauth.config import Settings
 from ragauth.deadlines import WouldWait, check_deadline, current_deadline
 from ragauth.errors import InvalidRequest, RagauthError
+from ragauth.extensions import settings
 from ragauth.metrics import note_request
 from ragauth.security import scopes
 from ragauth.security.identifiers import ACCOUNT, encode_bytes
 from ragauth.security.key_format import is_token_shaped
-from ragauth.services.keys.check import SERVICE_KINDS, KeyChecker, KeyVerdict, Question
+from ragauth.services.keys.check import SERVICE_KINDS, KeyVerdict, Question, current_checker
 from ragauth.web.around import (
     ALWAYS,
     NEVER_STORED,
@@ -32,12 +28,12 @@ from ragauth.web.around import (
     request_id_of,
     write_request_line,
 )
-from ragauth.web.check.answers import Answer, authorize_answer, verify_body
+from ragauth.web.check.answers import authorize_answer, verify_body
 from ragauth.web.check.authorize_query import parse_authorize_query
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT, login_shedders
 from ragauth.web.check.plain_question import plain_question
 from ragauth.web.credentials import presented_key
-from ragauth.web.envelope import JSON_TYPE, encode_json
+from ragauth.web.envelope import JSON_TYPE, Answer, encode_json
 from ragauth.web.error_handlers import answer_to
 from ragauth.web.json_body import read_early
 from ragauth.web.paths import ANY_METHOD, AUTHORIZE, VERIFY, is_authorize
@@ -57,13 +53,10 @@ class Gate:
     """A WSGI application in front of another."""
 
     def __init__(self, app: Flask) -> None:
-        settings: Settings = app.extensions["ragauth"]
         self.application: WSGIApplication = app.wsgi_app
-        self._checker: KeyChecker = app.extensions["ragauth_key_checker"]
-        self._require_https = settings.require_https
-        self._background = Background(
-            app, usage=UsageSaver(app).run, mail=MailSender(app).run, clock=ClockWatch(app).run
-        )
+        with app.app_context():
+            self._checker = current_checker()
+            self._require_https = settings().require_https
         self._posts: dict[str, Ask] = {
             VERIFY: self._verify,
             f"{VERIFY}/": self._verify,
@@ -73,7 +66,6 @@ class Gate:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        self._background.ensure_started()
         path = environ["PATH_INFO"]
         route = path.rstrip("/")
         ask: Ask | None = None

@@ -8,10 +8,11 @@ from flask import Flask
 
 from ragauth.config import Settings
 from ragauth.errors import TooManyHashes
+from ragauth.extensions import runtime_of
 from ragauth.metrics import HASHES_REFUSED
 from ragauth.security.normal_forms import TextTooLong, fold
 from ragauth.services.accounts.hashing_gate import hashing_gate, share_of
-from ragauth.web.check.answers import Answer
+from ragauth.web.envelope import Answer
 from ragauth.web.faces import Wording, wording_of
 from ragauth.web.forwarded import client_address
 from ragauth.web.json_body import read_early
@@ -39,7 +40,7 @@ def is_to_be_shed(app: object, environ: "WSGIEnvironment", peer: str) -> bool:
     if not isinstance(app, Flask):
         # Something stands in front of it: the application's own gate decides, in a thread.
         return False
-    settings: Settings = app.extensions["ragauth"]
+    settings: Settings = runtime_of(app).settings
     address = client_address(
         {**environ, "REMOTE_ADDR": peer}, trusted_proxies=settings.trusted_proxies
     )

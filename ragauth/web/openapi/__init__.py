@@ -1,18 +1,22 @@
-"""The OpenAPI documents: made when first asked for, kept as bytes in each process."""
+"""The OpenAPI documents: made when first asked for, kept as bytes in each process.
+
+A document is written from the URL map, the declarations and the schemas alone, so it cannot say
+what the routes do not do. `current_documents().publish` gives one, `page` is for reading it.
+"""
 
 import hashlib
 import json
 import threading
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from flask import Flask
 
+from ragauth.extensions import current
 from ragauth.web.envelope import encode_json
 from ragauth.web.openapi.rendering import HOUSE_RENDERING, Face, Rendering
 
-__all__ = ["HOUSE_RENDERING", "Face", "PublishedDocument", "Rendering", "published_document"]
-
-_lock = threading.Lock()
+__all__ = ["HOUSE_RENDERING", "Documents", "Face", "PublishedDocument", "Rendering"]
 
 
 class PublishedDocument(NamedTuple):
@@ -23,27 +27,40 @@ class PublishedDocument(NamedTuple):
     mounted_at: str
 
 
-def published_document(app: Flask, face: Face, mounted_at: str) -> PublishedDocument:
-    """The document of a face, which names as its server the path that the service is mounted at.
+class Documents:
+    """Those of one application; `further` has each face's by title: a URL without a prefix."""
 
-    The first one of a process takes a moment.
-    """
-    documents: dict[str, PublishedDocument] = app.extensions.setdefault("ragauth_documents", {})
-    mounted = f"{face.name}, mounted"
-    with _lock:
-        if face.name not in documents:
-            # apispec is loaded by the first reader, not by every start.
-            from ragauth.web.openapi.document import build_document  # noqa: PLC0415
+    def __init__(self, further: Mapping[str, str]) -> None:
+        self.further = further
+        self._made: dict[str, PublishedDocument] = {}
+        self._making = threading.Lock()
 
-            documents[face.name] = _publish(build_document(app, face), "")
-        if not mounted_at:
-            return documents[face.name]
-        # The last one alone is kept: a proxy may hand on whatever prefix its clients write.
-        if mounted not in documents or documents[mounted].mounted_at != mounted_at:
-            document = json.loads(documents[face.name].body)
-            document["servers"][0]["url"] = mounted_at
-            documents[mounted] = _publish(document, mounted_at)
-        return documents[mounted]
+    def publish(self, app: Flask, face: Face, mounted_at: str) -> PublishedDocument:
+        """A face's document, which names as its server the path that the service is mounted at.
+
+        The first one of a process takes a moment.
+        """
+        mounted = f"{face.name}, mounted"
+        with self._making:
+            if face.name not in self._made:
+                # apispec is loaded by the first reader, not by every start.
+                from ragauth.web.openapi.document import build_document  # noqa: PLC0415
+
+                self._made[face.name] = _publish(build_document(app, face), "")
+            if not mounted_at:
+                return self._made[face.name]
+            # The last one alone is kept: a proxy may hand on whatever prefix its clients write.
+            if mounted not in self._made or self._made[mounted].mounted_at != mounted_at:
+                document = json.loads(self._made[face.name].body)
+                document["servers"][0]["url"] = mounted_at
+                self._made[mounted] = _publish(document, mounted_at)
+            return self._made[mounted]
+
+
+def current_documents() -> Documents:
+    """The documents of the running application."""
+    documents: Documents = current().documents
+    return documents
 
 
 def _publish(document: dict[str, Any], mounted_at: str) -> PublishedDocument:

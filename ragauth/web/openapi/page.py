@@ -4,11 +4,12 @@ All of them are in `static/docs`; nothing is loaded from elsewhere.
 """
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from flask import Flask, Response, render_template, request, url_for
+from flask import Response, render_template, request, url_for
 
 from ragauth.errors import NotFound
 
@@ -27,7 +28,6 @@ CONTENT_SECURITY_POLICY = "; ".join(
 _FOREVER_SECONDS = 31_536_000
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _OWN = Path(__file__).parents[2] / "static" / "docs"
-_URLS = "ragauth_document_urls"
 
 
 class _Assets(NamedTuple):
@@ -35,13 +35,8 @@ class _Assets(NamedTuple):
     files: dict[str, Path]
 
 
-def offer_document(app: Flask, title: str, url: str) -> None:
-    """Let the reader choose a further document on the page; its URL is without a prefix."""
-    app.extensions.setdefault(_URLS, {})[title] = url
-
-
-def page(app: Flask, title: str, url: str) -> Response:
-    """The page, with its own document first."""
+def page(documents: Sequence[tuple[str, str]]) -> Response:
+    """The page, where the reader chooses among the documents: a title and a URL each."""
     version = _assets().version
     body = render_template(
         "docs.html",
@@ -49,13 +44,7 @@ def page(app: Flask, title: str, url: str) -> Response:
         scripts=sorted(name for name in _assets().files if name.endswith(".js")),
         # The prefix that a gateway serves this application below.
         root=request.script_root,
-        documents=[
-            (title, url),
-            *(
-                (name, request.script_root + further)
-                for name, further in app.extensions.get(_URLS, {}).items()
-            ),
-        ],
+        documents=documents,
     )
     response = Response(body, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY

@@ -18,6 +18,7 @@ from ragauth.services.audit import EventName
 from ragauth.services.limits.limits import span_of
 from tests.clients import PASSWORD, Client, Member, assert_needs_access_token, error, issues, ok
 from tests.factories.api_keys import make_service_key
+from tests.runtime import runtime_of
 
 PATH = "/api/auth/me/delete"
 
@@ -123,7 +124,7 @@ class TestCounters:
     """What is counted of an account beside the database."""
 
     def peek(self, client: Client, member: Member) -> object:
-        limits = client.app.extensions["ragauth_limits"]
+        limits = runtime_of(client.app).limits
         now_ms = clock.now_ns() // 1_000_000
         account_id = decode_id(ACCOUNT, member.id).bytes
         return limits.counters.peek(account_id, 0, span_of(now_ms).month, now_ms)
@@ -170,7 +171,7 @@ class TestCounters:
         def be_away(_account: bytes) -> None:
             raise CountersUnavailable("full")
 
-        counters = client.app.extensions["ragauth_limits"].counters
+        counters = runtime_of(client.app).limits.counters
         monkeypatch.setattr(counters, "forget_account", be_away)
         ok(member.client.post(PATH, {"password": PASSWORD}), 204)
         error(member.client.get("/api/auth/me"), 401, "AUTHENTICATION_ERROR", "revoked")

@@ -11,6 +11,7 @@ import pytest
 import time_machine
 from flask import Flask
 
+from ragauth.background.threads import StartedByRequest
 from ragauth.web.check.gate import Gate
 from ragauth.web.forwarded import Forwarded
 from tests.clients import Client, assert_same_answer, error, issues, ok
@@ -24,12 +25,18 @@ QUESTIONS = 1_000
 def behind_the_gate(make_app: Callable[..., Flask]) -> Client:
     """The same application without its gate, on the same database, with counters of its own."""
     application = make_app()
+    before = _before_the_gate(application)
+    before.application = before.application.application
+    return Client(application)
+
+
+def _before_the_gate(application: Flask) -> Any:
     front = application.wsgi_app
     assert isinstance(front, Forwarded)
-    gate = front.application
-    assert isinstance(gate, Gate)
-    front.application = gate.application
-    return Client(application)
+    starter = front.application
+    assert isinstance(starter, StartedByRequest)
+    assert isinstance(starter.application, Gate)
+    return starter
 
 
 class World:
@@ -217,10 +224,7 @@ def _kind(response: Any) -> str:
 @contextmanager
 def without_the_application(client: Client) -> Iterator[None]:
     """Whatever the gate hands on fails."""
-    front = client.app.wsgi_app
-    assert isinstance(front, Forwarded)
-    gate = front.application
-    assert isinstance(gate, Gate)
+    gate = _before_the_gate(client.app).application
     application = gate.application
 
     def nobody_is_home(*_: object) -> list[bytes]:

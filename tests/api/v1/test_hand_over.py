@@ -9,6 +9,7 @@ from ragauth.models.reads.prepared import PreparedReads
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT
 from tests.clients import Client, Member
 from tests.factories.api_keys import make_service_key
+from tests.runtime import runtime_of
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def _ask_in_the_poller(app: Flask, member: Member, path: str, method: str) -> in
     ("path", "method"), [("/api/v1/authorize", "GET"), ("/api/v1/keys/verify", "POST")]
 )
 def test_it_counts_nothing(app: Flask, member: Member, path: str, method: str) -> None:
-    reads: PreparedReads = app.extensions["ragauth_reads"]
+    reads: PreparedReads = runtime_of(app).reads
     before = _checks_by_verdict()
     reads.close()
     with pytest.raises(WouldWait):
@@ -56,7 +57,7 @@ def test_it_counts_nothing(app: Flask, member: Member, path: str, method: str) -
 def test_the_pool_makes_the_connection_that_the_poller_then_uses(
     app: Flask, member: Member
 ) -> None:
-    reads: PreparedReads = app.extensions["ragauth_reads"]
+    reads: PreparedReads = runtime_of(app).reads
     reads.close()
     statuses = []
     for _ in range(20):

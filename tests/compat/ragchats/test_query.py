@@ -14,6 +14,7 @@ from tests.clients import Client, Member, ok
 from tests.compat.ragchats.client import RagChatsClient
 from tests.compat.upstream import Behaviour, Upstream, answer, running_upstream, unused_address
 from tests.factories.api_keys import make_service_key
+from tests.runtime import replace_parts, runtime_of
 
 IMPATIENT = TimeLimits(connect=0.5, pause=0.3, whole=0.6, place=0.1)
 AGENTS = "/compat/ragchats/api/agents"
@@ -29,7 +30,7 @@ class Bot:
     """An agent with a key of its own, on an application with this upstream."""
 
     def __init__(self, app: Flask, url: str | None) -> None:
-        app.extensions["ragauth_query_upstream"] = QueryUpstream(url, IMPATIENT)
+        replace_parts(app, query_upstream=QueryUpstream(url, IMPATIENT))
         self.client = Client(app)
         self.owner: Member = self.client.sign_up()
         response = self.owner.client.post(f"{AGENTS}/", {"name": "Support"})
@@ -52,10 +53,10 @@ class Bot:
 
 @pytest.fixture
 def make_bot(app_with_faces: Flask) -> Iterator[Callable[[str | None], Bot]]:
-    kept = app_with_faces.extensions["ragauth_query_upstream"]
+    kept = runtime_of(app_with_faces).query_upstream
     yield lambda url: Bot(app_with_faces, url)
-    app_with_faces.extensions["ragauth_query_upstream"].close()
-    app_with_faces.extensions["ragauth_query_upstream"] = kept
+    runtime_of(app_with_faces).query_upstream.close()
+    replace_parts(app_with_faces, query_upstream=kept)
 
 
 @pytest.fixture
@@ -236,8 +237,9 @@ class TestBadUpstreams:
         self, bot: Bot, upstream: Upstream, behaviour: Behaviour
     ) -> None:
         # A busy machine takes its time over a large answer.
-        bot.client.app.extensions["ragauth_query_upstream"] = QueryUpstream(
-            upstream.url, IMPATIENT._replace(pause=5.0, whole=5.0)
+        replace_parts(
+            bot.client.app,
+            query_upstream=QueryUpstream(upstream.url, IMPATIENT._replace(pause=5.0, whole=5.0)),
         )
         upstream.behaviour = behaviour
         response = bot.ask()
@@ -248,8 +250,9 @@ class TestBadUpstreams:
     def test_a_full_house_is_503_and_keys_are_still_checked(
         self, bot: Bot, upstream: Upstream
     ) -> None:
-        bot.client.app.extensions["ragauth_query_upstream"] = QueryUpstream(
-            upstream.url, IMPATIENT._replace(pause=5.0, whole=5.0)
+        replace_parts(
+            bot.client.app,
+            query_upstream=QueryUpstream(upstream.url, IMPATIENT._replace(pause=5.0, whole=5.0)),
         )
         upstream.behaviour = lambda handler: (
             (upstream.released.wait(10) and answer(200, {})(handler)) or None

@@ -4,8 +4,8 @@ from typing import Any
 
 from flask import Response, g
 
-from ragauth.blueprints.compat import WHOLE_LIST
-from ragauth.blueprints.compat.ragchats import ragchats
+from ragauth.blueprints.compat.face import WHOLE_LIST
+from ragauth.blueprints.compat.ragchats.blueprint import ragchats
 from ragauth.blueprints.compat.ragchats.schemas import (
     RagchatsAgent,
     RagchatsAnswer,

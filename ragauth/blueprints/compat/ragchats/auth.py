@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ragauth.blueprints.compat.ragchats import ragchats
+from ragauth.blueprints.compat.ragchats.blueprint import ragchats
 from ragauth.blueprints.compat.ragchats.schemas import (
     RagchatsAccess,
     RagchatsLogin,

@@ -1,12 +1,15 @@
-"""RST's wire format: a user with a username, a bearer token, keys that start with `rst_`."""
+"""RST's wire format: a user with a username, a bearer token, keys that start with `rst_`.
 
-from flask import Blueprint
+Answers are bare, without an envelope. `FACE` is what is mounted, at `/compat/rst`.
+"""
 
+from ragauth.blueprints.compat.face import Face
+from ragauth.blueprints.compat.rst import auth, keys, me
+from ragauth.blueprints.compat.rst.blueprint import rst
 from ragauth.blueprints.compat.rst.errors import failure
 from ragauth.blueprints.compat.rst.reference import DOCUMENT
-from ragauth.web.faces import Face, Wording, bare_success
+from ragauth.web.faces import Wording, bare_success
 
-rst = Blueprint("compat_rst", __name__)
+__all__ = ["FACE", "auth", "keys", "me"]
+
 FACE = Face(rst, Wording(bare_success, failure), DOCUMENT)
-
-from ragauth.blueprints.compat.rst import auth, keys, me  # noqa: E402, F401

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ragauth.blueprints.compat.rst import rst
+from ragauth.blueprints.compat.rst.blueprint import rst
 from ragauth.blueprints.compat.rst.schemas import RstLogin, RstRegistration, RstToken, RstUser
 from ragauth.errors import EmailTaken, RateLimitExceeded, TooManyHashes, UsernameTaken
 from ragauth.models import Account

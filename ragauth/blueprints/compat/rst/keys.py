@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ragauth.blueprints.compat import WHOLE_LIST
-from ragauth.blueprints.compat.rst import rst
+from ragauth.blueprints.compat.face import WHOLE_LIST
+from ragauth.blueprints.compat.rst.blueprint import rst
 from ragauth.blueprints.compat.rst.schemas import RstIssuedKey, RstKey, RstNewKey
 from ragauth.errors import UsageLimitExceeded
 from ragauth.models import ApiKey

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from ragauth.blueprints.compat.rst import rst
+from ragauth.blueprints.compat.rst.blueprint import rst
 from ragauth.blueprints.compat.rst.schemas import RstUser
 from ragauth.errors import NoSuchRoute, WrongCredentialType
 from ragauth.models import Account

@@ -1,0 +1,114 @@
+"""What one running application holds, in one object that is made once.
+
+The factory makes it and puts it in `app.extensions["ragauth"]`. It is made of what lies below, and
+nothing below knows its type: `ragauth.extensions.current` finds it there, and one accessor for each
+part (`current_limits`, `current_plans` …) names that part's type.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from flask import Flask
+from sqlalchemy import Engine
+
+from ragauth.background.clock_watch import ClockWatch
+from ragauth.background.mail import MailSender
+from ragauth.background.threads import Background
+from ragauth.background.usage import UsageSaver
+from ragauth.blueprints.compat.face import DOCUMENT, Face
+from ragauth.config import Settings
+from ragauth.counters import CountersUnavailable, open_counters
+from ragauth.errors import ExternalServiceUnavailable
+from ragauth.extensions import db
+from ragauth.models.installation import InstallationLookup
+from ragauth.models.reads.keys import KeyLookup
+from ragauth.models.reads.prepared import PreparedReads
+from ragauth.models.reads.sessions import SessionLookup
+from ragauth.models.reads.signing_keys import SigningKeyLookup
+from ragauth.models.reads.usage import UsageLookup
+from ragauth.services.compat.query_upstream import QueryUpstream
+from ragauth.services.keys.check import KeyChecker
+from ragauth.services.limits.limits import Limits
+from ragauth.services.limits.plans import Plan, load_plans
+from ragauth.services.sessions.signing_keys import SigningRing
+from ragauth.web.faces import Wording
+from ragauth.web.openapi import Documents
+
+COUNTERS_FILE = "counters"
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The parts. `wordings` are those of the mounted faces, by their prefixes."""
+
+    settings: Settings
+    plans: Mapping[str, Plan]
+    engine: Engine
+    reads: PreparedReads
+    limits: Limits
+    session_lookup: SessionLookup
+    signing_ring: SigningRing
+    key_checker: KeyChecker
+    query_upstream: QueryUpstream
+    mail_is_queued: threading.Event
+    wordings: Mapping[str, Wording]
+    documents: Documents
+    background: Background
+
+    def close(self) -> None:
+        """Close what was opened; a later request opens it again."""
+        self.query_upstream.close()
+        self.reads.close()
+        self.limits.counters.close()
+        self.engine.dispose()
+
+
+def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> Runtime:
+    """All parts for an application that has its database. Opens nothing: a fork may follow.
+
+    Raises SettingsError for a file of plans that is not complete.
+    """
+    with app.app_context():
+        engine = db.engine
+    plans = load_plans(settings.plans_file)
+    reads = PreparedReads(engine, settings.database_url, pooled=settings.is_pooled)
+    counters = open_counters(
+        settings.instance_dir / COUNTERS_FILE,
+        settings.redis_url,
+        partial(_installation_name, InstallationLookup(reads)),
+    )
+    limits = Limits(counters, plans, UsageLookup(reads).month_units)
+    return Runtime(
+        settings=settings,
+        plans=plans,
+        engine=engine,
+        reads=reads,
+        limits=limits,
+        session_lookup=SessionLookup(reads),
+        signing_ring=SigningRing(SigningKeyLookup(reads)),
+        key_checker=KeyChecker(KeyLookup(reads), limits, settings.key_brand),
+        query_upstream=QueryUpstream(settings.compat_query_upstream),
+        mail_is_queued=threading.Event(),
+        wordings={prefix: face.wording for prefix, face in faces.items()},
+        documents=Documents(
+            {face.document.title: prefix + DOCUMENT for prefix, face in faces.items()}
+        ),
+        background=Background(
+            app, usage=UsageSaver(app).run, mail=MailSender(app).run, clock=ClockWatch(app).run
+        ),
+    )
+
+
+def _installation_name(lookup: InstallationLookup) -> str:
+    """Whose counters they are; the counters are unavailable until the database has told it."""
+    try:
+        name = lookup.name()
+    except ExternalServiceUnavailable as error:
+        raise CountersUnavailable(
+            "the database does not tell the installation's name", "waits for the database"
+        ) from error
+    if name is None:
+        raise CountersUnavailable("the table `installation` is empty")
+    return name
