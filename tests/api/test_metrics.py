@@ -259,6 +259,7 @@ class TestLimits:
         assert told == set(LIMITS)
 
 
+@pytest.mark.both_databases
 class TestEvents:
     def test_logins_that_fail_are_counted(self, client: Client) -> None:
         member = client.sign_up()
@@ -305,6 +306,7 @@ class TestHashing:
         assert value(values, "ragauth_hashing_places") == hashing_gate.places
 
 
+@pytest.mark.both_databases
 class TestOutbox:
     def test_its_depth_and_its_oldest_mail_are_told(self, app: Flask, client: Client) -> None:
         empty = read(client)
@@ -317,6 +319,7 @@ class TestOutbox:
         assert 10_800 <= value(values, "ragauth_outbox_oldest_seconds") < 10_860
 
 
+@pytest.mark.both_databases
 class TestWithoutADatabase:
     def test_the_scrape_says_so_and_succeeds(
         self, make_app: Callable[..., Flask], database: str

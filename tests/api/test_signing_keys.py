@@ -38,6 +38,8 @@ from tests.factories.signing_keys import (
 )
 from tests.factories.tokens import sign, signing_key, split_token
 
+pytestmark = pytest.mark.every_database
+
 ME = "/api/auth/me"
 REFRESH = "/api/auth/token/refresh"
 WEEK = 604_800

@@ -22,6 +22,8 @@ from tests.factories.accounts import set_plan, suspend
 from tests.factories.mails import receive_mail
 from tests.servers.postgres import PostgresServer
 
+pytestmark = pytest.mark.both_databases
+
 Restore = Callable[[Settings], Flask]
 
 

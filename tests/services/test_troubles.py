@@ -22,6 +22,8 @@ from ragauth.services import troubles
 from tests.clients import Client, ok
 from tests.servers.smtp import start_smtp
 
+pytestmark = pytest.mark.both_databases
+
 MakeApp = Callable[..., Flask]
 
 

@@ -40,6 +40,7 @@ def log_in(client: Client, member: Member) -> Client:
     return client.as_user(data["token"])
 
 
+@pytest.mark.both_databases
 class TestEnds:
     def test_the_second_factor_and_its_recovery_codes(
         self, app: Flask, client: Client, squatter: Member
@@ -191,6 +192,7 @@ class TestNotWhere:
         assert squatter.key_client.get("/api/v1/authorize").status_code == 200
 
 
+@pytest.mark.both_databases
 class TestRaces:
     """What meets the reset comes before it and ends with it, or after it and is refused."""
 

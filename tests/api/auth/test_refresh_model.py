@@ -6,6 +6,7 @@ neither.
 
 from dataclasses import dataclass, field
 
+import pytest
 import time_machine
 from flask import Flask
 from hypothesis import HealthCheck, Phase, settings
@@ -20,6 +21,8 @@ from hypothesis.stateful import (
 from werkzeug.test import TestResponse
 
 from tests.clients import Client, error, ok
+
+pytestmark = pytest.mark.both_databases
 
 NOON = "2026-03-01T12:00:00Z"
 GRACE = 20

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import time_machine
 from flask import Flask
 from hypothesis import HealthCheck, Phase, settings
@@ -15,6 +16,8 @@ from hypothesis.stateful import (
 )
 
 from tests.clients import Client, ok
+
+pytestmark = pytest.mark.both_databases
 
 TRIAL_KEYS = 5
 NOON = "2027-01-01T12:00:00Z"
