@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import flask_migrate
+import hypothesis
 import pytest
 from flask import Flask, has_app_context
 from sqlalchemy import delete, exists, literal_column, select, union_all
@@ -34,6 +35,10 @@ from tests.servers.postgres import PostgresServer, start_postgres
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# A busy machine is slow; and each run asks the same, while `make test-fuzz` looks further.
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("tests")
 
 SECRET_KEY = b"a secret of the tests, 32 bytes or more"
 # The tables, those that others point to first; the migration's own row stays. Most are empty.

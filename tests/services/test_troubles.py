@@ -22,8 +22,6 @@ from ragauth.services import troubles
 from tests.clients import Client, ok
 from tests.servers.smtp import start_smtp
 
-pytestmark = pytest.mark.both_databases
-
 MakeApp = Callable[..., Flask]
 
 
@@ -83,6 +81,7 @@ class TestUsage:
         saver.take_turn()
         assert (told.state(), told.causes()) == ("ok", set())
 
+    @pytest.mark.both_databases
     def test_the_cause_in_the_database_is_told(self, app: Flask, client: Client) -> None:
         member = client.sign_up()
         assert member.key_client.get("/api/v1/authorize").status_code == 200

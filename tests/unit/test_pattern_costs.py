@@ -119,8 +119,6 @@ def _examples(pattern: re.Pattern[Any]) -> st.SearchStrategy[str]:
 
 _FEW = settings(
     max_examples=3,
-    derandomize=True,
-    deadline=None,
     database=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -40,7 +40,6 @@ def log_in(client: Client, member: Member) -> Client:
     return client.as_user(data["token"])
 
 
-@pytest.mark.both_databases
 class TestEnds:
     def test_the_second_factor_and_its_recovery_codes(
         self, app: Flask, client: Client, squatter: Member
