@@ -1,6 +1,9 @@
 """What the tests share: the application on SQLite and on a real Postgres, and a client for it.
 
-A test that takes `app` or `client` runs once on each database, on tables that are empty.
+A test that takes `app` or `client` finds empty tables of SQLite. Where what it tests may differ on
+Postgres (queries, order, locks, races, migrations) it is marked `both_databases`; one test or more
+of each way in which the service uses its database is marked `every_database`, which is a pooler
+besides.
 """
 
 import os
@@ -12,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import flask_migrate
+import hypothesis
 import pytest
 from flask import Flask, has_app_context
-from sqlalchemy import delete
+from sqlalchemy import delete, exists, literal_column, select, union_all
 
 from ragauth import clock, create_app
 from ragauth.app import add_migrations
@@ -32,36 +36,36 @@ from tests.servers.postgres import PostgresServer, start_postgres
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-# What runs through a pooler as well: each way in which the service uses its database.
-_THROUGH_A_POOLER = (
-    *("tests/api/v1/test_me.py", "tests/api/v1/test_revoke_presented.py"),
-    *("tests/api/agents/test_agents.py", "tests/api/auth/test_signup.py::TestSucceeds"),
-    *("tests/api/auth/test_sessions.py", "tests/api/auth/test_session_ends.py"),
-    *("tests/api/auth/test_refresh.py", "tests/api/auth/test_delete_account.py"),
-    *("tests/api/auth/test_export.py", "tests/api/keys/test_create.py::TestSucceeds"),
-    *("tests/api/keys/test_list.py", "tests/api/keys/test_revoke.py"),
-    *("tests/api/keys/test_rotate.py", "tests/api/limits/test_rate_limit.py"),
-    *("tests/api/limits/test_usage.py", "tests/api/test_signing_keys.py"),
-)
+# A busy machine is slow; and each run asks the same, while `make test-fuzz` looks further.
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("tests")
 
 SECRET_KEY = b"a secret of the tests, 32 bytes or more"
+# The tables, those that others point to first; the migration's own row stays. Most are empty.
+_EMPTIED = [table for table in db.metadata.sorted_tables if table.name != "installation"]
+_FILLED = union_all(
+    *(
+        select(literal_column(f"'{table.name}'")).where(exists(select(1).select_from(table)))
+        for table in _EMPTIED
+    )
+)
 BCRYPT_COST = 4  # the lowest that bcrypt knows: the tests hash a thousand times
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests through a pooler, but for those that are named above."""
-    kept = [item for item in items if not _is_pooled(item) or _is_named(item)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
-    items[:] = kept
+# Which databases a test asks for by its mark, by its class's or its module's; the closest wins.
+_DATABASES = {
+    "both_databases": ("sqlite", "postgres"),
+    "every_database": ("sqlite", "postgres", "pooled"),
+}
 
 
-def _is_pooled(item: pytest.Item) -> bool:
-    callspec = getattr(item, "callspec", None)
-    return callspec is not None and callspec.params.get("database") == "pooled"
-
-
-def _is_named(item: pytest.Item) -> bool:
-    return item.nodeid.startswith(_THROUGH_A_POOLER)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes `database` once on each of those that it asks for."""
+    if "database" in metafunc.fixturenames:
+        for mark in metafunc.definition.iter_markers():
+            if mark.name in _DATABASES:
+                metafunc.parametrize("database", _DATABASES[mark.name], indirect=True)
+                return
 
 
 def make_settings(instance_dir: Path, database_url: str) -> Settings:
@@ -219,10 +223,10 @@ def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return install_packages(tmp_path_factory.mktemp("node"))
 
 
-@pytest.fixture(params=["sqlite", "postgres", "pooled"])
+@pytest.fixture
 def database(request: pytest.FixtureRequest) -> str:
-    """Which database the test runs on; `pooled` is left to the files of _THROUGH_A_POOLER."""
-    name: str = request.param
+    """Which database the test runs on."""
+    name: str = getattr(request, "param", "sqlite")
     return name
 
 
@@ -237,11 +241,11 @@ def app(database: str, request: pytest.FixtureRequest) -> Flask:
         # Nor may a throttle that an earlier one filled: a day from now, each window is over.
         while counters.prune(clock.now_ns() // 1_000_000 + 86_400_000):
             pass
-    with application.app_context(), db.engine.begin() as connection:
-        for table in reversed(db.metadata.sorted_tables):
-            # The migration's own row stays.
-            if table.name != "installation":
-                connection.execute(delete(table))
+        with db.engine.begin() as connection:
+            filled = set(connection.scalars(_FILLED))
+            for table in reversed(_EMPTIED):
+                if table.name in filled:
+                    connection.execute(delete(table))
     runtime_of(application).signing_ring.forget()
     return application
 

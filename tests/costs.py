@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
-LENGTHS = (4_000, 16_000, 64_000)
 # Four times the text costs four times the time where that is linear, sixteen times where it is
 # quadratic.
 _MOST_GROWTH = 9
@@ -24,12 +23,22 @@ def cpu_seconds(prepare: Prepare, length: int, *, rounds: int = 1) -> float:
     return min(times)
 
 
-def assert_linear(prepare: Prepare, *, floor_seconds: float) -> None:
-    """Up to 64 KB cost in proportion to what less costs; what costs less than the floor is fine."""
-    for shorter, longer in pairwise(LENGTHS):
-        if (large := cpu_seconds(prepare, longer)) > floor_seconds:
-            small = cpu_seconds(prepare, shorter, rounds=3)
-            large = min(large, cpu_seconds(prepare, longer, rounds=2))
+def assert_linear(
+    prepare: Prepare, *, floor_seconds: float, first_length: int, lengths: tuple[int, ...]
+) -> None:
+    """Each length costs in proportion to what the one before it, a quarter of it, costs.
+
+    Most texts cost less than the floor at the first length. That is enough, if the floor is below
+    what such a text would cost where that is quadratic.
+    """
+    if cpu_seconds(prepare, first_length) <= floor_seconds:
+        return
+    for shorter, longer in pairwise(lengths):
+        large = cpu_seconds(prepare, longer)
+        if large > floor_seconds:
+            small = cpu_seconds(prepare, shorter, rounds=2)
+            if large > floor_seconds + _MOST_GROWTH * small:
+                large = min(large, cpu_seconds(prepare, longer, rounds=2))
             assert large <= floor_seconds + _MOST_GROWTH * small, (longer, small, large)
 
 

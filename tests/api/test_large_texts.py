@@ -249,7 +249,9 @@ def test_the_time_grows_with_the_text_and_the_answer_does_not(
             request = place(repeated(unit, length))
             return _call(every_face, request, credentials[credential])
 
-        assert_linear(prepare, floor_seconds=0.04)
+        assert_linear(
+            prepare, floor_seconds=0.04, first_length=64_000, lengths=(4_000, 16_000, 64_000)
+        )
 
 
 class TestFaults:

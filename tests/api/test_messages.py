@@ -15,8 +15,6 @@ from tests.factories.api_keys import make_service_key
 
 SIGNUP = "/api/auth/signup"
 
-pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-
 
 @pytest.fixture
 def faces(make_app: Callable[..., Flask]) -> Client:

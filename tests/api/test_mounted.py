@@ -11,8 +11,6 @@ from ragauth.web.forwarded import Forwarded
 from tests.clients import Client, ok
 
 # No word of it is stored.
-pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-
 PREFIX = "/auth"
 Get = Callable[..., TestResponse]
 

@@ -7,6 +7,8 @@ import pytest
 from tests.api.routes import AGENT, KEY, ROUTES, SESSION, Route
 from tests.clients import Client, Member, assert_same_answer, error, ok
 
+pytestmark = pytest.mark.both_databases
+
 _AN_ID = re.compile(r"/(ses|key|agt)_[0-9a-z]{26}")
 ID_ROUTES = [route for route in ROUTES if _AN_ID.search(route.path)]
 

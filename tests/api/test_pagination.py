@@ -35,6 +35,7 @@ def walk(client: Client, path: str, limit: int) -> list[str]:
         cursor = f"&cursor={next_cursor}"
 
 
+@pytest.mark.both_databases
 class TestPages:
     def test_the_pages_are_the_list_in_order_and_nothing_twice(self, client: Client) -> None:
         member = fill(client, 6)

@@ -10,8 +10,6 @@ from ragauth.version import VERSION
 from tests.clients import Client, error, ok
 
 # No word of it is stored.
-pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-
 _LINK = re.compile(r'(?:src|href)="([^"]+)"')
 
 

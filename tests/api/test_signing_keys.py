@@ -39,6 +39,8 @@ from tests.factories.signing_keys import (
 from tests.factories.tokens import sign, signing_key, split_token
 from tests.runtime import runtime_of
 
+pytestmark = pytest.mark.every_database
+
 ME = "/api/auth/me"
 REFRESH = "/api/auth/token/refresh"
 WEEK = 604_800

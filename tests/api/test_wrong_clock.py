@@ -23,6 +23,8 @@ from tests.factories.mails import receive_mail
 from tests.factories.second_factors import PATH as SECOND_FACTOR
 from tests.factories.second_factors import begin_enrolment, enrol, first_step
 
+pytestmark = pytest.mark.both_databases
+
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
 ME = "/api/auth/me"

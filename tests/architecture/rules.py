@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 Rule = Callable[[Path], list[str]]
@@ -136,7 +137,7 @@ def modules_say_what_they_own(source: Path) -> list[str]:
         _name(source, path)
         for path in sorted(source.rglob("*.py"))
         if (text := path.read_text(encoding="utf-8")).strip()
-        and ast.get_docstring(ast.parse(text)) is None
+        and ast.get_docstring(_parsed(text)[0][0]) is None
     ]
 
 
@@ -155,10 +156,16 @@ def _nodes(source: Path, *, except_for: set[str]) -> Iterator[tuple[str, dict[st
         name = _name(source, path)
         if name in except_for:
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-        aliases = _imported(tree)
-        for node in ast.walk(tree):
+        nodes, aliases = _parsed(path.read_text(encoding="utf-8"))
+        for node in nodes:
             yield f"{name}:{getattr(node, 'lineno', 0)}", aliases, node
+
+
+@cache
+def _parsed(text: str) -> tuple[list[ast.AST], dict[str, str]]:
+    """The nodes of a module, which several rules look at, and its imported names."""
+    tree = ast.parse(text)
+    return list(ast.walk(tree)), _imported(tree)
 
 
 def _name(source: Path, path: Path) -> str:

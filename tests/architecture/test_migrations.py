@@ -17,6 +17,8 @@ from ragauth.extensions import db
 from ragauth.models.database_probe import known_revisions
 from tests.clients import Client, ok
 
+pytestmark = pytest.mark.both_databases
+
 
 def _differences(app: Flask, metadata: MetaData) -> list[Any]:
     """What a migration would have to change for the database to fit."""

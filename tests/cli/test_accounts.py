@@ -8,6 +8,8 @@ from ragauth.schemas.accounts import AccountSchema
 from tests.cli.conftest import Commands
 from tests.clients import PASSWORD, Client, error, ok
 
+pytestmark = pytest.mark.both_databases
+
 _EMAIL = "Ada@example.com"
 _NO_SUCH_PLAN = "plan: There is no such plan; there are: trial, starter, pro, scale"
 

@@ -22,6 +22,8 @@ from tests.factories.mails import receive_mail
 from tests.runtime import runtime_of
 from tests.servers.postgres import PostgresServer
 
+pytestmark = pytest.mark.both_databases
+
 Restore = Callable[[Settings], Flask]
 
 

@@ -16,6 +16,8 @@ from tests.cli.conftest import Commands
 from tests.clients import Client, Member, ok
 from tests.factories.mails import receive_mail
 
+pytestmark = pytest.mark.both_databases
+
 
 def _session_id(member: Member) -> str:
     (session,) = ok(member.client.get("/api/auth/sessions"))

@@ -10,6 +10,8 @@ from tests.cli.conftest import Commands
 from tests.conftest import make_settings, running_app
 from tests.servers.postgres import PostgresServer
 
+pytestmark = pytest.mark.both_databases
+
 _COMMANDS = [
     ("accounts", "show", "ada@example.com"),
     ("accounts", "suspend", "ada@example.com"),

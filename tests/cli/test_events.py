@@ -20,6 +20,8 @@ from tests.cli.conftest import Commands
 from tests.clients import PASSWORD, Client, error, ok
 from tests.factories.accounts import suspend
 
+pytestmark = pytest.mark.both_databases
+
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 

@@ -1,5 +1,6 @@
 """`keys list|show|revoke|revoke-all`: what an operator does with a key that leaked."""
 
+import pytest
 from sqlalchemy import update
 
 from ragauth.extensions import db
@@ -7,6 +8,8 @@ from ragauth.models import ApiKey
 from tests.cli.conftest import Commands
 from tests.clients import Client, error, ok
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
+
+pytestmark = pytest.mark.both_databases
 
 
 def is_dead(caller: Client) -> bool:

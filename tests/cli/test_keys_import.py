@@ -15,6 +15,8 @@ from tests.clients import Client, error, ok
 from tests.factories.api_keys import mistyped, unknown_key
 from tests.runtime import runtime_of
 
+pytestmark = pytest.mark.both_databases
+
 OLD_KEY = "sk-live-0123456789abcdef"
 # A process remembers for two seconds that nothing was imported yet.
 NOTICED = 3

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 from flask import Flask
 
 from tests.cli.conftest import Commands
 from tests.clients import Client
 from tests.factories.mails import outbox_folder, receive_mail
+
+pytestmark = pytest.mark.both_databases
 
 
 def test_it_sends_what_is_due_and_counts_it(app: Flask, commands: Commands, client: Client) -> None:

@@ -11,6 +11,8 @@ from ragauth.security.key_format import is_well_formed
 from tests.cli.conftest import Commands
 from tests.clients import Client, error, ok
 
+pytestmark = pytest.mark.both_databases
+
 _COLUMNS = {"id", "name", "prefix", "scopes", "is_active", "created_at"}
 
 NO_SUCH_KEY = "There is no such service key, or it is revoked already"

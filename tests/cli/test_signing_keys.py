@@ -18,6 +18,8 @@ from tests.factories.signing_keys import (
     states,
 )
 
+pytestmark = pytest.mark.both_databases
+
 _COLUMNS = {
     "kid",
     "state",

@@ -17,6 +17,8 @@ from tests.cli.conftest import Commands
 from tests.clients import Client
 from tests.conftest import make_settings, running_app
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_all_is_well(commands: Commands, client: Client) -> None:
     member = client.sign_up()

@@ -1,7 +1,11 @@
 """`usage top`: who uses most."""
 
+import pytest
+
 from tests.cli.conftest import Commands
 from tests.clients import Client
+
+pytestmark = pytest.mark.both_databases
 
 
 def test_the_accounts_that_use_most_come_first(commands: Commands, client: Client) -> None:

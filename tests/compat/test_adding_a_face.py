@@ -29,7 +29,6 @@ def folder_of_acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 @pytest.mark.usefixtures("folder_of_acme")
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_the_guides_example_works_as_a_fourth_vendor(make_app: Callable[..., Flask]) -> None:
     client = Client(make_app(compat=("rst", "acme")))
     member = client.sign_up()

@@ -19,8 +19,6 @@ from tests.factories.tokens import sign, sign_hmac, signing_key, split_token, un
 
 JSON = "application/json"
 ABSENT = object()
-# What is refused before any database is asked need not be tried on both.
-on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 every_face = pytest.mark.parametrize("face", FACES, ids=str)
 
 
@@ -49,7 +47,6 @@ class TestCredentials:
                 response = faces.request(route.method, path, data=b"{", content_type="text/plain")
                 assert_refused(face, response, 401)
 
-    @on_sqlite
     def test_forged_and_foreign_tokens_are_refused(self, faces: Client, face: FaceCase) -> None:
         """S11, S12: signature, algorithm, header and type are all required."""
         member = faces.sign_up()
@@ -78,6 +75,7 @@ class TestCredentials:
                 caller = Client(faces.app, {"Authorization": authorization})
                 assert_refused(face, ask(caller, route), 401)
 
+    @pytest.mark.both_databases
     def test_dead_and_foreign_keys_are_refused(self, faces: Client, face: FaceCase) -> None:
         """S20: a dead key is refused from the moment the answer that killed it was sent."""
         member = faces.sign_up()
@@ -94,6 +92,7 @@ class TestCredentials:
             both = {"X-API-Key": member.api_key, "Authorization": f"Bearer {dead['api_key']}"}
             assert_refused(face, ask(Client(faces.app, both), route), 401)
 
+    @pytest.mark.both_databases
     def test_an_ended_session_is_dead_at_once(self, faces: Client, face: FaceCase) -> None:
         """S14: logout takes effect on the next request."""
         member = faces.sign_up()
@@ -115,6 +114,7 @@ class TestCredentials:
 
 @every_face
 class TestBodies:
+    @pytest.mark.both_databases
     def test_no_odd_value_of_a_field_is_taken_or_breaks_anything(
         self, callers: dict[str | None, Client], face: FaceCase
     ) -> None:
@@ -140,7 +140,6 @@ class TestBodies:
                     response = ask(callers[route.credential], route, data=data, content_type=JSON)
                     assert_refused(face, response, face.invalid_status, 413)
 
-    @on_sqlite
     def test_null_and_a_missing_field_are_faults_where_one_is_required(
         self, callers: dict[str | None, Client], face: FaceCase
     ) -> None:
@@ -171,7 +170,6 @@ class TestBodies:
             assert_refused(face, response, face.invalid_status)
         assert ok(callers["token"].get("/api/auth/me"))["plan"] == "trial"
 
-    @on_sqlite
     def test_only_one_json_object_of_64_kib_is_read(
         self, callers: dict[str | None, Client], face: FaceCase
     ) -> None:
@@ -189,7 +187,6 @@ class TestBodies:
             plain = ask(caller, route, data=json.dumps(route.body), content_type="text/plain")
             assert_refused(face, plain, 415)
 
-    @on_sqlite
     def test_a_body_that_the_server_cannot_read_is_a_fault_of_the_client(
         self,
         callers: dict[str | None, Client],
@@ -210,7 +207,6 @@ class TestBodies:
                     )
                     assert_refused(face, response, face.invalid_status)
 
-    @on_sqlite
     def test_strange_ids_and_paths_are_refused_in_the_faces_form(
         self, callers: dict[str | None, Client], face: FaceCase
     ) -> None:
@@ -226,7 +222,6 @@ class TestBodies:
 
 
 @every_face
-@on_sqlite
 class TestSecrets:
     def test_no_secret_comes_back_in_a_refusal_or_stands_in_the_log(
         self, faces: Client, face: FaceCase, capfd: pytest.CaptureFixture[str]
@@ -255,7 +250,6 @@ class TestSecrets:
 
 
 @every_face
-@on_sqlite
 def test_a_flood_of_logins_is_turned_away_in_the_faces_words(
     faces: Client, face: FaceCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,7 +265,6 @@ def test_a_flood_of_logins_is_turned_away_in_the_faces_words(
 
 
 @every_face
-@on_sqlite
 def test_a_login_takes_a_place_of_a_flood_that_holds_them_all(
     faces: Client, face: FaceCase
 ) -> None:
@@ -281,6 +274,7 @@ def test_a_login_takes_a_place_of_a_flood_that_holds_them_all(
     assert_refused(face, response, 401)
 
 
+@pytest.mark.both_databases
 class TestOwnership:
     """S25: another account's thing and no thing are one answer."""
 

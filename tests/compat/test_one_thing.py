@@ -11,6 +11,8 @@ from tests.clients import PASSWORD, Client, error, ok
 from tests.compat.ragchats.test_refresh import log_in
 from tests.factories.accounts import suspend
 
+pytestmark = pytest.mark.both_databases
+
 RST = "/compat/rst/v1"
 RAGCHATS = "/compat/ragchats/api"
 HERSHEL = {

@@ -8,8 +8,6 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from tests.clients import Client
 
 # No word of it is stored.
-pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-
 _PATHS = {
     "ragchats": {
         "POST /api/auth/login",

@@ -20,6 +20,8 @@ from ragauth.services.accounts import confirmations
 from ragauth.services.accounts.confirmations import Purpose
 from tests.clients import Client
 
+pytestmark = pytest.mark.both_databases
+
 RESET = frozenset({Purpose.RESET_PASSWORD})
 
 

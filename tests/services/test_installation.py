@@ -20,6 +20,8 @@ from tests.conftest import make_settings, running_app
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer, start_redis
 
+pytestmark = pytest.mark.both_databases
+
 NOW = 1_790_000_000_000
 
 

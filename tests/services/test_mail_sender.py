@@ -15,6 +15,8 @@ from ragauth.services.mail import transport
 from tests.clients import Client
 from tests.servers.smtp import SmtpServer, start_smtp
 
+pytestmark = pytest.mark.both_databases
+
 _PATIENCE_SECONDS = 20
 MakeApp = Callable[..., Flask]
 

@@ -71,6 +71,7 @@ def later(seconds: float) -> time_machine.travel:
     return time_machine.travel(clock.now() + timedelta(seconds=seconds), tick=True)
 
 
+@pytest.mark.both_databases
 class TestSends:
     def test_what_is_due_arrives_over_one_connection_and_is_gone(
         self, mailing: Flask, smtp: SmtpServer
@@ -195,6 +196,7 @@ class TestEncrypts:
         assert waiting(app) == 1
 
 
+@pytest.mark.both_databases
 class TestTriesAgain:
     def test_a_dead_server_loses_nothing(self, mailing: Flask, smtp: SmtpServer) -> None:
         """S33: the account is made, the mail waits and is sent later."""
@@ -264,6 +266,7 @@ class TestTriesAgain:
             assert send(mailing) == Round(sent=1)
 
 
+@pytest.mark.both_databases
 class TestGivesUp:
     @pytest.mark.parametrize("answer", ["550 no such mailbox", "553 not allowed"])
     def test_a_refusal_for_good_is_logged_and_in_the_history(

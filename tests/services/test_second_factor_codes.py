@@ -90,6 +90,7 @@ def spend_at_once(app: Flask, checked: list[CheckedCode]) -> list[str]:
         return sorted(threads.map(try_it, checked))
 
 
+@pytest.mark.both_databases
 class TestOnce:
     def test_of_twenty_uses_of_a_code_at_once_one_counts(
         self, app: Flask, account_id: uuid.UUID, authenticator: Authenticator

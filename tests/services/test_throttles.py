@@ -23,12 +23,6 @@ SIZE = 5
 MANY = 40
 
 
-@pytest.fixture
-def database() -> str:
-    """No throttle asks the database."""
-    return "sqlite"
-
-
 @pytest.fixture(scope="module")
 def redis_server() -> Iterator[RedisServer]:
     with start_redis() as server:

@@ -21,6 +21,8 @@ from ragauth.services.audit import OPERATOR, EventName
 from ragauth.transaction import TransactionMisused
 from tests.clients import Client, Member
 
+pytestmark = pytest.mark.both_databases
+
 BLOCKS = pytest.mark.parametrize(
     "block", [transaction.read_only, transaction.unit_of_work], ids=["read_only", "unit_of_work"]
 )

@@ -82,6 +82,7 @@ class TestUsage:
         saver.take_turn()
         assert (told.state(), told.causes()) == ("ok", set())
 
+    @pytest.mark.both_databases
     def test_the_cause_in_the_database_is_told(self, app: Flask, client: Client) -> None:
         member = client.sign_up()
         assert member.key_client.get("/api/v1/authorize").status_code == 200

@@ -6,6 +6,8 @@ from flask import Flask
 from ragauth import transaction
 from ragauth.errors import Conflict, InvalidLogin, RagauthError
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def calls() -> list[str]:

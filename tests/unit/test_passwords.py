@@ -27,7 +27,7 @@ def is_accepted(presented: str, password: str) -> bool:
 
 
 class TestHashes:
-    @settings(deadline=None, max_examples=30)
+    @settings(max_examples=30)
     @given(
         st.text(st.characters(exclude_categories=["Cs"]), min_size=8, max_size=127).filter(
             lambda password: len(unicodedata.normalize("NFKC", password)) <= passwords.MAX_LENGTH

@@ -1,10 +1,13 @@
 """GET, PATCH and DELETE /api/agents/{id}"""
 
+import pytest
+
 from tests.clients import Client, assert_needs_access_token, assert_same_answer, error, issues, ok
 
 NO_AGENT = "/api/agents/agt_01h455vb4pex5vsknk084sn02q"
 
 
+@pytest.mark.both_databases
 class TestSucceeds:
     def test_what_is_named_changes_and_the_rest_stays(self, client: Client) -> None:
         member = client.sign_up()
@@ -55,6 +58,7 @@ class TestRequiresAuthentication:
         assert_needs_access_token(client, "DELETE", NO_AGENT)
 
 
+@pytest.mark.both_databases
 class TestEnforcesOwnership:
     def test_anothers_agent_a_deleted_one_and_no_agent_are_one_answer(self, client: Client) -> None:
         """S25: another account's thing and no thing are one answer."""

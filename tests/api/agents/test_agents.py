@@ -9,6 +9,7 @@ from tests.clients import Client, assert_needs_access_token, issues, ok
 PATH = "/api/agents"
 
 
+@pytest.mark.every_database
 class TestSucceeds:
     def test_an_agent_is_made(self, client: Client) -> None:
         member = client.sign_up()
@@ -56,6 +57,7 @@ class TestRequiresAuthentication:
         assert_needs_access_token(client, "POST", PATH, {"name": "x"})
 
 
+@pytest.mark.every_database
 class TestEnforcesOwnership:
     def test_everybody_sees_their_own_agents_alone(self, client: Client) -> None:
         member, other = client.sign_up(), client.sign_up()

@@ -191,6 +191,7 @@ class TestNotWhere:
         assert squatter.key_client.get("/api/v1/authorize").status_code == 200
 
 
+@pytest.mark.both_databases
 class TestRaces:
     """What meets the reset comes before it and ends with it, or after it and is refused."""
 

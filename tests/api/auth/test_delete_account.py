@@ -23,6 +23,7 @@ from tests.runtime import runtime_of
 PATH = "/api/auth/me/delete"
 
 
+@pytest.mark.every_database
 class TestSucceeds:
     def test_every_token_and_key_is_dead_at_once(self, client: Client) -> None:
         """S14 and S20: deletion takes effect on the next request."""
@@ -61,6 +62,7 @@ class TestSucceeds:
         assert other.key_client.get("/api/v1/authorize").status_code == 200
 
 
+@pytest.mark.every_database
 class TestForgets:
     def test_nothing_personal_is_left_in_any_table(self, client: Client) -> None:
         """What stays are ids, moments and the names of events: pseudonyms."""
@@ -120,6 +122,7 @@ class TestForgets:
         assert created["ip"] == "127.0.0.1"
 
 
+@pytest.mark.every_database
 class TestCounters:
     """What is counted of an account beside the database."""
 

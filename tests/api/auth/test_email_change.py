@@ -49,6 +49,7 @@ def address(member: Member) -> tuple[str, bool]:
     return account["email"], account["email_verified"]
 
 
+@pytest.mark.both_databases
 class TestSucceeds:
     def test_it_takes_effect_when_the_new_address_is_confirmed(
         self, app: Flask, client: Client, member: Member
@@ -123,6 +124,7 @@ class TestTellsNothing:
         assert address(member) == (member.email, False)
 
 
+@pytest.mark.both_databases
 class TestTokens:
     def test_an_address_that_was_taken_meanwhile_is_a_conflict(
         self, app: Flask, client: Client, member: Member
@@ -191,6 +193,7 @@ class TestTokens:
         assert receive_mail(app) == []
 
 
+@pytest.mark.both_databases
 class TestRefuses:
     def test_a_wrong_password_sends_nothing(self, app: Flask, member: Member) -> None:
         response = ask(member, password="wrong password")

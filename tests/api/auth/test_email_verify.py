@@ -31,6 +31,7 @@ def verify(client: Client, token: str) -> TestResponse:
     return client.post(PATH, {"token": token})
 
 
+@pytest.mark.both_databases
 class TestSucceeds:
     def test_a_signup_sends_a_link_and_its_token_confirms_the_address(
         self, app: Flask, client: Client
@@ -69,6 +70,7 @@ class TestSucceeds:
         assert receive_mail(app) == []
 
 
+@pytest.mark.both_databases
 class TestTokens:
     def test_it_is_good_once(self, client: Client, token: str) -> None:
         """S8: single use."""

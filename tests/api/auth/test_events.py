@@ -1,6 +1,10 @@
 """GET /api/auth/events"""
 
+import pytest
+
 from tests.clients import PASSWORD, Client, assert_needs_access_token, ok
+
+pytestmark = pytest.mark.both_databases
 
 PATH = "/api/auth/events"
 

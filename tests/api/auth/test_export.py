@@ -63,6 +63,7 @@ def other_export(network: str) -> AbstractContextManager[None]:
     return export_turns.place(account_id=new_uuid(), network=network)
 
 
+@pytest.mark.every_database
 class TestSucceeds:
     def test_everything_of_the_account_is_in_it(self, client: Client) -> None:
         member = client.sign_up(name="Ada", username="ada1815")
@@ -173,6 +174,7 @@ class TestSucceeds:
             assert foreign not in text
 
 
+@pytest.mark.every_database
 class TestBounds:
     HOME = neighbourhood_of("127.0.0.1")
 

@@ -13,6 +13,7 @@ from tests.factories.accounts import resume, suspend
 PATH = "/api/auth/login"
 
 
+@pytest.mark.both_databases
 class TestSucceeds:
     def test_it_answers_with_a_pair_and_the_account(self, client: Client) -> None:
         member = client.sign_up()

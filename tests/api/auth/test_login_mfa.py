@@ -82,6 +82,7 @@ class TestFirstStep:
         error(response, 401, "AUTHENTICATION_ERROR", "malformed")
 
 
+@pytest.mark.both_databases
 class TestSecondStep:
     def test_a_code_completes_the_login(
         self, client: Client, member: Member, authenticator: Authenticator
@@ -170,6 +171,7 @@ class TestSecondStep:
         refused(client, member.token, authenticator.code())
 
 
+@pytest.mark.both_databases
 class TestReplay:
     def test_a_code_is_good_once(
         self, client: Client, member: Member, authenticator: Authenticator
@@ -213,6 +215,7 @@ class TestReplay:
         return statuses
 
 
+@pytest.mark.both_databases
 class TestRecoveryCodes:
     def test_each_is_good_once(
         self, client: Client, member: Member, authenticator: Authenticator
@@ -265,11 +268,6 @@ class TestRecoveryCodes:
 
 
 class TestThrottle:
-    @pytest.fixture
-    def database(self) -> str:
-        """The throttle does not ask it."""
-        return "sqlite"
-
     def test_after_five_wrong_codes_no_code_is_looked_at(
         self,
         client: Client,
@@ -349,11 +347,6 @@ def test_a_reset_of_the_password_does_not_go_round_it(
 
 
 class TestRejectsInput:
-    @pytest.fixture
-    def database(self) -> str:
-        """Faults do not get that far."""
-        return "sqlite"
-
     def test_what_is_missing_is_named(self, client: Client) -> None:
         assert issues(client.post(PATH, {})) == {("mfa_token",): "Required", ("code",): "Required"}
 

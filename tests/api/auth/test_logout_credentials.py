@@ -5,7 +5,6 @@ A logout ends each session that the request names. It is refused only if it name
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from itertools import count
 
 import pytest
 import time_machine
@@ -37,25 +36,27 @@ COOKIES = [(None, None), ("{cookie}", "own"), ("{dead_cookie}", None), ("garbage
 class World:
     """One account's credentials: of the cookie's session, of another one and of a dead one."""
 
-    def __init__(self, client: Client, path: str, clock: time_machine.Traveller, email: str):
+    def __init__(self, client: Client, path: str, clock: time_machine.Traveller):
         self.client = client
         self.path = path
-        body = {"email": email, "password": PASSWORD}
-        api_key = client.post("/api/auth/signup", body).get_json()["data"]["api_key"]
-        expired, spent = self._log_in(body)
-        dead, dead_cookie = self._log_in(body)
+        self._clock = clock
+        self._body = {"email": "u@example.com", "password": PASSWORD}
+        api_key = client.post("/api/auth/signup", self._body).get_json()["data"]["api_key"]
+        dead, dead_cookie = self._log_in()
         assert client.as_user(dead).post(CONTRACT).status_code == 204
-        clock.shift(timedelta(hours=2))
-        headers = {**CSRF, "Cookie": f"{COOKIE}={spent}"}
-        own, cookie = _pair(client.post("/api/auth/token/refresh", headers=headers))
-        other, _ = self._log_in(body)
-        self.texts = {
-            **{"own": own, "expired": expired, "cookie": cookie, "other": other},
-            **{"dead": dead, "dead_cookie": dead_cookie, "api_key": api_key},
-        }
+        self.texts = {"dead": dead, "dead_cookie": dead_cookie, "api_key": api_key}
 
-    def _log_in(self, body: dict[str, str]) -> tuple[str, str]:
-        return _pair(self.client.post("/api/auth/login", body))
+    def begin(self) -> None:
+        """Make the two sessions that live, anew."""
+        expired, spent = self._log_in()
+        self._clock.shift(timedelta(hours=2))
+        headers = {**CSRF, "Cookie": f"{COOKIE}={spent}"}
+        own, cookie = _pair(self.client.post("/api/auth/token/refresh", headers=headers))
+        other, _ = self._log_in()
+        self.texts |= {"own": own, "expired": expired, "cookie": cookie, "other": other}
+
+    def _log_in(self) -> tuple[str, str]:
+        return _pair(self.client.post("/api/auth/login", self._body))
 
     def log_out(self, header: str | None, cookie: str | None, **headers: str) -> TestResponse:
         if header is not None:
@@ -93,23 +94,22 @@ def takes_the_cookie_back(response: TestResponse) -> bool:
 
 
 @pytest.fixture(params=[CONTRACT, RAGCHATS], ids=["contract", "ragchats"])
-def new_world(
-    request: pytest.FixtureRequest, make_app: Callable[..., Flask]
-) -> Iterator[Callable[[], World]]:
+def world(request: pytest.FixtureRequest, make_app: Callable[..., Flask]) -> Iterator[World]:
     app = make_app(refresh_cookie=True, cors_origins=(DASHBOARD,), compat=("ragchats",))
-    numbers = count()
     with time_machine.travel(NOON, tick=False) as clock:
-        yield lambda: World(Client(app), request.param, clock, f"u{next(numbers)}@example.com")
+        world = World(Client(app), request.param, clock)
+        world.begin()
+        yield world
 
 
 class TestEndsEverySessionThatIsNamed:
     @pytest.mark.parametrize(("cookie", "session"), COOKIES)
     def test_by_a_token_in_the_header_whatever_the_cookie_is(
-        self, new_world: Callable[[], World], cookie: str | None, session: str | None
+        self, world: World, cookie: str | None, session: str | None
     ) -> None:
         """S14: the session that the cookie carries ends too, or nobody could end it any more."""
         for token, named in TOKENS:
-            world = new_world()
+            world.begin()
             response = world.log_out(f"Bearer {token}", cookie, **CSRF)
             assert (response.status_code, response.data) == (204, b""), token
             assert takes_the_cookie_back(response)
@@ -117,11 +117,11 @@ class TestEndsEverySessionThatIsNamed:
 
     @pytest.mark.parametrize(("cookie", "session"), COOKIES[1:3])
     def test_by_the_cookie_whatever_the_header_is(
-        self, new_world: Callable[[], World], cookie: str, session: str | None
+        self, world: World, cookie: str, session: str | None
     ) -> None:
         """S14: a browser that lost its access token can log out."""
         for header, _ in NO_TOKENS:
-            world = new_world()
+            world.begin()
             response = world.log_out(header, cookie, **CSRF)
             assert (response.status_code, response.data) == (204, b""), header
             assert takes_the_cookie_back(response)
@@ -129,16 +129,14 @@ class TestEndsEverySessionThatIsNamed:
 
 
 class TestRefusesWhatNamesNone:
-    def test_without_a_cookie(self, new_world: Callable[[], World]) -> None:
-        world = new_world()
+    def test_without_a_cookie(self, world: World) -> None:
         for header, reason in NO_TOKENS:
             response = world.log_out(header, None, **CSRF)
             assert is_refused(response, reason), header
             assert not takes_the_cookie_back(response)
         assert world.ended() == set()
 
-    def test_with_a_cookie_that_is_no_token(self, new_world: Callable[[], World]) -> None:
-        world = new_world()
+    def test_with_a_cookie_that_is_no_token(self, world: World) -> None:
         for header, reason in NO_TOKENS:
             response = world.log_out(header, "garbage", **CSRF)
             assert is_refused(response, "malformed" if reason == "missing" else reason), header
@@ -147,9 +145,8 @@ class TestRefusesWhatNamesNone:
 
 
 class TestAForgedRequest:
-    def test_it_ends_nothing_by_the_cookie(self, new_world: Callable[[], World]) -> None:
+    def test_it_ends_nothing_by_the_cookie(self, world: World) -> None:
         """S17: another site's page cannot end a visitor's session."""
-        world = new_world()
         for header, reason in NO_TOKENS:
             for headers in ({}, {**CSRF, "Origin": "https://evil.example.net"}):
                 response = world.log_out(header, "{cookie}", **headers)
@@ -158,11 +155,8 @@ class TestAForgedRequest:
                 assert not takes_the_cookie_back(response)
         assert world.ended() == set()
 
-    def test_a_token_in_the_header_ends_its_own_session_alone(
-        self, new_world: Callable[[], World]
-    ) -> None:
+    def test_a_token_in_the_header_ends_its_own_session_alone(self, world: World) -> None:
         """S17: nobody but the holder of a token can put it into the header."""
-        world = new_world()
         assert world.log_out("Bearer {other}", "{cookie}").status_code == 204
         assert world.ended() == {"other"}
 

@@ -8,6 +8,7 @@ from tests.factories.accounts import resume, set_plan, suspend
 PATH = "/api/auth/me"
 
 
+@pytest.mark.both_databases
 class TestSucceeds:
     def test_it_shows_the_account(self, client: Client) -> None:
         member = client.sign_up(name="Ada")

@@ -33,6 +33,7 @@ def log_in(client: Client, member: Member, password: str) -> TestResponse:
     return client.post("/api/auth/login", {"email": member.email, "password": password})
 
 
+@pytest.mark.both_databases
 class TestSucceeds:
     def test_the_new_password_is_good_and_the_old_one_is_not(self, client: Client) -> None:
         member = client.sign_up()

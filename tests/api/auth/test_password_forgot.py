@@ -15,6 +15,7 @@ PATH = "/api/auth/password/forgot"
 SUBJECT = "Set a new password"
 
 
+@pytest.mark.both_databases
 class TestSucceeds:
     def test_the_owner_gets_a_mail_with_a_link(self, app: Flask, client: Client) -> None:
         member = client.sign_up()

@@ -39,6 +39,7 @@ def log_in(client: Client, member: Member, password: str) -> TestResponse:
     return client.post("/api/auth/login", {"email": member.email, "password": password})
 
 
+@pytest.mark.both_databases
 class TestSucceeds:
     def test_the_new_password_is_good_and_the_old_one_is_not(
         self, client: Client, member: Member, token: str
@@ -81,6 +82,7 @@ class TestSucceeds:
         ok(log_in(client, member, PASSWORD))
 
 
+@pytest.mark.both_databases
 class TestTokens:
     def test_it_is_good_once(self, client: Client, member: Member, token: str) -> None:
         """S8: single use."""

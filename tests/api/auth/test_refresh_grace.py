@@ -87,6 +87,7 @@ def assert_the_session_ends(client: Client, member: Member, first: Origin, secon
     assert [event["name"] for event in events].count(REUSED) == 1
 
 
+@pytest.mark.both_databases
 class TestTheSameClient:
     @pytest.mark.parametrize(
         ("first", "second"),
@@ -316,6 +317,7 @@ class TestAFaceThatDoesNotRotate:
         assert (renewed.status_code == 200) is lives
 
 
+@pytest.mark.both_databases
 class TestAtTheSameInstant:
     def at_once(self, client: Client, token: str, origins: list[Origin]) -> list[TestResponse]:
         barrier = Barrier(len(origins), timeout=30)
@@ -361,6 +363,7 @@ class TestAtTheSameInstant:
             error(response, 401, "AUTHENTICATION_ERROR", "revoked")
 
 
+@pytest.mark.both_databases
 class TestForgets:
     def test_a_deleted_account_leaves_nothing_of_who_spent(
         self, client: Client, member: Member

@@ -141,6 +141,7 @@ class TestEnrol:
             assert code.replace("-", "").encode() not in stored
 
 
+@pytest.mark.both_databases
 class TestConfirm:
     def test_it_answers_with_ten_recovery_codes(self, member: Member) -> None:
         authenticator = begin_enrolment(member)
@@ -223,6 +224,7 @@ class TestConfirm:
         error(response, 404, "NOT_FOUND")
 
 
+@pytest.mark.both_databases
 class TestRecoveryCodes:
     def test_new_ones_take_the_place_of_the_old(self, client: Client, member: Member) -> None:
         authenticator = enrol(member)
@@ -241,6 +243,7 @@ class TestRecoveryCodes:
         assert ok(member.client.get(PATH))["recovery_codes_left"] == 10
 
 
+@pytest.mark.both_databases
 class TestRemove:
     @pytest.mark.parametrize("with_recovery_code", [False, True])
     def test_the_password_is_enough_again(
@@ -280,11 +283,6 @@ class TestRemove:
 
 class TestPasswordAndCode:
     """What holds for renewing the codes and for removing the factor alike."""
-
-    @pytest.fixture
-    def database(self) -> str:
-        """What the two databases do differently is tested with each route."""
-        return "sqlite"
 
     @pytest.fixture(params=[CODES, DELETE])
     def path(self, request: pytest.FixtureRequest) -> str:

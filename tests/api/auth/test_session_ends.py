@@ -13,6 +13,8 @@ from tests.factories.accounts import suspend
 from tests.factories.commands import run
 from tests.factories.tokens import split_token
 
+pytestmark = pytest.mark.every_database
+
 PATH = "/api/auth/token/refresh"
 NOON = datetime.fromisoformat("2026-03-01T12:00:00Z")
 ACCESS, IDLE, ABSOLUTE = 600, 3600, 7200

@@ -1,5 +1,6 @@
 """GET and DELETE /api/auth/sessions, DELETE /api/auth/sessions/{id}"""
 
+import pytest
 import time_machine
 
 from tests.clients import (
@@ -19,6 +20,7 @@ def session_ids(client: Client) -> list[str]:
     return [session["id"] for session in ok(client.get(PATH))]
 
 
+@pytest.mark.every_database
 class TestSucceeds:
     def test_the_own_sessions_are_listed_newest_first(self, client: Client) -> None:
         """S15: sessions can be listed."""
@@ -122,6 +124,7 @@ class TestRequiresAuthentication:
         assert_needs_access_token(client, "DELETE", NO_SESSION)
 
 
+@pytest.mark.every_database
 class TestEnforcesOwnership:
     def test_anothers_session_and_no_session_are_one_answer(self, client: Client) -> None:
         """S25: another account's thing and no thing are one answer."""

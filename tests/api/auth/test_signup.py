@@ -14,6 +14,7 @@ def body(**overrides: object) -> dict[str, object]:
     return {"email": "ada@example.com", "password": PASSWORD, **overrides}
 
 
+@pytest.mark.every_database
 class TestSucceeds:
     def test_it_answers_with_tokens_key_and_account(self, client: Client) -> None:
         data = ok(client.post(PATH, body(name="Ada Lovelace", username="Ada1815")), 201)

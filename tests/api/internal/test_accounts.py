@@ -11,6 +11,7 @@ def service(client: Client) -> Client:
     return client.as_key(make_service_key(client.app, "accounts"))
 
 
+@pytest.mark.both_databases
 class TestSucceeds:
     def test_lists_accounts_newest_first_or_the_one_with_an_email(
         self, client: Client, service: Client

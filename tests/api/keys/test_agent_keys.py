@@ -1,10 +1,13 @@
 """GET and POST /api/agents/{id}/api-keys"""
 
+import pytest
+
 from tests.clients import Client, assert_needs_access_token, assert_same_answer, error, issues, ok
 
 NO_AGENT = "/api/agents/agt_01h455vb4pex5vsknk084sn02q/api-keys"
 
 
+@pytest.mark.both_databases
 class TestSucceeds:
     def test_a_key_is_bound_to_the_agent(self, client: Client) -> None:
         member = client.sign_up()
@@ -50,6 +53,7 @@ class TestRequiresAuthentication:
         assert_needs_access_token(client, "POST", NO_AGENT, {"name": "x"})
 
 
+@pytest.mark.both_databases
 class TestEnforcesOwnership:
     def test_anothers_agent_a_deleted_one_and_no_agent_are_one_answer(self, client: Client) -> None:
         """S25: another account's thing and no thing are one answer."""

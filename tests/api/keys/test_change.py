@@ -29,6 +29,7 @@ def widget_key(member: Member) -> dict[str, object]:
     )
 
 
+@pytest.mark.both_databases
 class TestSucceeds:
     def test_what_is_named_changes_and_the_rest_stays(self, client: Client) -> None:
         member = client.sign_up()
@@ -153,6 +154,7 @@ class TestRequiresAuthentication:
         assert_needs_access_token(client, "PATCH", NO_KEY, {"name": "x"})
 
 
+@pytest.mark.both_databases
 class TestEnforcesOwnership:
     def test_anothers_key_a_dead_key_and_no_key_are_one_answer(self, client: Client) -> None:
         """S25: another account's thing and no thing are one answer."""

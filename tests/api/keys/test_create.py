@@ -18,6 +18,7 @@ FIELDS = {
 ORIGINS = ["https://shop.example.com"]
 
 
+@pytest.mark.every_database
 class TestSucceeds:
     def test_a_name_is_enough(self, client: Client) -> None:
         data = client.sign_up().create_key(name="CI")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import time_machine
 from flask import Flask
 from hypothesis import HealthCheck, Phase, settings
@@ -15,6 +16,8 @@ from hypothesis.stateful import (
 )
 
 from tests.clients import Client, ok
+
+pytestmark = pytest.mark.both_databases
 
 TRIAL_KEYS = 5
 NOON = "2027-01-01T12:00:00Z"
@@ -160,7 +163,9 @@ class Keys(RuleBasedStateMachine):
         }
 
 
-def test_no_order_of_changes_makes_more_keys_work_than_the_plan_has(app: Flask) -> None:
+def test_no_order_of_changes_makes_more_keys_work_than_the_plan_has(
+    app: Flask, database: str
+) -> None:
     """S45: each live key has one predecessor in grace at most."""
 
     class OnThisDatabase(Keys):
@@ -170,10 +175,8 @@ def test_no_order_of_changes_makes_more_keys_work_than_the_plan_has(app: Flask) 
     run_state_machine_as_test(
         OnThisDatabase,
         settings=settings(
-            max_examples=12,
+            max_examples=12 if database == "sqlite" else 3,
             stateful_step_count=25,
-            deadline=None,
-            derandomize=True,
             # A failure is short as it is; to make it shorter would take minutes.
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),

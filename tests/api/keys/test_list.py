@@ -1,5 +1,7 @@
 """GET /api/auth/api-keys and GET /api/auth/api-keys/{id}"""
 
+import pytest
+
 from tests.clients import Client, assert_needs_access_token, assert_same_answer, error, issues, ok
 from tests.factories.accounts import set_plan
 
@@ -12,6 +14,7 @@ def names(client: Client, query: str = "") -> list[str]:
     return [key["name"] for key in ok(client.get(PATH + query))]
 
 
+@pytest.mark.every_database
 class TestSucceeds:
     def test_the_keys_are_listed_newest_first_agents_keys_too(self, client: Client) -> None:
         member = client.sign_up()
@@ -77,6 +80,7 @@ class TestRequiresAuthentication:
         assert_needs_access_token(client, "GET", NO_KEY)
 
 
+@pytest.mark.every_database
 class TestEnforcesOwnership:
     def test_anothers_key_and_no_key_are_one_answer(self, client: Client) -> None:
         """S25: another account's thing and no thing are one answer."""

@@ -9,6 +9,8 @@ import time_machine
 from tests.clients import Client, Member, error, ok
 from tests.factories.commands import run
 
+pytestmark = pytest.mark.both_databases
+
 TRIAL_KEYS = 5
 KEYS = "/api/auth/api-keys"
 REGENERATE = "/api/auth/api-key/regenerate"

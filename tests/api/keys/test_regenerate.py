@@ -1,5 +1,7 @@
 """POST /api/auth/api-key/regenerate"""
 
+import pytest
+
 from tests.clients import Client, assert_needs_access_token, error, ok
 
 PATH = "/api/auth/api-key/regenerate"
@@ -10,6 +12,7 @@ def primary_key(client: Client) -> dict[str, object]:
     return dict(key)
 
 
+@pytest.mark.both_databases
 class TestSucceeds:
     def test_the_old_key_is_dead_and_the_new_one_works_at_once(self, client: Client) -> None:
         """S20: a dead key is refused from the moment that the answer was sent."""

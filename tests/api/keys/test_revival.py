@@ -1,8 +1,11 @@
 """No way back to life past the plan: a key in its grace, an expired one, a missing primary."""
 
+import pytest
 import time_machine
 
 from tests.clients import Client, error, issues, ok
+
+pytestmark = pytest.mark.both_databases
 
 TRIAL_KEYS = 5
 KEYS = "/api/auth/api-keys"

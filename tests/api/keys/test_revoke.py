@@ -1,11 +1,14 @@
 """DELETE /api/auth/api-keys/{id}"""
 
+import pytest
+
 from tests.clients import Client, assert_needs_access_token, assert_same_answer, error, issues, ok
 
 KEYS = "/api/auth/api-keys"
 NO_KEY = f"{KEYS}/key_01h455vb4pex5vsknk084sn02q"
 
 
+@pytest.mark.every_database
 class TestSucceeds:
     def test_the_key_is_dead_at_once(self, client: Client) -> None:
         """S20: a dead key is refused from the moment that the answer was sent."""
@@ -50,6 +53,7 @@ class TestRequiresAuthentication:
         assert_needs_access_token(client, "DELETE", NO_KEY)
 
 
+@pytest.mark.every_database
 class TestEnforcesOwnership:
     def test_anothers_key_a_dead_key_and_no_key_are_one_answer(self, client: Client) -> None:
         """S25: another account's thing and no thing are one answer."""

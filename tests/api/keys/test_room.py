@@ -60,6 +60,7 @@ def primary_of(member: Member) -> dict[str, Any]:
     return dict(primary)
 
 
+@pytest.mark.both_databases
 class TestAnExpiredKey:
     def test_that_is_primary_is_regenerated_only_where_there_is_room(
         self, client: Client, member: Member, clock: time_machine.Traveller
@@ -92,6 +93,7 @@ class TestAnExpiredKey:
         refused(member.client.post(KEYS, {"name": "one more"}))
 
 
+@pytest.mark.both_databases
 class TestADisabledKey:
     def test_keeps_its_place_so_it_can_always_be_enabled(
         self, client: Client, member: Member
@@ -155,6 +157,7 @@ class TestEveryWayOfMakingOne:
         ok(change(member, new, name="renamed", expires_at=LATER))
 
 
+@pytest.mark.both_databases
 class TestAtTheSameInstant:
     def test_one_place_is_taken_by_one_however_many_want_it_in_whatever_way(
         self, client: Client, member: Member, clock: time_machine.Traveller

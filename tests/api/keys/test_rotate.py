@@ -17,6 +17,7 @@ def check(client: Client, api_key: str) -> int:
     return client.as_key(api_key).get("/api/v1/authorize").status_code
 
 
+@pytest.mark.every_database
 class TestSucceeds:
     def test_without_a_grace_the_old_key_is_dead_at_once(self, client: Client) -> None:
         """S20: a dead key is refused from the moment that the answer was sent."""
@@ -123,6 +124,7 @@ class TestRequiresAuthentication:
         assert_needs_access_token(client, "POST", NO_KEY, {})
 
 
+@pytest.mark.every_database
 class TestEnforcesOwnership:
     def test_anothers_key_a_dead_key_and_no_key_are_one_answer(self, client: Client) -> None:
         """S25: another account's thing and no thing are one answer."""

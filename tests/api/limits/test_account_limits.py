@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime
 
+import pytest
 import time_machine
 from flask import Flask
 
 from tests.clients import Client, error, ok
 from tests.factories.accounts import set_plan
+
+pytestmark = pytest.mark.both_databases
 
 PATH = "/api/auth/limits"
 MAY = datetime(2027, 5, 31, 23, 59, 50, tzinfo=UTC)

@@ -1,7 +1,11 @@
 """A plan's number of keys and of agents."""
 
+import pytest
+
 from tests.clients import Client, error, ok
 from tests.factories.accounts import set_plan
+
+pytestmark = pytest.mark.both_databases
 
 TRIAL_KEYS = 5
 TRIAL_AGENTS = 2

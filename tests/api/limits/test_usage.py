@@ -11,6 +11,8 @@ from ragauth.services.limits.limits import current_limits
 from tests.clients import Client, error, issues, ok
 from tests.factories.api_keys import make_service_key
 
+pytestmark = pytest.mark.every_database
+
 FIRST = datetime(2027, 5, 1, 12, tzinfo=UTC)
 
 

@@ -39,6 +39,7 @@ def widget_client(client: Client, member: Member) -> Client:
     return client.as_key(key["api_key"])
 
 
+@pytest.mark.both_databases
 class TestSucceeds:
     def test_it_tells_who_the_key_belongs_to(self, client: Client) -> None:
         """S24: every identity header is always there, empty where there is none."""

@@ -1,5 +1,7 @@
 """GET /api/v1/me"""
 
+import pytest
+
 from tests.clients import Client, error, ok
 from tests.factories.accounts import set_plan, suspend
 from tests.factories.api_keys import make_service_key
@@ -7,6 +9,7 @@ from tests.factories.api_keys import make_service_key
 PATH = "/api/v1/me"
 
 
+@pytest.mark.every_database
 class TestSucceeds:
     def test_it_tells_whose_key_it_is_and_what_it_may(self, client: Client) -> None:
         member = client.sign_up(name="Ada")

@@ -13,6 +13,8 @@ from ragauth.services.accounts.hashing import StoredPassword
 from tests.clients import Client, error, ok
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.mark.parametrize("path", ["//x", "/a%0Ab", "/../../x", "//"])
 def test_any_path_below_authorize_asks_for_a_key_and_takes_one(client: Client, path: str) -> None:

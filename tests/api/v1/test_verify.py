@@ -42,6 +42,7 @@ def assert_refused(verdict: dict[str, object], status: int, code: str) -> None:
     assert (verdict["valid"], verdict["status"], verdict["code"]) == (False, status, code)
 
 
+@pytest.mark.both_databases
 class TestSucceeds:
     def test_a_good_key_is_told_with_its_owner(self, client: Client, service: Client) -> None:
         member = client.sign_up()

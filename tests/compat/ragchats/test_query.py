@@ -186,7 +186,6 @@ class TestRefusesKeys:
         assert len(upstream.questions) == 60
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # no word of it is stored
 class TestBadUpstreams:
     def test_without_one_it_is_503(self, make_bot: Callable[[str | None], Bot]) -> None:
         """S23: and it costs nothing."""

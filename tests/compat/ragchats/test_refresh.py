@@ -10,6 +10,8 @@ from tests.clients import Client, Member, error, ok
 from tests.factories.accounts import resume, suspend
 from tests.factories.tokens import split_token
 
+pytestmark = pytest.mark.both_databases
+
 REFRESH = "/compat/ragchats/api/auth/token/refresh/"
 AGENTS = "/compat/ragchats/api/agents/"
 NOON = "2026-03-01T12:00:00Z"

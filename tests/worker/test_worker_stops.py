@@ -11,7 +11,7 @@ import pytest
 from ragauth.server import pool_watch
 from ragauth.server.connection import Connection
 from ragauth.server.worker import Worker
-from tests.unit.test_worker_waits import Start, _Running, may_end, start
+from tests.worker.test_worker_waits import Start, _Running, may_end, start
 
 __all__ = ["start"]
 
