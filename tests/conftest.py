@@ -28,6 +28,7 @@ from tests.clients import Client
 from tests.servers.node import install_packages
 from tests.servers.pgbouncer import find_pgbouncer, start_pgbouncer
 from tests.servers.postgres import PostgresServer, start_postgres
+from tests.servers.processes import keep_ignored_signals_to_oneself
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -46,6 +47,12 @@ _THROUGH_A_POOLER = (
 
 SECRET_KEY = b"a secret of the tests, 32 bytes or more"
 BCRYPT_COST = 4  # the lowest that bcrypt knows: the tests hash a thousand times
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # One that hands the tests to others starts no server, and the others must ignore what it does.
+    if not config.getoption("numprocesses", None):
+        keep_ignored_signals_to_oneself()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
