@@ -42,7 +42,7 @@ def test_the_whole_walk(visitor: Visitor) -> None:
 def test_what_makes_and_ends_a_session_where_the_page_keeps_the_refresh_token(
     visitor: Visitor,
 ) -> None:
-    """S15, S19 and S20: what the walk above does with usage, agents and keys sends no such token."""
+    """S15, S19 and S20; usage, agents and keys, as in the walk above, know no refresh token."""
     visitor.sign_up()
     _the_refresh_token_is_where_it_belongs(visitor)
     _confirm_the_address(visitor)

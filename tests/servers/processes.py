@@ -49,6 +49,15 @@ def free_port() -> int:
         return port
 
 
+def has_ipv6() -> bool:
+    """Return whether this machine has an IPv6 loopback; containers often have none."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 def memory_folder(needed_megabytes: int) -> str:
     """Return a folder in memory that has the space (a container's often has not), or the disk's."""
     try:
