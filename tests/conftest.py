@@ -32,6 +32,7 @@ from tests.runtime import runtime_of
 from tests.servers.node import install_packages
 from tests.servers.pgbouncer import find_pgbouncer, start_pgbouncer
 from tests.servers.postgres import PostgresServer, start_postgres
+from tests.servers.processes import keep_ignored_signals_to_oneself
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -57,6 +58,12 @@ _DATABASES = {
     "both_databases": ("sqlite", "postgres"),
     "every_database": ("sqlite", "postgres", "pooled"),
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # One that hands the tests to others starts no server, and the others must ignore what it does.
+    if not config.getoption("numprocesses", None):
+        keep_ignored_signals_to_oneself()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

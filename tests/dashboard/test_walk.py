@@ -3,6 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.dashboard.conftest import in_cookie_mode
@@ -18,6 +19,7 @@ def row(visitor: Visitor, name: str) -> Locator:
     return visitor.page.locator("li.row", has_text=name).first
 
 
+@in_cookie_mode
 def test_the_whole_walk(visitor: Visitor) -> None:
     """S15, S17, S18, S19 and S20 as a customer sees them, from signing up to leaving."""
     first_key = visitor.sign_up()
@@ -27,12 +29,32 @@ def test_the_whole_walk(visitor: Visitor) -> None:
     _make_an_agent(visitor)
     _create_rotate_and_revoke_a_key(visitor)
     _regenerate_the_primary_key(visitor, first_key)
-    _see_and_end_sessions(visitor)
+    events = ("Session ended", "API key revoked", "API key rotated", "Account created")
+    _see_and_end_sessions(visitor, *events)
     _change_profile_and_password(visitor)
     authenticator = _turn_on_the_second_factor(visitor)
     _log_in_with_it(visitor, authenticator)
     _delete_the_account(visitor)
+    _nothing_went_elsewhere(visitor)
 
+
+@pytest.mark.parametrize("place", ["token"], indirect=True)
+def test_what_makes_and_ends_a_session_where_the_page_keeps_the_refresh_token(
+    visitor: Visitor,
+) -> None:
+    """S15, S19 and S20; usage, agents and keys, as in the walk above, know no refresh token."""
+    visitor.sign_up()
+    _the_refresh_token_is_where_it_belongs(visitor)
+    _confirm_the_address(visitor)
+    _see_and_end_sessions(visitor, "Session ended", "Account created")
+    _change_profile_and_password(visitor)
+    authenticator = _turn_on_the_second_factor(visitor)
+    _log_in_with_it(visitor, authenticator)
+    _delete_the_account(visitor)
+    _nothing_went_elsewhere(visitor)
+
+
+def _nothing_went_elsewhere(visitor: Visitor) -> None:
     assert visitor.complaints == []
     own = {urlsplit(visitor.place.origin).netloc, urlsplit(visitor.place.api).netloc}
     assert {urlsplit(url).netloc for url in visitor.requests if url.startswith("http")} == own
@@ -142,7 +164,7 @@ def _regenerate_the_primary_key(visitor: Visitor, old_key: str) -> None:
     assert visitor.place.authorize(key) == 200
 
 
-def _see_and_end_sessions(visitor: Visitor) -> None:
+def _see_and_end_sessions(visitor: Visitor, *events: str) -> None:
     body = {"email": visitor.email, "password": PASSWORD}
     visitor.place.call("POST", "/api/auth/login", json=body)
     visitor.follow("Security")
@@ -152,7 +174,7 @@ def _see_and_end_sessions(visitor: Visitor) -> None:
     sessions.nth(1).get_by_role("button", name="End session").click()
     expect(sessions).to_have_count(1)
     history = visitor.page.locator(".timeline")
-    for event in ("Session ended", "API key revoked", "API key rotated", "Account created"):
+    for event in events:
         expect(history).to_contain_text(event)
 
 

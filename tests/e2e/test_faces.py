@@ -13,12 +13,9 @@ from tests.e2e.conftest import NewInstallation
 _SECRET = re.compile(r"eyJ[\w-]{10,}\.[\w-]+\.[\w-]+|rst_\w{36}|rag_live_\w{36}")
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_the_documents_clients_only_change_the_base_url(
-    new_installation: NewInstallation, database: str
-) -> None:
+def test_the_documents_clients_only_change_the_base_url(new_installation: NewInstallation) -> None:
     """S20, S27: dead at once in every worker; no token or key in the log."""
-    installation = new_installation(database)
+    installation = new_installation("postgres")
     installation.migrate()
     with (
         running_upstream() as upstream,

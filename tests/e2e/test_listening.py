@@ -14,7 +14,7 @@ from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import COMMAND_SECONDS, PASSWORD
 from tests.e2e.test_mail import wait_until
 from tests.servers.gunicorn import PROJECT_ROOT
-from tests.servers.processes import ServerProcess, free_port
+from tests.servers.processes import ServerProcess, free_port, has_ipv6
 
 _GUNICORN = ("gunicorn", "-c", "python:ragauth.gunicorn_conf", "wsgi:app")
 
@@ -28,7 +28,10 @@ def test_each_kind_of_address_is_served_once(
     base = {"PATH": os.defpath, "PORT": str(port), **installation.environment}
     # gunicorn alone would fail for an empty WEB_CONCURRENCY.
     at_socket = {**base, "HOST": f"unix:{path}", "WEB_CONCURRENCY": "", "WEB_THREADS": " "}
-    at_ipv6 = {**base, "HOST": "::1", "RAGAUTH_SERVER": "gunicorn", "WEB_CONCURRENCY": "1"}
+    # A machine without IPv6 has the other loopback.
+    host, shown = ("::1", "[::1]") if has_ipv6() else ("127.0.0.1", "127.0.0.1")
+    family = socket.AF_INET6 if has_ipv6() else socket.AF_INET
+    at_ipv6 = {**base, "HOST": host, "RAGAUTH_SERVER": "gunicorn", "WEB_CONCURRENCY": "1"}
     with ExitStack() as stack:
         for name, environment, words in (
             ("socket", at_socket, ("flask", "--app", "wsgi", "serve")),
@@ -45,11 +48,11 @@ def test_each_kind_of_address_is_served_once(
             )
             stack.callback(server.stop, signal.SIGTERM, COMMAND_SECONDS)
         wait_until(lambda: _answers(socket.AF_UNIX, path))
-        wait_until(lambda: _answers(socket.AF_INET6, ("::1", port)))
+        wait_until(lambda: _answers(family, (host, port)))
         for number, (transport, url) in enumerate(
             (
                 (httpx.HTTPTransport(uds=path), "http://ragauth.test"),
-                (httpx.HTTPTransport(), f"http://[::1]:{port}"),
+                (httpx.HTTPTransport(), f"http://{shown}:{port}"),
             )
         ):
             with httpx.Client(transport=transport, base_url=url, timeout=30) as client:
@@ -59,7 +62,7 @@ def test_each_kind_of_address_is_served_once(
                 assert client.get("/api/v1/authorize", headers=headers).status_code == 200
                 assert client.get("/api/v1/nothing", headers=headers).status_code == 404
 
-        for environment, address in ((at_socket, f"unix:{path}"), (at_ipv6, f"[::1]:{port}")):
+        for environment, address in ((at_socket, f"unix:{path}"), (at_ipv6, f"{shown}:{port}")):
             second = subprocess.run(
                 [sys.executable, "-m", *_GUNICORN],
                 env={**environment, "WEB_CONCURRENCY": "1"},

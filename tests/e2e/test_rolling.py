@@ -34,7 +34,7 @@ def both(
     installation = new_installation(database)
     with tarfile.open(_BEFORE) as archive:
         archive.extractall(tmp_path / "before", filter="data")
-    installation.migrate(cwd=tmp_path / "before")
+    installation.migrate_as(tmp_path / "before")
     plans = tmp_path / "plans.toml"
     plans.write_text(PLANS.format(minute=_LIMIT, month=10**9))
     environment = {**installation.environment, "RAGAUTH_PLANS_FILE": str(plans)}

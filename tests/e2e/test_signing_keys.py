@@ -3,8 +3,6 @@
 import time
 from contextlib import ExitStack
 
-import pytest
-
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import Service, at_once
 from tests.factories.signing_keys import kid_of
@@ -20,11 +18,10 @@ def _is_good(host: Service, token: str) -> bool:
     return status == 200
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_every_worker_of_every_host_learns_of_new_and_retired_keys_without_a_restart(
-    new_installation: NewInstallation, database: str
+    new_installation: NewInstallation,
 ) -> None:
-    installation = new_installation(database)
+    installation = new_installation("postgres")
     installation.migrate()
     servers = [installation.serve(workers=workers) for workers in (2, 1)]
     with ExitStack() as stack:

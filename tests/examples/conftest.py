@@ -9,8 +9,9 @@ import pytest
 
 pytest.register_assert_rewrite("tests.examples.gateway_cases")
 
+from tests.e2e.service import Installation, install  # noqa: E402
 from tests.examples.programs import INSTALLED_BY, missing_programs  # noqa: E402
-from tests.examples.stack import Customer, GatewayStarter, migrate, start_rag_service  # noqa: E402
+from tests.examples.stack import Customer, GatewayStarter, start_rag_service  # noqa: E402
 from tests.servers.gunicorn import GunicornServer, start_gunicorn  # noqa: E402
 
 collect_ignore = [f"test_{name}.py" for name in missing_programs()]
@@ -26,17 +27,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def ragauth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GunicornServer]:
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """A migrated ragauth on SQLite, behind one proxy."""
-    environment = {
-        "RAGAUTH_INSTANCE_DIR": str(tmp_path_factory.mktemp("instance")),
-        "RAGAUTH_BCRYPT_COST": "10",
-        "RAGAUTH_SIGNUPS_PER_ADDRESS": "0",
-        "RAGAUTH_TRUSTED_PROXIES": "1",
-    }
-    migrate(environment)
-    with start_gunicorn(environment) as server:
-        server.environment = environment  # type: ignore[attr-defined]
+    installation = install(tmp_path_factory.mktemp("ragauth"), RAGAUTH_TRUSTED_PROXIES="1")
+    installation.migrate()
+    return installation
+
+
+@pytest.fixture(scope="session")
+def ragauth(installation: Installation) -> Iterator[GunicornServer]:
+    with start_gunicorn(installation.environment) as server:
         yield server
 
 

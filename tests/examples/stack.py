@@ -4,8 +4,6 @@ import os
 import secrets
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,25 +22,6 @@ GATEWAYS = EXAMPLES / "gateways"
 
 _START_SECONDS = 20
 _STOP_SECONDS = 20
-
-
-def run_flask(environment: Mapping[str, str], *arguments: str) -> str:
-    """Run one of ragauth's commands; returns what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
-        cwd=PROJECT_ROOT,
-        env={"PATH": os.environ.get("PATH", os.defpath), **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def migrate(environment: Mapping[str, str]) -> None:
-    run_flask(environment, "db", "upgrade")
 
 
 def start_rag_service(environment: Mapping[str, str]) -> AbstractContextManager[GunicornServer]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.e2e.service import Installation
 from tests.examples.stack import EXAMPLES, Customer
 from tests.servers.gunicorn import PROJECT_ROOT
 from tests.servers.processes import ServerProcess, free_port
@@ -77,16 +78,8 @@ def _assert_the_curl_line_works(words: str, key: str) -> None:
 
 
 def _keys_of_the_demo(instance: Path) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "wsgi", "service-keys", "list"],
-        env={**_PATH, "RAGAUTH_INSTANCE_DIR": str(instance)},
-        cwd=PROJECT_ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return re.findall(r"^key_\w+", done.stdout, re.MULTILINE)
+    demo = Installation({"RAGAUTH_INSTANCE_DIR": str(instance)})
+    return re.findall(r"^key_\w+", demo.command("service-keys", "list"), re.MULTILINE)
 
 
 def _listens(port: str) -> bool:

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.examples.stack import Customer, run_flask, start_rag_service
+from tests.e2e.service import Installation
+from tests.examples.stack import Customer, start_rag_service
 from tests.servers.gunicorn import GunicornServer
 from tests.servers.processes import free_port
 
 
 @pytest.fixture(scope="module")
-def service_key(ragauth: GunicornServer) -> str:
-    printed = run_flask(
-        ragauth.environment,  # type: ignore[attr-defined]
-        *("service-keys", "create", "--name", "rag", "--scope", "verify", "--json"),
+def service_key(installation: Installation) -> str:
+    printed = installation.command(
+        *("service-keys", "create", "--name", "rag", "--scope", "verify", "--json")
     )
     raw_key: str = json.loads(printed)["api_key"]
     return raw_key

@@ -21,6 +21,17 @@ rm -rf "$3"
 """
 
 
+def keep_ignored_signals_to_oneself() -> None:
+    """Let SIGINT and SIGQUIT end what is started from now on, though this process ignores them.
+
+    A shell without job control starts what is in its background with both ignored, and each server
+    of the tests would inherit that. A signal with a handler is at its default in a new program.
+    """
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 def free_port() -> int:
     """Return a loopback port that nobody listens on.
 
@@ -36,6 +47,15 @@ def free_port() -> int:
             except OSError:
                 continue
         return port
+
+
+def has_ipv6() -> bool:
+    """Return whether this machine has an IPv6 loopback; containers often have none."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 def memory_folder(needed_megabytes: int) -> str:

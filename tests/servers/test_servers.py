@@ -84,6 +84,33 @@ def _becomes_unreachable(url: str) -> bool:
     return False
 
 
+_IN_THE_BACKGROUND = """
+import os, signal, subprocess
+from tests.servers.processes import keep_ignored_signals_to_oneself
+
+for number in (signal.SIGINT, signal.SIGQUIT):
+    signal.signal(number, signal.SIG_IGN)
+keep_ignored_signals_to_oneself()
+for number in (signal.SIGINT, signal.SIGQUIT):
+    os.kill(os.getpid(), number)
+    with subprocess.Popen(["/bin/sleep", "60"]) as server:
+        server.send_signal(number)
+    print(-server.returncode, flush=True)
+"""
+
+
+def test_a_run_in_the_background_ignores_ctrl_c_and_its_servers_do_not() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _IN_THE_BACKGROUND],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stdout.split() == [str(int(signal.SIGINT)), str(int(signal.SIGQUIT))]
+
+
 class TestRedis:
     def test_it_comes_back_at_the_same_address_with_its_data(self) -> None:
         with start_redis() as server, redis.Redis.from_url(server.url) as client:
