@@ -24,6 +24,7 @@ from ragauth.models.reads.prepared import PreparedReads
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import save_usage
 from ragauth.services.setup import close_services
+from tests import slow_work
 from tests.clients import Client
 from tests.servers.node import install_packages
 from tests.servers.pgbouncer import find_pgbouncer, start_pgbouncer
@@ -43,6 +44,8 @@ _THROUGH_A_POOLER = (
     *("tests/api/keys/test_rotate.py", "tests/api/limits/test_rate_limit.py"),
     *("tests/api/limits/test_usage.py", "tests/api/test_signing_keys.py"),
 )
+
+slow_work.refuse_slow_work()
 
 SECRET_KEY = b"a secret of the tests, 32 bytes or more"
 BCRYPT_COST = 4  # the lowest that bcrypt knows: the tests hash a thousand times
@@ -117,6 +120,14 @@ def running_app(settings: Settings) -> Iterator[Flask]:
 def _migrate(settings: Settings) -> None:
     with running_app(settings) as app, app.app_context():
         flask_migrate.upgrade()
+
+
+@pytest.fixture(autouse=True)
+def _no_slow_work_in_transactions() -> Iterator[None]:
+    """A test fails in which somebody hashed, or went over a network, within a transaction."""
+    slow_work.found.clear()
+    yield
+    assert slow_work.found == []
 
 
 @pytest.fixture(scope="session")
