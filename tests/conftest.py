@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 import flask_migrate
 import pytest
-from flask import Flask, has_app_context
+from flask import Flask
 from sqlalchemy import delete
 
 from ragauth import clock, create_app
 from ragauth.app import add_migrations
 from ragauth.config import Settings
 from ragauth.extensions import db
-from ragauth.models.reads.prepared import PreparedReads
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import save_usage
 from ragauth.services.setup import close_services
@@ -195,21 +194,8 @@ def pooled_app(
     with start_pgbouncer(postgres_server) as pooler:
         settings = make_settings(folder, pooler.url(name))
         with running_app(replace(settings, database_pooler="transaction")) as app:
-            _refuse_a_second_session(app)
             yield app
     postgres_server.drop_database(name)
-
-
-def _refuse_a_second_session(app: Flask) -> None:
-    """Of requests that each hold a session and wait for another, enough would stop the pooler."""
-    reads: PreparedReads = app.extensions["ragauth_reads"]
-    read = reads.read
-
-    def alone(sql: str, parameters: dict[str, object]) -> object:
-        assert not (has_app_context() and db.session().in_transaction())
-        return read(sql, parameters)
-
-    reads.read = alone  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from ragauth import transaction
 from ragauth.counters import Counters, LmdbCounters
 from ragauth.counters.failover import FailoverCounters
 from ragauth.counters.redis_store import RedisCounters
+from ragauth.models.reads.prepared import PreparedReads
 from ragauth.services.accounts.hashing_gate import HashingGate
 from ragauth.services.compat.query_upstream import QueryUpstream
 from ragauth.services.mail.transport import MailFolder, SmtpServer
@@ -23,6 +24,9 @@ SLOW: dict[type, list[str]] = {
     HashingGate: ["run"],
     # A file where there is no Redis; the services do not know which.
     **dict.fromkeys((LmdbCounters, RedisCounters, FailoverCounters), _COUNTERS),
+    # It has a connection of its own: requests that each hold a session and wait for a second one
+    # would stop a pooler.
+    PreparedReads: ["read"],
     SmtpServer: ["deliver"],
     MailFolder: ["deliver"],
     QueryUpstream: ["ask"],

@@ -75,12 +75,15 @@ def use_token(token: str, *, purposes: frozenset[Purpose]) -> Confirmation:
 
 
 def withdraw_tokens(*, account_id: uuid.UUID, purposes: frozenset[Purpose]) -> None:
-    """Forget the account's unused tokens for these purposes: none of them is valid any more."""
+    """Forget the account's unused tokens for these purposes: none of them is valid any more.
+
+    In the present transaction.
+    """
     rows.delete_unused(account_id, purposes=[purpose.value for purpose in purposes])
 
 
 def forget_account(*, account_id: uuid.UUID) -> None:
-    """Every token of a deleted account, and the addresses that go with them."""
+    """Every token of a deleted account, and the addresses, in the present transaction."""
     rows.forget_account(account_id)
 
 

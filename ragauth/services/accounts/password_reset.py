@@ -126,7 +126,7 @@ def reset_password(*, token: str, new_password: str, client: Client) -> None:
     with transaction.read_only():
         confirmation = confirmations.find_token(token, purposes=_RESET)
         account = rows.find_account(confirmation.account_id)
-        account_passwords.require_hard_to_guess(new_password, account)
+    account_passwords.require_hard_to_guess(new_password, account)
     # Nothing is hashed for who has no token, and no token is spent while it is.
     share = share_of(client.ip, confirmation.account_id)
     stored = hashing.hash_password(new_password, share)

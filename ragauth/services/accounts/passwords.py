@@ -67,7 +67,8 @@ def change_password(
     easy to guess, Conflict when another change was faster.
     """
     with transaction.read_only():
-        require_hard_to_guess(new_password, rows.find_account(account_id))
+        account = rows.find_account(account_id)
+    require_hard_to_guess(new_password, account)
     confirmed = confirm_password(account_id=account_id, password=current_password, client=client)
     stored = hashing.hash_password(new_password, share_of(client.ip, account_id))
     with transaction.unit_of_work():

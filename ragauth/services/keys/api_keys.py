@@ -222,9 +222,10 @@ def changing_keys(account_id: uuid.UUID) -> Iterator[Account]:
 def keeping_to_maxima(accounts: Sequence[Account]) -> Iterator[None]:
     """For a block that changes the keys of these accounts, which are held.
 
-    The one place for that rule: after the block no more keys count than the plan has, or than
-    counted before. So a key needs room in whatever way it begins to count, and one that takes
-    another's place needs none. Raises UsageLimitExceeded; nothing of the block is kept then.
+    In the present transaction. The one place for that rule: after the block no more keys count
+    than the plan has, or than counted before. So a key needs room in whatever way it begins to
+    count, and one that takes another's place needs none. Raises UsageLimitExceeded; nothing of the
+    block is kept then.
     """
     now, account_ids = clock.now(), [account.id for account in accounts]
     before = rows.count_live_keys(account_ids, now=now)
@@ -255,7 +256,7 @@ def _environment_issues(account: Account, environment: str) -> list[tuple[list[s
 
 
 def rooms_of(accounts: Sequence[Account]) -> dict[uuid.UUID, int]:
-    """How many more keys the plan of each account has room for."""
+    """How many more keys the plan of each account has room for, in the present transaction."""
     counts = rows.count_live_keys([account.id for account in accounts], now=clock.now())
     return {account.id: max(0, _max_keys(account) - counts[account.id]) for account in accounts}
 
