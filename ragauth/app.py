@@ -5,10 +5,7 @@ import sys
 
 from flask import Flask
 
-from ragauth import (
-    models,  # noqa: F401 - the tables must be known to the metadata
-    transaction,
-)
+from ragauth import models  # noqa: F401 - the tables must be known to the metadata
 from ragauth.background.threads import StartedByRequest
 from ragauth.blueprints import register_blueprints
 from ragauth.blueprints.compat import load_faces
@@ -122,8 +119,7 @@ def look_at_database(app: Flask) -> None:
     Raises SettingsError.
     """
     with app.app_context():
-        with transaction.read_only():
-            fault = database_fault()
+        fault = database_fault()
         db.engine.dispose()
     if fault is DatabaseFault.WRONG_ENCODING:
         raise SettingsError(f"RAGAUTH_DATABASE_URL: {fault.value}")

@@ -1,18 +1,23 @@
-"""The single commit point.
+"""Where a transaction begins and ends: the single commit point.
 
-A transaction writes unless it says that it only reads. On SQLite a writing one starts with
-BEGIN IMMEDIATE (see `ragauth.database`), so it must be short: nothing slow, a password hash
-above all, may happen while one is open.
+A service function says `with transaction.unit_of_work():`, or `with transaction.read_only():`,
+around what belongs to its transaction. Whatever stands outside the block is outside the
+transaction: a password hash, a counter (which may be a network away), a mail. On SQLite a unit of
+work begins with BEGIN IMMEDIATE (see `ragauth.database`), so it holds up every other writer and
+must be short.
 
-A block may be opened inside another one: a service looks something up, hashes, and only then
-begins to write. The inner block must be first. Once the outer one has sent a query, holds a lock
-or has something to write, the inner block would drop all that with its own end, so opening it is
-an error (TransactionMisused) instead.
+There is one block at a time. A block inside another one would end the other's transaction: it is
+an error at once (TransactionMisused), whatever the outer one has done. So is a query or a new row
+without a block: nothing would commit it. A function that is a part of a larger transaction says so
+in its docstring ("in the present transaction") and opens none.
 """
 
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import event
 
 from ragauth.database import has_written, is_unreplicated, only_reads
 from ragauth.errors import ExternalServiceUnavailable, RagauthError
@@ -20,7 +25,8 @@ from ragauth.extensions import db
 
 log = logging.getLogger("ragauth")
 
-_WHEN_COMMITTED = "when_committed"
+# In the session's `info` while a block is open: what to call after its commit.
+_CALLS = "when_committed"
 
 
 class TransactionMisused(RuntimeError):
@@ -31,18 +37,22 @@ class TransactionMisused(RuntimeError):
 def unit_of_work() -> Iterator[None]:
     """Commit what the block wrote, or none of it.
 
-    A RagauthError that `keeps_changes` is raised after the commit. Raises TransactionMisused
-    inside a transaction that has begun.
+    A RagauthError that `keeps_changes` is raised after the commit. The rows stay readable
+    afterwards, detached. Raises TransactionMisused inside another block.
     """
-    with _own_transaction(reads=False):
+    refusal: RagauthError | None = None
+    with _block(reads=False) as calls:
         try:
             yield
         except RagauthError as error:
-            if error.keeps_changes:
-                _commit()
-            raise
-        else:
-            _commit()
+            if not error.keeps_changes:
+                raise
+            refusal = error
+        _commit()
+    for call in calls:
+        call()
+    if refusal is not None:
+        raise refusal
 
 
 @contextmanager
@@ -50,9 +60,9 @@ def read_only() -> Iterator[None]:
     """A short transaction that only reads; it begins with its first query.
 
     The rows that it loaded stay readable afterwards, detached. Raises TransactionMisused inside
-    a transaction that has begun, and for a block that wrote: nothing would commit that.
+    another block, and for a block that wrote: nothing would commit that.
     """
-    with _own_transaction(reads=True):
+    with _block(reads=True):
         try:
             yield
         except RagauthError as error:
@@ -63,40 +73,44 @@ def read_only() -> Iterator[None]:
             _require_nothing_written()
 
 
-def release() -> None:
-    """End the present transaction, which has only read, and with it the locks that it holds.
-
-    The next query begins another. For slow work in the middle of a unit of work, which has to
-    look again afterwards. Raises TransactionMisused for a transaction that has written.
-    """
-    _require_nothing_written()
-    db.session.close()
-
-
 def when_committed(call: Callable[[], object]) -> None:
-    """Call it right after the present transaction's commit, and not without one.
+    """Call it right after the present transaction has been committed and closed, else not at all.
 
-    For what must not wait but may be lost: a process can die between the two.
+    For what must not wait but may be lost: a process can die between the two. Raises
+    TransactionMisused without a block.
     """
-    db.session.info.setdefault(_WHEN_COMMITTED, []).append(call)
+    if not is_open():
+        raise TransactionMisused("there is no transaction whose commit this could follow")
+    db.session.info[_CALLS].append(call)
+
+
+def is_open() -> bool:
+    """Whether a block is open in this application context, be its transaction begun or not."""
+    return _CALLS in db.session.info
 
 
 @contextmanager
-def _own_transaction(*, reads: bool) -> Iterator[None]:
-    """What is written and queued within the block belongs to the block alone."""
-    if db.session().in_transaction():
-        raise TransactionMisused("a transaction has begun already: this block would end it")
+def _block(*, reads: bool) -> Iterator[list[Callable[[], object]]]:
+    """One session, closed in the end; gives what is to be called after the commit."""
+    if is_open():
+        raise TransactionMisused("a block is open already: this one would end its transaction")
+    calls: list[Callable[[], object]] = []
+    db.session.info[_CALLS] = calls
     reads_token, written_token = only_reads.set(reads), has_written.set(False)
-    outer_calls = db.session.info.pop(_WHEN_COMMITTED, None)
     try:
-        yield
+        yield calls
     finally:
         db.session.close()
+        del db.session.info[_CALLS]
         only_reads.reset(reads_token)
         has_written.reset(written_token)
-        db.session.info.pop(_WHEN_COMMITTED, None)
-        if outer_calls is not None:
-            db.session.info[_WHEN_COMMITTED] = outer_calls
+
+
+@event.listens_for(db.session, "after_transaction_create")
+def _require_block(session: Any, _transaction: object) -> None:
+    """Whatever begins a transaction (a query, a new row) begins it in a block."""
+    if _CALLS not in session.info:
+        raise TransactionMisused("there is no block: nothing would commit this, or end it")
 
 
 def _commit() -> None:
@@ -106,8 +120,6 @@ def _commit() -> None:
     if is_unreplicated.get():
         log.error("a commit was cancelled while it waited for a standby")
         raise ExternalServiceUnavailable
-    for call in db.session.info.pop(_WHEN_COMMITTED, ()):
-        call()
 
 
 def _require_nothing_written() -> None:

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING
 import flask_migrate
 import hypothesis
 import pytest
-from flask import Flask, has_app_context
+from flask import Flask
 from sqlalchemy import delete, exists, literal_column, select, union_all
 
 from ragauth import clock, create_app
 from ragauth.app import add_migrations
 from ragauth.config import Settings
 from ragauth.extensions import db
-from ragauth.models.reads.prepared import PreparedReads
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import save_usage
+from tests import slow_work
 from tests.clients import Client
 from tests.runtime import runtime_of
 from tests.servers.node import install_packages
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 # A busy machine is slow; and each run asks the same, while `make test-fuzz` looks further.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tests")
+
+slow_work.refuse_slow_work()
 
 SECRET_KEY = b"a secret of the tests, 32 bytes or more"
 # The tables, those that others point to first; the migration's own row stays. Most are empty.
@@ -130,6 +132,14 @@ def _migrate(settings: Settings) -> None:
         flask_migrate.upgrade()
 
 
+@pytest.fixture(autouse=True)
+def _no_slow_work_in_transactions() -> Iterator[None]:
+    """A test fails in which somebody hashed, or went over a network, within a transaction."""
+    slow_work.found.clear()
+    yield
+    assert slow_work.found == []
+
+
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated file to copy."""
@@ -195,21 +205,8 @@ def pooled_app(
     with start_pgbouncer(postgres_server) as pooler:
         settings = make_settings(folder, pooler.url(name))
         with running_app(replace(settings, database_pooler="transaction")) as app:
-            _refuse_a_second_session(app)
             yield app
     postgres_server.drop_database(name)
-
-
-def _refuse_a_second_session(app: Flask) -> None:
-    """Of requests that each hold a session and wait for another, enough would stop the pooler."""
-    reads: PreparedReads = runtime_of(app).reads
-    read = reads.read
-
-    def alone(sql: str, parameters: dict[str, object]) -> object:
-        assert not (has_app_context() and db.session().in_transaction())
-        return read(sql, parameters)
-
-    reads.read = alone  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session")

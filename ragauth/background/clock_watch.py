@@ -8,7 +8,7 @@ import threading
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from ragauth import clock, transaction
+from ragauth import clock
 from ragauth.counters import CountersUnavailable
 from ragauth.metrics import CLOCK_STEPS
 from ragauth.services.limits.limits import current_limits
@@ -71,8 +71,7 @@ def _is_ours_to_tell() -> bool:
 
 def _mend() -> None:
     try:
-        with transaction.unit_of_work():
-            done = wrong_clock.mend()
+        done = wrong_clock.mend()
     except SQLAlchemyError as error:
         log.warning(
             "what the wrong clock began was not ended; `cleanup` does it",

@@ -45,7 +45,7 @@ def list_agents(caller: Caller, query: dict[str, Any]) -> Page[Agent]:
 @endpoint(guard=access_token, data=AgentSchema)
 def show_agent(caller: Caller, agent_id: Any) -> Agent:
     """One agent."""
-    return service.get_agent(account_id=caller.account.id, agent_id=agent_id)
+    return service.show_agent(account_id=caller.account.id, agent_id=agent_id)
 
 
 @agents.patch("/<agent_id>")

@@ -4,7 +4,6 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from ragauth import transaction
 from ragauth.schemas.ops import HealthSchema
 from ragauth.services.operators import readiness, vital_signs
 from ragauth.web.endpoint import declared, endpoint
@@ -44,7 +43,7 @@ def metrics() -> Response:
     # Loaded by the first scrape, not by every start.
     from ragauth.web import metrics_page  # noqa: PLC0415
 
-    with transaction.read_only():
-        signs = vital_signs.take()
-    page, media_type = metrics_page.render(signs, accept=request.headers.get("Accept", ""))
+    page, media_type = metrics_page.render(
+        vital_signs.take(), accept=request.headers.get("Accept", "")
+    )
     return Response(page, content_type=media_type, headers={"Cache-Control": "no-store"})

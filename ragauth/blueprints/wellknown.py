@@ -2,7 +2,6 @@
 
 from flask import Blueprint, Response, request
 
-from ragauth import transaction
 from ragauth.services.sessions import signing_keys
 from ragauth.web.endpoint import declared
 from ragauth.web.envelope import JSON_TYPE, encode_json
@@ -16,9 +15,7 @@ TAG = "Token verification"
 @declared(guard=public, media_type=JSON_TYPE)
 def jwks() -> Response:
     """The keys that access tokens can be verified with: a bare key set (RFC 7517, section 5)."""
-    with transaction.unit_of_work():
-        body = encode_json({"keys": signing_keys.publish()})
-    response = Response(body, content_type=JSON_TYPE)
+    response = Response(encode_json({"keys": signing_keys.publish()}), content_type=JSON_TYPE)
     response.cache_control.public = True
     response.cache_control.max_age = signing_keys.PUBLISHED_SECONDS
     response.add_etag()

@@ -9,7 +9,6 @@ import click
 from ragauth.cli.output import (
     Group,
     as_json_option,
-    command_transaction,
     confirm,
     one_line_faults,
     print_change,
@@ -29,7 +28,6 @@ from ragauth.schemas.fields import Name, Text
 from ragauth.services.accounts import accounts as service
 from ragauth.services.accounts import second_factors
 from ragauth.services.audit import OPERATOR
-from ragauth.services.limits.usage import bring_up_to_date
 from ragauth.services.operators import accounts as administration
 from ragauth.services.operators.account_overview import look_at
 
@@ -75,7 +73,7 @@ def create(
             confirmation_prompt=True,
             type=FieldType("password", NewPassword()),
         )
-    with command_transaction():
+    with one_line_faults():
         if plan is not None:
             administration.require_plan(plan)
         account = service.create_account(
@@ -113,7 +111,7 @@ def list_(
 ) -> None:
     """List the accounts, newest first."""
     which: dict[str, Any] = {"search": search, "plan": plan, "status": status}
-    with command_transaction():
+    with one_line_faults():
         if plan is not None:
             administration.require_plan(plan)
         found = collect_pages(
@@ -134,8 +132,6 @@ def list_(
 def show(account: str, as_json: bool) -> None:
     """Show an account with its live keys, this month's use, last login and sessions."""
     with one_line_faults():
-        bring_up_to_date()
-    with command_transaction():
         found = get_account(account)
         overview = look_at(found)
         last_login_at = overview.last_login_at
@@ -181,8 +177,10 @@ def resume(account: str, as_json: bool) -> None:
 @as_json_option
 def set_plan(account: str, plan: str, as_json: bool) -> None:
     """Put an account on another plan."""
-    with command_transaction():
-        found = administration.set_plan(account_id=get_account(account).id, plan=plan)
+    with one_line_faults():
+        found = administration.administer(
+            account_id=get_account(account).id, changes={"plan": plan}, client=OPERATOR
+        )
         record = _describe(found)
     print_change(f"{record['email']} has the plan {record['plan']}", record, as_json=as_json)
 
@@ -193,10 +191,10 @@ def set_plan(account: str, plan: str, as_json: bool) -> None:
 @as_json_option
 def end_sessions(account: str, yes: bool, as_json: bool) -> None:
     """Refuse all its tokens from the next request on; its owner may log in again."""
-    with command_transaction():
+    with one_line_faults():
         record = _describe(get_account(account))
     confirm(f"End every session of {record['email']}?", yes=yes)
-    with command_transaction():
+    with one_line_faults():
         ended = administration.end_sessions(account_id=get_account(account).id)
     print_change(
         f"{record['email']} had {ended} sessions, ended now",
@@ -215,10 +213,10 @@ def remove_second_factor(account: str, yes: bool, as_json: bool) -> None:
     Make sure first, by a way that does not depend on the password, that it is the customer who
     asks.
     """
-    with command_transaction():
+    with one_line_faults():
         record = _describe(get_account(account))
     confirm(f"Let the password alone be enough for {record['email']}?", yes=yes)
-    with command_transaction():
+    with one_line_faults():
         second_factors.remove_for_operator(account_id=get_account(account).id)
     print_change(f"{record['email']} has no second factor any more", record, as_json=as_json)
 
@@ -229,10 +227,10 @@ def remove_second_factor(account: str, yes: bool, as_json: bool) -> None:
 @as_json_option
 def delete(account: str, yes: bool, as_json: bool) -> None:
     """Delete an account for good: its sessions and keys die at once, nothing personal stays."""
-    with command_transaction():
+    with one_line_faults():
         record = _describe(get_account(account))
     confirm(f"Delete {record['email']}? Nothing brings it back.", yes=yes)
-    with command_transaction():
+    with one_line_faults():
         service.erase_account(account_id=get_account(account).id, client=OPERATOR)
     print_change(
         f"{record['email']} is deleted", {"id": record["id"], "status": DELETED}, as_json=as_json
@@ -240,8 +238,10 @@ def delete(account: str, yes: bool, as_json: bool) -> None:
 
 
 def _set_status(account: str, status: str, *, as_json: bool) -> None:
-    with command_transaction():
-        found = administration.set_status(account_id=get_account(account).id, status=status)
+    with one_line_faults():
+        found = administration.administer(
+            account_id=get_account(account).id, changes={"status": status}, client=OPERATOR
+        )
         record = _describe(found)
     print_change(f"{record['email']} is {record['status']}", record, as_json=as_json)
 

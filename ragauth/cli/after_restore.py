@@ -8,11 +8,9 @@ import click
 from flask.cli import with_appcontext
 from marshmallow import EXCLUDE, ValidationError
 
-from ragauth import transaction
 from ragauth.cli.output import (
     Command,
     as_json_option,
-    command_transaction,
     confirm,
     one_line_faults,
     print_record,
@@ -20,10 +18,9 @@ from ragauth.cli.output import (
     yes_option,
 )
 from ragauth.clock import format_time
-from ragauth.models import accounts as account_rows
 from ragauth.schemas.events import OperatorsEventSchema
 from ragauth.security.identifiers import ACCOUNT, encode_id
-from ragauth.services.operators import restoration
+from ragauth.services.operators import accounts, restoration
 from ragauth.services.operators.restoration import PastEvent, Restored
 
 _schema = OperatorsEventSchema(unknown=EXCLUDE)
@@ -56,14 +53,14 @@ def after_restore(history: IO[str] | None, yes: bool, as_json: bool) -> None:
     tell the owners. Again, it changes nothing.
     """
     events = list(_read(history)) if history else []
-    with one_line_faults(), transaction.read_only():
+    with one_line_faults():
         backup_at = restoration.newest_event_at()
     known = f"until {format_time(backup_at)}" if backup_at else "of nothing"
     click.echo(f"This database knows what happened {known}. {_LIVES_AGAIN}", err=True)
     if history is None:
         click.echo(_WITHOUT_HISTORY, err=True)
     confirm("End all sessions, withdraw all tokens from mails, drop all waiting mail?", yes=yes)
-    with command_transaction():
+    with one_line_faults():
         done = restoration.clean_up(events)
         record, told = _describe(done), _whom_to_tell(done)
     if as_json:
@@ -101,9 +98,10 @@ def _describe(done: Restored) -> dict[str, Any]:
 
 
 def _whom_to_tell(done: Restored) -> list[dict[str, Any]]:
+    owners = accounts.find_many([each for each in done.to_be_told if each is not None])
     rows = []
     for account_id, names in done.to_be_told.items():
-        account = None if account_id is None else account_rows.find_account(account_id)
+        account = None if account_id is None else owners.get(account_id)
         rows.append(
             {
                 "account_id": account_id and encode_id(ACCOUNT, account_id),

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from ragauth.cli.output import Command, as_json_option, command_transaction, print_record
+from ragauth.cli.output import Command, as_json_option, one_line_faults, print_record
 from ragauth.config.urls import read_url
 from ragauth.extensions import settings
 from ragauth.services.operators.backup import copy_sqlite
@@ -26,7 +26,7 @@ def backup(file: Path, as_json: bool) -> None:
     if not settings().uses_sqlite:
         at = ", on the server itself and not through its pooler" if settings().is_pooled else ""
         raise click.UsageError(f"the database is Postgres; back it up{at} with: {_pg_dump(file)}")
-    with command_transaction():
+    with one_line_faults():
         size = copy_sqlite(file)
     print_record({"file": str(file), "bytes": size}, as_json=as_json)
 

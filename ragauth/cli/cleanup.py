@@ -10,7 +10,7 @@ from ragauth import clock
 from ragauth.cli.output import (
     Command,
     as_json_option,
-    command_transaction,
+    one_line_faults,
     print_record,
     show_progress,
 )
@@ -44,9 +44,9 @@ def cleanup(keep_days: int, as_json: bool) -> None:
     events_before = clock.now() - timedelta(days=settings().event_days)
     deleted_events = _delete_all(events.delete_nobodys_events, before)
     deleted_events += _delete_all(events.delete_old_events, events_before)
-    with command_transaction():
+    with one_line_faults():
         mended = wrong_clock.mend()
-    with command_transaction():
+    with one_line_faults():
         retired_signing_keys = signing_key_rotation.retire_spent()
     print_record(
         {
@@ -69,7 +69,7 @@ def _delete_all(delete: Callable[..., int], before: datetime) -> int:
 def _batches(delete: Callable[..., int], before: datetime) -> Iterator[int]:
     """How many rows each batch deleted, until one is not full."""
     while True:
-        with command_transaction():
+        with one_line_faults():
             deleted = delete(before=before, limit=_BATCH)
         yield deleted
         if deleted < _BATCH:

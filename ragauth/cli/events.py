@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from ragauth import transaction
-from ragauth.cli.output import Group, command_transaction
+from ragauth.cli.output import Group, one_line_faults
 from ragauth.cli.parameters import FieldType
 from ragauth.errors import NotFound
 from ragauth.models import Event
@@ -61,7 +60,7 @@ def export(
     name: str | None,
 ) -> None:
     """Print events, oldest first."""
-    with command_transaction():
+    with one_line_faults():
         _print(event_history.read_events(_filter(account, name), since=since, until=until))
 
 
@@ -73,7 +72,7 @@ def export(
 @_filtered
 def tail(count: int, follow: bool, account: uuid.UUID | str | None, name: str | None) -> None:
     """Print the latest events, oldest first."""
-    with command_transaction():
+    with one_line_faults():
         which = _filter(account, name)
         if not follow:
             _print(event_history.read_latest(which, limit=count))
@@ -92,8 +91,7 @@ def tail(count: int, follow: bool, account: uuid.UUID | str | None, name: str | 
 def _filter(account: uuid.UUID | str | None, name: str | None) -> EventFilter:
     if not isinstance(account, str):
         return EventFilter(account, name)
-    with transaction.read_only():
-        found = administration.find_account_by_email(email=account)
+    found = administration.find_account_by_email(email=account)
     if found is None:
         raise NotFound(f"there is no account {account}")
     return EventFilter(found.id, name)

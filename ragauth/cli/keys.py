@@ -2,19 +2,18 @@
 
 import sys
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from marshmallow import ValidationError
 
-from ragauth import transaction
 from ragauth.cli.key_file import Entry, UnreadableFile, read_entries
 from ragauth.cli.output import (
     Group,
     SeveralFaults,
     as_json_option,
-    command_transaction,
     confirm,
     one_line_faults,
     print_change,
@@ -35,6 +34,7 @@ from ragauth.services.keys import api_keys
 from ragauth.services.limits.plans import NO_TEST_KEYS
 from ragauth.services.operators import key_import
 from ragauth.services.operators import keys as administration
+from ragauth.services.operators.accounts import find_many
 
 keys = Group("keys", help="List, show and revoke keys; take them over from another system.")
 
@@ -56,7 +56,7 @@ def list_(
     account: str, include_revoked: bool, limit: int, after: uuid.UUID | None, as_json: bool
 ) -> None:
     """List an account's keys, its agents' too, newest first."""
-    with command_transaction():
+    with one_line_faults():
         which: dict[str, Any] = {
             "account_id": get_account(account).id,
             "include_revoked": include_revoked,
@@ -66,7 +66,7 @@ def list_(
             limit=limit,
             after=after,
         )
-        rows = [_describe(key) for key in found.rows]
+        rows = _describe_all(found.rows)
         total = api_keys.count_keys(**which) if found.more else 0
     _print_page(rows, _COLUMNS, total, as_json=as_json)
 
@@ -84,7 +84,7 @@ def find(
     A log or a list has a key as its first characters (rag_live_a1b2); fewer of them find more
     keys. Of a key that was cut off, the part that is left will do.
     """
-    with command_transaction():
+    with one_line_faults():
         found = collect_pages(
             lambda **page: administration.find_keys(
                 prefix, include_revoked=include_revoked, **page
@@ -92,7 +92,7 @@ def find(
             limit=limit,
             after=after,
         )
-        rows = [_describe(key) for key in found.rows]
+        rows = _describe_all(found.rows)
         total = (
             administration.count_keys(prefix, include_revoked=include_revoked) if found.more else 0
         )
@@ -117,7 +117,7 @@ def show(key: str, as_json: bool) -> None:
     It is named by its id, by its raw form as it was found somewhere, or by the prefix that it
     alone has; `-` reads that from standard input.
     """
-    with command_transaction():
+    with one_line_faults():
         record = _describe(_get_key(key))
     print_record(record, as_json=as_json)
 
@@ -133,13 +133,13 @@ def revoke(key: str, yes: bool, as_json: bool) -> None:
     alone of all live keys has; `-` reads that from standard input. A service's key may be meant,
     too.
     """
-    with command_transaction():
+    with one_line_faults():
         found = _get_key(key)
         record = _describe(found)
         key_id = found.id
     whose = _owner_in(record)
     confirm(f"Revoke {record['prefix']}… ({record['name']}) of {whose}?", yes=yes)
-    with command_transaction():
+    with one_line_faults():
         record = _describe(administration.revoke_key(key_id=key_id))
     print_change(f"{record['prefix']}… of {whose} is revoked", record, as_json=as_json)
 
@@ -150,10 +150,10 @@ def revoke(key: str, yes: bool, as_json: bool) -> None:
 @as_json_option
 def revoke_all(account: str, yes: bool, as_json: bool) -> None:
     """Revoke all keys of an account, its agents' too; they are dead at once and for good."""
-    with command_transaction():
+    with one_line_faults():
         found = get_account(account)
     confirm(f"Revoke every key of {found.email}?", yes=yes)
-    with command_transaction():
+    with one_line_faults():
         revoked = administration.revoke_keys(account_id=found.id)
     print_change(
         f"{revoked} keys of {found.email} are revoked",
@@ -195,7 +195,7 @@ def _check(entries: list[Entry]) -> tuple[list[dict[str, Any]], list[str]]:
     """The keys with their owners' `account_id`, and the faults, both in the order of the file."""
     loaded = [_load(entry.values) for entry in entries]
     # Nobody who writes waits for a look at each key of a long file.
-    with one_line_faults(), transaction.read_only():
+    with one_line_faults():
         owners = key_import.find_owners(values["owner"] for values, _ in loaded if values)
         keys_ = [
             {**values, "account_id": owners[values["owner"]].id}
@@ -254,7 +254,7 @@ def _import(lines: list[dict[str, Any]]) -> int:
     imported = 0
     batches = [lines[start : start + _BATCH] for start in range(0, len(lines), _BATCH)]
     for batch in show_progress(batches, "importing", size=len, length=len(lines)):
-        with command_transaction():
+        with one_line_faults():
             imported += key_import.import_keys(batch)
     return imported
 
@@ -264,7 +264,7 @@ def _get_key(key: str) -> ApiKey:
     found = administration.find_named(_read_key(key), limit=_SHOWN_CANDIDATES + 1)
     if len(found) == 1:
         return found[0]
-    shown = [_describe(each) for each in found[:_SHOWN_CANDIDATES]]
+    shown = _describe_all(found[:_SHOWN_CANDIDATES])
     more = ["and more; `keys find` lists them"] if len(found) > _SHOWN_CANDIDATES else []
     raise SeveralFaults(
         f"several keys are shown as {found[0].prefix}…; name one by its id",
@@ -283,9 +283,19 @@ def _read_key(key: str) -> str:
 
 
 def _describe(key: ApiKey) -> dict[str, Any]:
-    owner = administration.owner_of(key)
-    described: dict[str, Any] = KeySchema().dump(key)
-    return described | {
-        "account_id": None if key.account_id is None else encode_id(ACCOUNT, key.account_id),
-        "email": None if owner is None else owner.email,
-    }
+    (described,) = _describe_all([key])
+    return described
+
+
+def _describe_all(found: Sequence[ApiKey]) -> list[dict[str, Any]]:
+    """Keys with their owners; a key of a service, or of an account that was deleted, has none."""
+    account_ids = {key.account_id for key in found if key.account_id is not None}
+    owners = find_many(account_ids)
+    return [
+        KeySchema().dump(key)
+        | {
+            "account_id": key.account_id and encode_id(ACCOUNT, key.account_id),
+            "email": owners[key.account_id].email if key.account_id in owners else None,
+        }
+        for key in found
+    ]

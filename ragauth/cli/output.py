@@ -12,7 +12,6 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy.exc import SQLAlchemyError
 
-from ragauth import transaction
 from ragauth.cli.tables import cell_of, columns_of, lay_out, terminal_width
 from ragauth.database_faults import describe_database_error
 from ragauth.errors import InvalidRequest, RagauthError
@@ -81,15 +80,8 @@ def _full_disks() -> Iterator[None]:
 
 
 @contextmanager
-def command_transaction() -> Iterator[None]:
-    """One unit of work; what goes wrong is one line on standard error and exit code 1."""
-    with one_line_faults(), transaction.unit_of_work():
-        yield
-
-
-@contextmanager
 def one_line_faults() -> Iterator[None]:
-    """One line for what goes wrong, for a command that has transactions of its own."""
+    """What goes wrong in the block is one line on standard error and exit code 1."""
     try:
         yield
     except InvalidRequest as error:

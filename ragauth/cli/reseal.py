@@ -6,7 +6,7 @@ from flask.cli import with_appcontext
 from ragauth.cli.output import (
     Command,
     as_json_option,
-    command_transaction,
+    one_line_faults,
     print_record,
     show_progress,
 )
@@ -23,12 +23,12 @@ def reseal(as_json: bool) -> None:
     Signing keys and second factors; running it again does no harm. Mail that waits is opened with
     either secret, and passwords move when their owners log in.
     """
-    with command_transaction():
+    with one_line_faults():
         signing_keys, unreadable_keys = signing_key_rotation.reseal()
         account_ids = second_factor_codes.list_enrolled()
     factors = unreadable_factors = 0
     for account_id in show_progress(account_ids, "second factors"):
-        with command_transaction():
+        with one_line_faults():
             outcome = second_factor_codes.reseal(account_id)
         factors += outcome is True
         unreadable_factors += outcome is None

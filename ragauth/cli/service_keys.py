@@ -7,8 +7,8 @@ import click
 from ragauth.cli.output import (
     Group,
     as_json_option,
-    command_transaction,
     confirm,
+    one_line_faults,
     print_change,
     print_record,
     print_rows,
@@ -44,7 +44,7 @@ _COLUMNS = ("id", "name", "prefix", "scopes", "is_active", "created_at")
 @as_json_option
 def create(name: str, scopes: tuple[str, ...], as_json: bool) -> None:
     """Create a key and print it; it is not shown again."""
-    with command_transaction():
+    with one_line_faults():
         issued = service.create_service_key(name=name, scopes=list(dict.fromkeys(scopes)))
         record = {"api_key": issued.raw_key, **_describe(issued.key)}
     print_record(record, as_json=as_json)
@@ -56,7 +56,7 @@ def create(name: str, scopes: tuple[str, ...], as_json: bool) -> None:
 @as_json_option
 def list_(include_revoked: bool, limit: int, after: uuid.UUID | None, as_json: bool) -> None:
     """List the keys, newest first."""
-    with command_transaction():
+    with one_line_faults():
         found = collect_pages(
             lambda **page: service.list_service_keys(include_revoked=include_revoked, **page),
             limit=limit,
@@ -76,7 +76,7 @@ def list_(include_revoked: bool, limit: int, after: uuid.UUID | None, as_json: b
 def revoke(key_id: uuid.UUID, yes: bool, as_json: bool) -> None:
     """Revoke a key; it is dead at once and for good."""
     confirm("The service that uses this key will be refused. Revoke it?", yes=yes)
-    with command_transaction():
+    with one_line_faults():
         record = _describe(service.revoke_service_key(key_id=key_id))
     print_change("revoked", record, as_json=as_json)
 

@@ -5,8 +5,8 @@ import click
 from ragauth.cli.output import (
     Group,
     as_json_option,
-    command_transaction,
     confirm,
+    one_line_faults,
     print_change,
     print_record,
     print_rows,
@@ -50,7 +50,7 @@ _COLUMNS = (
 @as_json_option
 def rotate(sign_after_seconds: int, as_json: bool) -> None:
     """Publish a new key at once and sign with it later; nobody is logged out."""
-    with command_transaction():
+    with one_line_faults():
         record = _describe(service.rotate(sign_after_seconds=sign_after_seconds))
     print_record(record, as_json=as_json)
 
@@ -61,7 +61,7 @@ def rotate(sign_after_seconds: int, as_json: bool) -> None:
 @as_json_option
 def list_(include_retired: bool, limit: int, after: str | None, as_json: bool) -> None:
     """List the keys, the eldest first."""
-    with command_transaction():
+    with one_line_faults():
         rows = [
             _describe(key)
             for key in service.list_keys()
@@ -88,7 +88,7 @@ def list_(include_retired: bool, limit: int, after: str | None, as_json: bool) -
 def retire(kid: str, force: bool, yes: bool, as_json: bool) -> None:
     """Refuse whatever a key signed; every worker does so within a second."""
     confirm(f"Retire {kid}? Its private half is erased.", yes=yes)
-    with command_transaction():
+    with one_line_faults():
         service.retire(kid=kid, force=force)
     print_change("retired", {"kid": kid, "state": State.RETIRED.value}, as_json=as_json)
 

@@ -96,7 +96,6 @@ class InvalidLogin(AuthenticationFailed):
     reason = "invalid"
     challenge = None
     message = "Invalid email or password"
-    keeps_changes = True
 
 
 class WrongPassword(AuthenticationFailed):
@@ -105,7 +104,6 @@ class WrongPassword(AuthenticationFailed):
     reason = "invalid"
     challenge = None
     message = "Invalid password"
-    keeps_changes = True
 
 
 class InvalidCode(AuthenticationFailed):

@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from ragauth.errors import AccountSuspended, CredentialRevoked
+from ragauth.errors import (
+    AccountSuspended,
+    Conflict,
+    CredentialInvalid,
+    CredentialRevoked,
+    RagauthError,
+)
 from ragauth.models import Account
 from ragauth.models import accounts as rows
 from ragauth.models import sessions as session_rows
@@ -41,4 +47,36 @@ def lock_account(account_id: uuid.UUID) -> Account | None:
             raise CredentialRevoked("The session has ended")
         if account.status == SUSPENDED:
             raise AccountSuspended
+    return account
+
+
+def hold_account(
+    account_id: uuid.UUID,
+    *,
+    absent: type[RagauthError] = CredentialRevoked,
+    password_hash: str | None = None,
+) -> Account:
+    """The account, held until the commit, as `lock_account` does it.
+
+    Raises `absent` for a deleted one; Conflict where its password is no longer the one of this
+    hash, which was confirmed before the lock.
+    """
+    account = lock_account(account_id)
+    if account is None:
+        raise absent
+    if password_hash is not None and account.password_hash != password_hash:
+        raise Conflict
+    return account
+
+
+def hold_account_of_token(account_id: uuid.UUID) -> Account:
+    """The account that a mailed token or a login's first step is for, held until the commit.
+
+    Raises CredentialInvalid for a deleted one, AccountSuspended.
+    """
+    account = lock_account(account_id)
+    if account is None:
+        raise CredentialInvalid("The token is not valid")
+    if account.status == SUSPENDED:
+        raise AccountSuspended
     return account

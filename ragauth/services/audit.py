@@ -95,10 +95,12 @@ def record(
 
 
 def list_events(*, account_id: uuid.UUID, limit: int, cursor: uuid.UUID | None) -> Page[Event]:
-    return event_rows.list_events(account_id, limit=limit, cursor=cursor)
+    with transaction.read_only():
+        return event_rows.list_events(account_id, limit=limit, cursor=cursor)
 
 
 def record_key_event(name: EventName, key: ApiKey, client: Client, **details: Any) -> None:
+    """The same for what happened to a key."""
     record(
         name,
         account_id=key.account_id,

@@ -1,7 +1,8 @@
 """One declaration for each route: guard, body, query, answer.
 
-`@endpoint` checks the guard, loads what came in, calls the view within one transaction,
-commits, and words what the view returned as the face does that was called.
+`@endpoint` checks the guard, loads what came in, calls the view, and words what the view returned
+as the face does that was called. It opens no transaction: the services do, and what they return is
+committed by then.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +13,6 @@ from typing import Any, TypeVar
 from flask import Response, request
 from marshmallow import Schema, ValidationError
 
-from ragauth import transaction
 from ragauth.errors import (
     InvalidRequest,
     NoSuchAccount,
@@ -144,13 +144,9 @@ def endpoint(
             if guard is not public:
                 arguments["caller"] = caller
             arguments.update(_load(declaration, path))
-            reads = request.method in ("GET", "HEAD")
-            session_id = caller.session_id if isinstance(caller, Caller) else None
-            with (
-                acting_in(session_id),
-                transaction.read_only() if reads else transaction.unit_of_work(),
-            ):
-                return _answer(declaration, view(**arguments))
+            with acting_in(caller.session_id if isinstance(caller, Caller) else None):
+                result = view(**arguments)
+            return _answer(declaration, result)
 
         call.declaration = declaration  # type: ignore[attr-defined]
         return call

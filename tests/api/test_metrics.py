@@ -18,7 +18,7 @@ from ragauth.errors import (
     AuthenticationFailed,
     AuthorizationFailed,
     Conflict,
-    InvalidLogin,
+    InvalidCode,
     RagauthError,
 )
 from ragauth.extensions import db
@@ -283,7 +283,7 @@ class TestEvents:
         assert growth.of("ragauth_events_total", event="account:login_failed") == 1
         assert growth.of("ragauth_events_total", event="account:login_succeeded") == 1
 
-    @pytest.mark.parametrize(("failure", "counted"), [(Conflict, 0), (InvalidLogin, 1)])
+    @pytest.mark.parametrize(("failure", "counted"), [(Conflict, 0), (InvalidCode, 1)])
     def test_only_what_was_committed_is_counted(
         self, client: Client, failure: type[RagauthError], counted: int
     ) -> None:

@@ -10,7 +10,6 @@ from flask import Flask
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from ragauth import transaction
 from ragauth.background.clock_watch import ClockWatch
 from ragauth.extensions import db
 from ragauth.models import OutboxMail
@@ -40,7 +39,7 @@ def time() -> Iterator[time_machine.Traveller]:
 
 
 def mend(app: Flask) -> Mended:
-    with app.app_context(), transaction.unit_of_work():
+    with app.app_context():
         return wrong_clock.mend()
 
 

@@ -55,6 +55,18 @@ def commits_only_in_transaction(source: Path) -> list[str]:
     ]
 
 
+def transactions_begin_in_services(source: Path) -> list[str]:
+    """A block is opened where one reads the use case: no view, no command, no model does so."""
+    return [
+        f"{place}: {node.func.attr}()"
+        for place, _, node in _nodes(source, except_for={"transaction.py"})
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"unit_of_work", "read_only"}
+        and not place.startswith("services/")
+    ]
+
+
 def environment_only_in_config(source: Path) -> list[str]:
     """The environment is read in config/ alone, by three of its modules."""
     read_by = {"config/environment.py", "config/server.py", "config/mount.py"}

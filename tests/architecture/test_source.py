@@ -10,6 +10,7 @@ from tests.servers.gunicorn import PROJECT_ROOT
 
 _RULES = [
     rules.commits_only_in_transaction,
+    rules.transactions_begin_in_services,
     rules.environment_only_in_config,
     rules.wall_clock_only_in_clock,
     rules.normal_forms_in_one_module,
@@ -33,6 +34,12 @@ _VIOLATIONS = [
         "models/base.py",
         "def undo(session):\n    session.rollback()\n",
         ["models/base.py:2: rollback()"],
+    ),
+    (
+        rules.transactions_begin_in_services,
+        "web/endpoint.py",
+        "def call(transaction):\n    with transaction.unit_of_work():\n        pass\n",
+        ["web/endpoint.py:2: unit_of_work()"],
     ),
     (
         rules.environment_only_in_config,
@@ -102,6 +109,11 @@ _VIOLATIONS = [
 # A file that is within the rule, though it looks much like one that is not.
 _LOOK_ALIKES = [
     (rules.commits_only_in_transaction, "transaction.py", "def end(db):\n    db.commit()\n"),
+    (
+        rules.transactions_begin_in_services,
+        "services/accounts/emails.py",
+        "def read(transaction):\n    with transaction.read_only():\n        pass\n",
+    ),
     (rules.environment_only_in_config, "config/server.py", "import os\nA = os.environ\n"),
     (
         rules.environment_only_in_config,

@@ -5,6 +5,7 @@ import re
 import pytest
 from flask import Flask
 
+from ragauth import transaction
 from ragauth.extensions import db
 from ragauth.models import ApiKey
 from ragauth.security.key_format import is_well_formed
@@ -47,7 +48,7 @@ class TestCreate:
 
     def test_only_the_digest_of_the_key_is_stored(self, commands: Commands, app: Flask) -> None:
         created = _create(commands)
-        with app.app_context():
+        with app.app_context(), transaction.read_only():
             (row,) = db.session.execute(db.select(ApiKey.__table__)).all()
         assert created["api_key"] not in str(row)
         assert row.account_id is None

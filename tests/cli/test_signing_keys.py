@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from ragauth import transaction
 from ragauth.extensions import db
 from ragauth.models import Event
 from tests.cli.conftest import Commands
@@ -83,7 +84,7 @@ class TestRotate:
 
     def test_it_is_an_event_that_names_the_key(self, app: Flask, first: str) -> None:
         second = rotate(app)
-        with app.app_context():
+        with app.app_context(), transaction.read_only():
             (event,) = db.session.scalars(
                 select(Event).where(Event.name == "signing_key:created")
             ).all()
@@ -181,7 +182,7 @@ class TestRetire:
     ) -> None:
         second = rotate(app)
         commands.succeed("signing-keys", "retire", "--yes", second)
-        with app.app_context():
+        with app.app_context(), transaction.read_only():
             (event,) = db.session.scalars(
                 select(Event).where(Event.name == "signing_key:retired")
             ).all()

@@ -1,25 +1,34 @@
-"""No write is lost: a block inside another ends only what it began itself."""
+"""No write is lost: there is one block at a time, and nothing reads or writes without one."""
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from email.message import EmailMessage
 from functools import partial
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, inspect, select, update
 
 from ragauth import transaction
-from ragauth.errors import Conflict, InvalidLogin
+from ragauth.errors import Conflict, InvalidCode, InvalidLogin
 from ragauth.extensions import db
 from ragauth.models import Account, Event
 from ragauth.models import accounts as account_rows
 from ragauth.models import events as event_rows
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
 from ragauth.services import audit
+from ragauth.services.accounts import hashing
+from ragauth.services.accounts.hashing_gate import share_of
 from ragauth.services.audit import OPERATOR, EventName
+from ragauth.services.compat.query_upstream import QueryUpstream
+from ragauth.services.keys import agents
+from ragauth.services.limits.throttle import Throttle
+from ragauth.services.mail.transport import SmtpServer
 from ragauth.transaction import TransactionMisused
+from tests import slow_work
 from tests.clients import Client, Member
+from tests.slow_work import SlowWorkInTransaction
 
 pytestmark = pytest.mark.both_databases
 
@@ -118,6 +127,14 @@ class TestABlockInsideAnother:
         with pytest.raises(TransactionMisused):
             run(transaction.unit_of_work, partial(act, member), partial(run, block))
 
+    @BLOCKS
+    @pytest.mark.parametrize("outer", [transaction.read_only, transaction.unit_of_work])
+    def test_in_one_that_has_not_begun_is_an_error_too(
+        self, app: Flask, outer: Block, block: Block
+    ) -> None:
+        with pytest.raises(TransactionMisused):
+            run(outer, partial(run, block))
+
     def test_an_error_that_is_caught_has_lost_nothing(self, app: Flask) -> None:
         with transaction.unit_of_work():
             record()
@@ -125,52 +142,78 @@ class TestABlockInsideAnother:
                 pytest.fail("the block was entered")
         assert count_events() == 1
 
-    def test_the_reads_come_first_and_the_writes_follow(self, member: Member) -> None:
-        before = count_events()
+    def test_a_service_that_begins_its_own_is_an_error(self, member: Member) -> None:
+        """A part of a larger transaction is another function than a use case."""
+        account_id = decode_id(ACCOUNT, member.id)
         with transaction.unit_of_work():
-            with transaction.read_only():
-                account = find(member)
-            with transaction.read_only():
-                assert find(member).id == account.id
             record()
-        assert account.email == member.email
-        assert count_events() == before + 1
-
-    @pytest.mark.parametrize("outer", [transaction.read_only, transaction.unit_of_work])
-    def test_an_inner_unit_of_work_is_committed_whatever_becomes_of_the_outer(
-        self, app: Flask, outer: Block
-    ) -> None:
-        with pytest.raises(Conflict):
-            run(outer, partial(run, transaction.unit_of_work, record), partial(fail, Conflict))
+            with pytest.raises(TransactionMisused):
+                agents.create_agent(
+                    account_id=account_id, name="Ada", description=None, client=OPERATOR
+                )
         assert count_events() == 1
 
-    def test_an_inner_commit_calls_what_the_inner_block_queued_alone(self, app: Flask) -> None:
-        calls: list[str] = []
+    def test_blocks_follow_one_another(self, member: Member) -> None:
+        with transaction.read_only():
+            account = find(member)
         with transaction.unit_of_work():
-            transaction.when_committed(lambda: calls.append("outer"))
-            with transaction.unit_of_work():
-                transaction.when_committed(lambda: calls.append("inner"))
-            assert calls == ["inner"]
-        assert calls == ["inner", "outer"]
+            record()
+        assert account.email == member.email
+        assert count_events() == 1
 
-    def test_what_the_outer_one_queued_outlives_the_inner(self, app: Flask) -> None:
-        calls: list[str] = []
-        with transaction.unit_of_work():
-            transaction.when_committed(lambda: calls.append("outer"))
-            with transaction.read_only():
-                event_rows.list_latest(None, None, limit=1)
-        assert calls == ["outer"]
 
-    def test_a_unit_of_work_after_an_inner_read_takes_the_write_lock_at_its_start(
-        self, app: Flask
+class TestWithoutABlock:
+    @pytest.mark.parametrize("act", [added, inserted_past_the_session, locked, read])
+    def test_the_database_is_not_asked_and_nothing_is_added(
+        self, member: Member, act: Callable[[Member], None]
     ) -> None:
+        with pytest.raises(TransactionMisused):
+            act(member)
+
+    def test_a_row_is_not_added(self, app: Flask) -> None:
+        with pytest.raises(TransactionMisused):
+            db.session.add(Event(id=new_uuid(), name="x", details={}))
+
+
+class TestRowsThatWereRead:
+    """What a service returns is dumped when its transaction is over."""
+
+    @BLOCKS
+    def test_are_readable_and_ask_nothing_more(self, member: Member, block: Block) -> None:
+        with block():
+            account = find(member)
+        columns = {column.key: getattr(account, column.key) for column in Account.__table__.columns}
+        assert columns["email"] == member.email
+        assert inspect(account).detached
+        assert not inspect(account).expired_attributes
+
+
+class TestABlockThatOnlyReads:
+    @pytest.mark.parametrize("act", WRITES)
+    def test_cannot_swallow_a_write(self, member: Member, act: Callable[[Member], None]) -> None:
+        with pytest.raises(TransactionMisused), transaction.read_only():
+            act(member)
+
+    def test_cannot_swallow_what_a_failure_would_keep(self, app: Flask) -> None:
+        with pytest.raises(TransactionMisused):
+            run(transaction.read_only, record, partial(fail, InvalidCode))
+
+    def test_may_fail_as_any_other(self, member: Member) -> None:
+        with pytest.raises(InvalidLogin):
+            run(transaction.read_only, partial(read, member), partial(fail, InvalidLogin))
+
+    def test_needs_no_database_for_what_asks_nothing(self, app: Flask) -> None:
+        with transaction.read_only():
+            assert not db.session().in_transaction()
+
+
+class TestAUnitOfWork:
+    def test_takes_the_write_lock_before_it_reads(self, app: Flask) -> None:
         """Two that read and then write follow one another; on SQLite neither fails."""
         barrier = threading.Barrier(2, timeout=10)
 
         def read_and_write() -> None:
             with app.app_context(), transaction.unit_of_work():
-                with transaction.read_only():
-                    event_rows.list_latest(None, None, limit=1)
                 barrier.wait()
                 event_rows.list_latest(None, None, limit=1)
                 record()
@@ -182,48 +225,54 @@ class TestABlockInsideAnother:
             thread.join()
         assert count_events() == 2
 
-
-class TestABlockThatOnlyReads:
-    @pytest.mark.parametrize("act", WRITES)
-    def test_cannot_swallow_a_write(self, member: Member, act: Callable[[Member], None]) -> None:
-        with pytest.raises(TransactionMisused), transaction.read_only():
-            act(member)
-
-    def test_cannot_swallow_what_a_failure_would_keep(self, app: Flask) -> None:
-        with pytest.raises(TransactionMisused):
-            run(transaction.read_only, record, partial(fail, InvalidLogin))
-
-    def test_may_fail_as_any_other(self, member: Member) -> None:
-        with pytest.raises(InvalidLogin):
-            run(transaction.read_only, partial(read, member), partial(fail, InvalidLogin))
-
-    def test_needs_no_database_for_what_asks_nothing(self, app: Flask) -> None:
-        with transaction.read_only():
-            assert not db.session().in_transaction()
+    def test_ends_with_a_failure_that_keeps_nothing(self, app: Flask) -> None:
+        with pytest.raises(Conflict):
+            run(transaction.unit_of_work, record, partial(fail, Conflict))
+        assert count_events() == 0
 
 
-class TestRelease:
-    def test_the_lock_is_free_while_the_unit_of_work_goes_on(
-        self, app: Flask, member: Member
+class TestSlowWork:
+    """A hash, or what may go over a network, within a transaction fails the test run."""
+
+    @pytest.fixture(autouse=True)
+    def _forgive(self) -> Iterator[None]:
+        yield
+        slow_work.found.clear()
+
+    @BLOCKS
+    def test_a_hash_within_a_transaction_is_an_error(self, app: Flask, block: Block) -> None:
+        with block(), pytest.raises(SlowWorkInTransaction):
+            hashing.hash_password("correct horse battery", share_of(None, "ada"))
+        assert slow_work.found == ["HashingGate.run"]
+
+    @BLOCKS
+    def test_a_counter_within_a_transaction_is_an_error(self, app: Flask, block: Block) -> None:
+        with block(), pytest.raises(SlowWorkInTransaction):
+            Throttle("tests", 1, 60, "ada").take()
+
+    @BLOCKS
+    def test_a_mail_within_a_transaction_is_an_error(self, app: Flask, block: Block) -> None:
+        with block(), pytest.raises(SlowWorkInTransaction):
+            SmtpServer("smtp://127.0.0.1:1").deliver(EmailMessage(), "a mail")
+
+    @BLOCKS
+    def test_a_question_over_http_within_a_transaction_is_an_error(
+        self, app: Flask, block: Block
     ) -> None:
-        def change() -> None:
-            with app.app_context(), transaction.unit_of_work():
-                locked(member)
-                record()
+        with block(), pytest.raises(SlowWorkInTransaction):
+            QueryUpstream("http://127.0.0.1:1").ask("/", {}, {})
 
+    def test_what_follows_the_commit_is_outside(self, app: Flask) -> None:
         with transaction.unit_of_work():
-            locked(member)
-            transaction.release()
-            other = threading.Thread(target=change)
-            other.start()
-            other.join()
-            locked(member)
-            record()
-        assert count_events() == 2
+            transaction.when_committed(Throttle("tests", 1, 60, "ada").clear)
 
-    @pytest.mark.parametrize("act", WRITES)
-    def test_of_one_that_has_written_is_an_error(
-        self, member: Member, act: Callable[[Member], None]
+    def test_a_request_that_does_it_fails_its_test(
+        self, member: Member, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with pytest.raises(TransactionMisused):
-            run(transaction.unit_of_work, partial(act, member), transaction.release)
+        def hash_within(**_: object) -> None:
+            with transaction.read_only():
+                hashing.hash_password("correct horse battery", share_of(None, "ada"))
+
+        monkeypatch.setattr(agents, "list_agents", hash_within)
+        assert member.client.get("/api/agents").status_code == 500
+        assert slow_work.found == ["HashingGate.run"]

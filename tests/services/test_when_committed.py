@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 
 from ragauth import transaction
-from ragauth.errors import Conflict, InvalidLogin, RagauthError
+from ragauth.errors import Conflict, InvalidCode, RagauthError
 
 pytestmark = pytest.mark.both_databases
 
@@ -41,6 +41,6 @@ def test_what_was_not_committed_calls_nothing(app: Flask, calls: list[str]) -> N
 
 
 def test_a_failure_that_keeps_its_changes_calls_it(app: Flask, calls: list[str]) -> None:
-    with app.app_context(), pytest.raises(InvalidLogin):
-        fail(InvalidLogin, calls)
+    with app.app_context(), pytest.raises(InvalidCode):
+        fail(InvalidCode, calls)
     assert calls == ["done"]

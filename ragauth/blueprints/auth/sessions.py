@@ -58,10 +58,6 @@ def end_session(caller: Caller, session_id: Any) -> None:
 @endpoint(guard=access_token, query=EndSessionsQuery, status=204)
 def end_sessions(caller: Caller, query: dict[str, Any]) -> None:
     """End all other sessions; with `all=true` this one too."""
-    sessions.end_sessions(
-        account_id=caller.account.id,
-        except_session_id=None if query["all"] else caller.session_id,
-        client=current_client(),
-    )
+    sessions.end_other_sessions(caller=caller, and_this_one=query["all"], client=current_client())
     if query["all"]:
         refresh_cookie.forget()

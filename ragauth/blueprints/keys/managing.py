@@ -51,7 +51,7 @@ def create_key(caller: Caller, body: dict[str, Any]) -> IssuedKey:
 @endpoint(guard=access_token, query=KeyQuery, data=KeySchema)
 def show_key(caller: Caller, query: dict[str, Any], key_id: Any) -> ApiKey:
     """One key."""
-    return api_keys.get_key(account_id=caller.account.id, key_id=key_id, **query)
+    return api_keys.show_key(account_id=caller.account.id, key_id=key_id, **query)
 
 
 @manage.patch("/api-keys/<key_id>")

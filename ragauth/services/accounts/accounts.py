@@ -7,7 +7,6 @@ from typing import Any
 from ragauth import clock, transaction
 from ragauth.errors import (
     AccountSuspended,
-    CredentialRevoked,
     EmailTaken,
     InvalidLogin,
     InvalidRequest,
@@ -16,15 +15,15 @@ from ragauth.errors import (
 from ragauth.extensions import db
 from ragauth.models import Account
 from ragauth.models import accounts as rows
-from ragauth.models import api_keys as key_rows
 from ragauth.models.accounts import ACTIVE, SUSPENDED
 from ragauth.models.base import flush
 from ragauth.security import passwords as password_rules
 from ragauth.security.emails import canonical_email, canonical_username
 from ragauth.security.identifiers import new_uuid
 from ragauth.services import audit
-from ragauth.services.account_lock import lock_account
+from ragauth.services.account_lock import hold_account, lock_account
 from ragauth.services.accounts import emails, erasure, hashing, second_factors
+from ragauth.services.accounts.hashing import StoredPassword
 from ragauth.services.accounts.hashing_gate import share_of
 from ragauth.services.accounts.passwords import confirm_password, stored_password
 from ragauth.services.accounts.second_factors import SecondFactorRequired
@@ -60,20 +59,26 @@ def sign_up(
 
     Raises EmailTaken or UsernameTaken; of many signups with one address at once, one succeeds.
     """
-    account = register(email=email, password=password, name=name, username=username, client=client)
-    tokens = sessions.open_session(account_id=account.id, client=client)
-    issued = api_keys.issue_primary_key(account_id=account.id, client=client)
+    stored = _hash_new_password(password, email, username, name, client)
+    with transaction.unit_of_work():
+        account = _add_account(email, stored, name, username, client)
+        emails.send_verification(account)
+        tokens = sessions.open_session(account_id=account.id, client=client)
+        issued = api_keys.issue_primary_key(account_id=account.id, client=client)
     return SignedUp(account=account, tokens=tokens, api_key=issued.raw_key)
 
 
 def register(
     *, email: str, password: str, name: str | None, username: str | None, client: Client
 ) -> Account:
-    """What every sign-up does, whichever face it comes through; no session and no key yet."""
-    account = create_account(
-        email=email, password=password, name=name, username=username, client=client
-    )
-    emails.send_verification(account)
+    """A new account for a face that has its users log in afterwards; no session and no key yet.
+
+    Raises as `sign_up` does.
+    """
+    stored = _hash_new_password(password, email, username, name, client)
+    with transaction.unit_of_work():
+        account = _add_account(email, stored, name, username, client)
+        emails.send_verification(account)
     return account
 
 
@@ -86,17 +91,36 @@ def create_account(
     client: Client,
     plan: str | None = None,
 ) -> Account:
-    """A new account without a session or a key. Hashes before the transaction begins."""
+    """A new account without a session, a key or a mail: an operator makes it."""
+    stored = _hash_new_password(password, email, username, name, client)
+    with transaction.unit_of_work():
+        return _add_account(email, stored, name, username, client, plan)
+
+
+def _hash_new_password(
+    password: str, email: str, username: str | None, name: str | None, client: Client
+) -> StoredPassword:
+    """Raises InvalidRequest for one that is easy to guess; counts the hash as a signup."""
     weakness = password_rules.find_weakness(password, [email, username, name])
     if weakness is not None:
         raise InvalidRequest([{"path": ["password"], "message": weakness}])
-    email_canonical = canonical_email(email)
     with throttles.signups_of_address(client).attempts():
-        stored = hashing.hash_password(password, share_of(client.ip, email_canonical))
+        return hashing.hash_password(password, share_of(client.ip, canonical_email(email)))
+
+
+def _add_account(
+    email: str,
+    stored: StoredPassword,
+    name: str | None,
+    username: str | None,
+    client: Client,
+    plan: str | None = None,
+) -> Account:
+    """In the present transaction; raises EmailTaken or UsernameTaken."""
     account = Account(
         id=new_uuid(),
         email=email,
-        email_canonical=email_canonical,
+        email_canonical=canonical_email(email),
         username=username,
         username_canonical=canonical_username(username) if username else None,
         name=name,
@@ -124,46 +148,63 @@ def log_in(
     stored = stored_password(account)
     share = share_of(client.ip, account.id)
     renewed = hashing.renew_password(password, stored, share) if stored else None
-    current = lock_account(account.id)
-    if current is not None and current.password_hash != account.password_hash:
+    logged_in = _begin_session(account, renewed, client)
+    if logged_in is None:
         # Another login has just hashed it anew, or it was changed: only a further look can tell.
-        # It hashes, so it takes place without the lock.
-        transaction.release()
-        account, renewed = _check_password(email, username, password, client), None
-        current = lock_account(account.id)
-    if current is None or current.password_hash != account.password_hash:
+        account = _check_password(email, username, password, client)
+        logged_in = _begin_session(account, None, client)
+    if logged_in is None:
         raise InvalidLogin
-    if renewed is not None:
-        current.password_hash, current.password_scheme = renewed.hash, renewed.scheme
-    if current.status == SUSPENDED:
-        raise AccountSuspended
-    challenge = second_factors.challenge(account_id=current.id)
-    if challenge is not None:
-        return challenge
-    tokens = sessions.open_session(account_id=current.id, client=client)
-    audit.record(EventName.LOGIN_SUCCEEDED, account_id=current.id, client=client)
-    return LoggedIn(account=current, tokens=tokens)
+    return logged_in
+
+
+def _begin_session(
+    checked: Account, renewed: StoredPassword | None, client: Client
+) -> LoggedIn | SecondFactorRequired | None:
+    """Log in to an account whose password was checked; None where it has another hash by now."""
+    with transaction.unit_of_work():
+        account = lock_account(checked.id)
+        if account is None or account.password_hash != checked.password_hash:
+            return None
+        if renewed is not None:
+            account.password_hash, account.password_scheme = renewed.hash, renewed.scheme
+        if account.status == SUSPENDED:
+            raise AccountSuspended
+        challenge = second_factors.challenge(account_id=account.id)
+        if challenge is not None:
+            return challenge
+        tokens = sessions.open_session(account_id=account.id, client=client)
+        audit.record(EventName.LOGIN_SUCCEEDED, account_id=account.id, client=client)
+    return LoggedIn(account=account, tokens=tokens)
 
 
 def _check_password(
     email: str | None, username: str | None, password: str, client: Client
 ) -> Account:
-    """The account whose password it is, as it was before the hash; raises InvalidLogin."""
-    with throttles.failed_logins_of_address(client).failures():
-        with transaction.read_only():
-            login, account = _find_by_login(email, username)
-            account_id = account.id if account else None
-            is_familiar = throttles.is_familiar(account_id, client)
-        with throttles.login_attempt(
-            login=login, account_id=account_id, is_familiar=is_familiar, client=client
-        ) as may_pass:
-            stored = stored_password(account) if may_pass else None
-            # The name that was presented, not whose it is: who finds room would tell it.
-            share = share_of(client.ip, login)
-            if not hashing.verify_password(password, stored, share) or account is None:
-                # An unknown account costs the same write as a wrong password does.
-                audit.record(EventName.LOGIN_FAILED, account_id=account_id, client=client)
-                raise InvalidLogin
+    """The account whose password it is, as it was before the hash.
+
+    Raises InvalidLogin, once the throttles have counted it and the history tells of it.
+    """
+    account_id = None
+    try:
+        with throttles.failed_logins_of_address(client).failures():
+            with transaction.read_only():
+                login, account = _find_by_login(email, username)
+                account_id = account.id if account else None
+                is_familiar = throttles.is_familiar(account_id, client)
+            with throttles.login_attempt(
+                login=login, account_id=account_id, is_familiar=is_familiar, client=client
+            ) as may_pass:
+                stored = stored_password(account) if may_pass else None
+                # The name that was presented, not whose it is: who finds room would tell it.
+                share = share_of(client.ip, login)
+                if not hashing.verify_password(password, stored, share) or account is None:
+                    raise InvalidLogin
+    except InvalidLogin:
+        # An unknown account costs the same write as a wrong password does.
+        with transaction.unit_of_work():
+            audit.record(EventName.LOGIN_FAILED, account_id=account_id, client=client)
+        raise
     return account
 
 
@@ -182,23 +223,22 @@ def _find_by_login(email: str | None, username: str | None) -> tuple[str, Accoun
 
 def change_profile(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client) -> Account:
     """Change name or username; raises UsernameTaken."""
-    account = lock_account(account_id)
-    if account is None:
-        raise CredentialRevoked
-    if "name" in changes:
-        account.name = changes["name"]
-    if "username" in changes:
-        username = changes["username"]
-        account.username = username
-        account.username_canonical = canonical_username(username) if username else None
-    flush(_CONFLICTS)
-    if changes:
-        audit.record(
-            EventName.ACCOUNT_CHANGED,
-            account_id=account_id,
-            client=client,
-            fields=sorted(changes),
-        )
+    with transaction.unit_of_work():
+        account = hold_account(account_id)
+        if "name" in changes:
+            account.name = changes["name"]
+        if "username" in changes:
+            username = changes["username"]
+            account.username = username
+            account.username_canonical = canonical_username(username) if username else None
+        flush(_CONFLICTS)
+        if changes:
+            audit.record(
+                EventName.ACCOUNT_CHANGED,
+                account_id=account_id,
+                client=client,
+                fields=sorted(changes),
+            )
     return account
 
 
@@ -214,10 +254,5 @@ def delete_account(*, account_id: uuid.UUID, password: str, client: Client) -> N
 
 def erase_account(*, account_id: uuid.UUID, client: Client) -> None:
     """End an account without asking for its password; raises CredentialRevoked if it has gone."""
-    account = lock_account(account_id)
-    if account is None:
-        raise CredentialRevoked
-    sessions.end_sessions(account_id=account_id, client=client)
-    key_rows.revoke_keys_of_account(account_id, now=clock.now())
-    erasure.erase_account(account)
-    audit.record(EventName.ACCOUNT_DELETED, account_id=account_id, client=erasure.NOBODY)
+    with transaction.unit_of_work():
+        erasure.erase_account(hold_account(account_id), client)

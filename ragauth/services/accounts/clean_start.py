@@ -5,10 +5,9 @@ is the first to prove it, and the account is that owner's alone: nothing that wa
 opens it. Name, username and plan stay: they open nothing.
 """
 
-from ragauth import clock, transaction
+from ragauth import transaction
 from ragauth.models import Account
 from ragauth.models import agents as agent_rows
-from ragauth.models import api_keys as key_rows
 from ragauth.models import second_factors as factor_rows
 from ragauth.models import sessions as session_rows
 from ragauth.security.identifiers import AGENT, encode_id
@@ -16,6 +15,7 @@ from ragauth.services import audit
 from ragauth.services.accounts import confirmations
 from ragauth.services.accounts.confirmations import Purpose
 from ragauth.services.audit import Client, EventName
+from ragauth.services.keys import revocation
 from ragauth.services.limits import throttles
 from ragauth.services.mail import queue
 
@@ -26,7 +26,9 @@ def end_what_was_set_up(account: Account, client: Client) -> dict[str, str]:
     In the present transaction; the account is locked and its sessions have ended. Returns, for the
     mail that tells of it, how many of each there were.
     """
-    keys, agents, factors = _revoke_keys(account, client), _delete_agents(account, client), 0
+    keys = revocation.revoke_all(account.id, client)
+    agents = _delete_agents(account, client)
+    factors = 0
     factor = factor_rows.find_factor(account.id)
     if factor is not None and factor.confirmed_at is not None:
         factors = 1
@@ -55,15 +57,6 @@ def end_what_was_set_up(account: Account, client: Client) -> dict[str, str]:
         "ended_agents": str(agents),
         "ended_second_factors": str(factors),
     }
-
-
-def _revoke_keys(account: Account, client: Client) -> int:
-    """Its agents' keys too; they are dead from the commit on."""
-    keys = key_rows.list_all_live(account.id)
-    for key in keys:
-        audit.record_key_event(EventName.KEY_REVOKED, key, client)
-    key_rows.revoke_keys_of_account(account.id, now=clock.now())
-    return len(keys)
 
 
 def _delete_agents(account: Account, client: Client) -> int:

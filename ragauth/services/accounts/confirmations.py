@@ -10,7 +10,7 @@ import uuid
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.errors import ConfirmationReused, CredentialExpired, CredentialInvalid
 from ragauth.extensions import db
 from ragauth.models import Confirmation
@@ -51,8 +51,8 @@ def issue_token(
 def find_token(token: str, *, purposes: frozenset[Purpose]) -> Confirmation:
     """The confirmation behind a token that could be used now; using it is `use_token`.
 
-    Raises CredentialInvalid for an unknown token or one for something else, ConfirmationReused
-    for a spent one, CredentialExpired.
+    In the present transaction. Raises CredentialInvalid for an unknown token or one for something
+    else, ConfirmationReused for a spent one, CredentialExpired.
     """
     row = rows.find_by_digest(_digest(token))
     if row is None or row.purpose not in purposes:
@@ -75,18 +75,22 @@ def use_token(token: str, *, purposes: frozenset[Purpose]) -> Confirmation:
 
 
 def withdraw_tokens(*, account_id: uuid.UUID, purposes: frozenset[Purpose]) -> None:
-    """Forget the account's unused tokens for these purposes: none of them is valid any more."""
+    """Forget the account's unused tokens for these purposes: none of them is valid any more.
+
+    In the present transaction.
+    """
     rows.delete_unused(account_id, purposes=[purpose.value for purpose in purposes])
 
 
 def forget_account(*, account_id: uuid.UUID) -> None:
-    """Every token of a deleted account, and the addresses that go with them."""
+    """Every token of a deleted account, and the addresses, in the present transaction."""
     rows.forget_account(account_id)
 
 
 def delete_expired_tokens(*, before: datetime, limit: int) -> int:
     """Forget tokens that expired before a moment; returns how many."""
-    return rows.delete_expired(before=before, limit=limit)
+    with transaction.unit_of_work():
+        return rows.delete_expired(before=before, limit=limit)
 
 
 def _digest(token: str) -> bytes:

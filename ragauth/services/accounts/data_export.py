@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.errors import CredentialRevoked
 from ragauth.models import Account, Agent, ApiKey, Confirmation, Event, OutboxMail, Session
 from ragauth.models import accounts as account_rows
@@ -58,6 +58,8 @@ class Export:
 def open_export(*, account_id: uuid.UUID, client: Client) -> Iterator[Export]:
     """Everything of the account, newest first; to be consumed within the block.
 
+    One transaction that reads lasts as long as the block.
+
     Never a digest, a secret or a password's hash. Raises RateLimitExceeded after too many, and
     ExportUnderWay while this process makes another of this account, or too many others.
     """
@@ -66,40 +68,41 @@ def open_export(*, account_id: uuid.UUID, client: Client) -> Iterator[Export]:
         export_turns.take_part(account_id=account_id, network=neighbourhood_of(client.ip)) as turns,
     ):
         usage.bring_up_to_date()
-        account = account_rows.find_account(account_id)
-        if account is None:
-            raise CredentialRevoked
-        yield Export(
-            exported_at=clock.now(),
-            account=account,
-            second_factor=_second_factor(account_id),
-            confirmations=confirmation_rows.list_of_account(account_id),
-            queued_mail=mail_rows.list_of_account(account_id),
-            agents=_all(
-                turns,
-                lambda cursor: agent_rows.list_agents(account_id, limit=_BATCH, cursor=cursor),
-            ),
-            api_keys=_all(
-                turns,
-                lambda cursor: key_rows.list_keys(
-                    account_id,
-                    agent_id=None,
-                    include_revoked=True,
-                    idle_since=None,
-                    limit=_BATCH,
-                    cursor=cursor,
+        with transaction.read_only():
+            account = account_rows.find_account(account_id)
+            if account is None:
+                raise CredentialRevoked
+            yield Export(
+                exported_at=clock.now(),
+                account=account,
+                second_factor=_second_factor(account_id),
+                confirmations=confirmation_rows.list_of_account(account_id),
+                queued_mail=mail_rows.list_of_account(account_id),
+                agents=_all(
+                    turns,
+                    lambda cursor: agent_rows.list_agents(account_id, limit=_BATCH, cursor=cursor),
                 ),
-            ),
-            sessions=_all(
-                turns,
-                lambda cursor: session_rows.list_all(account_id, limit=_BATCH, cursor=cursor),
-            ),
-            events=_all(
-                turns,
-                lambda cursor: event_rows.list_events(account_id, limit=_BATCH, cursor=cursor),
-            ),
-            usage=_days(turns, account_id),
-        )
+                api_keys=_all(
+                    turns,
+                    lambda cursor: key_rows.list_keys(
+                        account_id,
+                        agent_id=None,
+                        include_revoked=True,
+                        idle_since=None,
+                        limit=_BATCH,
+                        cursor=cursor,
+                    ),
+                ),
+                sessions=_all(
+                    turns,
+                    lambda cursor: session_rows.list_all(account_id, limit=_BATCH, cursor=cursor),
+                ),
+                events=_all(
+                    turns,
+                    lambda cursor: event_rows.list_events(account_id, limit=_BATCH, cursor=cursor),
+                ),
+                usage=_days(turns, account_id),
+            )
 
 
 def _all(turns: Turns, read_page: Callable[[Any], Page[T]]) -> Iterator[T]:

@@ -4,13 +4,12 @@ import uuid
 from datetime import timedelta
 
 from ragauth import clock, transaction
-from ragauth.errors import AccountSuspended, CredentialInvalid, CredentialRevoked, EmailTaken
+from ragauth.errors import CredentialInvalid, EmailTaken
 from ragauth.models import Account, Confirmation
-from ragauth.models.accounts import SUSPENDED
 from ragauth.models.base import flush
 from ragauth.security.emails import canonical_email
 from ragauth.services import audit
-from ragauth.services.account_lock import lock_account
+from ragauth.services.account_lock import hold_account, hold_account_of_token
 from ragauth.services.accounts import confirmations, passwords
 from ragauth.services.accounts.confirmations import Purpose
 from ragauth.services.audit import Client, EventName
@@ -25,7 +24,7 @@ _CONFLICTS = {"uq_accounts_email_canonical": EmailTaken}
 
 
 def send_verification(account: Account) -> None:
-    """Queue the mail that asks a new account's owner to confirm the address."""
+    """Queue, in the present transaction, the mail that asks an owner to confirm the address."""
     if account.email is not None:
         _send_token(account, account.email, Purpose.VERIFY_EMAIL, MailTemplate.VERIFY_EMAIL)
 
@@ -36,11 +35,10 @@ def resend_verification(*, account_id: uuid.UUID) -> None:
     Raises RateLimitExceeded.
     """
     throttles.mails_of_account(account_id).take()
-    account = lock_account(account_id)
-    if account is None:
-        raise CredentialRevoked
-    if not account.email_verified:
-        send_verification(account)
+    with transaction.unit_of_work():
+        account = hold_account(account_id)
+        if not account.email_verified:
+            send_verification(account)
 
 
 def request_change(*, account_id: uuid.UUID, new_email: str, password: str, client: Client) -> None:
@@ -52,20 +50,21 @@ def request_change(*, account_id: uuid.UUID, new_email: str, password: str, clie
     """
     passwords.confirm_password(account_id=account_id, password=password, client=client)
     throttles.mails_of_account(account_id).take()
-    account = lock_account(account_id)
-    if account is None:
-        raise CredentialRevoked
-    # One change at a time: the address that was asked for last.
-    confirmations.withdraw_tokens(account_id=account_id, purposes=frozenset({Purpose.CHANGE_EMAIL}))
-    queue.withdraw_mail(account_id=account_id, templates=[MailTemplate.CHANGE_EMAIL])
-    _send_token(account, new_email, Purpose.CHANGE_EMAIL, MailTemplate.CHANGE_EMAIL)
-    queue.queue_notice(
-        template=MailTemplate.EMAIL_CHANGE_REQUESTED,
-        account=account,
-        client=client,
-        new_email=new_email,
-    )
-    audit.record(EventName.EMAIL_CHANGE_REQUESTED, account_id=account_id, client=client)
+    with transaction.unit_of_work():
+        account = hold_account(account_id)
+        # One change at a time: the address that was asked for last.
+        confirmations.withdraw_tokens(
+            account_id=account_id, purposes=frozenset({Purpose.CHANGE_EMAIL})
+        )
+        queue.withdraw_mail(account_id=account_id, templates=[MailTemplate.CHANGE_EMAIL])
+        _send_token(account, new_email, Purpose.CHANGE_EMAIL, MailTemplate.CHANGE_EMAIL)
+        queue.queue_notice(
+            template=MailTemplate.EMAIL_CHANGE_REQUESTED,
+            account=account,
+            client=client,
+            new_email=new_email,
+        )
+        audit.record(EventName.EMAIL_CHANGE_REQUESTED, account_id=account_id, client=client)
 
 
 def confirm(*, token: str, client: Client) -> None:
@@ -73,21 +72,19 @@ def confirm(*, token: str, client: Client) -> None:
 
     Raises as `confirmations.use_token` does; EmailTaken, which does not spend the token.
     """
+    # A token that is not valid takes no place in the queue of writers.
     with transaction.read_only():
         confirmation = confirmations.find_token(token, purposes=_CONFIRMS)
-    account = lock_account(confirmation.account_id)
-    if account is None or confirmation.email is None:
-        raise CredentialInvalid("The token is not valid")
-    if account.status == SUSPENDED:
-        raise AccountSuspended
-    confirmation = confirmations.use_token(token, purposes=_CONFIRMS)
-    if confirmation.purpose == Purpose.CHANGE_EMAIL:
-        _change(account, confirmation, client)
-    elif account.email != confirmation.email:
-        raise CredentialInvalid("The token is not valid")
-    if account.email_verified_at is None:
-        account.email_verified_at = clock.now()
-        audit.record(EventName.EMAIL_VERIFIED, account_id=account.id, client=client)
+    with transaction.unit_of_work():
+        account = hold_account_of_token(confirmation.account_id)
+        confirmation = confirmations.use_token(token, purposes=_CONFIRMS)
+        if confirmation.purpose == Purpose.CHANGE_EMAIL:
+            _change(account, confirmation, client)
+        elif account.email != confirmation.email:
+            raise CredentialInvalid("The token is not valid")
+        if account.email_verified_at is None:
+            account.email_verified_at = clock.now()
+            audit.record(EventName.EMAIL_VERIFIED, account_id=account.id, client=client)
 
 
 def _change(account: Account, confirmation: Confirmation, client: Client) -> None:

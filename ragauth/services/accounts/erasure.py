@@ -1,6 +1,6 @@
 """Erasure: a deleted account leaves a row without a name, dead keys, and what happened when."""
 
-from ragauth import transaction
+from ragauth import clock, transaction
 from ragauth.models import Account
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
@@ -9,22 +9,26 @@ from ragauth.models import outbox as mail_rows
 from ragauth.models import second_factors as factor_rows
 from ragauth.models import sessions as session_rows
 from ragauth.models.accounts import DELETED
+from ragauth.services import audit
 from ragauth.services.accounts import confirmations
-from ragauth.services.audit import Client
+from ragauth.services.audit import Client, EventName
 from ragauth.services.limits.limits import current_limits
+from ragauth.services.sessions import sessions
 
 # Nothing is noted of who asked for it.
 NOBODY = Client(ip=None, user_agent=None)
 
 
-def erase_account(account: Account) -> None:
-    """Make it a deleted one, and forget everything personal; its sessions and keys are dead by now.
+def erase_account(account: Account, client: Client) -> None:
+    """Make it a deleted one: its sessions and keys are dead, everything personal is forgotten.
 
-    In the present transaction. Ids, moments and the names of events remain: pseudonyms, by which
-    a dead key is known as dead and past usage belongs to somebody. Usage that is saved later adds
-    to that and to nothing else.
+    In the present transaction; the account is held. Ids, moments and the names of events remain:
+    pseudonyms, by which a dead key is known as dead and past usage belongs to somebody. Usage that
+    is saved later adds to that and to nothing else.
     """
     account_id = account.id
+    sessions.end_sessions(account_id=account_id, client=client)
+    key_rows.revoke_keys_of_account(account_id, now=clock.now())
     transaction.when_committed(lambda: current_limits().forget_account(account_id))
     key_rows.forget_details(account_id)
     session_rows.forget_clients(account_id)
@@ -37,3 +41,4 @@ def erase_account(account: Account) -> None:
     account.username = account.username_canonical = account.name = None
     account.password_hash = account.password_scheme = None
     account.status = DELETED
+    audit.record(EventName.ACCOUNT_DELETED, account_id=account_id, client=NOBODY)

@@ -3,17 +3,18 @@
 import uuid
 
 from ragauth import clock, transaction
-from ragauth.errors import AccountSuspended, CredentialInvalid
+from ragauth.errors import CredentialInvalid
 from ragauth.models import Account
 from ragauth.models import accounts as rows
 from ragauth.models import outbox as outbox_rows
-from ragauth.models.accounts import ACTIVE, SUSPENDED
+from ragauth.models.accounts import ACTIVE
 from ragauth.security.emails import canonical_email
 from ragauth.services import audit
-from ragauth.services.account_lock import lock_account
+from ragauth.services.account_lock import hold_account_of_token, lock_account
 from ragauth.services.accounts import clean_start, confirmations, hashing
 from ragauth.services.accounts import passwords as account_passwords
 from ragauth.services.accounts.confirmations import Purpose
+from ragauth.services.accounts.hashing import StoredPassword
 from ragauth.services.accounts.hashing_gate import share_of
 from ragauth.services.audit import Client, EventName
 from ragauth.services.limits import throttles
@@ -35,7 +36,8 @@ def request_reset(*, email: str, client: Client) -> None:
     """
     throttles.forgotten_of_address(client).take()
     values = {"ip": client.ip or "", "user_agent": client.user_agent or ""}
-    queue.add_letter(queue.RESET_REQUEST, None, Letter(email, values), TOKEN_LIFETIME)
+    with transaction.unit_of_work():
+        queue.add_letter(queue.RESET_REQUEST, None, Letter(email, values), TOKEN_LIFETIME)
 
 
 def answer_request(request_id: uuid.UUID, letter: Letter) -> None:
@@ -124,18 +126,19 @@ def reset_password(*, token: str, new_password: str, client: Client) -> None:
     with transaction.read_only():
         confirmation = confirmations.find_token(token, purposes=_RESET)
         account = rows.find_account(confirmation.account_id)
-        account_passwords.require_hard_to_guess(new_password, account)
+    account_passwords.require_hard_to_guess(new_password, account)
     # Nothing is hashed for who has no token, and no token is spent while it is.
     share = share_of(client.ip, confirmation.account_id)
     stored = hashing.hash_password(new_password, share)
-    account = lock_account(confirmation.account_id)
-    if account is None:
-        raise CredentialInvalid("The token is not valid")
-    if account.status == SUSPENDED:
-        raise AccountSuspended
-    confirmation = confirmations.use_token(token, purposes=_RESET)
-    if confirmation.email != account.email:
-        raise CredentialInvalid("The token is not valid")
+    with transaction.unit_of_work():
+        account = hold_account_of_token(confirmation.account_id)
+        confirmation = confirmations.use_token(token, purposes=_RESET)
+        if confirmation.email != account.email:
+            raise CredentialInvalid("The token is not valid")
+        _replace_password(account, stored, client)
+
+
+def _replace_password(account: Account, stored: StoredPassword, client: Client) -> None:
     was_confirmed = account.email_verified
     account_passwords.replace_password(account, stored)
     sessions.end_sessions(account_id=account.id, client=client)

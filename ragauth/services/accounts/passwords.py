@@ -3,12 +3,12 @@
 import uuid
 
 from ragauth import transaction
-from ragauth.errors import Conflict, CredentialRevoked, InvalidRequest, WrongPassword
+from ragauth.errors import InvalidRequest, WrongPassword
 from ragauth.models import Account
 from ragauth.models import accounts as rows
 from ragauth.security.passwords import find_weakness
 from ragauth.services import audit
-from ragauth.services.account_lock import lock_account
+from ragauth.services.account_lock import hold_account
 from ragauth.services.accounts import confirmations, hashing
 from ragauth.services.accounts.confirmations import Purpose
 from ragauth.services.accounts.hashing import StoredPassword
@@ -32,9 +32,8 @@ def stored_password(account: Account | None) -> StoredPassword | None:
 def confirm_password(*, account_id: uuid.UUID, password: str, client: Client) -> StoredPassword:
     """Check the password of a caller whose session holds.
 
-    Raises WrongPassword, RateLimitExceeded after too many of them.
-
-    Before the transaction begins, for it takes long: what follows locks the account.
+    It takes long: outside any transaction. What follows locks the account, and compares. Raises
+    WrongPassword, RateLimitExceeded after too many of them.
     """
     with transaction.read_only():
         stored = stored_password(rows.find_account(account_id))
@@ -68,18 +67,16 @@ def change_password(
     easy to guess, Conflict when another change was faster.
     """
     with transaction.read_only():
-        require_hard_to_guess(new_password, rows.find_account(account_id))
+        account = rows.find_account(account_id)
+    require_hard_to_guess(new_password, account)
     confirmed = confirm_password(account_id=account_id, password=current_password, client=client)
     stored = hashing.hash_password(new_password, share_of(client.ip, account_id))
-    account = lock_account(account_id)
-    if account is None:
-        raise CredentialRevoked
-    if account.password_hash != confirmed.hash:
-        raise Conflict
-    replace_password(account, stored)
-    sessions.end_sessions(account_id=account_id, except_session_id=session_id, client=client)
-    audit.record(EventName.PASSWORD_CHANGED, account_id=account_id, client=client)
-    queue.queue_notice(template=MailTemplate.PASSWORD_CHANGED, account=account, client=client)
+    with transaction.unit_of_work():
+        account = hold_account(account_id, password_hash=confirmed.hash)
+        replace_password(account, stored)
+        sessions.end_sessions(account_id=account_id, except_session_id=session_id, client=client)
+        audit.record(EventName.PASSWORD_CHANGED, account_id=account_id, client=client)
+        queue.queue_notice(template=MailTemplate.PASSWORD_CHANGED, account=account, client=client)
 
 
 def replace_password(account: Account, stored: StoredPassword) -> None:

@@ -45,16 +45,19 @@ class CheckedCode:
 def check_code(factor: SecondFactor, *, code: str, client: Client) -> CheckedCode:
     """Whether it is a code of the app or a recovery code that was not used yet.
 
-    Raises InvalidCode, or RateLimitExceeded after too many of these.
+    Outside any transaction. Raises InvalidCode, once the throttles have counted it and the history
+    tells of it, or RateLimitExceeded after too many of these.
     """
-    with (
-        throttles.second_factor_failures_of_a_day(factor.account_id).failures(),
-        throttles.second_factor_failures(factor.account_id).failures(),
-    ):
-        checked = _find_code(factor, code)
-        if checked is None:
-            raise _refusal(factor.account_id, client)
-    return checked
+    try:
+        with (
+            throttles.second_factor_failures_of_a_day(factor.account_id).failures(),
+            throttles.second_factor_failures(factor.account_id).failures(),
+        ):
+            return _find_code(factor, code)
+    except InvalidCode:
+        with transaction.unit_of_work():
+            _record_refusal(factor.account_id, client)
+        raise
 
 
 def spend_code(checked: CheckedCode, *, account: Account, client: Client) -> Method:
@@ -62,12 +65,14 @@ def spend_code(checked: CheckedCode, *, account: Account, client: Client) -> Met
     account_id = account.id
     if checked.step is not None:
         if not _spend_step(checked.factor, checked.step):
-            raise _refusal(account_id, client)
+            _record_refusal(account_id, client)
+            raise InvalidCode
         return Method.TOTP
     if checked.recovery_digest is None or not rows.spend_recovery_code(
         account_id, digest=checked.recovery_digest, now=clock.now()
     ):
-        raise _refusal(account_id, client)
+        _record_refusal(account_id, client)
+        raise InvalidCode
     left = rows.count_recovery_codes(account_id)
     audit.record(EventName.RECOVERY_CODE_USED, account_id=account_id, client=client, left=left)
     if left <= FEW_CODES:
@@ -101,7 +106,8 @@ def seal_secret(secret: str, account_id: uuid.UUID) -> bytes:
 
 def list_enrolled() -> list[uuid.UUID]:
     """The accounts that have a second factor, confirmed or not."""
-    return rows.list_account_ids()
+    with transaction.read_only():
+        return rows.list_account_ids()
 
 
 def reseal(account_id: uuid.UUID) -> bool | None:
@@ -109,21 +115,22 @@ def reseal(account_id: uuid.UUID) -> bool | None:
 
     None if no secret key opens it.
     """
-    factor = rows.find_factor(account_id)
-    if factor is None or sealing.is_sealed_with(
-        factor.sealed_secret, secret_key=settings().secret_key, purpose=_SEAL_PURPOSE
-    ):
-        return False
-    try:
-        secret = _open(factor)
-    except sealing.SealBroken:
-        return None
-    # A login that sealed it meanwhile did the same.
-    return rows.replace_secret(
-        account_id,
-        sealed_secret=factor.sealed_secret,
-        resealed_secret=seal_secret(secret, account_id),
-    )
+    with transaction.unit_of_work():
+        factor = rows.find_factor(account_id)
+        if factor is None or sealing.is_sealed_with(
+            factor.sealed_secret, secret_key=settings().secret_key, purpose=_SEAL_PURPOSE
+        ):
+            return False
+        try:
+            secret = _open(factor)
+        except sealing.SealBroken:
+            return None
+        # A login that sealed it meanwhile did the same.
+        return rows.replace_secret(
+            account_id,
+            sealed_secret=factor.sealed_secret,
+            resealed_secret=seal_secret(secret, account_id),
+        )
 
 
 def _open(factor: SecondFactor) -> str:
@@ -136,22 +143,25 @@ def _open(factor: SecondFactor) -> str:
     return secret.decode("ascii")
 
 
-def _find_code(factor: SecondFactor, code: str) -> CheckedCode | None:
+def _find_code(factor: SecondFactor, code: str) -> CheckedCode:
+    """Raises InvalidCode."""
     secret = _open(factor)
     step = totp.find_step(secret, recovery_codes.without_separators(code), now=clock.now())
     if step is not None:
         last = factor.last_step
         # One that is further away was used while the clock was wrong: it must not lock the owner
         # out until that time comes.
-        is_new = last is None or last < step or last > step + totp.FURTHEST_USED
-        return CheckedCode(factor, step=step) if is_new else None
+        if last is None or last < step or last > step + totp.FURTHEST_USED:
+            return CheckedCode(factor, step=step)
+        raise InvalidCode
     normal = recovery_codes.normalise_code(code)
     if normal is None:
-        return None
+        raise InvalidCode
     digest = recovery_codes.digest_code(normal, totp_secret=secret)
     with transaction.read_only():
-        is_known = rows.has_recovery_code(factor.account_id, digest=digest)
-    return CheckedCode(factor, recovery_digest=digest) if is_known else None
+        if rows.has_recovery_code(factor.account_id, digest=digest):
+            return CheckedCode(factor, recovery_digest=digest)
+    raise InvalidCode
 
 
 def _spend_step(factor: SecondFactor, step: int) -> bool:
@@ -165,6 +175,5 @@ def _spend_step(factor: SecondFactor, step: int) -> bool:
     )
 
 
-def _refusal(account_id: uuid.UUID, client: Client) -> InvalidCode:
+def _record_refusal(account_id: uuid.UUID, client: Client) -> None:
     audit.record(EventName.SECOND_FACTOR_FAILED, account_id=account_id, client=client)
-    return InvalidCode()

@@ -8,20 +8,22 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
+from typing import NamedTuple
 
 from ragauth import clock, transaction
-from ragauth.errors import Conflict, CredentialRevoked, NotFound, SecondFactorExists
+from ragauth.errors import NotFound, SecondFactorExists
 from ragauth.extensions import db, settings
 from ragauth.models import Account, SecondFactor
 from ragauth.models import second_factors as rows
 from ragauth.security import totp
 from ragauth.services import audit
-from ragauth.services.account_lock import lock_account
+from ragauth.services.account_lock import hold_account
 from ragauth.services.accounts import confirmations
 from ragauth.services.accounts.confirmations import Purpose
 from ragauth.services.accounts.hashing import StoredPassword
 from ragauth.services.accounts.passwords import confirm_password
 from ragauth.services.accounts.second_factor_codes import (
+    CheckedCode,
     check_code,
     replace_recovery_codes,
     seal_secret,
@@ -77,17 +79,18 @@ def enrol(*, account_id: uuid.UUID, email: str, password: str, client: Client) -
     secret = totp.new_secret()
     uri = totp.provisioning_uri(secret, account_name=email, issuer=_issuer())
     enrolment = Enrolment(secret, uri, totp.qr_svg(uri))
-    _lock(account_id, confirmed)
-    if find_confirmed(account_id) is not None:
-        raise SecondFactorExists
-    rows.delete_for_account(account_id)
-    db.session.add(
-        SecondFactor(
-            account_id=account_id,
-            sealed_secret=seal_secret(secret, account_id),
-            created_at=clock.now(),
+    with transaction.unit_of_work():
+        hold_account(account_id, password_hash=confirmed.hash)
+        if find_confirmed(account_id) is not None:
+            raise SecondFactorExists
+        rows.delete_for_account(account_id)
+        db.session.add(
+            SecondFactor(
+                account_id=account_id,
+                sealed_secret=seal_secret(secret, account_id),
+                created_at=clock.now(),
+            )
         )
-    )
     return enrolment
 
 
@@ -99,31 +102,37 @@ def confirm(*, account_id: uuid.UUID, code: str, client: Client) -> RecoveryCode
     with transaction.read_only():
         pending = _get_pending(account_id)
     checked = check_code(pending, code=code, client=client)
-    account = _lock(account_id)
-    factor = _get_pending(account_id)
-    spend_code(checked, account=account, client=client)
-    factor.confirmed_at = clock.now()
-    audit.record(EventName.SECOND_FACTOR_ADDED, account_id=account_id, client=client)
-    queue.queue_notice(template=MailTemplate.SECOND_FACTOR_ADDED, account=account, client=client)
-    return RecoveryCodes(replace_recovery_codes(pending))
+    with transaction.unit_of_work():
+        account = hold_account(account_id)
+        factor = _get_pending(account_id)
+        spend_code(checked, account=account, client=client)
+        factor.confirmed_at = clock.now()
+        audit.record(EventName.SECOND_FACTOR_ADDED, account_id=account_id, client=client)
+        queue.queue_notice(
+            template=MailTemplate.SECOND_FACTOR_ADDED, account=account, client=client
+        )
+        return RecoveryCodes(replace_recovery_codes(pending))
 
 
 def show(*, account_id: uuid.UUID) -> SecondFactorStatus:
-    factor = find_confirmed(account_id)
-    return SecondFactorStatus(
-        enabled=factor is not None,
-        confirmed_at=factor.confirmed_at if factor else None,
-        recovery_codes_left=rows.count_recovery_codes(account_id),
-    )
+    with transaction.read_only():
+        factor = find_confirmed(account_id)
+        return SecondFactorStatus(
+            enabled=factor is not None,
+            confirmed_at=factor.confirmed_at if factor else None,
+            recovery_codes_left=rows.count_recovery_codes(account_id),
+        )
 
 
 def renew_recovery_codes(
     *, account_id: uuid.UUID, password: str, code: str, client: Client
 ) -> RecoveryCodes:
     """Ten new ones; the old ones are dead. Raises WrongPassword, InvalidCode, NotFound."""
-    _, factor = _require_both(account_id, password, code, client)
-    audit.record(EventName.RECOVERY_CODES_RENEWED, account_id=account_id, client=client)
-    return RecoveryCodes(replace_recovery_codes(factor))
+    checked = _check_both(account_id, password, code, client)
+    with transaction.unit_of_work():
+        _spend(checked, client)
+        audit.record(EventName.RECOVERY_CODES_RENEWED, account_id=account_id, client=client)
+        return RecoveryCodes(replace_recovery_codes(checked.code.factor))
 
 
 def remove(*, account_id: uuid.UUID, password: str, code: str, client: Client) -> None:
@@ -131,20 +140,23 @@ def remove(*, account_id: uuid.UUID, password: str, code: str, client: Client) -
 
     Raises WrongPassword, InvalidCode, NotFound.
     """
-    account, _ = _require_both(account_id, password, code, client)
-    _remove(account, client)
+    checked = _check_both(account_id, password, code, client)
+    with transaction.unit_of_work():
+        _remove(_spend(checked, client), client)
 
 
 def remove_for_operator(*, account_id: uuid.UUID) -> Account:
     """For a customer who lost device and recovery codes; raises NotFound."""
-    account = _lock(account_id)
-    if find_confirmed(account_id) is None:
-        raise NotFound(f"{account.email} has no second factor")
-    _remove(account, OPERATOR)
+    with transaction.unit_of_work():
+        account = hold_account(account_id)
+        if find_confirmed(account_id) is None:
+            raise NotFound(f"{account.email} has no second factor")
+        _remove(account, OPERATOR)
     return account
 
 
 def find_confirmed(account_id: uuid.UUID) -> SecondFactor | None:
+    """The factor that a login asks for, read in the present transaction."""
     factor = rows.find_factor(account_id)
     return None if factor is None or factor.confirmed_at is None else factor
 
@@ -152,7 +164,7 @@ def find_confirmed(account_id: uuid.UUID) -> SecondFactor | None:
 def challenge(*, account_id: uuid.UUID) -> SecondFactorRequired | None:
     """What a login with the right password gets instead of a session; None without a factor.
 
-    The account's row is held by the caller.
+    In the present transaction; the account is held by the caller.
     """
     if find_confirmed(account_id) is None:
         return None
@@ -162,19 +174,32 @@ def challenge(*, account_id: uuid.UUID) -> SecondFactorRequired | None:
     return SecondFactorRequired(token, int(CHALLENGE_LIFETIME.total_seconds()))
 
 
-def _require_both(
-    account_id: uuid.UUID, password: str, code: str, client: Client
-) -> tuple[Account, SecondFactor]:
-    """Password and code, as a login asks for them; the account's row is held from here on."""
+class _Checked(NamedTuple):
+    """Password and code of an account, both right when they were checked."""
+
+    account_id: uuid.UUID
+    password: StoredPassword
+    code: CheckedCode
+
+
+def _check_both(account_id: uuid.UUID, password: str, code: str, client: Client) -> _Checked:
+    """Password and code, as a login asks for them; outside any transaction."""
     confirmed = confirm_password(account_id=account_id, password=password, client=client)
     with transaction.read_only():
         factor = find_confirmed(account_id)
     if factor is None:
         raise NotFound("The account has no second factor")
-    checked = check_code(factor, code=code, client=client)
-    account = _lock(account_id, confirmed)
-    spend_code(checked, account=account, client=client)
-    return account, factor
+    return _Checked(account_id, confirmed, check_code(factor, code=code, client=client))
+
+
+def _spend(checked: _Checked, client: Client) -> Account:
+    """Use the code up, in the present transaction; the account is held from here on.
+
+    Raises Conflict for a password that is it no longer, InvalidCode.
+    """
+    account = hold_account(checked.account_id, password_hash=checked.password.hash)
+    spend_code(checked.code, account=account, client=client)
+    return account
 
 
 def _remove(account: Account, client: Client) -> None:
@@ -195,16 +220,6 @@ def _get_pending(account_id: uuid.UUID) -> SecondFactor:
     ):
         raise NotFound("There is no second factor to confirm")
     return factor
-
-
-def _lock(account_id: uuid.UUID, confirmed: StoredPassword | None = None) -> Account:
-    """Its row, held until the commit; raises Conflict if a confirmed password is it no longer."""
-    account = lock_account(account_id)
-    if account is None:
-        raise CredentialRevoked
-    if confirmed is not None and account.password_hash != confirmed.hash:
-        raise Conflict
-    return account
 
 
 def _issuer() -> str:

@@ -1,10 +1,9 @@
 """The second step of a login: the token of the first one, and a code."""
 
 from ragauth import transaction
-from ragauth.errors import AccountSuspended, CredentialInvalid
-from ragauth.models.accounts import SUSPENDED
+from ragauth.errors import CredentialInvalid
 from ragauth.services import audit
-from ragauth.services.account_lock import lock_account
+from ragauth.services.account_lock import hold_account_of_token
 from ragauth.services.accounts import confirmations, second_factors
 from ragauth.services.accounts.accounts import LoggedIn
 from ragauth.services.accounts.second_factor_codes import check_code, spend_code
@@ -25,17 +24,17 @@ def complete_login(*, mfa_token: str, code: str, client: Client) -> LoggedIn:
     if factor is None:
         raise CredentialInvalid("The token is not valid")
     checked = check_code(factor, code=code, client=client)
-    account = lock_account(account_id)
-    if account is None:
-        raise CredentialInvalid("The token is not valid")
-    if account.status == SUSPENDED:
-        raise AccountSuspended
-    # Now that the row is held: a token that was withdrawn or used meanwhile costs no code.
-    confirmations.find_token(mfa_token, purposes=CHALLENGE)
-    method = spend_code(checked, account=account, client=client)
-    confirmations.use_token(mfa_token, purposes=CHALLENGE)
-    tokens = sessions.open_session(account_id=account_id, client=client)
-    audit.record(
-        EventName.LOGIN_SUCCEEDED, account_id=account_id, client=client, second_factor=method.value
-    )
+    with transaction.unit_of_work():
+        account = hold_account_of_token(account_id)
+        # Now that the row is held: a token that was withdrawn or used meanwhile costs no code.
+        confirmations.find_token(mfa_token, purposes=CHALLENGE)
+        method = spend_code(checked, account=account, client=client)
+        confirmations.use_token(mfa_token, purposes=CHALLENGE)
+        tokens = sessions.open_session(account_id=account_id, client=client)
+        audit.record(
+            EventName.LOGIN_SUCCEEDED,
+            account_id=account_id,
+            client=client,
+            second_factor=method.value,
+        )
     return LoggedIn(account=account, tokens=tokens)

@@ -5,7 +5,7 @@ See docs/adr/0020-compat-faces.md.
 
 from typing import Any
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.errors import (
     AccountSuspended,
     CredentialExpired,
@@ -65,17 +65,19 @@ def renew_access_token(*, refresh_token: str, client: Client) -> str:
     still gets an access token, all others meet what `refreshes` says.
     """
     now = clock.now()
-    claims, row = refreshes.read_presented(refresh_token)
-    if claims.generation != row.generation:
-        refusal = refreshes.refuse_spent(claims, row, now=now, client=client)
-        if refusal is not None:
-            raise refusal
-    # A logout that came in between decides: the row, not what was read of it.
-    if not rows.touch_session(claims.session_id, now=now):
-        raise CredentialRevoked("The session has ended")
-    return tokens.issue_access_token(
-        account_id=claims.account_id,
-        session_id=claims.session_id,
-        generation=row.generation,
-        ends_at=row.expires_at,
-    )
+    claims = tokens.read_token(refresh_token, expected=tokens.REFRESH)
+    with transaction.unit_of_work():
+        row = refreshes.find_standing(claims)
+        if claims.generation != row.generation:
+            refusal = refreshes.refuse_spent(claims, row, now=now, client=client)
+            if refusal is not None:
+                raise refusal
+        # A logout that came in between decides: the row, not what was read of it.
+        if not rows.touch_session(claims.session_id, now=now):
+            raise CredentialRevoked("The session has ended")
+        return tokens.issue_access_token(
+            account_id=claims.account_id,
+            session_id=claims.session_id,
+            generation=row.generation,
+            ends_at=row.expires_at,
+        )

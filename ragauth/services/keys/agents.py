@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.errors import NoSuchAgent, UsageLimitExceeded
 from ragauth.extensions import db
 from ragauth.metrics import LIMIT_HITS
@@ -13,45 +13,53 @@ from ragauth.models import api_keys as key_rows
 from ragauth.models.base import Page
 from ragauth.security.identifiers import AGENT, encode_id, new_uuid
 from ragauth.services import audit
+from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import Client, EventName
-from ragauth.services.keys.api_keys import hold_account
 from ragauth.services.limits.plans import current_plans, plan_of
 
 
 def create_agent(
     *, account_id: uuid.UUID, name: str, description: str | None, client: Client
 ) -> Agent:
-    account = hold_account(account_id)
-    size = plan_of(account.plan, current_plans()).max_agents
-    if rows.count_agents(account_id) >= size:
-        LIMIT_HITS.count("max_agents")
-        raise UsageLimitExceeded(
-            f"The plan's maximum number of agents ({size}) is reached",
-            details={"limit": "max_agents", "size": size},
+    with transaction.unit_of_work():
+        account = hold_account(account_id)
+        size = plan_of(account.plan, current_plans()).max_agents
+        if rows.count_agents(account_id) >= size:
+            LIMIT_HITS.count("max_agents")
+            raise UsageLimitExceeded(
+                f"The plan's maximum number of agents ({size}) is reached",
+                details={"limit": "max_agents", "size": size},
+            )
+        agent = Agent(
+            id=new_uuid(),
+            account_id=account_id,
+            name=name,
+            description=description,
+            created_at=clock.now(),
         )
-    agent = Agent(
-        id=new_uuid(),
-        account_id=account_id,
-        name=name,
-        description=description,
-        created_at=clock.now(),
-    )
-    db.session.add(agent)
-    audit.record(
-        EventName.AGENT_CREATED,
-        account_id=account_id,
-        client=client,
-        agent_id=encode_id(AGENT, agent.id),
-    )
-    return agent
+        db.session.add(agent)
+        audit.record(
+            EventName.AGENT_CREATED,
+            account_id=account_id,
+            client=client,
+            agent_id=encode_id(AGENT, agent.id),
+        )
+        return agent
 
 
 def list_agents(*, account_id: uuid.UUID, limit: int, cursor: uuid.UUID | None) -> Page[Agent]:
-    return rows.list_agents(account_id, limit=limit, cursor=cursor)
+    with transaction.read_only():
+        return rows.list_agents(account_id, limit=limit, cursor=cursor)
+
+
+def show_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID) -> Agent:
+    """Raises NoSuchAgent, for another account's too."""
+    with transaction.read_only():
+        return get_agent(account_id=account_id, agent_id=agent_id)
 
 
 def get_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID) -> Agent:
-    """Raises NoSuchAgent, for another account's too."""
+    """The same, in the present transaction."""
     agent = rows.find_agent(account_id, agent_id)
     if agent is None:
         raise NoSuchAgent
@@ -59,23 +67,29 @@ def get_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID) -> Agent:
 
 
 def change_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID, changes: dict[str, Any]) -> Agent:
-    hold_account(account_id)
-    agent = get_agent(account_id=account_id, agent_id=agent_id)
-    for field, value in changes.items():
-        setattr(agent, field, value)
-    return agent
+    with transaction.unit_of_work():
+        hold_account(account_id)
+        agent = get_agent(account_id=account_id, agent_id=agent_id)
+        for field, value in changes.items():
+            setattr(agent, field, value)
+        return agent
 
 
 def delete_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID, client: Client) -> None:
     """Delete it; its keys are dead at once. Raises NoSuchAgent."""
-    hold_account(account_id)
-    agent = get_agent(account_id=account_id, agent_id=agent_id)
-    revoked = key_rows.revoke_keys_of_agent(agent_id, now=clock.now())
+    with transaction.unit_of_work():
+        hold_account(account_id)
+        end_agent(get_agent(account_id=account_id, agent_id=agent_id), client)
+
+
+def end_agent(agent: Agent, client: Client) -> None:
+    """The same, in the present transaction, which holds the account."""
+    revoked = key_rows.revoke_keys_of_agent(agent.id, now=clock.now())
     db.session.delete(agent)
     audit.record(
         EventName.AGENT_DELETED,
-        account_id=account_id,
+        account_id=agent.account_id,
         client=client,
-        agent_id=encode_id(AGENT, agent_id),
+        agent_id=encode_id(AGENT, agent.id),
         revoked_keys=revoked,
     )

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.errors import (
-    CredentialRevoked,
     InvalidRequest,
     KeyAlreadyRotated,
     NoSuchAgent,
@@ -27,8 +26,9 @@ from ragauth.security import key_format
 from ragauth.security.identifiers import new_uuid
 from ragauth.security.scopes import QUERY
 from ragauth.services import audit
-from ragauth.services.account_lock import lock_account
+from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import Client, EventName
+from ragauth.services.keys import revocation
 from ragauth.services.limits.plans import NO_TEST_KEYS, current_plans, plan_of
 from ragauth.services.mail.queue import tell_of_key
 
@@ -59,7 +59,7 @@ def create_key(
     that is not the account's, InvalidRequest for a publishable key that could do more than a
     widget may, UsageLimitExceeded where the plan has no room.
     """
-    with changing_keys(account_id) as account:
+    with transaction.unit_of_work(), changing_keys(account_id) as account:
         if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
             raise NoSuchAgent
         _require_coherent(
@@ -72,9 +72,9 @@ def create_key(
             further=_environment_issues(account, fields["environment"]),
         )
         issued = add_key(account_id=account_id, agent_id=agent_id, **fields)
-    audit.record_key_event(EventName.KEY_CREATED, issued.key, client)
-    tell_of_key(account, prefix=issued.key.prefix, client=client)
-    return issued
+        audit.record_key_event(EventName.KEY_CREATED, issued.key, client)
+        tell_of_key(account, prefix=issued.key.prefix, client=client)
+        return issued
 
 
 def add_key(
@@ -136,24 +136,32 @@ def list_keys(
 
     `idle_days` leaves those that were made, and last used, at least so long ago.
     """
-    if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
-        raise NoSuchAgent
-    return rows.list_keys(
-        account_id,
-        agent_id=agent_id,
-        include_revoked=include_revoked,
-        idle_since=None if idle_days is None else clock.now() - timedelta(days=idle_days),
-        limit=limit,
-        cursor=cursor,
-    )
+    with transaction.read_only():
+        if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
+            raise NoSuchAgent
+        return rows.list_keys(
+            account_id,
+            agent_id=agent_id,
+            include_revoked=include_revoked,
+            idle_since=None if idle_days is None else clock.now() - timedelta(days=idle_days),
+            limit=limit,
+            cursor=cursor,
+        )
 
 
 def count_keys(*, account_id: uuid.UUID, include_revoked: bool) -> int:
-    return rows.count_keys(account_id, include_revoked=include_revoked)
+    with transaction.read_only():
+        return rows.count_keys(account_id, include_revoked=include_revoked)
+
+
+def show_key(*, account_id: uuid.UUID, key_id: uuid.UUID, include_revoked: bool) -> ApiKey:
+    """Raises NoSuchKey, for another account's too."""
+    with transaction.read_only():
+        return get_key(account_id=account_id, key_id=key_id, include_revoked=include_revoked)
 
 
 def get_key(*, account_id: uuid.UUID, key_id: uuid.UUID, include_revoked: bool = False) -> ApiKey:
-    """Raises NoSuchKey, for another account's too."""
+    """The same, in the present transaction."""
     key = rows.find_key(account_id, key_id, include_revoked=include_revoked)
     if key is None:
         raise NoSuchKey
@@ -168,7 +176,7 @@ def change_key(
     Raises KeyAlreadyRotated for one in its grace that should live on, UsageLimitExceeded for one
     that had expired and finds no room.
     """
-    with changing_keys(account_id):
+    with transaction.unit_of_work(), changing_keys(account_id):
         key = get_key(account_id=account_id, key_id=key_id)
         is_longer = "expires_at" in changes and _is_later(changes["expires_at"], key.expires_at)
         if key.replaced_by is not None and is_longer:
@@ -185,31 +193,26 @@ def change_key(
         )
         if key.kind == PUBLISHABLE:
             key.scopes = [QUERY]
-    if changes:
-        audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=sorted(changes))
-    return key
+        if changes:
+            audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=sorted(changes))
+        return key
 
 
 def revoke_key(*, account_id: uuid.UUID, key_id: uuid.UUID, client: Client) -> None:
     """Kill a key for good; raises NoSuchKey when it is dead already."""
-    hold_account(account_id)
-    key = get_key(account_id=account_id, key_id=key_id)
-    if not rows.revoke_key(key.id, now=clock.now()):
-        raise NoSuchKey
-    audit.record_key_event(EventName.KEY_REVOKED, key, client)
-
-
-def hold_account(account_id: uuid.UUID) -> Account:
-    """Let one change of an account's keys and agents follow another, until the commit."""
-    account = lock_account(account_id)
-    if account is None:
-        raise CredentialRevoked
-    return account
+    with transaction.unit_of_work():
+        hold_account(account_id)
+        key = get_key(account_id=account_id, key_id=key_id)
+        if not revocation.revoke(key, client):
+            raise NoSuchKey
 
 
 @contextmanager
 def changing_keys(account_id: uuid.UUID) -> Iterator[Account]:
-    """Hold the account while the block changes its keys, and the plan's number of keys with it."""
+    """Hold the account while the block changes its keys, and the plan's number of keys with it.
+
+    In the present transaction.
+    """
     account = hold_account(account_id)
     with keeping_to_maxima([account]):
         yield account
@@ -219,9 +222,10 @@ def changing_keys(account_id: uuid.UUID) -> Iterator[Account]:
 def keeping_to_maxima(accounts: Sequence[Account]) -> Iterator[None]:
     """For a block that changes the keys of these accounts, which are held.
 
-    The one place for that rule: after the block no more keys count than the plan has, or than
-    counted before. So a key needs room in whatever way it begins to count, and one that takes
-    another's place needs none. Raises UsageLimitExceeded; nothing of the block is kept then.
+    In the present transaction. The one place for that rule: after the block no more keys count
+    than the plan has, or than counted before. So a key needs room in whatever way it begins to
+    count, and one that takes another's place needs none. Raises UsageLimitExceeded; nothing of the
+    block is kept then.
     """
     now, account_ids = clock.now(), [account.id for account in accounts]
     before = rows.count_live_keys(account_ids, now=now)
@@ -252,7 +256,7 @@ def _environment_issues(account: Account, environment: str) -> list[tuple[list[s
 
 
 def rooms_of(accounts: Sequence[Account]) -> dict[uuid.UUID, int]:
-    """How many more keys the plan of each account has room for."""
+    """How many more keys the plan of each account has room for, in the present transaction."""
     counts = rows.count_live_keys([account.id for account in accounts], now=clock.now())
     return {account.id: max(0, _max_keys(account) - counts[account.id]) for account in accounts}
 

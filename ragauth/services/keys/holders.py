@@ -3,7 +3,7 @@
 import uuid
 from dataclasses import dataclass
 
-from ragauth import clock, transaction
+from ragauth import transaction
 from ragauth.errors import CredentialRevoked
 from ragauth.extensions import db
 from ragauth.models import Account, ApiKey
@@ -11,8 +11,8 @@ from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.models.api_keys import PUBLISHABLE
 from ragauth.security import key_format
-from ragauth.services import audit
-from ragauth.services.audit import Client, EventName
+from ragauth.services.audit import Client
+from ragauth.services.keys import revocation
 from ragauth.services.limits.account_limits import MonthUsage, month_usage
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.plans import Plan
@@ -34,12 +34,14 @@ class KeyHolder:
 
 def get_holder(*, key_id: uuid.UUID) -> KeyHolder:
     """Raises CredentialRevoked when the key went while it was asked for."""
-    key = db.session.get(ApiKey, key_id)
+    with transaction.read_only():
+        key = db.session.get(ApiKey, key_id)
+        account_id = None if key is None else key.account_id
+        account = None if account_id is None else account_rows.find_account(account_id)
     if key is None:
         raise CredentialRevoked
-    if key.account_id is None:
+    if account_id is None:
         return KeyHolder(key, None, None, None)
-    account = account_rows.find_account(key.account_id)
     if account is None:
         raise CredentialRevoked
     state = current_limits().peek(account.id.bytes, key.environment, account.plan)
@@ -56,7 +58,9 @@ def revoke_presented_key(*, presented_key: str, client: Client) -> None:
     with transaction.read_only():
         is_known = key_rows.find_by_digest(digest) is not None
     # Garbage takes no place in the queue of writers.
-    key = key_rows.find_by_digest(digest) if is_known else None
-    is_public = key is not None and key.kind == PUBLISHABLE
-    if key is not None and not is_public and key_rows.revoke_key(key.id, now=clock.now()):
-        audit.record_key_event(EventName.KEY_REVOKED, key, client, by="holder")
+    if not is_known:
+        return
+    with transaction.unit_of_work():
+        key = key_rows.find_by_digest(digest)
+        if key is not None and key.kind != PUBLISHABLE:
+            revocation.revoke(key, client, by="holder")

@@ -3,7 +3,7 @@
 import uuid
 from datetime import timedelta
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.errors import KeyAlreadyRotated, NoSuchKey
 from ragauth.extensions import db
 from ragauth.models import ApiKey
@@ -12,7 +12,7 @@ from ragauth.security import key_format
 from ragauth.security.identifiers import KEY, encode_id
 from ragauth.services import audit
 from ragauth.services.audit import Client, EventName
-from ragauth.services.keys import api_keys
+from ragauth.services.keys import api_keys, revocation
 from ragauth.services.keys.api_keys import IssuedKey
 from ragauth.services.mail.queue import tell_of_key
 
@@ -23,7 +23,7 @@ def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKe
     Of several at the same time each answers with a key, and the last one's stays alive. Raises
     UsageLimitExceeded where there was none, or an expired one, and the plan has no room.
     """
-    with api_keys.changing_keys(account_id) as account:
+    with transaction.unit_of_work(), api_keys.changing_keys(account_id) as account:
         old_key = rows.find_primary(account_id)
         if old_key is None:
             issued = api_keys.issue_primary_key(account_id=account_id, client=client)
@@ -44,8 +44,8 @@ def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKe
                 unbranded_tag=key_format.unbranded_tag(old_key.prefix),
             )
             _link(old_key, issued, client, grace_seconds=0)
-    tell_of_key(account, prefix=issued.key.prefix, client=client)
-    return issued
+        tell_of_key(account, prefix=issued.key.prefix, client=client)
+        return issued
 
 
 def rotate_key(
@@ -57,7 +57,7 @@ def rotate_key(
     predecessor in grace at most (S45). Raises NoSuchKey for a dead or expired key,
     KeyAlreadyRotated for one that is in its grace.
     """
-    with api_keys.changing_keys(account_id) as account:
+    with transaction.unit_of_work(), api_keys.changing_keys(account_id) as account:
         old_key = api_keys.get_key(account_id=account_id, key_id=key_id)
         if old_key.replaced_by is not None:
             raise KeyAlreadyRotated
@@ -89,16 +89,14 @@ def rotate_key(
             unbranded_tag=key_format.unbranded_tag(old_key.prefix),
         )
         _link(old_key, issued, client, grace_seconds=grace_seconds)
-    tell_of_key(account, prefix=issued.key.prefix, client=client)
-    return issued
+        tell_of_key(account, prefix=issued.key.prefix, client=client)
+        return issued
 
 
 def _end_predecessors(key: ApiKey, client: Client) -> None:
     """End the grace of what this key replaced, before it is replaced itself."""
-    now = clock.now()
-    for predecessor in rows.list_predecessors(key, now=now):
-        if rows.revoke_key(predecessor.id, now=now):
-            audit.record_key_event(EventName.KEY_REVOKED, predecessor, client, by="rotation")
+    for predecessor in rows.list_predecessors(key, now=clock.now()):
+        revocation.revoke(predecessor, client, by="rotation")
 
 
 def _link(old_key: ApiKey, issued: IssuedKey, client: Client, *, grace_seconds: int) -> None:

@@ -68,7 +68,8 @@ def login_attempt(
 def is_familiar(account_id: uuid.UUID | None, client: Client) -> bool:
     """Whether the account has lately logged in where the client is; one query, for None too.
 
-    An IPv6 address stands for its /64. No address is nowhere.
+    In the present transaction, unlike all that counts here. An IPv6 address stands for its /64. No
+    address is nowhere.
     """
     addresses = session_rows.latest_addresses(
         account_id or _NOBODY, since=first_uuid_at(clock.now() - _FAMILIAR_FOR)

@@ -82,13 +82,14 @@ def list_usage(
     """
     bring_up_to_date()
     today = clock.now().date()
-    found = rows.list_days(
-        account_id=account_id,
-        first_day=first_day or (last_day or today).replace(day=1),
-        last_day=last_day or max(today, first_day or today),
-        before=cursor,
-        limit=limit + 1,
-    )
+    with transaction.read_only():
+        found = rows.list_days(
+            account_id=account_id,
+            first_day=first_day or (last_day or today).replace(day=1),
+            last_day=last_day or max(today, first_day or today),
+            before=cursor,
+            limit=limit + 1,
+        )
     items = found[:limit]
     return Page(items, (items[-1].day, items[-1].key_id) if len(found) > limit else None)
 

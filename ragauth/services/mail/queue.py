@@ -75,7 +75,7 @@ def queue_mail(
 def queue_notice(
     *, template: MailTemplate, account: Account, client: Client, **values: str
 ) -> None:
-    """Tell the account's owner what happened just now, and from which address."""
+    """Tell the account's owner what happens in the present transaction, and from which address."""
     if account.email is not None:
         at = clock.now().strftime("%d %B %Y, %H:%M UTC")
         queue_mail(
@@ -90,7 +90,7 @@ def queue_notice(
 
 
 def tell_of_key(account: Account, *, prefix: str, client: Client) -> None:
-    """A new key may be a thief's."""
+    """A notice, for a new key may be a thief's."""
     queue_notice(template=MailTemplate.KEY_CREATED, account=account, client=client, prefix=prefix)
 
 
@@ -104,7 +104,8 @@ def add_letter(
 ) -> None:
     """Add a row to the outbox, and wake this process's sender after the commit.
 
-    It is due now, or at a later moment, from which on it lives and counts as waiting.
+    In the present transaction. It is due now, or at a later moment, from which on it lives and
+    counts as waiting.
     """
     now = due_at or clock.now()
     mail_id = new_uuid()
@@ -143,7 +144,7 @@ def open_letter(mail: OutboxMail) -> Letter:
 def withdraw_mail(*, account_id: uuid.UUID, templates: list[MailTemplate] | None = None) -> None:
     """Take back what has not been sent yet: of some templates, or all.
 
-    With the resets goes a request for one that waits for its turn.
+    In the present transaction. With the resets goes a request for one that waits for its turn.
     """
     names = None if templates is None else [template.value for template in templates]
     if names is not None and MailTemplate.RESET_PASSWORD in names:

@@ -1,8 +1,11 @@
 """What operators do with accounts: find them, set their plan, suspend and resume them."""
 
 import uuid
+from collections.abc import Collection
+from itertools import islice
 from typing import Any
 
+from ragauth import transaction
 from ragauth.errors import InvalidRequest, NoSuchAccount
 from ragauth.models import Account, account_search
 from ragauth.models import accounts as rows
@@ -11,35 +14,49 @@ from ragauth.models.base import Page
 from ragauth.security.emails import canonical_email
 from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services import audit
-from ragauth.services.account_lock import lock_account
+from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import OPERATOR, Client, EventName
 from ragauth.services.limits.plans import current_plans
 from ragauth.services.sessions import sessions
 
+# Of ids in one query.
+_BATCH = 500
+
 
 def get_account(*, account_id: uuid.UUID) -> Account:
     """Raises NoSuchAccount."""
-    account = rows.find_account(account_id)
+    with transaction.read_only():
+        account = rows.find_account(account_id)
     if account is None:
         raise NoSuchAccount
     return account
 
 
 def find_account_by_email(*, email: str) -> Account | None:
-    try:
-        return rows.find_by_email(canonical_email(email))
-    except ValueError:
-        return None
+    with transaction.read_only():
+        return _find_by_email(email)
 
 
 def find(email_or_id: str) -> Account | None:
     """The account with this e-mail address or `acc_` id."""
-    if "@" in email_or_id:
-        return find_account_by_email(email=email_or_id)
-    try:
-        return rows.find_account(decode_id(ACCOUNT, email_or_id))
-    except ValueError:
-        return None
+    with transaction.read_only():
+        if "@" in email_or_id:
+            return _find_by_email(email_or_id)
+        try:
+            return rows.find_account(decode_id(ACCOUNT, email_or_id))
+        except ValueError:
+            return None
+
+
+def find_many(account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Account]:
+    """The accounts of these ids that are there, by their ids."""
+    found: dict[uuid.UUID, Account] = {}
+    rest = iter(account_ids)
+    while batch := list(islice(rest, _BATCH)):
+        with transaction.read_only():
+            accounts = rows.find_many(emails_canonical=(), account_ids=batch)
+        found |= {account.id: account for account in accounts}
+    return found
 
 
 def list_accounts(
@@ -51,11 +68,12 @@ def list_accounts(
     status: str | None = None,
 ) -> Page[Account]:
     """Newest first; with an e-mail, the one account that has it."""
-    if email is None:
-        return rows.list_accounts(
-            email_canonical=None, limit=limit, cursor=cursor, plan=plan, status=status
-        )
-    account = find_account_by_email(email=email)
+    with transaction.read_only():
+        if email is None:
+            return rows.list_accounts(
+                email_canonical=None, limit=limit, cursor=cursor, plan=plan, status=status
+            )
+        account = _find_by_email(email)
     return Page([] if account is None else [account], None)
 
 
@@ -70,56 +88,58 @@ def search_accounts(
     """Newest first. The text may stand anywhere in e-mail, username or name, in any case, or be
     an id or how one begins.
     """
-    return account_search.search_accounts(
-        search=search, plan=plan, status=status, limit=limit, cursor=cursor
-    )
+    with transaction.read_only():
+        return account_search.search_accounts(
+            search=search, plan=plan, status=status, limit=limit, cursor=cursor
+        )
 
 
 def count_accounts(*, search: str | None, plan: str | None, status: str | None) -> int:
     """How many `search_accounts` finds in all."""
-    return account_search.count_accounts(search=search, plan=plan, status=status)
+    with transaction.read_only():
+        return account_search.count_accounts(search=search, plan=plan, status=status)
 
 
 def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client) -> Account:
-    """Set plan, status or both. Raises NoSuchAccount; InvalidRequest for no plan."""
-    account = _lock(account_id)
-    if "plan" in changes:
-        set_plan(account_id=account_id, plan=changes["plan"], client=client)
-    if "status" in changes:
-        set_status(account_id=account_id, status=changes["status"], client=client)
+    """Set plan, status or both; takes effect on the next request.
+
+    Raises NoSuchAccount; InvalidRequest for no plan.
+    """
+    with transaction.unit_of_work():
+        account = hold_account(account_id, absent=NoSuchAccount)
+        if "plan" in changes:
+            _change_plan(account, changes["plan"], client)
+        if "status" in changes:
+            change_status(account, changes["status"], client)
     return account
 
 
-def set_plan(*, account_id: uuid.UUID, plan: str, client: Client = OPERATOR) -> Account:
-    """Takes effect on the next request. Raises NoSuchAccount; InvalidRequest for no plan."""
+def _change_plan(account: Account, plan: str, client: Client) -> None:
     require_plan(plan)
-    account = _lock(account_id)
     if account.plan != plan:
         audit.record(
             EventName.PLAN_CHANGED,
-            account_id=account_id,
+            account_id=account.id,
             client=client,
             old_plan=account.plan,
             new_plan=plan,
         )
         account.plan = plan
-    return account
 
 
-def set_status(*, account_id: uuid.UUID, status: str, client: Client = OPERATOR) -> Account:
-    """Suspend or resume; takes effect on the next request. Raises NoSuchAccount."""
-    account = _lock(account_id)
+def change_status(account: Account, status: str, client: Client) -> None:
+    """Suspend or resume an account, which is held, in the present transaction."""
     if account.status != status:
         name = EventName.ACCOUNT_SUSPENDED if status == SUSPENDED else EventName.ACCOUNT_RESUMED
-        audit.record(name, account_id=account_id, client=client)
+        audit.record(name, account_id=account.id, client=client)
         account.status = status
-    return account
 
 
-def end_sessions(*, account_id: uuid.UUID, client: Client = OPERATOR) -> int:
+def end_sessions(*, account_id: uuid.UUID) -> int:
     """End them all, from the next request on; returns how many. Raises NoSuchAccount."""
-    _lock(account_id)
-    return sessions.end_sessions(account_id=account_id, client=client)
+    with transaction.unit_of_work():
+        hold_account(account_id, absent=NoSuchAccount)
+        return sessions.end_sessions(account_id=account_id, client=OPERATOR)
 
 
 def require_plan(plan: str) -> None:
@@ -130,8 +150,8 @@ def require_plan(plan: str) -> None:
         raise InvalidRequest([{"path": ["plan"], "message": message}])
 
 
-def _lock(account_id: uuid.UUID) -> Account:
-    account = lock_account(account_id)
-    if account is None:
-        raise NoSuchAccount
-    return account
+def _find_by_email(email: str) -> Account | None:
+    try:
+        return rows.find_by_email(canonical_email(email))
+    except ValueError:
+        return None

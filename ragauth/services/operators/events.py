@@ -74,9 +74,11 @@ class Follower:
 
 def delete_old_events(*, before: datetime, limit: int) -> int:
     """Forget what happened before a moment; returns how many."""
-    return rows.delete_older(first_uuid_at(before), limit=limit)
+    with transaction.unit_of_work():
+        return rows.delete_older(first_uuid_at(before), limit=limit)
 
 
 def delete_nobodys_events(*, before: datetime, limit: int) -> int:
     """Forget what happened to no account before a moment; returns how many."""
-    return rows.delete_nobodys(first_uuid_at(before), limit=limit)
+    with transaction.unit_of_work():
+        return rows.delete_nobodys(first_uuid_at(before), limit=limit)

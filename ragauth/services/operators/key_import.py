@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.errors import NotFound
 from ragauth.models import Account, ApiKey
 from ragauth.models import accounts as account_rows
@@ -30,6 +30,11 @@ def import_keys(keys: Sequence[dict[str, Any]]) -> int:
     its `account_id`. Raises NotFound for an account that is gone, InvalidRequest for a test key
     where the plan has none, UsageLimitExceeded where it has no room; then none is added.
     """
+    with transaction.unit_of_work():
+        return _import_keys(keys)
+
+
+def _import_keys(keys: Sequence[dict[str, Any]]) -> int:
     held = {
         account.id: account
         for account in account_rows.lock_accounts({key["account_id"] for key in keys})
@@ -77,10 +82,12 @@ def find_owners(owners: Iterable[str]) -> dict[str, Account]:
     found: dict[str | uuid.UUID, Account] = {}
     rest = iter(names.values())
     while batch := list(islice(rest, _BATCH)):
-        for account in account_rows.find_many(
-            emails_canonical=[name for name in batch if isinstance(name, str)],
-            account_ids=[name for name in batch if isinstance(name, uuid.UUID)],
-        ):
+        with transaction.read_only():
+            accounts = account_rows.find_many(
+                emails_canonical=[name for name in batch if isinstance(name, str)],
+                account_ids=[name for name in batch if isinstance(name, uuid.UUID)],
+            )
+        for account in accounts:
             found[account.id] = account
             if account.email_canonical is not None:
                 found[account.email_canonical] = account
@@ -99,14 +106,16 @@ def find_without_room(
     new_digests: dict[uuid.UUID, set[bytes]] = defaultdict(set)
     counted = (key for key in keys if key["expires_at"] is None or key["expires_at"] > now)
     while batch := list(islice(counted, _BATCH)):
-        known = rows.find_known_digests({key["digest"] for key in batch})
+        with transaction.read_only():
+            known = rows.find_known_digests({key["digest"] for key in batch})
         for key in batch:
             if key["digest"] not in known:
                 new_digests[key["account_id"]].add(key["digest"])
     rest = iter({owner.id: owner for owner in owners}.values())
     rooms: dict[uuid.UUID, int] = {}
     while accounts := list(islice(rest, _BATCH)):
-        rooms |= api_keys.rooms_of(accounts)
+        with transaction.read_only():
+            rooms |= api_keys.rooms_of(accounts)
     return {
         account_id: f"the file has {len(digests)} new keys, the plan has room for {room}"
         for account_id, digests in new_digests.items()

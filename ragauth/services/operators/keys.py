@@ -2,20 +2,19 @@
 
 import uuid
 
-from ragauth import clock
+from ragauth import transaction
 from ragauth.errors import NotFound
 from ragauth.extensions import db, settings
-from ragauth.models import Account, ApiKey
-from ragauth.models import accounts as account_rows
+from ragauth.models import ApiKey
 from ragauth.models import api_keys as rows
 from ragauth.models.api_keys import LONGEST_PREFIX
 from ragauth.models.base import Page
 from ragauth.security import key_format
 from ragauth.security.identifiers import KEY, SUFFIX_LENGTH, decode_id
 from ragauth.security.key_faults import explain_no_key
-from ragauth.services import audit
-from ragauth.services.audit import OPERATOR, EventName
-from ragauth.services.keys import api_keys
+from ragauth.services.account_lock import hold_account
+from ragauth.services.audit import OPERATOR
+from ragauth.services.keys import revocation
 
 
 def find_named(named: str, *, limit: int) -> list[ApiKey]:
@@ -24,37 +23,40 @@ def find_named(named: str, *, limit: int) -> list[ApiKey]:
     Of the latter the live ones, or the dead ones where none lives. Raises NotFound, saying what is
     wrong about the form where something is.
     """
-    try:
-        key = db.session.get(ApiKey, decode_id(KEY, named))
-    except ValueError:
-        key = rows.find_by_digest(key_format.digest_key(named))
-    if key is not None:
-        return [key]
-    prefix = _storable(_without_dots(named))
-    for include_revoked in (False, True) if prefix else ():
-        which = {"is_whole": True, "include_revoked": include_revoked}
-        found = rows.list_by_prefix(prefix, **which, limit=limit, cursor=None).items
-        if found:
-            return found
-    raise NotFound(_find_fault(named) or "there is no such key")
+    with transaction.read_only():
+        try:
+            key = db.session.get(ApiKey, decode_id(KEY, named))
+        except ValueError:
+            key = rows.find_by_digest(key_format.digest_key(named))
+        if key is not None:
+            return [key]
+        prefix = _storable(_without_dots(named))
+        for include_revoked in (False, True) if prefix else ():
+            which = {"is_whole": True, "include_revoked": include_revoked}
+            found = rows.list_by_prefix(prefix, **which, limit=limit, cursor=None).items
+            if found:
+                return found
+        raise NotFound(_find_fault(named) or "there is no such key")
 
 
 def find_keys(
     prefix: str, *, include_revoked: bool, limit: int, cursor: uuid.UUID | None
 ) -> Page[ApiKey]:
     """The keys of all accounts and services whose display prefix begins so, newest first."""
-    return rows.list_by_prefix(
-        _shown_part(prefix),
-        is_whole=False,
-        include_revoked=include_revoked,
-        limit=limit,
-        cursor=cursor,
-    )
+    with transaction.read_only():
+        return rows.list_by_prefix(
+            _shown_part(prefix),
+            is_whole=False,
+            include_revoked=include_revoked,
+            limit=limit,
+            cursor=cursor,
+        )
 
 
 def count_keys(prefix: str, *, include_revoked: bool) -> int:
     """How many `find_keys` finds in all."""
-    return rows.count_by_prefix(_shown_part(prefix), include_revoked=include_revoked)
+    with transaction.read_only():
+        return rows.count_by_prefix(_shown_part(prefix), include_revoked=include_revoked)
 
 
 def _shown_part(text: str) -> str:
@@ -92,25 +94,17 @@ def _find_fault(named: str) -> str | None:
     return None if is_prefix else explain_no_key(named, brand)
 
 
-def owner_of(key: ApiKey) -> Account | None:
-    """None for a key of a service, and of an account that was deleted."""
-    return None if key.account_id is None else account_rows.find_account(key.account_id)
-
-
 def revoke_key(*, key_id: uuid.UUID) -> ApiKey:
     """Kill a key for good, whoever's it is; raises NotFound when it is dead already."""
-    key = db.session.get(ApiKey, key_id)
-    if key is None or not rows.revoke_key(key_id, now=clock.now()):
-        raise NotFound("the key is revoked already")
-    audit.record_key_event(EventName.KEY_REVOKED, key, OPERATOR)
+    with transaction.unit_of_work():
+        key = db.session.get(ApiKey, key_id)
+        if key is None or not revocation.revoke(key, OPERATOR):
+            raise NotFound("the key is revoked already")
     return key
 
 
 def revoke_keys(*, account_id: uuid.UUID) -> int:
     """Kill all keys of an account, its agents' too; returns how many were alive."""
-    api_keys.hold_account(account_id)
-    keys = rows.list_all_live(account_id)
-    rows.revoke_keys_of_account(account_id, now=clock.now())
-    for key in keys:
-        audit.record_key_event(EventName.KEY_REVOKED, key, OPERATOR)
-    return len(keys)
+    with transaction.unit_of_work():
+        hold_account(account_id)
+        return revocation.revoke_all(account_id, OPERATOR)

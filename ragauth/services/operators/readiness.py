@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from ragauth import transaction
 from ragauth.counters import CountersUnavailable
 from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.errors import ExternalServiceUnavailable
@@ -47,7 +48,8 @@ def check_all() -> Readiness:
 def database_fault() -> DatabaseFault | None:
     """Why the database would not take what is written; None where it would."""
     try:
-        return find_fault()
+        with transaction.read_only():
+            return find_fault()
     except SQLAlchemyError as error:
         return fault_of(error) or DatabaseFault.UNREACHABLE
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.extensions import db
 from ragauth.models import ApiKey
-from ragauth.models import accounts as account_rows
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.models import confirmations as confirmation_rows
@@ -23,11 +22,11 @@ from ragauth.models import outbox as mail_rows
 from ragauth.models import sessions as session_rows
 from ragauth.models.accounts import ACTIVE, SUSPENDED
 from ragauth.security.identifiers import AGENT, KEY, decode_id, encode_id
-from ragauth.services import audit
-from ragauth.services.accounts import accounts
+from ragauth.services.account_lock import lock_account
+from ragauth.services.accounts import erasure
 from ragauth.services.audit import OPERATOR, EventName
-from ragauth.services.keys import agents
-from ragauth.services.operators import accounts as account_administration
+from ragauth.services.keys import agents, revocation
+from ragauth.services.operators.accounts import change_status
 
 #: What cannot be repeated for its owner: he has it as it was before, and may have to be told.
 TO_BE_TOLD = frozenset(
@@ -81,15 +80,25 @@ class Restored:
 
 def newest_event_at() -> datetime | None:
     """The last thing that the database knows of; None for an empty history."""
+    with transaction.read_only():
+        return _newest_event_at()
+
+
+def _newest_event_at() -> datetime | None:
     latest = event_rows.list_latest(None, None, limit=1)
     return latest[0].at if latest else None
 
 
 def clean_up(history: Iterable[PastEvent]) -> Restored:
-    """End what lives again, in the present transaction; again changes nothing."""
+    """End what lives again, in one transaction; again changes nothing."""
+    with transaction.unit_of_work():
+        return _clean_up(history)
+
+
+def _clean_up(history: Iterable[PastEvent]) -> Restored:
     now = clock.now()
     done = Restored(
-        backup_at=newest_event_at(),
+        backup_at=_newest_event_at(),
         live_keys=key_rows.count_all_live(now=now),
         ended_sessions=session_rows.end_all(now=now),
         withdrawn_tokens=confirmation_rows.delete_all_unused(),
@@ -109,9 +118,9 @@ def clean_up(history: Iterable[PastEvent]) -> Restored:
         if event.name in TO_BE_TOLD:
             done.to_be_told.setdefault(event.account_id, set()).add(event.name)
     for account_id, is_suspended in suspended.items():
-        account = account_rows.find_account(account_id)
-        if is_suspended and account is not None and account.status == ACTIVE:
-            account_administration.set_status(account_id=account_id, status=SUSPENDED)
+        account = lock_account(account_id) if is_suspended else None
+        if account is not None and account.status == ACTIVE:
+            change_status(account, SUSPENDED, OPERATOR)
             done.suspended_accounts += 1
     return done
 
@@ -140,23 +149,24 @@ def _repeat_rotation(event: PastEvent, done: Restored) -> None:
 
 def _revoke(keys: Sequence[ApiKey], done: Restored) -> None:
     for key in keys:
-        if key_rows.revoke_key(key.id, now=clock.now()):
-            audit.record_key_event(EventName.KEY_REVOKED, key, OPERATOR, by="restoration")
-            done.revoked_keys += 1
+        done.revoked_keys += revocation.revoke(key, OPERATOR, by="restoration")
 
 
 def _repeat_deletion_of_agent(event: PastEvent, done: Restored) -> None:
     agent_id, account_id = _id_in(event, "agent_id", AGENT), event.account_id
     if agent_id is None or account_id is None:
         return
-    if agent_rows.find_agent(account_id, agent_id) is not None:
-        agents.delete_agent(account_id=account_id, agent_id=agent_id, client=OPERATOR)
+    lock_account(account_id)
+    agent = agent_rows.find_agent(account_id, agent_id)
+    if agent is not None:
+        agents.end_agent(agent, OPERATOR)
         done.deleted_agents += 1
 
 
 def _repeat_deletion_of_account(event: PastEvent, done: Restored) -> None:
-    if event.account_id is not None and account_rows.find_account(event.account_id) is not None:
-        accounts.erase_account(account_id=event.account_id, client=OPERATOR)
+    account = None if event.account_id is None else lock_account(event.account_id)
+    if account is not None:
+        erasure.erase_account(account, OPERATOR)
         done.deleted_accounts += 1
 
 

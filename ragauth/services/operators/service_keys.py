@@ -2,7 +2,7 @@
 
 import uuid
 
-from ragauth import clock
+from ragauth import transaction
 from ragauth.errors import NotFound
 from ragauth.models import ApiKey
 from ragauth.models import api_keys as rows
@@ -10,30 +10,33 @@ from ragauth.models.api_keys import SERVICE
 from ragauth.models.base import Page
 from ragauth.services import audit
 from ragauth.services.audit import OPERATOR, EventName
-from ragauth.services.keys import api_keys
+from ragauth.services.keys import api_keys, revocation
 from ragauth.services.keys.api_keys import IssuedKey
 
 
 def create_service_key(*, name: str, scopes: list[str]) -> IssuedKey:
-    issued = api_keys.add_key(account_id=None, name=name, kind=SERVICE, scopes=scopes)
-    audit.record_key_event(EventName.KEY_CREATED, issued.key, OPERATOR)
-    return issued
+    with transaction.unit_of_work():
+        issued = api_keys.add_key(account_id=None, name=name, kind=SERVICE, scopes=scopes)
+        audit.record_key_event(EventName.KEY_CREATED, issued.key, OPERATOR)
+        return issued
 
 
 def list_service_keys(
     *, include_revoked: bool, limit: int, cursor: uuid.UUID | None
 ) -> Page[ApiKey]:
-    return rows.list_service_keys(include_revoked=include_revoked, limit=limit, cursor=cursor)
+    with transaction.read_only():
+        return rows.list_service_keys(include_revoked=include_revoked, limit=limit, cursor=cursor)
 
 
 def count_service_keys(*, include_revoked: bool) -> int:
-    return rows.count_service_keys(include_revoked=include_revoked)
+    with transaction.read_only():
+        return rows.count_service_keys(include_revoked=include_revoked)
 
 
 def revoke_service_key(*, key_id: uuid.UUID) -> ApiKey:
     """Raises NotFound when there is no such live key."""
-    key = rows.find_service_key(key_id)
-    if key is None or not rows.revoke_key(key.id, now=clock.now()):
-        raise NotFound("There is no such service key, or it is revoked already")
-    audit.record_key_event(EventName.KEY_REVOKED, key, OPERATOR)
+    with transaction.unit_of_work():
+        key = rows.find_service_key(key_id)
+        if key is None or not revocation.revoke(key, OPERATOR):
+            raise NotFound("There is no such service key, or it is revoked already")
     return key

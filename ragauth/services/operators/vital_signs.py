@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.counters import CountersUnavailable
 from ragauth.database_faults import DatabaseFault
 from ragauth.extensions import settings
@@ -53,7 +53,8 @@ def take() -> VitalSigns:
 
 def _waiting_mail() -> WaitingMail | None:
     try:
-        depth = outbox_depth(now=clock.now())
+        with transaction.read_only():
+            depth = outbox_depth(now=clock.now())
     except SQLAlchemyError as error:
         log.warning("the outbox was not counted", extra={"cause": type(error).__name__})
         return None

@@ -6,7 +6,7 @@ at once by the process that sees the step, and by the daily `cleanup` where none
 
 from dataclasses import dataclass
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.models import api_keys as key_rows
 from ragauth.models import confirmations as confirmation_rows
 from ragauth.models import sessions as session_rows
@@ -22,17 +22,18 @@ class Mended:
 
 
 def mend() -> Mended:
-    """End what was begun in the future, in the present transaction; again changes nothing."""
-    now = clock.now()
-    latest = now + clock.LEEWAY
-    graces = key_rows.list_replaced_after(latest, now=now)
-    for replaced, successor in graces:
-        if replaced.expires_at is not None:
-            # The grace that was asked for, from now.
-            replaced.expires_at = now + (replaced.expires_at - successor.created_at)
-        successor.created_at = now
-    return Mended(
-        sessions=session_rows.end_issued_after(latest, now=now),
-        graces=len(graces),
-        tokens=confirmation_rows.delete_made_after(latest),
-    )
+    """End what was begun in the future; again changes nothing."""
+    with transaction.unit_of_work():
+        now = clock.now()
+        latest = now + clock.LEEWAY
+        graces = key_rows.list_replaced_after(latest, now=now)
+        for replaced, successor in graces:
+            if replaced.expires_at is not None:
+                # The grace that was asked for, from now.
+                replaced.expires_at = now + (replaced.expires_at - successor.created_at)
+            successor.created_at = now
+        return Mended(
+            sessions=session_rows.end_issued_after(latest, now=now),
+            graces=len(graces),
+            tokens=confirmation_rows.delete_made_after(latest),
+        )

@@ -21,7 +21,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.errors import (
     AccountSuspended,
     AuthenticationFailed,
@@ -53,54 +53,56 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
     RefreshTokenReused for a token that was spent before.
     """
     now = clock.now()
-    claims, row = read_presented(refresh_token)
-    ends_at = sessions.end_of(now, created_at=row.created_at)
-    if ends_at <= now:
-        # Of an operator who has just shortened what a session may last; else its token knows.
-        raise CredentialExpired(ends_at, "The session has expired")
-    if rows.advance_generation(
-        claims.session_id,
-        generation=claims.generation,
-        now=now,
-        expires_at=ends_at,
-        spender_network=_network_of(client),
-        spender_agent=client.user_agent_digest,
-    ):
-        return tokens.issue_pair(
-            account_id=row.account_id,
-            session_id=claims.session_id,
-            generation=claims.generation + 1,
-            rotated_at=now,
-            ends_at=ends_at,
-        )
-    # Another was first, or the token is old: what the row says now decides.
-    current = rows.find_with_status(claims.session_id)
-    if current is None or claims.generation == current.generation:
-        raise CredentialRevoked("The session has ended")
-    refusal = refuse_spent(claims, current, now=now, client=client)
-    if refusal is not None:
-        raise refusal
-    return tokens.issue_pair(
-        account_id=current.account_id,
-        session_id=claims.session_id,
-        generation=current.generation,
-        rotated_at=current.rotated_at,
-        ends_at=current.expires_at,
-    )
-
-
-def read_presented(refresh_token: str) -> tuple[TokenClaims, Row[*tuple[Any, ...]]]:
-    """What a refresh token says, and how its session and account stand; it may be spent.
-
-    Raises AuthenticationFailed, or AccountSuspended.
-    """
+    # Before the transaction: the ring of keys may have to be read by a connection of its own.
     claims = tokens.read_token(refresh_token, expected=REFRESH)
+    with transaction.unit_of_work():
+        row = find_standing(claims)
+        ends_at = sessions.end_of(now, created_at=row.created_at)
+        if ends_at <= now:
+            # Of an operator who has just shortened what a session may last; else its token knows.
+            raise CredentialExpired(ends_at, "The session has expired")
+        if rows.advance_generation(
+            claims.session_id,
+            generation=claims.generation,
+            now=now,
+            expires_at=ends_at,
+            spender_network=_network_of(client),
+            spender_agent=client.user_agent_digest,
+        ):
+            return tokens.issue_pair(
+                account_id=row.account_id,
+                session_id=claims.session_id,
+                generation=claims.generation + 1,
+                rotated_at=now,
+                ends_at=ends_at,
+            )
+        # Another was first, or the token is old: what the row says now decides.
+        current = rows.find_with_status(claims.session_id)
+        if current is None or claims.generation == current.generation:
+            raise CredentialRevoked("The session has ended")
+        refusal = refuse_spent(claims, current, now=now, client=client)
+        if refusal is not None:
+            raise refusal
+        return tokens.issue_pair(
+            account_id=current.account_id,
+            session_id=claims.session_id,
+            generation=current.generation,
+            rotated_at=current.rotated_at,
+            ends_at=current.expires_at,
+        )
+
+
+def find_standing(claims: TokenClaims) -> Row[*tuple[Any, ...]]:
+    """How session and account of a refresh token stand, in the present transaction.
+
+    The token may be spent. Raises CredentialRevoked or AccountSuspended.
+    """
     row = rows.find_with_status(claims.session_id)
     if row is None or row.account_id != claims.account_id or row.status == DELETED:
         raise CredentialRevoked("The session has ended")
     if row.status != ACTIVE:
         raise AccountSuspended
-    return claims, row
+    return row
 
 
 def refuse_spent(

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.errors import (
     AccountSuspended,
     CredentialExpired,
@@ -118,19 +118,16 @@ def read_any_token(token: str) -> TokenClaims:
 
 def log_out(*, tokens: Iterable[TokenClaims], client: Client) -> None:
     """End the sessions of access and refresh tokens; one that is dead already is fine."""
-    for claims in tokens:
-        if rows.end_session(claims.session_id, now=clock.now()):
-            audit.record(
-                EventName.SESSION_ENDED,
-                account_id=claims.account_id,
-                client=client,
-                session_id=encode_id(SESSION, claims.session_id),
-            )
+    with transaction.unit_of_work():
+        for claims in tokens:
+            if rows.end_session(claims.session_id, now=clock.now()):
+                _record_end(claims.account_id, claims.session_id, client)
 
 
 def list_sessions(*, caller: Caller, limit: int, cursor: uuid.UUID | None) -> Page[SessionView]:
     """The caller's live sessions, the present one marked."""
-    page = rows.list_live(caller.account.id, now=clock.now(), limit=limit, cursor=cursor)
+    with transaction.read_only():
+        page = rows.list_live(caller.account.id, now=clock.now(), limit=limit, cursor=cursor)
     return Page(
         [
             SessionView(
@@ -150,23 +147,32 @@ def list_sessions(*, caller: Caller, limit: int, cursor: uuid.UUID | None) -> Pa
 
 def end_session(*, account_id: uuid.UUID, session_id: uuid.UUID, client: Client) -> None:
     """End one of the account's live sessions; raises NoSuchSession."""
-    now = clock.now()
-    if rows.find_live(account_id, session_id, now=now) is None or not rows.end_session(
-        session_id, now=now
-    ):
-        raise NoSuchSession
-    audit.record(
-        EventName.SESSION_ENDED,
-        account_id=account_id,
-        client=client,
-        session_id=encode_id(SESSION, session_id),
-    )
+    with transaction.unit_of_work():
+        now = clock.now()
+        if rows.find_live(account_id, session_id, now=now) is None or not rows.end_session(
+            session_id, now=now
+        ):
+            raise NoSuchSession
+        _record_end(account_id, session_id, client)
+
+
+def end_other_sessions(*, caller: Caller, and_this_one: bool, client: Client) -> None:
+    """End the caller's other sessions, or all of them."""
+    with transaction.unit_of_work():
+        end_sessions(
+            account_id=caller.account.id,
+            except_session_id=None if and_this_one else caller.session_id,
+            client=client,
+        )
 
 
 def end_sessions(
     *, account_id: uuid.UUID, client: Client, except_session_id: uuid.UUID | None = None
 ) -> int:
-    """End all of the account's sessions but, where one is named, that one; returns how many."""
+    """End all of the account's sessions but, where one is named, that one; returns how many.
+
+    In the present transaction.
+    """
     ended = rows.end_sessions(account_id, now=clock.now(), except_session_id=except_session_id)
     if ended:
         audit.record(EventName.SESSIONS_ENDED, account_id=account_id, client=client, count=ended)
@@ -175,10 +181,20 @@ def end_sessions(
 
 def delete_dead_sessions(*, before: datetime, limit: int) -> int:
     """Forget sessions that ended or expired before a moment; returns how many."""
-    return rows.delete_dead(before=before, limit=limit)
+    with transaction.unit_of_work():
+        return rows.delete_dead(before=before, limit=limit)
 
 
 def end_of(now: datetime, *, created_at: datetime) -> datetime:
     """When a session ends that is not refreshed again, or at the latest (idle, absolute end)."""
     idle_end = now + timedelta(seconds=settings().refresh_token_seconds)
     return min(idle_end, created_at + timedelta(seconds=settings().session_seconds))
+
+
+def _record_end(account_id: uuid.UUID, session_id: uuid.UUID, client: Client) -> None:
+    audit.record(
+        EventName.SESSION_ENDED,
+        account_id=account_id,
+        client=client,
+        session_id=encode_id(SESSION, session_id),
+    )

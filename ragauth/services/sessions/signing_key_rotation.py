@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.clock import format_time
 from ragauth.errors import Conflict, NotFound
 from ragauth.extensions import db, settings
@@ -63,19 +63,22 @@ class KeyState:
 
 def rotate(*, sign_after_seconds: int) -> KeyState:
     """Publish a new key, which takes over from the present one after a while."""
-    ensure_first_key()
-    rows.lock_all()
-    # After the lock: however long it took, every process has its time to learn of the key.
-    signs_from = clock.now() + timedelta(seconds=max(sign_after_seconds, MIN_SIGN_AFTER_SECONDS))
-    key = SigningKey(id=new_uuid(), **new_key(signs_from=signs_from))
-    db.session.add(key)
-    _record(EventName.SIGNING_KEY_CREATED, key)
-    return KeyState(key, State.NEXT, None, Sealed.PRESENT)
+    with transaction.unit_of_work():
+        ensure_first_key()
+        rows.lock_all()
+        # After the lock: however long it took, every process has its time to learn of the key.
+        seconds = max(sign_after_seconds, MIN_SIGN_AFTER_SECONDS)
+        signs_from = clock.now() + timedelta(seconds=seconds)
+        key = SigningKey(id=new_uuid(), **new_key(signs_from=signs_from))
+        db.session.add(key)
+        _record(EventName.SIGNING_KEY_CREATED, key)
+        return KeyState(key, State.NEXT, None, Sealed.PRESENT)
 
 
 def list_keys() -> list[KeyState]:
     """All keys, the eldest first."""
-    return _states(rows.list_all(), clock.now())
+    with transaction.read_only():
+        return _states(rows.list_all(), clock.now())
 
 
 def retire(*, kid: str, force: bool) -> None:
@@ -84,40 +87,44 @@ def retire(*, kid: str, force: bool) -> None:
     Raises NotFound; Conflict for a key that signs and, without `force`, for one whose tokens are
     alive.
     """
-    keys = rows.lock_all()
-    now = clock.now()
-    found = next((key for key in _states(keys, now) if key.row.kid == kid), None)
-    if found is None or found.state is State.RETIRED:
-        raise NotFound(f"there is no signing key {kid}, or it is retired")
-    # A process that does not know yet that it is retired must not sign with it meanwhile.
-    live = _live(keys)
-    if found.row in (choose_key(live, now), choose_key(live, now + _LEARNING)):
-        raise Conflict(_why_it_signs(live, found.row))
-    if found.verifies_until is not None and now < found.verifies_until and not force:
-        raise Conflict(
-            f"this key has signed tokens that are good until {format_time(found.verifies_until)};"
-            " with --force they are refused at once, and whoever holds one must log in again"
-        )
-    _retire(found.row, now)
+    with transaction.unit_of_work():
+        keys = rows.lock_all()
+        now = clock.now()
+        found = next((key for key in _states(keys, now) if key.row.kid == kid), None)
+        if found is None or found.state is State.RETIRED:
+            raise NotFound(f"there is no signing key {kid}, or it is retired")
+        # A process that does not know yet that it is retired must not sign with it meanwhile.
+        live = _live(keys)
+        if found.row in (choose_key(live, now), choose_key(live, now + _LEARNING)):
+            raise Conflict(_why_it_signs(live, found.row))
+        if found.verifies_until is not None and now < found.verifies_until and not force:
+            until = format_time(found.verifies_until)
+            raise Conflict(
+                f"this key has signed tokens that are good until {until};"
+                " with --force they are refused at once, and whoever holds one must log in again"
+            )
+        _retire(found.row, now)
 
 
 def retire_spent() -> int:
     """Retire the keys whose last token has ended; returns how many."""
-    keys = rows.lock_all()
-    now = clock.now()
-    spent = [
-        key.row
-        for key in _states(keys, now)
-        if key.state is State.VERIFYING and key.verifies_until and key.verifies_until <= now
-    ]
-    for row in spent:
-        _retire(row, now)
-    return len(spent)
+    with transaction.unit_of_work():
+        keys = rows.lock_all()
+        now = clock.now()
+        spent = [
+            key.row
+            for key in _states(keys, now)
+            if key.state is State.VERIFYING and key.verifies_until and key.verifies_until <= now
+        ]
+        for row in spent:
+            _retire(row, now)
+        return len(spent)
 
 
 def delete_retired(*, before: datetime, limit: int) -> int:
     """Forget keys that were retired before a moment; returns how many."""
-    return rows.delete_retired(before=before, limit=limit)
+    with transaction.unit_of_work():
+        return rows.delete_retired(before=before, limit=limit)
 
 
 def reseal() -> tuple[int, int]:
@@ -125,12 +132,15 @@ def reseal() -> tuple[int, int]:
 
     Returns how many keys that were, and how many no secret opens.
     """
-    states = _states(rows.lock_all(), clock.now())
-    old = [key.row for key in states if key.sealed is Sealed.OLD]
-    for row in old:
-        private_key = open_private_key(row.sealed_private_key, row.kid, settings().old_secret_keys)
-        row.sealed_private_key = seal_private_key(private_key, row.kid)
-    return len(old), sum(key.sealed is Sealed.UNKNOWN for key in states)
+    with transaction.unit_of_work():
+        states = _states(rows.lock_all(), clock.now())
+        old = [key.row for key in states if key.sealed is Sealed.OLD]
+        for row in old:
+            private_key = open_private_key(
+                row.sealed_private_key, row.kid, settings().old_secret_keys
+            )
+            row.sealed_private_key = seal_private_key(private_key, row.kid)
+        return len(old), sum(key.sealed is Sealed.UNKNOWN for key in states)
 
 
 def _retire(row: SigningKey, now: datetime) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import current, settings
 from ragauth.models import SigningKey
@@ -120,17 +120,21 @@ def choose_key(keys: Iterable[K], moment: datetime) -> K | None:
 def publish() -> list[dict[str, Any]]:
     """The public keys (RFC 7517), those that are yet to sign among them.
 
-    Makes the first key, in the present transaction, where there is none.
+    Makes the first key where there is none.
     """
     keys = list(current_ring().live().values())
     if not keys:
-        ensure_first_key()
-        keys = live_rows.list_live()
+        with transaction.unit_of_work():
+            ensure_first_key()
+            keys = live_rows.list_live()
     return [key.public_jwk for key in keys]
 
 
 def ensure_first_key() -> None:
-    """Of any number of first starts at once, on any number of hosts, all get the same key."""
+    """Of any number of first starts at once, on any number of hosts, all get the same key.
+
+    In the present transaction.
+    """
     rows.insert_first(**new_key(signs_from=clock.now()))
 
 

@@ -157,8 +157,8 @@ class TestCounters:
         ok(client.sign_up().client.post(PATH, {"password": PASSWORD}), 204)
         erase = erasure.erase_account
 
-        def erase_and_fail(account: Account) -> None:
-            erase(account)
+        def erase_and_fail(account: Account, client: audit.Client) -> None:
+            erase(account, client)
             raise Conflict
 
         monkeypatch.setattr(erasure, "erase_account", erase_and_fail)

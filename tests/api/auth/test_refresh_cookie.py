@@ -231,7 +231,7 @@ class TestRefreshes:
             raise ExternalServiceUnavailable
 
         with monkeypatch.context() as patch:
-            patch.setattr("ragauth.services.sessions.refreshes.read_presented", is_away)
+            patch.setattr("ragauth.services.sessions.refreshes.find_standing", is_away)
             error(browser.send(REFRESH), 503, "EXTERNAL_SERVICE_ERROR")
         assert browser.cookie is not None
         browser.refresh()

@@ -12,6 +12,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from ragauth import transaction
 from ragauth.extensions import db
 from ragauth.models import RecoveryCode, SecondFactor
 from ragauth.security import totp
@@ -130,7 +131,7 @@ class TestEnrol:
     ) -> None:
         """S16, S19: the secret is sealed, of a recovery code only a keyed digest is kept."""
         authenticator = enrol(member)
-        with app.app_context():
+        with app.app_context(), transaction.read_only():
             sealed = db.session.scalars(select(SecondFactor.sealed_secret)).one()
             digests = db.session.scalars(select(RecoveryCode.digest)).all()
         stored = b"".join([sealed, *digests]).lower()
@@ -366,6 +367,6 @@ def test_each_route_needs_an_access_token(client: Client) -> None:
 def test_a_deleted_account_leaves_no_secret_and_no_code(app: Flask, member: Member) -> None:
     enrol(member)
     ok(member.client.post("/api/auth/me/delete", {"password": PASSWORD}), 204)
-    with app.app_context():
+    with app.app_context(), transaction.read_only():
         assert db.session.scalars(select(SecondFactor)).all() == []
         assert db.session.scalars(select(RecoveryCode)).all() == []

@@ -11,7 +11,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from ragauth import transaction
 from ragauth.extensions import db
 from ragauth.models import Account
 from ragauth.services.accounts import accounts
@@ -68,7 +67,7 @@ def test_once_moved_the_old_secret_is_no_longer_needed(
     member: Member, rotated: Client, make_app: MakeApp
 ) -> None:
     assert log_in(rotated, member) == 200
-    with rotated.app.app_context(), transaction.unit_of_work():
+    with rotated.app.app_context():
         signing_key_rotation.reseal()
     assert log_in(Client(make_app(secret_key=NEW_KEY)), member) == 200
 
@@ -110,7 +109,7 @@ def test_a_password_of_an_unknown_secret_is_wrong_and_takes_as_long(
     slow = Client(make_app(bcrypt_cost=7))
     member = slow.sign_up()
     lost = replace(member, email="lost@example.com")
-    with make_app(bcrypt_cost=7, secret_key=NEW_KEY).app_context(), transaction.unit_of_work():
+    with make_app(bcrypt_cost=7, secret_key=NEW_KEY).app_context():
         accounts.create_account(
             email=lost.email, password=PASSWORD, name=None, username=None, client=OPERATOR
         )

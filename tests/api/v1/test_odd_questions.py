@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from ragauth import transaction
 from ragauth.models.accounts import find_by_email
 from ragauth.services.accounts import hashing
 from ragauth.services.accounts.hashing import StoredPassword
@@ -100,7 +101,7 @@ def test_a_login_that_meets_anothers_renewal_looks_again(
 
 
 def stored_hash(app: Flask, email: str) -> str:
-    with app.app_context():
+    with app.app_context(), transaction.read_only():
         account = find_by_email(email)
         assert account is not None
         assert account.password_hash is not None

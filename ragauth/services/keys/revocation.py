@@ -1,0 +1,27 @@
+"""Killing keys for good, with their events; each in the present transaction."""
+
+import uuid
+from typing import Any
+
+from ragauth import clock
+from ragauth.models import ApiKey
+from ragauth.models import api_keys as rows
+from ragauth.services import audit
+from ragauth.services.audit import Client, EventName
+
+
+def revoke(key: ApiKey, client: Client, **details: Any) -> bool:
+    """Kill one key; False, and no event, for one that was dead already."""
+    if not rows.revoke_key(key.id, now=clock.now()):
+        return False
+    audit.record_key_event(EventName.KEY_REVOKED, key, client, **details)
+    return True
+
+
+def revoke_all(account_id: uuid.UUID, client: Client) -> int:
+    """Kill all keys of an account, which is held, its agents' too; returns how many were alive."""
+    keys = rows.list_all_live(account_id)
+    for key in keys:
+        audit.record_key_event(EventName.KEY_REVOKED, key, client)
+    rows.revoke_keys_of_account(account_id, now=clock.now())
+    return len(keys)
