@@ -8,14 +8,21 @@ from typing import Any
 
 from flask import Flask
 
-from ragauth.config import SettingsError, has_inherited_sockets, read_server_settings
+from ragauth.config import (
+    SettingsError,
+    has_inherited_sockets,
+    has_own_server,
+    read_server_settings,
+)
 from ragauth.extensions import runtime_of
 from ragauth.metrics import HUNG, KILLED, WORKER_DEATHS, WORKER_STARTS, board
-from ragauth.server import handover
-from ragauth.server.open_files import most_connections, raise_open_files
 from ragauth.web.listening import fault_in_listening
 from ragauth.web.log_writer import log_without_waiting
 from ragauth.web.logs import configure_logging
+from ragauth.web.open_files import most_connections, raise_open_files
+
+if has_own_server():
+    from ragauth.server import handover
 
 log = logging.getLogger("ragauth")
 
@@ -30,7 +37,6 @@ workers = _server.workers
 threads = _server.threads
 worker_connections = most_connections(raise_open_files(), _server.threads)
 worker_class = _server.worker_class
-logger_class = "ragauth.server.answers.ErrorLogger"
 # The application is made once, before the fork: workers share its memory and start at once.
 preload_app = True
 graceful_timeout = 30
@@ -53,6 +59,12 @@ forwarder_headers = ""
 
 accesslog = None
 
+if has_own_server():
+    # Whichever worker serves.
+    logger_class = "ragauth.server.answers.ErrorLogger"
+    # At SIGUSR2, in the process that will be the second master.
+    pre_exec = handover.place_for_systemd
+
 
 def on_starting(server: Any) -> None:
     """Before it listens, wherever that is: `--bind` counts, too."""
@@ -62,19 +74,18 @@ def on_starting(server: Any) -> None:
             sys.exit(f"ragauth: {fault}")
     # Not earlier: whoever starts it reads at once why it does not start.
     log_without_waiting()
-    handover.prepare(server)
+    if has_own_server():
+        handover.prepare(server)
+    else:
+        log.info("gunicorn's own threads serve: ragauth/server is not there")
 
 
 def when_ready(server: Any) -> None:
     """Before the fork: what is loaded by now is shared for good, no collection copies its pages."""
     gc.collect()
     gc.freeze()
-    handover.begin(server)
-
-
-def pre_exec(server: Any) -> None:
-    """At SIGUSR2, in the process that will be the second master."""
-    handover.place_for_systemd(server)
+    if has_own_server():
+        handover.begin(server)
 
 
 def pre_fork(_server: object, worker: Any) -> None:
@@ -88,7 +99,8 @@ def post_fork(_server: object, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    handover.accept_signals()
+    if has_own_server():
+        handover.accept_signals()
     # Where something stands in front of the application, its first request does it.
     if isinstance(worker.wsgi, Flask):
         runtime_of(worker.wsgi).background.ensure_started()

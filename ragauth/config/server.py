@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from marshmallow import ValidationError, validate
 
@@ -28,6 +29,13 @@ _FIRST_COMMANDS = (("run",), ("serve",), ("db", "upgrade"))
 _FROM_FLASK = "FLASK_RUN_FROM_CLI"
 # What a master hands to the version after it: `pid:descriptor` of each worker's heartbeat.
 WORKERS_BEFORE = "GUNICORN_WORKERS_BEFORE"
+
+
+def has_own_server() -> bool:
+    """Whether `ragauth/server` is there: the service works without it, on gunicorn's threads."""
+    found = find_spec("ragauth.server")
+    # What is left of a folder that was taken out, its `__pycache__`, is a package without a file.
+    return found is not None and found.origin is not None
 
 
 def is_flask_command() -> bool:
@@ -89,8 +97,14 @@ class ServerSettings:
 def read_server_settings() -> ServerSettings:
     """Read HOST, PORT, WEB_CONCURRENCY (processes), WEB_THREADS (threads in each), RAGAUTH_SERVER.
 
-    Raises SettingsError naming every one that is malformed.
+    Raises SettingsError naming every one that is malformed, and where this process is to take over
+    from one with `ragauth/server` and has not got it.
     """
+    if WORKERS_BEFORE in os.environ and not has_own_server():
+        raise SettingsError(
+            "ragauth/server is not there, which would take over the workers of the version before:"
+            " stop the service and start it again"
+        )
     env = Variables()
     host = env.text("HOST", "127.0.0.1", host_of)
     settings = ServerSettings(
@@ -98,12 +112,22 @@ def read_server_settings() -> ServerSettings:
         port=env.number("PORT", 8000, validate.Range(0, 65535)),
         workers=env.number("WEB_CONCURRENCY", os.cpu_count() or 1, POSITIVE),
         threads=env.number("WEB_THREADS", 8, POSITIVE),
-        server=env.text(SERVER_SETTING, "ragauth", validate.OneOf(tuple(_WORKER_CLASSES))),
+        server=env.text(
+            SERVER_SETTING,
+            "ragauth" if has_own_server() else "gunicorn",
+            validate.OneOf(tuple(_WORKER_CLASSES)),
+            _must_be_there,
+        ),
     )
     if env.faults:
         raise SettingsError(*env.faults)
     warn_of_white_space(env.trimmed)
     return settings
+
+
+def _must_be_there(server: str) -> None:
+    if server == "ragauth" and not has_own_server():
+        raise ValidationError("ragauth/server is not there; leave it out, or set gunicorn")
 
 
 def host_of(text: str) -> str:

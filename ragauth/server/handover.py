@@ -86,7 +86,7 @@ def begin(master: Any) -> None:
 
 
 def accept_signals() -> None:
-    """From now on this process has handlers of its own; also called in a new worker."""
+    """From now on this process, master or new worker, has handlers of its own."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
 
 
@@ -150,7 +150,8 @@ def _does_load(master: Any) -> bool:
     try:
         done = subprocess.run(  # noqa: S603 - the command that started this process
             [*master.START_CTX["args"], "--check-config"],
-            env=master.cfg.env_orig,
+            # Present, though empty: it says what the program is tried for.
+            env=master.cfg.env_orig | {WORKERS_BEFORE: ""},
             cwd=master.START_CTX["cwd"],
             timeout=_LOADING_SECONDS,
             check=False,

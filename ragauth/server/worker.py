@@ -24,11 +24,11 @@ from ragauth.server.answers import (
 )
 from ragauth.server.connection import READ_BYTES, Connection, Wire, bound_waits
 from ragauth.server.lines import Line, Lines
-from ragauth.server.open_files import NO_CONNECTION, SHORTAGES, log_shortage
 from ragauth.server.pace import Pace
 from ragauth.server.plain_http import PlainRequest
 from ragauth.server.pool_watch import PoolWatch
 from ragauth.server.quick_requests import find_quick_request
+from ragauth.server.shortages import NO_CONNECTION, SHORTAGES, log_shortage
 from ragauth.web.paths import HEALTHZ
 
 log = logging.getLogger("ragauth")

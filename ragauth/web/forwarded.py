@@ -46,6 +46,8 @@ class Forwarded:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         address = client_address(environ, trusted_proxies=self._trusted_proxies)
+        # The server's own stays as it is: `flask run` reads REMOTE_ADDR in it after the answer.
+        environ = {**environ}
         environ.pop("REMOTE_ADDR", None)
         if self._mounted_at:
             self._take_off_prefix(environ)

@@ -1,6 +1,7 @@
 """A new version takes over without a refused connection or a lost request."""
 
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -56,7 +57,7 @@ def test_sighup_brings_new_code_and_settings_and_loses_none_of_ten_thousand_requ
 
 
 def test_a_version_that_does_not_load_is_not_taken(deployment: Deployment) -> None:
-    """Neither broken code nor a broken setting ends what serves, and the log says why."""
+    """Neither broken code, a broken setting nor one without `ragauth/server` ends what serves."""
     with deployment.serve() as service:
         workers = service.gunicorn.worker_pids()
         log = service.gunicorn.log
@@ -71,6 +72,11 @@ def test_a_version_that_does_not_load_is_not_taken(deployment: Deployment) -> No
         os.kill(service.gunicorn.pid, signal.SIGHUP)
         wait_for(lambda: log().count("does not load; this one goes on") == 2)
         assert "RAGAUTH_EVENT_DAYS: must be a whole number" in log()
+        deployment.settings.write_text("")
+        shutil.rmtree(deployment.folder / "ragauth" / "server")
+        os.kill(service.gunicorn.pid, signal.SIGHUP)
+        wait_for(lambda: log().count("does not load; this one goes on") == 3)
+        assert "ragauth/server is not there, which would take over" in log()
         assert service.gunicorn.worker_pids() == workers
         assert service.client.get("/readyz").status_code == 200
 

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.raw_connections import connection, cpu_seconds, read_answer
 from tests.e2e.service import install
 
@@ -14,8 +16,12 @@ _WORK_SECONDS = 0.1
 _START_SECONDS = 20
 
 
-def test_a_login_that_has_begun_is_answered_and_the_master_ends_well(tmp_path: Path) -> None:
-    installation = install(tmp_path, RAGAUTH_BCRYPT_COST="14")
+@pytest.mark.parametrize("server", ["ragauth", "gunicorn"])
+def test_a_login_that_has_begun_is_answered_and_the_master_ends_well(
+    tmp_path: Path, server: str
+) -> None:
+    """S35: with ragauth's own worker, and with gunicorn's."""
+    installation = install(tmp_path, RAGAUTH_BCRYPT_COST="14", RAGAUTH_SERVER=server)
     installation.migrate()
     with installation.serve(workers=1) as service, ThreadPoolExecutor(1) as thread:
         (worker,) = service.gunicorn.worker_pids()

@@ -47,12 +47,12 @@ class GunicornServer:
         """Send SIGTERM to the master and return its exit code."""
         return self._process.stop(signal.SIGTERM, _STOP_SECONDS)
 
-    def wait_until_ready(self, workers: int) -> None:
-        """Wait until /healthz answers 200 and all workers are there."""
+    def wait_until_ready(self, workers: int | None = None) -> None:
+        """Wait until /healthz answers 200 and so many workers are there, if any are named."""
         deadline = time.monotonic() + _START_SECONDS
-        while not (self._is_healthy() and len(self.worker_pids()) == workers):
+        while not (self._is_healthy() and workers in (None, len(self.worker_pids()))):
             if self._process.exit_code() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"gunicorn does not answer /healthz:\n{self.log()}")
+                raise RuntimeError(f"the server does not answer /healthz:\n{self.log()}")
             time.sleep(0.02)
 
     def _is_healthy(self) -> bool:

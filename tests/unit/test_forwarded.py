@@ -29,7 +29,10 @@ def seen(proxies: int, **changes: str) -> "WSGIEnvironment":
         "SCRIPT_NAME": "",
         **changes,
     }
+    servers_own = dict(environ)
     Forwarded(application, trusted_proxies=proxies)(environ, lambda *_: lambda _data: None)
+    # A server may read it again after the answer, as that of `flask run` does.
+    assert environ == servers_own
     return told
 
 

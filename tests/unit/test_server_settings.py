@@ -1,9 +1,12 @@
 """What names may be set, where the server listens and with how many processes."""
 
+from importlib.machinery import ModuleSpec
+
 import pytest
 
 from ragauth.config import (
     SettingsError,
+    has_own_server,
     mounted_at,
     read_server_settings,
     read_settings,
@@ -73,6 +76,25 @@ class TestServerSettings:
         assert (server.bind, server.threads) == ("127.0.0.1:8000", 8)
         assert server.workers >= 1
         assert server.worker_class == "ragauth.server.worker.Worker"
+
+    def test_without_the_folder_gunicorns_own_threads_serve(
+        self, environment: pytest.MonkeyPatch
+    ) -> None:
+        assert has_own_server()
+        environment.setattr("ragauth.config.server.find_spec", lambda _name: None)
+        assert read_server_settings().worker_class == "gthread"
+        environment.setenv("RAGAUTH_SERVER", "gunicorn")
+        assert read_server_settings().worker_class == "gthread"
+        environment.setenv("RAGAUTH_SERVER", "ragauth")
+        with pytest.raises(SettingsError, match=r"\ARAGAUTH_SERVER: ragauth/server is not there"):
+            read_server_settings()
+
+    def test_what_git_leaves_of_the_folder_is_no_server(
+        self, environment: pytest.MonkeyPatch
+    ) -> None:
+        left = ModuleSpec("ragauth.server", None, is_package=True)
+        environment.setattr("ragauth.config.server.find_spec", lambda _name: left)
+        assert not has_own_server()
 
     @pytest.mark.parametrize(
         ("host", "bind"),
