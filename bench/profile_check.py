@@ -17,6 +17,7 @@ import click
 
 from bench.population import Installation, install
 from ragauth import create_app
+from ragauth.counters import Charge
 from ragauth.extensions import db, runtime_of
 from ragauth.metrics import ALLOWED, CHECKS, note_request
 from ragauth.security import key_format
@@ -105,10 +106,12 @@ def _stages(app: Any, keys: list[str]) -> dict[str, Callable[[int], object]]:
 
     def store(index: int) -> object:
         fact, span = known[index], span_of(time.time_ns() // 1_000_000)
+        now_ms = time.time_ns() // 1_000_000
         return checker.limits.counters.admit(
-            fact.account_id or b"", fact.id, 0, 10**9, 10**12, 1, span.month, span.day,
-            time.time_ns() // 1_000_000,
-        )  # fmt: skip
+            Charge(
+                fact.account_id or b"", fact.id, 0, 10**9, 10**12, 1, span.month, span.day, now_ms
+            )
+        )
 
     def driver(index: int) -> object:
         lookup = checker.lookup

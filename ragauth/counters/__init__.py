@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ragauth.counters.interface import (
     Admission,
+    Charge,
     Counters,
     CountersUnavailable,
     Peek,
@@ -21,6 +22,7 @@ from ragauth.counters.lmdb_store import LmdbCounters
 
 __all__ = [
     "Admission",
+    "Charge",
     "Counters",
     "CountersUnavailable",
     "LmdbCounters",

@@ -15,6 +15,7 @@ from typing import TypeVar
 from ragauth.counters import forks
 from ragauth.counters.interface import (
     Admission,
+    Charge,
     Counters,
     CountersUnavailable,
     NewerCounters,
@@ -78,23 +79,8 @@ class FailoverCounters:
     def source_id(self) -> str:
         return self._ask(lambda store: store.source_id)
 
-    def admit(
-        self,
-        account: bytes,
-        key: bytes,
-        environment: int,
-        minute_limit: int,
-        month_limit: int,
-        cost: int,
-        month: int,
-        day: int,
-        now_ms: int,
-    ) -> Admission | None:
-        return self._ask(
-            lambda store: store.admit(
-                account, key, environment, minute_limit, month_limit, cost, month, day, now_ms
-            )
-        )
+    def admit(self, charge: Charge) -> Admission | None:
+        return self._ask(lambda store: store.admit(charge))
 
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
         self._ask(lambda store: store.seed_month(account, environment, month, base_units))

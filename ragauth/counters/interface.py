@@ -31,8 +31,26 @@ class NewerCounters(CountersUnavailable):
     """A newer version counts here, in a way that this one does not know: no other store may do."""
 
 
+class Charge(NamedTuple):
+    """One request of `cost` units, and the limits of the account that it is charged to.
+
+    Accounts and keys are 16 bytes, an environment is 0 (live) or 1 (test), a month is yyyymm, a day
+    yyyymmdd (UTC). Cost and limits are not negative.
+    """
+
+    account: bytes
+    key: bytes
+    environment: int
+    minute_limit: int
+    month_limit: int
+    cost: int
+    month: int
+    day: int
+    now_ms: int
+
+
 class Admission(NamedTuple):
-    """The answer to one question to `Counters.admit`; the numbers are those after it."""
+    """The answer to a charge; the numbers are those after it."""
 
     refused_by: Literal["minute", "month"] | None
     minute_used: int
@@ -76,28 +94,16 @@ class UsageRow(NamedTuple):
 class Counters(Protocol):
     """A store that decides limits for all workers at once.
 
-    Each `now_ms` is Unix milliseconds from the caller. Accounts and keys are 16 bytes, an
-    environment is 0 (live) or 1 (test), a month is yyyymm, a day yyyymmdd (UTC). Amounts, costs
-    and limits are not negative. Every method may raise `CountersUnavailable`.
+    Each `now_ms` is Unix milliseconds from the caller. Accounts, keys, environments and months are
+    as in a `Charge`. Every method may raise `CountersUnavailable`.
     """
 
     @property
     def source_id(self) -> str:
         """The random hex name of this store's lifetime; a lost or emptied store gets a new one."""
 
-    def admit(
-        self,
-        account: bytes,
-        key: bytes,
-        environment: int,
-        minute_limit: int,
-        month_limit: int,
-        cost: int,
-        month: int,
-        day: int,
-        now_ms: int,
-    ) -> Admission | None:
-        """Count one request of `cost` units if both limits allow it; a refusal writes nothing.
+    def admit(self, charge: Charge) -> Admission | None:
+        """Count the request if both limits allow it; a refusal writes nothing.
 
         The minute starts at the first counted request and lasts 60,000 ms. Where both limits
         refuse, the answer is "month", since waiting for the minute would not help. None means that

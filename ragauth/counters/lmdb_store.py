@@ -12,6 +12,7 @@ from ragauth.counters.interface import (
     MINUTE_MS,
     SKEW_MS,
     Admission,
+    Charge,
     Peek,
     UsageRow,
     Window,
@@ -61,19 +62,9 @@ class LmdbCounters:
         self.ping()
         return self._file.source_id
 
-    def admit(
-        self,
-        account: bytes,
-        key: bytes,
-        environment: int,
-        minute_limit: int,
-        month_limit: int,
-        cost: int,
-        month: int,
-        day: int,
-        now_ms: int,
-    ) -> Admission | None:
+    def admit(self, charge: Charge) -> Admission | None:
         # Written out in one piece: each call and each closure would show in the price of a check.
+        account, key, environment, minute_limit, month_limit, cost, month, day, now_ms = charge
         file = self._file
         account_key = b"a" + account + ENVIRONMENTS[environment]
         env = file.enter(now_ms)
@@ -133,9 +124,7 @@ class LmdbCounters:
             file.recover(error)
         finally:
             file.leave()
-        return self.admit(
-            account, key, environment, minute_limit, month_limit, cost, month, day, now_ms
-        )
+        return self.admit(charge)
 
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
         account_key = b"a" + account + ENVIRONMENTS[environment]

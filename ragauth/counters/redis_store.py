@@ -12,6 +12,7 @@ from ragauth.counters.interface import (
     MINUTE_MS,
     SKEW_MS,
     Admission,
+    Charge,
     CountersUnavailable,
     NewerCounters,
     Peek,
@@ -64,30 +65,19 @@ class RedisCounters:
         """In a Cluster each part has one of its own; this is that of the first."""
         return self._source_of(self._all_names()[0])
 
-    def admit(
-        self,
-        account: bytes,
-        key: bytes,
-        environment: int,
-        minute_limit: int,
-        month_limit: int,
-        cost: int,
-        month: int,
-        day: int,
-        now_ms: int,
-    ) -> Admission | None:
-        member = account.hex() + _ENVIRONMENTS[environment]
+    def admit(self, charge: Charge) -> Admission | None:
+        member = charge.account.hex() + _ENVIRONMENTS[charge.environment]
         reply = self._run(
             scripts.ADMIT,
-            self._names_of(account),
+            self._names_of(charge.account),
             member,
-            f"{day}:{member}:{key.hex()}",
-            minute_limit,
-            month_limit,
-            cost,
-            month,
-            now_ms,
-            now_ms + MINUTE_MS,
+            f"{charge.day}:{member}:{charge.key.hex()}",
+            charge.minute_limit,
+            charge.month_limit,
+            charge.cost,
+            charge.month,
+            charge.now_ms,
+            charge.now_ms + MINUTE_MS,
             _LONGEST_MINUTE_MS,
         )
         if reply is None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ragauth.counters import Admission, Counters, LmdbCounters
+from ragauth.counters import Admission, Charge, Counters, LmdbCounters
 from ragauth.counters.redis_store import RedisCounters
 
 NOW = 1_790_000_000_000
@@ -27,7 +27,7 @@ def ask(
     now_ms: int = NOW,
 ) -> Admission | None:
     return store.admit(
-        account, key, environment, minute_limit, month_limit, cost, month, day, now_ms
+        Charge(account, key, environment, minute_limit, month_limit, cost, month, day, now_ms)
     )
 
 

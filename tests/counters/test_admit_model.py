@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ragauth.counters import Admission, Counters, Peek
+from ragauth.counters import Admission, Charge, Counters, Peek
 from tests.counters.questions import NOW
 
 MONTHS = (202609, 202610)
@@ -55,17 +55,8 @@ class Model:
             return self.now_ms + 60_000, used
         return ends, used
 
-    def admit(
-        self,
-        account: bytes,
-        key: bytes,
-        environment: int,
-        minute_limit: int,
-        month_limit: int,
-        cost: int,
-        month: int,
-        day: int,
-    ) -> Admission | None:
+    def admit(self, charge: Charge) -> Admission | None:
+        account, key, environment, minute_limit, month_limit, cost, month, day, _ = charge
         spent = self.months.get((account, environment, month))
         if spent is None:
             return None
@@ -100,9 +91,18 @@ def test_any_sequence_of_questions_is_answered_as_the_model_does(
     for kind, *numbers in steps:
         if kind == "ask":
             who, which, environment, minute_limit, month_limit, cost, month, day = numbers
-            question = (accounts[who], keys[which], environment, minute_limit, month_limit, cost)
-            expected = model.admit(*question, MONTHS[month], day)
-            assert counters.admit(*question, MONTHS[month], day, model.now_ms) == expected
+            charge = Charge(
+                accounts[who],
+                keys[which],
+                environment,
+                minute_limit,
+                month_limit,
+                cost,
+                MONTHS[month],
+                day,
+                model.now_ms,
+            )
+            assert counters.admit(charge) == model.admit(charge)
         elif kind == "seed":
             who, environment, month, base = numbers
             counters.seed_month(accounts[who], environment, MONTHS[month], base)

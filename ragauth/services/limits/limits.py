@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from ragauth import clock
-from ragauth.counters import Counters, CountersUnavailable
+from ragauth.counters import Charge, Counters, CountersUnavailable
 from ragauth.errors import (
     ExternalServiceUnavailable,
     RagauthError,
@@ -25,6 +25,8 @@ ENVIRONMENTS = (LIVE, TEST)
 _INDEX_OF = {name: index for index, name in enumerate(ENVIRONMENTS)}
 _TEST_INDEX = _INDEX_OF[TEST]
 _DAY_MS = 86_400_000
+# Half the price of LimitState(…) and Charge(…), whose __new__ is written in Python.
+_new_tuple = tuple.__new__
 
 LoadMonthUnits = Callable[[uuid.UUID, str, int], int]
 
@@ -85,19 +87,23 @@ class Limits:
             return _refusal_of_test_keys(), self.peek(account_id, environment, plan_name)
         now_ms = clock.now_ns() // 1_000_000
         span = self._span_at(now_ms)
+        charge = _new_tuple(
+            Charge,
+            (
+                account_id,
+                key_id,
+                environment_index,
+                plan.requests_per_minute,
+                plan.requests_per_month,
+                cost,
+                span.month,
+                span.day,
+                now_ms,
+            ),
+        )
         try:
             while True:
-                admission = self.counters.admit(
-                    account_id,
-                    key_id,
-                    environment_index,
-                    plan.requests_per_minute,
-                    plan.requests_per_month,
-                    cost,
-                    span.month,
-                    span.day,
-                    now_ms,
-                )
+                admission = self.counters.admit(charge)
                 if admission is not None:
                     break
                 self._seed(account_id, environment_index, span.month)
@@ -184,19 +190,22 @@ def _state(
     span: Span,
     now_ms: int,
 ) -> LimitState:
-    return LimitState(
-        plan,
-        minute_used,
-        _seconds_up(minute_resets_at_ms - now_ms),
-        month_used,
-        _seconds_up(span.month_ends_ms - now_ms),
-        span,
+    return _new_tuple(
+        LimitState,
+        (
+            plan,
+            minute_used,
+            _seconds_up(minute_resets_at_ms - now_ms),
+            month_used,
+            _seconds_up(span.month_ends_ms - now_ms),
+            span,
+        ),
     )
 
 
 def _seconds_up(milliseconds: int) -> int:
     """Whole seconds after which it is certainly over."""
-    return max(0, -(-milliseconds // 1000))
+    return -(-milliseconds // 1000) if milliseconds > 0 else 0
 
 
 def _refusal(refused_by: str, state: LimitState, cost: int) -> RagauthError:
