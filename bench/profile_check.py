@@ -27,7 +27,7 @@ from ragauth.services.limits.limits import span_of
 from ragauth.services.limits.usage import save_usage
 from ragauth.web.around import request_id_of, write_request_line
 from ragauth.web.check.answers import authorize_answer
-from ragauth.web.check.authorize_query import parse_authorize_query
+from ragauth.web.check.questions import authorize_question
 from ragauth.web.credentials import presented_key
 from tests.servers.postgres import start_postgres
 from tests.servers.processes import memory_folder
@@ -120,7 +120,7 @@ def _stages(app: Any, keys: list[str]) -> dict[str, Callable[[int], object]]:
     def question(index: int) -> object:
         environ = environs[index]
         key = presented_key(environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_X_API_KEY"))
-        return is_token_shaped(key), parse_authorize_query(environ["QUERY_STRING"])
+        return is_token_shaped(key), authorize_question(environ)
 
     def form(index: int) -> object:
         return key_format.is_well_formed(keys[index], "rag"), key_format.digest_key(keys[index])

@@ -15,11 +15,15 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Answer(NamedTuple):
-    """An HTTP answer that no framework has touched yet."""
+    """An HTTP answer that no framework has touched yet.
+
+    `account_id` is whose key asked, for the log, where an account's did.
+    """
 
     status: int
     headers: Headers
     body: bytes
+    account_id: str | None = None
 
 
 def encode_json(value: Any) -> bytes:

@@ -41,6 +41,7 @@ from ragauth.services.sessions import sessions
 from ragauth.services.sessions.sessions import Caller
 from ragauth.services.sessions.tokens import TokenClaims
 from ragauth.web import refresh_cookie
+from ragauth.web.check.questions import presented_in
 from ragauth.web.credentials import bearer_token, find_bearer_token, presented_key
 from ragauth.web.paths import METRICS, SAFE_METHODS, is_authorize, is_plain_spelling
 
@@ -161,10 +162,7 @@ def service_key(scope: str) -> Guard:
 
 def require_key(question: Question) -> KeyFacts:
     """The live key of the present request, which may do what is asked."""
-    verdict = current_checker().check(
-        current_key(),
-        question._replace(client_ip=request.remote_addr, origin=request.headers.get("Origin")),
-    )
+    verdict = current_checker().check(current_key(), presented_in(request.environ, question))
     # Every answer to a key tells what is left of its plan, whatever the route answers.
     g.limits = verdict.limits
     key = verdict.allowed_key()

@@ -10,8 +10,8 @@ from marshmallow import ValidationError
 
 from ragauth.errors import InvalidRequest
 from ragauth.schemas.checks import AuthorizeQuery
-from ragauth.web.check import authorize_query
-from ragauth.web.check.authorize_query import parse_authorize_query
+from ragauth.web.check import questions
+from ragauth.web.check.questions import parse_authorize_query
 from tests.costs import cpu_seconds
 
 AGENT = "agt_01h455vb4pex5vsknk084sn02q"
@@ -60,9 +60,10 @@ def _expected(query_string: str) -> Any:
 
 def _found(query_string: str) -> Any:
     try:
-        return tuple(parse_authorize_query(query_string))
+        question, limit_status = parse_authorize_query(query_string)
     except InvalidRequest as error:
         return {issue["path"][0] for issue in error.details["issues"]}
+    return question.scope, question.agent_id, question.cost, limit_status
 
 
 @given(st.lists(_parameters, max_size=5).map("&".join))
@@ -93,7 +94,7 @@ def test_an_escape_is_what_it_stands_for(query_string: str) -> None:
 
 def test_a_hundred_parameters_are_read_and_one_more_is_refused() -> None:
     query_string = "&".join(["cost=3", *(f"a{number}=1" for number in range(99))])
-    assert parse_authorize_query(query_string).cost == 3
+    assert parse_authorize_query(query_string)[0].cost == 3
     with pytest.raises(InvalidRequest, match="Too many query parameters"):
         parse_authorize_query(f"{query_string}&b=1")
 
@@ -116,7 +117,7 @@ def test_what_is_not_ours_costs_a_fraction_of_a_check(spelling: str) -> None:
 
 def test_what_is_remembered_is_short() -> None:
     """S37: a client's text fills no memory."""
-    remembered = authorize_query._remembered
+    remembered = questions._remembered
     before = remembered.cache_info().currsize
     for number in range(100):
         parse_authorize_query(f"cost=1&{number}={'a' * 200}")

@@ -18,9 +18,9 @@ from ragauth.errors import (
 from ragauth.models.reads.keys import KeyFacts
 from ragauth.schemas.checks import AuthorizeQuery, VerdictSchema, VerifySchema
 from ragauth.security.scopes import VERIFY
-from ragauth.services.keys.check import Question, current_checker
+from ragauth.services.keys.check import current_checker
 from ragauth.web.check.answers import IDENTITY_HEADERS, authorize_answer, verify_body
-from ragauth.web.check.authorize_query import parse_authorize_query
+from ragauth.web.check.questions import authorize_question, verify_question
 from ragauth.web.endpoint import declared, endpoint
 from ragauth.web.guards import current_key, customer_key, service_key
 from ragauth.web.paths import ANY_METHOD
@@ -48,22 +48,13 @@ def authorize(path: str) -> Response:  # noqa: ARG001 - a gateway appends its cl
     """
     presented_key = current_key()
     try:
-        parameters = parse_authorize_query(request.environ.get("QUERY_STRING", ""))
+        question, limit_status = authorize_question(request.environ)
     except InvalidRequest:
         # A key comes first, here too: who has none is told that, not what else is wrong.
         customer_key()
         raise
-    verdict = current_checker().check(
-        presented_key,
-        Question(
-            scope=parameters.scope,
-            agent_id=parameters.agent_id,
-            cost=parameters.cost,
-            client_ip=request.remote_addr,
-            origin=request.headers.get("Origin"),
-        ),
-    )
-    answer = authorize_answer(verdict, limit_status=parameters.limit_status)
+    verdict = current_checker().check(presented_key, question)
+    answer = authorize_answer(verdict, limit_status=limit_status)
     return Response(answer.body, answer.status, answer.headers)
 
 
@@ -71,15 +62,4 @@ def authorize(path: str) -> Response:  # noqa: ARG001 - a gateway appends its cl
 @endpoint(guard=service_key(VERIFY), body=VerifySchema, data=VerdictSchema)
 def verify_key(caller: KeyFacts, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
     """Whether a key that was presented to the calling service may do what is asked."""
-    agent_id = body["agent_id"]
-    verdict = current_checker().check(
-        body["key"],
-        Question(
-            scope=body["scope"],
-            agent_id=agent_id and agent_id.bytes,
-            cost=body["cost"],
-            client_ip=body["client_ip"],
-            origin=body["origin"],
-        ),
-    )
-    return verify_body(verdict)
+    return verify_body(current_checker().check(body["key"], verify_question(body)))

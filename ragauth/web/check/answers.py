@@ -27,24 +27,30 @@ def authorize_answer(verdict: KeyVerdict, *, limit_status: int) -> Answer:
     nginx turns any refusal but 401 and 403 into 500. With a `limit_status` of 403 it has what
     it understands where a limit refused, and `X-Ragauth-Status` tells what its client should see.
     """
-    refusal = verdict.refusal
+    refusal, key = verdict.refusal, verdict.key
+    account_id = _encode(ACCOUNT, key and key.account_id)
     if refusal is None:
-        key, limits = verdict.allowed_key(), verdict.limits
-        identity = identity_headers(key)
-        return Answer(200, [*identity, *rate_headers(limits)] if limits else [*identity], b"")
+        identity = identity_headers(verdict.allowed_key())
+        return Answer(200, [*identity, *client_headers(verdict)], b"", account_id)
     body = encode_json(error_body(refusal))
     headers = [("Content-Type", JSON_TYPE), *client_headers(verdict), error_header(body)]
     status = refusal.status
     if limit_status != status and isinstance(refusal, RateLimitExceeded | UsageLimitExceeded):
         headers.append(("X-Ragauth-Status", str(status)))
         status = limit_status
-    return Answer(status, headers, body)
+    return Answer(status, headers, body, account_id)
 
 
 def client_headers(verdict: KeyVerdict) -> Headers:
     """What the holder of the key should be told: challenge, when to come back, what is left."""
     headers = [] if verdict.refusal is None else list(verdict.refusal.headers.items())
     return headers if verdict.limits is None else headers + rate_headers(verdict.limits)
+
+
+def verify_answer(verdict: KeyVerdict) -> Answer:
+    """For a service: always 200, and the verdict in the envelope."""
+    body = encode_json({"data": verify_body(verdict)})
+    return Answer(200, [("Content-Type", JSON_TYPE)], body)
 
 
 def verify_body(verdict: KeyVerdict) -> dict[str, Any]:
@@ -77,14 +83,15 @@ def identity_headers(key: KeyFacts) -> tuple[tuple[str, str], ...]:
     only with a header that it received. Remembered for what the database says now, never for a
     key: other facts have other headers.
     """
-    return (
-        ("X-Ragauth-Account-Id", _encode(ACCOUNT, key.account_id) or ""),
-        ("X-Ragauth-Key-Id", encode_bytes(KEY, key.id)),
-        ("X-Ragauth-Plan", key.plan or ""),
-        ("X-Ragauth-Agent-Id", _encode(AGENT, key.agent_id) or ""),
-        ("X-Ragauth-Scopes", " ".join(scopes_of(key))),
-        ("X-Ragauth-Environment", key.environment),
+    values = (
+        _encode(ACCOUNT, key.account_id) or "",
+        encode_bytes(KEY, key.id),
+        key.plan or "",
+        _encode(AGENT, key.agent_id) or "",
+        " ".join(scopes_of(key)),
+        key.environment,
     )
+    return tuple(zip(IDENTITY_HEADERS, values, strict=True))
 
 
 def _encode(kind: str, identifier: bytes | None) -> str | None:

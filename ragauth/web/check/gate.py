@@ -18,9 +18,8 @@ from ragauth.errors import InvalidRequest, RagauthError
 from ragauth.extensions import settings
 from ragauth.metrics import note_request
 from ragauth.security import scopes
-from ragauth.security.identifiers import ACCOUNT, encode_bytes
 from ragauth.security.key_format import is_token_shaped
-from ragauth.services.keys.check import SERVICE_KINDS, KeyVerdict, Question, current_checker
+from ragauth.services.keys.check import SERVICE_KINDS, Question, current_checker
 from ragauth.web.around import (
     ALWAYS,
     NEVER_STORED,
@@ -28,12 +27,11 @@ from ragauth.web.around import (
     request_id_of,
     write_request_line,
 )
-from ragauth.web.check.answers import authorize_answer, verify_body
-from ragauth.web.check.authorize_query import parse_authorize_query
+from ragauth.web.check.answers import authorize_answer, verify_answer
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT, login_shedders
-from ragauth.web.check.plain_question import plain_question
+from ragauth.web.check.questions import authorize_question, parse_plain_body, presented_in
 from ragauth.web.credentials import presented_key
-from ragauth.web.envelope import JSON_TYPE, Answer, encode_json
+from ragauth.web.envelope import JSON_TYPE, Answer
 from ragauth.web.error_handlers import answer_to
 from ragauth.web.json_body import read_early
 from ragauth.web.paths import ANY_METHOD, AUTHORIZE, VERIFY, is_authorize
@@ -42,11 +40,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
-_JSON = ("Content-Type", JSON_TYPE)
+_MAY_VERIFY = Question(kinds=SERVICE_KINDS, scope=scopes.VERIFY)
 
-# The answer and the verdict on the caller's own key, where it has one; None is for the application.
-Asked = tuple[Answer, KeyVerdict | None] | None
-Ask = Callable[["WSGIEnvironment"], Asked]
+# None is for the application to answer.
+Ask = Callable[["WSGIEnvironment"], Answer | None]
 
 
 class Gate:
@@ -96,16 +93,15 @@ class Gate:
         started_at = time.perf_counter()
         request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID"))
         current_request_id.set(request_id)
-        account_id = None
         try:
-            asked = ask(environ)
+            answer = ask(environ)
         except WouldWait:
             current_request_id.set(None)
             raise
         except Exception as error:  # as in Flask: whatever happens has an answer in the envelope
             answer = answer_to(error, request_id)
         else:
-            if asked is None:
+            if answer is None:
                 environ["HTTP_X_REQUEST_ID"] = request_id
                 if route == AUTHORIZE:
                     # Any path below it and any method, also of those that no route can match.
@@ -113,13 +109,6 @@ class Gate:
                     if environ["REQUEST_METHOD"] not in ANY_METHOD:
                         environ["REQUEST_METHOD"] = "GET"
                 return self.application(environ, start_response)
-            answer, verdict = asked
-            if (
-                verdict is not None
-                and verdict.key is not None
-                and verdict.key.account_id is not None
-            ):
-                account_id = encode_bytes(ACCOUNT, verdict.key.account_id)
         method = environ["REQUEST_METHOD"]
         write_request_line(
             request_id,
@@ -128,7 +117,7 @@ class Gate:
             answer.status,
             started_at,
             environ.get("REMOTE_ADDR"),
-            account_id,
+            answer.account_id,
         )
         current_request_id.set(None)
         note_request(route, method, answer.status, time.perf_counter() - started_at)
@@ -144,53 +133,30 @@ class Gate:
         )
         return () if method == "HEAD" else (answer.body,)
 
-    def _authorize(self, environ: "WSGIEnvironment") -> Asked:
+    def _authorize(self, environ: "WSGIEnvironment") -> Answer | None:
         key = _plain_key(environ)
         if key is None:
             return None
-        client_ip, origin = environ.get("REMOTE_ADDR"), environ.get("HTTP_ORIGIN")
         try:
-            parameters = parse_authorize_query(environ.get("QUERY_STRING", ""))
+            question, limit_status = authorize_question(environ)
         except InvalidRequest:
             # A key comes first: for one that is refused the fault is not worded, which costs more.
-            verdict = self._checker.check(key, Question(client_ip=client_ip, origin=origin))
+            verdict = self._checker.check(key, presented_in(environ, Question()))
             if verdict.refusal is None:
                 return None
-            return authorize_answer(verdict, limit_status=verdict.refusal.status), verdict
-        verdict = self._checker.check(
-            key,
-            Question(
-                scope=parameters.scope,
-                agent_id=parameters.agent_id,
-                cost=parameters.cost,
-                client_ip=client_ip,
-                origin=origin,
-            ),
-        )
-        return authorize_answer(verdict, limit_status=parameters.limit_status), verdict
+            return authorize_answer(verdict, limit_status=verdict.refusal.status)
+        return authorize_answer(self._checker.check(key, question), limit_status=limit_status)
 
-    def _verify(self, environ: "WSGIEnvironment") -> Asked:
+    def _verify(self, environ: "WSGIEnvironment") -> Answer | None:
         service_key = _plain_key(environ)
         if service_key is None or environ.get("CONTENT_TYPE") != JSON_TYPE:
             return None
-        asker = self._checker.check(
-            service_key,
-            Question(
-                kinds=SERVICE_KINDS,
-                scope=scopes.VERIFY,
-                client_ip=environ.get("REMOTE_ADDR"),
-                origin=environ.get("HTTP_ORIGIN"),
-            ),
-        )
-        if asker.refusal is not None:
-            return None
-        body = read_early(environ)
-        asked = None if body is None else plain_question(body)
+        asker = self._checker.check(service_key, presented_in(environ, _MAY_VERIFY))
+        body = None if asker.refusal is not None else read_early(environ)
+        asked = None if body is None else parse_plain_body(body)
         if asked is None:
             return None
-        verdict = self._checker.check(*asked)
-        answer = Answer(200, [_JSON], encode_json({"data": verify_body(verdict)}))
-        return answer, asker
+        return verify_answer(self._checker.check(*asked))
 
 
 def _plain_key(environ: "WSGIEnvironment") -> str | None:

@@ -25,7 +25,7 @@ MUST_NOT_WAIT = "ragauth.must_not_wait"
 
 _LONGEST_LOGIN = 256
 
-Shed = Callable[["WSGIEnvironment"], tuple[Answer, None] | None]
+Shed = Callable[["WSGIEnvironment"], Answer | None]
 
 
 def login_shedders(app: Flask) -> dict[str, Shed]:
@@ -53,12 +53,12 @@ def _shedder(wording: Wording) -> Shed:
     del refusal.headers["Content-Length"]
     answer = Answer(refusal.status_code, [*refusal.headers], refusal.data)
 
-    def shed(environ: "WSGIEnvironment") -> tuple[Answer, None] | None:
+    def shed(environ: "WSGIEnvironment") -> Answer | None:
         address = environ.get("REMOTE_ADDR")
         if MUST_NOT_WAIT not in environ and _may_find_place(environ, address):
             return None
         HASHES_REFUSED.count()
-        return answer, None
+        return answer
 
     return shed
 
