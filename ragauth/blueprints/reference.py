@@ -10,14 +10,14 @@ from ragauth.version import VERSION
 from ragauth.web.endpoint import declared, endpoint
 from ragauth.web.envelope import JSON_TYPE
 from ragauth.web.guards import ACCESS_TOKEN, API_KEY, public
-from ragauth.web.openapi import Face, current_documents, page
+from ragauth.web.openapi import DocumentedFace, current_documents, page
 
 _DESCRIPTION = Path(__file__).parents[1] / "templates" / "openapi.md"
 _PAGE = "text/html"
 
 reference = Blueprint("reference", __name__)
 
-HOUSE_FACE = Face(
+HOUSE_FACE = DocumentedFace(
     name="ragauth",
     title="ragauth",
     version="1",
@@ -84,7 +84,7 @@ def _vary_by_accept(response: Response) -> Response:
     return response
 
 
-def document_response(face: Face) -> Response:
+def document_response(face: DocumentedFace) -> Response:
     """A face's document, or 304 for a reader who has it already."""
     document = current_documents().publish(current_app, face, request.script_root)
     response = Response(document.body, content_type="application/json")

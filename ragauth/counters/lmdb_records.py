@@ -36,7 +36,7 @@ CLOCK = struct.Struct("<qQ")
 SOURCE_KEY = b"s"
 CLOCK_KEY = b"c"
 TURN_KEY = b"t"
-ENVIRONMENTS = (b"\0", b"\1")
+ENVIRONMENT_BYTES = (b"\0", b"\1")
 ACCOUNT_KEY_BYTES = 18
 USAGE_KEY_BYTES = 38
 

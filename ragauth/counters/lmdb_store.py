@@ -23,7 +23,7 @@ from ragauth.counters.lmdb_file import INITIAL_MAP_BYTES, LmdbFile, Txn
 from ragauth.counters.lmdb_records import (
     ACCOUNT,
     DAY,
-    ENVIRONMENTS,
+    ENVIRONMENT_BYTES,
     LEASE,
     USAGE,
     WINDOW,
@@ -66,7 +66,7 @@ class LmdbCounters:
         # Written out in one piece: each call and each closure would show in the price of a check.
         account, key, environment, minute_limit, month_limit, cost, month, day, now_ms = charge
         file = self._file
-        account_key = b"a" + account + ENVIRONMENTS[environment]
+        account_key = b"a" + account + ENVIRONMENT_BYTES[environment]
         env = file.enter(now_ms)
         try:
             with env.begin(None, None, True) as txn:
@@ -127,7 +127,7 @@ class LmdbCounters:
         return self.admit(charge)
 
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
-        account_key = b"a" + account + ENVIRONMENTS[environment]
+        account_key = b"a" + account + ENVIRONMENT_BYTES[environment]
 
         def seed(txn: Txn) -> None:
             record = txn.get(account_key)
@@ -154,7 +154,7 @@ class LmdbCounters:
         self._file.transact(seed)
 
     def peek(self, account: bytes, environment: int, month: int, now_ms: int) -> Peek | None:
-        account_key = b"a" + account + ENVIRONMENTS[environment]
+        account_key = b"a" + account + ENVIRONMENT_BYTES[environment]
         record = self._file.transact(lambda txn: txn.get(account_key), now_ms=now_ms)
         if record is None:
             return None
@@ -223,7 +223,7 @@ class LmdbCounters:
 
     def forget_account(self, account: bytes) -> None:
         def forget(txn: Txn) -> None:
-            for environment in ENVIRONMENTS:
+            for environment in ENVIRONMENT_BYTES:
                 txn.delete(b"a" + account + environment)
 
         self._file.transact(forget)

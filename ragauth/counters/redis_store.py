@@ -33,7 +33,7 @@ RESUME_ONCE_IN_MS = 10_000
 
 _LONGEST_MINUTE_MS = MINUTE_MS + SKEW_MS
 _REFUSALS: tuple[Literal["minute", "month"] | None, ...] = (None, "minute", "month")
-_ENVIRONMENTS = (":0", ":1")
+_ENVIRONMENT_ENDINGS = (":0", ":1")
 
 
 class RedisCounters:
@@ -66,7 +66,7 @@ class RedisCounters:
         return self._source_of(self._all_names()[0])
 
     def admit(self, charge: Charge) -> Admission | None:
-        member = charge.account.hex() + _ENVIRONMENTS[charge.environment]
+        member = charge.account.hex() + _ENVIRONMENT_ENDINGS[charge.environment]
         reply = self._run(
             scripts.ADMIT,
             self._names_of(charge.account),
@@ -90,14 +90,14 @@ class RedisCounters:
             scripts.SEED_MONTH,
             self._names_of(account),
             secrets.token_hex(16),
-            account.hex() + _ENVIRONMENTS[environment],
+            account.hex() + _ENVIRONMENT_ENDINGS[environment],
             month,
             base_units,
             previous_month(month),
         )
 
     def peek(self, account: bytes, environment: int, month: int, now_ms: int) -> Peek | None:
-        member = account.hex() + _ENVIRONMENTS[environment]
+        member = account.hex() + _ENVIRONMENT_ENDINGS[environment]
         ends, used, month_used = self._run(scripts.PEEK, self._names_of(account), member, month)
         if month_used is None:
             return None
@@ -153,7 +153,7 @@ class RedisCounters:
     def _usage_saved_of(self, names: str, rows: Sequence[UsageRow]) -> None:
         arguments: list[str | int] = []
         for row in rows:
-            account = f"{row.account.hex()}{_ENVIRONMENTS[row.environment]}"
+            account = f"{row.account.hex()}{_ENVIRONMENT_ENDINGS[row.environment]}"
             arguments += (
                 f"{row.source_id}:{row.day}:{account}:{row.key.hex()}",
                 row.requests,
@@ -167,7 +167,7 @@ class RedisCounters:
         return bool(self._run(scripts.LEASE, self._names_of(name), *arguments))
 
     def forget_account(self, account: bytes) -> None:
-        members = [account.hex() + each for each in _ENVIRONMENTS]
+        members = [account.hex() + each for each in _ENVIRONMENT_ENDINGS]
         self._run(scripts.FORGET_ACCOUNT, self._names_of(account), *members)
 
     def prune(self, now_ms: int, keep_days: int = 40) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 from ragauth.server.plain_http import PlainRequest, read_plain
 from ragauth.web.check.login_shedding import is_to_be_shed
-from ragauth.web.paths import LOGIN, VERIFY, is_authorize
+from ragauth.web.paths import KEYS_VERIFY, LOGIN, is_authorize
 
 
 def find_quick_request(application: Any, data: bytes, client: Any) -> PlainRequest | None:
@@ -16,7 +16,7 @@ def find_quick_request(application: Any, data: bytes, client: Any) -> PlainReque
     if plain is None:
         return None
     path = plain.environ["PATH_INFO"]
-    if is_authorize(path) or path == VERIFY:
+    if is_authorize(path) or path == KEYS_VERIFY:
         return plain
     if path == LOGIN and is_to_be_shed(application, plain.environ, client[0]):
         return plain

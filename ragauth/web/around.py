@@ -28,7 +28,7 @@ from ragauth.web.paths import (
 )
 from ragauth.web.rate_headers import rate_headers
 
-ALWAYS = (("X-Content-Type-Options", "nosniff"),)
+FIXED_HEADERS = (("X-Content-Type-Options", "nosniff"),)
 NEVER_STORED = ("Cache-Control", "no-store")
 
 _LONGEST_REQUEST_ID = 128
@@ -147,7 +147,7 @@ def _begin() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
-    response.headers.extend(ALWAYS)
+    response.headers.extend(FIXED_HEADERS)
     if request.path.startswith(("/api/", COMPAT)):
         response.headers.set(*NEVER_STORED)
     if response.status_code >= 400 and is_authorize(request.path):

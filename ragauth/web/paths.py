@@ -10,7 +10,7 @@ ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE
 # RFC 9110 section 9.2.1: they change nothing.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 AUTHORIZE = "/api/v1/authorize"
-VERIFY = "/api/v1/keys/verify"
+KEYS_VERIFY = "/api/v1/keys/verify"
 LOGIN = "/api/auth/login"
 COMPAT = "/compat/"
 HEALTHZ = "/healthz"

@@ -21,4 +21,4 @@ class Face(NamedTuple):
 
     blueprint: Blueprint
     wording: Wording
-    document: openapi.Face
+    document: openapi.DocumentedFace

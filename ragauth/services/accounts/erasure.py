@@ -16,7 +16,7 @@ from ragauth.services.limits.limits import current_limits
 from ragauth.services.sessions import sessions
 
 # Nothing is noted of who asked for it.
-NOBODY = Client(ip=None, user_agent=None)
+NO_CLIENT = Client(ip=None, user_agent=None)
 
 
 def erase_account(account: Account, client: Client) -> None:
@@ -41,4 +41,4 @@ def erase_account(account: Account, client: Client) -> None:
     account.username = account.username_canonical = account.name = None
     account.password_hash = account.password_scheme = None
     account.status = DELETED
-    audit.record(EventName.ACCOUNT_DELETED, account_id=account_id, client=NOBODY)
+    audit.record(EventName.ACCOUNT_DELETED, account_id=account_id, client=NO_CLIENT)

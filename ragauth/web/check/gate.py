@@ -21,7 +21,7 @@ from ragauth.security import scopes
 from ragauth.security.key_format import is_token_shaped
 from ragauth.services.keys.check import SERVICE_KINDS, Question, current_checker
 from ragauth.web.around import (
-    ALWAYS,
+    FIXED_HEADERS,
     NEVER_STORED,
     current_request_id,
     request_id_of,
@@ -34,7 +34,7 @@ from ragauth.web.credentials import presented_key
 from ragauth.web.envelope import JSON_TYPE, Answer
 from ragauth.web.error_handlers import answer_to
 from ragauth.web.json_body import read_early
-from ragauth.web.paths import ANY_METHOD, AUTHORIZE, VERIFY, is_authorize
+from ragauth.web.paths import ANY_METHOD, AUTHORIZE, KEYS_VERIFY, is_authorize
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -55,8 +55,8 @@ class Gate:
             self._checker = current_checker()
             self._require_https = settings().require_https
         self._posts: dict[str, Ask] = {
-            VERIFY: self._verify,
-            f"{VERIFY}/": self._verify,
+            KEYS_VERIFY: self._verify,
+            f"{KEYS_VERIFY}/": self._verify,
             **login_shedders(app),
         }
 
@@ -72,7 +72,7 @@ class Gate:
             ask = self._posts.get(path)
         if ask is None or (self._require_https and environ["wsgi.url_scheme"] != "https"):
             return self.application(environ, start_response)
-        if route not in (AUTHORIZE, VERIFY):
+        if route not in (AUTHORIZE, KEYS_VERIFY):
             # A login may take its time: it waits to be hashed.
             return self._answer(ask, path, route, environ, start_response)
         deadline = check_deadline(hands_over=MUST_NOT_WAIT in environ)
@@ -126,7 +126,7 @@ class Gate:
             [
                 *answer.headers,
                 ("X-Request-Id", request_id),
-                *ALWAYS,
+                *FIXED_HEADERS,
                 NEVER_STORED,
                 ("Content-Length", str(len(answer.body))),
             ],

@@ -14,9 +14,9 @@ from flask import Flask
 
 from ragauth.extensions import current
 from ragauth.web.envelope import encode_json
-from ragauth.web.openapi.rendering import HOUSE_RENDERING, Face, Rendering
+from ragauth.web.openapi.rendering import HOUSE_RENDERING, DocumentedFace, Rendering
 
-__all__ = ["HOUSE_RENDERING", "Documents", "Face", "PublishedDocument", "Rendering"]
+__all__ = ["HOUSE_RENDERING", "DocumentedFace", "Documents", "PublishedDocument", "Rendering"]
 
 
 class PublishedDocument(NamedTuple):
@@ -35,7 +35,7 @@ class Documents:
         self._made: dict[str, PublishedDocument] = {}
         self._making = threading.Lock()
 
-    def publish(self, app: Flask, face: Face, mounted_at: str) -> PublishedDocument:
+    def publish(self, app: Flask, face: DocumentedFace, mounted_at: str) -> PublishedDocument:
         """A face's document, which names as its server the path that the service is mounted at.
 
         The first one of a process takes a moment.

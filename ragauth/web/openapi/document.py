@@ -18,8 +18,8 @@ from ragauth.web.openapi.failures import (
     errors_by_status,
     header_references,
 )
-from ragauth.web.openapi.headers import ALWAYS, HEADERS, LIMITS
-from ragauth.web.openapi.rendering import Face
+from ragauth.web.openapi.headers import HEADERS, LIMITS, ON_EVERY_ANSWER
+from ragauth.web.openapi.rendering import DocumentedFace
 from ragauth.web.openapi.shapes import Shapes
 from ragauth.web.paths import ANY_METHOD
 
@@ -39,7 +39,7 @@ class Route(NamedTuple):
     operation_id: str
 
 
-def build_document(app: Flask, face: Face) -> dict[str, Any]:
+def build_document(app: Flask, face: DocumentedFace) -> dict[str, Any]:
     """The document as Python values."""
     shapes = Shapes(face.title, face.version, face.rendering)
     spec = shapes.spec
@@ -72,7 +72,7 @@ def build_document(app: Flask, face: Face) -> dict[str, Any]:
     return document
 
 
-def routes_of(app: Flask, face: Face) -> Iterator[Route]:
+def routes_of(app: Flask, face: DocumentedFace) -> Iterator[Route]:
     """The face's routes in the order of their registration.
 
     A rule that ends in any path (`authorize/…`) is another spelling of the one without it. A view
@@ -88,7 +88,7 @@ def routes_of(app: Flask, face: Face) -> Iterator[Route]:
             yield Route(path, method, view, declaration, _operation_id(view))
 
 
-def _covers(face: Face, rule: Rule) -> bool:
+def _covers(face: DocumentedFace, rule: Rule) -> bool:
     blueprint = rule.endpoint.rpartition(".")[0]
     if face.blueprints is None:
         return not blueprint.startswith(_COMPAT)
@@ -118,12 +118,12 @@ def _tag(view: Callable[..., Any]) -> tuple[str, str]:
 
 
 def _operation(
-    route: Route, tag: str, face: Face, shapes: Shapes, refusals: SharedResponses
+    route: Route, tag: str, face: DocumentedFace, shapes: Shapes, refusals: SharedResponses
 ) -> dict[str, Any]:
     declaration = route.declaration
     summary, _, description = (inspect.getdoc(route.view) or "").partition("\n\n")
     demand = demand_of(declaration.guard)
-    headers = [*ALWAYS, *(LIMITS if demand.scheme == API_KEY else ())]
+    headers = [*ON_EVERY_ANSWER, *(LIMITS if demand.scheme == API_KEY else ())]
     operation: dict[str, Any] = {
         "operationId": route.operation_id,
         "summary": " ".join(summary.split()),

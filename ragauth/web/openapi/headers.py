@@ -2,7 +2,7 @@
 
 from typing import Any
 
-ALWAYS = ("X-Request-Id", "X-Content-Type-Options")
+ON_EVERY_ANSWER = ("X-Request-Id", "X-Content-Type-Options")
 LIMITS = ("RateLimit-Policy", "RateLimit")
 
 

@@ -122,7 +122,7 @@ HOUSE_RENDERING = Rendering(
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
+class DocumentedFace:
     """What one document says of itself and covers.
 
     `blueprints` are the names of those whose routes it has; None is all but the compat faces',

@@ -2,9 +2,9 @@
 
 from ragauth.blueprints.compat.ragchats.errors import body_of
 from ragauth.web.guards import ACCESS_TOKEN, API_KEY
-from ragauth.web.openapi import Face, Rendering
+from ragauth.web.openapi import DocumentedFace, Rendering
 
-DOCUMENT = Face(
+DOCUMENT = DocumentedFace(
     name="compat_ragchats",
     title="ragauth: RAG Chats",
     version="1",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ragauth.blueprints.compat.rst.errors import body_of, status_of
 from ragauth.errors import InvalidRequest, RagauthError
 from ragauth.web.guards import ACCESS_TOKEN, API_KEY
-from ragauth.web.openapi import Face, Rendering
+from ragauth.web.openapi import DocumentedFace, Rendering
 
 
 def _error_schema(errors: Sequence[RagauthError]) -> dict[str, str]:
@@ -13,7 +13,7 @@ def _error_schema(errors: Sequence[RagauthError]) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{'Faults' if has_faults else 'Failure'}"}
 
 
-DOCUMENT = Face(
+DOCUMENT = DocumentedFace(
     name="compat_rst",
     title="ragauth: RST",
     version="1",
