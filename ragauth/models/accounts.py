@@ -9,7 +9,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
 from ragauth.extensions import db
-from ragauth.models.base import Page, paginate
 
 ACTIVE = "active"
 SUSPENDED = "suspended"
@@ -95,21 +94,3 @@ def lock_accounts(account_ids: Collection[uuid.UUID]) -> list[Account]:
         .execution_options(populate_existing=True)
     )
     return list(db.session.scalars(query))
-
-
-def list_accounts(
-    *,
-    email_canonical: str | None,
-    limit: int,
-    cursor: uuid.UUID | None,
-    plan: str | None = None,
-    status: str | None = None,
-) -> Page[Account]:
-    query = select(Account).where(Account.status != DELETED)
-    if plan is not None:
-        query = query.where(Account.plan == plan)
-    if status is not None:
-        query = query.where(Account.status == status)
-    if email_canonical is not None:
-        query = query.where(Account.email_canonical == email_canonical)
-    return paginate(query, Account.id, limit=limit, cursor=cursor)

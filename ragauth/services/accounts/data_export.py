@@ -16,13 +16,14 @@ from ragauth.models import api_keys as key_rows
 from ragauth.models import confirmations as confirmation_rows
 from ragauth.models import events as event_rows
 from ragauth.models import outbox as mail_rows
-from ragauth.models import second_factors as factor_rows
 from ragauth.models import sessions as session_rows
 from ragauth.models import usage as usage_rows
 from ragauth.models.base import Page
 from ragauth.models.usage import DayOfKey
 from ragauth.security.addresses import neighbourhood_of
+from ragauth.services.accounts import second_factors
 from ragauth.services.accounts.export_turns import Turns, export_turns
+from ragauth.services.accounts.second_factors import SecondFactorStatus
 from ragauth.services.audit import Client
 from ragauth.services.limits import throttles, usage
 
@@ -32,19 +33,12 @@ _BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class SecondFactorView:
-    enabled: bool
-    created_at: datetime
-    recovery_codes_left: int
-
-
-@dataclass(frozen=True, slots=True)
 class Export:
     """What there is of an account; a long part is read from the database as it is consumed."""
 
     exported_at: datetime
     account: Account
-    second_factor: SecondFactorView | None
+    second_factor: SecondFactorStatus | None
     confirmations: list[Confirmation]
     queued_mail: list[OutboxMail]
     agents: Iterator[Agent]
@@ -75,7 +69,7 @@ def open_export(*, account_id: uuid.UUID, client: Client) -> Iterator[Export]:
             yield Export(
                 exported_at=clock.now(),
                 account=account,
-                second_factor=_second_factor(account_id),
+                second_factor=second_factors.find_status(account_id),
                 confirmations=confirmation_rows.list_of_account(account_id),
                 queued_mail=mail_rows.list_of_account(account_id),
                 agents=_all(
@@ -131,14 +125,3 @@ def _days(turns: Turns, account_id: uuid.UUID) -> Iterator[DayOfKey]:
             return
         before = (days[-1].day, days[-1].key_id)
         turns.end_and_take()
-
-
-def _second_factor(account_id: uuid.UUID) -> SecondFactorView | None:
-    factor = factor_rows.find_factor(account_id)
-    if factor is None:
-        return None
-    return SecondFactorView(
-        enabled=factor.confirmed_at is not None,
-        created_at=factor.created_at,
-        recovery_codes_left=factor_rows.count_recovery_codes(account_id),
-    )

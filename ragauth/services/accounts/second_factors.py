@@ -57,7 +57,10 @@ class RecoveryCodes:
 
 @dataclass(frozen=True, slots=True)
 class SecondFactorStatus:
+    """`created_at` is when it was enrolled; one that was not confirmed is not enabled."""
+
     enabled: bool
+    created_at: datetime | None
     confirmed_at: datetime | None
     recovery_codes_left: int
 
@@ -116,12 +119,22 @@ def confirm(*, account_id: uuid.UUID, code: str, client: Client) -> RecoveryCode
 
 def show(*, account_id: uuid.UUID) -> SecondFactorStatus:
     with transaction.read_only():
-        factor = find_confirmed(account_id)
-        return SecondFactorStatus(
-            enabled=factor is not None,
-            confirmed_at=factor.confirmed_at if factor else None,
-            recovery_codes_left=rows.count_recovery_codes(account_id),
+        return find_status(account_id) or SecondFactorStatus(
+            enabled=False, created_at=None, confirmed_at=None, recovery_codes_left=0
         )
+
+
+def find_status(account_id: uuid.UUID) -> SecondFactorStatus | None:
+    """None for an account without one, enrolled or confirmed; in the present transaction."""
+    factor = rows.find_factor(account_id)
+    if factor is None:
+        return None
+    return SecondFactorStatus(
+        enabled=factor.confirmed_at is not None,
+        created_at=factor.created_at,
+        confirmed_at=factor.confirmed_at,
+        recovery_codes_left=rows.count_recovery_codes(account_id),
+    )
 
 
 def renew_recovery_codes(

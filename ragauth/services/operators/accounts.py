@@ -70,8 +70,8 @@ def list_accounts(
     """Newest first; with an e-mail, the one account that has it."""
     with transaction.read_only():
         if email is None:
-            return rows.list_accounts(
-                email_canonical=None, limit=limit, cursor=cursor, plan=plan, status=status
+            return account_search.search_accounts(
+                search=None, limit=limit, cursor=cursor, plan=plan, status=status
             )
         account = _find_by_email(email)
     return Page([] if account is None else [account], None)

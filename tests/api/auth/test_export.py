@@ -17,7 +17,7 @@ from ragauth.extensions import db
 from ragauth.models import Confirmation, Event, OutboxMail, RecoveryCode, SecondFactor
 from ragauth.security.addresses import neighbourhood_of
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
-from ragauth.services.accounts import data_export
+from ragauth.services.accounts import second_factors
 from ragauth.services.accounts.export_turns import Turns, export_turns
 from tests.clients import PASSWORD, Client, Member, assert_needs_access_token, error, issues, ok
 from tests.factories.accounts import suspend
@@ -261,7 +261,7 @@ class TestBounds:
     ) -> None:
         member = client.sign_up()
         with monkeypatch.context() as patch:
-            patch.setattr(data_export, "_second_factor", lambda _: 1 / 0)
+            patch.setattr(second_factors, "find_status", lambda _: 1 / 0)
             error(member.client.get(PATH), 500, "INTERNAL_ERROR")
         export(member)
 
