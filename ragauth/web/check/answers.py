@@ -30,8 +30,10 @@ def authorize_answer(verdict: KeyVerdict, *, limit_status: int) -> Answer:
     refusal, key = verdict.refusal, verdict.key
     account_id = _encode(ACCOUNT, key and key.account_id)
     if refusal is None:
-        identity = identity_headers(verdict.allowed_key())
-        return Answer(200, [*identity, *client_headers(verdict)], b"", account_id)
+        headers = [*identity_headers(verdict.allowed_key())]
+        if verdict.limits is not None:
+            headers += rate_headers(verdict.limits)
+        return Answer(200, headers, b"", account_id)
     body = encode_json(error_body(refusal))
     headers = [("Content-Type", JSON_TYPE), *client_headers(verdict), error_header(body)]
     status = refusal.status
