@@ -16,7 +16,7 @@ from ragauth.errors import (
     RagauthError,
 )
 from ragauth.models import Account
-from ragauth.models import accounts as rows
+from ragauth.models import accounts as account_rows
 from ragauth.models import sessions as session_rows
 from ragauth.models.accounts import SUSPENDED
 
@@ -40,7 +40,7 @@ def lock_account(account_id: uuid.UUID) -> Account | None:
     AccountSuspended: what ended it (a new password, a clean start) held this lock before, and was
     to end whatever the caller may do.
     """
-    account = rows.lock_account(account_id)
+    account = account_rows.lock_account(account_id)
     session_id = _acting_session.get()
     if account is not None and session_id is not None:
         if session_rows.has_ended(session_id):

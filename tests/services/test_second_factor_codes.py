@@ -17,7 +17,7 @@ from ragauth.errors import ExternalServiceUnavailable, InvalidCode, RateLimitExc
 from ragauth.extensions import db
 from ragauth.models import SecondFactor
 from ragauth.models import accounts as account_rows
-from ragauth.models import second_factors as rows
+from ragauth.models import second_factors as factor_rows
 from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.security.sealing import SealBroken
 from ragauth.services.accounts.second_factor_codes import (
@@ -107,7 +107,7 @@ class TestOnce:
         checked = [check(app, account_id, code) for _ in range(AT_ONCE)]
         assert spend_at_once(app, checked) == ["recovery_code"] + ["refused"] * (AT_ONCE - 1)
         with app.app_context(), transaction.read_only():
-            assert rows.count_recovery_codes(account_id) == 9
+            assert factor_rows.count_recovery_codes(account_id) == 9
         assert member.event_names().count("account:recovery_code_used") == 1
 
     def test_a_code_of_an_earlier_step_does_not_come_after_a_later_one(

@@ -14,7 +14,7 @@ from ragauth.errors import (
 )
 from ragauth.extensions import db
 from ragauth.models import Account
-from ragauth.models import accounts as rows
+from ragauth.models import accounts as account_rows
 from ragauth.models.accounts import ACTIVE, SUSPENDED
 from ragauth.models.base import flush
 from ragauth.security import passwords as password_rules
@@ -212,13 +212,13 @@ def _find_by_login(email: str | None, username: str | None) -> tuple[str, Accoun
     """The name in its canonical form, and whose it is."""
     if username is not None:
         login = canonical_username(username)
-        return login, rows.find_by_username(login)
+        return login, account_rows.find_by_username(login)
     try:
         login = canonical_email(email or "")
     except ValueError:
         # Not an address, so nobody's; the answer is that of an unknown account.
         return email or "", None
-    return login, rows.find_by_email(login)
+    return login, account_rows.find_by_email(login)
 
 
 def change_profile(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client) -> Account:

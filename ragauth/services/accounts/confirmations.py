@@ -14,7 +14,7 @@ from ragauth import clock, transaction
 from ragauth.errors import ConfirmationReused, CredentialExpired, CredentialInvalid
 from ragauth.extensions import db
 from ragauth.models import Confirmation
-from ragauth.models import confirmations as rows
+from ragauth.models import confirmations as confirmation_rows
 from ragauth.security.identifiers import new_uuid
 
 _RANDOM_BYTES = 32
@@ -54,7 +54,7 @@ def find_token(token: str, *, purposes: frozenset[Purpose]) -> Confirmation:
     In the present transaction. Raises CredentialInvalid for an unknown token or one for something
     else, ConfirmationReused for a spent one, CredentialExpired.
     """
-    row = rows.find_by_digest(_digest(token))
+    row = confirmation_rows.find_by_digest(_digest(token))
     if row is None or row.purpose not in purposes:
         raise CredentialInvalid("The token is not valid")
     if row.used_at is not None:
@@ -69,7 +69,7 @@ def find_token(token: str, *, purposes: frozenset[Purpose]) -> Confirmation:
 def use_token(token: str, *, purposes: frozenset[Purpose]) -> Confirmation:
     """Spend it, in the present transaction; raises as `find_token` does."""
     row = find_token(token, purposes=purposes)
-    if not rows.mark_used(row.id, now=clock.now()):
+    if not confirmation_rows.mark_used(row.id, now=clock.now()):
         raise ConfirmationReused
     return row
 
@@ -79,18 +79,18 @@ def withdraw_tokens(*, account_id: uuid.UUID, purposes: frozenset[Purpose]) -> N
 
     In the present transaction.
     """
-    rows.delete_unused(account_id, purposes=[purpose.value for purpose in purposes])
+    confirmation_rows.delete_unused(account_id, purposes=[purpose.value for purpose in purposes])
 
 
 def forget_account(*, account_id: uuid.UUID) -> None:
     """Every token of a deleted account, and the addresses, in the present transaction."""
-    rows.forget_account(account_id)
+    confirmation_rows.forget_account(account_id)
 
 
 def delete_expired_tokens(*, before: datetime, limit: int) -> int:
     """Forget tokens that expired before a moment; returns how many."""
     with transaction.unit_of_work():
-        return rows.delete_expired(before=before, limit=limit)
+        return confirmation_rows.delete_expired(before=before, limit=limit)
 
 
 def _digest(token: str) -> bytes:

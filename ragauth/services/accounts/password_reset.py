@@ -5,7 +5,7 @@ import uuid
 from ragauth import clock, transaction
 from ragauth.errors import CredentialInvalid
 from ragauth.models import Account
-from ragauth.models import accounts as rows
+from ragauth.models import accounts as account_rows
 from ragauth.models import outbox as outbox_rows
 from ragauth.models.accounts import ACTIVE
 from ragauth.security.emails import canonical_email
@@ -103,7 +103,7 @@ def _queue(account: Account, letter: Letter, place: ResetPlace) -> None:
 
 
 def _find_recipient(email_canonical: str) -> Account | None:
-    account = rows.find_by_email(email_canonical)
+    account = account_rows.find_by_email(email_canonical)
     return account if account is not None and account.status == ACTIVE else None
 
 
@@ -125,7 +125,7 @@ def reset_password(*, token: str, new_password: str, client: Client) -> None:
     """
     with transaction.read_only():
         confirmation = confirmations.find_token(token, purposes=_RESET)
-        account = rows.find_account(confirmation.account_id)
+        account = account_rows.find_account(confirmation.account_id)
     account_passwords.require_hard_to_guess(new_password, account)
     # Nothing is hashed for who has no token, and no token is spent while it is.
     share = share_of(client.ip, confirmation.account_id)

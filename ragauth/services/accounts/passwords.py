@@ -5,7 +5,7 @@ import uuid
 from ragauth import transaction
 from ragauth.errors import InvalidRequest, WrongPassword
 from ragauth.models import Account
-from ragauth.models import accounts as rows
+from ragauth.models import accounts as account_rows
 from ragauth.security.passwords import find_weakness
 from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
@@ -36,7 +36,7 @@ def confirm_password(*, account_id: uuid.UUID, password: str, client: Client) ->
     WrongPassword, RateLimitExceeded after too many of them.
     """
     with transaction.read_only():
-        stored = stored_password(rows.find_account(account_id))
+        stored = stored_password(account_rows.find_account(account_id))
     with throttles.password_confirmations(account_id).failures():
         share = share_of(client.ip, account_id)
         if not hashing.verify_password(password, stored, share) or stored is None:
@@ -67,7 +67,7 @@ def change_password(
     easy to guess, Conflict when another change was faster.
     """
     with transaction.read_only():
-        account = rows.find_account(account_id)
+        account = account_rows.find_account(account_id)
     require_hard_to_guess(new_password, account)
     confirmed = confirm_password(account_id=account_id, password=current_password, client=client)
     stored = hashing.hash_password(new_password, share_of(client.ip, account_id))

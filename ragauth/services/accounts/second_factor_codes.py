@@ -12,7 +12,7 @@ from ragauth import clock, transaction
 from ragauth.errors import InvalidCode
 from ragauth.extensions import settings
 from ragauth.models import Account, SecondFactor
-from ragauth.models import second_factors as rows
+from ragauth.models import second_factors as factor_rows
 from ragauth.security import recovery_codes, sealing, totp
 from ragauth.services import audit
 from ragauth.services.audit import Client, EventName
@@ -68,12 +68,12 @@ def spend_code(checked: CheckedCode, *, account: Account, client: Client) -> Met
             _record_refusal(account_id, client)
             raise InvalidCode
         return Method.TOTP
-    if checked.recovery_digest is None or not rows.spend_recovery_code(
+    if checked.recovery_digest is None or not factor_rows.spend_recovery_code(
         account_id, digest=checked.recovery_digest, now=clock.now()
     ):
         _record_refusal(account_id, client)
         raise InvalidCode
-    left = rows.count_recovery_codes(account_id)
+    left = factor_rows.count_recovery_codes(account_id)
     audit.record(EventName.RECOVERY_CODE_USED, account_id=account_id, client=client, left=left)
     if left <= FEW_CODES:
         audit.record(EventName.RECOVERY_CODES_LOW, account_id=account_id, client=client, left=left)
@@ -87,8 +87,8 @@ def replace_recovery_codes(factor: SecondFactor) -> list[str]:
     """Ten new ones, in the present transaction; the old ones are dead."""
     secret = _open(factor)
     codes = [recovery_codes.new_code() for _ in range(recovery_codes.COUNT)]
-    rows.delete_recovery_codes(factor.account_id)
-    rows.add_recovery_codes(
+    factor_rows.delete_recovery_codes(factor.account_id)
+    factor_rows.add_recovery_codes(
         factor.account_id,
         digests=[recovery_codes.digest_code(code, totp_secret=secret) for code in codes],
     )
@@ -107,7 +107,7 @@ def seal_secret(secret: str, account_id: uuid.UUID) -> bytes:
 def list_enrolled() -> list[uuid.UUID]:
     """The accounts that have a second factor, confirmed or not."""
     with transaction.read_only():
-        return rows.list_account_ids()
+        return factor_rows.list_account_ids()
 
 
 def reseal(account_id: uuid.UUID) -> bool | None:
@@ -116,7 +116,7 @@ def reseal(account_id: uuid.UUID) -> bool | None:
     None if no secret key opens it.
     """
     with transaction.unit_of_work():
-        factor = rows.find_factor(account_id)
+        factor = factor_rows.find_factor(account_id)
         if factor is None or sealing.is_sealed_with(
             factor.sealed_secret, secret_key=settings().secret_key, purpose=_SEAL_PURPOSE
         ):
@@ -126,7 +126,7 @@ def reseal(account_id: uuid.UUID) -> bool | None:
         except sealing.SealBroken:
             return None
         # A login that sealed it meanwhile did the same.
-        return rows.replace_secret(
+        return factor_rows.replace_secret(
             account_id,
             sealed_secret=factor.sealed_secret,
             resealed_secret=seal_secret(secret, account_id),
@@ -159,14 +159,14 @@ def _find_code(factor: SecondFactor, code: str) -> CheckedCode:
         raise InvalidCode
     digest = recovery_codes.digest_code(normal, totp_secret=secret)
     with transaction.read_only():
-        if rows.has_recovery_code(factor.account_id, digest=digest):
+        if factor_rows.has_recovery_code(factor.account_id, digest=digest):
             return CheckedCode(factor, recovery_digest=digest)
     raise InvalidCode
 
 
 def _spend_step(factor: SecondFactor, step: int) -> bool:
     """The secret is sealed anew with it, so that it follows a change of the secret key."""
-    return rows.advance_step(
+    return factor_rows.advance_step(
         factor.account_id,
         step=step,
         furthest_used=step + totp.FURTHEST_USED,

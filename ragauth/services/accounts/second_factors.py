@@ -14,7 +14,7 @@ from ragauth import clock, transaction
 from ragauth.errors import NotFound, SecondFactorExists
 from ragauth.extensions import db, settings
 from ragauth.models import Account, SecondFactor
-from ragauth.models import second_factors as rows
+from ragauth.models import second_factors as factor_rows
 from ragauth.security import totp
 from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
@@ -86,7 +86,7 @@ def enrol(*, account_id: uuid.UUID, email: str, password: str, client: Client) -
         hold_account(account_id, password_hash=confirmed.hash)
         if find_confirmed(account_id) is not None:
             raise SecondFactorExists
-        rows.delete_for_account(account_id)
+        factor_rows.delete_for_account(account_id)
         db.session.add(
             SecondFactor(
                 account_id=account_id,
@@ -126,14 +126,14 @@ def show(*, account_id: uuid.UUID) -> SecondFactorStatus:
 
 def find_status(account_id: uuid.UUID) -> SecondFactorStatus | None:
     """None for an account without one, enrolled or confirmed; in the present transaction."""
-    factor = rows.find_factor(account_id)
+    factor = factor_rows.find_factor(account_id)
     if factor is None:
         return None
     return SecondFactorStatus(
         enabled=factor.confirmed_at is not None,
         created_at=factor.created_at,
         confirmed_at=factor.confirmed_at,
-        recovery_codes_left=rows.count_recovery_codes(account_id),
+        recovery_codes_left=factor_rows.count_recovery_codes(account_id),
     )
 
 
@@ -170,7 +170,7 @@ def remove_for_operator(*, account_id: uuid.UUID) -> Account:
 
 def find_confirmed(account_id: uuid.UUID) -> SecondFactor | None:
     """The factor that a login asks for, read in the present transaction."""
-    factor = rows.find_factor(account_id)
+    factor = factor_rows.find_factor(account_id)
     return None if factor is None or factor.confirmed_at is None else factor
 
 
@@ -216,14 +216,14 @@ def _spend(checked: _Checked, client: Client) -> Account:
 
 
 def _remove(account: Account, client: Client) -> None:
-    rows.delete_for_account(account.id)
+    factor_rows.delete_for_account(account.id)
     confirmations.withdraw_tokens(account_id=account.id, purposes=CHALLENGE)
     audit.record(EventName.SECOND_FACTOR_REMOVED, account_id=account.id, client=client)
     queue.queue_notice(template=MailTemplate.SECOND_FACTOR_REMOVED, account=account, client=client)
 
 
 def _get_pending(account_id: uuid.UUID) -> SecondFactor:
-    factor = rows.find_factor(account_id)
+    factor = factor_rows.find_factor(account_id)
     if factor is not None and factor.confirmed_at is not None:
         raise SecondFactorExists
     if (

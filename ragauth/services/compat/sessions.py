@@ -19,7 +19,7 @@ from ragauth.errors import (
     TooManyHashes,
     WrongCredentialType,
 )
-from ragauth.models import sessions as rows
+from ragauth.models import sessions as session_rows
 from ragauth.services.accounts import accounts
 from ragauth.services.accounts.accounts import LoggedIn
 from ragauth.services.audit import Client
@@ -73,7 +73,7 @@ def renew_access_token(*, refresh_token: str, client: Client) -> str:
             if refusal is not None:
                 raise refusal
         # A logout that came in between decides: the row, not what was read of it.
-        if not rows.touch_session(claims.session_id, now=now):
+        if not session_rows.touch_session(claims.session_id, now=now):
             raise CredentialRevoked("The session has ended")
         return tokens.issue_access_token(
             account_id=claims.account_id,

@@ -8,7 +8,7 @@ from ragauth.errors import NoSuchAgent, UsageLimitExceeded
 from ragauth.extensions import db
 from ragauth.metrics import LIMIT_HITS
 from ragauth.models import Agent
-from ragauth.models import agents as rows
+from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.models.base import Page
 from ragauth.security.identifiers import AGENT, encode_id, new_uuid
@@ -24,7 +24,7 @@ def create_agent(
     with transaction.unit_of_work():
         account = hold_account(account_id)
         size = plan_of(account.plan, current_plans()).max_agents
-        if rows.count_agents(account_id) >= size:
+        if agent_rows.count_agents(account_id) >= size:
             LIMIT_HITS.count("max_agents")
             raise UsageLimitExceeded(
                 f"The plan's maximum number of agents ({size}) is reached",
@@ -49,7 +49,7 @@ def create_agent(
 
 def list_agents(*, account_id: uuid.UUID, limit: int, cursor: uuid.UUID | None) -> Page[Agent]:
     with transaction.read_only():
-        return rows.list_agents(account_id, limit=limit, cursor=cursor)
+        return agent_rows.list_agents(account_id, limit=limit, cursor=cursor)
 
 
 def show_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID) -> Agent:
@@ -60,7 +60,7 @@ def show_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID) -> Agent:
 
 def get_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID) -> Agent:
     """The same, in the present transaction."""
-    agent = rows.find_agent(account_id, agent_id)
+    agent = agent_rows.find_agent(account_id, agent_id)
     if agent is None:
         raise NoSuchAgent
     return agent

@@ -19,7 +19,7 @@ from ragauth.extensions import db, settings
 from ragauth.metrics import LIMIT_HITS
 from ragauth.models import Account, ApiKey
 from ragauth.models import agents as agent_rows
-from ragauth.models import api_keys as rows
+from ragauth.models import api_keys as key_rows
 from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
 from ragauth.models.base import Page
 from ragauth.security import key_format
@@ -139,7 +139,7 @@ def list_keys(
     with transaction.read_only():
         if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
             raise NoSuchAgent
-        return rows.list_keys(
+        return key_rows.list_keys(
             account_id,
             agent_id=agent_id,
             include_revoked=include_revoked,
@@ -151,7 +151,7 @@ def list_keys(
 
 def count_keys(*, account_id: uuid.UUID, include_revoked: bool) -> int:
     with transaction.read_only():
-        return rows.count_keys(account_id, include_revoked=include_revoked)
+        return key_rows.count_keys(account_id, include_revoked=include_revoked)
 
 
 def show_key(*, account_id: uuid.UUID, key_id: uuid.UUID, include_revoked: bool) -> ApiKey:
@@ -162,7 +162,7 @@ def show_key(*, account_id: uuid.UUID, key_id: uuid.UUID, include_revoked: bool)
 
 def get_key(*, account_id: uuid.UUID, key_id: uuid.UUID, include_revoked: bool = False) -> ApiKey:
     """The same, in the present transaction."""
-    key = rows.find_key(account_id, key_id, include_revoked=include_revoked)
+    key = key_rows.find_key(account_id, key_id, include_revoked=include_revoked)
     if key is None:
         raise NoSuchKey
     return key
@@ -228,10 +228,10 @@ def keeping_to_maxima(accounts: Sequence[Account]) -> Iterator[None]:
     block is kept then.
     """
     now, account_ids = clock.now(), [account.id for account in accounts]
-    before = rows.count_live_keys(account_ids, now=now)
+    before = key_rows.count_live_keys(account_ids, now=now)
     yield
     db.session.flush()
-    after = rows.count_live_keys(account_ids, now=now)
+    after = key_rows.count_live_keys(account_ids, now=now)
     for account in accounts:
         size = _max_keys(account)
         if after[account.id] > max(before[account.id], size):
@@ -257,7 +257,7 @@ def _environment_issues(account: Account, environment: str) -> list[tuple[list[s
 
 def rooms_of(accounts: Sequence[Account]) -> dict[uuid.UUID, int]:
     """How many more keys the plan of each account has room for, in the present transaction."""
-    counts = rows.count_live_keys([account.id for account in accounts], now=clock.now())
+    counts = key_rows.count_live_keys([account.id for account in accounts], now=clock.now())
     return {account.id: max(0, _max_keys(account) - counts[account.id]) for account in accounts}
 
 

@@ -5,14 +5,14 @@ from typing import Any
 
 from ragauth import clock
 from ragauth.models import ApiKey
-from ragauth.models import api_keys as rows
+from ragauth.models import api_keys as key_rows
 from ragauth.services import audit
 from ragauth.services.audit import Client, EventName
 
 
 def revoke(key: ApiKey, client: Client, **details: Any) -> bool:
     """Kill one key; False, and no event, for one that was dead already."""
-    if not rows.revoke_key(key.id, now=clock.now()):
+    if not key_rows.revoke_key(key.id, now=clock.now()):
         return False
     audit.record_key_event(EventName.KEY_REVOKED, key, client, **details)
     return True
@@ -20,8 +20,8 @@ def revoke(key: ApiKey, client: Client, **details: Any) -> bool:
 
 def revoke_all(account_id: uuid.UUID, client: Client) -> int:
     """Kill all keys of an account, which is held, its agents' too; returns how many were alive."""
-    keys = rows.list_all_live(account_id)
+    keys = key_rows.list_all_live(account_id)
     for key in keys:
         audit.record_key_event(EventName.KEY_REVOKED, key, client)
-    rows.revoke_keys_of_account(account_id, now=clock.now())
+    key_rows.revoke_keys_of_account(account_id, now=clock.now())
     return len(keys)

@@ -7,7 +7,7 @@ from ragauth import clock, transaction
 from ragauth.errors import KeyAlreadyRotated, NoSuchKey
 from ragauth.extensions import db
 from ragauth.models import ApiKey
-from ragauth.models import api_keys as rows
+from ragauth.models import api_keys as key_rows
 from ragauth.security import key_format
 from ragauth.security.identifiers import KEY, encode_id
 from ragauth.services import audit
@@ -24,7 +24,7 @@ def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKe
     UsageLimitExceeded where there was none, or an expired one, and the plan has no room.
     """
     with transaction.unit_of_work(), api_keys.changing_keys(account_id) as account:
-        old_key = rows.find_primary(account_id)
+        old_key = key_rows.find_primary(account_id)
         if old_key is None:
             issued = api_keys.issue_primary_key(account_id=account_id, client=client)
         else:
@@ -95,7 +95,7 @@ def rotate_key(
 
 def _end_predecessors(key: ApiKey, client: Client) -> None:
     """End the grace of what this key replaced, before it is replaced itself."""
-    for predecessor in rows.list_predecessors(key, now=clock.now()):
+    for predecessor in key_rows.list_predecessors(key, now=clock.now()):
         revocation.revoke(predecessor, client, by="rotation")
 
 

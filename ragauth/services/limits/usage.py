@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ragauth import clock, transaction
 from ragauth.counters import Counters, CountersUnavailable, UsageRow
 from ragauth.database_faults import DatabaseFault, fault_of
-from ragauth.models import usage as rows
+from ragauth.models import usage as usage_rows
 from ragauth.models.base import Page
 from ragauth.models.usage import DayOfKey, Total, UsageOfAccount
 from ragauth.services.limits.limits import ENVIRONMENTS, current_limits
@@ -35,7 +35,7 @@ def save_usage(counters: Counters) -> int:
         changed = counters.changed_usage(_BATCH)
         if changed:
             with transaction.unit_of_work():
-                rows.save_totals([_to_total(row) for row in changed])
+                usage_rows.save_totals([_to_total(row) for row in changed])
             # After the commit: a crash in between saves them once more, which changes nothing.
             counters.usage_saved(changed)
             saved += len(changed)
@@ -83,7 +83,7 @@ def list_usage(
     bring_up_to_date()
     today = clock.now().date()
     with transaction.read_only():
-        found = rows.list_days(
+        found = usage_rows.list_days(
             account_id=account_id,
             first_day=first_day or (last_day or today).replace(day=1),
             last_day=last_day or max(today, first_day or today),
@@ -110,8 +110,8 @@ def list_top_accounts(
     first_day = today - timedelta(days=days - 1)
     with transaction.read_only():
         return TopAccounts(
-            rows.list_top_accounts(by=by, first_day=first_day, last_day=today, limit=limit),
-            rows.count_used_accounts(first_day=first_day, last_day=today),
+            usage_rows.list_top_accounts(by=by, first_day=first_day, last_day=today, limit=limit),
+            usage_rows.count_used_accounts(first_day=first_day, last_day=today),
         )
 
 

@@ -15,7 +15,7 @@ from ragauth import clock, transaction
 from ragauth.errors import ExternalServiceUnavailable, RateLimitExceeded
 from ragauth.extensions import settings
 from ragauth.models import OutboxMail
-from ragauth.models import outbox as rows
+from ragauth.models import outbox as mail_rows
 from ragauth.security.sealing import SealBroken
 from ragauth.services import audit
 from ragauth.services.audit import Client, EventName
@@ -62,7 +62,7 @@ def send_due_mail(
         while not is_stopping():
             with transaction.read_only():
                 now = clock.now()
-                mail = rows.find_due(now=now, latest=now + _LONGEST_WAIT)
+                mail = mail_rows.find_due(now=now, latest=now + _LONGEST_WAIT)
             if mail is None:
                 break
             if _claim(mail) and not _handle(mail, transport, done, answer_reset):
@@ -73,12 +73,12 @@ def send_due_mail(
 def has_failed_mail() -> bool:
     """Whether mail that could not be sent waits for its next try."""
     with transaction.read_only():
-        return rows.has_failed()
+        return mail_rows.has_failed()
 
 
 def _claim(mail: OutboxMail) -> bool:
     with transaction.unit_of_work():
-        return rows.claim(mail.id, attempts=mail.attempts, until=clock.now() + _CLAIM)
+        return mail_rows.claim(mail.id, attempts=mail.attempts, until=clock.now() + _CLAIM)
 
 
 def _handle(
@@ -144,7 +144,7 @@ def _send(mail: OutboxMail, letter: Letter, transport: MailTransport, done: Roun
         done.given_up += 1
         return True
     with transaction.unit_of_work():
-        rows.remove(mail.id)
+        mail_rows.remove(mail.id)
     done.sent += 1
     return True
 
@@ -157,7 +157,7 @@ def _postpone(mail: OutboxMail, cause: str) -> None:
         extra={**_described(mail), "cause": cause, "next_attempt_seconds": seconds},
     )
     with transaction.unit_of_work():
-        rows.postpone(mail.id, until=clock.now() + timedelta(seconds=seconds))
+        mail_rows.postpone(mail.id, until=clock.now() + timedelta(seconds=seconds))
 
 
 def _give_up(mail: OutboxMail, cause: str) -> None:
@@ -173,7 +173,7 @@ def _leave_out(mail: OutboxMail) -> None:
 
 def _remove(mail: OutboxMail, cause: str, *, is_told: bool = True) -> None:
     with transaction.unit_of_work():
-        if rows.remove(mail.id) and mail.account_id is not None and is_told:
+        if mail_rows.remove(mail.id) and mail.account_id is not None and is_told:
             audit.record(
                 EventName.MAIL_GIVEN_UP,
                 account_id=mail.account_id,

@@ -14,7 +14,7 @@ from enum import StrEnum
 from ragauth import clock, transaction
 from ragauth.extensions import current, db, settings
 from ragauth.models import Account, OutboxMail
-from ragauth.models import outbox as rows
+from ragauth.models import outbox as mail_rows
 from ragauth.security.identifiers import new_uuid
 from ragauth.security.sealing import seal, unseal
 from ragauth.services.audit import Client
@@ -149,7 +149,7 @@ def withdraw_mail(*, account_id: uuid.UUID, templates: list[MailTemplate] | None
     names = None if templates is None else [template.value for template in templates]
     if names is not None and MailTemplate.RESET_PASSWORD in names:
         names.append(RESET_REQUEST)
-    rows.remove_of_account(account_id, templates=names)
+    mail_rows.remove_of_account(account_id, templates=names)
 
 
 def mail_is_queued() -> threading.Event:

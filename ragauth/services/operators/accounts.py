@@ -8,7 +8,7 @@ from typing import Any
 from ragauth import transaction
 from ragauth.errors import InvalidRequest, NoSuchAccount
 from ragauth.models import Account, account_search
-from ragauth.models import accounts as rows
+from ragauth.models import accounts as account_rows
 from ragauth.models.accounts import SUSPENDED
 from ragauth.models.base import Page
 from ragauth.security.emails import canonical_email
@@ -26,7 +26,7 @@ _BATCH = 500
 def get_account(*, account_id: uuid.UUID) -> Account:
     """Raises NoSuchAccount."""
     with transaction.read_only():
-        account = rows.find_account(account_id)
+        account = account_rows.find_account(account_id)
     if account is None:
         raise NoSuchAccount
     return account
@@ -43,7 +43,7 @@ def find(email_or_id: str) -> Account | None:
         if "@" in email_or_id:
             return _find_by_email(email_or_id)
         try:
-            return rows.find_account(decode_id(ACCOUNT, email_or_id))
+            return account_rows.find_account(decode_id(ACCOUNT, email_or_id))
         except ValueError:
             return None
 
@@ -54,7 +54,7 @@ def find_many(account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Account]:
     rest = iter(account_ids)
     while batch := list(islice(rest, _BATCH)):
         with transaction.read_only():
-            accounts = rows.find_many(emails_canonical=(), account_ids=batch)
+            accounts = account_rows.find_many(emails_canonical=(), account_ids=batch)
         found |= {account.id: account for account in accounts}
     return found
 
@@ -152,6 +152,6 @@ def require_plan(plan: str) -> None:
 
 def _find_by_email(email: str) -> Account | None:
     try:
-        return rows.find_by_email(canonical_email(email))
+        return account_rows.find_by_email(canonical_email(email))
     except ValueError:
         return None

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ragauth import clock, transaction
 from ragauth.models import Event
-from ragauth.models import events as rows
+from ragauth.models import events as event_rows
 from ragauth.security.identifiers import first_uuid_at
 
 # An event has its id before its transaction is committed: for so long an older one may come late.
@@ -36,7 +36,7 @@ def read_events(
     before = None if until is None else first_uuid_at(until)
     while True:
         with transaction.read_only():
-            batch = rows.list_between(after, before, *which, limit=_BATCH)
+            batch = event_rows.list_between(after, before, *which, limit=_BATCH)
         yield from batch
         if len(batch) < _BATCH:
             return
@@ -46,7 +46,7 @@ def read_events(
 def read_latest(which: EventFilter = ANY_EVENT, *, limit: int) -> list[Event]:
     """The latest events, oldest first."""
     with transaction.read_only():
-        return rows.list_latest(*which, limit=limit)[::-1]
+        return event_rows.list_latest(*which, limit=limit)[::-1]
 
 
 class Follower:
@@ -75,10 +75,10 @@ class Follower:
 def delete_old_events(*, before: datetime, limit: int) -> int:
     """Forget what happened before a moment; returns how many."""
     with transaction.unit_of_work():
-        return rows.delete_older(first_uuid_at(before), limit=limit)
+        return event_rows.delete_older(first_uuid_at(before), limit=limit)
 
 
 def delete_nobodys_events(*, before: datetime, limit: int) -> int:
     """Forget what happened to no account before a moment; returns how many."""
     with transaction.unit_of_work():
-        return rows.delete_nobodys(first_uuid_at(before), limit=limit)
+        return event_rows.delete_nobodys(first_uuid_at(before), limit=limit)

@@ -10,7 +10,7 @@ from ragauth import clock, transaction
 from ragauth.errors import NotFound
 from ragauth.models import Account, ApiKey
 from ragauth.models import accounts as account_rows
-from ragauth.models import api_keys as rows
+from ragauth.models import api_keys as key_rows
 from ragauth.models.api_keys import SECRET
 from ragauth.security.emails import canonical_email
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
@@ -63,7 +63,7 @@ def _import_keys(keys: Sequence[dict[str, Any]]) -> int:
     # One order for all: two that import the same keys at once cannot wait for each other.
     ordered = sorted(added.values(), key=lambda row: row["digest"])
     with api_keys.keeping_to_maxima(list(held.values())):
-        new = rows.add_unless_known(ordered)
+        new = key_rows.add_unless_known(ordered)
     for key_id, row in added.items():
         if key_id in new:
             audit.record_key_event(EventName.KEY_IMPORTED, ApiKey(**row), OPERATOR)
@@ -107,7 +107,7 @@ def find_without_room(
     counted = (key for key in keys if key["expires_at"] is None or key["expires_at"] > now)
     while batch := list(islice(counted, _BATCH)):
         with transaction.read_only():
-            known = rows.find_known_digests({key["digest"] for key in batch})
+            known = key_rows.find_known_digests({key["digest"] for key in batch})
         for key in batch:
             if key["digest"] not in known:
                 new_digests[key["account_id"]].add(key["digest"])

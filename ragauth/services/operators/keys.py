@@ -6,7 +6,7 @@ from ragauth import transaction
 from ragauth.errors import NotFound
 from ragauth.extensions import db, settings
 from ragauth.models import ApiKey
-from ragauth.models import api_keys as rows
+from ragauth.models import api_keys as key_rows
 from ragauth.models.api_keys import LONGEST_PREFIX
 from ragauth.models.base import Page
 from ragauth.security import key_format
@@ -27,13 +27,13 @@ def find_named(named: str, *, limit: int) -> list[ApiKey]:
         try:
             key = db.session.get(ApiKey, decode_id(KEY, named))
         except ValueError:
-            key = rows.find_by_digest(key_format.digest_key(named))
+            key = key_rows.find_by_digest(key_format.digest_key(named))
         if key is not None:
             return [key]
         prefix = _storable(_without_dots(named))
         for include_revoked in (False, True) if prefix else ():
             which = {"is_whole": True, "include_revoked": include_revoked}
-            found = rows.list_by_prefix(prefix, **which, limit=limit, cursor=None).items
+            found = key_rows.list_by_prefix(prefix, **which, limit=limit, cursor=None).items
             if found:
                 return found
         raise NotFound(_find_fault(named) or "there is no such key")
@@ -44,7 +44,7 @@ def find_keys(
 ) -> Page[ApiKey]:
     """The keys of all accounts and services whose display prefix begins so, newest first."""
     with transaction.read_only():
-        return rows.list_by_prefix(
+        return key_rows.list_by_prefix(
             _shown_part(prefix),
             is_whole=False,
             include_revoked=include_revoked,
@@ -56,7 +56,7 @@ def find_keys(
 def count_keys(prefix: str, *, include_revoked: bool) -> int:
     """How many `find_keys` finds in all."""
     with transaction.read_only():
-        return rows.count_by_prefix(_shown_part(prefix), include_revoked=include_revoked)
+        return key_rows.count_by_prefix(_shown_part(prefix), include_revoked=include_revoked)
 
 
 def _shown_part(text: str) -> str:

@@ -5,7 +5,7 @@ import uuid
 from ragauth import transaction
 from ragauth.errors import NotFound
 from ragauth.models import ApiKey
-from ragauth.models import api_keys as rows
+from ragauth.models import api_keys as key_rows
 from ragauth.models.api_keys import SERVICE
 from ragauth.models.base import Page
 from ragauth.services import audit
@@ -25,18 +25,20 @@ def list_service_keys(
     *, include_revoked: bool, limit: int, cursor: uuid.UUID | None
 ) -> Page[ApiKey]:
     with transaction.read_only():
-        return rows.list_service_keys(include_revoked=include_revoked, limit=limit, cursor=cursor)
+        return key_rows.list_service_keys(
+            include_revoked=include_revoked, limit=limit, cursor=cursor
+        )
 
 
 def count_service_keys(*, include_revoked: bool) -> int:
     with transaction.read_only():
-        return rows.count_service_keys(include_revoked=include_revoked)
+        return key_rows.count_service_keys(include_revoked=include_revoked)
 
 
 def revoke_service_key(*, key_id: uuid.UUID) -> ApiKey:
     """Raises NotFound when there is no such live key."""
     with transaction.unit_of_work():
-        key = rows.find_service_key(key_id)
+        key = key_rows.find_service_key(key_id)
         if key is None or not revocation.revoke(key, OPERATOR):
             raise NotFound("There is no such service key, or it is revoked already")
     return key

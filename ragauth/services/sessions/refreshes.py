@@ -31,7 +31,7 @@ from ragauth.errors import (
     RefreshTokenUsedElsewhere,
 )
 from ragauth.models import accounts as account_rows
-from ragauth.models import sessions as rows
+from ragauth.models import sessions as session_rows
 from ragauth.models.accounts import ACTIVE, DELETED
 from ragauth.security.addresses import neighbourhood_of
 from ragauth.security.identifiers import SESSION, encode_id
@@ -61,7 +61,7 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
         if ends_at <= now:
             # Of an operator who has just shortened what a session may last; else its token knows.
             raise CredentialExpired(ends_at, "The session has expired")
-        if rows.advance_generation(
+        if session_rows.advance_generation(
             claims.session_id,
             generation=claims.generation,
             now=now,
@@ -77,7 +77,7 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
                 ends_at=ends_at,
             )
         # Another was first, or the token is old: what the row says now decides.
-        current = rows.find_with_status(claims.session_id)
+        current = session_rows.find_with_status(claims.session_id)
         if current is None or claims.generation == current.generation:
             raise CredentialRevoked("The session has ended")
         refusal = refuse_spent(claims, current, now=now, client=client)
@@ -97,7 +97,7 @@ def find_standing(claims: TokenClaims) -> Row[*tuple[Any, ...]]:
 
     The token may be spent. Raises CredentialRevoked or AccountSuspended.
     """
-    row = rows.find_with_status(claims.session_id)
+    row = session_rows.find_with_status(claims.session_id)
     if row is None or row.account_id != claims.account_id or row.status == DELETED:
         raise CredentialRevoked("The session has ended")
     if row.status != ACTIVE:
@@ -127,7 +127,7 @@ def refuse_spent(
 
 
 def _end_session(claims: TokenClaims, *, now: datetime, client: Client) -> RefreshTokenReused:
-    if rows.end_session(claims.session_id, now=now):
+    if session_rows.end_session(claims.session_id, now=now):
         _record(EventName.REFRESH_TOKEN_REUSED, claims, client)
         account = account_rows.find_account(claims.account_id)
         if account is not None:
@@ -143,7 +143,7 @@ def _refuse_elsewhere(
     Nothing ends: the client that refreshed first goes on, be it the owner's or the thief's. An
     event tells the owner, one for each generation however often it is asked for.
     """
-    if rows.note_refusal(claims.session_id, generation=row.generation):
+    if session_rows.note_refusal(claims.session_id, generation=row.generation):
         _record(EventName.REFRESH_REFUSED, claims, client)
     return RefreshTokenUsedElsewhere()
 

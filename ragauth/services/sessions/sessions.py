@@ -14,7 +14,7 @@ from ragauth.errors import (
 )
 from ragauth.extensions import current, db, settings
 from ragauth.models import Session
-from ragauth.models import sessions as rows
+from ragauth.models import sessions as session_rows
 from ragauth.models.accounts import ACTIVE
 from ragauth.models.base import Page
 from ragauth.models.reads.sessions import SessionLookup
@@ -120,14 +120,16 @@ def log_out(*, tokens: Iterable[TokenClaims], client: Client) -> None:
     """End the sessions of access and refresh tokens; one that is dead already is fine."""
     with transaction.unit_of_work():
         for claims in tokens:
-            if rows.end_session(claims.session_id, now=clock.now()):
+            if session_rows.end_session(claims.session_id, now=clock.now()):
                 _record_end(claims.account_id, claims.session_id, client)
 
 
 def list_sessions(*, caller: Caller, limit: int, cursor: uuid.UUID | None) -> Page[SessionView]:
     """The caller's live sessions, the present one marked."""
     with transaction.read_only():
-        page = rows.list_live(caller.account.id, now=clock.now(), limit=limit, cursor=cursor)
+        page = session_rows.list_live(
+            caller.account.id, now=clock.now(), limit=limit, cursor=cursor
+        )
     return Page(
         [
             SessionView(
@@ -149,9 +151,9 @@ def end_session(*, account_id: uuid.UUID, session_id: uuid.UUID, client: Client)
     """End one of the account's live sessions; raises NoSuchSession."""
     with transaction.unit_of_work():
         now = clock.now()
-        if rows.find_live(account_id, session_id, now=now) is None or not rows.end_session(
-            session_id, now=now
-        ):
+        if session_rows.find_live(
+            account_id, session_id, now=now
+        ) is None or not session_rows.end_session(session_id, now=now):
             raise NoSuchSession
         _record_end(account_id, session_id, client)
 
@@ -173,7 +175,9 @@ def end_sessions(
 
     In the present transaction.
     """
-    ended = rows.end_sessions(account_id, now=clock.now(), except_session_id=except_session_id)
+    ended = session_rows.end_sessions(
+        account_id, now=clock.now(), except_session_id=except_session_id
+    )
     if ended:
         audit.record(EventName.SESSIONS_ENDED, account_id=account_id, client=client, count=ended)
     return ended
@@ -182,7 +186,7 @@ def end_sessions(
 def delete_dead_sessions(*, before: datetime, limit: int) -> int:
     """Forget sessions that ended or expired before a moment; returns how many."""
     with transaction.unit_of_work():
-        return rows.delete_dead(before=before, limit=limit)
+        return session_rows.delete_dead(before=before, limit=limit)
 
 
 def end_of(now: datetime, *, created_at: datetime) -> datetime:

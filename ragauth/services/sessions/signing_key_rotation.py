@@ -11,7 +11,7 @@ from ragauth.clock import format_time
 from ragauth.errors import Conflict, NotFound
 from ragauth.extensions import db, settings
 from ragauth.models import SigningKey
-from ragauth.models import signing_keys as rows
+from ragauth.models import signing_keys as signing_key_rows
 from ragauth.security.identifiers import new_uuid
 from ragauth.security.sealing import SealBroken
 from ragauth.services import audit
@@ -65,7 +65,7 @@ def rotate(*, sign_after_seconds: int) -> KeyState:
     """Publish a new key, which takes over from the present one after a while."""
     with transaction.unit_of_work():
         ensure_first_key()
-        rows.lock_all()
+        signing_key_rows.lock_all()
         # After the lock: however long it took, every process has its time to learn of the key.
         seconds = max(sign_after_seconds, MIN_SIGN_AFTER_SECONDS)
         signs_from = clock.now() + timedelta(seconds=seconds)
@@ -78,7 +78,7 @@ def rotate(*, sign_after_seconds: int) -> KeyState:
 def list_keys() -> list[KeyState]:
     """All keys, the eldest first."""
     with transaction.read_only():
-        return _states(rows.list_all(), clock.now())
+        return _states(signing_key_rows.list_all(), clock.now())
 
 
 def retire(*, kid: str, force: bool) -> None:
@@ -88,7 +88,7 @@ def retire(*, kid: str, force: bool) -> None:
     alive.
     """
     with transaction.unit_of_work():
-        keys = rows.lock_all()
+        keys = signing_key_rows.lock_all()
         now = clock.now()
         found = next((key for key in _states(keys, now) if key.row.kid == kid), None)
         if found is None or found.state is State.RETIRED:
@@ -109,7 +109,7 @@ def retire(*, kid: str, force: bool) -> None:
 def retire_spent() -> int:
     """Retire the keys whose last token has ended; returns how many."""
     with transaction.unit_of_work():
-        keys = rows.lock_all()
+        keys = signing_key_rows.lock_all()
         now = clock.now()
         spent = [
             key.row
@@ -124,7 +124,7 @@ def retire_spent() -> int:
 def delete_retired(*, before: datetime, limit: int) -> int:
     """Forget keys that were retired before a moment; returns how many."""
     with transaction.unit_of_work():
-        return rows.delete_retired(before=before, limit=limit)
+        return signing_key_rows.delete_retired(before=before, limit=limit)
 
 
 def reseal() -> tuple[int, int]:
@@ -133,7 +133,7 @@ def reseal() -> tuple[int, int]:
     Returns how many keys that were, and how many no secret opens.
     """
     with transaction.unit_of_work():
-        states = _states(rows.lock_all(), clock.now())
+        states = _states(signing_key_rows.lock_all(), clock.now())
         old = [key.row for key in states if key.sealed is Sealed.OLD]
         for row in old:
             private_key = open_private_key(

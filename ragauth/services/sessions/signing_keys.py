@@ -16,7 +16,7 @@ from ragauth import clock, transaction
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import current, settings
 from ragauth.models import SigningKey
-from ragauth.models import signing_keys as rows
+from ragauth.models import signing_keys as signing_key_rows
 from ragauth.models.reads import signing_keys as live_rows
 from ragauth.models.reads.signing_keys import SigningKeyFacts, SigningKeyLookup
 from ragauth.security.sealing import SealBroken, seal, unseal
@@ -135,7 +135,7 @@ def ensure_first_key() -> None:
 
     In the present transaction.
     """
-    rows.insert_first(**new_key(signs_from=clock.now()))
+    signing_key_rows.insert_first(**new_key(signs_from=clock.now()))
 
 
 def new_key(*, signs_from: datetime) -> dict[str, Any]:
