@@ -250,6 +250,9 @@ def app(database: str, request: pytest.FixtureRequest) -> Flask:
             for table in reversed(_EMPTIED):
                 if table.name in filled:
                     connection.execute(delete(table))
+    # Nor may mail that nobody received.
+    for path in (runtime_of(application).settings.instance_dir / "outbox").glob("*.eml"):
+        path.unlink()
     runtime_of(application).signing_ring.forget()
     return application
 
