@@ -52,6 +52,12 @@ class Answer:
         return json.loads(self.body)["data"]
 
     @property
+    def next_cursor(self) -> str | None:
+        """Where a list goes on; None on its last page."""
+        cursor: str | None = json.loads(self.body)["meta"]["next_cursor"]
+        return cursor
+
+    @property
     def error(self) -> dict[str, Any]:
         """The `error` of a refusal; empty where the body is no envelope."""
         try:
