@@ -84,7 +84,7 @@ def tail(count: int, follow: bool, account: uuid.UUID | str | None, name: str | 
                 _print(follower.read())
                 time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
-            # How one stops following.
+            # Ctrl-C ends `--follow`.
             return
 
 

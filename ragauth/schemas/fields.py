@@ -13,7 +13,7 @@ from ragauth.security.identifiers import decode_id, decode_suffix, encode_id, en
 from ragauth.security.plain_text import find_deceptive
 
 _LINES = str.maketrans("\n\t", "  ")
-# What no column of a database takes.
+# Characters that a database cannot store.
 _UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 
 _MESSAGES = {"required": "Required", "null": "May not be null", "invalid": "Not a valid value"}

@@ -11,7 +11,7 @@ from typing import Any
 from ragauth.server.request_arrival import Arrival
 
 READ_BYTES = 8192
-# With TLS a thread of the pool waits so long for a client's next bytes, or for one that reads.
+# Seconds that a pool thread waits, with TLS, for a client to send or to read.
 _LONGEST_WAIT = struct.pack("ll", 15, 0)
 
 
@@ -23,7 +23,7 @@ class Connection:
         self.sock = sock
         self.client = client
         self.server = server
-        # One of `ragauth.server.lines`, which puts it there.
+        # Set by `ragauth.server.lines`.
         self.line: OrderedDict[Connection, float] | None = None
         self.watched = 0
         self.is_kept = True
@@ -56,7 +56,7 @@ class Connection:
         self.send_on()
 
     def send_on(self) -> None:
-        """Send of what is kept what the client takes now."""
+        """Send as much of the kept data as the client takes now."""
         try:
             sent = self.sock.send(self.unsent)
         except BlockingIOError:
@@ -94,6 +94,6 @@ class Wire:
 
 
 def bound_waits(client: socket.socket) -> None:
-    """For a socket that a thread of the pool is to read and write: none waits for ever."""
+    """Set time-outs on a socket that a pool thread reads and writes, so none waits for ever."""
     for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
         client.setsockopt(socket.SOL_SOCKET, option, _LONGEST_WAIT)

@@ -1,8 +1,8 @@
 """Requests in their plain form, as gateways and services send them: read at once, in one look.
 
-What is read here gunicorn's own parser would read alike (a test holds the two together). All that
-is not plain, the malformed above all, is left to it: another form of line end, of header, of
-framing; a path with escapes; a body that is not there yet. Grammar: RFC 9112 sections 3 to 6.
+gunicorn's own parser reads these requests in the same way (a test compares the two). It also gets
+every request that is not plain: malformed ones, other line ends, headers or framing, a path with
+escapes, a body that has not arrived yet. Grammar: RFC 9112 sections 3 to 6.
 """
 
 import re

@@ -1,8 +1,8 @@
 """A request on its way: collected until a thread can answer it without waiting for the client.
 
-What the bytes mean gunicorn's own parser decides, once: this module only tells when to ask it, and
-when its body is there. A mistake here could make a request be answered too early (its body is cut
-short then, which is a 400) or too late, never be taken for another one.
+gunicorn's parser decides, once, what the bytes mean. This module only decides when to ask it, and
+when the body is complete. A mistake here can cause an answer that is too early (the body is cut
+short, which is a 400) or too late; it cannot turn one request into another.
 """
 
 import re

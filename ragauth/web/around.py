@@ -131,7 +131,7 @@ def _begin() -> None:
     g.request_id = request_id_of(request.headers.get("X-Request-Id"))
     current_request_id.set(g.request_id)
     if not is_plain_spelling(request.environ):
-        # As if the router had found nothing.
+        # Treat the request as if no route matched.
         request.url_rule, request.view_args = None, None
         request.routing_exception = NotFound()
     if (

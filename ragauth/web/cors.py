@@ -19,7 +19,7 @@ _DASHBOARD_PATH = re.compile(r"(/compat/[^/]+)?/(api|v1)/(auth|agents)(/.*)?$")
 _NAMES_OF_HEADERS = "Access-Control-Request-Headers"
 # A browser names the handful that a script has set.
 _LONGEST_NAMES = 1000
-# Clients write origins: so many are told of in a while, each once.
+# A client can invent origins: log at most this many in a period, each once.
 _MOST_TOLD = 10
 _WHILE_SECONDS = 60
 
@@ -93,7 +93,7 @@ def _is_dashboard() -> bool:
 
 
 def _vary_by_origin(response: Response) -> Response:
-    """Always: a cache must not give one origin the answer of another."""
+    """Add `Vary: Origin` always: a cache must not give one origin the answer of another."""
     if _is_dashboard():
         response.vary.add("Origin")
     return response

@@ -24,7 +24,7 @@ _LENGTH = re.compile(r"[0-9]{1,5}")
 
 
 class _NotJson(ValueError):
-    """What Python would take and RFC 8259 does not; the message says which."""
+    """JSON that Python accepts and RFC 8259 forbids; the message says what it is."""
 
 
 def read_json_object() -> dict[str, Any]:

@@ -64,12 +64,12 @@ def forget() -> None:
 
 
 def _is_success(response: Response) -> bool:
-    """What could not be committed did not happen."""
+    """Only a success changes the cookie: a failed request has changed nothing."""
     return response.status_code < HTTPStatus.BAD_REQUEST
 
 
 def _is_refused_for_good(_response: Response) -> bool:
-    """A refusal that leaves the session may meet the cookie that another tab has just received."""
+    """False if the session lives on: another tab may just have received a newer cookie."""
     failure = g.get("failure")
     return isinstance(failure, AuthenticationFailed) and not failure.leaves_the_session
 

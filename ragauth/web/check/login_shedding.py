@@ -20,7 +20,7 @@ from ragauth.web.json_body import read_early
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-# Set by a server whose polling thread asks: what would wait for a hash is turned away instead.
+# Set by a server in its polling thread: a login that would wait for a hash is refused instead.
 MUST_NOT_WAIT = "ragauth.must_not_wait"
 
 _LONGEST_LOGIN = 256
@@ -38,7 +38,7 @@ def login_shedders(app: Flask) -> dict[str, Shed]:
 def is_to_be_shed(app: object, environ: "WSGIEnvironment", peer: str) -> bool:
     """Whether a login finds no place, for a server that knows the other end of the connection."""
     if not isinstance(app, Flask):
-        # Something stands in front of it: the application's own gate decides, in a thread.
+        # A wrapper is in front of the application: the gate behind it decides, in a thread.
         return False
     settings: Settings = runtime_of(app).settings
     address = client_address(

@@ -94,7 +94,7 @@ def parse_plain_body(body: bytes) -> tuple[str, Question] | None:
     try:
         for name, value in presented.items():
             if value is None:
-                # As if the field were absent.
+                # A null means the same as an absent field.
                 loaded[name] = _UNASKED[name]
             elif isinstance(value, int) or (
                 isinstance(value, str) and len(value) <= _LONGEST_REMEMBERED
