@@ -98,6 +98,6 @@ def _filter(account: uuid.UUID | str | None, name: str | None) -> EventFilter:
 
 
 def _print(found: Iterable[Event]) -> None:
-    # Escaped to ASCII: no text of a client makes a line of its own or moves a terminal's cursor.
+    # Escaped to ASCII, so that a client's text cannot begin a line or move a terminal's cursor.
     for event in found:
         click.echo(json.dumps(_schema.dump(event)))

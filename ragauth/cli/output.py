@@ -1,4 +1,4 @@
-"""How commands speak: a table for people, JSON for programs, one line for a failure."""
+"""What commands print: a table for people, JSON for programs, one line for a failure."""
 
 import errno
 import json

@@ -127,7 +127,7 @@ class QueryWhole(Whole):
     """A whole number in a query string."""
 
     _WHOLE = re.compile(r"-?[0-9]++")
-    # No bound has more digits, and int() takes long for thousands.
+    # No bound has more than nine digits; int() is slow for thousands of digits.
     _READ = re.compile(r"[0-9]{1,9}")
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> int:

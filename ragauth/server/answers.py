@@ -1,4 +1,4 @@
-"""Answers that the server gives by itself, and the one it makes of an application's."""
+"""Answers that the server gives by itself, and the bytes of an application's answer."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ _CLIENT_FAULTS: dict[type[Exception], tuple[int, str]] = {
 
 
 def fault_answer(client: Any, fault: BaseException) -> bytes:
-    """The answer in JSON to what an address sent, with a line in the log."""
+    """The JSON answer to a faulty request; it also writes a line to the log."""
     request_id = uuid.uuid4().hex
     status, reason = next(
         (answer for kind, answer in _CLIENT_FAULTS.items() if isinstance(fault, kind)),

@@ -30,7 +30,7 @@ class Connection:
         self.is_gone = False
         self.is_closed = False
         self.unsent: bytes | memoryview = b""
-        # Arrived, but not looked at before the answer to the request before it is sent.
+        # Bytes that arrived; they are read after the answer to the present request is sent.
         self.waiting = b""
         self.unread_bytes = 0
         self.held_bytes = 0
@@ -39,7 +39,7 @@ class Connection:
 
     @property
     def arrival(self) -> Arrival:
-        """Made when it is needed: key checks go without."""
+        """Made at its first use: key checks do not need it."""
         if self._arrival is None:
             self._arrival = Arrival(self._cfg, self.client)
         return self._arrival
@@ -86,11 +86,11 @@ class Wire:
         return b"".join(self._parts)
 
     def shutdown(self, _how: int) -> None:
-        """How gunicorn begins to close after a failure in the midst of an answer: not here."""
+        """Do nothing: gunicorn calls this if an answer fails midway; the poller closes."""
         raise OSError
 
     def close(self) -> None:
-        """Leave it to the poller."""
+        """Do nothing: the poller closes the connection."""
 
 
 def bound_waits(client: socket.socket) -> None:

@@ -64,11 +64,11 @@ class Lines:
         self._held_bytes = 0
 
     def first_to_go(self) -> Connection | None:
-        """The connection that can best be done without."""
+        """The connection to close first when there is no room."""
         return next((one for line in self._all if (one := line.first()) is not None), None)
 
     def first_ended_by(self, now: float) -> Connection | None:
-        """One whose wait has ended."""
+        """A connection whose wait has ended."""
         ended = (line.first(ended_by=now) for line in self._all)
         return next((one for one in ended if one is not None), None)
 

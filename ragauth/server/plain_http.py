@@ -17,7 +17,7 @@ _HEAD = re.compile(
     rb"(?:\?(?P<query>[!\x22$-~]*))? HTTP/1\.1\r\n"
     rb"(?P<headers>(?:[A-Za-z0-9-]{1,64}: [!-~](?:[ -~]*[!-~])?\r\n){1,50})\r\n"
 )
-# Each means something to a server; in their plain form they are read below.
+# Headers that a server must act on; their plain forms are read below.
 _FRAMING = frozenset(
     {
         *("HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_CONNECTION"),

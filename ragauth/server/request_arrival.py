@@ -19,7 +19,7 @@ from ragauth.config import MAX_BODY_BYTES
 from ragauth.web.paths import is_authorize
 
 MOST_HEAD_BYTES = 64 * 1024
-# Chunks have sizes and line ends beside their data: no client needs as much again for them.
+# Chunk sizes and line ends take room too; the same amount again is more than enough for them.
 MOST_CHUNKED_BYTES = 2 * MAX_BODY_BYTES
 _PIECE = 8192
 _MOST_LINE_BYTES = 8190
@@ -110,7 +110,7 @@ class Arrival:
         self._body.add(data)
         if self._body.is_over:
             if self._body.has_trailers:
-                # Whether they are in order shows when they are read, after the answer has begun.
+                # Faulty trailers are noticed only when they are read, after the answer has begun.
                 self._cut(request, NoMoreData())
             return True
         if self._body.fault is None and not self._is_body_unread:

@@ -36,7 +36,7 @@ _REQUEST_ID = re.compile(rf"[A-Za-z0-9._-]{{1,{_LONGEST_REQUEST_ID}}}")
 
 _quote = json.encoder.encode_basestring_ascii
 
-# The id of the request that this thread works on: every line it logs meanwhile carries it.
+# The id of the request that this thread works on; each line that the thread logs carries it.
 current_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 

@@ -45,7 +45,7 @@ def allow_origins(app: Flask, settings: Settings) -> None:
             *("WWW-Authenticate", "X-Request-Id"),
         ],
         max_age=600,
-        # Without an Origin it would name the first listed one.
+        # If True, an answer to a request without an Origin would name the first listed one.
         always_send=False,
         vary_header=False,
     )
@@ -100,8 +100,8 @@ def _vary_by_origin(response: Response) -> Response:
 
 
 def _answer_preflight() -> Response | None:
-    """Alike for whatever path and method: a browser shows no script the 404 or the 405 of a call
-    whose preflight failed.
+    """The same answer for every path and method. After a failed preflight a browser would hide
+    the 404 or 405 of the call from its script.
     """
     if len(request.headers.get(_NAMES_OF_HEADERS, "")) > _LONGEST_NAMES:
         # Flask-CORS would compare each name with each pattern.

@@ -1,7 +1,7 @@
 """Cookie mode: the refresh token travels in a cookie that no script can read, in both directions.
 
-Views and services do not know: what a body would hold is put there from the cookie, and what an
-answer would hold is taken out of it, whichever route it is. Sources: RFC 6265bis section 4.1.3,
+Views and services do not see the cookie. On every route its token is put into the loaded body, and
+a refresh token in an answer is moved into the cookie. Sources: RFC 6265bis section 4.1.3,
 OWASP's CSRF prevention cheat sheet (custom request header, Fetch Metadata, verified origin).
 """
 
@@ -58,7 +58,7 @@ def extract(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def forget() -> None:
-    """The session of this browser has ended: take its cookie back with the present answer."""
+    """The session of this browser has ended: delete its cookie with the present answer."""
     if settings().refresh_cookie:
         _set_cookie_if(_is_success, "", 0)
 

@@ -2,7 +2,7 @@
 `keys/verify`.
 
 Much of the query may be the client's, whom a gateway hands on, and no key has been looked at yet.
-So what is not ours is passed over at the cost of a comparison, and never decoded.
+So a parameter that is not ours costs one comparison and is never decoded.
 """
 
 import json
