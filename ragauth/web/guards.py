@@ -62,7 +62,7 @@ class Demand:
 
     scheme: str | None
     refusals: tuple[Failure, ...] = ()
-    # Further ones of the methods that change something.
+    # Additional refusals of methods that change something.
     refusals_to_write: tuple[Failure, ...] = ()
 
 

@@ -92,7 +92,7 @@ def _read_body() -> bytes:
 
 
 def _note_unreadable(error: Exception) -> None:
-    """A chunk that is none, a client that is gone or too slow: the fault is the client's.
+    """Note a client's fault: a malformed chunk, a closed connection, a client that is too slow.
 
     Each server has errors of its own for them, so any error counts: reading does nothing else.
     """

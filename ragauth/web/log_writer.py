@@ -51,7 +51,7 @@ class LogWriter:
             atexit.register(self.stop)
 
     def write(self, line: bytes) -> None:
-        """Hand over one whole line, its end included; it may be called in a signal handler."""
+        """Queue one whole line with its line end; safe in a signal handler."""
         if not self._has_thread:
             self._write_out(line)
             return
@@ -109,7 +109,7 @@ class LogWriter:
             try:
                 left = left[os.write(self._descriptor, left) :]
             except BlockingIOError:
-                # Another process that has the same open file does not want to wait.
+                # Another process set the shared open file to non-blocking.
                 select.select((), (self._descriptor,), ())
             except OSError:
                 # The log's reader is gone, or its disk is full: the loss cannot be logged now.
@@ -125,7 +125,7 @@ class LogWriter:
             LOG_LINES_LOST.count()
 
     def _tell_lost(self) -> None:
-        """It flows again: say how many are missing. This line may be lost as well, and counted."""
+        """Writing works again: log how many lines were lost. That line may be lost too."""
         with self._starting:
             lost, self._lost = self._lost, 0
         log.warning("lines of the log were lost", extra={"lines": lost, "pid": os.getpid()})

@@ -16,7 +16,7 @@ from ragauth.errors import AuthenticationFailed, CredentialMissing, OriginNotAll
 from ragauth.extensions import settings
 
 COOKIE = "__Host-ragauth_refresh"
-# A form cannot send it, and a script of another origin only after a preflight that CORS refuses.
+# A form cannot send this header. Another origin's script needs a preflight, which CORS refuses.
 CSRF_HEADER = "X-Ragauth-CSRF"
 _FIELD = "refresh_token"
 
