@@ -41,10 +41,10 @@ log = logging.getLogger("ragauth")
 def create_app(settings: Settings | None = None) -> Flask:
     """The service as a WSGI application.
 
-    Without settings it reads them from the environment; a fault in them ends the process with one
-    line. One that is to serve looks at its database then, and says what ails it. It keeps nothing
-    open: a fork may follow. What it does beside requests begins later, in each process
-    (`ragauth.background.threads`), unless the application is `testing`.
+    Without `settings` it reads them from the environment; a faulty setting ends the process with
+    one line. An application that will serve then checks its database and logs what is wrong. The
+    factory leaves no connection open, so the process may fork afterwards. Background work starts
+    later, in each process (`ragauth.background.threads`), unless the application is `testing`.
     """
     configure_logging()
     try:
@@ -114,7 +114,7 @@ def _tell_what_is_used(settings: Settings) -> None:
 
 
 def look_at_database(app: Flask) -> None:
-    """Say what ails the database; only what waiting does not mend stops the start.
+    """Log what is wrong with the database; stop only on a fault that waiting cannot mend.
 
     Raises SettingsError.
     """
@@ -123,13 +123,13 @@ def look_at_database(app: Flask) -> None:
         db.engine.dispose()
     if fault is DatabaseFault.WRONG_ENCODING:
         raise SettingsError(f"RAGAUTH_DATABASE_URL: {fault.value}")
-    # That nothing answers was told where it was found out.
+    # A database that does not answer was already logged where that was noticed.
     if fault is not None and fault is not DatabaseFault.FROZEN:
         log.error(fault.sentence)
 
 
 def add_migrations(app: Flask) -> None:
-    """The commands `db …`: a server never migrates, and would start a sixth slower with Alembic."""
+    """Add the `db …` commands. A server never migrates; Alembic would slow its start by a sixth."""
     from flask_migrate import Migrate  # noqa: PLC0415
 
     Migrate().init_app(app, db, directory=str(MIGRATIONS), render_as_batch=True)

@@ -12,7 +12,7 @@ from ragauth.database import Base
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-# Rows stay readable after the commit: the answer is dumped once the commit has succeeded.
+# Rows stay readable after the commit: the answer is built from them only then.
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 jwt = JWTManager()
 
@@ -20,8 +20,8 @@ jwt = JWTManager()
 def runtime_of(app: Flask) -> Any:
     """What an application holds: its `ragauth.runtime.Runtime`.
 
-    That is made of what lies above this module, so its type has no name here. Each part is read
-    in one place, which names the part's type: `settings`, `current_limits`, `current_plans` …
+    The type is Any because Runtime's module lies above this one and must not be imported here.
+    One accessor for each part names its type: `settings`, `current_limits`, `current_plans` …
     """
     return app.extensions["ragauth"]
 

@@ -40,13 +40,13 @@ worker_class = _server.worker_class
 # The application is made once, before the fork: workers share its memory and start at once.
 preload_app = True
 graceful_timeout = 30
-# A worker whose poller has not turned for so long is killed and replaced. Nothing of what it does
-# is long: the poller waits for nothing but clients, and passwords are hashed without the GIL.
+# In seconds. A worker whose poller makes no turn for this long is killed and replaced. Its turns
+# are short: the poller waits only for clients, and passwords are hashed without the GIL.
 timeout = 30
 keepalive = 5
-# An answer is gathered and sent by the poller, whatever it is made of.
+# The poller sends every answer from memory, also one that was read from a file.
 sendfile = False
-# Its socket would lie in the home directory, shared by every instance there.
+# gunicorn puts this socket in the home directory, where all instances would share it.
 control_socket_disable = True
 _memory = Path("/dev/shm")  # noqa: S108 - a folder of this name is what is wanted
 if _memory.is_dir():
@@ -60,19 +60,19 @@ forwarder_headers = ""
 accesslog = None
 
 if has_own_server():
-    # Whichever worker serves.
+    # For every class of worker.
     logger_class = "ragauth.server.answers.ErrorLogger"
     # At SIGUSR2, in the process that will be the second master.
     pre_exec = handover.place_for_systemd
 
 
 def on_starting(server: Any) -> None:
-    """Before it listens, wherever that is: `--bind` counts, too."""
+    """Before the server listens; the addresses may come from `--bind`."""
     if not has_inherited_sockets() and not server.cfg.reuse_port:
         fault = fault_in_listening(server.cfg.address)
         if fault is not None:
             sys.exit(f"ragauth: {fault}")
-    # Not earlier: whoever starts it reads at once why it does not start.
+    # Not earlier: a reason for a failed start must be written at once.
     log_without_waiting()
     if has_own_server():
         handover.prepare(server)
@@ -81,7 +81,7 @@ def on_starting(server: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """Before the fork: what is loaded by now is shared for good, no collection copies its pages."""
+    """Before the fork: freeze loaded objects, so that garbage collection copies no shared page."""
     gc.collect()
     gc.freeze()
     if has_own_server():
@@ -101,7 +101,7 @@ def post_fork(_server: object, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     if has_own_server():
         handover.accept_signals()
-    # Where something stands in front of the application, its first request does it.
+    # A wrapped application starts its background work at its first request.
     if isinstance(worker.wsgi, Flask):
         runtime_of(worker.wsgi).background.ensure_started()
 
@@ -113,7 +113,7 @@ def worker_exit(_server: object, _worker: Any) -> None:
 
 def child_exit(_server: object, worker: Any) -> None:
     """Also after SIGKILL: the master sees the end of each worker."""
-    # One of the version before counted on that version's board.
+    # A worker of the previous version counted on that version's board.
     if worker.metrics_slot is not None:
         has_ended_itself = board.leave_slot(worker.metrics_slot)
         if not worker.aborted and has_ended_itself:

@@ -1,7 +1,7 @@
 """What one running application holds, in one object that is made once.
 
-The factory makes it and puts it in `app.extensions["ragauth"]`. It is made of what lies below, and
-nothing below knows its type: `ragauth.extensions.current` finds it there, and one accessor for each
+The factory makes it and puts it in `app.extensions["ragauth"]`. This module imports the layers
+below; these must not import it. They call `ragauth.extensions.current`, and one accessor for each
 part (`current_limits`, `current_plans` …) names that part's type.
 """
 
@@ -66,7 +66,7 @@ class Runtime:
 
 
 def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> Runtime:
-    """All parts for an application that has its database. Opens nothing: a fork may follow.
+    """Make all parts for an application with a database. Opens nothing, so a fork may follow.
 
     Raises SettingsError for a file of plans that is not complete.
     """
@@ -102,7 +102,7 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
 
 
 def _installation_name(lookup: InstallationLookup) -> str:
-    """Whose counters they are; the counters are unavailable until the database has told it."""
+    """The name that counters are kept under; they are unavailable until the database gives it."""
     try:
         name = lookup.name()
     except ExternalServiceUnavailable as error:

@@ -17,14 +17,14 @@ from ragauth.services.operators import wrong_clock
 log = logging.getLogger("ragauth")
 
 INTERVAL_SECONDS = 1.0
-# Less is what a clock is corrected by all the time.
+# Smaller steps are ordinary corrections of a clock.
 SMALLEST_STEP_SECONDS = 2.0
 
 _LEASE_MS = 10_000
 
 
 class ClockWatch:
-    """Compares the wall clock with the monotonic one, which nobody can set."""
+    """Compares the wall clock with the monotonic clock, which cannot be set."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -37,7 +37,7 @@ class ClockWatch:
             self.look()
 
     def look(self) -> None:
-        """Tell of a step since the last look; one worker of a service does so."""
+        """Log a step since the last look; only one worker of a service logs it."""
         ahead = _ahead_seconds()
         step, self._ahead = ahead - self._ahead, ahead
         if abs(step) < SMALLEST_STEP_SECONDS:
@@ -58,7 +58,7 @@ def _ahead_seconds() -> float:
 
 
 def _is_ours_to_tell() -> bool:
-    # Of one master: hosts that share Redis have a clock each.
+    # One name for each master: hosts that share Redis have different clocks.
     name = f"clock:{socket.gethostname()}:{os.getppid()}".encode()
     holder = os.getpid().to_bytes(8, "big")
     try:

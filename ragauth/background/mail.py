@@ -14,7 +14,7 @@ from ragauth.services.troubles import BUG, Work, database_cause
 
 log = logging.getLogger("ragauth")
 
-# How long a mail waits that another process queued, or that failed and is due again.
+# The longest wait of a mail that another process queued, or that is due for another try.
 INTERVAL_SECONDS = 2.0
 _LAST_MAIL_SECONDS = 3.0
 
@@ -45,7 +45,7 @@ class MailSender:
                 done = send_due_mail(
                     answer_reset=answer_request, is_stopping=self._is_stopping.is_set
                 )
-                # Where nothing was due the failed ones may still wait for their next try.
+                # If nothing was due, failed mails may still wait for their next try.
                 if done.cause or done.sent or not (self._work.is_failing and has_failed_mail()):
                     self._work.note(done.cause)
             except SQLAlchemyError as error:
@@ -55,7 +55,7 @@ class MailSender:
                 self._work.note(BUG)
 
     def stop(self) -> None:
-        """End it; what has not been sent is sent by another process, or the next one."""
+        """End it; another process, or the next one, sends what is left."""
         self._is_stopping.set()
         with self._app.app_context():
             mail_is_queued().set()

@@ -36,7 +36,7 @@ class Background:
 
 
 class StartedByRequest:
-    """A WSGI application in front of another: sees to the work beside requests at each request."""
+    """A WSGI wrapper: at each request it makes sure that the background work is running."""
 
     def __init__(self, application: "WSGIApplication", background: Background) -> None:
         self.application = application

@@ -41,5 +41,5 @@ class UsageSaver:
                 log.exception("usage was not saved")
                 self._work.note(BUG)
             else:
-                # Also where the turn was another worker's, which then knows better.
+                # Also if another worker had the turn: that worker reports its own failures.
                 self._work.note(None)

@@ -105,7 +105,7 @@ def _whom_to_tell(done: Restored) -> list[dict[str, Any]]:
         rows.append(
             {
                 "account_id": account_id and encode_id(ACCOUNT, account_id),
-                # Of one that was made since, or was deleted again, nothing is known.
+                # None for an account that was made after the backup, or that was deleted again.
                 "email": account and account.email,
                 "events": " ".join(sorted(names)),
             }

@@ -1,4 +1,4 @@
-"""Forgetting what nobody can use any more."""
+"""Deletes rows that are of no use any more."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta

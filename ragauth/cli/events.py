@@ -84,7 +84,7 @@ def tail(count: int, follow: bool, account: uuid.UUID | str | None, name: str | 
                 _print(follower.read())
                 time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
-            # How one stops following.
+            # Ctrl-C ends `--follow`.
             return
 
 
@@ -98,6 +98,6 @@ def _filter(account: uuid.UUID | str | None, name: str | None) -> EventFilter:
 
 
 def _print(found: Iterable[Event]) -> None:
-    # Escaped to ASCII: no text of a client makes a line of its own or moves a terminal's cursor.
+    # Escaped to ASCII, so that a client's text cannot begin a line or move a terminal's cursor.
     for event in found:
         click.echo(json.dumps(_schema.dump(event)))

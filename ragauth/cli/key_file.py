@@ -22,7 +22,7 @@ _BY_FORM = {field.replace("_", ""): field for field in FIELDS} | {
 _RAW_KEY = frozenset({"key", "apikey", "rawkey", "secret", "secretkey", "token"})
 
 _BOMS = (
-    # UTF-32's little-endian one begins with that of UTF-16.
+    # UTF-32-LE comes first: its byte order mark begins with that of UTF-16-LE.
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -140,7 +140,7 @@ def _json_fault(error: Exception) -> str:
 
 
 def _from_json(value: Any) -> Any:
-    """With the fields' own names; what is no object is left to the schema."""
+    """Rename an object's fields to the schema's names; any other value is left to the schema."""
     if not isinstance(value, dict):
         return value
     return _named({_form(name) or name: each for name, each in value.items()})

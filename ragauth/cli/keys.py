@@ -194,7 +194,7 @@ def import_(file: Path, dry_run: bool, as_json: bool) -> None:
 def _check(entries: list[Entry]) -> tuple[list[dict[str, Any]], list[str]]:
     """The keys with their owners' `account_id`, and the faults, both in the order of the file."""
     loaded = [_load(entry.values) for entry in entries]
-    # Nobody who writes waits for a look at each key of a long file.
+    # The checks of a long file must not hold up a writer.
     with one_line_faults():
         owners = key_import.find_owners(values["owner"] for values, _ in loaded if values)
         keys_ = [

@@ -16,6 +16,6 @@ def send(as_json: bool) -> None:
     with one_line_faults():
         done = outbox.send_due_mail(answer_reset=password_reset.answer_request)
     counts = asdict(done)
-    # The log has each mail's own.
+    # The log has the cause of each mail's failure.
     del counts["cause"]
     print_record(counts, as_json=as_json)

@@ -1,4 +1,4 @@
-"""How commands speak: a table for people, JSON for programs, one line for a failure."""
+"""What commands print: a table for people, JSON for programs, one line for a failure."""
 
 import errno
 import json
@@ -43,7 +43,7 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         with _inert_faults(), _full_disks():
             returned = super().invoke(ctx)
-            # Here it is told in words what at the end of the process would be a riddle.
+            # Flush here, so that a failure becomes one clear line; at exit it would be a stack.
             sys.stdout.flush()
             return returned
 
@@ -97,7 +97,7 @@ def one_line_faults() -> Iterator[None]:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Go on only if it is meant: by `--yes`, or by whoever sits at the terminal."""
+    """Continue only after `--yes` or a yes typed at the terminal."""
     if yes:
         return
     question = one_line(question)

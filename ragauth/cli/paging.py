@@ -41,7 +41,7 @@ class Pages(NamedTuple):
 
 
 def collect_pages(load: Callable[..., Page[Any]], *, limit: int, after: Any = None) -> Pages:
-    """So many rows of a paginated list, or all of them for 0."""
+    """The first `limit` rows of a paginated list; 0 means all."""
     rows: list[Any] = []
     cursor = after
     while True:

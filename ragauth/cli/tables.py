@@ -10,7 +10,7 @@ from typing import Any
 from ragauth.security.plain_text import escape_deceptive
 
 _GAP = 2
-# Cells are cut to so many columns before a column is left out. Less of an address is no use.
+# Cells are cut to this width before a column is left out; a shorter address is of no use.
 _LEAST = 10
 _LEAST_OF = {"email": 20}
 # What is copied into the next command is never cut.
@@ -97,7 +97,7 @@ def _fit(wanted: dict[str, int], width: int) -> dict[str, int]:
     while len(shown) > 1 and _total(least[name] for name in shown) > width:
         shown.pop()
     room = {name: least[name] for name in shown}
-    # The shortest wishes first: what one column does not need the longer ones share.
+    # Narrow columns first: the wider ones share the room that these do not need.
     waiting = sorted(shown, key=lambda name: wanted[name] - least[name])
     spare = width - _total(room.values())
     for position, name in enumerate(waiting):

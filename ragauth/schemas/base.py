@@ -33,7 +33,7 @@ class RequestSchema(Schema):
 
 
 class EmptySchema(RequestSchema):
-    """Nothing to say."""
+    """An endpoint that takes nothing: any field is an error."""
 
 
 class EitherSchema(Schema):

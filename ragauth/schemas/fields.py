@@ -13,7 +13,7 @@ from ragauth.security.identifiers import decode_id, decode_suffix, encode_id, en
 from ragauth.security.plain_text import find_deceptive
 
 _LINES = str.maketrans("\n\t", "  ")
-# What no column of a database takes.
+# Characters that a database cannot store.
 _UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 
 _MESSAGES = {"required": "Required", "null": "May not be null", "invalid": "Not a valid value"}
@@ -127,7 +127,7 @@ class QueryWhole(Whole):
     """A whole number in a query string."""
 
     _WHOLE = re.compile(r"-?[0-9]++")
-    # No bound has more digits, and int() takes long for thousands.
+    # No bound has more than nine digits; int() is slow for thousands of digits.
     _READ = re.compile(r"[0-9]{1,9}")
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> int:

@@ -1,5 +1,5 @@
-"""How gunicorn serves it fast: a worker that answers key checks in the thread that polls sockets.
+"""Serving fast with gunicorn: a worker answers key checks in the thread that polls its sockets.
 
-All that leans on gunicorn's inner parts is here, and nothing else imports it but `gunicorn_conf`.
+All code that uses gunicorn's inner parts is here. Only `gunicorn_conf` imports this package.
 With `RAGAUTH_SERVER=gunicorn`, and on any other WSGI server, ragauth runs without it.
 """

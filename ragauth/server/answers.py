@@ -1,4 +1,4 @@
-"""Answers that the server gives by itself, and the one it makes of an application's."""
+"""Answers that the server gives by itself, and the bytes of an application's answer."""
 
 import json
 import logging
@@ -35,13 +35,13 @@ _CLIENT_FAULTS: dict[type[Exception], tuple[int, str]] = {
 
 
 def fault_answer(client: Any, fault: BaseException) -> bytes:
-    """The answer in JSON to what an address sent, with a line in the log."""
+    """The JSON answer to a faulty request; it also writes a line to the log."""
     request_id = uuid.uuid4().hex
     status, reason = next(
         (answer for kind, answer in _CLIENT_FAULTS.items() if isinstance(fault, kind)),
         (500, "Internal Server Error"),
     )
-    # That of a Unix socket is a text, and no address.
+    # A client of a Unix socket has a string here, which is not an IP address.
     ip = canonical_address(client[0]) if isinstance(client, tuple) else None
     extra = {"request_id": request_id, "status": status, "ip": ip}
     if status == 500:
@@ -73,7 +73,7 @@ class ErrorLogger(Logger):
 def run_application(application: Any, environ: dict[str, Any], *, is_kept: bool) -> bytes:
     """The whole answer of a WSGI application that gives its length; its headers are its own.
 
-    Raises RuntimeError in place of an OSError, which a server takes for one of the connection's.
+    Raises RuntimeError instead of OSError: a server would blame the connection for an OSError.
     """
     status, headers = "", []
 

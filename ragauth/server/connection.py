@@ -11,7 +11,7 @@ from typing import Any
 from ragauth.server.request_arrival import Arrival
 
 READ_BYTES = 8192
-# With TLS a thread of the pool waits so long for a client's next bytes, or for one that reads.
+# Seconds that a pool thread waits, with TLS, for a client to send or to read.
 _LONGEST_WAIT = struct.pack("ll", 15, 0)
 
 
@@ -23,14 +23,14 @@ class Connection:
         self.sock = sock
         self.client = client
         self.server = server
-        # One of `ragauth.server.lines`, which puts it there.
+        # Set by `ragauth.server.lines`.
         self.line: OrderedDict[Connection, float] | None = None
         self.watched = 0
         self.is_kept = True
         self.is_gone = False
         self.is_closed = False
         self.unsent: bytes | memoryview = b""
-        # Arrived, but not looked at before the answer to the request before it is sent.
+        # Bytes that arrived; they are read after the answer to the present request is sent.
         self.waiting = b""
         self.unread_bytes = 0
         self.held_bytes = 0
@@ -39,7 +39,7 @@ class Connection:
 
     @property
     def arrival(self) -> Arrival:
-        """Made when it is needed: key checks go without."""
+        """Made at its first use: key checks do not need it."""
         if self._arrival is None:
             self._arrival = Arrival(self._cfg, self.client)
         return self._arrival
@@ -56,7 +56,7 @@ class Connection:
         self.send_on()
 
     def send_on(self) -> None:
-        """Send of what is kept what the client takes now."""
+        """Send as much of the kept data as the client takes now."""
         try:
             sent = self.sock.send(self.unsent)
         except BlockingIOError:
@@ -86,14 +86,14 @@ class Wire:
         return b"".join(self._parts)
 
     def shutdown(self, _how: int) -> None:
-        """How gunicorn begins to close after a failure in the midst of an answer: not here."""
+        """Do nothing: gunicorn calls this if an answer fails midway; the poller closes."""
         raise OSError
 
     def close(self) -> None:
-        """Leave it to the poller."""
+        """Do nothing: the poller closes the connection."""
 
 
 def bound_waits(client: socket.socket) -> None:
-    """For a socket that a thread of the pool is to read and write: none waits for ever."""
+    """Set time-outs on a socket that a pool thread reads and writes, so none waits for ever."""
     for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
         client.setsockopt(socket.SOL_SOCKET, option, _LONGEST_WAIT)

@@ -2,11 +2,11 @@
 
 The master executes the program anew in its own place, with the code and the settings of now. Its
 sockets stay open, so that a client waits and is not refused. The workers are its children still:
-they finish what they have begun when their successors are there. What does not load is never
-executed: a process that only loads it is asked first.
+they finish what they have begun when their successors are there. A trial process loads the program
+first; a version that does not load is never executed.
 
 gunicorn's own SIGHUP would fork the application that the master has loaded; after its SIGUSR2 the
-process id is another one, which ends a container, and is a loss to whoever watches the process.
+process id is another one: a container ends then, and a supervisor loses its process.
 """
 
 import fcntl
@@ -27,7 +27,7 @@ log = logging.getLogger("ragauth")
 
 _FIRST_SYSTEMD_DESCRIPTOR = 3
 _LOADING_SECONDS = 60
-# None may end the process while it has no handler for it: what comes then is handled after.
+# Blocked while the process has no handlers, or one could end it; they are handled afterwards.
 _HELD_BACK = Arbiter.SIGNALS
 
 
@@ -51,7 +51,7 @@ class _Heartbeat:
 class _WorkerBefore:
     """A worker of the version before, as far as gunicorn's master looks at one."""
 
-    # Older than any other: these are the ones that it ends.
+    # Older than any other, so the master ends these workers first.
     age = 0
     metrics_slot = None
 
@@ -63,7 +63,7 @@ class _WorkerBefore:
 
 def prepare(master: Any) -> None:
     """See to signals; called with gunicorn's master before it listens."""
-    # What was told to this version is not told to the one after it.
+    # This variable was for this version; the next one must not inherit it.
     master.cfg.env_orig.pop(WORKERS_BEFORE, None)
     master.handle_hup = lambda: _become_the_new_version(master)
     _take_sighup_last(master)
@@ -127,7 +127,7 @@ def _become_the_new_version(master: Any) -> None:
 
 
 def _take_sighup_last(master: Any) -> None:
-    """Nothing that came together with a SIGHUP stands behind it: it would be lost."""
+    """Move SIGHUP behind the signals that came together with it: those after it would be lost."""
     wait = master.wait_for_signals
     master.wait_for_signals = lambda timeout=1.0: sorted(
         wait(timeout), key=lambda number: number == signal.SIGHUP
@@ -150,7 +150,7 @@ def _does_load(master: Any) -> bool:
     try:
         done = subprocess.run(  # noqa: S603 - the command that started this process
             [*master.START_CTX["args"], "--check-config"],
-            # Present, though empty: it says what the program is tried for.
+            # Set, but empty: it tells the program that this is a trial.
             env=master.cfg.env_orig | {WORKERS_BEFORE: ""},
             cwd=master.START_CTX["cwd"],
             timeout=_LOADING_SECONDS,

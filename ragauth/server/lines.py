@@ -37,7 +37,7 @@ class Line(OrderedDict[Connection, float]):
             connection.line = None
 
     def first(self, ended_by: float | None = None) -> Connection | None:
-        """Who has waited longest, or only if that wait has ended."""
+        """The connection that has waited longest; with `ended_by`, only if its wait has ended."""
         for connection, end in self.items():
             return connection if ended_by is None or end <= ended_by else None
         return None
@@ -59,16 +59,16 @@ class Lines:
         self.kept = Line(keepalive_seconds)
         self.unsent = Line(_ANSWER_SECONDS)
         self.lingering = Line(_LINGER_SECONDS)
-        # Who must go first where there is no room: who was answered, then who has sent least.
+        # The order of closing when there is no room: answered clients, then those that sent least.
         self._all = (self.lingering, self.heads, self.kept, self.bodies, self.unsent)
         self._held_bytes = 0
 
     def first_to_go(self) -> Connection | None:
-        """The connection that can best be done without."""
+        """The connection to close first when there is no room."""
         return next((one for line in self._all if (one := line.first()) is not None), None)
 
     def first_ended_by(self, now: float) -> Connection | None:
-        """One whose wait has ended."""
+        """A connection whose wait has ended."""
         ended = (line.first(ended_by=now) for line in self._all)
         return next((one for one in ended if one is not None), None)
 
@@ -78,13 +78,13 @@ class Lines:
         connection.held_bytes = count
 
     def first_of_those_that_hold_too_much(self) -> Connection | None:
-        """While more is kept than may be: who has waited longest of those for whom it is kept."""
+        """While too many bytes are kept: the connection with kept bytes that has waited longest."""
         if self._held_bytes <= _MOST_HELD_BYTES:
             return None
         waiting = (line.first() for line in (self.unsent, self.bodies, self.heads))
         return next((one for one in waiting if one is not None), None)
 
     def hurry(self, seconds: float) -> None:
-        """The worker stops: let nobody wait longer; who was answered has less time already."""
+        """The worker stops: shorten every wait; answered connections already have less time."""
         for line in (self.heads, self.kept, self.bodies, self.unsent):
             line.hurry(seconds)

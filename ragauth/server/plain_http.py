@@ -1,8 +1,8 @@
 """Requests in their plain form, as gateways and services send them: read at once, in one look.
 
-What is read here gunicorn's own parser would read alike (a test holds the two together). All that
-is not plain, the malformed above all, is left to it: another form of line end, of header, of
-framing; a path with escapes; a body that is not there yet. Grammar: RFC 9112 sections 3 to 6.
+gunicorn's own parser reads these requests in the same way (a test compares the two). It also gets
+every request that is not plain: malformed ones, other line ends, headers or framing, a path with
+escapes, a body that has not arrived yet. Grammar: RFC 9112 sections 3 to 6.
 """
 
 import re
@@ -17,7 +17,7 @@ _HEAD = re.compile(
     rb"(?:\?(?P<query>[!\x22$-~]*))? HTTP/1\.1\r\n"
     rb"(?P<headers>(?:[A-Za-z0-9-]{1,64}: [!-~](?:[ -~]*[!-~])?\r\n){1,50})\r\n"
 )
-# Each means something to a server; in their plain form they are read below.
+# Headers that a server must act on; their plain forms are read below.
 _FRAMING = frozenset(
     {
         *("HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_CONNECTION"),

@@ -1,4 +1,4 @@
-"""Notices a pool whose threads all hang: the poller lives on, and the master sees nothing of it."""
+"""Notices a pool whose threads all hang: the poller still runs, so the master cannot notice it."""
 
 import logging
 import os

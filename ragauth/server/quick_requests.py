@@ -1,4 +1,4 @@
-"""Which requests the poller answers itself: what is quick by design has no need of a thread."""
+"""Which requests the poller answers itself: those that are quick and need no thread."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from ragauth.web.paths import KEYS_VERIFY, LOGIN, is_authorize
 
 
 def find_quick_request(application: Any, data: bytes, client: Any) -> PlainRequest | None:
-    """A key check, or a login that there is no place to hash for; None for everything else.
+    """A key check, or a login to refuse because every place to hash is taken; else None.
 
     `client` is the address of one that came by TCP: on a Unix socket nothing is quick.
     """

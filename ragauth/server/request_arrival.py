@@ -1,8 +1,8 @@
 """A request on its way: collected until a thread can answer it without waiting for the client.
 
-What the bytes mean gunicorn's own parser decides, once: this module only tells when to ask it, and
-when its body is there. A mistake here could make a request be answered too early (its body is cut
-short then, which is a 400) or too late, never be taken for another one.
+gunicorn's parser decides, once, what the bytes mean. This module only decides when to ask it, and
+when the body is complete. A mistake here can cause an answer that is too early (the body is cut
+short, which is a 400) or too late; it cannot turn one request into another.
 """
 
 import re
@@ -19,7 +19,7 @@ from ragauth.config import MAX_BODY_BYTES
 from ragauth.web.paths import is_authorize
 
 MOST_HEAD_BYTES = 64 * 1024
-# Chunks have sizes and line ends beside their data: no client needs as much again for them.
+# Chunk sizes and line ends take room too; the same amount again is more than enough for them.
 MOST_CHUNKED_BYTES = 2 * MAX_BODY_BYTES
 _PIECE = 8192
 _MOST_LINE_BYTES = 8190
@@ -110,7 +110,7 @@ class Arrival:
         self._body.add(data)
         if self._body.is_over:
             if self._body.has_trailers:
-                # Whether they are in order shows when they are read, after the answer has begun.
+                # Faulty trailers are noticed only when they are read, after the answer has begun.
                 self._cut(request, NoMoreData())
             return True
         if self._body.fault is None and not self._is_body_unread:

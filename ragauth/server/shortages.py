@@ -8,7 +8,7 @@ log = logging.getLogger("ragauth")
 
 _QUIET_SECONDS = 60.0
 
-# There is none (any more), or the one that there was is gone.
+# No connection waits, or the one that waited was closed by its client.
 NO_CONNECTION = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EINTR})
 
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})

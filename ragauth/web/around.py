@@ -36,7 +36,7 @@ _REQUEST_ID = re.compile(rf"[A-Za-z0-9._-]{{1,{_LONGEST_REQUEST_ID}}}")
 
 _quote = json.encoder.encode_basestring_ascii
 
-# The id of the request that this thread works on: every line it logs meanwhile carries it.
+# The id of the request that this thread works on; each line that the thread logs carries it.
 current_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
@@ -131,7 +131,7 @@ def _begin() -> None:
     g.request_id = request_id_of(request.headers.get("X-Request-Id"))
     current_request_id.set(g.request_id)
     if not is_plain_spelling(request.environ):
-        # As if the router had found nothing.
+        # Treat the request as if no route matched.
         request.url_rule, request.view_args = None, None
         request.routing_exception = NotFound()
     if (

@@ -19,7 +19,7 @@ _DASHBOARD_PATH = re.compile(r"(/compat/[^/]+)?/(api|v1)/(auth|agents)(/.*)?$")
 _NAMES_OF_HEADERS = "Access-Control-Request-Headers"
 # A browser names the handful that a script has set.
 _LONGEST_NAMES = 1000
-# Clients write origins: so many are told of in a while, each once.
+# A client can invent origins: log at most this many in a period, each once.
 _MOST_TOLD = 10
 _WHILE_SECONDS = 60
 
@@ -45,7 +45,7 @@ def allow_origins(app: Flask, settings: Settings) -> None:
             *("WWW-Authenticate", "X-Request-Id"),
         ],
         max_age=600,
-        # Without an Origin it would name the first listed one.
+        # If True, an answer to a request without an Origin would name the first listed one.
         always_send=False,
         vary_header=False,
     )
@@ -93,15 +93,15 @@ def _is_dashboard() -> bool:
 
 
 def _vary_by_origin(response: Response) -> Response:
-    """Always: a cache must not give one origin the answer of another."""
+    """Add `Vary: Origin` always: a cache must not give one origin the answer of another."""
     if _is_dashboard():
         response.vary.add("Origin")
     return response
 
 
 def _answer_preflight() -> Response | None:
-    """Alike for whatever path and method: a browser shows no script the 404 or the 405 of a call
-    whose preflight failed.
+    """The same answer for every path and method. After a failed preflight a browser would hide
+    the 404 or 405 of the call from its script.
     """
     if len(request.headers.get(_NAMES_OF_HEADERS, "")) > _LONGEST_NAMES:
         # Flask-CORS would compare each name with each pattern.

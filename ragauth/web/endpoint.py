@@ -1,8 +1,8 @@
 """One declaration for each route: guard, body, query, answer.
 
-`@endpoint` checks the guard, loads what came in, calls the view, and words what the view returned
-as the face does that was called. It opens no transaction: the services do, and what they return is
-committed by then.
+`@endpoint` checks the guard, loads the request, calls the view, and renders the result in the
+wording of the face that was called. It opens no transaction: the services do, and they commit
+before they return.
 """
 
 from collections.abc import Callable, Mapping
@@ -44,7 +44,7 @@ PATH_IDS = {
     "agent_uuid": PlainUuid(),
     "key_uuid": PlainUuid(),
 }
-# What the caller is told where an id of the path names nothing of theirs.
+# The error for an id in the path that names nothing of the caller's.
 MISSING: dict[str, type[NotFound]] = {
     "account_id": NoSuchAccount,
     "agent_id": NoSuchAgent,
@@ -91,7 +91,14 @@ def declared(
     is_documented: bool = True,
     disguised: Mapping[int, tuple[Failure, ...]] | None = None,
 ) -> Callable[[_SomeView], _SomeView]:
-    """Declare a route that does everything by itself: its guard, its query, its answer."""
+    """Declare a route whose view checks its guard, reads its query and builds its answer itself.
+
+    The declaration serves the OpenAPI document alone::
+
+        @ops.get("/metrics")
+        @declared(guard=metrics_reader, media_type="text/plain")
+        def metrics() -> Response: ...
+    """
 
     def note(view: _SomeView) -> _SomeView:
         view.declaration = Declaration(  # type: ignore[attr-defined]
@@ -118,7 +125,11 @@ def endpoint(
     errors: tuple[Failure, ...] = (),
     is_list: bool = False,
 ) -> Callable[[View], View]:
-    """Declare a route.
+    """Declare a route::
+
+        @agents.post("")
+        @endpoint(guard=access_token, body=NewAgentSchema, data=AgentSchema, status=201)
+        def create_agent(caller: Caller, body: dict[str, Any]) -> Agent: ...
 
     The view is called with `caller` (unless the guard is public), `body` and `query` (where a
     schema is declared) and the ids of the path as UUIDs. It returns what `data` dumps: one

@@ -43,7 +43,7 @@ def error_body(error: RagauthError) -> dict[str, Any]:
 
 
 def error_header(body: bytes) -> tuple[str, str]:
-    """The body of a refusal once more: nginx reads the headers of what it asks, never a body."""
+    """A refusal's body as a header: nginx reads only the headers of a subrequest's answer."""
     return "X-Ragauth-Error", body.decode("ascii")
 
 

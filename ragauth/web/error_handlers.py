@@ -37,7 +37,7 @@ def register_error_handlers(app: Flask) -> None:
 
 
 def _failure(error: RagauthError) -> Response:
-    # What is around the request may look at it: a cookie that is refused is taken back.
+    # Functions that run after the request read it: they remove a refused cookie.
     g.failure = error
     return current_wording().failure(error)
 
@@ -69,14 +69,14 @@ def _database_failure(error: SQLAlchemyError) -> Response:
 
 def _unavailable(error: Exception) -> ExternalServiceUnavailable:
     if isinstance(error, PoolTimeout):
-        # The others were counted where the driver raised them.
+        # Other database errors were counted where the driver raised them.
         DATABASE_ERRORS.count()
     log_fault(error)
     return ExternalServiceUnavailable()
 
 
 def _constraint_failure(error: IntegrityError) -> Response:
-    """Two changes of one thing met: a row that this one built on has gone."""
+    """Two changes met: another one deleted a row that this one refers to."""
     log.warning("a constraint refused a change", extra={"cause": type(error.orig).__name__})
     return _failure(Conflict())
 

@@ -1,4 +1,4 @@
-"""Faces: whose words an answer is in, the contract's or another vendor's."""
+"""Faces: in which wording an answer is, the contract's or another vendor's."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Who asks, and how: what the trusted proxies say of a request, or the peer's own address.
+"""The client's address, scheme, host and prefix: from trusted proxies, or from the connection.
 
 Each trusted proxy appends one entry to an `X-Forwarded-*` header, so of n proxies the n-th entry
 from the right is what the outermost one saw. All that is left of it is the client's own claim.

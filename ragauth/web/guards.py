@@ -62,7 +62,7 @@ class Demand:
 
     scheme: str | None
     refusals: tuple[Failure, ...] = ()
-    # Further ones of the methods that change something.
+    # Additional refusals of methods that change something.
     refusals_to_write: tuple[Failure, ...] = ()
 
 
@@ -141,7 +141,7 @@ def customer_key() -> KeyFacts:
 
 @demands(None, CredentialMissing, CredentialMalformed, CredentialInvalid)
 def metrics_reader() -> None:
-    """Anyone; where RAGAUTH_METRICS_TOKEN is set, who presents it."""
+    """Anyone; if RAGAUTH_METRICS_TOKEN is set, only a caller that presents it."""
     expected = settings().metrics_token
     if expected is None:
         return
@@ -190,7 +190,7 @@ def current_key() -> str:
 
 
 def require_metrics_reader() -> None:
-    """Whatever the method is, also one that Flask answers without the view."""
+    """Check the token for every method, also those that Flask answers without the view."""
     if request.environ["PATH_INFO"] == METRICS and is_plain_spelling(request.environ):
         metrics_reader()
 

@@ -24,7 +24,7 @@ _LENGTH = re.compile(r"[0-9]{1,5}")
 
 
 class _NotJson(ValueError):
-    """What Python would take and RFC 8259 does not; the message says which."""
+    """JSON that Python accepts and RFC 8259 forbids; the message says what it is."""
 
 
 def read_json_object() -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _read_body() -> bytes:
 
 
 def _note_unreadable(error: Exception) -> None:
-    """A chunk that is none, a client that is gone or too slow: the fault is the client's.
+    """Note a client's fault: a malformed chunk, a closed connection, a client that is too slow.
 
     Each server has errors of its own for them, so any error counts: reading does nothing else.
     """

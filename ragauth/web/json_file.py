@@ -1,7 +1,7 @@
 """An answer of any length in the envelope, written to a file item by item before it is sent.
 
-Not streamed: what fails halfway is an error then, not half a document, and a slow client holds no
-transaction. The file has no name, and what is short never leaves memory.
+It is not streamed: a failure halfway gives an error and not half a document, and a slow client
+keeps no transaction open. The file has no name. A short answer stays in memory.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Where the server listens: what keeps it from listening there is told in one line.
+"""Checks where the server will listen; a fault there is told in one line.
 
 gunicorn itself tries five times, a second apart, and ends with a stack.
 """

@@ -1,6 +1,6 @@
 """How a line of the log looks: JSON for programs, or one line for a person at a terminal.
 
-Which of the two is decided once, by what standard error is when the process starts.
+The choice is made once, when the process starts: lines for a person if stderr is a terminal.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 from ragauth.web.log_writer import STANDARD_ERROR
 
-# What stands at the beginning of a person's line, or says nothing to one.
+# Fields that begin a person's line, and fields that a person does not need.
 _SHOWN_APART = frozenset({"time", "level", "logger", "message", "exc_info", "stack_info", "pid"})
 
 

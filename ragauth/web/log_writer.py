@@ -1,8 +1,8 @@
 """How lines get to standard error without a wait: a queue and a writer thread in each process.
 
 Standard error may not take what is written: a pipe whose reader has stopped, a file on a disk that
-hangs. Whoever serves puts a line into the queue and goes on; the writer alone waits. Beyond its
-bound lines are lost and counted. Commands write at once: there is nobody that would have to wait.
+hangs. A serving thread puts its line into the queue and continues; only the writer waits. When the
+queue is full, lines are lost and counted. Commands write at once, because no client waits for them.
 """
 
 import atexit
@@ -51,7 +51,7 @@ class LogWriter:
             atexit.register(self.stop)
 
     def write(self, line: bytes) -> None:
-        """Hand over one whole line, its end included; it may be called in a signal handler."""
+        """Queue one whole line with its line end; safe in a signal handler."""
         if not self._has_thread:
             self._write_out(line)
             return
@@ -109,10 +109,10 @@ class LogWriter:
             try:
                 left = left[os.write(self._descriptor, left) :]
             except BlockingIOError:
-                # Another process that has the same open file does not want to wait.
+                # Another process set the shared open file to non-blocking.
                 select.select((), (self._descriptor,), ())
             except OSError:
-                # Who read the log has gone, or its disk is full: nobody can be told now.
+                # The log's reader is gone, or its disk is full: the loss cannot be logged now.
                 self._lose(piece.count(b"\n"))
                 return
         if self._lost:
@@ -125,7 +125,7 @@ class LogWriter:
             LOG_LINES_LOST.count()
 
     def _tell_lost(self) -> None:
-        """It flows again: say how many are missing. This line may be lost as well, and counted."""
+        """Writing works again: log how many lines were lost. That line may be lost too."""
         with self._starting:
             lost, self._lost = self._lost, 0
         log.warning("lines of the log were lost", extra={"lines": lost, "pid": os.getpid()})
@@ -173,6 +173,6 @@ log_stream = LogStream(log_writer)
 
 
 def log_without_waiting() -> None:
-    """In a server: nothing that is logged, printed or warned of holds up who does it."""
+    """In a server: let no thread wait for what it logs, prints or warns of."""
     log_writer.start()
     sys.stderr = log_stream

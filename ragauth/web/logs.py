@@ -12,7 +12,7 @@ from ragauth.web.log_writer import log_stream
 
 
 class _Formatter(JsonFormatter):
-    """Adds which request, and whose, a line is about."""
+    """Adds the id of the request, and of its account, that a line is about."""
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         request_id = current_request_id.get()

@@ -19,7 +19,7 @@ from ragauth.version import VERSION
 
 
 def render(signs: VitalSigns, *, accept: str) -> tuple[bytes, str]:
-    """The page and its media type: OpenMetrics for who accepts it, else the text format 0.0.4."""
+    """The page and its media type: OpenMetrics if `accept` has it, else text format 0.0.4."""
     page = _Page(signs)
     if "application/openmetrics-text" in accept:
         text: bytes = openmetrics.generate_latest(page)  # type: ignore[no-untyped-call]

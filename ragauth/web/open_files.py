@@ -19,7 +19,7 @@ def raise_open_files() -> int:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     except (OSError, ValueError) as error:
-        # macOS has a bound of its own below a hard limit without one.
+        # macOS refuses an unlimited number even where the hard limit is unlimited.
         log.info("the limit of open files stays", extra={"cause": str(error), "limit": soft})
         hard = soft
     return _MOST_CONNECTIONS * 2 if hard == resource.RLIM_INFINITY else hard

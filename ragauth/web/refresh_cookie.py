@@ -1,7 +1,7 @@
 """Cookie mode: the refresh token travels in a cookie that no script can read, in both directions.
 
-Views and services do not know: what a body would hold is put there from the cookie, and what an
-answer would hold is taken out of it, whichever route it is. Sources: RFC 6265bis section 4.1.3,
+Views and services do not see the cookie. On every route its token is put into the loaded body, and
+a refresh token in an answer is moved into the cookie. Sources: RFC 6265bis section 4.1.3,
 OWASP's CSRF prevention cheat sheet (custom request header, Fetch Metadata, verified origin).
 """
 
@@ -16,7 +16,7 @@ from ragauth.errors import AuthenticationFailed, CredentialMissing, OriginNotAll
 from ragauth.extensions import settings
 
 COOKIE = "__Host-ragauth_refresh"
-# A form cannot send it, and a script of another origin only after a preflight that CORS refuses.
+# A form cannot send this header. Another origin's script needs a preflight, which CORS refuses.
 CSRF_HEADER = "X-Ragauth-CSRF"
 _FIELD = "refresh_token"
 
@@ -58,18 +58,18 @@ def extract(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def forget() -> None:
-    """The session of this browser has ended: take its cookie back with the present answer."""
+    """The session of this browser has ended: delete its cookie with the present answer."""
     if settings().refresh_cookie:
         _set_cookie_if(_is_success, "", 0)
 
 
 def _is_success(response: Response) -> bool:
-    """What could not be committed did not happen."""
+    """Only a success changes the cookie: a failed request has changed nothing."""
     return response.status_code < HTTPStatus.BAD_REQUEST
 
 
 def _is_refused_for_good(_response: Response) -> bool:
-    """A refusal that leaves the session may meet the cookie that another tab has just received."""
+    """False if the session lives on: another tab may just have received a newer cookie."""
     failure = g.get("failure")
     return isinstance(failure, AuthenticationFailed) and not failure.leaves_the_session
 

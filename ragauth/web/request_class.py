@@ -1,4 +1,4 @@
-"""The request as the routes see it: Flask's, which reads a query of whatever bytes."""
+"""The request as the routes see it: Flask's, but any byte may be in the query."""
 
 from urllib.parse import parse_qsl
 

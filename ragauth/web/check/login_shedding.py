@@ -20,7 +20,7 @@ from ragauth.web.json_body import read_early
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-# Set by a server whose polling thread asks: what would wait for a hash is turned away instead.
+# Set by a server in its polling thread: a login that would wait for a hash is refused instead.
 MUST_NOT_WAIT = "ragauth.must_not_wait"
 
 _LONGEST_LOGIN = 256
@@ -36,9 +36,9 @@ def login_shedders(app: Flask) -> dict[str, Shed]:
 
 
 def is_to_be_shed(app: object, environ: "WSGIEnvironment", peer: str) -> bool:
-    """Whether a login finds no place, for a server that knows the other end of the connection."""
+    """Whether to refuse a login for want of a place to hash; `peer` is the connection's address."""
     if not isinstance(app, Flask):
-        # Something stands in front of it: the application's own gate decides, in a thread.
+        # A wrapper is in front of the application: the gate behind it decides, in a thread.
         return False
     settings: Settings = runtime_of(app).settings
     address = client_address(
@@ -66,9 +66,9 @@ def _shedder(wording: Wording) -> Shed:
 def _may_find_place(environ: "WSGIEnvironment", address: str | None) -> bool:
     """False for a login that would be refused for want of a place.
 
-    It must cost next to nothing, or a flood of logins would starve the checks all the same. What
-    it cannot tell is for the application: a body that does not say who logs in, and a browser's
-    login, whose answer needs the application's CORS headers.
+    It must cost almost nothing, or a flood of logins would still starve the checks. Two cases
+    are left to the application: a body that does not name the account, and a browser's login,
+    whose answer needs the application's CORS headers.
     """
     if hashing_gate.free_places > 0 or "HTTP_ORIGIN" in environ:
         return True

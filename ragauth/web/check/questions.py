@@ -2,7 +2,7 @@
 `keys/verify`.
 
 Much of the query may be the client's, whom a gateway hands on, and no key has been looked at yet.
-So what is not ours is passed over at the cost of a comparison, and never decoded.
+So a parameter that is not ours costs one comparison and is never decoded.
 """
 
 import json
@@ -94,7 +94,7 @@ def parse_plain_body(body: bytes) -> tuple[str, Question] | None:
     try:
         for name, value in presented.items():
             if value is None:
-                # As if the field were absent.
+                # A null means the same as an absent field.
                 loaded[name] = _UNASKED[name]
             elif isinstance(value, int) or (
                 isinstance(value, str) and len(value) <= _LONGEST_REMEMBERED

@@ -49,7 +49,7 @@ class Documents:
                 self._made[face.name] = _publish(build_document(app, face), "")
             if not mounted_at:
                 return self._made[face.name]
-            # The last one alone is kept: a proxy may hand on whatever prefix its clients write.
+            # Only the last prefix is kept: a proxy may pass on any prefix that its clients invent.
             if mounted not in self._made or self._made[mounted].mounted_at != mounted_at:
                 document = json.loads(self._made[face.name].body)
                 document["servers"][0]["url"] = mounted_at

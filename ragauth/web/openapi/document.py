@@ -189,7 +189,7 @@ def _query_parameters(declaration: Declaration, shapes: Shapes) -> Iterator[dict
 
 
 def _described(schema: dict[str, Any]) -> dict[str, Any]:
-    """A parameter tells its description itself."""
+    """OpenAPI puts a parameter's description beside its schema, not inside it."""
     description = schema.pop("description", None)
     return {"schema": schema} | ({"description": description} if description else {})
 

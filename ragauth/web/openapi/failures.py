@@ -121,7 +121,7 @@ class SharedResponses:
         return {
             str(status): {
                 "$ref": f"#/components/responses/{_name(status)}",
-                # OpenAPI 3.1 lets a reference say in its own words what it refers to.
+                # In OpenAPI 3.1 a reference may have a description of its own.
                 "description": _describe(errors, self._rendering),
             }
             for status, errors in by_status.items()
@@ -179,7 +179,7 @@ def _describe(errors: Sequence[RagauthError], rendering: Rendering) -> str:
 
 
 def _general_message(error: RagauthError) -> str:
-    """What a validation error says of one body is its example's, not that of all of them."""
+    """A validation error's message is about one body; replace it by one that fits all."""
     return InvalidRequest.message if isinstance(error, InvalidRequest) else error.message
 
 

@@ -49,7 +49,7 @@ def page(documents: Sequence[tuple[str, str]]) -> Response:
     response = Response(body, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
-    # It names the assets, so it must be asked for anew.
+    # The page names the assets' versions, so a browser must not reuse an old copy.
     response.cache_control.no_cache = True
     response.add_etag()
     response.make_conditional(request)
