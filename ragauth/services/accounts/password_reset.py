@@ -41,7 +41,7 @@ def request_reset(*, email: str, client: Client) -> None:
 
 
 def answer_request(request_id: uuid.UUID, letter: Letter) -> None:
-    """Queue the mail with the token, if there is whom to send it to; the request's row goes.
+    """Queue the mail with the token, if an account has the address; delete the request's row.
 
     It goes to the account's own address, never to the presented spelling of it. Earlier tokens
     stay good: else a stranger could void the owner's token by asking again. Past what an

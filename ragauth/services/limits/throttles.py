@@ -38,9 +38,9 @@ def login_attempt(
 ) -> Iterator[bool]:
     """Count a failed login; the block must raise AuthenticationFailed if it is given False.
 
-    Strangers fail together, so a flood of them shuts strangers out; who comes from an address at
-    which the account logged in before (`is_familiar`) has failures of his own there. What a
-    stranger is told depends on the name that he presented alone: if the account's other name
+    Strangers fail together, so a flood of them shuts strangers out; a client at an address
+    where the account logged in before (`is_familiar`) has a window of its own there. The answer
+    to a stranger depends only on the presented name: if the account's other name
     shared its window openly, its refusal would tell that both names are one account's. So
     the account's own window shuts in silence: the block gets False, and answers as for a wrong
     password in the same time.
