@@ -1,7 +1,7 @@
 """What ails a database: one word for each cause, whichever driver tells of it.
 
 Callers answer 503 for each of these, and the log, `/readyz`, the metrics and the commands say which
-it is. Whatever is none of them is a bug of ours.
+it is. Any other fault is a bug in ragauth.
 """
 
 import logging
@@ -187,8 +187,8 @@ _last_logged: dict[DatabaseFault, float] = {}
 def log_fault(error: BaseException) -> DatabaseFault | None:
     """Write what ails the database, with the error's class: its text may hold values.
 
-    A request that met an outage has a line of its own. A state that all requests meet alike, until
-    somebody ends it, has one in ten seconds. That a database is frozen was told when it froze.
+    A request that met an outage has a line of its own. A state that all requests meet, until
+    an operator ends it, has one line in ten seconds. A frozen database has its line as it freezes.
     """
     fault = fault_of(error)
     if fault is DatabaseFault.FROZEN:

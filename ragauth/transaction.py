@@ -1,7 +1,7 @@
 """Where a transaction begins and ends: the single commit point.
 
 A service function says `with transaction.unit_of_work():`, or `with transaction.read_only():`,
-around what belongs to its transaction. Whatever stands outside the block is outside the
+around what belongs to its transaction. Work outside the block is outside the
 transaction: a password hash, a counter (which may be a network away), a mail. On SQLite a unit of
 work begins with BEGIN IMMEDIATE (see `ragauth.database`), so it holds up every other writer and
 must be short.
@@ -108,7 +108,7 @@ def _block(*, reads: bool) -> Iterator[list[Callable[[], object]]]:
 
 @event.listens_for(db.session, "after_transaction_create")
 def _require_block(session: Any, _transaction: object) -> None:
-    """Whatever begins a transaction (a query, a new row) begins it in a block."""
+    """A transaction (its first query or new row) must begin within a block."""
     if _CALLS not in session.info:
         raise TransactionMisused("there is no block: nothing would commit this, or end it")
 

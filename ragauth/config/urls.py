@@ -248,7 +248,7 @@ def _sqlite_url(text: str, instance_dir: Path) -> str:
 
 
 def sqlite_url(path: Path) -> str:
-    """The URL of a file, whatever is in its name."""
+    """The URL of a file; its name is percent-encoded."""
     return f"sqlite:///{quote(str(path))}"
 
 

@@ -53,8 +53,8 @@ class FailoverCounters:
     ) -> None:
         """`monotonic` counts seconds and is the same for all processes of the host.
 
-        `hasty` is the same Redis for threads that must not wait. `beside` runs what asks whether
-        Redis is back: nobody who wants to count waits for it.
+        `hasty` is the same Redis for threads that must not wait. `beside` runs the probe
+        that asks whether Redis is back: no count waits for it.
         """
         self._primary = primary
         self._hasty = hasty or primary
@@ -68,7 +68,7 @@ class FailoverCounters:
         forks.register(self)
 
     def before_fork(self) -> None:
-        """Do not fork in the middle of a switch: the child would inherit a lock nobody holds."""
+        """Do not fork in the middle of a switch: the child would inherit a held lock."""
         self._switching.acquire()
 
     def after_fork(self) -> None:
@@ -174,7 +174,7 @@ class FailoverCounters:
             self._cause = error
             if not self._primary_answers:
                 return
-            # Before the switch: nobody may count in the fallback's months of an earlier outage.
+            # Before the switch: no thread may count in the fallback's months of an earlier outage.
             self._fallback.begin_turn(int(self._monotonic() * 1000))
             self._primary_answers = False
         REDIS_LOST.count()

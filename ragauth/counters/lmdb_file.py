@@ -31,7 +31,7 @@ CHECK_EVERY_MS = 1_000
 _TAKEN_AT_ONCE = LOCK_EX | LOCK_NB
 _SHORTEST_PAUSE = 0.00005
 _LONGEST_PAUSE = 0.001
-# A holder that goes on takes a millisecond: so long each waits, whatever it has waited for before.
+# A holder that is running needs a millisecond: each wait lasts at least this long.
 _LEAST_SECONDS = 0.005
 
 Txn: TypeAlias = "lmdb.Transaction[bytes]"
@@ -245,7 +245,7 @@ class LmdbFile:
     def _discard_untrusted(self) -> None:
         """Begin anew after a reboot, with an older layout, or where the guard file was lost.
 
-        Nothing is ever synced, so a power cut may leave pages that crash whoever reads them; and
+        Nothing is ever synced, so a power cut may leave pages that crash their reader; and
         processes that still wait for a lost guard do not wait for us. What is lost is the usage
         that was not saved yet; the months come back from the database.
         """

@@ -50,7 +50,7 @@ class RedisClient(Protocol):
         """Run it. Raises RedisError."""
 
     def start_anew(self) -> None:
-        """Forget connections, and what was learned of who is primary."""
+        """Forget connections, and which server is the primary."""
 
     def close(self) -> None:
         """Let go of the connections; a later call opens them again."""

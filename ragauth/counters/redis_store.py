@@ -27,7 +27,7 @@ from ragauth.counters.redis_faults import state_of
 
 #: In a thread that holds up all clients of a worker while it waits.
 HASTY_TIMEOUT_SECONDS = 0.05
-#: Rows in one script: Redis answers nobody else while it runs.
+#: Rows in one script: Redis answers no other client while it runs.
 STEP = 500
 RESUME_ONCE_IN_MS = 10_000
 

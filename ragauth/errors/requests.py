@@ -97,7 +97,7 @@ class NotFound(RagauthError):
 
 
 class NoSuchRoute(NotFound):
-    """The path leads nowhere, whoever asks."""
+    """No route has this path, for any caller."""
 
     message = "There is no such route"
 

@@ -20,8 +20,8 @@ _LATEST = 100
 class Session(Base):
     """A login. Each refresh adds one to `generation`; only the newest generation is good.
 
-    `spender_network` and `spender_agent` (a SHA-256) are of who refreshed last: the successor of
-    the token that was spent then is told again to nobody else. `refused_generation` is the last
+    `spender_network` and `spender_agent` (a SHA-256) are of the client that refreshed last: only
+    that client is told the successor of the spent token again. `refused_generation` is the last
     one of which an event says that another network asked for it.
     """
 

@@ -47,7 +47,7 @@ def insert_first(**values: Any) -> None:
 
 
 def lock_all() -> Sequence[SigningKey]:
-    """All keys, the eldest first, which nobody else changes until the transaction ends."""
+    """All keys, the oldest first, locked until the transaction ends."""
     return db.session.scalars(
         select(SigningKey).order_by(SigningKey.signs_from, SigningKey.kid).with_for_update()
     ).all()

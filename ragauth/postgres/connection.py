@@ -29,7 +29,7 @@ class NoAnswer(psycopg.OperationalError):
 
 
 class DatabaseFrozen(NoAnswer):
-    """The same, of a database that answers nobody: not even asked, as a rule."""
+    """The same, of a database that is known to be frozen; usually it is not even asked."""
 
 
 class Watch(Protocol):

@@ -49,7 +49,7 @@ def canonical_address(text: str | None) -> str | None:
 def read_network(text: str) -> Network:
     """An address, or a network in CIDR notation.
 
-    Raises ValueError, in words for who wrote it; a network has no bits beyond its prefix.
+    Raises ValueError, in words for its author; a network has no bits beyond its prefix.
     """
     try:
         network = ipaddress.ip_network(text, strict=False)

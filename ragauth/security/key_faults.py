@@ -1,4 +1,4 @@
-"""Why a text is no API key, in words for who presented it; nothing of the text is repeated.
+"""Why a text is no API key, in words for the caller; nothing of the text is repeated.
 
 Asked only once a key is refused. Only the beginning of a long text is looked at.
 """

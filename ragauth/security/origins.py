@@ -23,7 +23,7 @@ _WITHOUT_ORIGIN = frozenset(
 )
 _MAX_HOST_LENGTH = 253
 _NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
-# A browser reads such a host as an IPv4 address, in whatever base it is written.
+# A browser reads such a host as an IPv4 address, in any base.
 _ENDS_IN_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
 
 
@@ -33,7 +33,7 @@ def canonical_origin(text: str) -> str:
 
     Scheme and host are in small letters, a name of another script in Punycode, an IPv6 address in
     its short form, the scheme's own port left out, and nothing stands behind. Raises ValueError,
-    worded for who wrote it, for what no browser ever sends.
+    in words for its author, for a text that no browser sends.
     """
     if len(text) > MAX_LENGTH:
         raise ValueError(f"an origin has at most {MAX_LENGTH} characters")

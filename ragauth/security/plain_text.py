@@ -46,13 +46,13 @@ _DECEPTIVE = re.compile(
 
 
 def find_deceptive(text: str) -> str | None:
-    """The first character of a text that would deceive who reads it; None in an honest one."""
+    """The first character of a text that would deceive its reader; None if there is none."""
     found = _DECEPTIVE.search(text)
     return found and found.group()
 
 
 def strip_deceptive(text: str) -> str:
-    """A text without the characters that would deceive who reads it."""
+    """A text without the characters that would deceive its reader."""
     return _DECEPTIVE.sub("", text)
 
 

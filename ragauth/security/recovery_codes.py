@@ -1,4 +1,4 @@
-"""Recovery codes: 60 random bits in three groups, `7g3k-x9qm-02bn`, for whoever lost the device."""
+"""Recovery codes: 60 random bits in three groups, `7g3k-x9qm-02bn`, if the device is lost."""
 
 import hmac
 import re
@@ -22,7 +22,7 @@ def new_code() -> str:
 
 
 def normalise_code(text: str) -> str | None:
-    """The code as it was given out, of however somebody typed it; None for what cannot be one."""
+    """A typed code in the form in which it was given out; None for a text that cannot be one."""
     digits = without_separators(text).lower().translate(_MISREAD)
     if _FORM.fullmatch(digits) is None:
         return None
@@ -38,7 +38,7 @@ def without_separators(text: str) -> str:
 def digest_code(code: str, *, totp_secret: str) -> bytes:
     """HMAC-SHA-256 of a code as it was given out.
 
-    The key is derived from the account's TOTP secret, which is sealed: whoever has the database
+    The key is derived from the account's TOTP secret, which is sealed: a thief of the database
     alone cannot try codes, and a code is of no use for another account or another factor.
     """
     key = derive_key(totp_secret.encode("ascii"), "ragauth recovery codes")

@@ -33,7 +33,7 @@ _UNFINISHED = re.compile(
 
 
 def redact_path(path: str) -> str:
-    """A path, cut after 400 characters, without whatever is as long as a key or a token.
+    """A path, cut after 400 characters, without parts as long as a key or a token.
 
     It should never carry one.
     """

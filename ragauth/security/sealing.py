@@ -1,4 +1,4 @@
-"""Sealing: what must be stored and read again, but not by whoever has the database alone.
+"""Sealing: for values that ragauth reads again, and a thief of the database alone cannot.
 
 AES-256-GCM under a key derived from the secret for one purpose (HKDF, RFC 5869). A sealed text
 names the secret that sealed it, so a new secret can take over while the old one still opens.

@@ -25,7 +25,7 @@ _acting_session: ContextVar[uuid.UUID | None] = ContextVar("acting_session", def
 
 @contextmanager
 def acting_in(session_id: uuid.UUID | None) -> Iterator[None]:
-    """Whatever the block locks, it does so for the holder of this session."""
+    """Within the block, locks are taken for the holder of this session."""
     token = _acting_session.set(session_id)
     try:
         yield

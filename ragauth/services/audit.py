@@ -61,11 +61,11 @@ for _name in EventName:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who is on the other end: the address vouched for, and what the browser calls itself.
+    """The client: its trusted address, and the name of its browser.
 
     `user_agent` is what may be stored and shown: cut, and without credentials.
-    `user_agent_digest` is the SHA-256 of all that was sent, of nothing where nothing was; only
-    a request has one.
+    `user_agent_digest` is the SHA-256 of the whole header, of an empty one where it is missing;
+    only a request has one.
     """
 
     ip: str | None

@@ -150,7 +150,7 @@ def log_in(
     renewed = hashing.renew_password(password, stored, share) if stored else None
     logged_in = _begin_session(account, renewed, client)
     if logged_in is None:
-        # Another login has just hashed it anew, or it was changed: only a further look can tell.
+        # Another login has renewed the hash, or the password was changed: check again.
         account = _check_password(email, username, password, client)
         logged_in = _begin_session(account, None, client)
     if logged_in is None:
@@ -196,7 +196,7 @@ def _check_password(
                 login=login, account_id=account_id, is_familiar=is_familiar, client=client
             ) as may_pass:
                 stored = stored_password(account) if may_pass else None
-                # The name that was presented, not whose it is: who finds room would tell it.
+                # The presented name, not the account: a free place would tell whose name it is.
                 share = share_of(client.ip, login)
                 if not hashing.verify_password(password, stored, share) or account is None:
                     raise InvalidLogin
@@ -209,14 +209,14 @@ def _check_password(
 
 
 def _find_by_login(email: str | None, username: str | None) -> tuple[str, Account | None]:
-    """The name in its canonical form, and whose it is."""
+    """The name in its canonical form, and its account."""
     if username is not None:
         login = canonical_username(username)
         return login, account_rows.find_by_username(login)
     try:
         login = canonical_email(email or "")
     except ValueError:
-        # Not an address, so nobody's; the answer is that of an unknown account.
+        # Not an address: answer as for an unknown account.
         return email or "", None
     return login, account_rows.find_by_email(login)
 

@@ -1,8 +1,8 @@
-"""A clean start: what was set up in an account before anybody had proved its address ends.
+"""A clean start: what was set up in an account before its address was confirmed ends.
 
-Anybody can sign up with anybody's address. Who then sets a new password with a mail that went there
-is the first to prove it, and the account is that owner's alone: nothing that was set up before
-opens it. Name, username and plan stay: they open nothing.
+A stranger can sign up with an address of another person. The owner of the address sets a new
+password with a mail sent there, and so proves the address. From then on nothing that the stranger
+set up opens the account. Name, username and plan stay: they open nothing.
 """
 
 from ragauth import transaction
@@ -34,7 +34,7 @@ def end_what_was_set_up(account: Account, client: Client) -> dict[str, str]:
         factors = 1
         audit.record(EventName.SECOND_FACTOR_REMOVED, account_id=account.id, client=client)
     factor_rows.delete_for_account(account.id)
-    # Where somebody logged in who was not the owner is no familiar place.
+    # A stranger may have logged in from these places.
     session_rows.forget_clients(account.id)
     confirmations.withdraw_tokens(account_id=account.id, purposes=frozenset(Purpose))
     queue.withdraw_mail(account_id=account.id)

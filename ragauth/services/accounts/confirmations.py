@@ -1,7 +1,7 @@
 """Confirmations: single-use tokens for a mail's link or for the second step of a login.
 
-Only the SHA-256 of a token is kept. Whoever is first uses it: a compare-and-swap on `used_at`, so
-that of many uses at once one succeeds.
+Only the SHA-256 of a token is kept. A use is a compare-and-swap on `used_at`: of
+many uses at once, one succeeds.
 """
 
 import hashlib

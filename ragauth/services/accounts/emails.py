@@ -93,7 +93,7 @@ def _change(account: Account, confirmation: Confirmation, client: Client) -> Non
     account.email, account.email_canonical = new_email, canonical_email(new_email)
     account.email_verified_at = None
     flush(_CONFLICTS)
-    # What went to the old address is of no use to whoever reads its mail.
+    # Tokens that were sent to the old address must not work any more.
     confirmations.withdraw_tokens(
         account_id=account.id, purposes=_CONFIRMS | {Purpose.RESET_PASSWORD}
     )

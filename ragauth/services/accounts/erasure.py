@@ -15,7 +15,7 @@ from ragauth.services.audit import Client, EventName
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.sessions import sessions
 
-# Nothing is noted of who asked for it.
+# The event of an erasure keeps neither the address nor the browser.
 NO_CLIENT = Client(ip=None, user_agent=None)
 
 

@@ -1,12 +1,12 @@
 """Where passwords are hashed: one thread of low priority a process, with few places to wait.
 
 bcrypt gives up the GIL, so a flood of logins would take every core and every thread of the
-process. It gets one thread that yields to what checks keys, and what finds no place is told so at
-once.
+process. It gets one thread, of lower priority than checks of keys. A hash that finds no place is
+refused at once.
 
 The places are shared. While all are taken, a newcomer takes the waiting place of one who holds
 more of them than the newcomer would then or, if both hold as many, of one who had more of the last
-hashes. So a flood whose passwords are right displaces itself and nobody else. Both are counted for
+hashes. So a flood whose passwords are right displaces only itself. Both are counted for
 networks and for accounts, and the greater number decides: neither a network with many accounts nor
 an account with many networks gets more than its share.
 """
@@ -77,7 +77,7 @@ class _Tally:
         return _descending(self._networks[share.network], self._accounts[share.account])
 
     def in_place_of(self, holder: Share, newcomer: Share) -> tuple[int, int]:
-        """What the newcomer would have if one hash of the holder were his."""
+        """What the newcomer would have if one of the holder's hashes went to the newcomer."""
         return _descending(
             self._networks[newcomer.network] + (newcomer.network != holder.network),
             self._accounts[newcomer.account] + (newcomer.account != holder.account),
@@ -85,7 +85,7 @@ class _Tally:
 
 
 def _count(counts: Counter[K], owner: K, number: int) -> None:
-    """Add to an owner's number; who has none takes no memory."""
+    """Add to an owner's number; a number of 0 is removed, to free memory."""
     counts[owner] += number
     if not counts[owner]:
         del counts[owner]
@@ -116,7 +116,7 @@ class _Use:
             self._had.add(self._served.popleft(), -1)
 
     def of(self, holder: Share) -> tuple[tuple[int, int], tuple[int, int]]:
-        """To compare: whoever holds more has more, and of two that hold as much who had more."""
+        """A sort key: first the places held now, then the hashes lately had."""
         return self._held.of(holder), self._had.of(holder)
 
     def exceeds(self, holder: Share, newcomer: Share) -> bool:
@@ -147,7 +147,7 @@ class HashingGate:
         return self.places - self._taken
 
     def has_place_for(self, share: Share) -> bool:
-        """Whether `run` would take it now; without a lock, for who only wants to know early."""
+        """Whether `run` would take it now. It takes no lock, so `run` may still refuse."""
         return self._taken < self.places or self._find_greedier(share) is not None
 
     def run(self, work: Callable[[], T], share: Share) -> T:
@@ -174,7 +174,7 @@ class HashingGate:
         return result
 
     def _take_place(self, entry: _Entry) -> _Entry | None:
-        """Put it into the line; returns whom it displaced."""
+        """Put it into the line; returns the entry that it displaced."""
         with self._lock:
             if self._pid != os.getpid():
                 # Threads do not survive a fork; the parent's places are not this process's.
@@ -197,7 +197,7 @@ class HashingGate:
             return displaced
 
     def _find_greedier(self, share: Share) -> _Entry | None:
-        """Who waits and had the most, if that is more than a newcomer would have then."""
+        """The waiting entry whose owner had most, if that is more than the newcomer would have."""
         use = self._use
         greedier = [entry for entry in self._line[:] if use.exceeds(entry.share, share)]
         return max(greedier, key=lambda entry: use.of(entry.share), default=None)
@@ -221,7 +221,7 @@ class HashingGate:
             self._taken -= 1
             self._use.leave(share)
             if not self._taken:
-                # Nobody waits, so nobody was kept waiting: the last hashes may be forgotten.
+                # The line is empty: no hash has to share, so forget the last ones.
                 self._use = _Use()
 
 

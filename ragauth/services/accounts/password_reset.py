@@ -41,10 +41,10 @@ def request_reset(*, email: str, client: Client) -> None:
 
 
 def answer_request(request_id: uuid.UUID, letter: Letter) -> None:
-    """Queue the mail with the token, if there is whom to send it to; the request's row goes.
+    """Queue the mail with the token, if an account has the address; delete the request's row.
 
     It goes to the account's own address, never to the presented spelling of it. Earlier tokens
-    stay good: or whoever knows an address could keep its owner from ever using one. Past what an
+    stay good: else a stranger could void the owner's token by asking again. Past what an
     address may get in an hour the request waits for the next place (`mail_budget`): until then
     the token of an earlier mail works. Raises ExternalServiceUnavailable.
     """
@@ -72,9 +72,9 @@ def answer_request(request_id: uuid.UUID, letter: Letter) -> None:
 
 
 def _queue(account: Account, letter: Letter, place: ResetPlace) -> None:
-    """The mail with the token or, without a place, the request once more for when there is one."""
+    """Queue the mail with the token or, without a free place, the request again for later."""
     if not place.is_taken:
-        # One that waits speaks for all.
+        # One waiting request is enough.
         if not outbox_rows.has_one(account.id, template=queue.RESET_REQUEST):
             queue.add_letter(
                 queue.RESET_REQUEST, account.id, letter, TOKEN_LIFETIME, due_at=place.free_at
@@ -127,7 +127,7 @@ def reset_password(*, token: str, new_password: str, client: Client) -> None:
         confirmation = confirmations.find_token(token, purposes=_RESET)
         account = account_rows.find_account(confirmation.account_id)
     account_passwords.require_hard_to_guess(new_password, account)
-    # Nothing is hashed for who has no token, and no token is spent while it is.
+    # Hash only for a valid token, and before the transaction that spends it.
     share = share_of(client.ip, confirmation.account_id)
     stored = hashing.hash_password(new_password, share)
     with transaction.unit_of_work():
@@ -144,7 +144,7 @@ def _replace_password(account: Account, stored: StoredPassword, client: Client) 
     sessions.end_sessions(account_id=account.id, client=client)
     audit.record(EventName.PASSWORD_RESET, account_id=account.id, client=client)
     ended = {} if was_confirmed else clean_start.end_what_was_set_up(account, client)
-    # Whoever has the token reads the mail of the address that it went to.
+    # The token was mailed to this address, so its holder reads that mail.
     if not was_confirmed:
         account.email_verified_at = clock.now()
         audit.record(EventName.EMAIL_VERIFIED, account_id=account.id, client=client)

@@ -82,8 +82,8 @@ def change_password(
 def replace_password(account: Account, stored: StoredPassword) -> None:
     """Set it, in the present transaction; the account is locked.
 
-    Resets that were asked for end with it, unless nobody has confirmed the address: who signed up
-    with a stranger's address could otherwise keep its owner from ever using one.
+    Pending resets end with it, unless the address is unconfirmed: a stranger who signed up with
+    that address could otherwise keep its owner from ever using a reset.
     """
     account.password_hash, account.password_scheme = stored.hash, stored.scheme
     confirmations.withdraw_tokens(account_id=account.id, purposes=_ENDS_WITH_IT)
@@ -94,7 +94,7 @@ def replace_password(account: Account, stored: StoredPassword) -> None:
 
 
 def withdraw_resets(account: Account) -> None:
-    """What was asked for before is of no use any more: tokens, mails, a request that waits."""
+    """End pending resets: tokens, unsent mails and a waiting request."""
     confirmations.withdraw_tokens(
         account_id=account.id, purposes=frozenset({Purpose.RESET_PASSWORD})
     )

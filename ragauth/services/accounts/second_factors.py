@@ -1,7 +1,7 @@
 """Second factors: enrolled with an authenticator app, asked for after the password.
 
-Whatever reads or changes one holds the account's row, so that a login, an enrolment and a removal
-follow one another.
+Each read or change of one holds the lock of the account's row, so that a login, an enrolment and a
+removal follow one another.
 """
 
 import uuid
@@ -208,7 +208,7 @@ def _check_both(account_id: uuid.UUID, password: str, code: str, client: Client)
 def _spend(checked: _Checked, client: Client) -> Account:
     """Use the code up, in the present transaction; the account is held from here on.
 
-    Raises Conflict for a password that is it no longer, InvalidCode.
+    Raises Conflict if the password was changed since it was checked, InvalidCode.
     """
     account = hold_account(checked.account_id, password_hash=checked.password.hash)
     spend_code(checked.code, account=account, client=client)

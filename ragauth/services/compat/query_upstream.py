@@ -44,7 +44,7 @@ class UpstreamAnswer:
 
 
 class QueryUpstream:
-    """The upstream at a base URL; None is one that nobody set."""
+    """The upstream at a base URL; None if none is set."""
 
     def __init__(self, url: str | None, limits: TimeLimits | None = None) -> None:
         self._url = url
@@ -129,7 +129,7 @@ class QueryUpstream:
                     timeout=httpx.Timeout(limits.pause, connect=limits.connect, pool=limits.place),
                     limits=httpx.Limits(max_connections=_MAX_QUESTIONS_AT_ONCE),
                     follow_redirects=False,
-                    # No proxy, no .netrc and no certificate of the environment's choosing.
+                    # Ignore proxies, .netrc and certificates that the environment names.
                     trust_env=False,
                     # What the upstream sets for one account must not come back with another.
                     cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),

@@ -61,8 +61,8 @@ def renew_access_token(*, refresh_token: str, client: Client) -> str:
     """A further access token; the refresh token stays good until its session ends.
 
     No second refresh token comes into being, so a session never has two live ones. One that was
-    spent elsewhere is refused here as it is there (RefreshTokenReused): who spent it just now
-    still gets an access token, all others meet what `refreshes` says.
+    spent elsewhere is refused here as it is there (RefreshTokenReused): the client that spent it
+    just now still gets an access token; all others are treated as in `refreshes`.
     """
     now = clock.now()
     claims = tokens.read_token(refresh_token, expected=tokens.REFRESH)
@@ -72,7 +72,7 @@ def renew_access_token(*, refresh_token: str, client: Client) -> str:
             refusal = refreshes.refuse_spent(claims, row, now=now, client=client)
             if refusal is not None:
                 raise refusal
-        # A logout that came in between decides: the row, not what was read of it.
+        # The session may have ended since it was read: this update finds out.
         if not session_rows.touch_session(claims.session_id, now=now):
             raise CredentialRevoked("The session has ended")
         return tokens.issue_access_token(

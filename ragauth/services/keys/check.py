@@ -41,7 +41,7 @@ ANY_KIND = CUSTOMER_KINDS | SERVICE_KINDS
 
 _ALL_SCOPES = " ".join(KEY_SCOPES)
 
-# By whether the key is a service's.
+# Indexed by whether the key is a service key.
 _WRONG_KIND = (
     "An account's API key is not accepted here; send a service's",
     "A service's API key is not accepted here; send an account's",
@@ -137,7 +137,7 @@ class KeyChecker:
         return key_format.is_foreign(presented_key, self.brand) and self.lookup.has_imported_keys()
 
     def _explain(self, presented_key: str, fault: str) -> str:
-        """In words for who presented it, as far as its form tells."""
+        """A reason in words for the caller, as far as the form of the key tells."""
         why = explain_no_key(presented_key, self.brand)
         return f"The API key {fault}" if why is None else f"The API key {fault}: {why}"
 
@@ -196,5 +196,5 @@ def _is_listed(origin: str | None, allowed_origins: str | None) -> bool:
 
 @lru_cache(maxsize=1024)
 def _parse_origins(allowed_origins: str) -> frozenset[str]:
-    """In the same form: rows of before may hold another."""
+    """In the form that browsers send: older rows may hold another."""
     return frozenset(filter(None, map(find_canonical_origin, allowed_origins.split())))

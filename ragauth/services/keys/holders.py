@@ -33,7 +33,7 @@ class KeyHolder:
 
 
 def get_holder(*, key_id: uuid.UUID) -> KeyHolder:
-    """Raises CredentialRevoked when the key went while it was asked for."""
+    """Raises CredentialRevoked when the key was revoked during the request."""
     with transaction.read_only():
         key = db.session.get(ApiKey, key_id)
         account_id = None if key is None else key.account_id
@@ -50,7 +50,7 @@ def get_holder(*, key_id: uuid.UUID) -> KeyHolder:
 
 
 def revoke_presented_key(*, presented_key: str, client: Client) -> None:
-    """Whoever holds a key may kill it; nothing is said of one that did not exist.
+    """The holder of a key may kill it; an unknown key gets the same answer.
 
     Not a publishable key: it stands in a web page, where every visitor holds it.
     """

@@ -154,7 +154,7 @@ class Limits:
         known_day, span = self._known_span
         if day != known_day:
             span = span_of(now_ms)
-            # One assignment: a thread that is late by a day disturbs no other.
+            # Replaced in one assignment: no thread sees one day's key with another day's span.
             self._known_span = (day, span)
         return span
 
@@ -204,7 +204,7 @@ def _state(
 
 
 def _seconds_up(milliseconds: int) -> int:
-    """Whole seconds after which it is certainly over."""
+    """Milliseconds as whole seconds, rounded up, so that the wait is long enough."""
     return -(-milliseconds // 1000) if milliseconds > 0 else 0
 
 

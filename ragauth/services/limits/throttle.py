@@ -72,7 +72,7 @@ class Throttle:
         counters, now_ms = current_limits().counters, _now_ms()
         window_ms = self.window_seconds * 1000
         try:
-            # A flood of what is refused reads, and writes nothing.
+            # A full window is only read: a flood of refused requests writes nothing.
             window = counters.read_window(self._bucket, window_ms, now_ms)
             if window.count < self.size:
                 window = counters.hit(self._bucket, window_ms, now_ms)
@@ -88,7 +88,7 @@ class Throttle:
         return Turn(is_taken=False, until_ms=window.resets_at_ms)
 
     def count_refusal(self) -> None:
-        """Tell the operator's metrics that it let something not pass."""
+        """Count a refusal in the operator's metrics."""
         LIMIT_HITS.count(self.limit)
 
     def has_room(self) -> bool:
@@ -150,7 +150,7 @@ class Throttle:
 
     @property
     def _bucket(self) -> bytes:
-        # Hashed: whoever reads the counters learns no name and no address.
+        # Hashed, so that the counters hold no name and no address.
         return b"throttle:" + hashlib.sha256(f"{self.limit}:{self.subject}".encode()).digest()
 
 

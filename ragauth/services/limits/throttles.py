@@ -38,9 +38,9 @@ def login_attempt(
 ) -> Iterator[bool]:
     """Count a failed login; the block must raise AuthenticationFailed if it is given False.
 
-    Strangers fail together, so a flood of them shuts strangers out; who comes from an address at
-    which the account logged in before (`is_familiar`) has failures of his own there. What a
-    stranger is told depends on the name that he presented alone: if the account's other name
+    Strangers fail together, so a flood of them shuts strangers out; a client at an address
+    where the account logged in before (`is_familiar`) has a window of its own there. The answer
+    to a stranger depends only on the presented name: if the account's other name
     shared its window openly, its refusal would tell that both names are one account's. So
     the account's own window shuts in silence: the block gets False, and answers as for a wrong
     password in the same time.
@@ -51,7 +51,7 @@ def login_attempt(
             yield True
         at_home.clear()
         return
-    # Of two kinds: nobody chooses a name that is the subject of somebody's account.
+    # Prefixed, so that a presented name cannot collide with an account's own window.
     subject = f"account {account_id}" if account_id is not None else f"nobody {login}"
     with ExitStack() as counted:
         counted.enter_context(_account_failures(f"name {login}").failures())
@@ -87,7 +87,7 @@ def clear_login_failures(account: Account) -> None:
 
 
 def failed_logins_of_address(client: Client) -> Throttle:
-    """For `failures`: whatever accounts they are of."""
+    """For `failures`, of all accounts together."""
     return _of_address(
         "login_failures_per_address",
         settings().login_failures_per_address,
@@ -121,7 +121,7 @@ def mails_of_account(account_id: uuid.UUID) -> Throttle:
 
 
 def writes_of_account(account_id: uuid.UUID) -> Throttle:
-    """For `take`: whatever changes something for the account, and is no revocation."""
+    """For `take`: changes of the account, revocations aside."""
     return Throttle(
         "writes_per_account",
         _WRITES_PER_ACCOUNT,
@@ -158,7 +158,7 @@ def exports_of_account(account_id: uuid.UUID) -> Throttle:
 
 
 def second_factor_failures(account_id: uuid.UUID) -> Throttle:
-    """For `failures`: whoever gets here knows the password."""
+    """For `failures`: the client has already proved the password."""
     return Throttle(
         "second_factor_failures",
         _SECOND_FACTOR_FAILURES,
@@ -171,7 +171,7 @@ def second_factor_failures(account_id: uuid.UUID) -> Throttle:
 
 
 def second_factor_failures_of_a_day(account_id: uuid.UUID) -> Throttle:
-    """For `failures`, beside the other: or months of patience would find a code."""
+    """For `failures`, beside the other: it bounds guesses that go on for months."""
     return Throttle(
         "second_factor_failures_per_day",
         _SECOND_FACTOR_FAILURES_PER_DAY,
@@ -185,7 +185,7 @@ def second_factor_failures_of_a_day(account_id: uuid.UUID) -> Throttle:
 def password_confirmations(account_id: uuid.UUID) -> Throttle:
     """For `failures`: a session's holder who confirms an act with a wrong password.
 
-    Apart from logins, or whoever stole a session could keep its owner from logging in.
+    Apart from logins: else the thief of a session could keep its owner from logging in.
     """
     return Throttle(
         "password_confirmation_failures",
@@ -215,6 +215,6 @@ def _of_address(
 ) -> Throttle:
     # The same object, not an equal one: a client without an address may call itself "operator".
     size = 0 if client is OPERATOR else size
-    # Clients without an address are one to a throttle: else hiding it would be a way around.
+    # Clients without an address share one window: else hiding it would evade the throttle.
     subject = str(network_of(client.ip) or "no address")
     return Throttle(limit, size, window_seconds, subject, message)

@@ -45,7 +45,7 @@ def save_usage(counters: Counters) -> int:
 
 
 def save_usage_in_turn(counters: Counters) -> None:
-    """Save usage if this process's turn it is; of all workers one does it at a time."""
+    """Save usage if this process holds the lease: one worker at a time does."""
     holder = os.getpid().to_bytes(8, "big")
     now_ms = clock.now_ns() // 1_000_000
     if counters.acquire_lease(_LEASE, holder, _LEASE_MS, now_ms):
@@ -54,7 +54,7 @@ def save_usage_in_turn(counters: Counters) -> None:
 
 
 def bring_up_to_date() -> None:
-    """Save what was counted by now. Where that fails, what was saved last must do.
+    """Save what was counted by now. Where that fails, use what was saved last.
 
     A database that is full or read-only is still read.
     """

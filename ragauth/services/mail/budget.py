@@ -1,4 +1,4 @@
-"""How many mails one address gets, whoever and whatever causes them.
+"""How many mails one address gets, for all causes together.
 
 The recipient is the address in its canonical form. Mails are counted by their sender, beside the
 requests and outside any transaction: what was rolled back counts nothing, and neither an answer nor

@@ -1,4 +1,4 @@
-"""The outbox: sends what is due, tries again later what failed, gives up what nobody could use.
+"""The outbox: sends what is due, tries failed mail again later, gives up expired mail.
 
 At least once: a sender that dies between the server's acceptance and the removal of the row
 leaves a mail that is sent again, with the same Message-ID.
@@ -106,7 +106,7 @@ def _handle(
             return True
         return _send(mail, letter, transport, done)
     except ExternalServiceUnavailable as error:
-        # Nothing counts, so nothing says whether its recipient has had enough.
+        # No counter answers, so the recipient's number of mails is unknown.
         _postpone(mail, type(error).__name__)
         done.postponed += 1
         return True
@@ -167,7 +167,7 @@ def _give_up(mail: OutboxMail, cause: str) -> None:
 
 def _leave_out(mail: OutboxMail) -> None:
     log.warning("a mail was left out: its recipient has had enough of them", extra=_described(mail))
-    # Not in the history of who asked for another's address: it would tell what that one receives.
+    # Not in the history of the account that asked: it would tell what another's address gets.
     _remove(mail, "throttled", is_told=mail.template != MailTemplate.CHANGE_EMAIL)
 
 

@@ -41,13 +41,13 @@ class MailTemplate(StrEnum):
     SESSION_ENDED = "session_ended"
 
 
-# What goes to an address that nobody has proved to be the account's: nothing else does, for whoever
-# typed it could have a stranger told of whatever he does.
+# The only mails for an unconfirmed address: it may be a stranger's, who must not be told of what
+# happens in this account.
 _FOR_UNCONFIRMED = frozenset(
     {MailTemplate.VERIFY_EMAIL, MailTemplate.CHANGE_EMAIL, MailTemplate.RESET_PASSWORD}
 )
 
-# Not a mail yet: somebody asked for one to this address, whosoever it is.
+# Not a mail yet: a request for one to this address, which may belong to no account.
 RESET_REQUEST = "reset_request"
 
 
