@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import psycopg
@@ -18,6 +19,7 @@ from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.deadlines import Deadline, WouldWait, at_most, current_deadline
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.metrics import FROZEN, board
+from ragauth.models.reads import prepared
 from ragauth.models.reads.prepared import PreparedReads
 from ragauth.postgres import connection as connections
 from ragauth.postgres import dialect as dialects
@@ -288,12 +290,40 @@ class TestOneWayThatIsLost:
         engine.dispose()
 
 
+def _waits_for_a_lock(url: str) -> bool:
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchall()
+    return bool(found)
+
+
 class TestPreparedReads:
     @pytest.fixture
     def reads(self, engine: Engine, url: str) -> Iterator[PreparedReads]:
         reads = PreparedReads(engine, url)
         yield reads
         reads.close()
+
+    def test_a_table_that_another_locks_holds_up_one_thread_at_a_time(
+        self, reads: PreparedReads, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The database answers others, so it is not frozen."""
+        monkeypatch.setattr(prepared, "CHECK_SECONDS", 0.5)
+        sql = "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata"
+        assert reads.read(sql, {}) == [(0,)]
+        with psycopg.connect(url) as other:
+            other.execute("LOCK TABLE pg_catalog.pg_largeobject_metadata")
+            with pytest.raises(ExternalServiceUnavailable):
+                reads.read(sql, {})
+            monkeypatch.setattr(prepared, "CHECK_SECONDS", 30.0)
+            with ThreadPoolExecutor(1) as threads:
+                trying = threads.submit(reads.read, sql, {})
+                while not _waits_for_a_lock(url):
+                    assert not trying.done()
+                with _Stopwatch(), pytest.raises(ExternalServiceUnavailable):
+                    reads.read(sql, {})
+                other.rollback()
+                assert trying.result() == [(0,)]
+        assert reads.read(sql, {}) == [(0,)]
 
     def _poll(self, reads: PreparedReads) -> object:
         token = current_deadline.set(Deadline(time.monotonic() + 0.04, hands_over=True))

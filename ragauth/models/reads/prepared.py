@@ -49,6 +49,15 @@ class PreparedReads:
         self._spare: deque[_HeldConnection] = deque()
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._read = self._read_sqlite if self.is_sqlite else self._read_postgres
+        # Whether the last read that ended got no answer in time, though the database answers
+        # others: one thread at a time tries again, so that the rest stay free for other requests.
+        self._hangs = False
+        self._trying = threading.Lock()
+        if not self.is_sqlite:
+            # Loaded where there is a Postgres.
+            from ragauth.postgres.connection import NoAnswer  # noqa: PLC0415
+
+            self._no_answer = NoAnswer
 
     def compile(self, statement: Select[*tuple[Any, ...]]) -> str:
         """The statement in the driver's words; its parameters are named."""
@@ -103,22 +112,41 @@ class PreparedReads:
         deadline = current_deadline.get()
         if deadline is not None and deadline.hands_over:
             return self._read_at_once(sql, parameters)
-        with at_most(CHECK_SECONDS):
-            held = self._take_spare()
-            if held is not None:
-                try:
-                    # The way to the server may have been lost for this connection alone.
-                    with at_most(_FIRST_TRY_SECONDS):
-                        return self._ask_postgres(held, sql, parameters)
-                except self._errors:
-                    self._forget_spare()
-            connection = self._connect()
-            held = _HeldConnection(connection, must_write=wants_writer(connection))
-            return self._ask_postgres(held, sql, parameters)
+        if not self._hangs:
+            return self._read_in_time(sql, parameters)
+        if not self._trying.acquire(blocking=False):
+            raise self._no_answer
+        try:
+            return self._read_in_time(sql, parameters)
+        finally:
+            self._trying.release()
+
+    def _read_in_time(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
+        try:
+            with at_most(CHECK_SECONDS):
+                rows = self._read_twice(sql, parameters)
+        except self._no_answer:
+            self._hangs = True
+            raise
+        self._hangs = False
+        return rows
+
+    def _read_twice(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
+        held = self._take_spare()
+        if held is not None:
+            try:
+                # The way to the server may have been lost for this connection alone.
+                with at_most(_FIRST_TRY_SECONDS):
+                    return self._ask_postgres(held, sql, parameters)
+            except self._errors:
+                self._forget_spare()
+        connection = self._connect()
+        held = _HeldConnection(connection, must_write=wants_writer(connection))
+        return self._ask_postgres(held, sql, parameters)
 
     def _read_at_once(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
         """In the polling thread, which makes no connection: that takes a look-up of a name, too."""
-        held = self._take_spare()
+        held = None if self._hangs else self._take_spare()
         if held is not None:
             try:
                 return self._ask_postgres(held, sql, parameters)

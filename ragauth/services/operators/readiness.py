@@ -11,6 +11,7 @@ from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import settings
 from ragauth.models.database_probe import find_fault
+from ragauth.services.keys.check import current_checker
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.troubles import failing_works
 
@@ -35,7 +36,7 @@ def check_all() -> Readiness:
     Raises ExternalServiceUnavailable, with the same in its details, when requests cannot be
     answered.
     """
-    fault = database_fault()
+    fault = database_fault() or _fault_of_checks()
     needed = {"database": fault.value if fault else OK, _counters_name(): _counters()}
     failing = failing_works()
     checks = needed | {work: failing.get(work, OK) for work in _BESIDE}
@@ -52,6 +53,15 @@ def database_fault() -> DatabaseFault | None:
             return find_fault()
     except SQLAlchemyError as error:
         return fault_of(error) or DatabaseFault.UNREACHABLE
+
+
+def _fault_of_checks() -> DatabaseFault | None:
+    """Whether keys can be read in time: another may hold the lock of their table alone."""
+    try:
+        current_checker().lookup.find_key(bytes(32))
+    except ExternalServiceUnavailable:
+        return DatabaseFault.FROZEN
+    return None
 
 
 def _counters_name() -> str:
