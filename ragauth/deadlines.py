@@ -1,8 +1,9 @@
 """Until when the present thread may wait for the database, and what happens then."""
 
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 #: All reads of one check, in the thread that polls the sockets and in one of the pool. A client
 #: has its answer within three seconds; the rest of them is for the way there and back.
@@ -32,12 +33,25 @@ class WouldWait(BaseException):
 
 #: None: no more than what holds for each statement.
 current_deadline: ContextVar[Deadline | None] = ContextVar("current_deadline", default=None)
+#: When the request of this thread came to wait for a thread, on the monotonic clock.
+arrived_at: ContextVar[float | None] = ContextVar("arrived_at", default=None)
 
 
 def check_deadline(*, hands_over: bool) -> Deadline:
-    """For a check that begins now."""
-    seconds = POLLER_SECONDS if hands_over else CHECK_SECONDS
-    return Deadline(time.monotonic() + seconds, hands_over)
+    """For a check that begins now, in a thread of the pool for one that came at `arrived_at`."""
+    if hands_over:
+        return Deadline(time.monotonic() + POLLER_SECONDS, hands_over)
+    arrived = arrived_at.get()
+    return Deadline((time.monotonic() if arrived is None else arrived) + CHECK_SECONDS, hands_over)
+
+
+def counted_from(arrived: float, work: Callable[[Any], Any], subject: Any) -> Any:
+    """Do it in this thread; the time of a check in it began at `arrived`."""
+    token = arrived_at.set(arrived)
+    try:
+        return work(subject)
+    finally:
+        arrived_at.reset(token)
 
 
 class at_most:  # noqa: N801 - as contextlib's, which are classes for their speed too

@@ -13,7 +13,7 @@ from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
 
 from ragauth.config import mounted_at
-from ragauth.deadlines import WouldWait
+from ragauth.deadlines import WouldWait, counted_from
 from ragauth.server.answers import (
     CONTINUE,
     RequestTimeout,
@@ -263,7 +263,7 @@ class Worker(ThreadWorker):
             bound_waits(conn.sock)
         elif conn.arrival.request.path in self._probe_paths:
             pool = self._probe_pool
-        done = pool.submit(self.handle, conn)
+        done = pool.submit(counted_from, time.monotonic(), self.handle, conn)
         done.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
 
     def handle(self, conn: Any) -> Any:
