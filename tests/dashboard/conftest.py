@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.dashboard.place import Place, Visitor, serve_dashboard
-from tests.e2e.service import Installation, install
+from tests.e2e.service import install
 from tests.examples.programs import find_program
 from tests.servers.processes import free_port
 
@@ -32,23 +32,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         os.write(sys.__stderr__.fileno(), line.encode())
 
 
-@pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """A migrated database, which the modes share."""
-    installation = install(tmp_path_factory.mktemp("dashboard"))
-    installation.migrate()
-    return installation
-
-
 PlaceStarter = Callable[..., AbstractContextManager[Place]]
 
 
 @pytest.fixture(scope="session")
-def start_place(
-    installation: Installation, browser: Browser, tmp_path_factory: pytest.TempPathFactory
-) -> PlaceStarter:
+def start_place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> PlaceStarter:
     @contextmanager
     def start(mode: str) -> Iterator[Place]:
+        # Each has its own database: a service sends whatever mail waits, with links of its own.
+        installation = install(tmp_path_factory.mktemp("dashboard"))
+        installation.migrate()
         port = free_port()
         origin = f"http://127.0.0.1:{port}"
         folder: Path = tmp_path_factory.mktemp("static")
