@@ -7,6 +7,7 @@ was committed before it began.
 
 import os
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ from ragauth.metrics import DATABASE_ERRORS
 
 _SQLITE_MMAP_BYTES = 1 << 30
 _FIRST_TRY_SECONDS = 1.0
+_HANGS_SECONDS = 1.0
 
 Row = tuple[Any, ...]
 
@@ -49,15 +51,15 @@ class PreparedReads:
         self._spare: deque[_HeldConnection] = deque()
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._read = self._read_sqlite if self.is_sqlite else self._read_postgres
-        # Whether the last read that ended got no answer in time, though the database answers
-        # others: one thread at a time tries again, so that the rest stay free for other requests.
-        self._hangs = False
+        # Until when one thread at a time tries again, so that the rest stay free for other requests:
+        # a read had no answer in time, though the database answers others.
+        self._hangs_until = 0.0
         self._trying = threading.Lock()
         if not self.is_sqlite:
             # Loaded where there is a Postgres.
-            from ragauth.postgres.connection import NoAnswer  # noqa: PLC0415
+            from ragauth.postgres.connection import DatabaseFrozen, NoAnswer  # noqa: PLC0415
 
-            self._no_answer = NoAnswer
+            self._no_answer, self._frozen = NoAnswer, DatabaseFrozen
 
     def compile(self, statement: Select[*tuple[Any, ...]]) -> str:
         """The statement in the driver's words; its parameters are named."""
@@ -112,7 +114,7 @@ class PreparedReads:
         deadline = current_deadline.get()
         if deadline is not None and deadline.hands_over:
             return self._read_at_once(sql, parameters)
-        if not self._hangs:
+        if not self._hangs():
             return self._read_in_time(sql, parameters)
         if not self._trying.acquire(blocking=False):
             raise self._no_answer
@@ -121,14 +123,21 @@ class PreparedReads:
         finally:
             self._trying.release()
 
+    def _hangs(self) -> bool:
+        return self._hangs_until > 0 and (
+            self._trying.locked() or time.monotonic() < self._hangs_until
+        )
+
     def _read_in_time(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
         try:
             with at_most(CHECK_SECONDS):
                 rows = self._read_twice(sql, parameters)
-        except self._no_answer:
-            self._hangs = True
+        except self._no_answer as error:
+            # A frozen one is known to all threads already.
+            if not isinstance(error, self._frozen):
+                self._hangs_until = time.monotonic() + _HANGS_SECONDS
             raise
-        self._hangs = False
+        self._hangs_until = 0.0
         return rows
 
     def _read_twice(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
@@ -146,7 +155,7 @@ class PreparedReads:
 
     def _read_at_once(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
         """In the polling thread, which makes no connection: that takes a look-up of a name, too."""
-        held = None if self._hangs else self._take_spare()
+        held = None if self._hangs() else self._take_spare()
         if held is not None:
             try:
                 return self._ask_postgres(held, sql, parameters)
