@@ -51,7 +51,7 @@ class PreparedReads:
         self._spare: deque[_HeldConnection] = deque()
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._read = self._read_sqlite if self.is_sqlite else self._read_postgres
-        # Until when one thread at a time tries again, so that the rest stay free for other requests:
+        # Until when one thread at a time tries again, so that the rest are free for other requests:
         # a read had no answer in time, though the database answers others.
         self._hangs_until = 0.0
         self._trying = threading.Lock()
