@@ -32,6 +32,7 @@ from ragauth.metrics import DATABASE_ERRORS
 _SQLITE_MMAP_BYTES = 1 << 30
 _FIRST_TRY_SECONDS = 1.0
 _HANGS_SECONDS = 1.0
+_LONG_WAIT_SECONDS = 0.4
 
 Row = tuple[Any, ...]
 
@@ -114,6 +115,9 @@ class PreparedReads:
         deadline = current_deadline.get()
         if deadline is not None and deadline.hands_over:
             return self._read_at_once(sql, parameters)
+        if deadline is not None and deadline.at <= time.monotonic():
+            # It waited for a thread too long: that is no fault of any connection.
+            raise self._no_answer
         if not self._hangs():
             return self._read_in_time(sql, parameters)
         if not self._trying.acquire(blocking=False):
@@ -129,12 +133,14 @@ class PreparedReads:
         )
 
     def _read_in_time(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
+        began = time.monotonic()
         try:
             with at_most(CHECK_SECONDS):
                 rows = self._read_twice(sql, parameters)
         except self._no_answer as error:
-            # A frozen one is known to all threads already.
-            if not isinstance(error, self._frozen):
+            # Unless it had too little time left; and a frozen one is known to all threads already.
+            has_waited = time.monotonic() - began >= _LONG_WAIT_SECONDS
+            if has_waited and not isinstance(error, self._frozen):
                 self._hangs_until = time.monotonic() + _HANGS_SECONDS
             raise
         self._hangs_until = 0.0
