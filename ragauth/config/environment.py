@@ -77,9 +77,9 @@ class Variables:
     def flag(self, name: str, default: D) -> bool | D:
         return self._read(name, default, _flag, ())
 
-    def words(self, name: str, *checks: Check[list[str]]) -> list[str]:
+    def words(self, name: str, default: D, *checks: Check[tuple[str, ...]]) -> tuple[str, ...] | D:
         """The parts between commas, without white space around them and without empty ones."""
-        return self._read(name, [], _words, checks)
+        return self._read(name, default, _words, checks)
 
     def path(self, name: str, default: D, *checks: Check[Path]) -> Path | D:
         """A path; `~` at its beginning is the home folder."""
@@ -169,5 +169,5 @@ def _flag(text: str) -> bool:
         raise ValidationError("must be true or false") from None
 
 
-def _words(text: str) -> list[str]:
-    return [word for part in text.split(",") if (word := part.strip())]
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for part in text.split(",") if (word := part.strip()))

@@ -1,8 +1,10 @@
 """The settings: read once from the environment, typed, each fault named in one line."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from marshmallow import validate
@@ -33,6 +35,11 @@ MAX_BODY_BYTES = 64 * 1024
 _THIRTY_DAYS = 2_592_000
 
 
+def _read(method: Callable[..., Any], default: Any, *arguments: Any) -> Any:
+    """A field that is read from the variable of its name, by this method of Variables."""
+    return field(metadata={"read": lambda env, name: method(env, name, default, *arguments)})
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What one installation decided. Durations are in seconds."""
@@ -40,29 +47,29 @@ class Settings:
     instance_dir: Path
     database_url: str
     secret_key: bytes
-    redis_url: str | None
-    plans_file: Path | None
-    mail_url: str | None
-    key_brand: str
-    bcrypt_cost: int
-    access_token_seconds: int
-    refresh_token_seconds: int
-    login_failures_per_account: int
-    login_failures_per_address: int
-    signups_per_address: int
-    require_https: bool
-    trusted_proxies: int
-    cors_origins: tuple[str, ...]
-    refresh_cookie: bool
     old_secret_keys: tuple[bytes, ...]
-    session_seconds: int
-    event_days: int
-    mail_from: str
-    dashboard_url: str | None
-    compat: tuple[str, ...]
-    compat_query_upstream: str | None
-    metrics_token: str | None
-    database_pooler: str | None
+    require_https: bool
+    redis_url: str | None = _read(Variables.parsed, None, redis_urls.redis_url)
+    plans_file: Path | None = _read(Variables.path, None, is_file)
+    mail_url: str | None = _read(Variables.parsed, None, urls.mail_url)
+    key_brand: str = _read(Variables.text, "rag", BRAND)
+    bcrypt_cost: int = _read(Variables.number, 12, validate.Range(10, 15))
+    access_token_seconds: int = _read(Variables.number, 3600, SECONDS)
+    refresh_token_seconds: int = _read(Variables.number, 604_800, SECONDS)
+    login_failures_per_account: int = _read(Variables.number, 10, COUNT)
+    login_failures_per_address: int = _read(Variables.number, 50, COUNT)
+    signups_per_address: int = _read(Variables.number, 60, COUNT)
+    trusted_proxies: int = _read(Variables.number, 0, validate.Range(0, 10))
+    cors_origins: tuple[str, ...] = _read(Variables.parsed, (), origins_in)
+    refresh_cookie: bool = _read(Variables.flag, False)
+    session_seconds: int = _read(Variables.number, _THIRTY_DAYS, SECONDS)
+    event_days: int = _read(Variables.number, 365, validate.Range(1, 36_500))
+    mail_from: str = _read(Variables.text, "ragauth <no-reply@localhost>", is_mailbox)
+    dashboard_url: str | None = _read(Variables.parsed, None, urls.page_url)
+    compat: tuple[str, ...] = _read(Variables.words, (), each_is_one_of(*COMPAT_FACES))
+    compat_query_upstream: str | None = _read(Variables.parsed, None, urls.upstream_url)
+    metrics_token: str | None = _read(Variables.text, None, is_bearer_token)
+    database_pooler: str | None = _read(Variables.text, None, POOLER)
 
     @property
     def is_pooled(self) -> bool:
@@ -97,29 +104,13 @@ def read_settings() -> Settings:
         partial(urls.database_url, instance_dir=instance_dir),
     )
     secret_key = env.text("SECRET_KEY", "").encode()
-    redis_url = env.parsed("REDIS_URL", None, redis_urls.redis_url)
-    plans_file = env.path("PLANS_FILE", None, is_file)
-    mail_url = env.parsed("MAIL_URL", None, urls.mail_url)
-    key_brand = env.text("KEY_BRAND", "rag", BRAND)
-    bcrypt_cost = env.number("BCRYPT_COST", 12, validate.Range(10, 15))
-    access_token_seconds = env.number("ACCESS_TOKEN_SECONDS", 3600, SECONDS)
-    refresh_token_seconds = env.number("REFRESH_TOKEN_SECONDS", 604800, SECONDS)
-    login_failures_per_account = env.number("LOGIN_FAILURES_PER_ACCOUNT", 10, COUNT)
-    login_failures_per_address = env.number("LOGIN_FAILURES_PER_ADDRESS", 50, COUNT)
-    signups_per_address = env.number("SIGNUPS_PER_ADDRESS", 60, COUNT)
+    old_secret_keys = [key.encode() for key in env.words("OLD_SECRET_KEYS", ())]
     require_https = env.flag("REQUIRE_HTTPS", None)
-    trusted_proxies = env.number("TRUSTED_PROXIES", 0, validate.Range(0, 10))
-    cors_origins = env.text("CORS_ORIGINS", "", origins_in)
-    refresh_cookie = env.flag("REFRESH_COOKIE", False)
-    old_secret_keys = [key.encode() for key in env.words("OLD_SECRET_KEYS")]
-    session_seconds = env.number("SESSION_SECONDS", _THIRTY_DAYS, SECONDS)
-    event_days = env.number("EVENT_DAYS", 365, validate.Range(1, 36_500))
-    mail_from = env.text("MAIL_FROM", "ragauth <no-reply@localhost>", is_mailbox)
-    dashboard_url = env.parsed("DASHBOARD_URL", None, urls.page_url)
-    compat = env.words("COMPAT", each_is_one_of(*COMPAT_FACES))
-    compat_query_upstream = env.parsed("COMPAT_QUERY_UPSTREAM", None, urls.upstream_url)
-    metrics_token = env.text("METRICS_TOKEN", None, is_bearer_token)
-    database_pooler = env.text("DATABASE_POOLER", None, POOLER)
+    values = {
+        setting.name: setting.metadata["read"](env, setting.name.upper())
+        for setting in fields(Settings)
+        if "read" in setting.metadata
+    }
 
     uses_sqlite = database_url.startswith("sqlite")
     if secret_key and len(secret_key) < MIN_SECRET_BYTES:
@@ -130,7 +121,7 @@ def read_settings() -> Settings:
             "required with Postgres; every host needs the same one"
             " (make one with: openssl rand -base64 48)",
         )
-    if database_pooler and uses_sqlite:
+    if values["database_pooler"] and uses_sqlite:
         env.fault("DATABASE_POOLER", "SQLite has no pooler; RAGAUTH_DATABASE_URL names no Postgres")
     if any(len(key) < MIN_SECRET_BYTES for key in old_secret_keys):
         env.fault("OLD_SECRET_KEYS", f"each must be at least {MIN_SECRET_BYTES} bytes long")
@@ -150,29 +141,9 @@ def read_settings() -> Settings:
         instance_dir=instance_dir,
         database_url=database_url,
         secret_key=secret_key or instance_secret,
-        redis_url=redis_url,
-        plans_file=plans_file,
-        mail_url=mail_url,
-        key_brand=key_brand,
-        bcrypt_cost=bcrypt_cost,
-        access_token_seconds=access_token_seconds,
-        refresh_token_seconds=refresh_token_seconds,
-        login_failures_per_account=login_failures_per_account,
-        login_failures_per_address=login_failures_per_address,
-        signups_per_address=signups_per_address,
-        require_https=(not uses_sqlite) if require_https is None else require_https,
-        trusted_proxies=trusted_proxies,
-        cors_origins=origins_in(cors_origins),
-        refresh_cookie=refresh_cookie,
         old_secret_keys=tuple(old_secret_keys),
-        session_seconds=session_seconds,
-        event_days=event_days,
-        mail_from=mail_from,
-        dashboard_url=dashboard_url,
-        compat=tuple(compat),
-        compat_query_upstream=compat_query_upstream,
-        metrics_token=metrics_token,
-        database_pooler=database_pooler,
+        require_https=(not uses_sqlite) if require_https is None else require_https,
+        **values,
     )
 
 

@@ -46,8 +46,8 @@ def origins_in(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(origins))
 
 
-def each_is_one_of(*known: str) -> Callable[[list[str]], None]:
-    def check(names: list[str]) -> None:
+def each_is_one_of(*known: str) -> Callable[[tuple[str, ...]], None]:
+    def check(names: tuple[str, ...]) -> None:
         for name in names:
             if name not in known:
                 raise ValidationError(f"{name!r} is none of {', '.join(known)}")

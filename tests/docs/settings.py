@@ -1,23 +1,25 @@
 """The settings: what config/ reads, and what the documents and container files say of them."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
+
+from ragauth.config import Settings
 
 ROOT = Path(__file__).parents[2]
 
 
 def read_by_config() -> set[str]:
-    """What config/ reads, in settings.py with its prefix."""
-    config = ROOT / "ragauth" / "config"
-    names = {
-        prefix + name
-        for file, prefix in (("settings.py", "RAGAUTH_"), ("server.py", ""))
-        for name in re.findall(
-            r'env\.\w+\(\s*"([A-Z_]+)"', (config / file).read_text(encoding="utf-8")
-        )
+    """What config/ reads: the fields of Settings, and the server's settings."""
+    server = (ROOT / "ragauth" / "config" / "server.py").read_text(encoding="utf-8")
+    names = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', server))
+    assert names
+    return {
+        *names,
+        *(f"RAGAUTH_{setting.name.upper()}" for setting in fields(Settings)),
+        "RAGAUTH_SERVER",
+        "RAGAUTH_SETTINGS_FILE",
     }
-    assert len(names) > 20
-    return names | {"RAGAUTH_SERVER", "RAGAUTH_SETTINGS_FILE"}
 
 
 def _env_example() -> dict[str, str]:
