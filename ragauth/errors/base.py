@@ -28,5 +28,5 @@ class RagauthError(Exception):
 
     @classmethod
     def example(cls) -> Self:
-        """One as a caller may meet it: what the OpenAPI document shows."""
+        """An instance as a caller may meet it; the OpenAPI document shows it."""
         return cls()

@@ -79,7 +79,7 @@ class RefreshTokenUsedElsewhere(RefreshTokenReused):
 
 
 class ConfirmationReused(AuthenticationFailed):
-    """A token that is good for one use had it already."""
+    """A single-use token was presented a second time."""
 
     reason = "reused"
     message = "The token was used before"

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from ragauth.errors.base import RagauthError
 
-# An answer must not be a multiple of what was sent.
+# A small request must not cause a much larger answer.
 MOST_ISSUES = 100
 _LONGEST_MESSAGE = 300
 
@@ -164,7 +164,7 @@ class RateLimitExceeded(RagauthError):
 
 
 class TooManyHashes(RateLimitExceeded):
-    """Every place is taken; one is free again within a second or so."""
+    """Every hashing slot is taken; one is free again within a second or so."""
 
     message = "Too many logins at the moment; try again shortly"
 
@@ -177,7 +177,7 @@ class TooManyHashes(RateLimitExceeded):
 
 
 class ExportUnderWay(RateLimitExceeded):
-    """One of an account at a time, and few in all."""
+    """An export is running: one for each account at a time, and few in all."""
 
     message = "Another export is being made; try again shortly"
 

@@ -12,7 +12,7 @@ from ragauth.database import Base
 from ragauth.extensions import db
 from ragauth.models.base import Page, count_changed, paginate
 
-# As many as one statement may name.
+# The most ids that one statement may name.
 _AT_ONCE = 500
 
 
@@ -33,12 +33,12 @@ class Event(Base):
 
 
 def delete_older(before: uuid.UUID, *, limit: int) -> int:
-    """Forget events before an id; returns how many."""
+    """Delete events before an id; returns how many."""
     return _delete(select(Event.id).where(Event.id < before), limit)
 
 
 def delete_nobodys(before: uuid.UUID, *, limit: int) -> int:
-    """Forget what happened to no account (failed logins of unknown ones); returns how many."""
+    """Delete events of no account (failed logins to unknown ones); returns how many."""
     return _delete(select(Event.id).where(Event.account_id.is_(None), Event.id < before), limit)
 
 

@@ -69,12 +69,12 @@ def has_failed() -> bool:
 
 
 def remove(mail_id: uuid.UUID) -> bool:
-    """False when it had gone before."""
+    """Delete it; False when another sender had deleted it before."""
     return count_changed(delete(OutboxMail).where(OutboxMail.id == mail_id)) > 0
 
 
 def remove_of_account(account_id: uuid.UUID, *, templates: Sequence[str] | None = None) -> None:
-    """Those of some templates, or all."""
+    """Delete an account's mail, of some templates or of all."""
     query = delete(OutboxMail).where(OutboxMail.account_id == account_id)
     if templates is not None:
         query = query.where(OutboxMail.template.in_(templates))
@@ -82,12 +82,12 @@ def remove_of_account(account_id: uuid.UUID, *, templates: Sequence[str] | None 
 
 
 def remove_all() -> int:
-    """Returns how many waited."""
+    """Delete all mail that waits; returns how many."""
     return count_changed(delete(OutboxMail))
 
 
 def has_one(account_id: uuid.UUID, *, template: str) -> bool:
-    """Whether one of this template waits for the account."""
+    """Whether a mail of this template waits for the account."""
     query = select(OutboxMail.id).where(
         OutboxMail.account_id == account_id, OutboxMail.template == template
     )

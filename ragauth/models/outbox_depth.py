@@ -18,7 +18,7 @@ class OutboxDepth(NamedTuple):
 
 
 def outbox_depth(*, now: datetime) -> OutboxDepth:
-    """Not those whose time has yet to come."""
+    """Count what is due now; mail that is scheduled for later is left out."""
     query = (
         select(
             func.count(),

@@ -13,7 +13,7 @@ from ragauth.extensions import db
 from ragauth.models.accounts import Account
 from ragauth.models.base import Page, count_changed, count_rows, paginate
 
-# How many logins are looked through: a script that logs in all day does not slow its own down.
+# The most logins that are read: a script that logs in all day must not slow down its own login.
 _LATEST = 100
 
 
@@ -103,7 +103,7 @@ def _live(account_id: uuid.UUID, now: datetime) -> Select[Session]:
 
 
 def list_all(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> Page[Session]:
-    """The dead ones too, as long as they are kept."""
+    """An account's sessions; ended and expired ones too, until `cleanup` deletes them."""
     query = select(Session).where(Session.account_id == account_id)
     return paginate(query, Session.id, limit=limit, cursor=cursor)
 

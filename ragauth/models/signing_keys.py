@@ -13,7 +13,7 @@ from ragauth.database import Base
 from ragauth.extensions import db
 from ragauth.models.base import count_changed
 
-# The row of a ring's first key: its primary key admits only one, whoever starts at the same time.
+# The id of the first key's row is fixed, so that two processes starting at once make one key.
 FIRST = uuid.UUID(int=0)
 
 

@@ -30,7 +30,7 @@ _FORM = re.compile(
     re.VERBOSE,
 )
 _HIGHEST_PORT = 65_535
-# IPv4, and IPv6 without a group of zeros, as most clients have it: one spelling each.
+# IPv4, and IPv6 without a run of zeros: such an address has one spelling only.
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _GROUP = "[1-9a-f][0-9a-f]{0,3}"
 _CANONICAL = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}|{_GROUP}(?::{_GROUP}){{7}}")
@@ -91,7 +91,8 @@ def is_within(text: str | None, networks: str) -> bool:
     return address is not None and any(address in network for network in _read_networks(networks))
 
 
-# Clients and gateways come again. A flood of ever new texts costs what it cost without a memory.
+# The same clients and gateways come again and again. A flood of new texts evicts old entries and
+# costs no more than no cache would.
 @lru_cache(maxsize=4096)
 def _read(text: str) -> Address | None:
     form = _FORM.fullmatch(text.strip(_BLANKS))
@@ -108,7 +109,7 @@ def _read(text: str) -> Address | None:
 
 @lru_cache(maxsize=4096)
 def _spell(text: str) -> str | None:
-    # To parse it would cost a tenth of a key's check.
+    # Parsing it each time would cost a tenth of a key's check.
     if _CANONICAL.fullmatch(text):
         return text
     address = _read(text)

@@ -20,7 +20,7 @@ def canonical_email(email: str) -> str:
         raise ValueError("Not a valid email address") from error
     if "." not in address.domain:
         raise ValueError("Not a valid email address")
-    # NFKC makes a sentence of some single characters.
+    # NFKC turns some single characters into up to 18.
     if len(canonical) > MAX_LENGTH or any(character.isspace() for character in canonical):
         raise ValueError("Not a valid email address")
     return canonical

@@ -66,7 +66,7 @@ def verify_password(password: str, stored_hash: str, pepper: Pepper, cost: int) 
     try:
         presented = normalise_password(password)
     except TextTooLong:
-        # No password is so long. It is hashed all the same: a refusal always takes that time.
+        # No stored password is so long. Hash all the same: every refusal takes equally long.
         presented = password
     prehash = _prehash(presented, pepper)
     if bcrypt.checkpw(prehash, stored_hash.encode("ascii")):

@@ -9,7 +9,7 @@ import re
 
 from ragauth.security.key_format import CHECKSUM_LENGTH, RANDOM_LENGTH, TAGS, UNBRANDED
 
-# The shortest credential is longer; what is shorter costs no search.
+# Every credential is longer than this, so a shorter text is not searched.
 _LENGTH_OF_A_SECRET = 40
 _LONGEST_PATH = 400
 _REDACTED = "***"

@@ -40,7 +40,7 @@ def find_step(secret: str, code: str, *, now: datetime) -> int | None:
 
 def provisioning_uri(secret: str, *, account_name: str, issuer: str) -> str:
     """`otpauth://totp/Issuer:name?secret=…&issuer=…`, as Google's Key URI Format has it."""
-    # A colon would end the issuer.
+    # A colon separates the issuer from the account's name.
     issuer = _label(" ".join(issuer.replace(":", " ").split()))
     return f"otpauth://totp/{issuer}:{_label(account_name)}?secret={secret}&issuer={issuer}"
 

@@ -12,7 +12,7 @@ from ragauth.models.agents import Agent
 from ragauth.models.api_keys import ApiKey
 from ragauth.models.reads.prepared import PreparedReads, parse_sqlite_moment
 
-# How long a process may take to notice that the first foreign keys were imported.
+# A process notices within this time that the first foreign keys were imported.
 _IMPORTED_RECHECK_SECONDS = 2.0
 
 

@@ -107,7 +107,7 @@ class PreparedReads:
         if held is None or held.pid != os.getpid():
             held = self._local.held = _HeldConnection(self._connect(), must_write=False)
             self._held.add(held)
-        # To the end: a statement left half-read would hold on to an old snapshot.
+        # Read to the end: a half-read statement keeps its old snapshot open.
         rows: Sequence[Row] = held.cursor.execute(sql, parameters).fetchall()
         return rows
 
@@ -116,7 +116,7 @@ class PreparedReads:
         if deadline is not None and deadline.hands_over:
             return self._read_at_once(sql, parameters)
         if deadline is not None and deadline.at <= time.monotonic():
-            # It waited for a thread too long: that is no fault of any connection.
+            # The request waited too long for a thread; no connection is at fault.
             raise self._no_answer
         if not self._hangs():
             return self._read_in_time(sql, parameters)
@@ -138,7 +138,7 @@ class PreparedReads:
             with at_most(CHECK_SECONDS):
                 rows = self._read_twice(sql, parameters)
         except self._no_answer as error:
-            # Unless it had too little time left; and a frozen one is known to all threads already.
+            # Too little time left proves nothing; all threads know of a frozen database already.
             has_waited = time.monotonic() - began >= _LONG_WAIT_SECONDS
             if has_waited and not isinstance(error, self._frozen):
                 self._hangs_until = time.monotonic() + _HANGS_SECONDS
@@ -150,7 +150,7 @@ class PreparedReads:
         held = self._take_spare()
         if held is not None:
             try:
-                # The way to the server may have been lost for this connection alone.
+                # Perhaps only this connection was lost, and the server is reachable.
                 with at_most(_FIRST_TRY_SECONDS):
                     return self._ask_postgres(held, sql, parameters)
             except self._errors:
@@ -160,14 +160,14 @@ class PreparedReads:
         return self._ask_postgres(held, sql, parameters)
 
     def _read_at_once(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
-        """In the polling thread, which makes no connection: that takes a look-up of a name, too."""
+        """Read in the polling thread. It opens no connection, for resolving a name could block."""
         held = None if self._hangs() else self._take_spare()
         if held is not None:
             try:
                 return self._ask_postgres(held, sql, parameters)
             except self._errors:
                 self._forget_spare()
-        # Raises where no thread would get an answer either.
+        # Raises if no other thread would get an answer either.
         self._engine.dialect.require_answers()  # type: ignore[attr-defined]
         raise WouldWait(has_waited=False)
 
@@ -179,7 +179,7 @@ class PreparedReads:
                 sql, parameters, prepare=True, binary=True
             ).fetchall()
             if held.must_write and is_read_only(held.connection):
-                # These rows may be a former primary's.
+                # These rows may come from a former primary.
                 raise UnusableDatabase(DatabaseFault.READ_ONLY)
         except BaseException:
             held.close()
@@ -188,7 +188,7 @@ class PreparedReads:
         return rows
 
     def _take_spare(self) -> "_HeldConnection | None":
-        """One that was lately in use; never the parent's of a fork."""
+        """The spare connection that was used last; never one of the parent from before a fork."""
         try:
             held = self._spare.pop()
             while held.pid != os.getpid():
@@ -198,7 +198,7 @@ class PreparedReads:
         return held
 
     def _forget_spare(self) -> None:
-        """Close those that wait: what one of them met, all have met."""
+        """Close all spare connections: what broke one has broken the others."""
         while (held := self._take_spare()) is not None:
             held.close()
 
@@ -216,7 +216,7 @@ class PreparedReads:
             parameters = connection_parameters(self._database_url, pooled=self._pooled)
             connection = dialect.connect(**parameters)
             refuse_wrong_encoding(connection)
-            # Setting what is set would count as an answer of the database.
+            # Set once only: setting it again would count as an answer of the database.
             if not connection.autocommit:
                 connection.autocommit = True
         return connection
