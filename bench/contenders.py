@@ -12,8 +12,10 @@ from bench.setting import Setting
 from tests.servers.gunicorn import GunicornServer
 
 _WARM_UP_SECONDS = 2
-# What was in flight as wrk ended is answered, and written to the log.
+# What was in flight as wrk ended is answered: this contender's work, not the next one's.
 _SETTLE_SECONDS = 0.3
+_IDLE_SHARE = 0.2
+_MOST_SETTLING_SECONDS = 15
 _LOOK_SECONDS = 0.5
 _FEWEST_REQUESTS = wrk.CONNECTIONS * 2
 _SLOW_SECONDS = 20
@@ -58,7 +60,9 @@ class Contender:
         if load.requests < _FEWEST_REQUESTS:
             # What is so slow is answered a few times at least, however long that takes.
             load = wrk.run(self.questions, seconds=_SLOW_SECONDS)
-        time.sleep(_SETTLE_SECONDS)
+        if not load.requests:
+            raise RuntimeError(f"{self.questions.path}: no answer in {_SLOW_SECONDS} s")
+        self._settle()
         if self.installation is None:
             return load
         deadline = time.monotonic() + _MOST_SECONDS_TO_SAVE
@@ -70,6 +74,15 @@ class Contender:
         if counted > load.requests + 2 * wrk.CONNECTIONS:
             raise RuntimeError(f"wrk saw {load.requests} answers, but {counted} were saved")
         return load
+
+    def _settle(self) -> None:
+        """Wait until the server has nothing to do."""
+        deadline = time.monotonic() + _MOST_SETTLING_SECONDS
+        while time.monotonic() < deadline:
+            before = self._cpu()
+            time.sleep(_SETTLE_SECONDS)
+            if self._cpu() - before < _SETTLE_SECONDS * _IDLE_SHARE:
+                return
 
     def _counted(self) -> int:
         return 0 if self.installation is None else self.installation.counted_requests()

@@ -72,9 +72,9 @@ a multiple of bare Flask's unless its name says of what.
   as many workers and threads, and writes its log to a file. Everything runs on the same machine as
   the load. Databases and counters are on a disk; Postgres has its own defaults (`fsync=on`), Redis
   writes its file each second.
-- Requests/s, CPU and p99: `wrk -t1 -c{CONNECTIONS}`, {setting.rounds} rounds in which every
-  contender has a turn of {setting.seconds:g} s; medians of the turns. What is counted has turns of
-  {setting.counting_seconds:g} s, so that each holds a save of usage. The databases have
+- Requests/s, CPU and p99: `wrk -t1 -c{CONNECTIONS}`, every contender has a turn of {setting.seconds:g} s in
+  each of {setting.rounds} rounds; medians of the turns. Turns of what is counted last
+  {setting.counting_seconds:g} s, for usage is saved about each ten. The databases have
   {setting.usual_keys:,} keys, four to an account; {setting.asked_keys:,} different ones, drawn from
   the whole, are asked in turn, counted, held against limits that are never reached, and saved. Each
   answer has the wanted status, and the saved usage is compared with what wrk saw.
@@ -110,8 +110,8 @@ def publish() -> None:
 
 def for_readme(results: str) -> str:
     """What README.md shows of the results: when and on what, and some rows of the table."""
-    measured = re.search(r"Measured by `make bench` on (\S+)\.", results)
-    machine = re.search(r"^- Machine: (.+?),?$", results, re.MULTILINE)
+    measured = re.search(r"\bon (\d{4}-\d\d-\d\d)", results)
+    machine = re.search(r"^- Machine: (.+?)[,.]?$", results, re.MULTILINE)
     if measured is None or machine is None:
         raise RuntimeError("bench/results.md does not tell when and on what it was measured")
     quick = " (a quick run)" if "**A quick run" in results else ""
