@@ -75,7 +75,7 @@ def _install(folder: Path) -> Path:
     """Where the programs of the new environment are."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)  # noqa: S603
     programs = folder / "bin"
-    pip: list[str | Path] = [programs / "python", "-m", "pip", "install", "--quiet", "--no-deps"]
+    pip: list[str | Path] = [programs / "python", "-m", "pip", "install", "-qq", "--no-deps"]
     subprocess.run([*pip, "-r", _APPS / "requirements.txt"], check=True)  # noqa: S603
     return programs
 

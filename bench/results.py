@@ -72,9 +72,9 @@ a multiple of bare Flask's unless its name says of what.
   as many workers and threads, and writes its log to a file. Everything runs on the same machine as
   the load. Databases and counters are on a disk; Postgres has its own defaults (`fsync=on`), Redis
   writes its file each second.
-- Requests/s, CPU and p99: `wrk -t1 -c{CONNECTIONS}`, every contender has a turn of {setting.seconds:g} s in
-  each of {setting.rounds} rounds; medians of the turns. Turns of what is counted last
-  {setting.counting_seconds:g} s, for usage is saved about each ten. The databases have
+- Requests/s, CPU and p99: `wrk -t1 -c{CONNECTIONS}`; every contender has a turn of
+  {setting.seconds:g} s in each of {setting.rounds} rounds; medians of the turns. Turns of what is
+  counted last {setting.counting_seconds:g} s, for usage is saved about each ten. The databases have
   {setting.usual_keys:,} keys, four to an account; {setting.asked_keys:,} different ones, drawn from
   the whole, are asked in turn, counted, held against limits that are never reached, and saved. Each
   answer has the wanted status, and the saved usage is compared with what wrk saw.

@@ -22,7 +22,7 @@ class TestFigures:
         assert re.findall(r"\d+\.\d+|\d+ (?:µs|ms|MiB)", written) == []
 
     def test_a_row_that_is_gone_is_told(self) -> None:
-        lines = results.PATH.read_text(encoding="utf-8").splitlines()
-        without = "\n".join(line for line in lines if not line.startswith("| accepts of a dead key"))
+        text = results.PATH.read_text(encoding="utf-8")
+        without = re.sub(r"^\| accepts of a dead key.*\n", "", text, flags=re.MULTILINE)
         with pytest.raises(RuntimeError, match="accepts of a dead key"):
             results.for_readme(without)
