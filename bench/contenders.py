@@ -11,14 +11,15 @@ from bench.population import Installation
 from bench.setting import Setting
 from tests.servers.gunicorn import GunicornServer
 
-_WARM_UP_SECONDS = 2
 # What was in flight as wrk ended is answered: this contender's work, not the next one's.
 _SETTLE_SECONDS = 0.3
 _IDLE_SHARE = 0.2
 _MOST_SETTLING_SECONDS = 15
 _LOOK_SECONDS = 0.5
 _FEWEST_REQUESTS = wrk.CONNECTIONS * 2
-_SLOW_SECONDS = 20
+# What is slow is answered a few times at least.
+_SLOW_SECONDS = 20.0
+_WARM_UP_SECONDS = 2.0
 _MOST_SECONDS_TO_SAVE = 60
 
 
@@ -34,6 +35,7 @@ class Contender:
     pid: int
     installation: Installation | None = None
     apart: Mapping[str, Callable[[], list[int]]] = field(default_factory=dict)
+    least_seconds: float = 1.0
     loads: list[wrk.Load] = field(default_factory=list)
     cpus: list[float] = field(default_factory=list)
     apart_cpus: dict[str, list[float]] = field(default_factory=dict)
@@ -41,13 +43,18 @@ class Contender:
     def warm_up(self) -> None:
         """Ask for a while without keeping the figures: a month begins with a read of its own."""
         wrk.require_status(self.questions)
-        self._ask_until_saved(_WARM_UP_SECONDS)
+        load = self._ask_until_saved(_WARM_UP_SECONDS)
+        if load.requests < _FEWEST_REQUESTS:
+            self.least_seconds = _SLOW_SECONDS
 
     def run(self, setting: Setting) -> None:
         """Measure one turn, with the saving of all that it counted."""
         counts = self.installation is not None
         own, others = self._cpu(), self._apart()
-        load = self._ask_until_saved(setting.counting_seconds if counts else setting.seconds)
+        seconds = setting.counting_seconds if counts else setting.seconds
+        load = self._ask_until_saved(max(seconds, self.least_seconds))
+        if not load.requests:
+            raise RuntimeError(f"{self.questions.path}: no answer in {load.seconds:.0f} s")
         self.cpus.append((self._cpu() - own) / load.requests * 1e6)
         for name, seconds in self._apart().items():
             cpu = (seconds - others[name]) / load.requests * 1e6
@@ -57,11 +64,6 @@ class Contender:
     def _ask_until_saved(self, seconds: float) -> wrk.Load:
         before = self._counted()
         load = wrk.run(self.questions, seconds=seconds)
-        if load.requests < _FEWEST_REQUESTS:
-            # What is so slow is answered a few times at least, however long that takes.
-            load = wrk.run(self.questions, seconds=_SLOW_SECONDS)
-        if not load.requests:
-            raise RuntimeError(f"{self.questions.path}: no answer in {_SLOW_SECONDS} s")
         self._settle()
         if self.installation is None:
             return load
