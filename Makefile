@@ -103,8 +103,9 @@ format: install ## Rewrite the code in the house style
 types: install ## Check the types
 	$(BIN)/python -m mypy
 
-bench: install ## Measure speed and memory, ten minutes (BENCH_ARGS="--quick --only flood"); needs wrk
+bench: install ## Measure speed and memory, twenty minutes (BENCH_ARGS="--quick --only flood"); needs wrk, nginx
 	@command -v wrk >/dev/null || { echo "make bench needs wrk: apt-get install wrk" >&2; exit 1; }
+	@PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || { echo "make bench needs nginx: apt-get install nginx" >&2; exit 1; }
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
 migration: install ## Write a migration from the models' changes (m="what changes")

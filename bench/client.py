@@ -12,9 +12,11 @@ from bench import population
 class Caller:
     """One caller with one connection, which it keeps unless told otherwise."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout_seconds: float = 60) -> None:
         parts = urlsplit(url)
-        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+        self._connection = http.client.HTTPConnection(
+            parts.hostname or "", parts.port, timeout=timeout_seconds
+        )
 
     def ask(
         self,
@@ -38,13 +40,18 @@ class Caller:
 
     def log_in(self, number: int) -> str:
         """The access token of an account, once there is room for its login."""
+        token: str = self.open_session(number)["token"]
+        return token
+
+    def open_session(self, number: int) -> dict[str, Any]:
+        """What a login answers, once there is room for it."""
         body = {"email": population.email(number), "password": population.PASSWORD}
         while True:
             # Each try on a new connection: a worker that is busy need not be the next one's.
             status, content = self.ask("POST", "/api/auth/login", body=body, keep=False)
             if status == 200:
-                token: str = json.loads(content)["data"]["token"]
-                return token
+                session: dict[str, Any] = json.loads(content)["data"]
+                return session
             if status != 429:
                 raise RuntimeError(f"login answered {status}: {content!r}")
             time.sleep(1)

@@ -18,9 +18,9 @@ class Figure:
     def goal(self) -> str:
         """The goal in words, or a hyphen."""
         if self.at_least is not None:
-            return f"≥ {_number(self.at_least)} {self.unit}"
+            return f"≥ {_number(self.at_least)} {self.unit}".strip()
         if self.at_most is not None:
-            return f"≤ {_number(self.at_most)} {self.unit}"
+            return f"≤ {_number(self.at_most)} {self.unit}".strip()
         return "-"
 
     @property
@@ -44,12 +44,12 @@ class Report:
         """The figures as a Markdown table that is aligned for a terminal too."""
         verdict = {True: "yes", False: "**no**", None: ""}
         return _table(
-            ("figure", "measured", "goal", "reached"),
+            ("figure (bare Flask = 1)", "goal", "measured", "reached"),
             [
                 (
                     figure.name,
-                    f"{_number(figure.value)} {figure.unit}",
                     figure.goal,
+                    f"{_number(figure.value)} {figure.unit}".strip(),
                     verdict[figure.is_reached],
                 )
                 for figure in self.figures

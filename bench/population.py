@@ -1,21 +1,24 @@
 """Databases filled with realistic accounts and keys, whose raw keys can be told from a number."""
 
 import hashlib
+import random
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, insert, text
+from sqlalchemy import Engine, create_engine, func, insert, select, text
 
 from ragauth.models import Account, ApiKey
 from ragauth.models.accounts import ACTIVE
 from ragauth.models.api_keys import SECRET, SERVICE
+from ragauth.models.usage import Usage
 from ragauth.security import key_format
 from ragauth.security.passwords import derive_pepper, hash_password
 from tests.servers.gunicorn import PROJECT_ROOT
@@ -26,6 +29,7 @@ KEYS_PER_ACCOUNT = 4
 PLAN = "scale"
 
 _BATCH = 20_000
+_BCRYPT_COST = 12
 _SERVICE_NUMBER = -1
 _FIRST_MOMENT = datetime(2025, 1, 1, tzinfo=UTC)
 # Each limit is one that no run can reach, and is still counted and compared.
@@ -45,16 +49,20 @@ class Installation:
     keys: int
 
     def sample(self, size: int) -> list[str]:
-        """Raw keys drawn at even distances from all of them."""
-        return [raw_key(index * self.keys // size) for index in range(size)]
+        """Raw keys drawn at even distances from all of them, in no order."""
+        drawn = [raw_key(index * self.keys // size) for index in range(size)]
+        random.Random(size).shuffle(drawn)  # noqa: S311 - the same in each run
+        return drawn
 
     def counted_requests(self) -> int:
-        """How many requests the usage rows add up to."""
+        """How many requests the usage rows of yesterday and later add up to."""
+        since = datetime.now(UTC).date() - timedelta(days=1)
+        query = select(func.coalesce(func.sum(Usage.requests), 0)).where(Usage.day >= since)
         with self.engine.connect() as connection:
-            return int(connection.scalar(text("SELECT coalesce(sum(requests), 0) FROM usage")) or 0)
+            return int(connection.scalar(query) or 0)
 
 
-def install(folder: Path, database_url: str, *, keys: int, bcrypt_cost: int = 12) -> Installation:
+def install(folder: Path, database_url: str, *, keys: int) -> Installation:
     """Migrate the database and fill it with so many keys, and one key of a service."""
     folder.mkdir(parents=True, exist_ok=True)
     plans = folder / "plans.toml"
@@ -65,7 +73,7 @@ def install(folder: Path, database_url: str, *, keys: int, bcrypt_cost: int = 12
         "RAGAUTH_SECRET_KEY": SECRET_KEY,
         "RAGAUTH_PLANS_FILE": str(plans),
         "RAGAUTH_REQUIRE_HTTPS": "false",
-        "RAGAUTH_BCRYPT_COST": str(bcrypt_cost),
+        "RAGAUTH_BCRYPT_COST": str(_BCRYPT_COST),
         "RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT": "0",
         "RAGAUTH_LOGIN_FAILURES_PER_ADDRESS": "0",
         "RAGAUTH_SIGNUPS_PER_ADDRESS": "0",
@@ -78,7 +86,10 @@ def install(folder: Path, database_url: str, *, keys: int, bcrypt_cost: int = 12
         capture_output=True,
     )
     engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
-    _fill(engine, keys, bcrypt_cost)
+    fill(engine, Account, -(-keys // KEYS_PER_ACCOUNT), account_row)
+    fill(engine, ApiKey, keys, key_row)
+    fill(engine, ApiKey, 1, lambda _: _service_row())
+    analyse(engine)
     return Installation(environment, engine, keys)
 
 
@@ -99,45 +110,41 @@ def email(number: int) -> str:
 
 def key_id(number: int) -> uuid.UUID:
     """The id of the key of this number."""
-    return _uuid7("key", number)
+    return uuid7("key", number, _moment(number))
 
 
-def _fill(engine: Engine, keys: int, bcrypt_cost: int) -> None:
-    pepper = derive_pepper(SECRET_KEY.encode())
-    owner = {
-        "password_hash": hash_password(PASSWORD, pepper, bcrypt_cost),
-        "password_scheme": pepper.scheme,
-    }
-    accounts = -(-keys // KEYS_PER_ACCOUNT)
-    is_sqlite = engine.dialect.name == "sqlite"
+def account_id(number: int) -> uuid.UUID:
+    """The id of the account of this number."""
+    return uuid7("account", number, _moment(number))
+
+
+def fill(engine: Engine, table: Any, count: int, row: Callable[[int], dict[str, Any]]) -> None:
+    """Insert so many rows, in batches."""
     with engine.begin() as connection:
-        if is_sqlite:
+        if engine.dialect.name == "sqlite":
             # Digests come in no order: without room for the whole index each would cost a write.
             connection.execute(text("PRAGMA cache_size = -1000000"))
-        for rows in _batches(accounts, lambda number: _account_row(number) | owner):
-            connection.execute(insert(Account), rows)
-        for rows in _batches(keys, _key_row):
-            connection.execute(insert(ApiKey), rows)
-        connection.execute(insert(ApiKey), [_service_row()])
-    # What a database that has grown for a while has done by itself.
+        for begin in range(0, count, _BATCH):
+            rows = [row(number) for number in range(begin, min(count, begin + _BATCH))]
+            connection.execute(insert(table), rows)
+
+
+def analyse(engine: Engine) -> None:
+    """What a database that has grown for a while has done by itself."""
     with engine.connect() as connection:
         connection.execute(text("ANALYZE"))
         connection.commit()
-    if is_sqlite:
+    if engine.dialect.name == "sqlite":
         with closing(engine.raw_connection()) as raw:
             raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
     # Counting requests later opens a connection again.
     engine.dispose()
 
 
-def _batches(count: int, row: Any) -> Iterator[list[dict[str, Any]]]:
-    for begin in range(0, count, _BATCH):
-        yield [row(number) for number in range(begin, min(count, begin + _BATCH))]
-
-
-def _account_row(number: int) -> dict[str, Any]:
+def account_row(number: int) -> dict[str, Any]:
+    """An account whose password is PASSWORD."""
     return {
-        "id": _uuid7("account", number),
+        "id": account_id(number),
         "email": email(number),
         "email_canonical": email(number),
         "email_verified_at": _moment(number),
@@ -147,13 +154,15 @@ def _account_row(number: int) -> dict[str, Any]:
         "plan": PLAN,
         "status": ACTIVE,
         "created_at": _moment(number),
+        **_password(),
     }
 
 
-def _key_row(number: int) -> dict[str, Any]:
+def key_row(number: int) -> dict[str, Any]:
+    """A key of one of the accounts."""
     return {
         "id": key_id(number),
-        "account_id": _uuid7("account", number // KEYS_PER_ACCOUNT),
+        "account_id": account_id(number // KEYS_PER_ACCOUNT),
         "kind": SECRET,
         "name": "Primary" if number % KEYS_PER_ACCOUNT == 0 else f"Key {number}",
         "is_primary": number % KEYS_PER_ACCOUNT == 0,
@@ -162,9 +171,18 @@ def _key_row(number: int) -> dict[str, Any]:
     }
 
 
+@cache
+def _password() -> dict[str, str]:
+    pepper = derive_pepper(SECRET_KEY.encode())
+    return {
+        "password_hash": hash_password(PASSWORD, pepper, _BCRYPT_COST),
+        "password_scheme": pepper.scheme,
+    }
+
+
 def _service_row() -> dict[str, Any]:
     return {
-        "id": _uuid7("key", _SERVICE_NUMBER),
+        "id": key_id(_SERVICE_NUMBER),
         "account_id": None,
         "kind": SERVICE,
         "name": "Gateway",
@@ -189,9 +207,9 @@ def _moment(number: int) -> datetime:
     return _FIRST_MOMENT + timedelta(seconds=number * 10)
 
 
-def _uuid7(kind: str, number: int) -> uuid.UUID:
-    """A UUIDv7 (RFC 9562 section 5.7) in the order of the numbers."""
-    milliseconds = int(_moment(number).timestamp() * 1000)
+def uuid7(kind: str, number: int, at: datetime) -> uuid.UUID:
+    """A UUIDv7 (RFC 9562 section 5.7) of a moment."""
+    milliseconds = int(at.timestamp() * 1000)
     noise = int.from_bytes(hashlib.sha256(f"{kind} {number}".encode()).digest()[:10], "big")
     value = milliseconds << 80 | 0x7 << 76 | (noise >> 68) << 64 | 0b10 << 62
     return uuid.UUID(int=value | (noise & (1 << 62) - 1))

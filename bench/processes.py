@@ -1,16 +1,28 @@
 """What processes have used, as Linux tells it in /proc."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-import psycopg
-
-from tests.servers.gunicorn import GunicornServer
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 # Places in /proc/<pid>/stat, counted from the field after the program's name.
-_PARENT, _USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM = 1, 11, 12, 13, 14
+_PARENT, _SESSION = 1, 3
+_USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM = 11, 12, 13, 14
+
+
+def family(leader: int) -> list[int]:
+    """A server's first process and all that come from it.
+
+    Its descendants are found by their parents, those that left their parent by the session: every
+    server leads one of its own (`ServerProcess`).
+    """
+    stats = dict(_all_stats())
+    members = {leader} | {pid for pid, stat in stats.items() if int(stat[_SESSION]) == leader}
+    while found := {
+        pid for pid, stat in stats.items() if int(stat[_PARENT]) in members and pid not in members
+    }:
+        members |= found
+    return sorted(members)
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
@@ -34,28 +46,12 @@ def pss_mebibytes(pid: int) -> float:
     raise RuntimeError(f"process {pid} has no Pss")
 
 
-def of_gunicorn(server: GunicornServer) -> list[int]:
-    """The master and its workers."""
-    return [server.pid, *server.worker_pids()]
-
-
-def of_postgres(url: str) -> list[int]:
-    """The server's first process and those that it started; none when it is another host's."""
-    with psycopg.connect(url) as connection:
-        row = connection.execute("SELECT pg_backend_pid()").fetchone()
-        pid = row[0] if row else 0
-        try:
-            master = int(_stat(pid)[_PARENT])
-        except OSError:
-            return []
-    found = [master]
+def _all_stats() -> Iterator[tuple[int, list[str]]]:
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            if int(_stat(int(path.name))[_PARENT]) == master:
-                found.append(int(path.name))
+            yield int(path.name), _stat(int(path.name))
         except OSError:
-            continue
-    return found
+            continue  # it has ended
 
 
 def _stat(pid: int) -> list[str]:

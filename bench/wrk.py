@@ -1,5 +1,6 @@
 """Load from wrk: how it is started and what it says."""
 
+import http.client
 import json
 import shutil
 import subprocess
@@ -7,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from bench.client import Caller
 
 CONNECTIONS = 16
 
@@ -19,12 +22,16 @@ class WrkMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """What is asked in turn: the file has a line with credential and body for each request."""
+    """What is asked in turn: the file has a line with credential and body for each request.
+
+    `status` is what each must be answered with.
+    """
 
     url: str
     method: str
     path: str
     file: Path
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +63,30 @@ def require_wrk() -> None:
         raise WrkMissing("the benchmark needs wrk: apt-get install wrk")
 
 
+def require_status(questions: Questions) -> None:
+    """Raise unless the first question is answered as wanted: wrk takes a 302 for a success."""
+    with questions.file.open() as file:
+        credential, _, body = file.readline().rstrip("\n").partition("\t")
+    caller = Caller(questions.url)
+    status, content = caller.ask(
+        questions.method,
+        questions.path,
+        credential=credential or None,
+        body=json.loads(body) if body else None,
+    )
+    caller.close()
+    if status != questions.status:
+        raise RuntimeError(f"{questions.method} {questions.path}: {status} {content[:500]!r}")
+
+
 def run(questions: Questions, *, seconds: float, connections: int = CONNECTIONS) -> Load:
-    """Ask for so long (whole seconds, at least one) and expect nothing but successes."""
+    """Ask for so long (whole seconds, at least one) and expect nothing but what is wanted."""
     command = _command(questions, seconds, connections)
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
     load = Load(**json.loads(done.stdout.splitlines()[-1]))
-    if load.refused or load.broken or not load.requests:
-        raise RuntimeError(f"{questions.method} {questions.path}: not all were answered: {load}")
+    refusals = load.requests if questions.status >= http.client.BAD_REQUEST else 0
+    if load.refused != refusals or load.broken:
+        raise RuntimeError(f"{questions.method} {questions.path}: not answered as wanted: {load}")
     return load
 
 

@@ -121,6 +121,13 @@ class OwnPostgresServer(PostgresServer):
         """User and group that the server runs as."""
         return self._account or (os.getuid(), os.getgid())
 
+    @property
+    def pid(self) -> int:
+        """The process that started all others."""
+        if self._process is None:
+            raise RuntimeError("Postgres is not running")
+        return self._process.pid
+
     def copy(self, primary: "OwnPostgresServer") -> None:
         """Begin anew as a standby of a primary, whatever was here before."""
         shutil.rmtree(self.data, ignore_errors=True)
