@@ -23,6 +23,7 @@ from ragauth.errors import (
 )
 from ragauth.models.base import Page
 from ragauth.schemas.base import EmptySchema, RequestSchema, to_issues
+from ragauth.schemas.dumping import Dumper
 from ragauth.schemas.fields import Id, encode_cursor
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, SESSION
@@ -76,6 +77,7 @@ class Declaration:
     is_documented: bool = True
     disguised: Mapping[int, tuple[Failure, ...]] = field(default_factory=dict)
     is_list: bool = False
+    dumper: Dumper | None = None
 
 
 _SomeView = TypeVar("_SomeView", bound=View)
@@ -137,14 +139,16 @@ def endpoint(
     `errors` are what it may raise beyond what guard, body and path imply. `is_list` is for a list
     without pages: the view returns a Page that has them all.
     """
+    schema = None if data is None else data()
     declaration = Declaration(
         guard,
         None if body is None else body(),
         query(),
-        None if data is None else data(),
+        schema,
         status,
         errors,
         is_list=is_list,
+        dumper=None if schema is None else Dumper(schema),
     )
 
     def decorate(view: View) -> View:
@@ -208,11 +212,11 @@ def _read_body(schema: RequestSchema) -> dict[str, Any]:
 def _answer(declaration: Declaration, result: Any) -> Response:
     if isinstance(result, Response):
         return result
-    schema = declaration.data
-    if schema is None:
+    dumper = declaration.dumper
+    if dumper is None:
         return Response(status=declaration.status)
     success = current_wording().success
     if isinstance(result, Page):
         meta = {"next_cursor": encode_cursor(result.next_cursor)}
-        return success(schema.dump(result.items, many=True), declaration.status, meta)
-    return success(refresh_cookie.extract(schema.dump(result)), declaration.status, None)
+        return success(dumper.dump_all(result.items), declaration.status, meta)
+    return success(refresh_cookie.extract(dumper.dump(result)), declaration.status, None)
