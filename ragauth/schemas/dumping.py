@@ -59,9 +59,7 @@ class Dumper:
 
     def _dump_compiled(self, thing: Any) -> Any:
         try:
-            values = (
-                self._of_mapping(thing) if isinstance(thing, dict) else self._of_object(thing)
-            )
+            values = self._of_mapping(thing) if isinstance(thing, dict) else self._of_object(thing)
         except (AttributeError, KeyError):
             return self._schema.dump(thing)
         return {

@@ -1,5 +1,4 @@
-"""The compiled dump gives what marshmallow's own gives, for every schema that a route answers with.
-"""
+"""The compiled dump gives what marshmallow's own gives, for every schema that a route answers with."""
 
 import uuid
 from datetime import UTC, date, datetime, timedelta, timezone
