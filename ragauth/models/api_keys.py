@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    and_,
     bindparam,
     exists,
     func,
@@ -218,7 +219,8 @@ def _count_live() -> Select[*tuple[Any, ...]]:
     successors = keys.alias()
 
     def is_alive(key: Any) -> ColumnElement[bool]:
-        return key.revoked_at.is_(None) & (key.expires_at.is_(None) | (key.expires_at > now))
+        has_time = key.expires_at.is_(None) | (key.expires_at > now)
+        return and_(key.revoked_at.is_(None), has_time)
 
     is_replaced = exists().where(successors.c.id == keys.c.replaced_by, is_alive(successors.c))
     return (

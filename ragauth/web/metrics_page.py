@@ -44,7 +44,7 @@ def render(signs: VitalSigns, *, accept: str) -> tuple[bytes, str]:
         # In the older format a counter's own name ends as that of its series does.
         shown = f"{name}_total" if kind == _COUNTER and not is_open else name
         page.append(f"# HELP {shown} {text}\n# TYPE {shown} {kind}\n")
-        page += [f"{head} {floatToGoString(value)}\n" for head, value in lines]
+        page += [f"{head} {_number(value)}\n" for head, value in lines]
     if is_open:
         page.append("# EOF\n")
         return "".join(page).encode(), openmetrics.CONTENT_TYPE_LATEST
@@ -92,6 +92,13 @@ def _head(name: str, labels: tuple[str, ...], values: tuple[str, ...]) -> str:
     pairs = sorted(zip(labels, values, strict=True))
     inner = ",".join(f'{label}="{value.translate(_ESCAPES)}"' for label, value in pairs)
     return f"{name}{{{inner}}}" if inner else name
+
+
+def _number(value: float) -> str:
+    # Large ones are written as Go writes them, in a form that differs from Python's.
+    if value < 100_000:
+        return repr(float(value))
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
 def _vital_signs(signs: VitalSigns, workers: int) -> Iterator[Family]:

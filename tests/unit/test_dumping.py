@@ -1,4 +1,4 @@
-"""The compiled dump gives what marshmallow's own gives, for every schema that a route answers with."""
+"""The compiled dump gives what marshmallow's own gives, for the schemas of all routes."""
 
 import uuid
 from datetime import UTC, date, datetime, timedelta, timezone

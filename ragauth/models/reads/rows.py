@@ -36,7 +36,9 @@ class PreparedRows:
             for position, column in enumerate(columns)
             if (convert := column.type.dialect_impl(dialect).result_processor(dialect, None))
         ]
-        self._row: Any = namedtuple("Row", [column.key for column in columns])
+        names = [str(column.key) for column in columns]
+        row: Any = namedtuple("row", names)  # type: ignore[misc]
+        self._make_row: Callable[[list[Any]], Any] = row._make
 
     def first(self, **parameters: Any) -> Any:
         """The first row, with the names of its columns, or None; ExternalServiceUnavailable."""
@@ -49,4 +51,4 @@ class PreparedRows:
         values = list(rows[0])
         for position, convert in self._converts:
             values[position] = convert(values[position])
-        return self._row._make(values)
+        return self._make_row(values)
