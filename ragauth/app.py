@@ -65,6 +65,8 @@ def _make_app(settings: Settings) -> Flask:
         )
     app = Flask(__name__, instance_path=str(settings.instance_dir), static_folder=None)
     app.request_class = Request
+    # No function here is a coroutine. Flask looks at each of them at each request.
+    app.ensure_sync = lambda func: func  # type: ignore[method-assign]
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         SQLALCHEMY_DATABASE_URI=engine_url(settings.database_url),

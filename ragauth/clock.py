@@ -52,7 +52,9 @@ def monotonic() -> float:
 
 def format_time(moment: datetime) -> str:
     """RFC 3339 in UTC with `Z`, to the second: `2026-01-15T10:30:00Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return f"{moment.isoformat()[:19]}Z"
 
 
 def from_ms(milliseconds: int) -> datetime:

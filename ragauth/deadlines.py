@@ -1,7 +1,8 @@
 """Until when the present thread may wait for the database, and what happens then."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -43,6 +44,16 @@ def check_deadline(*, hands_over: bool) -> Deadline:
         return Deadline(time.monotonic() + POLLER_SECONDS, hands_over)
     arrived = arrived_at.get()
     return Deadline((time.monotonic() if arrived is None else arrived) + CHECK_SECONDS, hands_over)
+
+
+@contextmanager
+def handing_over() -> Iterator[None]:
+    """In the polling thread: a read of the block that would wait raises WouldWait."""
+    token = current_deadline.set(check_deadline(hands_over=True))
+    try:
+        yield
+    finally:
+        current_deadline.reset(token)
 
 
 def counted_from(arrived: float, work: Callable[[Any], Any], subject: Any) -> Any:

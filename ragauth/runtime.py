@@ -23,6 +23,7 @@ from ragauth.counters import CountersUnavailable, open_counters
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import db
 from ragauth.models.installation import InstallationLookup
+from ragauth.models.reads.holders import HolderLookup
 from ragauth.models.reads.keys import KeyLookup
 from ragauth.models.reads.prepared import PreparedReads
 from ragauth.models.reads.sessions import SessionLookup
@@ -49,6 +50,7 @@ class Runtime:
     reads: PreparedReads
     limits: Limits
     session_lookup: SessionLookup
+    holder_lookup: HolderLookup
     signing_ring: SigningRing
     key_checker: KeyChecker
     query_upstream: QueryUpstream
@@ -87,6 +89,7 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         reads=reads,
         limits=limits,
         session_lookup=SessionLookup(reads),
+        holder_lookup=HolderLookup(reads),
         signing_ring=SigningRing(SigningKeyLookup(reads)),
         key_checker=KeyChecker(KeyLookup(reads), limits, settings.key_brand),
         query_upstream=QueryUpstream(settings.compat_query_upstream),

@@ -5,8 +5,8 @@ from typing import Any
 from flask import Blueprint
 
 from ragauth.errors import UsageLimitExceeded
-from ragauth.models import Agent, ApiKey
-from ragauth.models.base import Page
+from ragauth.models import Agent
+from ragauth.models.base import Page, Shown
 from ragauth.schemas.agents import AgentChangesSchema, AgentSchema, NewAgentSchema
 from ragauth.schemas.api_keys import AgentKeySchema, AgentKeysQuery, IssuedKeySchema, KeySchema
 from ragauth.schemas.base import PageQuery
@@ -64,7 +64,7 @@ def delete_agent(caller: Caller, agent_id: Any) -> None:
 
 @agents.get("/<agent_id>/api-keys")
 @endpoint(guard=access_token, query=AgentKeysQuery, data=KeySchema)
-def list_agent_keys(caller: Caller, query: dict[str, Any], agent_id: Any) -> Page[ApiKey]:
+def list_agent_keys(caller: Caller, query: dict[str, Any], agent_id: Any) -> Page[Shown]:
     """The agent's keys."""
     return api_keys.list_keys(account_id=caller.account.id, agent_id=agent_id, **query)
 

@@ -16,7 +16,7 @@ _EXACTLY = {"strict_slashes": True}
 
 
 @ops.get("/healthz", **_EXACTLY)
-@endpoint(guard=public, data=HealthSchema)
+@endpoint(guard=public, data=HealthSchema, is_quick=True)
 def healthz() -> dict[str, Any]:
     """The process answers."""
     return {"status": "ok"}

@@ -6,7 +6,7 @@ many, tells those that ever counted.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, compress
 from typing import NamedTuple
 
 from ragauth.metrics.board import Board, HistogramCells, board
@@ -59,9 +59,10 @@ class Counter:
         self._board.add(self._cells[values])
 
     def read(self, sums: list[float]) -> Iterator[Sample]:
-        for labels, cell in self._cells.items():
-            if sums[cell] or not self._is_sparse:
-                yield Sample(labels, sums[cell])
+        values = [sums[cell] for cell in self._cells.values()]
+        told = zip(self._cells, values, strict=True)
+        for labels, value in compress(told, values) if self._is_sparse else told:
+            yield Sample(labels, value)
 
 
 class Gauge:

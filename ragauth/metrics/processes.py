@@ -1,7 +1,9 @@
 """What the service's processes take of the machine, where that is Linux."""
 
 import os
+import time
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,7 +60,15 @@ def _stat(pid: int) -> list[str]:
 
 
 def _memory(pid: int) -> int:
-    """What it holds, and its share of what it shares (PSS): the sum counts no page twice."""
+    """What it holds, and its share of what it shares (PSS): the sum counts no page twice.
+
+    Remembered for a second: the kernel walks through all of the process's pages for it.
+    """
+    return _memory_at(pid, int(time.monotonic()))
+
+
+@lru_cache(maxsize=256)
+def _memory_at(pid: int, _second: int) -> int:
     for line in (_PROC / str(pid) / "smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024

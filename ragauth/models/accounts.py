@@ -3,8 +3,9 @@
 import uuid
 from collections.abc import Collection
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import CheckConstraint, String, select
+from sqlalchemy import CheckConstraint, Select, String, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
@@ -76,9 +77,14 @@ def lock_account(account_id: uuid.UUID) -> Account | None:
     Whatever changes an account's keys, agents or sessions as a whole takes this lock first, so
     that two such changes follow one another.
     """
-    return db.session.scalar(
+    return db.session.scalar(_locking(), {"account_id": account_id})
+
+
+@cache
+def _locking() -> Select[Account]:
+    return (
         select(Account)
-        .where(Account.id == account_id, Account.status != DELETED)
+        .where(Account.id == bindparam("account_id"), Account.status != DELETED)
         .with_for_update()
         .execution_options(populate_existing=True)
     )

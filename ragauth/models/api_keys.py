@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -14,6 +15,8 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    and_,
+    bindparam,
     exists,
     func,
     select,
@@ -25,7 +28,15 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from ragauth.database import Base, Words
 from ragauth.extensions import db
-from ragauth.models.base import Page, count_changed, count_rows, paginate
+from ragauth.models.base import (
+    Page,
+    Shown,
+    count_changed,
+    count_rows,
+    page_statement,
+    paginate,
+    read_page,
+)
 
 SECRET = "secret"  # noqa: S105 - the name of a kind
 PUBLISHABLE = "publishable"
@@ -140,13 +151,39 @@ def list_keys(
     idle_since: datetime | None,
     limit: int,
     cursor: uuid.UUID | None,
-) -> Page[ApiKey]:
-    query = _of_account(account_id, include_revoked=include_revoked)
-    if agent_id is not None:
-        query = query.where(ApiKey.agent_id == agent_id)
-    if idle_since is not None:
-        query = query.where(func.coalesce(ApiKey.last_used_at, ApiKey.created_at) <= idle_since)
-    return paginate(query, ApiKey.id, limit=limit, cursor=cursor)
+) -> Page[Shown]:
+    """To be shown: plain rows, with `is_active` beside the columns."""
+    statement = _page_of_account(
+        of_agent=agent_id is not None,
+        include_revoked=include_revoked,
+        is_idle=idle_since is not None,
+        goes_on=cursor is not None,
+    )
+    return read_page(
+        statement,
+        limit=limit,
+        cursor=cursor,
+        account_id=account_id,
+        agent_id=agent_id,
+        idle_since=idle_since,
+    )
+
+
+@cache
+def _page_of_account(
+    *, of_agent: bool, include_revoked: bool, is_idle: bool, goes_on: bool
+) -> Select[*tuple[Any, ...]]:
+    keys = cast("Table", ApiKey.__table__).c
+    is_active = (keys.is_enabled & keys.revoked_at.is_(None)).label("is_active")
+    query = select(*keys, is_active).where(keys.account_id == bindparam("account_id"))
+    if not include_revoked:
+        query = query.where(keys.revoked_at.is_(None))
+    if of_agent:
+        query = query.where(keys.agent_id == bindparam("agent_id"))
+    if is_idle:
+        used_at = func.coalesce(keys.last_used_at, keys.created_at)
+        query = query.where(used_at <= bindparam("idle_since"))
+    return page_statement(query, keys.id, goes_on=goes_on)
 
 
 def count_keys(account_id: uuid.UUID, *, include_revoked: bool) -> int:
@@ -169,14 +206,32 @@ def count_live_keys(account_ids: Collection[uuid.UUID], *, now: datetime) -> dic
     Those that are neither revoked nor expired, switched off or not. One in its grace does not
     count, as long as the key that replaced it is alive: it stands for both.
     """
-    successor = aliased(ApiKey)
-    is_replaced = exists().where(successor.id == ApiKey.replaced_by, _is_alive(successor, now))
-    rows = db.session.execute(
-        select(ApiKey.account_id, func.count())
-        .where(ApiKey.account_id.in_(account_ids), _is_alive(ApiKey, now), ~is_replaced)
-        .group_by(ApiKey.account_id)
+    rows = db.session.connection().execute(
+        _count_live(), {"account_ids": list(account_ids), "now": now}
     )
     return dict.fromkeys(account_ids, 0) | {owner: count for owner, count in rows if owner}
+
+
+@cache
+def _count_live() -> Select[*tuple[Any, ...]]:
+    now = bindparam("now", type_=ApiKey.expires_at.type)
+    keys = cast("Table", ApiKey.__table__)
+    successors = keys.alias()
+
+    def is_alive(key: Any) -> ColumnElement[bool]:
+        has_time = key.expires_at.is_(None) | (key.expires_at > now)
+        return and_(key.revoked_at.is_(None), has_time)
+
+    is_replaced = exists().where(successors.c.id == keys.c.replaced_by, is_alive(successors.c))
+    return (
+        select(keys.c.account_id, func.count())
+        .where(
+            keys.c.account_id.in_(bindparam("account_ids", expanding=True)),
+            is_alive(keys.c),
+            ~is_replaced,
+        )
+        .group_by(keys.c.account_id)
+    )
 
 
 def find_known_digests(digests: Collection[bytes]) -> set[bytes]:

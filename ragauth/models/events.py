@@ -3,14 +3,15 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
-from sqlalchemy import JSON, Index, Select, String, delete, select, update
+from sqlalchemy import JSON, Index, Select, String, Table, bindparam, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
 from ragauth.extensions import db
-from ragauth.models.base import Page, count_changed, paginate
+from ragauth.models.base import Page, Shown, count_changed, page_statement, read_page
 
 # The most ids that one statement may name.
 _AT_ONCE = 500
@@ -47,10 +48,17 @@ def _delete(old: Select[uuid.UUID], limit: int) -> int:
     return count_changed(delete(Event).where(Event.id.in_(oldest)))
 
 
-def list_events(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> Page[Event]:
-    return paginate(
-        select(Event).where(Event.account_id == account_id), Event.id, limit=limit, cursor=cursor
-    )
+def list_events(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> Page[Shown]:
+    """To be shown: plain rows."""
+    statement = _page_of_account(goes_on=cursor is not None)
+    return read_page(statement, limit=limit, cursor=cursor, account_id=account_id)
+
+
+@cache
+def _page_of_account(*, goes_on: bool) -> Select[*tuple[Any, ...]]:
+    events = cast("Table", Event.__table__).c
+    query = select(*events).where(events.account_id == bindparam("account_id"))
+    return page_statement(query, events.id, goes_on=goes_on)
 
 
 def list_between(

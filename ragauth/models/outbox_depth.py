@@ -1,12 +1,23 @@
 """How much mail waits to be sent."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, bindparam, func, select
 
 from ragauth.extensions import db
 from ragauth.models.outbox import OutboxMail
+
+_MAILS = cast("Table", OutboxMail.__table__)
+_DEPTH = (
+    select(
+        func.count(),
+        func.min(_MAILS.c.created_at),
+        func.count().filter(_MAILS.c.attempts > 0),
+    )
+    .select_from(_MAILS)
+    .where(_MAILS.c.created_at <= bindparam("now"))
+)
 
 
 class OutboxDepth(NamedTuple):
@@ -19,13 +30,4 @@ class OutboxDepth(NamedTuple):
 
 def outbox_depth(*, now: datetime) -> OutboxDepth:
     """Count what is due now; mail that is scheduled for later is left out."""
-    query = (
-        select(
-            func.count(),
-            func.min(OutboxMail.created_at),
-            func.count().filter(OutboxMail.attempts > 0),
-        )
-        .select_from(OutboxMail)
-        .where(OutboxMail.created_at <= now)
-    )
-    return OutboxDepth(*db.session.execute(query).one())
+    return OutboxDepth(*db.session.connection().execute(_DEPTH, {"now": now}).one())

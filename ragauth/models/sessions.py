@@ -3,9 +3,21 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Row, Select, String, delete, select, update
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Row,
+    Select,
+    String,
+    Table,
+    bindparam,
+    delete,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
@@ -46,28 +58,51 @@ class Session(Base):
     user_agent: Mapped[str | None] = mapped_column(String(400))
 
 
+# Built once, on the tables: to build a statement, or to have the ORM look at it, takes longer than
+# to execute it.
+_SESSIONS, _ACCOUNTS = cast("Table", Session.__table__), cast("Table", Account.__table__)
+_WITH_STATUS = (
+    select(
+        _SESSIONS.c.account_id,
+        _SESSIONS.c.generation,
+        _SESSIONS.c.rotated_at,
+        _SESSIONS.c.spender_network,
+        _SESSIONS.c.spender_agent,
+        _SESSIONS.c.created_at,
+        _SESSIONS.c.expires_at,
+        _SESSIONS.c.ended_at,
+        _ACCOUNTS.c.status,
+    )
+    .join(_ACCOUNTS, _ACCOUNTS.c.id == _SESSIONS.c.account_id)
+    .where(_SESSIONS.c.id == bindparam("session_id"))
+)
+_END = select(_SESSIONS.c.ended_at).where(_SESSIONS.c.id == bindparam("session_id"))
+_ADVANCE = (
+    update(_SESSIONS)
+    .where(
+        _SESSIONS.c.id == bindparam("session_id"),
+        _SESSIONS.c.generation == bindparam("present_generation"),
+        _SESSIONS.c.ended_at.is_(None),
+    )
+    .values(
+        generation=_SESSIONS.c.generation + 1,
+        rotated_at=bindparam("now"),
+        last_used_at=bindparam("now"),
+        expires_at=bindparam("ends_at"),
+        spender_network=bindparam("network"),
+        spender_agent=bindparam("agent"),
+    )
+)
+
+
 def find_with_status(session_id: uuid.UUID) -> Row[*tuple[Any, ...]] | None:
     """What a refresh asks: the session's generation, and how its account stands."""
-    return db.session.execute(
-        select(
-            Session.account_id,
-            Session.generation,
-            Session.rotated_at,
-            Session.spender_network,
-            Session.spender_agent,
-            Session.created_at,
-            Session.expires_at,
-            Session.ended_at,
-            Account.status,
-        )
-        .join(Account, Account.id == Session.account_id)
-        .where(Session.id == session_id)
-    ).one_or_none()
+    connection = db.session.connection()
+    return connection.execute(_WITH_STATUS, {"session_id": session_id}).one_or_none()
 
 
 def has_ended(session_id: uuid.UUID) -> bool:
-    query = select(Session.ended_at).where(Session.id == session_id)
-    return db.session.scalar(query) is not None
+    return db.session.connection().scalar(_END, {"session_id": session_id}) is not None
 
 
 def find_live(account_id: uuid.UUID, session_id: uuid.UUID, *, now: datetime) -> Session | None:
@@ -118,23 +153,18 @@ def advance_generation(
     spender_agent: bytes | None,
 ) -> bool:
     """Compare and swap: of many refreshes with one token, one gets True."""
-    changed = count_changed(
-        update(Session)
-        .where(
-            Session.id == session_id,
-            Session.generation == generation,
-            Session.ended_at.is_(None),
-        )
-        .values(
-            generation=generation + 1,
-            rotated_at=now,
-            last_used_at=now,
-            expires_at=expires_at,
-            spender_network=spender_network,
-            spender_agent=spender_agent,
-        )
+    changed = db.session.connection().execute(
+        _ADVANCE,
+        {
+            "session_id": session_id,
+            "present_generation": generation,
+            "now": now,
+            "ends_at": expires_at,
+            "network": spender_network,
+            "agent": spender_agent,
+        },
     )
-    return changed > 0
+    return changed.rowcount > 0
 
 
 def note_refusal(session_id: uuid.UUID, *, generation: int) -> bool:

@@ -5,10 +5,11 @@ from typing import Any
 from ragauth.server.plain_http import PlainRequest, read_plain
 from ragauth.web.check.login_shedding import is_to_be_shed
 from ragauth.web.paths import KEYS_VERIFY, LOGIN, is_authorize
+from ragauth.web.quick_routes import is_quick
 
 
 def find_quick_request(application: Any, data: bytes, client: Any) -> PlainRequest | None:
-    """A key check, or a login to refuse because every place to hash is taken; else None.
+    """A key check, a quick route, or a login to refuse for want of a place to hash; else None.
 
     `client` is the address of one that came by TCP: on a Unix socket nothing is quick.
     """
@@ -17,6 +18,8 @@ def find_quick_request(application: Any, data: bytes, client: Any) -> PlainReque
         return None
     path = plain.environ["PATH_INFO"]
     if is_authorize(path) or path == KEYS_VERIFY:
+        return plain
+    if is_quick(application, plain.environ["REQUEST_METHOD"], path):
         return plain
     if path == LOGIN and is_to_be_shed(application, plain.environ, client[0]):
         return plain

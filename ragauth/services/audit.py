@@ -13,7 +13,7 @@ from ragauth.extensions import db
 from ragauth.metrics import EVENTS
 from ragauth.models import ApiKey, Event
 from ragauth.models import events as event_rows
-from ragauth.models.base import Page
+from ragauth.models.base import Page, Shown
 from ragauth.security.identifiers import KEY, encode_id, new_uuid
 
 
@@ -94,7 +94,7 @@ def record(
     )
 
 
-def list_events(*, account_id: uuid.UUID, limit: int, cursor: uuid.UUID | None) -> Page[Event]:
+def list_events(*, account_id: uuid.UUID, limit: int, cursor: uuid.UUID | None) -> Page[Shown]:
     with transaction.read_only():
         return event_rows.list_events(account_id, limit=limit, cursor=cursor)
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from flask import Response, request
 from marshmallow import Schema, ValidationError
 
+from ragauth.deadlines import handing_over
 from ragauth.errors import (
     InvalidRequest,
     NoSuchAccount,
@@ -23,12 +24,14 @@ from ragauth.errors import (
 )
 from ragauth.models.base import Page
 from ragauth.schemas.base import EmptySchema, RequestSchema, to_issues
+from ragauth.schemas.dumping import Dumper
 from ragauth.schemas.fields import Id, encode_cursor
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, SESSION
 from ragauth.services.account_lock import acting_in
 from ragauth.services.sessions.sessions import Caller
 from ragauth.web import refresh_cookie
+from ragauth.web.check.login_shedding import MUST_NOT_WAIT
 from ragauth.web.faces import current_wording
 from ragauth.web.guards import Failure, Guard, public
 from ragauth.web.json_body import read_json_object
@@ -62,7 +65,7 @@ class Declaration:
     `errors` are the failures of this route alone; what follows from its guard, its body or its
     path is not repeated there. A route with a `media_type` answers by itself, without the
     envelope. `headers` are those of a success, each with what it says. `disguised` are errors that
-    it may also answer with a status that is not theirs.
+    it may also answer with a status that is not theirs. `is_quick`: see `ragauth.web.quick_routes`.
     """
 
     guard: Guard
@@ -76,6 +79,8 @@ class Declaration:
     is_documented: bool = True
     disguised: Mapping[int, tuple[Failure, ...]] = field(default_factory=dict)
     is_list: bool = False
+    dumper: Dumper | None = None
+    is_quick: bool = False
 
 
 _SomeView = TypeVar("_SomeView", bound=View)
@@ -124,6 +129,7 @@ def endpoint(
     status: int = 200,
     errors: tuple[Failure, ...] = (),
     is_list: bool = False,
+    is_quick: bool = False,
 ) -> Callable[[View], View]:
     """Declare a route::
 
@@ -135,21 +141,31 @@ def endpoint(
     schema is declared) and the ids of the path as UUIDs. It returns what `data` dumps: one
     thing, or a Page of them; without `data` the answer has no body. A Response is handed on.
     `errors` are what it may raise beyond what guard, body and path imply. `is_list` is for a list
-    without pages: the view returns a Page that has them all.
+    without pages: the view returns a Page that has them all. `is_quick` is for a route that takes
+    no lock, hashes nothing, and asks the database by prepared reads alone.
     """
+    schema = None if data is None else data()
     declaration = Declaration(
         guard,
         None if body is None else body(),
         query(),
-        None if data is None else data(),
+        schema,
         status,
         errors,
         is_list=is_list,
+        dumper=None if schema is None else Dumper(schema),
+        is_quick=is_quick,
     )
 
     def decorate(view: View) -> View:
         @wraps(view)
         def call(**path: str) -> Response:
+            if is_quick and MUST_NOT_WAIT in request.environ:
+                with handing_over():
+                    return answer(path)
+            return answer(path)
+
+        def answer(path: dict[str, str]) -> Response:
             arguments: dict[str, Any] = {}
             caller = guard()
             if guard is not public:
@@ -182,11 +198,14 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
         if schema is None:
             continue
         try:
-            loaded = schema.load(read(schema))
+            given = read(schema)
+            takes_nothing = isinstance(schema, EmptySchema)
+            # To load nothing costs as much as to load something.
+            loaded = given if takes_nothing and not given else schema.load(given)
         except ValidationError as error:
             issues.extend(to_issues(error.messages))
         else:
-            if not isinstance(schema, EmptySchema):
+            if not takes_nothing:
                 arguments[name] = loaded
     if issues:
         raise InvalidRequest(issues)
@@ -195,6 +214,8 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
 
 def _read_query(_schema: RequestSchema) -> dict[str, Any]:
     """The query string; a name that stands twice in it is a fault."""
+    if not request.query_string:
+        return {}
     repeated = [name for name, values in request.args.lists() if len(values) > 1]
     if repeated:
         raise ValidationError({name: ["Given more than once"] for name in repeated})
@@ -208,11 +229,11 @@ def _read_body(schema: RequestSchema) -> dict[str, Any]:
 def _answer(declaration: Declaration, result: Any) -> Response:
     if isinstance(result, Response):
         return result
-    schema = declaration.data
-    if schema is None:
+    dumper = declaration.dumper
+    if dumper is None:
         return Response(status=declaration.status)
     success = current_wording().success
     if isinstance(result, Page):
         meta = {"next_cursor": encode_cursor(result.next_cursor)}
-        return success(schema.dump(result.items, many=True), declaration.status, meta)
-    return success(refresh_cookie.extract(schema.dump(result)), declaration.status, None)
+        return success(dumper.dump_all(result.items), declaration.status, meta)
+    return success(refresh_cookie.extract(dumper.dump(result)), declaration.status, None)

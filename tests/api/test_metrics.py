@@ -7,10 +7,14 @@ from datetime import timedelta
 import pytest
 import time_machine
 from flask import Flask
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
 )
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 from sqlalchemy import insert
 
 from ragauth import clock, transaction
@@ -29,6 +33,7 @@ from ragauth.security.identifiers import new_uuid
 from ragauth.services import audit
 from ragauth.services.accounts.hashing_gate import hashing_gate
 from ragauth.services.audit import OPERATOR, EventName
+from ragauth.web.metrics_page import _head
 from tests.architecture.test_errors import _own_errors
 from tests.clients import PASSWORD, Client, error, ok
 from tests.factories.accounts import suspend
@@ -394,3 +399,33 @@ def test_processor_time_and_memory_are_told(client: Client) -> None:
     assert value(values, "process_resident_memory_bytes") > 1_000_000
     assert value(values, "process_open_fds") > 3
     assert value(values, "process_start_time_seconds") > 1_000_000_000
+
+
+def test_the_page_is_written_as_prometheus_own_library_writes_it(client: Client) -> None:
+    plain = client.get("/metrics").get_data(as_text=True)
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    opened = client.get("/metrics", headers=accept).get_data(as_text=True)
+
+    parsed = list(text_string_to_metric_families(plain))
+    assert generate_latest(_registry(parsed)).decode() == plain
+    parsed = list(parse_openmetrics(opened))
+    assert generate_openmetrics(_registry(parsed)).decode() == opened
+
+
+def test_a_label_may_have_any_text() -> None:
+    text = 'a "quoted" \\ text\nof two lines'
+    page = f"# TYPE some gauge\n{_head('some', ('label',), (text,))} 1\n"
+
+    [family] = text_string_to_metric_families(page)
+
+    assert family.samples[0].labels == {"label": text}
+
+
+def _registry(families: list[Metric]) -> CollectorRegistry:
+    class Page(Collector):
+        def collect(self) -> list[Metric]:
+            return families
+
+    registry = CollectorRegistry()
+    registry.register(Page())
+    return registry

@@ -57,7 +57,7 @@ def log_in(body: dict[str, Any]) -> LoggedIn | SecondFactorRequired:
 
 
 @auth.get("/me")
-@endpoint(guard=access_token, data=AccountSchema)
+@endpoint(guard=access_token, data=AccountSchema, is_quick=True)
 def show_me(caller: Caller) -> AccountView:
     """The caller's account."""
     return caller.account

@@ -3,8 +3,7 @@
 from typing import Any
 
 from ragauth.blueprints.auth.blueprint import auth
-from ragauth.models import Event
-from ragauth.models.base import Page
+from ragauth.models.base import Page, Shown
 from ragauth.schemas.base import PageQuery
 from ragauth.schemas.events import EventSchema
 from ragauth.services import audit
@@ -15,6 +14,6 @@ from ragauth.web.guards import access_token
 
 @auth.get("/events")
 @endpoint(guard=access_token, query=PageQuery, data=EventSchema)
-def list_events(caller: Caller, query: dict[str, Any]) -> Page[Event]:
+def list_events(caller: Caller, query: dict[str, Any]) -> Page[Shown]:
     """What happened to the account."""
     return audit.list_events(account_id=caller.account.id, **query)

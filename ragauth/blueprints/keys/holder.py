@@ -16,7 +16,7 @@ TAG = "Key check"
 
 
 @check.get("/me")
-@endpoint(guard=api_key, data=KeyHolderSchema)
+@endpoint(guard=api_key, data=KeyHolderSchema, is_quick=True)
 def show_key_holder(caller: KeyFacts) -> KeyHolder:
     """The account and the key behind the credential, and what they may use."""
     return holders.get_holder(key_id=UUID(bytes=caller.id))

@@ -5,7 +5,7 @@ from typing import Any
 from ragauth.blueprints.keys.blueprint import manage
 from ragauth.errors import KeyAlreadyRotated, NoSuchAgent, UsageLimitExceeded
 from ragauth.models import ApiKey
-from ragauth.models.base import Page
+from ragauth.models.base import Page, Shown
 from ragauth.schemas.api_keys import (
     IssuedKeySchema,
     KeyChangesSchema,
@@ -26,7 +26,7 @@ TAG = "API keys"
 
 @manage.get("/api-keys")
 @endpoint(guard=access_token, query=KeysQuery, data=KeySchema, errors=(NoSuchAgent,))
-def list_keys(caller: Caller, query: dict[str, Any]) -> Page[ApiKey]:
+def list_keys(caller: Caller, query: dict[str, Any]) -> Page[Shown]:
     """The account's keys, those of its agents too."""
     return api_keys.list_keys(account_id=caller.account.id, **query)
 

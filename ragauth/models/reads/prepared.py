@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, Select
+from sqlalchemy import Dialect, Engine, Select
 
 from ragauth.database import (
     connection_parameters,
@@ -61,6 +61,10 @@ class PreparedReads:
             from ragauth.postgres.connection import DatabaseFrozen, NoAnswer  # noqa: PLC0415
 
             self._no_answer, self._frozen = NoAnswer, DatabaseFrozen
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._engine.dialect
 
     def compile(self, statement: Select[*tuple[Any, ...]]) -> str:
         """The statement in the driver's words; its parameters are named."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ragauth import clock, transaction
 from ragauth.errors import CredentialRevoked
-from ragauth.models import Account, Agent, ApiKey, Confirmation, Event, OutboxMail, Session
+from ragauth.models import Account, Agent, Confirmation, OutboxMail, Session
 from ragauth.models import accounts as account_rows
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
@@ -18,7 +18,7 @@ from ragauth.models import events as event_rows
 from ragauth.models import outbox as mail_rows
 from ragauth.models import sessions as session_rows
 from ragauth.models import usage as usage_rows
-from ragauth.models.base import Page
+from ragauth.models.base import Page, Shown
 from ragauth.models.usage import DayOfKey
 from ragauth.security.addresses import neighbourhood_of
 from ragauth.services.accounts import second_factors
@@ -42,9 +42,9 @@ class Export:
     confirmations: list[Confirmation]
     queued_mail: list[OutboxMail]
     agents: Iterator[Agent]
-    api_keys: Iterator[ApiKey]
+    api_keys: Iterator[Shown]
     sessions: Iterator[Session]
-    events: Iterator[Event]
+    events: Iterator[Shown]
     usage: Iterator[DayOfKey]
 
 

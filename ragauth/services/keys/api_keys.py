@@ -21,7 +21,7 @@ from ragauth.models import Account, ApiKey
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
-from ragauth.models.base import Page
+from ragauth.models.base import Page, Shown
 from ragauth.security import key_format
 from ragauth.security.identifiers import new_uuid
 from ragauth.security.scopes import QUERY
@@ -131,7 +131,7 @@ def list_keys(
     limit: int,
     cursor: uuid.UUID | None,
     idle_days: int | None = None,
-) -> Page[ApiKey]:
+) -> Page[Shown]:
     """The account's keys; raises NoSuchAgent for one that is not the account's.
 
     `idle_days` leaves those that were made, and last used, at least so long ago.

@@ -2,14 +2,14 @@
 
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from ragauth import transaction
 from ragauth.errors import CredentialRevoked
-from ragauth.extensions import db
-from ragauth.models import Account, ApiKey
-from ragauth.models import accounts as account_rows
+from ragauth.extensions import current
 from ragauth.models import api_keys as key_rows
 from ragauth.models.api_keys import PUBLISHABLE
+from ragauth.models.reads.holders import HolderLookup
 from ragauth.security import key_format
 from ragauth.services.audit import Client
 from ragauth.services.keys import revocation
@@ -20,27 +20,26 @@ from ragauth.services.limits.plans import Plan
 
 @dataclass(frozen=True, slots=True)
 class KeyHolder:
-    """A key, and the account that it belongs to.
+    """A key, and the account that it belongs to: plain rows, to be shown.
 
     A service's own has none, and a publishable key, which every visitor of a page holds, does not
     tell.
     """
 
-    key: ApiKey
-    account: Account | None
+    key: Any
+    account: Any
     limits: Plan | None
     usage: MonthUsage | None
 
 
 def get_holder(*, key_id: uuid.UUID) -> KeyHolder:
     """Raises CredentialRevoked when the key was revoked during the request."""
-    with transaction.read_only():
-        key = db.session.get(ApiKey, key_id)
-        account_id = None if key is None else key.account_id
-        account = None if account_id is None else account_rows.find_account(account_id)
-    if key is None:
+    lookup: HolderLookup = current().holder_lookup
+    facts = lookup.find_holder(key_id)
+    if facts is None:
         raise CredentialRevoked
-    if account_id is None:
+    key, account = facts
+    if key.account_id is None:
         return KeyHolder(key, None, None, None)
     if account is None:
         raise CredentialRevoked

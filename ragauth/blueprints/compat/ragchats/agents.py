@@ -22,9 +22,9 @@ from ragauth.errors import (
     UsageLimitExceeded,
     WrongAgent,
 )
-from ragauth.models import Agent, ApiKey
+from ragauth.models import Agent
 from ragauth.models.api_keys import SECRET
-from ragauth.models.base import Page
+from ragauth.models.base import Page, Shown
 from ragauth.models.reads.keys import KeyFacts
 from ragauth.security.identifiers import AGENT, encode_id
 from ragauth.security.key_format import LIVE
@@ -71,7 +71,7 @@ def create_agent(caller: Caller, body: dict[str, Any]) -> Agent:
 
 @ragchats.get("/api/agents/<agent_uuid>/api-keys")
 @endpoint(guard=access_token, data=RagchatsKey, is_list=True)
-def list_agent_keys(caller: Caller, agent_uuid: Any) -> Page[ApiKey]:
+def list_agent_keys(caller: Caller, agent_uuid: Any) -> Page[Shown]:
     """The agent's keys."""
     return api_keys.list_keys(
         account_id=caller.account.id,

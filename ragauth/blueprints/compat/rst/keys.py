@@ -6,9 +6,8 @@ from ragauth.blueprints.compat.face import WHOLE_LIST
 from ragauth.blueprints.compat.rst.blueprint import rst
 from ragauth.blueprints.compat.rst.schemas import RstIssuedKey, RstKey, RstNewKey
 from ragauth.errors import UsageLimitExceeded
-from ragauth.models import ApiKey
 from ragauth.models.api_keys import SECRET
-from ragauth.models.base import Page
+from ragauth.models.base import Page, Shown
 from ragauth.security.key_format import LIVE, RST
 from ragauth.services.keys import api_keys
 from ragauth.services.keys.api_keys import IssuedKey
@@ -32,7 +31,7 @@ def create_key(caller: Caller, body: dict[str, Any]) -> IssuedKey:
 
 @rst.get("/v1/auth/api-keys")
 @endpoint(guard=access_token, data=RstKey, is_list=True)
-def list_keys(caller: Caller) -> Page[ApiKey]:
+def list_keys(caller: Caller) -> Page[Shown]:
     """The account's keys, whichever face they were made at."""
     return api_keys.list_keys(
         account_id=caller.account.id,
