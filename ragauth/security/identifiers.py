@@ -7,7 +7,6 @@ import base64
 import secrets
 import uuid
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 
 from ragauth import clock
 
@@ -19,7 +18,7 @@ EVENT = "evt"
 
 _BASE32HEX = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
-_TO_CROCKFORD = str.maketrans(_BASE32HEX, _CROCKFORD)
+_PAIRS = tuple(first + second for first in _CROCKFORD for second in _CROCKFORD)
 _TO_BASE32HEX = str.maketrans(_CROCKFORD, _BASE32HEX)
 SUFFIX_LENGTH = 26
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -43,16 +42,25 @@ def encode_id(kind: str, identifier: uuid.UUID) -> str:
     return f"{kind}_{encode_suffix(identifier.int)}"
 
 
-@lru_cache(maxsize=65_536)
 def encode_bytes(kind: str, identifier: bytes) -> str:
-    """The same for the 16 bytes of a UUID; remembered, for each check says three."""
+    """The same for the 16 bytes of a UUID."""
     return f"{kind}_{encode_suffix(int.from_bytes(identifier, 'big'))}"
 
 
 def encode_suffix(value: int) -> str:
     """128 bits, most significant first, as 26 base32 digits."""
-    padded = base64.b32hexencode((value << 30).to_bytes(20, "big"))
-    return padded[:SUFFIX_LENGTH].decode("ascii").translate(_TO_CROCKFORD)
+    # Written out, since each check says three: this takes a fifth of what base64 does, so nothing
+    # need be remembered for each key. 130 bits are 13 pairs of digits.
+    pairs, high, low = _PAIRS, value >> 60, value & 0xFFF_FFFF_FFFF_FFFF
+    first, second = high >> 30, high & 0x3FFF_FFFF
+    third, fourth = low >> 30, low & 0x3FFF_FFFF
+    return (
+        f"{pairs[first >> 30]}{pairs[first >> 20 & 1023]}{pairs[first >> 10 & 1023]}"
+        f"{pairs[first & 1023]}{pairs[second >> 20]}{pairs[second >> 10 & 1023]}"
+        f"{pairs[second & 1023]}{pairs[third >> 20]}{pairs[third >> 10 & 1023]}"
+        f"{pairs[third & 1023]}{pairs[fourth >> 20]}{pairs[fourth >> 10 & 1023]}"
+        f"{pairs[fourth & 1023]}"
+    )
 
 
 def decode_id(kind: str, text: str) -> uuid.UUID:
