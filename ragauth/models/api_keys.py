@@ -20,12 +20,12 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from ragauth.database import Base, Words
 from ragauth.extensions import db
 from ragauth.models.base import Page, count_changed, count_rows, paginate
-from ragauth.models.upserts import insert_into
 
 SECRET = "secret"  # noqa: S105 - the name of a kind
 PUBLISHABLE = "publishable"
@@ -204,8 +204,9 @@ def _is_alive(key: type[ApiKey], now: datetime) -> ColumnElement[bool]:
 def add_unless_known(keys: Sequence[dict[str, Any]]) -> set[uuid.UUID]:
     """Insert them all in one statement; returns the ids of those whose digest was new."""
     connection = db.session.connection()
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     table = cast("Table", ApiKey.__table__)
-    statement = insert_into(table, connection).on_conflict_do_nothing(index_elements=["digest"])
+    statement = insert(table).on_conflict_do_nothing(index_elements=["digest"])
     inserted = connection.execute(statement.returning(table.c.id), list(keys))
     return set(inserted.scalars())
 

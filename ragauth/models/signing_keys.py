@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import JSON, LargeBinary, String, Table, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
 from ragauth.extensions import db
 from ragauth.models.base import count_changed
-from ragauth.models.upserts import insert_into
 
 # The row of a ring's first key: its primary key admits only one, whoever starts at the same time.
 FIRST = uuid.UUID(int=0)
@@ -38,8 +38,9 @@ class SigningKey(Base):
 def insert_first(**values: Any) -> None:
     """Insert the first key unless there is one; waits for another that is doing so."""
     connection = db.session.connection()
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     connection.execute(
-        insert_into(cast("Table", SigningKey.__table__), connection)
+        insert(cast("Table", SigningKey.__table__))
         .values(id=FIRST, **values)
         .on_conflict_do_nothing(index_elements=["id"])
     )

@@ -20,6 +20,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
@@ -27,7 +28,6 @@ from ragauth.extensions import db
 from ragauth.models.accounts import Account
 from ragauth.models.api_keys import ApiKey
 from ragauth.models.base import count_rows
-from ragauth.models.upserts import insert_into
 
 
 class Usage(Base):
@@ -84,8 +84,9 @@ def save_totals(totals: Sequence[Total]) -> None:
     Two statements for all rows, past the ORM: this runs beside the checks, each second.
     """
     connection = db.session.connection()
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     table, keys = cast("Table", Usage.__table__), cast("Table", ApiKey.__table__)
-    statement = insert_into(table, connection)
+    statement = insert(table)
     # One order for all: two that save the same rows at once cannot wait for each other.
     ordered = sorted(totals, key=lambda total: (total.key_id, total.day, total.source))
     connection.execute(

@@ -7,6 +7,11 @@ from ragauth.web.check.login_shedding import is_to_be_shed
 from ragauth.web.paths import KEYS_VERIFY, LOGIN, is_authorize
 
 
+def is_login(plain: PlainRequest) -> bool:
+    """Whether such a request is a login to refuse, not a key check."""
+    return bool(plain.environ["PATH_INFO"] == LOGIN)
+
+
 def find_quick_request(application: Any, data: bytes, client: Any) -> PlainRequest | None:
     """A key check, or a login to refuse because every place to hash is taken; else None.
 
