@@ -79,6 +79,8 @@ def _make_app(settings: Settings) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
 
+    # First: extensions add to the same group.
+    register_commands(app)
     db.init_app(app)
     if is_flask_command():
         add_migrations(app)
@@ -94,7 +96,6 @@ def _make_app(settings: Settings) -> Flask:
     register_error_handlers(app)
     register_blueprints(app, faces)
     register_routes(app)
-    register_commands(app)
     app.wsgi_app = Forwarded(  # type: ignore[method-assign]
         StartedByRequest(Gate(app), runtime.background),
         trusted_proxies=settings.trusted_proxies,

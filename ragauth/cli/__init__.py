@@ -1,29 +1,35 @@
 """The operators' commands: `flask --app wsgi accounts|keys|usage|status|…`.
 
 A command parses, calls a service within one transaction and prints a table or JSON; a fault is one
-line and an exit code that is not 0. The factory calls `register_commands`.
+line and an exit code that is not 0. The factory calls `register_commands`; a
+command's module is loaded when it is called for.
 """
 
-from flask import Flask
+from importlib import import_module
 
-from ragauth.cli.accounts import accounts
-from ragauth.cli.after_restore import after_restore
-from ragauth.cli.backup import backup
-from ragauth.cli.cleanup import cleanup
-from ragauth.cli.events import events
-from ragauth.cli.keys import keys
-from ragauth.cli.mail import mail
-from ragauth.cli.reseal import reseal
-from ragauth.cli.serve import serve
-from ragauth.cli.service_keys import service_keys
-from ragauth.cli.signing_keys import signing_keys
-from ragauth.cli.status import status
-from ragauth.cli.usage import usage
+import click
+from flask import Flask
+from flask.cli import AppGroup
+
+_NAMES = (
+    *("accounts", "keys", "usage", "service-keys", "signing-keys", "events", "mail"),
+    *("status", "cleanup", "reseal", "backup", "after-restore", "serve"),
+)
+
+
+class _Commands(AppGroup):
+    """Each command is in the module of its name: a server loads none, a command only its own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_NAMES})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _NAMES:
+            return super().get_command(ctx, cmd_name)
+        word = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"{__name__}.{word}"), word)
+        return command
 
 
 def register_commands(app: Flask) -> None:
-    for command in (
-        *(accounts, keys, usage, service_keys, signing_keys, events, mail),
-        *(status, cleanup, reseal, backup, after_restore, serve),
-    ):
-        app.cli.add_command(command)
+    app.cli = _Commands(app.name)

@@ -55,6 +55,13 @@ class Counter:
             self._cells[values] = self._board.allocate(1)
         return self._cells[values]
 
+    def declare_all(self, series: Sequence[Labels]) -> Iterable[int]:
+        """The cells of many series that are not there yet, next to each other."""
+        first = self._board.allocate(len(series))
+        cells = range(first, first + len(series))
+        self._cells.update(zip(series, cells, strict=True))
+        return cells
+
     def count(self, *values: str) -> None:
         self._board.add(self._cells[values])
 

@@ -15,6 +15,8 @@ _STATUSES = frozenset(
         *(500, 501, 502, 503, 504),
     }
 )
+# Each status that is told by its number, and None for any other.
+_TOLD = {status: str(status) for status in sorted(_STATUSES)} | {None: OTHER}
 
 REQUESTS = Counter(
     "ragauth_requests",
@@ -42,10 +44,9 @@ def register_route(route: str, methods: Iterable[str]) -> None:
     histogram = DURATIONS.declare((route,))
     known = {*methods, OTHER}
     for method in METHODS:
-        if method in known:
-            for status in (*sorted(_STATUSES), None):
-                told = OTHER if status is None else str(status)
-                counter = REQUESTS.declare((route, method, told))
+        if method in known and (route, method, None) not in _cells:
+            counters = REQUESTS.declare_all([(route, method, told) for told in _TOLD.values()])
+            for status, counter in zip(_TOLD, counters, strict=True):
                 _cells[route, method, status] = counter, histogram
 
 

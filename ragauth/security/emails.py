@@ -1,8 +1,11 @@
 """E-mail addresses: what is one, and when two are the same."""
 
-from email_validator import ValidatedEmail, validate_email
+from typing import TYPE_CHECKING
 
 from ragauth.security.normal_forms import fold, require_short
+
+if TYPE_CHECKING:
+    from email_validator import ValidatedEmail
 
 MAX_LENGTH = 256
 
@@ -39,7 +42,10 @@ def split_address(email: str) -> tuple[str, str]:
     return local_part, domain
 
 
-def _parse(email: str) -> ValidatedEmail:
+def _parse(email: str) -> "ValidatedEmail":
     """Raises ValueError. The library normalises what it reads, so the length comes first."""
+    # Its patterns take long to compile, and most processes read no address.
+    from email_validator import validate_email  # noqa: PLC0415
+
     require_short(email, longest=MAX_LENGTH)
     return validate_email(email, check_deliverability=False, test_environment=True)

@@ -7,7 +7,6 @@ import base64
 import secrets
 import uuid
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 
 from ragauth import clock
 
@@ -44,9 +43,8 @@ def encode_id(kind: str, identifier: uuid.UUID) -> str:
     return f"{kind}_{encode_suffix(identifier.int)}"
 
 
-@lru_cache(maxsize=65_536)
 def encode_bytes(kind: str, identifier: bytes) -> str:
-    """The same for the 16 bytes of a UUID; remembered, for each check says three."""
+    """The same for the 16 bytes of a UUID."""
     return f"{kind}_{encode_suffix(int.from_bytes(identifier, 'big'))}"
 
 

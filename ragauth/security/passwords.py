@@ -9,11 +9,12 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import bcrypt
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from ragauth.security.normal_forms import TextTooLong, fold, normalise
 
@@ -109,7 +110,19 @@ def _fold(text: str) -> str | None:
 
 @cache
 def _well_known() -> frozenset[str]:
-    return frozenset(FREQUENCY_LISTS["passwords"])
+    """Read at the first use from zxcvbn's file of lists.
+
+    To import the package would build its matchers and keep its lists of names and words as well.
+    """
+    package = find_spec("zxcvbn")
+    if package is None or package.origin is None:
+        raise RuntimeError("zxcvbn is not installed")
+    spec = spec_from_file_location("lists", Path(package.origin).with_name("frequency_lists.py"))
+    if spec is None or spec.loader is None:
+        raise RuntimeError("zxcvbn has no frequency_lists.py")
+    lists = module_from_spec(spec)
+    spec.loader.exec_module(lists)
+    return frozenset(lists.FREQUENCY_LISTS["passwords"])
 
 
 def _prehash(normal_password: str, pepper: Pepper) -> bytes:

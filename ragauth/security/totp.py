@@ -6,7 +6,6 @@ from datetime import datetime
 from urllib.parse import quote
 
 import pyotp
-import segno
 
 STEP_SECONDS = 30
 DIGITS = 6
@@ -59,6 +58,8 @@ def qr_svg(text: str) -> str:
 
     Its background is white, so that it can be read on a dark page too.
     """
+    import segno  # noqa: PLC0415 - most processes draw none
+
     document = io.BytesIO()
     segno.make_qr(text, error="m").save(
         document, "svg", xmldecl=False, nl=False, omitsize=True, dark="#000", light="#fff", border=4

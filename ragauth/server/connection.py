@@ -93,6 +93,16 @@ class Wire:
         """Do nothing: the poller closes the connection."""
 
 
+def is_read_by_gunicorn(cfg: Any) -> bool:
+    """Whether gunicorn reads, in its threads: TLS, or not HTTP/1.1 from the first byte on."""
+    return bool(
+        cfg.is_ssl
+        or cfg.protocol != "http"
+        or cfg.proxy_protocol != "off"
+        or cfg.http2_cleartext != "off"
+    )
+
+
 def bound_waits(client: socket.socket) -> None:
     """Set time-outs on a socket that a pool thread reads and writes, so none waits for ever."""
     for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):

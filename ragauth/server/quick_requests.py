@@ -8,6 +8,11 @@ from ragauth.web.paths import KEYS_VERIFY, LOGIN, is_authorize
 from ragauth.web.quick_routes import is_quick
 
 
+def is_login(plain: PlainRequest) -> bool:
+    """Whether such a request is a login to refuse, not a key check."""
+    return bool(plain.environ["PATH_INFO"] == LOGIN)
+
+
 def find_quick_request(application: Any, data: bytes, client: Any) -> PlainRequest | None:
     """A key check, a quick route, or a login to refuse for want of a place to hash; else None.
 

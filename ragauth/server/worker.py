@@ -22,12 +22,13 @@ from ragauth.server.answers import (
     run_application,
     server_environ,
 )
-from ragauth.server.connection import READ_BYTES, Connection, Wire, bound_waits
+from ragauth.server.connection import READ_BYTES, Connection, Wire, bound_waits, is_read_by_gunicorn
 from ragauth.server.lines import Line, Lines
 from ragauth.server.pace import Pace
 from ragauth.server.plain_http import PlainRequest
 from ragauth.server.pool_watch import PoolWatch
-from ragauth.server.quick_requests import find_quick_request
+from ragauth.server.quick_requests import find_quick_request, is_login
+from ragauth.server.refusals import Refusals
 from ragauth.server.shortages import NO_CONNECTION, SHORTAGES, log_shortage
 from ragauth.web.paths import HEALTHZ
 
@@ -54,7 +55,6 @@ class Worker(ThreadWorker):
     To hand a request to a thread, and its connection back, costs several times what a check does:
     each hand-over waits for the GIL. What is quick by design has no need of a thread. Once it is
     not quick (a database far away, or in trouble) it goes to the pool as well.
-
     It answers in JSON to what it cannot read as HTTP, before any application is asked.
     """
 
@@ -66,13 +66,8 @@ class Worker(ThreadWorker):
         self._probe_paths = (HEALTHZ, mounted_at() + HEALTHZ)
         self._pool_watch = PoolWatch(self.cfg.threads, _POOL_TIMEOUTS * self.cfg.timeout)
         self._is_quitting = False
-        # TLS, and what is not HTTP/1.1 from the first byte on, is read by gunicorn in its threads.
-        self._is_gunicorns = (
-            self.cfg.is_ssl
-            or self.cfg.protocol != "http"
-            or self.cfg.proxy_protocol != "off"
-            or self.cfg.http2_cleartext != "off"
-        )
+        self._is_gunicorns = is_read_by_gunicorn(self.cfg)
+        self._refusals = Refusals()
         self._lines = Lines(self.cfg.keepalive)
         self._next_look = 0.0
         self._accepts_from = 0.0
@@ -128,8 +123,9 @@ class Worker(ThreadWorker):
             super().set_accept_enabled(enabled)
 
     def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
-        has_paused = time.monotonic() < self._accepts_from
-        super().wait_for_and_dispatch_events(_PAUSE_SECONDS if has_paused else timeout)
+        longest = _PAUSE_SECONDS if time.monotonic() < self._accepts_from else timeout
+        super().wait_for_and_dispatch_events(self._refusals.longest_wait(longest))
+        self._refusals.take(lambda conn: self._guard(conn, self._take))
 
     def _make_room(self) -> bool:
         """Close the connection that can best be done without, if one waits at all."""
@@ -197,6 +193,10 @@ class Worker(ThreadWorker):
             if plain is None:
                 conn.waiting = b""
                 self._collect(conn, data)
+                return
+            if is_login(plain) and self._refusals.puts_off(conn):
+                Line.leave(conn)
+                self._watch(conn, 0)
                 return
             conn.waiting = data[plain.length :]
             try:

@@ -4,7 +4,6 @@ import logging
 import re
 
 from flask import Flask, Response, request
-from flask_cors import CORS
 
 from ragauth import clock
 from ragauth.config import Settings
@@ -30,6 +29,8 @@ def allow_origins(app: Flask, settings: Settings) -> None:
     app.before_request(_Refusals(settings.cors_origins).look)
     if not settings.cors_origins:
         return
+    from flask_cors import CORS  # noqa: PLC0415 - only where there are origins
+
     app.before_request(_answer_preflight)
     CORS(
         app,

@@ -1,7 +1,7 @@
 """`cleanup`: what nobody can use any more is forgotten, and nothing else."""
 
-import sys
 from datetime import datetime, timedelta
+from importlib import import_module
 
 import pytest
 import time_machine
@@ -71,7 +71,7 @@ class TestSessions:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         # The package has a command of the module's name.
-        monkeypatch.setattr(sys.modules["ragauth.cli.cleanup"], "_BATCH", 2)
+        monkeypatch.setattr(import_module("ragauth.cli.cleanup"), "_BATCH", 2)
         for _ in range(5):
             _change(app, _session_id(client.sign_up()), ended_at=clock.now() - timedelta(days=40))
         assert commands.succeed("cleanup", "--json").json["deleted_sessions"] == 5

@@ -1,9 +1,9 @@
 """`events export|tail`, and how long events are kept."""
 
 import json
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -170,7 +170,7 @@ class TestTail:
             client.sign_up()
 
         # The package has a group of the module's name.
-        monkeypatch.setattr(sys.modules["ragauth.cli.events"].time, "sleep", wait)
+        monkeypatch.setattr(import_module("ragauth.cli.events").time, "sleep", wait)
         found = read(commands, "tail", "-f", "-n", "1")
         assert names(found) == ["api_key:created", *["account:created", "api_key:created"] * 3]
         assert len({event["id"] for event in found}) == len(found)
@@ -257,7 +257,7 @@ class TestRetention:
         self, app: Flask, commands: Commands, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # The package has a command of the module's name.
-        monkeypatch.setattr(sys.modules["ragauth.cli.cleanup"], "_BATCH", 2)
+        monkeypatch.setattr(import_module("ragauth.cli.cleanup"), "_BATCH", 2)
         with at(NOON - timedelta(days=400)):
             for _ in range(3):
                 client.sign_up()

@@ -15,8 +15,10 @@ _JSON_LINES = {"events export", "events tail", "serve"}
 
 
 def _walk(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    for name, command in group.commands.items():
-        if path or name not in _NOT_OURS:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is not None and (path or name not in _NOT_OURS):
             yield (*path, name), command
             if isinstance(command, click.Group):
                 yield from _walk(command, *path, name)

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ragauth.errors import ExternalServiceUnavailable, UpstreamFailed
@@ -118,6 +117,8 @@ class QueryUpstream:
 
     def _open_client(self) -> "httpx.Client":
         """Opened with the first question, so after any fork; shared by the threads."""
+        from http.cookiejar import CookieJar, DefaultCookiePolicy  # noqa: PLC0415
+
         import httpx  # noqa: PLC0415
 
         with self._opening:

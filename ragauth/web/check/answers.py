@@ -1,6 +1,5 @@
 """One verdict on a key, in the words of each asker: a gateway, a service."""
 
-from functools import lru_cache
 from typing import Any
 
 from ragauth.clock import format_time
@@ -77,13 +76,12 @@ def verify_body(verdict: KeyVerdict) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=4096)
 def identity_headers(key: KeyFacts) -> tuple[tuple[str, str], ...]:
     """Who the key belongs to, for the service behind the gateway.
 
     All of them always, empty where there is none: a gateway overwrites what a client forged
-    only with a header that it received. Remembered for what the database says now, never for a
-    key: other facts have other headers.
+    only with a header that it received. Made anew each time: to remember those of the last few
+    thousand keys took megabytes of each worker, and was in vain where more keys are asked.
     """
     values = (
         _encode(ACCOUNT, key.account_id) or "",
