@@ -1,6 +1,5 @@
 """One verdict on a key, in the words of each asker: a gateway, a service."""
 
-from functools import lru_cache
 from typing import Any
 
 from ragauth.clock import format_time
@@ -77,19 +76,18 @@ def verify_body(verdict: KeyVerdict) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=4096)
 def identity_headers(key: KeyFacts) -> tuple[tuple[str, str], ...]:
     """Who the key belongs to, for the service behind the gateway.
 
     All of them always, empty where there is none: a gateway overwrites what a client forged
-    only with a header that it received. Remembered for what the database says now, never for a
-    key: other facts have other headers.
+    only with a header that it received.
     """
+    account_id, agent_id = key.account_id, key.agent_id
     values = (
-        _encode(ACCOUNT, key.account_id) or "",
+        "" if account_id is None else encode_bytes(ACCOUNT, account_id),
         encode_bytes(KEY, key.id),
         key.plan or "",
-        _encode(AGENT, key.agent_id) or "",
+        "" if agent_id is None else encode_bytes(AGENT, agent_id),
         " ".join(scopes_of(key)),
         key.environment,
     )
