@@ -50,7 +50,7 @@ _SOURCE_SECONDS = 100 * _DAY_SECONDS
 # A Redis that was started again may have come back with an older snapshot, and a replica that took
 # over may lack the last writes: totals would be below what was saved, months below what was used.
 # So another run of the server is another source. A connection ends with the run of its server, so
-# the client asks for the run once for each connection (INFO in each script would be 8 µs of 18).
+# the client asks for the run once for each connection (INFO in each script costs 8 µs).
 # Where an ACL forbids INFO, only the loss of all data is noticed.
 _RUN = """
 local run = ARGV[#ARGV]

@@ -350,11 +350,6 @@ class Worker(ThreadWorker):
         elif conn.unread_bytes > _MOST_DROPPED_BYTES:
             self._watch(conn, 0)
 
-    def notify(self) -> None:
-        """Called before each round of events; the master looks each second at most."""
-        if time.monotonic() >= self._next_look:
-            super().notify()
-
     def murder_pending(self) -> None:
         """Called after each round of events: end the waits that have lasted too long."""
         super().murder_pending()
