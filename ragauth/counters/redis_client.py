@@ -5,6 +5,7 @@ are. A connection is made at the first use, an answer is waited for within a bou
 is never asked twice: a step may have been done although its answer was lost.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 from zlib import crc32
@@ -18,6 +19,7 @@ from redis.exceptions import (
     MovedError,
     NoScriptError,
     RedisError,
+    ResponseError,
     TimeoutError,
     TryAgainError,
 )
@@ -33,6 +35,7 @@ TIMEOUT_SECONDS = 0.25
 PARTS = 32
 
 _REDIRECTIONS = 5
+_RUN_ID = re.compile(rb"run_id:([0-9a-f]+)")
 
 Address = tuple[str, int]
 
@@ -91,6 +94,7 @@ def _shared_options(url: Url, timeout_seconds: float) -> dict[str, Any]:
         "retry": Retry(NoBackoff(), 0),
         # Without CLIENT SETINFO, which needs a right of its own and is unknown before Redis 7.2.
         "driver_info": None,
+        "redis_connect_func": _begin,
     }
     if url.scheme.startswith("rediss"):
         options["ssl"] = True
@@ -102,16 +106,35 @@ def _shared_options(url: Url, timeout_seconds: float) -> dict[str, Any]:
     return options
 
 
+def _begin(connection: Any) -> None:
+    """Log in at a new connection, and ask which run of the server it leads to."""
+    connection.on_connect()
+    connection.send_command("INFO", "server", check_health=False)
+    try:
+        found = _RUN_ID.search(connection.read_response())
+    except ResponseError:
+        found = None
+    connection.ragauth_run = found[1] if found else b"unknown"
+
+
 def _evaluate(
     server: Any, script: Script, prefix: str, arguments: Sequence[str | bytes | int]
 ) -> Any:
-    # A node of a Cluster refuses two keys that are not in one slot, before the script begins.
-    keys = (prefix, f"{prefix}source")
+    # Past `execute_command`, which costs more than Redis does: it times and tells each command.
+    connection = server.connection_pool.get_connection()
     try:
-        return server.evalsha(script.sha, len(keys), *keys, *arguments)
-    except NoScriptError:
-        # A server that was started or took over since: it did nothing yet.
-        return server.eval(script.text, len(keys), *keys, *arguments)
+        run = (connection.ragauth_run,) if script.takes_run else ()
+        # A node of a Cluster refuses two keys that are not in one slot, before the script begins.
+        rest = (2, prefix, f"{prefix}source", *arguments, *run)
+        connection.send_command("EVALSHA", script.sha, *rest, check_health=False)
+        try:
+            return connection.read_response()
+        except NoScriptError:
+            # A server that was started or took over since: it did nothing yet.
+            connection.send_command("EVAL", script.text, *rest, check_health=False)
+            return connection.read_response()
+    finally:
+        server.connection_pool.release(connection)
 
 
 class OneServer:
@@ -231,7 +254,7 @@ class Cluster:
         for address in dict.fromkeys((self._answered, *self._hosts, *list(self._nodes))):
             owner = address
             try:
-                self._node(address).execute_command("GET", f"{prefix}source")
+                self._node(address).execute_command("MGET", f"{prefix}source")
             except MovedError as moved:
                 owner = _new_address(moved, address)
             except AskError:

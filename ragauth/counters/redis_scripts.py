@@ -20,16 +20,21 @@ _LAYOUT = 1
 OTHER_LAYOUT = "LAYOUT"
 # What begins every name, and whether this version may count here.
 _BEGINNING = f"""local ours = KEYS[1]
-if tonumber(redis.call('GET', ours .. 'layout') or {_LAYOUT}) ~= {_LAYOUT} then
+local known = redis.call('MGET', ours .. 'source', ours .. 'run', ours .. 'layout')
+if tonumber(known[3] or {_LAYOUT}) ~= {_LAYOUT} then
   return redis.error_reply('{OTHER_LAYOUT} a newer version of ragauth counts here; end this one')
 end
 """
 
 
 class Script:
-    """Lua text and the name under which Redis keeps it."""
+    """Lua text and the name under which Redis keeps it.
+
+    One that `takes_run` is given the run of the server as its last argument.
+    """
 
     def __init__(self, text: str) -> None:
+        self.takes_run = text.startswith(_RUN)
         self.text = text = _BEGINNING + text
         # Redis names scripts by their SHA-1; nothing is protected by it.
         self.sha = sha1(text.encode(), usedforsecurity=False).hexdigest()
@@ -44,13 +49,11 @@ _SOURCE_SECONDS = 100 * _DAY_SECONDS
 
 # A Redis that was started again may have come back with an older snapshot, and a replica that took
 # over may lack the last writes: totals would be below what was saved, months below what was used.
-# So another run of the server is another source. A process need not have seen an error when the
-# server changed: so the run is asked for wherever something is counted (8 µs). Where an ACL forbids
-# INFO, only the loss of all data is noticed.
+# So another run of the server is another source. A connection ends with the run of its server, so
+# the client asks for the run once for each connection (INFO in each script costs 8 µs).
+# Where an ACL forbids INFO, only the loss of all data is noticed.
 _RUN = """
-local info = redis.pcall('INFO', 'server')
-local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or 'unknown'
-local known = redis.call('MGET', ours .. 'source', ours .. 'run')
+local run = ARGV[#ARGV]
 local source = known[2] == run and known[1]
 """
 
@@ -60,6 +63,7 @@ ADMIT = Script(
     _RUN
     + f"""
 if not source then return false end
+local function whole(number) return string.format('%d', number) end
 local account = ours .. 'account:' .. source .. ':' .. ARGV[1]
 local found = redis.call('HMGET', account, 'ends', 'used', ARGV[6])
 if not found[3] then return false end
@@ -76,25 +80,21 @@ elseif left > tonumber(ARGV[9]) then
 end
 if spent + cost > tonumber(ARGV[4]) then return {{2, used, ends, spent}} end
 if used >= tonumber(ARGV[3]) then return {{1, used, ends, spent}} end
-if fresh then
-  redis.call('HSET', account, 'ends', ARGV[8], 'used', 1)
-  redis.call('EXPIRE', account, {_ACCOUNT_SECONDS})
-else
-  redis.call('HINCRBY', account, 'used', 1)
-end
-redis.call('HINCRBY', account, ARGV[6], ARGV[5])
+used, spent = used + 1, spent + cost
+-- Few calls: what each costs is most of what the script does.
+redis.call('HSET', account, 'ends', whole(ends), 'used', whole(used), ARGV[6], whole(spent))
+if fresh then redis.call('EXPIRE', account, {_ACCOUNT_SECONDS}) end
 local member = source .. ':' .. ARGV[2]
 local row = ours .. 'usage:' .. member
-local first = redis.call('HINCRBY', row, 'requests', 1) == 1
-redis.call('HINCRBY', row, 'units', ARGV[5])
-if now > tonumber(redis.call('HGET', row, 'last') or 0) then
-  redis.call('HSET', row, 'last', ARGV[7])
-end
-if first then redis.call('EXPIRE', row, {_USAGE_SECONDS}) end
+local old = redis.call('HMGET', row, 'requests', 'units', 'last')
+local requests, units = tonumber(old[1] or 0) + 1, tonumber(old[2] or 0) + cost
+local last = math.max(now, tonumber(old[3] or 0))
+redis.call('HSET', row, 'requests', whole(requests), 'units', whole(units), 'last', whole(last))
+if not old[1] then redis.call('EXPIRE', row, {_USAGE_SECONDS}) end
 if redis.call('ZADD', ours .. 'changed', 'NX', ARGV[7], member) == 1 then
   redis.call('EXPIRE', ours .. 'changed', {_USAGE_SECONDS})
 end
-return {{0, used + 1, ends, spent + cost}}
+return {{0, used, ends, spent}}
 """
 )
 
@@ -158,8 +158,7 @@ redis.call('EXPIRE', account, {_ACCOUNT_SECONDS})
 # ARGV: account members.
 FORGET_ACCOUNT = Script("""
 local sources = redis.call('LRANGE', ours .. 'sources', 0, -1)
-local latest = redis.call('GET', ours .. 'source')
-if latest then table.insert(sources, latest) end
+if known[1] then table.insert(sources, known[1]) end
 for _, source in ipairs(sources) do
   for _, member in ipairs(ARGV) do
     redis.call('DEL', ours .. 'account:' .. source .. ':' .. member)

@@ -90,15 +90,11 @@ def run_application(application: Any, environ: dict[str, Any], *, is_kept: bool)
                 result.close()
     except OSError as error:
         raise RuntimeError("the application failed") from error
-    lines = [
-        f"HTTP/1.1 {status}",
-        f"Server: {SERVER}",
-        f"Date: {clock.http_date()}",
-        f"Connection: {'keep-alive' if is_kept else 'close'}",
-        *(f"{name}: {value}" for name, value in headers),
-        "\r\n",
-    ]
-    return "\r\n".join(lines).encode("latin-1") + body
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    return (
+        f"HTTP/1.1 {status}\r\nServer: {SERVER}\r\nDate: {clock.http_date()}\r\n"
+        f"Connection: {'keep-alive' if is_kept else 'close'}\r\n{lines}\r\n"
+    ).encode("latin-1") + body
 
 
 def server_environ(client: Any, server: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import struct
 from collections import OrderedDict
 from typing import Any
 
+from ragauth.server.answers import server_environ
 from ragauth.server.request_arrival import Arrival
 
 READ_BYTES = 8192
@@ -34,6 +35,7 @@ class Connection:
         self.waiting = b""
         self.unread_bytes = 0
         self.held_bytes = 0
+        self._environ: dict[str, Any] | None = None
         self._cfg = cfg
         self._arrival: Arrival | None = None
 
@@ -43,6 +45,13 @@ class Connection:
         if self._arrival is None:
             self._arrival = Arrival(self._cfg, self.client)
         return self._arrival
+
+    @property
+    def environ(self) -> dict[str, Any]:
+        """What the server adds to each plain request of this client; not to be changed."""
+        if self._environ is None:
+            self._environ = server_environ(self.client, self.server)
+        return self._environ
 
     @property
     def has_begun(self) -> bool:

@@ -20,7 +20,6 @@ from ragauth.server.answers import (
     answer_fault,
     fault_answer,
     run_application,
-    server_environ,
 )
 from ragauth.server.connection import READ_BYTES, Connection, Wire, bound_waits, is_read_by_gunicorn
 from ragauth.server.lines import Line, Lines
@@ -245,7 +244,7 @@ class Worker(ThreadWorker):
                 self.log.info("Autorestarting worker after current request.")
                 self.alive = False
             is_kept = self.alive and plain.is_kept and self.cfg.keepalive > 0
-            environ = server_environ(conn.client, conn.server) | plain.environ
+            environ = conn.environ | plain.environ
             conn.send(run_application(self.wsgi, environ, is_kept=is_kept))
         except WouldWait as check:
             self.nr -= 1

@@ -25,9 +25,9 @@ MOST_LINES = 8192
 # The kernel does not mix what several processes write into one pipe, up to this size (pipe(7)).
 _WHOLE_BYTES = select.PIPE_BUF
 # A line that follows another so soon waits for more: they share a write, and one waking of the
-# thread. All others are written at once.
-_SOON_SECONDS = 0.001
-_GATHERING_SECONDS = 0.002
+# thread. Each waking takes the GIL from the thread that answers. All other lines are written at once.
+_SOON_SECONDS = 0.005
+_GATHERING_SECONDS = 0.01
 _LAST_LINES_SECONDS = 1.0
 _LAST = b""
 

@@ -3,7 +3,6 @@
 from functools import lru_cache
 
 from ragauth.services.limits.limits import LimitState
-from ragauth.services.limits.plans import Plan
 
 
 def rate_headers(state: LimitState) -> list[tuple[str, str]]:
@@ -11,7 +10,14 @@ def rate_headers(state: LimitState) -> list[tuple[str, str]]:
     says what remains (r) and in how many seconds it is renewed (t).
     """
     return [
-        ("RateLimit-Policy", _policy(state.plan, state.span.month_seconds)),
+        (
+            "RateLimit-Policy",
+            _policy(
+                state.plan.requests_per_minute,
+                state.plan.requests_per_month,
+                state.span.month_seconds,
+            ),
+        ),
         (
             "RateLimit",
             f'"minute";r={state.minute_remaining};t={state.minute_resets_in},'
@@ -21,8 +27,5 @@ def rate_headers(state: LimitState) -> list[tuple[str, str]]:
 
 
 @lru_cache(maxsize=256)
-def _policy(plan: Plan, month_seconds: int) -> str:
-    return (
-        f'"minute";q={plan.requests_per_minute};w=60,'
-        f' "month";q={plan.requests_per_month};w={month_seconds}'
-    )
+def _policy(a_minute: int, a_month: int, month_seconds: int) -> str:
+    return f'"minute";q={a_minute};w=60, "month";q={a_month};w={month_seconds}'

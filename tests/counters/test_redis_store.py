@@ -244,3 +244,18 @@ def test_where_a_newer_version_counts_this_one_touches_nothing(
         with pytest.raises(NewerCounters, match="a newer version of ragauth counts here"):
             use()
     assert sorted(redis_client.scan_iter()) == before
+
+
+def test_the_run_is_asked_once_for_each_connection(
+    redis_counters: RedisCounters, redis_client: Any
+) -> None:
+    """Not by each question, and again by a connection that was made since."""
+    seed(redis_counters)
+    redis_client.config_resetstat()
+    for _ in range(5):
+        assert ask(redis_counters) is not None
+    assert "cmdstat_info" not in redis_client.info("commandstats")
+    redis_counters.start_anew()
+    redis_client.config_resetstat()
+    assert ask(redis_counters) is not None
+    assert redis_client.info("commandstats")["cmdstat_info"]["calls"] == 1

@@ -80,14 +80,14 @@ def identity_headers(key: KeyFacts) -> tuple[tuple[str, str], ...]:
     """Who the key belongs to, for the service behind the gateway.
 
     All of them always, empty where there is none: a gateway overwrites what a client forged
-    only with a header that it received. Made anew each time: to remember those of the last few
-    thousand keys took megabytes of each worker, and was in vain where more keys are asked.
+    only with a header that it received.
     """
+    account_id, agent_id = key.account_id, key.agent_id
     values = (
-        _encode(ACCOUNT, key.account_id) or "",
+        "" if account_id is None else encode_bytes(ACCOUNT, account_id),
         encode_bytes(KEY, key.id),
         key.plan or "",
-        _encode(AGENT, key.agent_id) or "",
+        "" if agent_id is None else encode_bytes(AGENT, agent_id),
         " ".join(scopes_of(key)),
         key.environment,
     )
