@@ -25,7 +25,7 @@ MOST_LINES = 8192
 # The kernel does not mix what several processes write into one pipe, up to this size (pipe(7)).
 _WHOLE_BYTES = select.PIPE_BUF
 # A line that follows another so soon waits for more: they share a write, and one waking of the
-# thread. Each waking takes the GIL from the thread that answers. All other lines are written at once.
+# thread, which takes the GIL from the thread that answers. Any other line is written at once.
 _SOON_SECONDS = 0.005
 _GATHERING_SECONDS = 0.01
 _LAST_LINES_SECONDS = 1.0
