@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, String, select
+from sqlalchemy import CheckConstraint, Index, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
@@ -24,6 +24,8 @@ class Account(Base):
         CheckConstraint(
             "(status = 'deleted') = (email_canonical IS NULL)", name="deleted_is_anonymous"
         ),
+        Index(None, "plan", "id"),
+        Index(None, "status", "id"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)

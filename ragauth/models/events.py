@@ -18,7 +18,7 @@ _AT_ONCE = 500
 
 class Event(Base):
     __tablename__ = "events"
-    __table_args__ = (Index(None, "account_id", "id"),)
+    __table_args__ = (Index(None, "account_id", "id"), Index(None, "name", "id"))
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     account_id: Mapped[uuid.UUID | None]
@@ -44,7 +44,9 @@ def delete_nobodys(before: uuid.UUID, *, limit: int) -> int:
 
 def _delete(old: Select[uuid.UUID], limit: int) -> int:
     oldest = old.order_by(Event.id).limit(limit)
-    return count_changed(delete(Event).where(Event.id.in_(oldest)))
+    return count_changed(
+        delete(Event).where(Event.id.in_(oldest)).execution_options(synchronize_session=False)
+    )
 
 
 def list_events(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> Page[Event]:

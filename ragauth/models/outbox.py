@@ -21,7 +21,7 @@ class OutboxMail(Base):
     """
 
     __tablename__ = "outbox"
-    __table_args__ = (Index(None, "next_attempt_at"),)
+    __table_args__ = (Index(None, "next_attempt_at"), Index(None, "account_id"))
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     account_id: Mapped[uuid.UUID | None]
