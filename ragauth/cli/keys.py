@@ -38,7 +38,8 @@ from ragauth.services.operators.accounts import find_many
 
 keys = Group("keys", help="List, show and revoke keys; take them over from another system.")
 
-_BATCH = 500
+# Of keys in one transaction: a tenth of a second.
+_BATCH = 2_000
 _SHOWN_FAULTS = 20
 _SHOWN_CANDIDATES = 20
 _COLUMNS = ("id", "name", "prefix", "is_active", "last_used_at", "kind", "scopes", "created_at")
@@ -252,6 +253,8 @@ def _import(lines: list[dict[str, Any]]) -> int:
     Returns how many keys were new.
     """
     imported = 0
+    # Those of an account together: its keys are counted, under its lock, once for each batch.
+    lines = sorted(lines, key=lambda line: line["account_id"].int)
     batches = [lines[start : start + _BATCH] for start in range(0, len(lines), _BATCH)]
     for batch in show_progress(batches, "importing", size=len, length=len(lines)):
         with one_line_faults():

@@ -55,8 +55,8 @@ class Counter:
             self._cells[values] = self._board.allocate(1)
         return self._cells[values]
 
-    def count(self, *values: str) -> None:
-        self._board.add(self._cells[values])
+    def count(self, *values: str, by: int = 1) -> None:
+        self._board.add(self._cells[values], by)
 
     def read(self, sums: list[float]) -> Iterator[Sample]:
         for labels, cell in self._cells.items():

@@ -3,9 +3,9 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import JSON, Index, Select, String, delete, select, update
+from sqlalchemy import JSON, Index, Select, String, Table, delete, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
@@ -27,6 +27,11 @@ class Event(Base):
     ip: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(400))
     details: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+def add_all(rows: Sequence[dict[str, Any]]) -> None:
+    """Insert many, as plain values."""
+    db.session.connection().execute(insert(cast("Table", Event.__table__)), rows)
 
 
 # The ids are UUIDv7: their order is that of time, so the primary key finds what is old.

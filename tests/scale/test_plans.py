@@ -73,7 +73,7 @@ def test_each_named_query_finds_its_rows_by_an_index(app: Flask) -> None:
 def test_a_query_without_an_index_is_found(app: Flask) -> None:
     found: list[str] = []
     with app.app_context():
-        populate(db.engine, SMALL, now=NOW)
+        populate(db.engine, Sizes(accounts=50, keys=500, usage=0, large=0), now=NOW)
         with transaction.read_only(), explaining(found.append):
             db.session.execute(select(ApiKey.id).where(ApiKey.name == "Key 7"))
             db.session.execute(select(ApiKey.id).order_by(ApiKey.id))
