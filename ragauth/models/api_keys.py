@@ -26,7 +26,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from ragauth.database import Base, Words
 from ragauth.extensions import db
-from ragauth.models.base import Page, count_changed, count_rows, paginate
+from ragauth.models.base import Page, count_changed, count_rows, insert_many, paginate
 
 SECRET = "secret"  # noqa: S105 - the name of a kind
 PUBLISHABLE = "publishable"
@@ -225,13 +225,13 @@ def _is_alive(key: type[ApiKey], now: datetime) -> ColumnElement[bool]:
 
 
 def add_unless_known(keys: Sequence[dict[str, Any]]) -> set[uuid.UUID]:
-    """Insert them all in one statement; returns the ids of those whose digest was new."""
-    connection = db.session.connection()
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    table = cast("Table", ApiKey.__table__)
-    statement = insert(table).on_conflict_do_nothing(index_elements=["digest"])
-    inserted = connection.execute(statement.returning(table.c.id), list(keys))
-    return set(inserted.scalars())
+    """Insert them all; returns the ids of those whose digest was new."""
+    is_sqlite = db.session.connection().dialect.name == "sqlite"
+    insert = sqlite.insert if is_sqlite else postgresql.insert
+    statement = insert(cast("Table", ApiKey.__table__))
+    insert_many(statement.on_conflict_do_nothing(index_elements=["digest"]), keys)
+    ids = [key["id"] for key in keys]
+    return set(db.session.scalars(select(ApiKey.id).where(ApiKey.id.in_(ids))))
 
 
 def count_all_live(*, now: datetime) -> int:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
 from ragauth.extensions import db
-from ragauth.models.base import Page, count_changed, paginate
+from ragauth.models.base import Page, count_changed, insert_many, paginate
 
 # As many as one statement may name.
 _AT_ONCE = 500
@@ -31,7 +31,7 @@ class Event(Base):
 
 def add_all(rows: Sequence[dict[str, Any]]) -> None:
     """Insert many, as plain values."""
-    db.session.connection().execute(insert(cast("Table", Event.__table__)), rows)
+    insert_many(insert(cast("Table", Event.__table__)), rows)
 
 
 # The ids are UUIDv7: their order is that of time, so the primary key finds what is old.

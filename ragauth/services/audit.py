@@ -15,7 +15,7 @@ from ragauth.metrics import EVENTS
 from ragauth.models import ApiKey, Event
 from ragauth.models import events as event_rows
 from ragauth.models.base import Page
-from ragauth.security.identifiers import KEY, encode_id, new_uuid
+from ragauth.security.identifiers import KEY, encode_id, new_uuid, new_uuids
 
 
 class EventName(StrEnum):
@@ -104,7 +104,7 @@ def record_imported_keys(keys: Sequence[Mapping[str, Any]], client: Client) -> N
     event_rows.add_all(
         [
             {
-                "id": new_uuid(),
+                "id": event_id,
                 "account_id": key["account_id"],
                 "name": name,
                 "at": at,
@@ -112,7 +112,7 @@ def record_imported_keys(keys: Sequence[Mapping[str, Any]], client: Client) -> N
                 "user_agent": client.user_agent,
                 "details": _name_key(key["id"], key["prefix"]),
             }
-            for key in keys
+            for event_id, key in zip(new_uuids(len(keys)), keys, strict=True)
         ]
     )
 

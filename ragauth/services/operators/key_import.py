@@ -14,7 +14,7 @@ from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.models.api_keys import SECRET
 from ragauth.security.emails import canonical_email
-from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
+from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuids
 from ragauth.services import audit
 from ragauth.services.audit import OPERATOR
 from ragauth.services.keys import api_keys
@@ -34,15 +34,16 @@ def import_keys(keys: Sequence[dict[str, Any]]) -> int:
     now = clock.now()
     # All that needs no lock is done before the transaction: other writers wait while it lasts. One
     # order for all, too: two that import the same keys at once cannot wait for each other.
-    rows = sorted((_to_row(key, now) for key in keys), key=lambda row: row["digest"])
+    ordered = sorted(keys, key=lambda key: key["digest"])
+    rows = [_to_row(*each, now) for each in zip(new_uuids(len(keys)), ordered, strict=True)]
     with transaction.unit_of_work():
         return _add(rows)
 
 
-def _to_row(key: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _to_row(key_id: uuid.UUID, key: dict[str, Any], now: datetime) -> dict[str, Any]:
     return {
         **key,
-        "id": new_uuid(),
+        "id": key_id,
         "kind": SECRET,
         "is_enabled": True,
         "is_primary": False,
