@@ -184,7 +184,7 @@ def import_(file: Path, dry_run: bool, as_json: bool) -> None:
 
 @contextmanager
 def _without_cyclic_collection() -> Iterator[None]:
-    """The lines of a long file are no cycles; looking for some among them took a fifth of the time."""
+    """The lines of a file are no cycles; looking for some among them took a fifth of the time."""
     gc.disable()
     try:
         yield

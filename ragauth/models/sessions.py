@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     ForeignKey,
     Index,
     LargeBinary,
@@ -18,7 +17,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from ragauth.database import Base
 from ragauth.extensions import db
@@ -236,11 +235,9 @@ def delete_ended(*, before: datetime, limit: int) -> int:
     return _delete(Session.ended_at, before, limit)
 
 
-def _delete(moment: ColumnElement[Any], before: datetime, limit: int) -> int:
+def _delete(moment: InstrumentedAttribute[Any], before: datetime, limit: int) -> int:
     """The oldest first: each batch takes up the index where the one before has left it."""
     oldest = select(Session.id).where(moment < before).order_by(moment).limit(limit)
     return count_changed(
-        delete(Session)
-        .where(Session.id.in_(oldest))
-        .execution_options(synchronize_session=False)
+        delete(Session).where(Session.id.in_(oldest)).execution_options(synchronize_session=False)
     )

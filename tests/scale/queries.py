@@ -19,12 +19,15 @@ from ragauth.models.usage import Total
 from ragauth.security.identifiers import first_uuid_at, new_uuid
 from tests.scale.populate import account_id, agent_id, digest, key_id, session_id
 
+Query = tuple[str, Callable[[], object]]
+
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 # Not queries of their own: they run what they are given, or ask for no table's rows.
 _NO_QUERIES = {
     "base.count_changed",
     "base.count_rows",
     "base.flush",
+    "base.insert_many",
     "base.paginate",
     "database_probe.find_fault",
     "database_probe.schema_revisions",
@@ -125,7 +128,7 @@ _BOUND = {
 }
 
 
-def named_queries() -> Iterator[tuple[str, Callable[[], object]]]:
+def named_queries() -> Iterator[Query]:
     """Each with its name, once for each form; to be called in a transaction that is taken back.
 
     KeyError for a parameter of which no value is known here.
@@ -147,18 +150,19 @@ def named_queries() -> Iterator[tuple[str, Callable[[], object]]]:
                 yield from _forms(full, value)
 
 
-def _forms(name: str, function: Callable[..., object]) -> Iterator[tuple[str, Callable[[], object]]]:
+def _forms(
+    name: str, function: Callable[..., object]
+) -> Iterator[tuple[str, Callable[[], object]]]:
     if name == "signing_keys.insert_first":
         yield name, partial(function, **_SIGNING_KEY)
         return
     if name == "api_keys.list_predecessors":
         yield name, lambda: function(db.session.get(ApiKey, key_id(1)), now=NOW)
         return
-    names = list(inspect.signature(function).parameters)
-    values = [_VALUES.get(f"{name} {each}") or _VALUES[each] for each in names]
-    for chosen in product(*values):
-        given = dict(zip(names, chosen, strict=True))
-        told = [f"{each}={value!r:.20}" for each, value in given.items() if len(_values(name, each)) > 1]
+    values = {each: _values(name, each) for each in inspect.signature(function).parameters}
+    for chosen in product(*values.values()):
+        given = dict(zip(values, chosen, strict=True))
+        told = [f"{each}={given[each]!r:.20}" for each in given if len(values[each]) > 1]
         yield f"{name}({', '.join(told)})", partial(_call, function, given)
 
 

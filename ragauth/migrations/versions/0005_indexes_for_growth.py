@@ -21,8 +21,16 @@ class _Index(NamedTuple):
 
 
 _INDEXES = (
-    _Index("ix_usage_account_id_day_key_id_environment", "usage", ("account_id", "day", "key_id", "environment")),
-    _Index("ix_usage_day_key_id_account_id_environment", "usage", ("day", "key_id", "account_id", "environment")),
+    _Index(
+        "ix_usage_account_id_day_key_id_environment",
+        "usage",
+        ("account_id", "day", "key_id", "environment"),
+    ),
+    _Index(
+        "ix_usage_day_key_id_account_id_environment",
+        "usage",
+        ("day", "key_id", "account_id", "environment"),
+    ),
     _Index("ix_api_keys_prefix", "api_keys", ("prefix",), operators="text_pattern_ops"),
     _Index("ix_api_keys_expires_at", "api_keys", ("expires_at",), where="replaced_by IS NOT NULL"),
     _Index("ix_sessions_ended_at", "sessions", ("ended_at",), where="ended_at IS NOT NULL"),
@@ -54,7 +62,9 @@ def upgrade() -> None:
                 list(index.columns),
                 sqlite_where=where,
                 postgresql_where=where,
-                postgresql_ops=dict.fromkeys(index.columns, index.operators) if index.operators else {},
+                postgresql_ops=dict.fromkeys(index.columns, index.operators)
+                if index.operators
+                else {},
             )
         else:
             _create_beside_writers(bind.engine, index)

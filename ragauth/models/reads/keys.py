@@ -58,9 +58,8 @@ _AGENT = select(Agent.id).where(
 )
 # As a number it stands there bare, as in the index of these keys: SQLite would not know that one by
 # `is_imported = 1`, and read all keys.
-_ANY_IMPORTED = (
-    select(ApiKey.id).where(type_coerce(ApiKey.is_imported, Integer)).exists().select()
-)
+_IS_IMPORTED = type_coerce(ApiKey.is_imported, Integer)
+_ANY_IMPORTED = select(ApiKey.id).where(_IS_IMPORTED).exists().select()
 
 
 class KeyLookup:
