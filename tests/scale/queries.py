@@ -56,6 +56,15 @@ _SIGNING_KEY = {
     "created_at": NOW,
     "signs_from": NOW,
 }
+_EVENT = {
+    "id": new_uuid(),
+    "account_id": account_id(1),
+    "name": "api_key:imported",
+    "at": NOW,
+    "ip": None,
+    "user_agent": "operator",
+    "details": {},
+}
 # By the names of parameters, or of a function and its parameter; each value is a form to try.
 _VALUES: dict[str, tuple[Any, ...]] = {
     "account_id": (account_id(1),),
@@ -93,6 +102,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "purposes": (["verify_email"],),
     "resealed_secret": (b"x",),
     "sealed_secret": (b"x",),
+    "rows": ([_EVENT],),
     "search": (None, "customer77"),
     "session_id": (session_id(1),),
     "since": (session_id(1),),
