@@ -19,7 +19,8 @@ from ragauth.services.accounts import confirmations
 from ragauth.services.operators import events, wrong_clock
 from ragauth.services.sessions import sessions, signing_key_rotation
 
-_BATCH = 1_000
+# A twentieth of a second on SQLite, whose pages five times as many rows share.
+_BATCH = 5_000
 
 
 @click.command("cleanup", cls=Command)

@@ -1,8 +1,10 @@
 """Operators' commands for customers' keys: import them, find them, kill them."""
 
+import gc
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,8 @@ from ragauth.services.operators.accounts import find_many
 
 keys = Group("keys", help="List, show and revoke keys; take them over from another system.")
 
-_BATCH = 500
+# Of keys in one transaction, a twentieth of a second: other writers get their turn between two.
+_BATCH = 1_000
 _SHOWN_FAULTS = 20
 _SHOWN_CANDIDATES = 20
 _COLUMNS = ("id", "name", "prefix", "is_active", "last_used_at", "kind", "scopes", "created_at")
@@ -175,6 +178,21 @@ def import_(file: Path, dry_run: bool, as_json: bool) -> None:
     scopes (separated by spaces), expires_at. Nothing is imported while a line is faulty, or while
     an owner's plan has no room for the keys; a key that is known already is left as it is.
     """
+    with _without_cyclic_collection():
+        _import_file(file, dry_run=dry_run, as_json=as_json)
+
+
+@contextmanager
+def _without_cyclic_collection() -> Iterator[None]:
+    """The lines of a file are no cycles; looking for some among them took a fifth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _import_file(file: Path, *, dry_run: bool, as_json: bool) -> None:
     try:
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         entries = read_entries(data, file.name)
@@ -252,6 +270,8 @@ def _import(lines: list[dict[str, Any]]) -> int:
     Returns how many keys were new.
     """
     imported = 0
+    # Those of an account together: its keys are counted, under its lock, once for each batch.
+    lines = sorted(lines, key=lambda line: line["account_id"].int)
     batches = [lines[start : start + _BATCH] for start in range(0, len(lines), _BATCH)]
     for batch in show_progress(batches, "importing", size=len, length=len(lines)):
         with one_line_faults():

@@ -62,8 +62,8 @@ class Counter:
         self._cells.update(zip(series, cells, strict=True))
         return cells
 
-    def count(self, *values: str) -> None:
-        self._board.add(self._cells[values])
+    def count(self, *values: str, by: int = 1) -> None:
+        self._board.add(self._cells[values], by)
 
     def read(self, sums: list[float]) -> Iterator[Sample]:
         values = [sums[cell] for cell in self._cells.values()]

@@ -49,6 +49,8 @@ def run_migrations() -> None:
         try:
             with connection.begin():
                 if not is_sqlite:
+                    # A snapshot that is kept would hold up what makes an index beside it.
+                    connection.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
                     connection.execute(text("SET LOCAL statement_timeout = 0"))
                     connection.execute(text("SET LOCAL lock_timeout = 0"))
                     connection.execute(

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import CheckConstraint, Select, String, bindparam, select
+from sqlalchemy import CheckConstraint, Index, Select, String, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
@@ -25,6 +25,8 @@ class Account(Base):
         CheckConstraint(
             "(status = 'deleted') = (email_canonical IS NULL)", name="deleted_is_anonymous"
         ),
+        Index(None, "plan", "id"),
+        Index(None, "status", "id"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)

@@ -33,6 +33,7 @@ from ragauth.models.base import (
     Shown,
     count_changed,
     count_rows,
+    insert_many,
     page_statement,
     paginate,
     read_page,
@@ -43,6 +44,8 @@ PUBLISHABLE = "publishable"
 SERVICE = "service"
 
 LONGEST_PREFIX = 40
+# No text goes on with one that comes later.
+_LAST_CHARACTER = "\U0010ffff"
 
 
 class ApiKey(Base):
@@ -59,6 +62,15 @@ class ApiKey(Base):
             "is_imported",
             sqlite_where=text("is_imported"),
             postgresql_where=text("is_imported"),
+        ),
+        # On Postgres in the order of its bytes, whatever the collation: a prefix is a range then.
+        Index(None, "prefix", postgresql_ops={"prefix": "text_pattern_ops"}),
+        # The keys in their grace, with which a clock that was ahead has to do.
+        Index(
+            "ix_api_keys_expires_at",
+            "expires_at",
+            sqlite_where=text("replaced_by IS NOT NULL"),
+            postgresql_where=text("replaced_by IS NOT NULL"),
         ),
         # At most one live primary key for an account, whatever happens at the same time.
         Index(
@@ -129,10 +141,21 @@ def count_by_prefix(prefix: str, *, include_revoked: bool) -> int:
 
 
 def _with_prefix(prefix: str, *, is_whole: bool, include_revoked: bool) -> Select[ApiKey]:
-    # Not LIKE, which has wildcards, and to which case is nothing on SQLite.
-    shown = ApiKey.prefix if is_whole else func.substr(ApiKey.prefix, 1, len(prefix))
-    query = select(ApiKey).where(shown == prefix)
+    query = select(ApiKey).where(ApiKey.prefix == prefix if is_whole else _begins_with(prefix))
     return query if include_revoked else query.where(ApiKey.revoked_at.is_(None))
+
+
+def _begins_with(prefix: str) -> ColumnElement[bool]:
+    """A range of the index, in the order of bytes.
+
+    Not LIKE, which has wildcards, and to which case is nothing on SQLite.
+    """
+    is_sqlite = db.session.connection().dialect.name == "sqlite"
+    at_least, below = (">=", "<") if is_sqlite else ("~>=~", "~<~")
+    return and_(
+        ApiKey.prefix.bool_op(at_least)(prefix),
+        ApiKey.prefix.bool_op(below)(prefix + _LAST_CHARACTER),
+    )
 
 
 def find_primary(account_id: uuid.UUID) -> ApiKey | None:
@@ -257,13 +280,13 @@ def _is_alive(key: type[ApiKey], now: datetime) -> ColumnElement[bool]:
 
 
 def add_unless_known(keys: Sequence[dict[str, Any]]) -> set[uuid.UUID]:
-    """Insert them all in one statement; returns the ids of those whose digest was new."""
-    connection = db.session.connection()
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    table = cast("Table", ApiKey.__table__)
-    statement = insert(table).on_conflict_do_nothing(index_elements=["digest"])
-    inserted = connection.execute(statement.returning(table.c.id), list(keys))
-    return set(inserted.scalars())
+    """Insert them all; returns the ids of those whose digest was new."""
+    is_sqlite = db.session.connection().dialect.name == "sqlite"
+    insert = sqlite.insert if is_sqlite else postgresql.insert
+    statement = insert(cast("Table", ApiKey.__table__))
+    insert_many(statement.on_conflict_do_nothing(index_elements=["digest"]), keys)
+    ids = [key["id"] for key in keys]
+    return set(db.session.scalars(select(ApiKey.id).where(ApiKey.id.in_(ids))))
 
 
 def count_all_live(*, now: datetime) -> int:
@@ -277,7 +300,12 @@ def list_replaced_after(latest: datetime, *, now: datetime) -> list[tuple[ApiKey
     query = (
         select(ApiKey, successor)
         .join(successor, successor.id == ApiKey.replaced_by)
-        .where(ApiKey.revoked_at.is_(None), ApiKey.expires_at > now, successor.created_at > latest)
+        .where(
+            ApiKey.replaced_by.is_not(None),
+            ApiKey.revoked_at.is_(None),
+            ApiKey.expires_at > now,
+            successor.created_at > latest,
+        )
         .order_by(ApiKey.id)
         .with_for_update()
     )
@@ -331,7 +359,7 @@ def count_service_keys(*, include_revoked: bool) -> int:
 
 
 def _of_services(include_revoked: bool) -> Select[ApiKey]:
-    query = select(ApiKey).where(ApiKey.kind == SERVICE)
+    query = select(ApiKey).where(ApiKey.account_id.is_(None))
     return query if include_revoked else query.where(ApiKey.revoked_at.is_(None))
 
 

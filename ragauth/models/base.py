@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Generic, TypeVar, cast
@@ -11,8 +11,10 @@ from sqlalchemy import (
     Column,
     CursorResult,
     Delete,
+    Insert,
     Row,
     Select,
+    Table,
     Update,
     bindparam,
     func,
@@ -57,6 +59,35 @@ def _violated_constraint(error: IntegrityError) -> str:
         for part in (column.split(".") if position == 0 else column.split(".")[1:])
     ]
     return "_".join(["uq", table, *columns])
+
+
+def insert_many(statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Execute it for thousands of rows of the same columns.
+
+    The driver is told once what is the same for all: that takes a quarter of the time that
+    SQLAlchemy needs for as many rows.
+    """
+    if not rows:
+        return
+    connection = db.session.connection()
+    dialect = connection.dialect
+    table = cast("Table", statement.table)
+    compiled = statement.compile(dialect=dialect, column_keys=list(rows[0]))
+    names = compiled.positiontup or list(rows[0])
+    convert = {
+        name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names
+    }
+    columns = [
+        [row[name] for row in rows]
+        if (processor := convert[name]) is None
+        else [processor(row[name]) for row in rows]
+        for name in names
+    ]
+    lines = list(zip(*columns, strict=True))
+    connection.exec_driver_sql(
+        compiled.string,
+        lines if compiled.positiontup else [dict(zip(names, line, strict=True)) for line in lines],
+    )
 
 
 def count_changed(statement: Update | Delete) -> int:

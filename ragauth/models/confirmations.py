@@ -90,11 +90,20 @@ def delete_all_unused() -> int:
 def delete_made_after(latest: datetime) -> int:
     """Withdraw the unused ones of a clock that was ahead; returns how many."""
     return count_changed(
-        delete(Confirmation).where(Confirmation.created_at > latest, Confirmation.used_at.is_(None))
+        delete(Confirmation).where(
+            # Each lives for a while, so its end is beyond that moment as well: the index has that.
+            Confirmation.expires_at > latest,
+            Confirmation.created_at > latest,
+            Confirmation.used_at.is_(None),
+        )
     )
 
 
 def delete_expired(*, before: datetime, limit: int) -> int:
     """Forget tokens that expired before a moment; returns how many."""
     expired = select(Confirmation.id).where(Confirmation.expires_at < before).limit(limit)
-    return count_changed(delete(Confirmation).where(Confirmation.id.in_(expired)))
+    return count_changed(
+        delete(Confirmation)
+        .where(Confirmation.id.in_(expired))
+        .execution_options(synchronize_session=False)
+    )

@@ -6,12 +6,19 @@ from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import JSON, Index, Select, String, Table, bindparam, delete, select, update
+from sqlalchemy import JSON, Index, Select, String, Table, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
 from ragauth.extensions import db
-from ragauth.models.base import Page, Shown, count_changed, page_statement, read_page
+from ragauth.models.base import (
+    Page,
+    Shown,
+    count_changed,
+    insert_many,
+    page_statement,
+    read_page,
+)
 
 # The most ids that one statement may name.
 _AT_ONCE = 500
@@ -19,7 +26,7 @@ _AT_ONCE = 500
 
 class Event(Base):
     __tablename__ = "events"
-    __table_args__ = (Index(None, "account_id", "id"),)
+    __table_args__ = (Index(None, "account_id", "id"), Index(None, "name", "id"))
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     account_id: Mapped[uuid.UUID | None]
@@ -28,6 +35,11 @@ class Event(Base):
     ip: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(400))
     details: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+def add_all(rows: Sequence[dict[str, Any]]) -> None:
+    """Insert many, as plain values."""
+    insert_many(insert(cast("Table", Event.__table__)), rows)
 
 
 # The ids are UUIDv7: their order is that of time, so the primary key finds what is old.
@@ -45,7 +57,9 @@ def delete_nobodys(before: uuid.UUID, *, limit: int) -> int:
 
 def _delete(old: Select[uuid.UUID], limit: int) -> int:
     oldest = old.order_by(Event.id).limit(limit)
-    return count_changed(delete(Event).where(Event.id.in_(oldest)))
+    return count_changed(
+        delete(Event).where(Event.id.in_(oldest)).execution_options(synchronize_session=False)
+    )
 
 
 def list_events(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> Page[Shown]:

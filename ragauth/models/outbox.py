@@ -21,7 +21,7 @@ class OutboxMail(Base):
     """
 
     __tablename__ = "outbox"
-    __table_args__ = (Index(None, "next_attempt_at"),)
+    __table_args__ = (Index(None, "next_attempt_at"), Index(None, "account_id"))
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     account_id: Mapped[uuid.UUID | None]
@@ -35,12 +35,10 @@ class OutboxMail(Base):
 
 def find_due(*, now: datetime, latest: datetime) -> OutboxMail | None:
     """The mail that has been due for the longest; nothing waits until after `latest`."""
-    return db.session.scalar(
-        select(OutboxMail)
-        .where((OutboxMail.next_attempt_at <= now) | (OutboxMail.next_attempt_at > latest))
-        .order_by(OutboxMail.next_attempt_at)
-        .limit(1)
-    )
+    next_attempt_at = OutboxMail.next_attempt_at
+    first = select(OutboxMail).order_by(next_attempt_at).limit(1)
+    due = db.session.scalar(first.where(next_attempt_at <= now))
+    return due or db.session.scalar(first.where(next_attempt_at > latest))
 
 
 def claim(mail_id: uuid.UUID, *, attempts: int, until: datetime) -> bool:

@@ -16,9 +16,10 @@ from sqlalchemy import (
     bindparam,
     delete,
     select,
+    text,
     update,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from ragauth.database import Base
 from ragauth.extensions import db
@@ -41,6 +42,19 @@ class Session(Base):
     __table_args__ = (
         Index(None, "account_id", "id"),
         Index(None, "expires_at"),
+        # Few have ended, or are found to be of a clock that was ahead.
+        Index(
+            "ix_sessions_ended_at",
+            "ended_at",
+            sqlite_where=text("ended_at IS NOT NULL"),
+            postgresql_where=text("ended_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_sessions_rotated_at",
+            "rotated_at",
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -231,11 +245,19 @@ def forget_clients(account_id: uuid.UUID) -> None:
     )
 
 
-def delete_dead(*, before: datetime, limit: int) -> int:
-    """Forget sessions that ended or expired before a moment; returns how many."""
-    dead = (
-        select(Session.id)
-        .where((Session.ended_at < before) | (Session.expires_at < before))
-        .limit(limit)
+def delete_expired(*, before: datetime, limit: int) -> int:
+    """Forget sessions that expired before a moment; returns how many."""
+    return _delete(Session.expires_at, before, limit)
+
+
+def delete_ended(*, before: datetime, limit: int) -> int:
+    """Forget sessions that were ended before a moment; returns how many."""
+    return _delete(Session.ended_at, before, limit)
+
+
+def _delete(moment: InstrumentedAttribute[Any], before: datetime, limit: int) -> int:
+    """The oldest first: each batch takes up the index where the one before has left it."""
+    oldest = select(Session.id).where(moment < before).order_by(moment).limit(limit)
+    return count_changed(
+        delete(Session).where(Session.id.in_(oldest)).execution_options(synchronize_session=False)
     )
-    return count_changed(delete(Session).where(Session.id.in_(dead)))

@@ -27,9 +27,24 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 def new_uuid() -> uuid.UUID:
     """A UUIDv7 whose order is that of time, to a quarter of a microsecond."""
-    milliseconds, rest = divmod(clock.now_ns(), 1_000_000)
-    value = milliseconds << 80 | 0x7 << 76 | (rest * 4096 // 1_000_000) << 64
-    return uuid.UUID(int=value | 0b10 << 62 | secrets.randbits(62))
+    return _uuid_at(clock.now_ns() * 4096 // 1_000_000, secrets.randbits(62))
+
+
+def new_uuids(count: int) -> list[uuid.UUID]:
+    """So many for one moment, in ascending order: each a quarter of a microsecond later."""
+    first = clock.now_ns() * 4096 // 1_000_000
+    noise = secrets.token_bytes(8 * count)
+    return [
+        _uuid_at(first + number, int.from_bytes(noise[8 * number : 8 * number + 8], "big") >> 2)
+        for number in range(count)
+    ]
+
+
+def _uuid_at(ticks: int, noise: int) -> uuid.UUID:
+    """Of a time in 4096ths of a millisecond, and 62 random bits."""
+    return uuid.UUID(
+        int=(ticks >> 12) << 80 | 0x7 << 76 | (ticks & 0xFFF) << 64 | 0b10 << 62 | noise
+    )
 
 
 def first_uuid_at(moment: datetime) -> uuid.UUID:

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import time_machine
 from flask import Flask
 
+from ragauth.errors import ExternalServiceUnavailable
 from ragauth.services.operators import key_import
 from tests.cli.conftest import Commands
 from tests.clients import Client, error, ok
@@ -109,6 +112,36 @@ class TestImports:
             "imported": 0,
             "known": 1,
         }
+
+    def test_what_broke_off_is_kept_and_the_same_file_does_the_rest(
+        self,
+        commands: Commands,
+        client: Client,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Each batch is a transaction of its own, between which others write."""
+        member = client.sign_up()
+        commands.succeed("accounts", "set-plan", member.email, "scale")
+        file = write_csv(tmp_path, *(f"{digest(str(n))},{member.id},k" for n in range(7)))
+        monkeypatch.setattr(sys.modules["ragauth.cli.keys"], "_BATCH", 2)
+        import_keys = key_import.import_keys
+        batches = iter((import_keys, import_keys))
+
+        def break_off(keys: Any) -> int:
+            # Another one writes before each batch.
+            ok(member.client.post("/api/auth/api-keys", {"name": "another"}), 201)
+            if (step := next(batches, None)) is None:
+                raise ExternalServiceUnavailable
+            return step(keys)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(key_import, "import_keys", break_off)
+            commands.fail("keys", "import", file)
+        assert len(ok(member.client.get("/api/auth/api-keys"))) == 1 + 3 + 4
+        outcome = commands.succeed("keys", "import", file, "--json")
+        assert outcome.json == {"lines": 7, "imported": 3, "known": 4}
+        assert member.event_names().count("api_key:imported") == 7
 
     def test_standard_input_a_json_array_and_upper_case_will_do(
         self, commands: Commands, client: Client, tmp_path: Path

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Integer, bindparam, select, type_coerce
 
 from ragauth import clock
 from ragauth.models.accounts import Account
@@ -56,7 +56,10 @@ _KEY = (
 _AGENT = select(Agent.id).where(
     Agent.id == bindparam("agent_id"), Agent.account_id == bindparam("account_id")
 )
-_ANY_IMPORTED = select(ApiKey.id).where(ApiKey.is_imported).exists().select()
+# As a number it stands there bare, as in the index of these keys: SQLite would not know that one by
+# `is_imported = 1`, and read all keys.
+_IS_IMPORTED = type_coerce(ApiKey.is_imported, Integer)
+_ANY_IMPORTED = select(ApiKey.id).where(_IS_IMPORTED).exists().select()
 
 
 class KeyLookup:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth import clock, transaction
@@ -14,8 +14,8 @@ from ragauth.config.redis_urls import redis_place
 from ragauth.counters import CountersUnavailable
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import db, settings
-from ragauth.models import ApiKey
 from ragauth.models import events as event_rows
+from ragauth.models import usage as usage_rows
 from ragauth.models.database_probe import known_revisions, schema_revisions
 from ragauth.models.installation import Installation
 from ragauth.models.outbox_depth import outbox_depth
@@ -131,7 +131,7 @@ def _mail(part: dict[str, Any], faults: list[str]) -> None:
 
 def _usage(part: dict[str, Any], faults: list[str]) -> None:
     with transaction.read_only():
-        saved = db.session.scalar(select(func.max(ApiKey.last_used_at)))
+        saved = usage_rows.last_use()
     part["latest_use_saved_at"] = saved and format_time(saved)
     try:
         waiting = current_limits().counters.changed_usage(_WAITING_USAGE)

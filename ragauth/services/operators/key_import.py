@@ -3,19 +3,20 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from ragauth import clock, transaction
 from ragauth.errors import NotFound
-from ragauth.models import Account, ApiKey
+from ragauth.models import Account
 from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.models.api_keys import SECRET
 from ragauth.security.emails import canonical_email
-from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
+from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuids
 from ragauth.services import audit
-from ragauth.services.audit import OPERATOR, EventName
+from ragauth.services.audit import OPERATOR
 from ragauth.services.keys import api_keys
 from ragauth.services.limits.plans import current_plans, plan_of
 
@@ -30,43 +31,39 @@ def import_keys(keys: Sequence[dict[str, Any]]) -> int:
     its `account_id`. Raises NotFound for an account that is gone, InvalidRequest for a test key
     where the plan has none, UsageLimitExceeded where it has no room; then none is added.
     """
+    now = clock.now()
+    # All that needs no lock is done before the transaction: other writers wait while it lasts. One
+    # order for all, too: two that import the same keys at once cannot wait for each other.
+    ordered = sorted(keys, key=lambda key: key["digest"])
+    rows = [_to_row(*each, now) for each in zip(new_uuids(len(keys)), ordered, strict=True)]
     with transaction.unit_of_work():
-        return _import_keys(keys)
+        return _add(rows)
 
 
-def _import_keys(keys: Sequence[dict[str, Any]]) -> int:
+def _to_row(key_id: uuid.UUID, key: dict[str, Any], now: datetime) -> dict[str, Any]:
+    return {
+        **key,
+        "id": key_id,
+        "kind": SECRET,
+        "is_enabled": True,
+        "is_primary": False,
+        "is_imported": True,
+        "created_at": now,
+    }
+
+
+def _add(rows: Sequence[dict[str, Any]]) -> int:
     held = {
         account.id: account
-        for account in account_rows.lock_accounts({key["account_id"] for key in keys})
+        for account in account_rows.lock_accounts({row["account_id"] for row in rows})
     }
-    for key in keys:
-        account = held.get(key["account_id"])
-        if account is None:
+    for account_id, environment in {(row["account_id"], row["environment"]) for row in rows}:
+        if account_id not in held:
             raise NotFound("an owner's account was deleted meanwhile")
-        api_keys.require_environment(account, key["environment"])
-    now = clock.now()
-    added = {
-        row["id"]: row
-        for row in (
-            {
-                **key,
-                "id": new_uuid(),
-                "kind": SECRET,
-                "is_enabled": True,
-                "is_primary": False,
-                "is_imported": True,
-                "created_at": now,
-            }
-            for key in keys
-        )
-    }
-    # One order for all: two that import the same keys at once cannot wait for each other.
-    ordered = sorted(added.values(), key=lambda row: row["digest"])
+        api_keys.require_environment(held[account_id], environment)
     with api_keys.keeping_to_maxima(list(held.values())):
-        new = key_rows.add_unless_known(ordered)
-    for key_id, row in added.items():
-        if key_id in new:
-            audit.record_key_event(EventName.KEY_IMPORTED, ApiKey(**row), OPERATOR)
+        new = key_rows.add_unless_known(rows)
+    audit.record_imported_keys([row for row in rows if row["id"] in new], OPERATOR)
     return len(new)
 
 

@@ -186,7 +186,8 @@ def end_sessions(
 def delete_dead_sessions(*, before: datetime, limit: int) -> int:
     """Forget sessions that ended or expired before a moment; returns how many."""
     with transaction.unit_of_work():
-        return session_rows.delete_dead(before=before, limit=limit)
+        deleted = session_rows.delete_expired(before=before, limit=limit)
+        return deleted + session_rows.delete_ended(before=before, limit=limit - deleted)
 
 
 def end_of(now: datetime, *, created_at: datetime) -> datetime:

@@ -1,0 +1,198 @@
+"""Every named query of the models, in each form that its parameters give it."""
+
+import importlib
+import inspect
+import pkgutil
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import product
+from typing import Any
+
+from sqlalchemy import Select
+
+import ragauth.models
+from ragauth.extensions import db
+from ragauth.models import ApiKey
+from ragauth.models.usage import Total
+from ragauth.security.identifiers import first_uuid_at, new_uuid
+from tests.scale.populate import account_id, agent_id, digest, key_id, session_id
+
+Query = tuple[str, Callable[[], object]]
+
+NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
+# Not queries of their own: they run what they are given, or ask for no table's rows.
+_NO_QUERIES = {
+    "base.count_changed",
+    "base.count_rows",
+    "base.flush",
+    "base.insert_many",
+    "base.paginate",
+    "database_probe.find_fault",
+    "database_probe.schema_revisions",
+    "database_probe.known_revisions",
+    "reads.prepared.parse_sqlite_moment",
+}
+_NEW_KEY = {
+    "id": new_uuid(),
+    "account_id": account_id(1),
+    "digest": b"x" * 32,
+    "prefix": "imported",
+    "kind": "secret",
+    "environment": "live",
+    "name": "x",
+    "is_enabled": True,
+    "is_primary": False,
+    "is_imported": True,
+    "created_at": NOW,
+}
+_TOTAL = Total("another store", account_id(1), key_id(1), "live", NOW.date(), 1, 1, NOW)
+_SIGNING_KEY = {
+    "kid": "x",
+    "algorithm": "ES256",
+    "public_jwk": {},
+    "sealed_private_key": b"x",
+    "created_at": NOW,
+    "signs_from": NOW,
+}
+_EVENT = {
+    "id": new_uuid(),
+    "account_id": account_id(1),
+    "name": "api_key:imported",
+    "at": NOW,
+    "ip": None,
+    "user_agent": "operator",
+    "details": {},
+}
+# By the names of parameters, or of a function and its parameter; each value is a form to try.
+_VALUES: dict[str, tuple[Any, ...]] = {
+    "account_id": (account_id(1),),
+    "account_ids": ([account_id(1), account_id(2)],),
+    "agent_id": (agent_id(1),),
+    "attempts": (0,),
+    "before": (NOW - timedelta(days=30),),
+    "by": ("requests", "units"),
+    "confirmation_id": (key_id(1),),
+    "cursor": (None, key_id(500)),
+    "digest": (digest(1),),
+    "digests": ([digest(1), digest(2)],),
+    "email_canonical": ("customer1@example.com",),
+    "emails_canonical": ([], ["customer1@example.com"]),
+    "event_ids": ([key_id(1)],),
+    "except_session_id": (None, session_id(1)),
+    "expires_at": (NOW,),
+    "first": (uuid.UUID(int=0),),
+    "first_day": (NOW.date() - timedelta(days=200),),
+    "furthest_used": (2,),
+    "generation": (1,),
+    "idle_since": (None, NOW),
+    "include_revoked": (False, True),
+    "is_whole": (False, True),
+    "key_id": (key_id(1),),
+    "keys": ([_NEW_KEY],),
+    "last_day": (NOW.date(),),
+    "latest": (NOW + timedelta(seconds=10),),
+    "limit": (50,),
+    "mail_id": (key_id(1),),
+    "name": (None, "account:login_failed"),
+    "now": (NOW,),
+    "plan": (None, "scale"),
+    "prefix": ("rag_live_a1",),
+    "purposes": (["verify_email"],),
+    "resealed_secret": (b"x",),
+    "sealed_secret": (b"x",),
+    "rows": ([_EVENT],),
+    "search": (None, "customer77"),
+    "session_id": (session_id(1),),
+    "since": (session_id(1),),
+    "spender_agent": (None,),
+    "spender_network": (None,),
+    "status": (None, "suspended"),
+    "step": (1,),
+    "template": ("verify_email",),
+    "templates": (None, ["verify_email"]),
+    "totals": ([_TOTAL],),
+    "until": (NOW,),
+    "username_canonical": ("customer1",),
+    "agents.find_agent agent_id": (agent_id(1),),
+    "api_keys.list_keys agent_id": (None, agent_id(1)),
+    "events.delete_nobodys before": (first_uuid_at(NOW),),
+    "events.delete_older before": (first_uuid_at(NOW),),
+    "events.list_between account_id": (None, account_id(1)),
+    "events.list_between before": (None, first_uuid_at(NOW)),
+    "events.list_latest account_id": (None, account_id(1)),
+    "usage.list_days account_id": (None, account_id(0)),
+    "usage.list_days before": (None, (NOW.date(), key_id(5))),
+    "usage.list_top_accounts limit": (None, 50),
+}
+# Of the prepared reads: what they are told as `environment`, `day` and so on.
+_BOUND = {
+    "account_id": account_id(1),
+    "agent_id": agent_id(1),
+    "digest": digest(1),
+    "environment": "live",
+    "first_day": NOW.date() - timedelta(days=30),
+    "last_day": NOW.date(),
+    "session_id": session_id(1),
+}
+
+
+def named_queries() -> Iterator[Query]:
+    """Each with its name, once for each form; to be called in a transaction that is taken back.
+
+    KeyError for a parameter of which no value is known here.
+    """
+    for found in pkgutil.walk_packages(ragauth.models.__path__, "ragauth.models."):
+        module = importlib.import_module(found.name)
+        short = found.name.removeprefix("ragauth.models.")
+        for name, value in vars(module).items():
+            full = f"{short}.{name}"
+            if isinstance(value, Select):
+                parameters = value.compile().params
+                yield full, partial(_execute, value, {each: _BOUND[each] for each in parameters})
+            elif (
+                inspect.isfunction(value)
+                and value.__module__ == module.__name__
+                and not name.startswith("_")
+                and full not in _NO_QUERIES
+            ):
+                yield from _forms(full, value)
+
+
+def _forms(
+    name: str, function: Callable[..., object]
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    if name == "signing_keys.insert_first":
+        yield name, partial(function, **_SIGNING_KEY)
+        return
+    if name == "api_keys.list_predecessors":
+        yield name, lambda: function(db.session.get(ApiKey, key_id(1)), now=NOW)
+        return
+    values = {each: _values(name, each) for each in inspect.signature(function).parameters}
+    for chosen in product(*values.values()):
+        given = dict(zip(values, chosen, strict=True))
+        told = [f"{each}={given[each]!r:.20}" for each in given if len(values[each]) > 1]
+        yield f"{name}({', '.join(told)})", partial(_call, function, given)
+
+
+def _values(function: str, parameter: str) -> tuple[Any, ...]:
+    return _VALUES.get(f"{function} {parameter}") or _VALUES[parameter]
+
+
+def _call(function: Callable[..., object], given: dict[str, Any]) -> object:
+    positional = [
+        given[name]
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is not parameter.KEYWORD_ONLY
+    ]
+    keyword = {
+        name: given[name]
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    return function(*positional, **keyword)
+
+
+def _execute(statement: Select[Any], parameters: dict[str, Any]) -> object:
+    return db.session.execute(statement, parameters).all()

@@ -1,0 +1,84 @@
+"""No route and no command reads all of a table that grows: the planners are asked."""
+
+from contextlib import suppress
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from ragauth import transaction
+from ragauth.extensions import db
+from ragauth.models import ApiKey
+from tests.scale.plans import explaining
+from tests.scale.populate import Sizes, key_id, populate
+from tests.scale.queries import NOW, named_queries
+
+pytestmark = pytest.mark.both_databases
+
+SMALL = Sizes(accounts=300, keys=3_000, usage=7_300, sessions=3_000, events=3_000, large=20)
+_FEW = "there are a few signing keys"
+_WAITING = "the outbox holds what waits to be sent, and a budget bounds it"
+_RESTORED = "once, after a restore, and all of them are meant"
+# What reads a whole table or index all the same, and why that is no harm.
+ALLOWED = {
+    "account_search.count_accounts(search=None, plan=None, status=None)": "it counts them all",
+    "account_search.count_accounts(search='customer77', plan=None, status=None)": (
+        "the text may stand anywhere; a command of an operator's, over accounts"
+    ),
+    **{
+        f"account_search.search_accounts(search={search}, plan=None, status=None, cursor=None)": why
+        for search, why in (
+            ("None", "a page of all but the few that were deleted"),
+            ("'customer77'", "the text may stand anywhere; a command of an operator's"),
+        )
+    },
+    "api_keys.count_all_live()": _RESTORED,
+    "api_keys.list_predecessors": "by the account or by the index of the keys in their grace",
+    "confirmations.delete_all_unused()": _RESTORED,
+    "outbox.has_failed()": _WAITING,
+    "outbox.remove_all()": _RESTORED,
+    "outbox_depth.outbox_depth()": _WAITING,
+    "reads.keys._ANY_IMPORTED": "the first row of an index of imported keys alone",
+    "reads.signing_keys._LIVE": _FEW,
+    "reads.signing_keys.list_live()": _FEW,
+    "second_factors.list_account_ids()": "each secret is sealed anew, by the command `reseal`",
+    "sessions.end_all()": _RESTORED,
+    "signing_keys.delete_retired()": _FEW,
+    "signing_keys.list_all()": _FEW,
+    "signing_keys.lock_all()": _FEW,
+}
+
+
+class _TakenBack(Exception):
+    """Ends a transaction without a commit."""
+
+
+def test_each_named_query_finds_its_rows_by_an_index(app: Flask) -> None:
+    scans: dict[str, list[str]] = {}
+    with app.app_context():
+        populate(db.engine, SMALL, now=NOW)
+        known = set()
+        for name, query in named_queries():
+            known.add(name)
+            with suppress(_TakenBack), transaction.unit_of_work():
+                with explaining(lambda scan, name=name: scans.setdefault(name, []).append(scan)):
+                    query()
+                    db.session.flush()
+                raise _TakenBack
+    assert len(known) > 100
+    assert {name: found for name, found in scans.items() if name not in ALLOWED} == {}
+    assert known >= set(ALLOWED), "what is excused is asked"
+
+
+def test_a_query_without_an_index_is_found(app: Flask) -> None:
+    found: list[str] = []
+    with app.app_context():
+        populate(db.engine, Sizes(accounts=50, keys=500, usage=0, large=0), now=NOW)
+        with transaction.read_only(), explaining(found.append):
+            db.session.execute(select(ApiKey.id).where(ApiKey.name == "Key 7"))
+            db.session.execute(select(ApiKey.id).order_by(ApiKey.id))
+            assert len(found) == 2
+            # A page in the order of an index, a row by its id.
+            db.session.execute(select(ApiKey.id).order_by(ApiKey.id.desc()).limit(50))
+            db.session.get(ApiKey, key_id(7))
+    assert len(found) == 2
