@@ -7,8 +7,11 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.e2e.conftest import on_sqlite
 from tests.e2e.raw_connections import Answer, authorize, connection, read_answer
 from tests.e2e.service import Service, User
+
+pytestmark = on_sqlite
 
 
 @pytest.fixture
