@@ -21,6 +21,8 @@ def install_packages(folder: Path) -> Path:
     They are installed once for each lock file, outside of the project, in a folder that nobody else
     can write to. No script of a package is run.
     """
+    # It says how a program here is to be read.
+    shutil.copy(_PROJECT / "package.json", folder)
     packages = folder / "node_modules"
     packages.symlink_to(_installed() / "node_modules")
     return packages
