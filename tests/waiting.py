@@ -1,7 +1,9 @@
 """Waiting for what another process does in its own time."""
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 _SECONDS = 15
 
@@ -12,3 +14,13 @@ def wait_until(reached: Callable[[], object]) -> None:
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def slowness() -> float:
+    """How many processes share a core just now, at least 1: what is in time takes so much longer.
+
+    A bound of wall-clock time is a promise of a machine that has nothing else to do.
+    """
+    # What ran in the last minute, and what runs at this moment.
+    load, _, _, running, *_ = Path("/proc/loadavg").read_text().replace("/", " ").split()
+    return max(1.0, max(float(load), float(running)) / (os.cpu_count() or 1))
