@@ -1,4 +1,4 @@
-"""Clients that ask without a pause during a restart, on kept connections and new ones."""
+"""Clients that ask without an end during a restart, on kept connections and new ones."""
 
 import json
 import socket
@@ -62,15 +62,23 @@ class Load:
 
 @contextmanager
 def load(
-    address: tuple[str, int], questions: Sequence[Question], *, kept: int = 4, new: int = 2
+    address: tuple[str, int],
+    questions: Sequence[Question],
+    *,
+    kept: int = 4,
+    new: int = 2,
+    pause_seconds: float = 0.0,
 ) -> Iterator[Load]:
-    """Run the clients; each asks each question in turn. None asks again what went wrong."""
+    """Run the clients; each asks each question in turn. None asks again what went wrong.
+
+    Each rests for the pause between two questions.
+    """
     done, stop = Load(), threading.Event()
 
     def ask(first: int, *, is_kept: bool) -> None:
         client: socket.socket | None = None
         turn = first
-        while not stop.is_set():
+        while not stop.wait(pause_seconds):
             question = questions[turn % len(questions)]
             turn += 1
             try:

@@ -161,7 +161,7 @@ def test_clients_that_do_not_close_hold_up_no_check(
         for client in held:
             assert client.recv(12).startswith(b"HTTP/1.1 ")
         checked = clients.enter_context(connection(service))
-        checked.settimeout(4)
+        checked.settimeout(20)
         for _ in range(3):
             checked.sendall(authorize(key))
             assert read_answer(checked).status == 200
