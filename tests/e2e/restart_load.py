@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from tests.waiting import slowness
+
 _SECONDS = 60
 
 
@@ -132,7 +134,7 @@ def _receive(client: socket.socket) -> bytes:
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _SECONDS
+    deadline = time.monotonic() + _SECONDS * slowness()
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -7,9 +7,10 @@ from typing import Any
 
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import PASSWORD, Service, User, at_once
-from tests.e2e.test_mail import read_mail_code, wait_until
+from tests.e2e.test_mail import read_mail_code
 from tests.factories.mails import read_mail
 from tests.servers.smtp import SmtpServer, start_smtp
+from tests.waiting import wait_until
 
 RESET = "Set a new password"
 

@@ -18,6 +18,7 @@ from psycopg.sql import SQL, Identifier
 
 from tests.servers.frozen import frozen
 from tests.servers.processes import ServerProcess, children_of, free_port, memory_folder
+from tests.waiting import slowness
 
 _START_SECONDS = 30
 _STOP_SECONDS = 30
@@ -146,7 +147,7 @@ class OwnPostgresServer(PostgresServer):
             last_signal=signal.SIGQUIT,
             account=self._account,
         )
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + _START_SECONDS * slowness()
         while True:
             try:
                 psycopg.connect(self._admin_url, connect_timeout=2).close()
