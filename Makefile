@@ -69,7 +69,7 @@ dashboard: ## Serve the sample dashboard on 127.0.0.1:5173 (RAGAUTH_API=http://1
 
 # Three on two cores, for many wait for a server or a browser; neighbours share what they start.
 test: install ## Run every test (PYTEST_ARGS="-n 0 tests/unit" narrows it)
-	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 10 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal --durations 10 $(PYTEST_ARGS)
 
 test-fuzz: install ## Hold the service against its OpenAPI document, thoroughly (FUZZ_EXAMPLES=200)
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-200} $(BIN)/python -m pytest -n 2 tests/fuzz $(PYTEST_ARGS)

@@ -10,6 +10,10 @@ from tests.e2e.service import Installation, Service, User, install
 from tests.servers.postgres import PostgresServer, start_postgres
 
 NewInstallation = Callable[[str], Installation]
+on_sqlite, on_postgres = (
+    pytest.mark.parametrize("service", [name], indirect=True, scope="module")
+    for name in ("sqlite", "postgres")
+)
 
 
 @pytest.fixture(scope="session")
@@ -32,12 +36,26 @@ def new_installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewIn
         yield make
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgres"])
-def service(request: pytest.FixtureRequest, new_installation: NewInstallation) -> Iterator[Service]:
-    installation = new_installation(request.param)
-    installation.migrate()
-    with installation.serve() as running:
-        yield running
+@pytest.fixture(scope="session")
+def services(new_installation: NewInstallation) -> Iterator[Callable[[str], Service]]:
+    """The service on a database, started when it is first asked for."""
+    with ExitStack() as running:
+        started: dict[str, Service] = {}
+
+        def service_on(database: str) -> Service:
+            if database not in started:
+                installation = new_installation(database)
+                installation.migrate()
+                started[database] = running.enter_context(installation.serve())
+            return started[database]
+
+        yield service_on
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def service(request: pytest.FixtureRequest, services: Callable[[str], Service]) -> Service:
+    """Where the databases cannot differ, `on_sqlite` or `on_postgres` says which is asked."""
+    return services(request.param)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Clients that ask without a pause during a restart, on kept connections and new ones."""
+"""Clients that ask without an end during a restart, on kept connections and new ones."""
 
 import json
 import socket
@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from tests.waiting import slowness
 
 _SECONDS = 60
 
@@ -62,15 +64,23 @@ class Load:
 
 @contextmanager
 def load(
-    address: tuple[str, int], questions: Sequence[Question], *, kept: int = 4, new: int = 2
+    address: tuple[str, int],
+    questions: Sequence[Question],
+    *,
+    kept: int = 4,
+    new: int = 2,
+    pause_seconds: float = 0.0,
 ) -> Iterator[Load]:
-    """Run the clients; each asks each question in turn. None asks again what went wrong."""
+    """Run the clients; each asks each question in turn. None asks again what went wrong.
+
+    Each rests for the pause between two questions.
+    """
     done, stop = Load(), threading.Event()
 
     def ask(first: int, *, is_kept: bool) -> None:
         client: socket.socket | None = None
         turn = first
-        while not stop.is_set():
+        while not stop.wait(pause_seconds):
             question = questions[turn % len(questions)]
             turn += 1
             try:
@@ -124,7 +134,7 @@ def _receive(client: socket.socket) -> bytes:
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _SECONDS
+    deadline = time.monotonic() + _SECONDS * slowness()
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.02)

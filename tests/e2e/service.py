@@ -18,6 +18,7 @@ from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import httpx
+from click.testing import Result
 
 from ragauth.config import read_settings
 from tests.conftest import running_app
@@ -67,12 +68,23 @@ class Installation:
 
         In this process, which is none of the service's: another one would take a second to start.
         """
+        done = self._run(*arguments)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    def fault(self, *arguments: str) -> str:
+        """Run a command that must fail with one line; returns what it says."""
+        done = self._run(*arguments)
+        assert (done.exit_code, done.stdout) == (1, ""), done.output
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+        assert "Traceback" not in done.stderr
+        return line.removeprefix("Error: ")
+
+    def _run(self, *arguments: str) -> Result:
         with patch.dict(os.environ, self.environment, clear=True):
             settings = read_settings()
         with running_app(settings) as app:
-            done = app.test_cli_runner().invoke(args=list(arguments))
-        assert done.exit_code == 0, done.output
-        return done.stdout
+            return app.test_cli_runner().invoke(args=list(arguments))
 
     @contextmanager
     def serve(

@@ -1,6 +1,7 @@
-"""An account's whole life over HTTP, behind a real gunicorn, on each database.
+"""An account's whole life over HTTP, behind a real gunicorn.
 
-What each step guarantees in detail is tested in process; here all of them hold together.
+What each step guarantees in detail is tested in process, on each database; here all of them hold
+together.
 """
 
 import time
@@ -22,10 +23,10 @@ NEW_PASSWORD = "a heron in the shallows"
 _MAIL_SECONDS = 20
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def service(request: pytest.FixtureRequest, new_installation: NewInstallation) -> Iterator[Service]:
+@pytest.fixture(scope="module")
+def service(new_installation: NewInstallation) -> Iterator[Service]:
     """Throttled as by default, with a dashboard for the links in mails."""
-    installation = new_installation(request.param)
+    installation = new_installation("postgres")
     installation.migrate()
     limits = {
         "RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT": "3",

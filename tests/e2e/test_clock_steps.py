@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import PASSWORD, Service
+from tests.waiting import slowness
 
 _PATIENCE_SECONDS = 10
 _PER_MINUTE = 60
@@ -74,7 +75,7 @@ def service(new_installation: NewInstallation, clock: Clock) -> Iterator[Service
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + _PATIENCE_SECONDS * slowness()
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.05)

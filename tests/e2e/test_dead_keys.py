@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.e2e.conftest import on_postgres
 from tests.e2e.load import ACCEPTED_FIRST, kill_under_load
 from tests.e2e.service import PASSWORD, Service, User
 
@@ -85,6 +86,7 @@ class TestIsRefused:
         assert set(by_worker) == set(service.gunicorn.worker_pids())
         assert min(by_worker.values()) >= 50
 
+    @on_postgres
     @pytest.mark.parametrize(
         ("arrange", "status"),
         [

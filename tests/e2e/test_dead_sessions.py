@@ -7,9 +7,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.e2e.conftest import on_postgres
 from tests.e2e.service import PASSWORD, Service, User, at_once
 
 _TRIES = 60
+
+# Where a reader may still see what was there before.
+pytestmark = on_postgres
 
 
 def _log_out(user: User) -> httpx.Response:

@@ -38,9 +38,9 @@ def _idle(service: Service, clients: ExitStack) -> None:
 
 def _assert_serves(service: Service, key: str, *others: int) -> None:
     for _ in range(3):
-        assert service.client.get("/healthz", timeout=4).status_code == 200
+        assert service.client.get("/healthz", timeout=8).status_code == 200
         assert service.authorize(key) in (200, *others)
-        asked = service.client.get("/api/v1/me", headers={"X-API-Key": key}, timeout=4)
+        asked = service.client.get("/api/v1/me", headers={"X-API-Key": key}, timeout=8)
         assert asked.status_code in (200, *others)
 
 

@@ -20,6 +20,7 @@ from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import Service, User, at_once
 from tests.servers.frozen import frozen
 from tests.servers.redis import RedisServer, start_redis
+from tests.waiting import slowness
 
 _PIPE_BYTES = 4096
 _IN_TIME_SECONDS = 3.5
@@ -109,7 +110,7 @@ def service(
         began = time.monotonic()
         assert running.gunicorn.terminate() == 0
         # S35: neither the mail on its way nor the log holds up the end.
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 10 * slowness()
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,7 @@ def ask(service: Service, user: User, *, count: int = 8) -> list[httpx.Response]
     def check() -> httpx.Response:
         began = time.monotonic()
         answer = service.client.get("/api/v1/authorize", headers={"X-API-Key": user.api_key})
-        assert time.monotonic() - began < _IN_TIME_SECONDS
+        assert time.monotonic() - began < _IN_TIME_SECONDS * slowness()
         return answer
 
     return at_once([check for _ in range(count)])
@@ -136,7 +137,7 @@ def assert_that_it_is_alive(service: Service) -> None:
         began = time.monotonic()
         assert service.client.get("/healthz").status_code == 200
         seconds.append(time.monotonic() - began)
-    assert statistics.median(seconds) < 0.1
+    assert statistics.median(seconds) < 0.1 * slowness()
 
 
 @contextmanager
@@ -161,7 +162,7 @@ def asking_beside(service: Service, user: User) -> Iterator[list[httpx.Response]
 
 
 def wait_until(reached: Callable[[], bool], seconds: float = _PATIENCE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * slowness()
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.02)

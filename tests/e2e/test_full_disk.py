@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.service import PASSWORD, Installation, Service, User, install
+from tests.e2e.service import PASSWORD, Service, User, install
 
 _DISK_SIZE = "64m"
 _PATIENCE_SECONDS = 20
@@ -169,10 +169,10 @@ def test_commands_say_so_in_a_line_and_leave_nothing_half_done(
     installation = service.installation
     with full(disk):
         copy = disk / "copy.db"
-        assert fault_of(installation, "backup", str(copy)).endswith("database or disk is full")
+        assert installation.fault("backup", str(copy)).endswith("database or disk is full")
         assert not copy.exists()
-        assert fault_of(installation, "keys", "import", str(keys)) == "the database is full"
-        assert fault_of(installation, "accounts", "suspend", user.email) == "the database is full"
+        assert installation.fault("keys", "import", str(keys)) == "the database is full"
+        assert installation.fault("accounts", "suspend", user.email) == "the database is full"
         with export.open("w") as file:
             exported = installation.start("events", "export", into=file)
             _, errors = exported.communicate(timeout=60)
@@ -183,15 +183,6 @@ def test_commands_say_so_in_a_line_and_leave_nothing_half_done(
     installation.command("backup", str(copy))
     assert installation.command("keys", "import", str(keys))
     assert_sound(disk)
-
-
-def fault_of(installation: Installation, *arguments: str) -> str:
-    process = installation.start(*arguments)
-    printed, errors = process.communicate(timeout=60)
-    assert (process.returncode, printed) == (1, ""), errors
-    (line,) = [line for line in errors.splitlines() if line.startswith("Error: ")]
-    assert "Traceback" not in errors
-    return line.removeprefix("Error: ")
 
 
 def assert_sound(disk: Path) -> None:

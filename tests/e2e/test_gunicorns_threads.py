@@ -23,15 +23,14 @@ max_agents = 2
 """
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def service(
-    request: pytest.FixtureRequest,
     new_installation: NewInstallation,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
     plans: Path = tmp_path_factory.mktemp("plans") / "plans.toml"
     plans.write_text(PLANS)
-    installation = new_installation(request.param)
+    installation = new_installation("postgres")
     installation.migrate()
     with installation.serve(
         workers=WORKERS, RAGAUTH_SERVER="gunicorn", RAGAUTH_PLANS_FILE=str(plans)

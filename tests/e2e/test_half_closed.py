@@ -11,7 +11,7 @@ from tests.e2e.service import Service, User
 _CLIENTS = 20
 # They are dropped as soon as they are seen: a poller that spins for them uses much more.
 _CPU_SECONDS = 0.3
-_SECONDS = 4
+_SECONDS = 8
 
 
 def _used(service: Service) -> float:

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from tests.e2e.service import COMMAND_SECONDS, PASSWORD
-from tests.e2e.test_mail import wait_until
 from tests.servers.gunicorn import PROJECT_ROOT, start_gunicorn
+from tests.waiting import wait_until
 
 _BUILD = "import setuptools.build_meta as b, sys; b.build_wheel(sys.argv[1])"
 _SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")

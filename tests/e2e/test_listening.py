@@ -12,9 +12,9 @@ import httpx
 
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import COMMAND_SECONDS, PASSWORD
-from tests.e2e.test_mail import wait_until
 from tests.servers.gunicorn import PROJECT_ROOT
 from tests.servers.processes import ServerProcess, free_port, has_ipv6
+from tests.waiting import wait_until
 
 _GUNICORN = ("gunicorn", "-c", "python:ragauth.gunicorn_conf", "wsgi:app")
 

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import PASSWORD, Service, User, at_once
-from tests.e2e.test_mail import read_mail_code, wait_until
+from tests.e2e.test_mail import read_mail_code
 from tests.factories.mails import read_mail
 from tests.servers.smtp import SmtpServer, start_smtp
+from tests.waiting import wait_until
 
 RESET = "Set a new password"
 
@@ -32,12 +31,11 @@ def confirm(service: Service, smtp: SmtpServer, user: User) -> None:
     assert service.client.post("/api/auth/email/verify", json=body).is_success
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_one_recipient_gets_a_bounded_number_of_mails_whatever_causes_them(
-    database: str, tmp_path: Path, new_installation: NewInstallation
+    tmp_path: Path, new_installation: NewInstallation
 ) -> None:
     """S41: ten and five, over two workers; an unconfirmed address has no notices among them."""
-    installation = new_installation(database)
+    installation = new_installation("postgres")
     installation.migrate()
     with (
         start_smtp(tmp_path) as smtp,

@@ -17,6 +17,9 @@ from tests.e2e.service import Service
 from tests.servers.gunicorn import GunicornServer
 from tests.servers.processes import ServerProcess
 
+# Ten thousand requests as fast as they go are asked in one test; the others leave it room.
+_PAUSE_SECONDS = 0.003
+
 
 @pytest.fixture
 def deployment(tmp_path: Path) -> Deployment:
@@ -98,7 +101,8 @@ def test_sigusr2_runs_both_side_by_side_until_the_old_one_is_told_to_end(
     with deployment.serve() as service, ExitStack() as stack:
         user = service.sign_up()
         old = service.gunicorn
-        with load(place_of(service), questions(service, user)) as done:
+        asked = questions(service, user)
+        with load(place_of(service), asked, pause_seconds=_PAUSE_SECONDS) as done:
             wait_for(lambda: done.count > 200)
             deployment.renew()
             before = set(old.worker_pids())
@@ -145,7 +149,7 @@ def test_a_socket_of_systemds_outlives_a_restart_and_a_reload(
         first, service = start("first")
         user = service.sign_up()
         asked = questions(service, user)
-        with load(place, asked) as done:
+        with load(place, asked, pause_seconds=_PAUSE_SECONDS) as done:
             wait_for(lambda: done.count > 200)
             assert first.stop(signal.SIGTERM, 40) == 0
             _, service = start("second")

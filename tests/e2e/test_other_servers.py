@@ -6,13 +6,14 @@ The client plays the one proxy that the service trusts.
 import http.client
 import shutil
 import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
-import pytest
 
 from ragauth.security.identifiers import decode_id
 from tests.e2e.raw_connections import errors_in_log
@@ -50,50 +51,60 @@ class Place:
         return self.service.client
 
 
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """One for all servers, which serve it one after another."""
-    made = install(
-        tmp_path_factory.mktemp("served"),
-        RAGAUTH_TRUSTED_PROXIES="1",
-        RAGAUTH_REQUIRE_HTTPS="true",
-    )
-    made.migrate()
-    return made
-
-
-@pytest.mark.parametrize("server", ENDS)
-def test_the_service_answers_rightly_under(
-    server: str, installation: Installation, tmp_path: Path
-) -> None:
+def test_the_service_answers_rightly_under_each_server(tmp_path: Path) -> None:
     """S20, S22, S29, S33, S40: whatever the server is, and however it makes its processes."""
-    environment, folder = dict(installation.environment), PROJECT_ROOT
+    migrated = tmp_path / "migrated"
+    served(migrated).migrate()
+    with ExitStack() as running:
+        places = []
+        for number, server in enumerate(ENDS):
+            folder = tmp_path / str(number)
+            shutil.copytree(migrated, folder)
+            places.append(running.enter_context(serve(server, folder)))
+            for see in (
+                an_account_and_its_keys,
+                methods_and_paths,
+                bodies,
+                a_connection_is_kept_and_no_body_is_taken_for_a_request,
+                the_address_is_what_the_proxy_tells_in_whatever_lines,
+                scheme_and_path_are_what_the_proxy_tells,
+            ):
+                see(places[-1])
+        # What is done in its own time: all have it at the same time.
+        key_ids = [use_a_key(place) for place in places]
+        for place, key_id in zip(places, key_ids, strict=True):
+            usage_is_saved_and_mail_is_sent_beside_the_requests(place, key_id)
+            assert errors_in_log(place.service) == [], place.server
+            assert place.service.gunicorn.terminate() == ENDS[place.server], place.server
+
+
+def served(folder: Path) -> Installation:
+    return install(folder, RAGAUTH_TRUSTED_PROXIES="1", RAGAUTH_REQUIRE_HTTPS="true")
+
+
+@contextmanager
+def serve(server: str, folder: Path) -> Iterator[Place]:
+    """Yield the service under a server; a test that fails meanwhile says under which."""
+    installation = served(folder)
+    environment, program = dict(installation.environment), PROJECT_ROOT
     if server == WITHOUT_THE_FOLDER:
-        folder = tmp_path
+        program = folder
         copy_without_server(folder)
     elif server == "gunicorn":
         environment["RAGAUTH_SERVER"] = server
     start = (
         start_other(server, environment)
         if server in COMMANDS
-        else start_gunicorn(environment, cwd=folder)
+        else start_gunicorn(environment, cwd=program)
     )
     with start as running, installation.client_of(running) as service:
         service.client.headers.update(PROXY)
         user = service.sign_up()
-        place = Place(server, service, user, user.create_key(allowed_ips=[CLIENT])[1])
-        for see in (
-            an_account_and_its_keys,
-            methods_and_paths,
-            bodies,
-            a_connection_is_kept_and_no_body_is_taken_for_a_request,
-            the_address_is_what_the_proxy_tells_in_whatever_lines,
-            scheme_and_path_are_what_the_proxy_tells,
-            usage_is_saved_and_mail_is_sent_beside_the_requests,
-        ):
-            see(place)
-        assert errors_in_log(service) == []
-        assert running.terminate() == ENDS[server]
+        try:
+            yield Place(server, service, user, user.create_key(allowed_ips=[CLIENT])[1])
+        except AssertionError as error:
+            error.add_note(f"while {server} served, or one that was started later")
+            raise
 
 
 def copy_without_server(folder: Path) -> None:
@@ -219,11 +230,16 @@ def scheme_and_path_are_what_the_proxy_tells(place: Place) -> None:
     assert [server["url"] for server in below["servers"]] == ["/auth"]
 
 
-def usage_is_saved_and_mail_is_sent_beside_the_requests(place: Place) -> None:
-    instance = Path(place.service.installation.environment["RAGAUTH_INSTANCE_DIR"])
-    to = f"To: {place.user.email}"
+def use_a_key(place: Place) -> str:
+    """Use a new key once; returns its id."""
     key_id, key = place.user.create_key()
     assert place.client.get("/api/v1/authorize", headers={"X-API-Key": key}).status_code == 200
+    return key_id
+
+
+def usage_is_saved_and_mail_is_sent_beside_the_requests(place: Place, key_id: str) -> None:
+    instance = Path(place.service.installation.environment["RAGAUTH_INSTANCE_DIR"])
+    to = f"To: {place.user.email}"
     wait_until(lambda: any(to in mail.read_text() for mail in instance.glob("outbox/*.eml")))
     wait_until(lambda: saved_requests(instance / "ragauth.db", decode_id("key", key_id)) == 1)
 

@@ -17,6 +17,7 @@ from tests.conftest import make_settings, running_app
 from tests.e2e.failover_load import Load, every_verdict_holds, nothing_acknowledged_is_lost
 from tests.e2e.service import PASSWORD, Service, install
 from tests.servers.postgres_pair import PostgresPair, ask, start_postgres_pair
+from tests.waiting import slowness
 
 _BACK_SECONDS = 5
 _PLANS = """
@@ -75,9 +76,9 @@ def whole_pair(pair: PostgresPair) -> Iterator[None]:
 def _wait_until_back(load: Load, since: float) -> None:
     for number in range(len(load.services)):
         while (back_at := load.back_at(number, since)) is None:
-            assert time.monotonic() - since < _BACK_SECONDS
+            assert time.monotonic() - since < _BACK_SECONDS * slowness()
             time.sleep(0.01)
-        assert back_at - since < _BACK_SECONDS
+        assert back_at - since < _BACK_SECONDS * slowness()
 
 
 def _connect_anew(pair: PostgresPair) -> None:

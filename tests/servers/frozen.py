@@ -11,10 +11,14 @@ def frozen(*pids: int) -> Iterator[None]:
     """Stop the processes, and let them go on at the end of the block, however it ends."""
     try:
         for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+            _send(pid, signal.SIGSTOP)
         yield
     finally:
         for pid in pids:
-            # It may have been killed meanwhile.
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+            _send(pid, signal.SIGCONT)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    # It may have ended, or been killed.
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)

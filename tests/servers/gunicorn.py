@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.servers.processes import ServerProcess, children_of, free_port
+from tests.waiting import slowness
 
 PROJECT_ROOT = Path(__file__).parents[2]
 
@@ -49,7 +50,7 @@ class GunicornServer:
 
     def wait_until_ready(self, workers: int | None = None) -> None:
         """Wait until /healthz answers 200 and so many workers are there, if any are named."""
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + _START_SECONDS * slowness()
         while not (self._is_healthy() and workers in (None, len(self.worker_pids()))):
             if self._process.exit_code() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the server does not answer /healthz:\n{self.log()}")

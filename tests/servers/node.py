@@ -1,38 +1,53 @@
 """npm packages of the tests, as the lock file beside `package.json` pins them."""
 
+import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 _PROJECT = Path(__file__).parents[1] / "generated"
+_FILES = ("package.json", "package-lock.json")
 MISSING = "npm is missing: apt-get install nodejs npm"
 HAS_NPM = shutil.which("npm") is not None and shutil.which("node") is not None
 _SECONDS = 300
 
 
 def install_packages(folder: Path) -> Path:
-    """Install the packages into a folder; returns its `node_modules`.
+    """Have the packages in a folder; returns its `node_modules`.
 
-    npm keeps what it downloads in a cache outside of the project and checks it against the lock
-    file's hashes each time. No script of a package is run.
+    They are installed once for each lock file, outside of the project, in a folder that nobody else
+    can write to. No script of a package is run.
     """
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(_PROJECT / name, folder)
-    cache = Path(tempfile.gettempdir()) / f"ragauth-npm-{os.getuid()}"
-    run(
-        "npm",
-        "ci",
-        "--ignore-scripts",
-        "--prefer-offline",
-        "--no-audit",
-        "--no-fund",
-        "--cache",
-        str(cache),
-        folder=folder,
-    )
-    return folder / "node_modules"
+    # It says how a program here is to be read.
+    shutil.copy(_PROJECT / "package.json", folder)
+    packages = folder / "node_modules"
+    packages.symlink_to(_installed() / "node_modules")
+    return packages
+
+
+def _installed() -> Path:
+    home = Path(tempfile.gettempdir()) / f"ragauth-npm-{os.getuid()}"
+    home.mkdir(mode=0o700, exist_ok=True)
+    if home.stat().st_uid != os.getuid():
+        raise RuntimeError(f"{home} is another user's")
+    home.chmod(0o700)
+    pinned = b"".join((_PROJECT / name).read_bytes() for name in _FILES)
+    target = home / hashlib.sha256(pinned).hexdigest()
+    if not target.is_dir():
+        with tempfile.TemporaryDirectory(dir=home) as unfinished:
+            made = Path(unfinished) / "made"
+            made.mkdir()
+            for name in _FILES:
+                shutil.copy(_PROJECT / name, made)
+            options = ("--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund")
+            run("npm", "ci", *options, "--cache", str(home), folder=made)
+            # Another process may have been faster: its packages are the same.
+            with suppress(OSError):
+                made.rename(target)
+    return target
 
 
 def run(*command: str, folder: Path) -> str:

@@ -16,7 +16,9 @@ from urllib.parse import quote, urlsplit
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from tests.servers.frozen import frozen
 from tests.servers.processes import ServerProcess, children_of, free_port, memory_folder
+from tests.waiting import slowness
 
 _START_SECONDS = 30
 _STOP_SECONDS = 30
@@ -152,7 +154,7 @@ class OwnPostgresServer(PostgresServer):
             last_signal=signal.SIGQUIT,
             account=self._account,
         )
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + _START_SECONDS * slowness()
         while True:
             try:
                 psycopg.connect(self._admin_url, connect_timeout=2).close()
@@ -169,17 +171,9 @@ class OwnPostgresServer(PostgresServer):
     def frozen(self) -> Iterator[None]:
         if self._process is None:
             raise RuntimeError("Postgres is not running")
-        # The one that makes others first.
-        stopped = [self._process.pid]
-        os.kill(self._process.pid, signal.SIGSTOP)
-        try:
-            for pid in children_of(self._process.pid):
-                os.kill(pid, signal.SIGSTOP)
-                stopped.append(pid)
+        # The one that makes others first. One that was ending is gone as soon as that one goes on.
+        with frozen(self._process.pid), frozen(*children_of(self._process.pid)):
             yield
-        finally:
-            for pid in stopped:
-                os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> None:
         process, self._process = self._process, None

@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.servers.preloaded import ForkedProcess, fork_module, is_forked
+
 # Kills the child and removes its folder when the pipe closes without a word, as it does when the
 # test process is killed; Python's own clean-up would not run then.
 _LEASH = """
@@ -100,23 +102,36 @@ class ServerProcess:
         log_to: int | None = None,
         pass_fds: Sequence[int] = (),
     ) -> None:
-        """`log_to` is a file descriptor for what it prints, in the place of a file."""
+        """`log_to` is a file descriptor for what it prints, in the place of a file.
+
+        What `python -m` would run is forked from a Python that has loaded the most of it.
+        """
         self.log_path = folder / "log"
         user, group = account or (None, None)
+        self._process: subprocess.Popen[bytes] | ForkedProcess
         with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                env=environment,
-                cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=log if log_to is None else log_to,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                user=user,
-                group=group,
-                extra_groups=[] if account else None,
-                pass_fds=pass_fds,
-            )
+            output = log.fileno() if log_to is None else log_to
+            if not account and not pass_fds and is_forked(command, environment):
+                self._process = fork_module(
+                    *(str(command[2]), [str(word) for word in command[3:]]),
+                    environment=environment,
+                    cwd=cwd,
+                    output=output,
+                )
+            else:
+                self._process = subprocess.Popen(
+                    command,
+                    env=environment,
+                    cwd=cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    user=user,
+                    group=group,
+                    extra_groups=[] if account else None,
+                    pass_fds=pass_fds,
+                )
         self.pid = self._process.pid
         self._leash = subprocess.Popen(
             ["/bin/sh", "-c", _LEASH, "leash", last_signal.name[3:], str(self.pid), str(folder)],
