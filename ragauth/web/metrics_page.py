@@ -34,12 +34,17 @@ class _Page:
         self._signs = signs
 
     def collect(self) -> Iterator[Metric]:
-        sums, pids = board.sums(), board.pids()
+        sums, pids, beside = board.sums(), board.pids(), board.pids_beside()
         for family in FAMILIES:
             yield _metric(family, sums)
         yield _gauge("ragauth_workers", "Living worker processes", len(pids) or 1)
+        yield _gauge(
+            "ragauth_processes_beside",
+            "Living processes beside the workers: 1 with ragauth's own server, else 0",
+            len(beside),
+        )
         yield from _vital_signs(self._signs, len(pids) or 1)
-        yield from _process(pids)
+        yield from _process([*pids, *beside])
         build = GaugeMetricFamily(
             "ragauth_build_info", "What is running, always 1", labels=("version", "python")
         )

@@ -121,7 +121,7 @@ def test_a_lost_primary_is_an_outage_until_its_replica_takes_over() -> None:
 
 def state_of(store: RedisCounters) -> str | None:
     try:
-        store.resume()
+        store.resume("an outage")
     except CountersUnavailable as error:
         return error.state
     return None
