@@ -109,7 +109,8 @@ def post_fork(_server: object, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     if has_own_server():
         handover.accept_signals()
-    # Nothing where a process beside the workers does it. A wrapped application starts its background work at its first request.
+    # Nothing where a process beside the workers does it. A wrapped application starts its
+    # background work at its first request.
     if isinstance(worker.wsgi, Flask):
         runtime_of(worker.wsgi).background.ensure_started()
 

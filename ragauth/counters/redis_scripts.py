@@ -209,12 +209,14 @@ return 1
 # ARGV: a new source id.
 SOURCE = Script(_SOURCE + "return source")
 
-# ARGV: a new source id, limit, how many to leave out. Reply: for each row its member, requests, units, last used.
+# ARGV: a new source id, limit, how many to leave out. Reply: for each row its member, requests,
+# units, last used.
 CHANGED_USAGE = Script(
     _SOURCE
     + """
 local reply = {}
-local oldest = redis.call('ZRANGEBYSCORE', ours .. 'changed', '-inf', '+inf', 'LIMIT', ARGV[3], ARGV[2])
+local oldest = redis.call(
+  'ZRANGEBYSCORE', ours .. 'changed', '-inf', '+inf', 'LIMIT', ARGV[3], ARGV[2])
 for _, member in ipairs(oldest) do
   local row = redis.call('HMGET', ours .. 'usage:' .. member, 'requests', 'units', 'last')
   if row[1] then
@@ -227,8 +229,8 @@ return reply
 """
 )
 
-# ARGV: oldest score, limit, what stands in the members of the account. Reply: {how many members were
-# looked at, the highest score of them, rows as above}.
+# ARGV: oldest score, limit, what stands in the members of the account. Reply: {how many members
+# were looked at, the highest score of them, rows as above}.
 CHANGED_USAGE_OF = Script("""
 local found = redis.call(
   'ZRANGEBYSCORE', ours .. 'changed', ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])

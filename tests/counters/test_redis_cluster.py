@@ -74,7 +74,11 @@ def test_while_a_slot_is_moved_nothing_is_counted_in_its_halves(
     for name in (None, *names):
         if name is not None:
             shared_cluster.clients[source].migrate("127.0.0.1", target.port, name, 0, 1_000)
-        for question in (lambda: ask(store), lambda: seed(store), store.resume):
+        for question in (
+            lambda: ask(store),
+            lambda: seed(store),
+            lambda: store.resume("an outage"),
+        ):
             with pytest.raises(CountersUnavailable) as refused:
                 question()
             assert refused.value.state == MOVING

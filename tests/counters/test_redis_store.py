@@ -239,7 +239,7 @@ def test_where_a_newer_version_counts_this_one_touches_nothing(
         lambda: counters.hit(b"login", 1_000, NOW),
         lambda: redis_counters.acquire_lease(b"flush", b"a", 1_000, NOW),
         lambda: redis_counters.changed_usage(10),
-        redis_counters.resume,
+        lambda: redis_counters.resume("an outage"),
     ):
         with pytest.raises(NewerCounters, match="a newer version of ragauth counts here"):
             use()

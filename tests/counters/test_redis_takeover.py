@@ -107,7 +107,11 @@ def test_a_replica_is_not_ready_and_is_not_counted_on(
     pair: tuple[RedisServer, RedisServer],
 ) -> None:
     store = RedisCounters(pair[1].url, installation)
-    questions: list[Callable[[], object]] = [store.ping, store.resume, lambda: seed(store)]
+    questions: list[Callable[[], object]] = [
+        store.ping,
+        lambda: store.resume("an outage"),
+        lambda: seed(store),
+    ]
     for question in questions:
         with pytest.raises(CountersUnavailable) as refused:
             question()
