@@ -166,10 +166,8 @@ class LmdbFile:
 
     def is_turn_over(self) -> bool:
         """Whether this process's turn has ended."""
-        return (
-            self.transact(lambda txn: txn.get(TURN_KEY, _NO_TURN)[:4])
-            != TURN.pack(self.turn, 0)[:4]
-        )
+        record = self.transact(lambda txn: txn.get(TURN_KEY, _NO_TURN))
+        return bool(TURN.unpack(record)[0] != self.turn)
 
     def check(self, now_ms: int | None = None) -> None:
         """Let go of a file that is no longer the one at its path, so that `open` follows."""

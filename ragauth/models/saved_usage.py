@@ -144,15 +144,19 @@ def _save_in_postgres(connection: Connection, ordered: Sequence[Total]) -> None:
 @cache
 def _postgres_statements() -> tuple[Executable, Executable]:
     table, keys = _tables()
-    totals = func.unnest(
-        _array("key_id", Text(), Uuid()),
-        _array("day", Date()),
-        _array("source", Text()),
-        _array("account_id", Text(), Uuid()),
-        _array("environment", Text()),
-        _array("requests", BigInteger()),
-        _array("units", BigInteger()),
-    ).table_valued(*_COUNTED, name="totals")
+    totals = (
+        func.unnest(
+            _array("key_id", Text(), Uuid()),
+            _array("day", Date()),
+            _array("source", Text()),
+            _array("account_id", Text(), Uuid()),
+            _array("environment", Text()),
+            _array("requests", BigInteger()),
+            _array("units", BigInteger()),
+        )
+        .table_valued(*_COUNTED)
+        .render_derived(name="totals")
+    )
     insert = postgresql.insert(table).from_select(_COUNTED, select(*totals.c))
     upsert = insert.on_conflict_do_update(
         index_elements=["key_id", "day", "source"],
@@ -161,9 +165,11 @@ def _postgres_statements() -> tuple[Executable, Executable]:
             for name in ("requests", "units")
         },
     )
-    uses = func.unnest(
-        _array("keys", Text(), Uuid()), _array("moments", DateTime(timezone=True))
-    ).table_valued("key_id", "moment", name="uses")
+    uses = (
+        func.unnest(_array("keys", Text(), Uuid()), _array("moments", DateTime(timezone=True)))
+        .table_valued("key_id", "moment")
+        .render_derived(name="uses")
+    )
     # Locked in their order before they are changed: an UPDATE that joins has an order of its own,
     # in which it could wait for another that waits for it.
     locked = (

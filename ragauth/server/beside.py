@@ -95,7 +95,7 @@ class ProcessBeside:
 
     @property
     def _extra(self) -> dict[str, Any]:
-        return {"process": self._name, "pid": self._pid}
+        return {"beside": self._name, "beside_pid": self._pid}
 
     def _is_there(self) -> bool:
         # gunicorn's master reaps all its children, also those that it does not know.
@@ -143,7 +143,7 @@ class ProcessBeside:
         code = 1
         try:
             self._become(master)
-            log.info("a process beside the workers begins", extra={"process": self._name})
+            log.info("a process beside the workers begins", extra={"beside": self._name})
             self._run(lambda: self._wait_for_end(child_end))
             board.end()
             code = 0
