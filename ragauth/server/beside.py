@@ -53,6 +53,7 @@ class ProcessBeside:
         self._run = run
         self._works = works
         self._pid = 0
+        self._is_asked_to_end = False
         self._slot = 0
         self._master_end = -1
         self._heartbeat: WorkerTmp | None = None
@@ -113,9 +114,11 @@ class ProcessBeside:
             PROCESS_DEATHS.count(HUNG if self._is_hung else KILLED)
             log.error("a process beside the workers died", extra=self._extra)
         self._tell(is_failing=True)
-        is_young = now - self._started_at < _YOUNG_SECONDS
-        self._pause = min(max(1.0, 2 * self._pause), _LONGEST_PAUSE_SECONDS) if is_young else 0.0
+        if now - self._started_at >= _YOUNG_SECONDS:
+            self._pause = 0.0
+        # The first time at once.
         self._start_from = now + self._pause
+        self._pause = min(max(1.0, 2 * self._pause), _LONGEST_PAUSE_SECONDS)
         self._pid = 0
         self._is_hung = False
         self.forget()
@@ -161,7 +164,6 @@ class ProcessBeside:
         for name in _MASTERS_SIGNALS:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        self._is_asked_to_end = False
         signal.signal(signal.SIGTERM, self._ask_to_end)
         handover.accept_signals()
         for each in _begun:
