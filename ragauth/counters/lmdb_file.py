@@ -166,8 +166,8 @@ class LmdbFile:
 
     def is_turn_over(self) -> bool:
         """Whether this process's turn has ended."""
-        record = self.transact(lambda txn: txn.get(TURN_KEY, _NO_TURN))
-        return bool(TURN.unpack(record)[0] != self.turn)
+        turn, last_ms = TURN.unpack(self.transact(lambda txn: txn.get(TURN_KEY, _NO_TURN)))
+        return bool(turn != self.turn or last_ms == 0)
 
     def check(self, now_ms: int | None = None) -> None:
         """Let go of a file that is no longer the one at its path, so that `open` follows."""

@@ -21,8 +21,8 @@ from ragauth.services.limits.limits import ENVIRONMENTS, current_limits
 log = logging.getLogger("ragauth")
 
 # Rows that are in memory at once, and hold the database's writers up together.
-_BATCH = 5_000
-_MAX_BATCHES = 40
+_BATCH = 2_000
+_MAX_BATCHES = 100
 _LEASE = b"usage"
 # Longer than from one turn to the next: who has it keeps it. After a death the next one has it.
 _LEASE_MS = 15_000
