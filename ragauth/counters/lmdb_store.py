@@ -199,6 +199,8 @@ class LmdbCounters:
         # that sort first would be saved again and again, and the others never.
         begin, rows = self._flush_from, list[UsageRow]()
         for after, until in ((begin, b"e"), (b"d", begin + b"\0")):
+            if len(rows) == limit:
+                break
             self._flush_from = after
             while (step := min(STEP, limit - len(rows))) > 0:
                 found = self._file.transact(partial(self._read_on, until=until, limit=step))
