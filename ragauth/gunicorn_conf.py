@@ -22,7 +22,7 @@ from ragauth.web.logs import configure_logging
 from ragauth.web.open_files import most_connections, raise_open_files
 
 if has_own_server():
-    from ragauth.server import handover
+    from ragauth.server import beside, handover
 
 log = logging.getLogger("ragauth")
 
@@ -88,6 +88,12 @@ def when_ready(server: Any) -> None:
     """
     gc.freeze()
     if has_own_server():
+        if _server.server == "ragauth" and isinstance(application := server.app.wsgi(), Flask):
+            background = runtime_of(application).background
+            background.leave_to_process_beside()
+            beside.begin(
+                server, beside.ProcessBeside("beside", background.run_until, ("usage", "mail"))
+            )
         handover.begin(server)
 
 
@@ -97,6 +103,8 @@ def pre_fork(_server: object, worker: Any) -> None:
 
 
 def post_fork(_server: object, worker: Any) -> None:
+    if has_own_server():
+        beside.forget_all()
     board.enter_slot(worker.metrics_slot)
     WORKER_STARTS.count()
 
@@ -104,7 +112,8 @@ def post_fork(_server: object, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     if has_own_server():
         handover.accept_signals()
-    # A wrapped application starts its background work at its first request.
+    # Nothing where a process beside the workers does it. A wrapped application starts its
+    # background work at its first request.
     if isinstance(worker.wsgi, Flask):
         runtime_of(worker.wsgi).background.ensure_started()
 
@@ -112,6 +121,12 @@ def post_worker_init(worker: Any) -> None:
 def worker_exit(_server: object, _worker: Any) -> None:
     """In the worker, when it ends by itself."""
     board.end()
+
+
+def on_exit(server: Any) -> None:
+    """In the master, after its last worker."""
+    if has_own_server():
+        beside.end_all(server)
 
 
 def child_exit(_server: object, worker: Any) -> None:

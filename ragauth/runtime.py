@@ -5,7 +5,6 @@ below; these must not import it. They call `ragauth.extensions.current`, and one
 part (`current_limits`, `current_plans` …) names that part's type.
 """
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,7 @@ from sqlalchemy import Engine
 from ragauth.background.clock_watch import ClockWatch
 from ragauth.background.mail import MailSender
 from ragauth.background.threads import Background
-from ragauth.background.usage import UsageSaver
+from ragauth.background.usage import UsageSaver, save_all
 from ragauth.blueprints.compat.face import DOCUMENT, Face
 from ragauth.config import Settings
 from ragauth.counters import CountersUnavailable, open_counters
@@ -33,6 +32,7 @@ from ragauth.services.compat.query_upstream import QueryUpstream
 from ragauth.services.keys.check import KeyChecker
 from ragauth.services.limits.limits import Limits
 from ragauth.services.limits.plans import Plan, load_plans
+from ragauth.services.mail.bell import Bell
 from ragauth.services.sessions.signing_keys import SigningRing
 from ragauth.web.faces import Wording
 from ragauth.web.openapi import Documents
@@ -54,7 +54,7 @@ class Runtime:
     signing_ring: SigningRing
     key_checker: KeyChecker
     query_upstream: QueryUpstream
-    mail_is_queued: threading.Event
+    mail_bell: Bell
     wordings: Mapping[str, Wording]
     documents: Documents
     background: Background
@@ -80,7 +80,9 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         settings.instance_dir / COUNTERS_FILE,
         settings.redis_url,
         partial(_installation_name, InstallationLookup(reads)),
+        partial(save_all, app),
     )
+    mail_bell = Bell()
     limits = Limits(counters, plans, UsageLookup(reads).month_units)
     return Runtime(
         settings=settings,
@@ -93,13 +95,17 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         signing_ring=SigningRing(SigningKeyLookup(reads)),
         key_checker=KeyChecker(KeyLookup(reads), limits, settings.key_brand),
         query_upstream=QueryUpstream(settings.compat_query_upstream),
-        mail_is_queued=threading.Event(),
+        mail_bell=mail_bell,
         wordings={prefix: face.wording for prefix, face in faces.items()},
         documents=Documents(
             {face.document.title: prefix + DOCUMENT for prefix, face in faces.items()}
         ),
         background=Background(
-            app, usage=UsageSaver(app).run, mail=MailSender(app).run, clock=ClockWatch(app).run
+            app,
+            mail_bell,
+            usage=UsageSaver(app),
+            mail=MailSender(app),
+            clock=ClockWatch(app),
         ),
     )
 

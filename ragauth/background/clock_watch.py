@@ -1,4 +1,4 @@
-"""The background work of noticing that the wall clock was stepped, in each worker."""
+"""The background work of noticing that the wall clock was stepped."""
 
 import logging
 import os
@@ -29,15 +29,19 @@ class ClockWatch:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._ahead = _ahead_seconds()
+        self._is_stopping = threading.Event()
 
     def run(self) -> None:
         self._ahead = _ahead_seconds()
-        never = threading.Event()
-        while not never.wait(INTERVAL_SECONDS):
+        while not self._is_stopping.wait(INTERVAL_SECONDS):
             self.look()
 
+    def stop(self) -> None:
+        """End it at once."""
+        self._is_stopping.set()
+
     def look(self) -> None:
-        """Log a step since the last look; only one worker of a service logs it."""
+        """Log a step since the last look; only one process of a service logs it."""
         ahead = _ahead_seconds()
         step, self._ahead = ahead - self._ahead, ahead
         if abs(step) < SMALLEST_STEP_SECONDS:

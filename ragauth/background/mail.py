@@ -1,6 +1,5 @@
-"""The background work of sending mail, in each serving process: at once when it queued some."""
+"""The background work of sending mail: at once when a process of this service queued some."""
 
-import atexit
 import logging
 import threading
 
@@ -9,12 +8,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth.services.accounts.password_reset import answer_request
 from ragauth.services.mail.outbox import has_failed_mail, send_due_mail
-from ragauth.services.mail.queue import mail_is_queued
+from ragauth.services.mail.queue import mail_bell
 from ragauth.services.troubles import BUG, Work, database_cause
 
 log = logging.getLogger("ragauth")
 
-# The longest wait of a mail that another process queued, or that is due for another try.
+# The longest wait of a mail that another service's process queued, or that is due for another try.
 INTERVAL_SECONDS = 2.0
 _LAST_MAIL_SECONDS = 3.0
 
@@ -29,13 +28,11 @@ class MailSender:
         self._work = Work("mail", "mail was not sent")
 
     def run(self) -> None:
-        atexit.register(self.stop)
         with self._app.app_context():
-            is_queued = mail_is_queued()
+            bell = mail_bell()
         while not self._is_stopping.is_set():
             self.take_turn()
-            is_queued.wait(INTERVAL_SECONDS)
-            is_queued.clear()
+            bell.wait(INTERVAL_SECONDS)
         self._has_ended.set()
 
     def take_turn(self) -> None:
@@ -58,5 +55,5 @@ class MailSender:
         """End it; another process, or the next one, sends what is left."""
         self._is_stopping.set()
         with self._app.app_context():
-            mail_is_queued().set()
+            mail_bell().ring()
         self._has_ended.wait(_LAST_MAIL_SECONDS)

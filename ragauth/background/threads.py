@@ -1,38 +1,101 @@
-"""When the work beside requests begins: once in each serving process, after the fork."""
+"""Where the work beside requests is done, and when it begins: once in a process, after the fork."""
 
+import atexit
 import os
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+from weakref import WeakSet
 
 from flask import Flask
+
+from ragauth.services.mail.bell import Bell
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
+class BackgroundWork(Protocol):
+    """One kind of work."""
+
+    def run(self) -> None:
+        """Do it until the process ends, or `stop` is called."""
+
+    def stop(self) -> None:
+        """End it in good order, within seconds."""
+
+
 class Background:
     """A thread for each work. It does not survive a fork, so each process starts its own.
 
-    A server that tells when a worker begins calls `ensure_started` then (`ragauth.gunicorn_conf`);
-    under any other one, `StartedByRequest` does at the first request of the process. Nothing starts
-    in an application that is `testing`, whose requests no server has received.
+    A server that has a process for it beside the workers says so before the fork
+    (`leave_to_process_beside`). One that tells when a worker begins calls `ensure_started` then
+    (`ragauth.gunicorn_conf`); under any other one, `StartedByRequest` does at the first request of
+    the process. Nothing starts in an application that is `testing`, whose requests no server has
+    received.
     """
 
-    def __init__(self, app: Flask, **works: Callable[[], None]) -> None:
+    def __init__(self, app: Flask, mail_bell: Bell, **works: BackgroundWork) -> None:
         self._app = app
+        self._mail_bell = mail_bell
         self._works = works
         self._lock = threading.Lock()
-        self._pid = 0
+        self._is_left_to_another = False
+        self._is_seen_to = False
+        self._is_running = False
+        _made.add(self)
+
+    def leave_to_process_beside(self) -> None:
+        """The processes that are forked from now on start nothing by themselves, but one."""
+        self._mail_bell.share()
+        self._is_left_to_another = self._is_seen_to = True
 
     def ensure_started(self) -> None:
-        if self._pid == os.getpid() or self._app.testing:
+        if self._is_seen_to or self._app.testing:
             return
         with self._lock:
-            if self._pid != os.getpid():
-                for name, work in self._works.items():
-                    threading.Thread(target=work, name=name, daemon=True).start()
-                self._pid = os.getpid()
+            if not self._is_seen_to:
+                self._start()
+                atexit.register(self._stop)
+                self._is_seen_to = True
+
+    def run_until(self, wait_for_end: Callable[[], None]) -> None:
+        """In the process beside the workers: do all of it until `wait_for_end` returns."""
+        self._start()
+        wait_for_end()
+        self._stop()
+
+    def after_fork(self) -> None:
+        """In the child: no thread of the parent's is here."""
+        self._lock = threading.Lock()
+        self._is_seen_to = self._is_left_to_another
+        self._is_running = False
+
+    def _start(self) -> None:
+        self._is_running = True
+        for name, work in self._works.items():
+            threading.Thread(target=work.run, name=name, daemon=True).start()
+
+    def _stop(self) -> None:
+        if not self._is_running:
+            return
+        stops = [threading.Thread(target=work.stop) for work in self._works.values()]
+        for stop in stops:
+            stop.start()
+        for stop in stops:
+            stop.join()
+
+
+_made: WeakSet[Background] = WeakSet()
+
+
+def _after_fork() -> None:
+    for background in list(_made):
+        background.after_fork()
+
+
+# A hook costs nothing at each request; os.getpid() is a system call.
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class StartedByRequest:

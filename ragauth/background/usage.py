@@ -1,38 +1,64 @@
-"""The background work of saving usage each second: in each worker, one at work at a time."""
+"""The background work of saving usage: every ten seconds, and when the process ends."""
 
 import logging
 import threading
+from collections.abc import Callable
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from ragauth.counters import CountersUnavailable
+from ragauth.counters import Counters, CountersUnavailable
 from ragauth.services.limits.limits import current_limits
-from ragauth.services.limits.usage import save_usage_in_turn
+from ragauth.services.limits.usage import give_turn_away, save_usage, save_usage_in_turn
 from ragauth.services.troubles import BUG, COUNTERS, Work, database_cause
 
 log = logging.getLogger("ragauth")
 
-INTERVAL_SECONDS = 1.0
+# Rarely: a key that was asked meanwhile costs one row, however often it was. What is read is saved
+# first (`services.limits.usage`), so nobody sees by how much the database lags.
+INTERVAL_SECONDS = 10.0
+_LAST_SAVE_SECONDS = 8.0
+
+
+def save_all(app: Flask, counters: Counters) -> None:
+    """Save what one store has counted; a database that takes nothing is logged."""
+    with app.app_context():
+        try:
+            save_usage(counters)
+        except SQLAlchemyError as error:
+            log.warning("usage was not saved", extra={"cause": type(error).__name__})
 
 
 class UsageSaver:
-    """Runs as long as the process."""
+    """Runs until the process ends; then it saves once more."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
+        self._is_stopping = threading.Event()
+        self._has_ended = threading.Event()
         self._work = Work("usage", "usage was not saved")
 
     def run(self) -> None:
-        never = threading.Event()
-        while not never.wait(INTERVAL_SECONDS):
+        while not self._is_stopping.wait(INTERVAL_SECONDS):
             self.take_turn()
+        # Whoever has the turn: this process's last requests may have been counted since.
+        self._take(save_usage)
+        self._take(give_turn_away)
+        self._has_ended.set()
 
     def take_turn(self) -> None:
         """Save once. Nothing is lost by a failure: the totals wait in the counters."""
+        self._take(save_usage_in_turn)
+
+    def stop(self) -> None:
+        """End it, and wait a little for the last save; another process saves what it leaves."""
+        self._is_stopping.set()
+        self._has_ended.wait(_LAST_SAVE_SECONDS)
+
+    def _take(self, step: Callable[[Counters], object]) -> None:
         with self._app.app_context():
             try:
-                save_usage_in_turn(current_limits().counters)
+                step(current_limits().counters)
             except SQLAlchemyError as error:
                 self._work.note(database_cause(error), type(error).__name__)
             except CountersUnavailable as error:
@@ -41,5 +67,5 @@ class UsageSaver:
                 log.exception("usage was not saved")
                 self._work.note(BUG)
             else:
-                # Also if another worker had the turn: that worker reports its own failures.
+                # Also if another process had the turn: that process reports its own failures.
                 self._work.note(None)

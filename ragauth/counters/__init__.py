@@ -34,14 +34,18 @@ __all__ = [
 
 
 def open_counters(
-    lmdb_path: Path, redis_url: str | None, installation: Callable[[], str]
+    lmdb_path: Path,
+    redis_url: str | None,
+    installation: Callable[[], str],
+    save: Callable[[Counters], object] = lambda _store: None,
 ) -> Counters:
     """Return the counters of this installation; files and connections open at the first use.
 
     Without `redis_url` the hosts' processes share the file at `lmdb_path` (whose folder must
     exist); with it hosts share Redis, and the file stands in while that is away.
     `redis_url` is one that `config.redis_urls.redis_url` wrote. `installation` names the owner of
-    what stands in Redis; it may raise CountersUnavailable.
+    what stands in Redis; it may raise CountersUnavailable. `save` saves what a store has counted:
+    it is called before counting goes on in Redis after an outage.
     """
     counters = LmdbCounters(lmdb_path)
     if redis_url is None:
@@ -54,4 +58,6 @@ def open_counters(
     )
 
     hasty = RedisCounters(redis_url, installation, HASTY_TIMEOUT_SECONDS)
-    return FailoverCounters(RedisCounters(redis_url, installation), counters, hasty=hasty)
+    return FailoverCounters(
+        RedisCounters(redis_url, installation), counters, hasty=hasty, save=save
+    )

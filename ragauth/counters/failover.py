@@ -49,15 +49,18 @@ class FailoverCounters:
         monotonic: Callable[[], float] = time.monotonic,
         *,
         hasty: RedisCounters | None = None,
+        save: Callable[[Counters], object] = lambda _store: None,
         beside: Callable[[Callable[[], object]], None] = _in_a_thread,
     ) -> None:
         """`monotonic` counts seconds and is the same for all processes of the host.
 
         `hasty` is the same Redis for threads that must not wait. `beside` runs the probe
-        that asks whether Redis is back: no count waits for it.
+        that asks whether Redis is back: no count waits for it. `save` saves what a store has
+        counted; it raises CountersUnavailable at most.
         """
         self._primary = primary
         self._hasty = hasty or primary
+        self._save = save
         self._beside = beside
         self._fallback = fallback
         self._monotonic = monotonic
@@ -65,6 +68,8 @@ class FailoverCounters:
         self._retry_at = 0.0
         self._cause = CountersUnavailable("Redis was not asked yet")
         self._switching = threading.Lock()
+        # Never held while anything is waited for.
+        self._changing = threading.Lock()
         forks.register(self)
 
     def before_fork(self) -> None:
@@ -80,13 +85,13 @@ class FailoverCounters:
         return self._ask(lambda store: store.source_id)
 
     def admit(self, charge: Charge) -> Admission | None:
-        return self._ask(lambda store: store.admit(charge))
+        return self._ask_for_month(lambda store: store.admit(charge))
 
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
         self._ask(lambda store: store.seed_month(account, environment, month, base_units))
 
     def peek(self, account: bytes, environment: int, month: int, now_ms: int) -> Peek | None:
-        return self._ask(lambda store: store.peek(account, environment, month, now_ms))
+        return self._ask_for_month(lambda store: store.peek(account, environment, month, now_ms))
 
     def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
         return self._ask(lambda store: store.hit(bucket, window_ms, now_ms, amount))
@@ -108,6 +113,26 @@ class FailoverCounters:
             except CountersUnavailable as error:
                 self._leave_primary(error)
         return rows
+
+    def changed_usage_of(self, account: bytes) -> list[UsageRow]:
+        rows = self._fallback.changed_usage_of(account)
+        if self._is_primary_there():
+            try:
+                rows += self._primary.changed_usage_of(account)
+            except CountersUnavailable as error:
+                self._leave_primary(error)
+        return rows
+
+    def usage_to_seed(self, account: bytes) -> list[UsageRow]:
+        """What this host counted without Redis, and the database may not know.
+
+        A process of this host that still stands in must not count more of it afterwards: its store
+        forgets the month in the same step, so that it asks for the month, and learns that the turn
+        is over.
+        """
+        if self._is_primary_there():
+            return self._fallback.take_over_from(account)
+        return self._fallback.usage_to_seed(account)
 
     def usage_saved(self, rows: Sequence[UsageRow]) -> None:
         """Un-mark rows in the store they came from; while Redis is away its rows stay marked."""
@@ -159,6 +184,14 @@ class FailoverCounters:
                 self._leave_primary(error)
         return question(self._fallback)
 
+    def _ask_for_month(self, question: Callable[[Counters], Result | None]) -> Result | None:
+        answer = self._ask(question)
+        if answer is not None or self._primary_answers or not self._fallback.is_turn_over():
+            return answer
+        # Another process of the host counts in Redis again, and has begun this month there.
+        self._come_back()
+        return self._ask(question)
+
     def _is_primary_there(self) -> bool:
         if not self._primary_answers and self._monotonic() >= self._retry_at:
             self._retry_at = self._monotonic() + RETRY_SECONDS
@@ -188,9 +221,15 @@ class FailoverCounters:
         try:
             if self._primary_answers:
                 return True
-            self._primary.resume()
-            self._hasty.start_anew()
-            self._primary_answers = True
+            self._primary.start_anew()
+            self._primary.ping()
+            # The months that begin there begin at what the database knows. Twice: saving takes its
+            # time, and meanwhile others count on.
+            self._save_both()
+            self._primary.resume(self._fallback.turn_name)
+            self._save_both()
+            self._fallback.end_turn()
+            self._come_back()
         except NewerCounters:
             raise
         except CountersUnavailable as error:
@@ -201,9 +240,21 @@ class FailoverCounters:
             return False
         finally:
             self._switching.release()
+        return True
+
+    def _save_both(self) -> None:
+        for store in (self._fallback, self._primary):
+            self._save(store)
+
+    def _come_back(self) -> None:
+        """Count in Redis again; what must be done before is done by the one that ends the turn."""
+        with self._changing:
+            if self._primary_answers:
+                return
+            self._hasty.start_anew()
+            self._primary_answers = True
         STANDING_IN.add(-1)
         log.warning("Redis is back, counting there again")
-        return True
 
     def _stay_in_turn(self) -> None:
         try:

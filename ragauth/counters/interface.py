@@ -131,6 +131,16 @@ class Counters(Protocol):
     def changed_usage(self, limit: int) -> list[UsageRow]:
         """Return up to `limit` rows that changed since they were last saved, in fair turns."""
 
+    def changed_usage_of(self, account: bytes) -> list[UsageRow]:
+        """Return all rows of one account that changed since they were last saved."""
+
+    def usage_to_seed(self, account: bytes) -> list[UsageRow]:
+        """Return the account's rows that must be added to what the database knows, for a seed.
+
+        To be asked before the database is: what is saved in between is then in both, and the
+        larger total of each row counts.
+        """
+
     def usage_saved(self, rows: Sequence[UsageRow]) -> None:
         """Un-mark the rows that have not changed since they were read."""
 

@@ -155,6 +155,20 @@ class LmdbFile:
 
         self.turn = self.transact(begin)
 
+    def end_turn(self) -> None:
+        """End this process's turn, for all processes, unless another was begun meanwhile."""
+
+        def end(txn: Txn) -> None:
+            if TURN.unpack(txn.get(TURN_KEY, _NO_TURN))[0] == self.turn:
+                txn.put(TURN_KEY, TURN.pack(self.turn + 1, 0))
+
+        self.transact(end)
+
+    def is_turn_over(self) -> bool:
+        """Whether this process's turn has ended."""
+        turn, last_ms = TURN.unpack(self.transact(lambda txn: txn.get(TURN_KEY, _NO_TURN)))
+        return bool(turn != self.turn or last_ms == 0)
+
     def check(self, now_ms: int | None = None) -> None:
         """Let go of a file that is no longer the one at its path, so that `open` follows."""
         if now_ms is not None:

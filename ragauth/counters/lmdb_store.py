@@ -31,8 +31,8 @@ from ragauth.counters.lmdb_records import (
 )
 
 TURN_IDLE_MS = 10_000
-#: Records that one write transaction of a sweep touches: others wait for about a millisecond.
-STEP = 500
+#: Records that one transaction of a walk touches: meanwhile every check of the host waits.
+STEP = 250
 
 _LONGEST_MINUTE_MS = MINUTE_MS + SKEW_MS
 _new_tuple = tuple.__new__
@@ -195,13 +195,50 @@ class LmdbCounters:
         self._file.transact(lambda txn: txn.delete(name))
 
     def changed_usage(self, limit: int) -> list[UsageRow]:
-        def read(txn: Txn) -> list[UsageRow]:
-            rows, self._flush_from = lmdb_sweep.changed_usage(
-                txn, limit, self._flush_from, self._file.source_id
-            )
-            return rows
+        # The walk goes on at the beginning when it reaches the end: with a fixed start, busy keys
+        # that sort first would be saved again and again, and the others never.
+        begin, rows = self._flush_from, list[UsageRow]()
+        for after, until in ((begin, b"e"), (b"d", begin + b"\0")):
+            if len(rows) == limit:
+                break
+            self._flush_from = after
+            while (step := min(STEP, limit - len(rows))) > 0:
+                found = self._file.transact(partial(self._read_on, until=until, limit=step))
+                rows += found
+                if len(found) < step:
+                    break
+        return rows
 
-        return self._file.transact(read)
+    def _read_on(self, txn: Txn, until: bytes, limit: int) -> list[UsageRow]:
+        rows, self._flush_from = lmdb_sweep.changed_usage(
+            txn, limit, self._flush_from, until, self._file.source_id
+        )
+        return rows
+
+    def changed_usage_of(self, account: bytes) -> list[UsageRow]:
+        return self._file.transact(
+            lambda txn: lmdb_sweep.changed_usage_of(txn, account, self._file.source_id)
+        )
+
+    def usage_to_seed(self, account: bytes) -> list[UsageRow]:
+        return self.changed_usage_of(account)
+
+    def take_over_from(self, account: bytes) -> list[UsageRow]:
+        """Forget what this store knows of the account's months, and return its unsaved rows.
+
+        In one step: what is counted here afterwards is counted after another question for the
+        month, which the caller answers elsewhere.
+        """
+
+        def take(txn: Txn) -> list[UsageRow]:
+            for environment in ENVIRONMENT_BYTES:
+                record = txn.get(b"a" + account + environment)
+                if record is not None:
+                    _turn, ends, used, *_months = _unpack_account(record)
+                    txn.put(b"a" + account + environment, _pack_account(0, ends, used, 0, 0, 0, 0))
+            return lmdb_sweep.changed_usage_of(txn, account, self._file.source_id)
+
+        return self._file.transact(take)
 
     def usage_saved(self, rows: Sequence[UsageRow]) -> None:
         for start in range(0, len(rows), STEP):
@@ -249,6 +286,19 @@ class LmdbCounters:
         """
 
         self._file.begin_turn(monotonic_ms, TURN_IDLE_MS)
+
+    def end_turn(self) -> None:
+        """No process stands in any more; each learns it by `is_turn_over`."""
+        self._file.end_turn()
+
+    def is_turn_over(self) -> bool:
+        """Whether the turn that this process has begun or joined was ended by any."""
+        return self._file.is_turn_over()
+
+    @property
+    def turn_name(self) -> str:
+        """A name of this process's turn; no other turn of any host has it."""
+        return f"{self.source_id}:{self._file.turn}"
 
     def ping(self) -> None:
         self._file.transact(lambda txn: txn.id())

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
+from sys import maxsize
 
 from ragauth.counters.interface import SKEW_MS, UsageRow, previous_month
 from ragauth.counters.lmdb_file import LmdbFile, Txn
@@ -17,22 +19,21 @@ from ragauth.counters.lmdb_records import (
     WINDOW,
 )
 
+_ALL = maxsize
 _STEADY_MS = 86_400_000
 
 
 def changed_usage(
-    txn: Txn, limit: int, after: bytes, source_id: str
+    txn: Txn, limit: int, after: bytes, until: bytes, source_id: str
 ) -> tuple[list[UsageRow], bytes]:
-    """Return up to `limit` marked rows that follow the key `after`, and the last one's key.
-
-    The walk goes on at the beginning when it reaches the end: with a fixed start, busy keys that
-    sort first would be saved again and again, and the others never.
-    """
-    marks = _marks(txn, after, b"e", limit)
-    if len(marks) < limit:
-        marks += _marks(txn, b"d", after + b"\0", limit - len(marks))
+    """Return up to `limit` marked rows between two keys, and the last one's mark (else `after`)."""
+    cursor = txn.cursor()
+    if not cursor.set_range(after + b"\0"):
+        return [], after
+    marks = takewhile(until.__gt__, cursor.iternext(keys=True, values=False))
     rows = []
-    for mark in marks:
+    for mark in islice(marks, limit):
+        after = mark
         usage_key = mark[1:]
         record = txn.get(usage_key)
         if record is None:
@@ -50,17 +51,14 @@ def changed_usage(
                 source_id=source_id,
             )
         )
-    return rows, marks[-1] if marks else b"d"
+    return rows, after
 
 
-def _marks(txn: Txn, after: bytes, until: bytes, limit: int) -> list[bytes]:
-    found: list[bytes] = []
-    cursor = txn.cursor()
-    positioned = cursor.set_range(after + b"\0")
-    while positioned and len(found) < limit and cursor.key() < until:
-        found.append(cursor.key())
-        positioned = cursor.next()
-    return found
+def changed_usage_of(txn: Txn, account: bytes, source_id: str) -> list[UsageRow]:
+    """Return all marked rows of one account."""
+    of_account = b"da" + account
+    end = of_account + b"\xff" * (USAGE_KEY_BYTES - len(account))
+    return changed_usage(txn, _ALL, of_account, end, source_id)[0]
 
 
 def unmark(txn: Txn, rows: Iterable[UsageRow], file: LmdbFile) -> None:

@@ -143,7 +143,7 @@ for _, old in ipairs(redis.call('LRANGE', ours .. 'sources', 0, -1)) do
   if found[1] and redis.call('HSETNX', account, 'ends', found[1]) == 1 then
     redis.call('HSET', account, 'used', found[2])
   end
-  -- What is not in the database yet, since usage is saved once in a second.
+  -- What is not in the database yet, since usage is saved every ten seconds.
   base = math.max(base, tonumber(found[3] or 0))
 end
 redis.call('HSETNX', account, ARGV[3], string.format('%d', base))
@@ -208,12 +208,14 @@ return 1
 # ARGV: a new source id.
 SOURCE = Script(_SOURCE + "return source")
 
-# ARGV: a new source id, limit. Reply: for each row its member, requests, units, last used.
+# ARGV: a new source id, limit, how many to leave out. Reply: for each row its member, requests,
+# units, last used.
 CHANGED_USAGE = Script(
     _SOURCE
     + """
 local reply = {}
-local oldest = redis.call('ZRANGEBYSCORE', ours .. 'changed', '-inf', '+inf', 'LIMIT', 0, ARGV[2])
+local oldest = redis.call(
+  'ZRANGEBYSCORE', ours .. 'changed', '-inf', '+inf', 'LIMIT', ARGV[3], ARGV[2])
 for _, member in ipairs(oldest) do
   local row = redis.call('HMGET', ours .. 'usage:' .. member, 'requests', 'units', 'last')
   if row[1] then
@@ -225,6 +227,21 @@ end
 return reply
 """
 )
+
+# ARGV: oldest score, limit, what stands in the members of the account. Reply: {how many members
+# were looked at, the highest score of them, rows as above}.
+CHANGED_USAGE_OF = Script("""
+local found = redis.call(
+  'ZRANGEBYSCORE', ours .. 'changed', ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+local rows = {}
+for i = 1, #found, 2 do
+  if string.find(found[i], ARGV[3], 1, true) then
+    local row = redis.call('HMGET', ours .. 'usage:' .. found[i], 'requests', 'units', 'last')
+    if row[1] then table.insert(rows, {found[i], row[1], row[2], row[3]}) end
+  end
+end
+return {#found / 2, found[#found] or '', rows}
+""")
 
 # ARGV: member, requests, units, last used of each row. A row that changed meanwhile goes to the
 # end of the queue: at the head, busy keys would keep the others from ever being saved.
@@ -239,12 +256,12 @@ for i = 1, #ARGV, 4 do
 end
 """)
 
-# ARGV: a new source id, milliseconds. See `RedisCounters.resume`.
+# ARGV: a new source id, milliseconds, name of the outage. See `RedisCounters.resume`.
 RESUME = Script(
     _RUN
     + _BEGIN
     + """
-if redis.call('SET', ours .. 'resumed', 1, 'NX', 'PX', ARGV[2]) or not source then
+if redis.call('SET', ours .. 'resumed:' .. ARGV[3], 1, 'NX', 'PX', ARGV[2]) or not source then
   begin(ARGV[1])
   keep()
 end

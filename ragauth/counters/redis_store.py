@@ -29,7 +29,7 @@ from ragauth.counters.redis_faults import state_of
 HASTY_TIMEOUT_SECONDS = 0.05
 #: Rows in one script: Redis answers no other client while it runs.
 STEP = 500
-RESUME_ONCE_IN_MS = 10_000
+RESUME_ONCE_IN_MS = 86_400_000
 
 _LONGEST_MINUTE_MS = MINUTE_MS + SKEW_MS
 _REFUSALS: tuple[Literal["minute", "month"] | None, ...] = (None, "minute", "month")
@@ -124,23 +124,32 @@ class RedisCounters:
         return rows
 
     def _changed_usage_of(self, names: str, limit: int) -> list[UsageRow]:
-        found = self._run(scripts.CHANGED_USAGE, names, secrets.token_hex(16), limit)
-        rows = []
-        for member, requests, units, last_used_ms in found:
-            source, day, account, environment, key = member.decode().split(":")
-            rows.append(
-                UsageRow(
-                    account=bytes.fromhex(account),
-                    key=bytes.fromhex(key),
-                    environment=int(environment),
-                    day=int(day),
-                    requests=int(requests),
-                    units=int(units),
-                    last_used_ms=int(last_used_ms),
-                    source_id=source,
-                )
-            )
+        rows: list[UsageRow] = []
+        # In steps: Redis answers no other client while a script runs.
+        while (step := min(STEP, limit - len(rows))) > 0:
+            found = self._run(scripts.CHANGED_USAGE, names, secrets.token_hex(16), step, len(rows))
+            rows += map(_usage_row, found)
+            if len(found) < step:
+                break
         return rows
+
+    def changed_usage_of(self, account: bytes) -> list[UsageRow]:
+        """They are in no order of accounts: this walks over all that changed, the oldest first."""
+        names, part = self._names_of(account), f":{account.hex()}:"
+        rows: dict[UsageRow, None] = {}
+        begin: bytes | str = "-inf"
+        while True:
+            # A row that changes meanwhile only moves on. Several may have one score, so the next
+            # step begins with the last one's, unless a whole step has it.
+            looked_at, last, found = self._run(scripts.CHANGED_USAGE_OF, names, begin, STEP, part)
+            rows |= dict.fromkeys(map(_usage_row, found))
+            if looked_at < STEP:
+                return list(rows)
+            begin = b"(" + last if last == begin else last
+
+    def usage_to_seed(self, account: bytes) -> list[UsageRow]:
+        """None: SEED_MONTH itself knows the months of the sources before."""
+        return []
 
     def usage_saved(self, rows: Sequence[UsageRow]) -> None:
         by_names: dict[str, list[UsageRow]] = {}
@@ -174,15 +183,15 @@ class RedisCounters:
         """Nothing to do: every key has its own time to live."""
         return False
 
-    def resume(self) -> None:
+    def resume(self, outage: str) -> None:
         """Distrust every month after a time in which another store counted.
 
-        This begins a new source, at most once in `RESUME_ONCE_IN_MS` however many processes
-        notice; usage that was not saved yet keeps its own source and is saved all the same.
+        This begins a new source, once for each `outage` however many processes notice; usage that
+        was not saved yet keeps its own source and is saved all the same.
         """
         self.start_anew()
         for names in self._all_names():
-            self._run(scripts.RESUME, names, secrets.token_hex(16), RESUME_ONCE_IN_MS)
+            self._run(scripts.RESUME, names, secrets.token_hex(16), RESUME_ONCE_IN_MS, outage)
 
     def start_anew(self) -> None:
         """Let go of the connections: another server may answer by now."""
@@ -212,3 +221,18 @@ class RedisCounters:
             is_newer = str(error).startswith(scripts.OTHER_LAYOUT)
             kind = NewerCounters if is_newer else CountersUnavailable
             raise kind(f"Redis: {error}", state_of(error)) from error
+
+
+def _usage_row(found: Sequence[bytes]) -> UsageRow:
+    member, requests, units, last_used_ms = found
+    source, day, account, environment, key = member.decode().split(":")
+    return UsageRow(
+        account=bytes.fromhex(account),
+        key=bytes.fromhex(key),
+        environment=int(environment),
+        day=int(day),
+        requests=int(requests),
+        units=int(units),
+        last_used_ms=int(last_used_ms),
+        source_id=source,
+    )

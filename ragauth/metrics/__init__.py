@@ -28,6 +28,7 @@ from ragauth.metrics.series import (
     KILLED,
     LIMIT_HITS,
     LOG_LINES_LOST,
+    PROCESS_DEATHS,
     REDIS_LOST,
     STANDING_IN,
     UNAVAILABLE,
@@ -52,6 +53,7 @@ FAMILIES = (
     WORKER_STARTS,
     CLOCK_STEPS,
     WORKER_DEATHS,
+    PROCESS_DEATHS,
     EVENTS,
 )
 
@@ -71,6 +73,7 @@ __all__ = [
     "KILLED",
     "LIMIT_HITS",
     "LOG_LINES_LOST",
+    "PROCESS_DEATHS",
     "REDIS_LOST",
     "STANDING_IN",
     "UNAVAILABLE",

@@ -21,6 +21,7 @@ CELLS = 32_768
 _CELL_BYTES = 8
 _IN_USE = 0
 _PID = 1
+_IS_BESIDE = 2
 
 
 class HistogramCells(NamedTuple):
@@ -41,7 +42,7 @@ class Board:
         self._memory: memoryview[float] = memoryview(
             mmap.mmap(-1, slots * cells * _CELL_BYTES)
         ).cast("d")
-        self._allocated = 2
+        self._allocated = 3
         self._gauges: list[int] = []
         self._taken: set[int] = set()
         self._use(0)
@@ -85,9 +86,16 @@ class Board:
         return sums
 
     def pids(self) -> list[int]:
-        """The living processes that count."""
-        pids = [int(self._of_slot(slot)[_PID]) for slot in self._slots_in_use()]
-        return [pid for pid in pids if pid]
+        """The living workers."""
+        return self._pids(is_beside=False)
+
+    def pids_beside(self) -> list[int]:
+        """The living processes beside the workers."""
+        return self._pids(is_beside=True)
+
+    def _pids(self, *, is_beside: bool) -> list[int]:
+        slots = map(self._of_slot, self._slots_in_use())
+        return [int(of[_PID]) for of in slots if of[_PID] and bool(of[_IS_BESIDE]) == is_beside]
 
     def take_slot(self) -> int:
         """A slot for a worker that is about to be forked; called in its parent."""
@@ -96,10 +104,11 @@ class Board:
         self._taken.add(slot)
         return slot
 
-    def enter_slot(self, slot: int) -> None:
-        """Count in this slot from now on; called in the worker."""
+    def enter_slot(self, slot: int, *, is_worker: bool = True) -> None:
+        """Count in this slot from now on; called in the worker, or in a process beside them."""
         self._use(slot)
         self._forget_gauges(slot)
+        self._mine[_IS_BESIDE] = not is_worker
         self._mine[_PID] = os.getpid()
 
     def end(self) -> None:

@@ -70,7 +70,7 @@ STANDING_IN = Gauge(
     "ragauth_redis_standing_in_workers", "Workers that count on this host alone, without Redis"
 )
 CAUSES = (
-    *("counters", "mail_folder", "mail_server", "seals", "bug"),
+    *("counters", "mail_folder", "mail_server", "seals", "bug", "process"),
     *("database_unreachable", "database_refused", "database_missing", "database_not_migrated"),
     *("database_other_schema", "database_read_only", "database_not_permitted", "database_full"),
     *("database_damaged", "database_wrong_encoding", "database_no_schema"),
@@ -99,6 +99,12 @@ HUNG = "hung"
 WORKER_DEATHS = Counter(
     "ragauth_worker_deaths",
     "Worker processes that something killed, or that hung and were replaced",
+    labels=("cause",),
+    series=((KILLED,), (HUNG,)),
+)
+PROCESS_DEATHS = Counter(
+    "ragauth_beside_deaths",
+    "Processes beside the workers that something killed, or that hung and were replaced",
     labels=("cause",),
     series=((KILLED,), (HUNG,)),
 )

@@ -1,27 +1,20 @@
 """Usage: what each key was used for on each day, as absolute totals of each counter store."""
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     Date,
     Index,
     Select,
     String,
-    Table,
-    bindparam,
-    case,
     func,
     select,
     tuple_,
-    update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
@@ -58,20 +51,6 @@ class Usage(Base):
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
-    """What one store has counted for one key on one day, and when it counted last."""
-
-    source: str
-    account_id: uuid.UUID
-    key_id: uuid.UUID
-    environment: str
-    day: date
-    requests: int
-    units: int
-    last_used_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class DayOfKey:
     """The sum over all stores for one key and day."""
 
@@ -81,53 +60,6 @@ class DayOfKey:
     day: date
     requests: int
     units: int
-
-
-def save_totals(totals: Sequence[Total]) -> None:
-    """Raise the stored totals to these where they are larger; the keys' `last_used_at` too.
-
-    Two statements for all rows, past the ORM: this runs beside the checks, each second.
-    """
-    connection = db.session.connection()
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    table, keys = cast("Table", Usage.__table__), cast("Table", ApiKey.__table__)
-    statement = insert(table)
-    # One order for all: two that save the same rows at once cannot wait for each other.
-    ordered = sorted(totals, key=lambda total: (total.key_id, total.day, total.source))
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["key_id", "day", "source"],
-            set_={
-                "requests": _larger(table.c.requests, statement.excluded.requests),
-                "units": _larger(table.c.units, statement.excluded.units),
-            },
-        ),
-        [
-            {
-                "key_id": total.key_id,
-                "day": total.day,
-                "source": total.source,
-                "account_id": total.account_id,
-                "environment": total.environment,
-                "requests": total.requests,
-                "units": total.units,
-            }
-            for total in ordered
-        ],
-    )
-    connection.execute(
-        update(keys)
-        .where(
-            keys.c.id == bindparam("used_key_id"),
-            (keys.c.last_used_at.is_(None)) | (keys.c.last_used_at < bindparam("used_at")),
-        )
-        .values(last_used_at=bindparam("used_at")),
-        [{"used_key_id": total.key_id, "used_at": total.last_used_at} for total in ordered],
-    )
-
-
-def _larger(stored: ColumnElement[int], offered: ColumnElement[int]) -> ColumnElement[int]:
-    return case((stored > offered, stored), else_=offered)
 
 
 def list_days(

@@ -17,6 +17,7 @@ MAIL_FOLDER = "mail_folder"
 MAIL_SERVER = "mail_server"
 SEALS = "seals"
 BUG = "bug"
+PROCESS = "process"
 
 _LOG_ONCE_IN_SECONDS = 10.0
 _WORDS = {
@@ -25,6 +26,7 @@ _WORDS = {
     MAIL_SERVER: "the mail server is out of reach or refuses",
     SEALS: "sealed with a secret that is not known",
     BUG: "a bug: see the log",
+    PROCESS: "the process that does it died and is about to be started again",
     **{fault.label: fault.sentence for fault in DatabaseFault},
 }
 

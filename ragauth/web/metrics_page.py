@@ -53,13 +53,18 @@ def render(signs: VitalSigns, *, accept: str) -> tuple[bytes, str]:
 
 def families(signs: VitalSigns) -> Iterator[Family]:
     """All that the page tells, in its order."""
-    sums, pids = board.sums(), board.pids()
+    sums, pids, beside = board.sums(), board.pids(), board.pids_beside()
     for family in FAMILIES:
         yield _counted(family, sums)
     workers = len(pids) or 1
     yield _gauge("ragauth_workers", "Living worker processes", workers)
+    yield _gauge(
+        "ragauth_processes_beside",
+        "Living processes beside the workers: 1 with ragauth's own server, else 0",
+        len(beside),
+    )
     yield from _vital_signs(signs, workers)
-    yield from _process(pids)
+    yield from _process([*pids, *beside])
     build = _head("ragauth_build_info", ("version", "python"), (VERSION, platform.python_version()))
     yield Family("ragauth_build_info", _GAUGE, "What is running, always 1", [(build, 1)])
 

@@ -27,7 +27,7 @@ def documented_rules() -> list[str]:
 def use_all(store: RedisCounters) -> None:
     """Everything that a store does."""
     store.ping()
-    store.resume()
+    store.resume("an outage")
     admit(store, 2)
     assert store.peek(ACCOUNT, 0, MONTH, NOW) is not None
     store.seed_month(ACCOUNT, 0, MONTH + 2, 0)  # drops the month before

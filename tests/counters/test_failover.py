@@ -118,6 +118,51 @@ def test_redis_does_not_trust_its_own_months_after_an_outage(
     assert admitted(store, base_units=700) == 701
 
 
+def test_what_another_process_counted_alone_is_in_the_month_that_begins_in_redis(
+    store: FailoverCounters, server: RedisServer, clock: Clock, lmdb_path: Path
+) -> None:
+    """And that process, which still stands in, counts no more beside it."""
+    late = FailoverCounters(
+        RedisCounters(server.url, installation),
+        LmdbCounters(lmdb_path),
+        Clock(),
+        beside=lambda work: work(),
+    )
+    for process in (store, late):
+        process._leave_primary(CountersUnavailable("a cable was pulled"))
+        admitted(process)
+        process.close()
+    clock.seconds += 1
+    [unsaved] = store.usage_to_seed(ACCOUNT)
+    assert admitted(store, base_units=unsaved.units) == 3
+    store.close()
+    assert admitted(late, base_units=900) == 4
+    late.ping()
+    late.close()
+
+
+def test_what_both_stores_counted_is_saved_before_counting_goes_on_in_redis(
+    primary: CountedRedis, lmdb_path: Path, clock: Clock
+) -> None:
+    saved: list[int] = []
+    store = FailoverCounters(
+        primary,
+        LmdbCounters(lmdb_path),
+        clock,
+        beside=lambda work: work(),
+        save=lambda each: saved.append(sum(row.units for row in each.changed_usage(10))),
+    )
+    admitted(store)
+    store._leave_primary(CountersUnavailable("a cable was pulled"))
+    for _ in range(2):
+        admitted(store)
+    assert saved == []
+    clock.seconds += 1
+    assert admitted(store, base_units=3) == 4
+    assert saved == [2, 1, 2, 1]
+    store.close()
+
+
 def test_an_outage_found_while_saving_is_an_outage_for_all(
     store: FailoverCounters, primary: CountedRedis, server: RedisServer
 ) -> None:

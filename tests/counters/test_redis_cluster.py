@@ -74,7 +74,11 @@ def test_while_a_slot_is_moved_nothing_is_counted_in_its_halves(
     for name in (None, *names):
         if name is not None:
             shared_cluster.clients[source].migrate("127.0.0.1", target.port, name, 0, 1_000)
-        for question in (lambda: ask(store), lambda: seed(store), store.resume):
+        for question in (
+            lambda: ask(store),
+            lambda: seed(store),
+            lambda: store.resume("an outage"),
+        ):
             with pytest.raises(CountersUnavailable) as refused:
                 question()
             assert refused.value.state == MOVING
@@ -121,7 +125,7 @@ def test_a_lost_primary_is_an_outage_until_its_replica_takes_over() -> None:
 
 def state_of(store: RedisCounters) -> str | None:
     try:
-        store.resume()
+        store.resume("an outage")
     except CountersUnavailable as error:
         return error.state
     return None

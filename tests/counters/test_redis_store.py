@@ -22,7 +22,7 @@ def test_every_key_is_ours_and_has_an_end(redis_counters: RedisCounters, redis_c
     redis_counters.hit(b"login", 1_000, NOW)
     redis_counters.acquire_lease(b"flush", b"a", 1_000, NOW)
     redis_counters.changed_usage(10)
-    redis_counters.resume()
+    redis_counters.resume("an outage")
     names = list(redis_client.scan_iter())
     assert len(names) >= 8
     for name in names:
@@ -117,10 +117,10 @@ def test_after_standing_in_months_are_asked_for_and_usage_stays(
 ) -> None:
     seed(redis_counters)
     ask(redis_counters)
-    redis_counters.resume()
+    redis_counters.resume("an outage")
     assert ask(redis_counters) is None
     seed(redis_counters, base_units=30)
-    redis_counters.resume()
+    redis_counters.resume("an outage")
     answer = ask(redis_counters)
     assert answer is not None
     assert answer.month_used == 31
@@ -138,7 +138,7 @@ def test_redis_is_tried_again_over_a_new_connection(
 
     store.ping()
     before = connections()
-    store.resume()
+    store.resume("an outage")
     assert before
     assert not before & connections()
     store.close()
@@ -239,7 +239,7 @@ def test_where_a_newer_version_counts_this_one_touches_nothing(
         lambda: counters.hit(b"login", 1_000, NOW),
         lambda: redis_counters.acquire_lease(b"flush", b"a", 1_000, NOW),
         lambda: redis_counters.changed_usage(10),
-        redis_counters.resume,
+        lambda: redis_counters.resume("an outage"),
     ):
         with pytest.raises(NewerCounters, match="a newer version of ragauth counts here"):
             use()

@@ -87,7 +87,7 @@ def test_the_minute_and_the_month_go_on_where_the_replica_has_them(
         replica.replicaof("NO", "ONE")
     address.move()
     assert address.store.source_id
-    address.store.resume()
+    address.store.resume("an outage")
     assert ask(address.store, minute_limit=5) is None
     # The database has not been told of the last three yet.
     seed(address.store, base_units=10)
@@ -107,7 +107,11 @@ def test_a_replica_is_not_ready_and_is_not_counted_on(
     pair: tuple[RedisServer, RedisServer],
 ) -> None:
     store = RedisCounters(pair[1].url, installation)
-    questions: list[Callable[[], object]] = [store.ping, store.resume, lambda: seed(store)]
+    questions: list[Callable[[], object]] = [
+        store.ping,
+        lambda: store.resume("an outage"),
+        lambda: seed(store),
+    ]
     for question in questions:
         with pytest.raises(CountersUnavailable) as refused:
             question()
@@ -136,7 +140,7 @@ def test_the_sentinels_lead_to_the_new_primary_and_never_back_to_the_old() -> No
 
         def is_back() -> bool:
             try:
-                store.resume()
+                store.resume("an outage")
             except CountersUnavailable:
                 return False
             return True
@@ -146,7 +150,7 @@ def test_the_sentinels_lead_to_the_new_primary_and_never_back_to_the_old() -> No
         first.start()
         with client_of(first) as old:
             wait_until(lambda: old.info("replication")["role"] == "slave")
-        store.resume()
+        store.resume("an outage")
         store.ping()
         admit(store, 1)
         database.save(store)

@@ -41,8 +41,13 @@ class GunicornServer:
         return seen
 
     def worker_pids(self) -> list[int]:
-        """Return the master's living children."""
-        return children_of(self.pid)
+        """Return the master's living children, but for the process beside the workers."""
+        beside = self.pids_beside()
+        return [pid for pid in children_of(self.pid) if pid not in beside]
+
+    def pids_beside(self) -> list[int]:
+        """Return the master's children that serve no requests."""
+        return [pid for pid in children_of(self.pid) if _name_of(pid) == "ragauth beside"]
 
     def terminate(self) -> int:
         """Send SIGTERM to the master and return its exit code."""
@@ -65,6 +70,13 @@ class GunicornServer:
             return False
         finally:
             connection.close()
+
+
+def _name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def open_export(*, account_id: uuid.UUID, client: Client) -> Iterator[Export]:
         throttles.exports_of_account(account_id).attempts(),
         export_turns.take_part(account_id=account_id, network=neighbourhood_of(client.ip)) as turns,
     ):
-        usage.bring_up_to_date()
+        usage.bring_up_to_date(account_id)
         with transaction.read_only():
             account = account_rows.find_account(account_id)
             if account is None:

@@ -16,6 +16,7 @@ from ragauth.services.keys import revocation
 from ragauth.services.limits.account_limits import MonthUsage, month_usage
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.plans import Plan
+from ragauth.services.limits.usage import find_unsaved_use
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,9 @@ def get_holder(*, key_id: uuid.UUID) -> KeyHolder:
         return KeyHolder(key, None, None, None)
     if account is None:
         raise CredentialRevoked
+    used_at = find_unsaved_use(account_id=account.id, key_id=key_id)
+    if used_at is not None and (key.last_used_at is None or key.last_used_at < used_at):
+        key = key._replace(last_used_at=used_at)
     state = current_limits().peek(account.id.bytes, key.environment, account.plan)
     shown = None if key.kind == PUBLISHABLE else account
     return KeyHolder(key, shown, state.plan, month_usage(state))

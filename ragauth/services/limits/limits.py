@@ -16,6 +16,7 @@ from ragauth.errors import (
 )
 from ragauth.extensions import current
 from ragauth.metrics import LIMIT_HITS
+from ragauth.models.reads.usage import RowName
 from ragauth.security.key_format import LIVE, TEST
 from ragauth.services.limits.plans import NO_TEST_KEYS, Plan, plan_of
 
@@ -28,7 +29,7 @@ _DAY_MS = 86_400_000
 # Half the price of LimitState(…) and Charge(…), whose __new__ is written in Python.
 _new_tuple = tuple.__new__
 
-LoadMonthUnits = Callable[[uuid.UUID, str, int], int]
+LoadMonthUnits = Callable[[uuid.UUID, str, int, Mapping[RowName, int]], int]
 
 
 class Span(NamedTuple):
@@ -143,9 +144,18 @@ class Limits:
             log.warning("a deleted account's limits are kept", extra={"cause": str(error)})
 
     def _seed(self, account_id: bytes, environment_index: int, month: int) -> None:
-        """Start a month, or a lost store, at what the database knows."""
+        """Start a month, or a lost store, at what the database and the counters know together.
+
+        What was counted and not saved yet is added to what is read. To save it first would make a
+        check wait for those who write to the database.
+        """
+        unsaved = {
+            RowName(uuid.UUID(bytes=row.key), _iso_day(row.day), row.source_id): row.units
+            for row in self.counters.usage_to_seed(account_id)
+            if row.environment == environment_index and row.day // 100 == month
+        }
         units = self._load_month_units(
-            uuid.UUID(bytes=account_id), ENVIRONMENTS[environment_index], month
+            uuid.UUID(bytes=account_id), ENVIRONMENTS[environment_index], month, unsaved
         )
         self.counters.seed_month(account_id, environment_index, month, units)
 
@@ -157,6 +167,10 @@ class Limits:
             # Replaced in one assignment: no thread sees one day's key with another day's span.
             self._known_span = (day, span)
         return span
+
+
+def _iso_day(day: int) -> str:
+    return f"{day // 10_000}-{day // 100 % 100:02}-{day % 100:02}"
 
 
 def _unavailable(error: CountersUnavailable) -> ExternalServiceUnavailable:

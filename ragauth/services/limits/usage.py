@@ -3,7 +3,8 @@
 import logging
 import os
 import uuid
-from datetime import date, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,15 +14,19 @@ from ragauth.counters import Counters, CountersUnavailable, UsageRow
 from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.models import usage as usage_rows
 from ragauth.models.base import Page
-from ragauth.models.usage import DayOfKey, Total, UsageOfAccount
+from ragauth.models.saved_usage import Total, save_totals
+from ragauth.models.usage import DayOfKey, UsageOfAccount
 from ragauth.services.limits.limits import ENVIRONMENTS, current_limits
 
 log = logging.getLogger("ragauth")
 
-_BATCH = 1_000
-_MAX_BATCHES = 50
+# Rows that are in memory at once, and hold the database's writers up together.
+_BATCH = 2_000
+_MAX_BATCHES = 100
 _LEASE = b"usage"
-_LEASE_MS = 5_000
+# Longer than from one turn to the next: who has it keeps it. After a death the next one has it.
+_LEASE_MS = 15_000
+_SWEEPS = 10
 
 
 def save_usage(counters: Counters) -> int:
@@ -33,39 +38,70 @@ def save_usage(counters: Counters) -> int:
     saved = 0
     for _ in range(_MAX_BATCHES):
         changed = counters.changed_usage(_BATCH)
-        if changed:
-            with transaction.unit_of_work():
-                usage_rows.save_totals([_to_total(row) for row in changed])
-            # After the commit: a crash in between saves them once more, which changes nothing.
-            counters.usage_saved(changed)
-            saved += len(changed)
+        saved += _save(counters, changed)
         if len(changed) < _BATCH:
             break
     return saved
 
 
 def save_usage_in_turn(counters: Counters) -> None:
-    """Save usage if this process holds the lease: one worker at a time does."""
-    holder = os.getpid().to_bytes(8, "big")
+    """Save usage if this process holds the lease: one process of a host at a time does."""
     now_ms = clock.now_ns() // 1_000_000
-    if counters.acquire_lease(_LEASE, holder, _LEASE_MS, now_ms):
+    if counters.acquire_lease(_LEASE, _holder(), _LEASE_MS, now_ms):
         save_usage(counters)
-        counters.prune(now_ms)
+        for _ in range(_SWEEPS):
+            if not counters.prune(now_ms):
+                break
 
 
-def bring_up_to_date() -> None:
-    """Save what was counted by now. Where that fails, use what was saved last.
+def give_turn_away(counters: Counters) -> None:
+    """This process ends: let another one have the lease at once."""
+    now_ms = clock.now_ns() // 1_000_000
+    if counters.acquire_lease(_LEASE, _holder(), _LEASE_MS, now_ms):
+        counters.acquire_lease(_LEASE, _holder(), 0, now_ms)
 
-    A database that is full or read-only is still read.
+
+def _holder() -> bytes:
+    return os.getpid().to_bytes(8, "big")
+
+
+def bring_up_to_date(account_id: uuid.UUID | None = None) -> None:
+    """Save what was counted by now, of an account or of all. Where that fails, use what was saved.
+
+    A database that is full or read-only is still read. Before a transaction, not within one.
     """
+    counters = current_limits().counters
     try:
-        save_usage(current_limits().counters)
+        if account_id is None:
+            save_usage(counters)
+        else:
+            _save(counters, counters.changed_usage_of(account_id.bytes))
     except CountersUnavailable as error:
         log.warning("usage may lag behind", extra={"cause": type(error).__name__})
     except SQLAlchemyError as error:
         if fault_of(error) in (None, DatabaseFault.UNREACHABLE):
             raise
         log.warning("usage may lag behind", extra={"cause": type(error).__name__})
+
+
+def find_unsaved_use(*, account_id: uuid.UUID, key_id: uuid.UUID) -> datetime | None:
+    """When the key was used last, where that is not in the database yet."""
+    try:
+        rows = current_limits().counters.changed_usage_of(account_id.bytes)
+    except CountersUnavailable:
+        return None
+    uses = [row.last_used_ms for row in rows if row.key == key_id.bytes]
+    return clock.from_ms(max(uses)) if uses else None
+
+
+def _save(counters: Counters, changed: Sequence[UsageRow]) -> int:
+    for start in range(0, len(changed), _BATCH):
+        rows = changed[start : start + _BATCH]
+        with transaction.unit_of_work():
+            save_totals(_to_total(row) for row in rows)
+        # After the commit: a crash in between saves them once more, which changes nothing.
+        counters.usage_saved(rows)
+    return len(changed)
 
 
 def list_usage(
@@ -80,7 +116,7 @@ def list_usage(
 
     What is counted by now is saved first, so that nothing is missing.
     """
-    bring_up_to_date()
+    bring_up_to_date(account_id)
     today = clock.now().date()
     with transaction.read_only():
         found = usage_rows.list_days(
@@ -117,12 +153,12 @@ def list_top_accounts(
 
 def _to_total(row: UsageRow) -> Total:
     return Total(
-        source=row.source_id,
-        account_id=uuid.UUID(bytes=row.account),
-        key_id=uuid.UUID(bytes=row.key),
-        environment=ENVIRONMENTS[row.environment],
+        key_id=row.key.hex(),
         day=date(row.day // 10_000, row.day // 100 % 100, row.day % 100),
+        source=row.source_id,
+        account_id=row.account.hex(),
+        environment=ENVIRONMENTS[row.environment],
         requests=row.requests,
         units=row.units,
-        last_used_at=clock.from_ms(row.last_used_ms),
+        last_used_ms=row.last_used_ms,
     )

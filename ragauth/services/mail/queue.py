@@ -5,7 +5,6 @@ key's name) goes into a mail: signing up with a stranger's address must not carr
 """
 
 import json
-import threading
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from ragauth.models import outbox as mail_rows
 from ragauth.security.identifiers import new_uuid
 from ragauth.security.sealing import seal, unseal
 from ragauth.services.audit import Client
+from ragauth.services.mail.bell import Bell
 
 # A mail about what happened is worth sending for a while after a mail server's long weekend.
 NOTICE_LIFETIME = timedelta(days=3)
@@ -102,7 +102,7 @@ def add_letter(
     *,
     due_at: datetime | None = None,
 ) -> None:
-    """Add a row to the outbox, and wake this process's sender after the commit.
+    """Add a row to the outbox, and wake the sender after the commit.
 
     In the present transaction. It is due now, or at a later moment, from which on it lives and
     counts as waiting.
@@ -127,7 +127,7 @@ def add_letter(
             created_at=now,
         )
     )
-    transaction.when_committed(mail_is_queued().set)
+    transaction.when_committed(mail_bell().ring)
 
 
 def open_letter(mail: OutboxMail) -> Letter:
@@ -152,7 +152,7 @@ def withdraw_mail(*, account_id: uuid.UUID, templates: list[MailTemplate] | None
     mail_rows.remove_of_account(account_id, templates=names)
 
 
-def mail_is_queued() -> threading.Event:
-    """Set when this process has committed a mail."""
-    event: threading.Event = current().mail_is_queued
-    return event
+def mail_bell() -> Bell:
+    """Rung when this process has committed a mail."""
+    bell: Bell = current().mail_bell
+    return bell

@@ -32,7 +32,7 @@ class AccountOverview:
 
 def look_at(account: Account) -> AccountOverview:
     """What was counted by now is saved first."""
-    bring_up_to_date()
+    bring_up_to_date(account.id)
     with transaction.read_only():
         now = clock.now()
         month_began = now.date().replace(day=1)

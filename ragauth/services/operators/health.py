@@ -28,7 +28,7 @@ from ragauth.services.sessions.signing_key_rotation import Sealed, State
 
 # A reset may wait for its turn for half an hour, and all else goes within minutes.
 _MAIL_IS_STUCK = timedelta(hours=1)
-# It is saved each second.
+# It is saved every ten seconds.
 _USAGE_IS_STUCK = timedelta(minutes=1)
 _WAITING_USAGE = 1_000
 

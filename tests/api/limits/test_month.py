@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from flask import Flask
 
+from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services.limits import usage
 from ragauth.services.limits.limits import current_limits
 from tests.clients import Client, error, ok
@@ -46,6 +47,21 @@ def test_a_month_begins_anew_at_midnight_utc(client: Client) -> None:
         assert response.status_code == 200
         assert f'"month";r=999;t={31 * 86_400}' in response.headers["RateLimit"]
         assert f'"month";q=1000;w={31 * 86_400}' in response.headers["RateLimit-Policy"]
+
+
+def test_a_month_that_the_counters_forgot_goes_on_with_what_is_not_saved_yet(
+    client: Client,
+) -> None:
+    member = client.sign_up()
+    with client.app.app_context():
+        counters = current_limits().counters
+        assert member.key_client.get("/api/v1/authorize?cost=100").status_code == 200
+        usage.save_usage(counters)
+        assert member.key_client.get("/api/v1/authorize?cost=200").status_code == 200
+        counters.forget_account(decode_id(ACCOUNT, member.id).bytes)
+    assert ok(member.key_client.get("/api/v1/me"))["usage"]["this_month"] == 300
+    assert member.key_client.get("/api/v1/authorize?cost=701").status_code == 429
+    assert member.key_client.get("/api/v1/authorize?cost=700").status_code == 200
 
 
 def test_a_host_that_lost_its_counters_goes_on_from_what_the_database_knows(

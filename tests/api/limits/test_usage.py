@@ -17,7 +17,7 @@ FIRST = datetime(2027, 5, 1, 12, tzinfo=UTC)
 
 
 def save(app: Flask) -> None:
-    """What the background thread of a server does each second."""
+    """What a server does beside the requests."""
     with app.app_context():
         usage.save_usage(current_limits().counters)
 

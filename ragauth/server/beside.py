@@ -1,0 +1,219 @@
+"""Processes beside the workers: forked, watched and ended by the master, which restarts a dead one.
+
+One is made with its name and its work. It is forked from the master, so it shares the memory of the
+loaded application. Its end is told by a pipe whose other end only the master holds: when the master
+closes it, dies, or becomes another program, the process has seen it at once, ends its work and
+itself. So it never outlives a master, and signals to the whole group (Ctrl-C, systemd's stop) do
+not end it before the workers, whose last requests it is to save.
+"""
+
+import logging
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from gunicorn.workers.workertmp import WorkerTmp
+
+from ragauth.metrics import FAILING, HUNG, KILLED, PROCESS_DEATHS, board
+from ragauth.server import handover
+from ragauth.services.troubles import PROCESS
+from ragauth.web.log_writer import log_writer
+
+log = logging.getLogger("ragauth")
+
+_BEAT_MS = 1_000
+# What it takes to save much and to let a mail on its way arrive; then it is killed.
+_END_SECONDS = 10.0
+_LOOK_SECONDS = 0.02
+# One that dies soon after its start is started again after a pause, which doubles each time.
+_YOUNG_SECONDS = 10.0
+_LONGEST_PAUSE_SECONDS = 30.0
+# They reach all processes of a terminal or a service; here only the master heeds them.
+_MASTERS_SIGNALS = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTTIN", "SIGTTOU")
+
+_begun: "list[ProcessBeside]" = []
+
+
+class ProcessBeside:
+    """One of them, as the master sees it.
+
+    `run` is called in it with a function that waits for the end; the process ends when it returns.
+    `works` are what `/readyz` calls what it does.
+    """
+
+    def __init__(
+        self, name: str, run: Callable[[Callable[[], None]], None], works: tuple[str, ...]
+    ) -> None:
+        self._name = name
+        self._run = run
+        self._works = works
+        self._pid = 0
+        self._is_asked_to_end = False
+        self._slot = 0
+        self._master_end = -1
+        self._heartbeat: WorkerTmp | None = None
+        self._is_told = False
+        self._is_hung = False
+        self._started_at = 0.0
+        self._start_from = 0.0
+        self._pause = 0.0
+
+    def look_after(self, master: Any) -> None:
+        """Called in each turn of the master: start it when it is not there, kill it if it hangs."""
+        now = time.monotonic()
+        if self._pid and not self._is_there():
+            self._bury(now)
+        if self._pid:
+            if master.timeout and now - self._last_beat() > master.timeout:
+                self._is_hung = True
+                os.kill(self._pid, signal.SIGKILL)
+        elif now >= self._start_from:
+            self._start(master)
+
+    def end(self, master: Any) -> None:
+        """After the last worker: let it end its work. One that was ended before does it now."""
+        if not self._pid or not self._is_there():
+            self._start(master)
+        self._let_go()
+        deadline = time.monotonic() + _END_SECONDS
+        while self._is_there() and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
+        if self._is_there():
+            log.error("a process beside the workers did not end and was killed", extra=self._extra)
+            os.kill(self._pid, signal.SIGKILL)
+
+    def forget(self) -> None:
+        """In another child of the master: hold nothing that only the master may hold."""
+        self._let_go()
+        if self._heartbeat is not None:
+            self._heartbeat.close()
+            self._heartbeat = None
+
+    @property
+    def _extra(self) -> dict[str, Any]:
+        return {"beside": self._name, "beside_pid": self._pid}
+
+    def _is_there(self) -> bool:
+        # gunicorn's master reaps all its children, also those that it does not know.
+        try:
+            return os.waitpid(self._pid, os.WNOHANG)[0] == 0
+        except ChildProcessError:
+            return False
+
+    def _last_beat(self) -> float:
+        return time.monotonic() if self._heartbeat is None else self._heartbeat.last_update()
+
+    def _bury(self, now: float) -> None:
+        has_ended_itself = board.leave_slot(self._slot)
+        if self._is_hung or not has_ended_itself:
+            PROCESS_DEATHS.count(HUNG if self._is_hung else KILLED)
+            log.error("a process beside the workers died", extra=self._extra)
+        self._tell(is_failing=True)
+        if now - self._started_at >= _YOUNG_SECONDS:
+            self._pause = 0.0
+        # The first time at once.
+        self._start_from = now + self._pause
+        self._pause = min(max(1.0, 2 * self._pause), _LONGEST_PAUSE_SECONDS)
+        self._pid = 0
+        self._is_hung = False
+        self.forget()
+
+    def _tell(self, *, is_failing: bool) -> None:
+        if is_failing != self._is_told:
+            self._is_told = is_failing
+            for work in self._works:
+                FAILING.add(1 if is_failing else -1, work, PROCESS)
+
+    def _start(self, master: Any) -> None:
+        self.forget()
+        self._slot = board.take_slot()
+        self._heartbeat = WorkerTmp(master.cfg)
+        child_end, self._master_end = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            self._live(master, child_end)
+        os.close(child_end)
+        self._pid, self._started_at = pid, time.monotonic()
+        self._tell(is_failing=False)
+
+    def _live(self, master: Any, child_end: int) -> None:
+        """In the process: all its life."""
+        code = 1
+        try:
+            self._become(master)
+            log.info("a process beside the workers begins", extra={"beside": self._name})
+            self._run(lambda: self._wait_for_end(child_end))
+            board.end()
+            code = 0
+        except BaseException:
+            log.exception("a process beside the workers failed")
+        finally:
+            log_writer.stop()
+            # At once: what is registered for the end of the program is the master's.
+            os._exit(code)
+
+    def _become(self, master: Any) -> None:
+        # Its name in `ps` and `top`, where there is such a file; at most 15 bytes.
+        with suppress(OSError):
+            Path("/proc/self/comm").write_text(f"ragauth {self._name}"[:15])
+        for name in _MASTERS_SIGNALS:
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, self._ask_to_end)
+        handover.accept_signals()
+        for each in _begun:
+            if each is not self:
+                each.forget()
+        self._let_go()
+        # A listening socket that outlives its workers would take connections for nobody.
+        for listener in master.LISTENERS:
+            listener.sock.close()
+        for worker in master.WORKERS.values():
+            worker.tmp.close()
+        board.enter_slot(self._slot, is_worker=False)
+
+    def _ask_to_end(self, _number: int, _frame: object) -> None:
+        self._is_asked_to_end = True
+
+    def _wait_for_end(self, child_end: int) -> None:
+        poll = select.poll()
+        poll.register(child_end, select.POLLIN)
+        while not self._is_asked_to_end and not poll.poll(_BEAT_MS):
+            if self._heartbeat is not None:
+                self._heartbeat.notify()
+
+    def _let_go(self) -> None:
+        if self._master_end >= 0:
+            os.close(self._master_end)
+            self._master_end = -1
+
+
+def begin(master: Any, *processes: ProcessBeside) -> None:
+    """From now on the master looks after them, in each of its turns and after each death."""
+    _begun.extend(processes)
+    manage_workers = master.manage_workers
+
+    def manage_all() -> None:
+        manage_workers()
+        for process in _begun:
+            process.look_after(master)
+
+    master.manage_workers = manage_all
+
+
+def forget_all() -> None:
+    """In a new worker."""
+    for process in _begun:
+        process.forget()
+    _begun.clear()
+
+
+def end_all(master: Any) -> None:
+    """In the master, when its workers have ended."""
+    for process in _begun:
+        process.end(master)

@@ -1,0 +1,208 @@
+"""The process beside the workers saves usage; no death of a process loses or doubles any."""
+
+import os
+import signal
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import NewInstallation
+from tests.e2e.service import Installation, Service, User, install
+from tests.servers.redis import RedisServer, start_redis
+from tests.waiting import wait_until
+
+CLIENTS = 4
+PLANS = """
+[trial]
+requests_per_minute = 1_000_000_000
+requests_per_month = 1_000_000_000
+max_keys = 10
+max_agents = 10
+"""
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    """One with SQLite, whose file a test can read, and without limits."""
+    plans = tmp_path / "plans.toml"
+    plans.write_text(PLANS)
+    made = install(tmp_path, None, RAGAUTH_PLANS_FILE=str(plans))
+    made.migrate()
+    return made
+
+
+@contextmanager
+def asking(service: Service, user: User) -> Iterator[Counter[Any]]:
+    """Clients that ask about a key until the block ends; what they were answered."""
+    answers: Counter[Any] = Counter()
+    lock, is_over = threading.Lock(), threading.Event()
+
+    def ask() -> None:
+        while not is_over.is_set():
+            try:
+                answer: object = service.authorize(user.api_key)
+            except (HTTPException, OSError):
+                answer = "no answer"
+            with lock:
+                answers[answer] += 1
+
+    clients = [threading.Thread(target=ask) for _ in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    try:
+        yield answers
+    finally:
+        is_over.set()
+        for client in clients:
+            client.join(60)
+
+
+def more(answers: Counter[Any], count: int = 40) -> None:
+    """Wait until so many more were answered."""
+    enough = answers[200] + count
+    wait_until(lambda: answers[200] >= enough)
+
+
+def beside(service: Service) -> int:
+    """The process, once it is there."""
+    found: list[int] = []
+    wait_until(lambda: bool(found.extend(service.gunicorn.pids_beside()) or found))
+    return found[0]
+
+
+def kill_beside(service: Service) -> None:
+    killed = beside(service)
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: beside(service) != killed)
+
+
+def saved(installation: Installation) -> int:
+    """What the database knows, asked past the service."""
+    path = Path(installation.environment["RAGAUTH_INSTANCE_DIR"]) / "ragauth.db"
+    with sqlite3.connect(path) as connection:
+        return int(connection.execute("SELECT coalesce(sum(requests), 0) FROM usage").fetchone()[0])
+
+
+def month_used(user: User) -> int:
+    response = user.client.get("/api/v1/me", headers={"Authorization": f"Bearer {user.api_key}"})
+    return int(response.json()["data"]["usage"]["this_month"])
+
+
+def metric(service: Service, series: str) -> float:
+    lines = service.client.get("/metrics").text.splitlines()
+    return next(float(line.split()[-1]) for line in lines if line.startswith(series))
+
+
+@pytest.mark.parametrize("store", ["file", "redis"])
+def test_kills_lose_and_double_nothing(installation: Installation, store: str) -> None:
+    """S34: the process, a worker, and in the end the master are killed with SIGKILL."""
+    with start_redis() as redis:
+        url = {"RAGAUTH_REDIS_URL": redis.url} if store == "redis" else {}
+        with installation.serve(**url) as service:
+            user = service.sign_up()
+            with asking(service, user) as answers:
+                for _ in range(2):
+                    more(answers)
+                    kill_beside(service)
+                os.kill(service.gunicorn.worker_pids()[0], signal.SIGKILL)
+                more(answers)
+                kill_beside(service)
+                more(answers)
+            assert answers.keys() <= {200, "no answer"}
+            counted = month_used(user)
+            assert answers[200] <= counted <= answers[200] + answers["no answer"]
+            assert metric(service, 'ragauth_beside_deaths_total{cause="killed"}') == 3
+            wait_until(lambda: metric(service, "ragauth_processes_beside ") == 1)
+            orphan = beside(service)
+            os.kill(service.gunicorn.pid, signal.SIGKILL)
+            wait_until(lambda: not Path(f"/proc/{orphan}").exists())
+            # With the master dead it saved once more before it ended.
+            assert saved(installation) == counted
+        with installation.serve(**url) as service, installation.client_of(service.gunicorn):
+            user.client = service.client
+            rows = service.client.get(
+                "/api/auth/usage", headers={"Authorization": f"Bearer {user.token}"}
+            ).json()["data"]
+            assert sum(row["requests"] for row in rows) == counted
+            assert month_used(user) == counted
+
+
+def test_an_end_and_a_new_version_save_what_was_counted(installation: Installation) -> None:
+    """SIGHUP and SIGTERM; SIGTERM to the process alone, as systemd sends it to all at once."""
+    with installation.serve() as service:
+        user = service.sign_up()
+        first = beside(service)
+        assert service.authorize(user.api_key) == 200
+        os.kill(first, signal.SIGTERM)
+        wait_until(lambda: saved(installation) == 1)
+        wait_until(lambda: beside(service) != first)
+        assert metric(service, 'ragauth_beside_deaths_total{cause="killed"}') == 0
+        assert service.authorize(user.api_key) == 200
+        second = beside(service)
+        os.kill(service.gunicorn.pid, signal.SIGHUP)
+        wait_until(lambda: saved(installation) == 2)
+        wait_until(lambda: not Path(f"/proc/{second}").exists())
+        wait_until(lambda: beside(service) != second)
+        assert service.authorize(user.api_key) == 200
+        assert service.gunicorn.terminate() == 0
+    assert saved(installation) == 3
+
+
+def test_what_is_read_is_never_older_than_now(installation: Installation) -> None:
+    with installation.serve() as service:
+        user = service.sign_up()
+        for count in (1, 2):
+            assert service.authorize(user.api_key) == 200
+            holder = user.client.get(
+                "/api/v1/me", headers={"Authorization": f"Bearer {user.api_key}"}
+            ).json()["data"]
+            assert holder["key"]["last_used_at"] is not None
+            assert holder["usage"]["this_month"] == count
+            [row] = user.data("GET", "/api/auth/usage")
+            assert row["requests"] == count
+            [key] = user.data("GET", "/api/auth/api-keys")
+            assert key["last_used_at"] == holder["key"]["last_used_at"]
+
+
+def test_a_month_is_exact_after_four_outages_of_redis(installation: Installation) -> None:
+    """S32: what the host counted alone is in the month that goes on in Redis."""
+    with start_redis() as redis, installation.serve(RAGAUTH_REDIS_URL=redis.url) as service:
+        user = service.sign_up()
+        with asking(service, user) as answers:
+            for _ in range(4):
+                more(answers)
+                outage(redis, service, answers)
+            more(answers)
+        assert answers.keys() == {200}
+        rows = user.data("GET", "/api/auth/usage")
+        counted = sum(row["requests"] for row in rows)
+        # What Redis was asked as it went away may be counted there as well: once for each thread.
+        assert answers[200] <= counted <= answers[200] + 4 * (CLIENTS + 2)
+        assert month_used(user) >= answers[200]
+        assert month_used(user) <= counted
+
+
+def outage(redis: RedisServer, service: Service, answers: Counter[Any]) -> None:
+    standing_in = "ragauth_redis_standing_in_workers "
+    redis.stop()
+    wait_until(lambda: metric(service, standing_in) >= 2)
+    more(answers)
+    redis.start()
+    wait_until(lambda: metric(service, standing_in) == 0)
+
+
+def test_new_mail_wakes_it(new_installation: NewInstallation) -> None:
+    """A worker queues, the process sends."""
+    installation = new_installation("sqlite")
+    installation.migrate()
+    with installation.serve() as service:
+        service.sign_up()
+        outbox = Path(installation.environment["RAGAUTH_INSTANCE_DIR"]) / "outbox"
+        wait_until(lambda: any(outbox.glob("*.eml")))
