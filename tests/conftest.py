@@ -38,7 +38,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 # A busy machine is slow; and each run asks the same, while `make test-fuzz` looks further.
-hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
+hypothesis.settings.register_profile(
+    "tests",
+    deadline=None,
+    derandomize=True,
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "30")),
+)
 hypothesis.settings.load_profile("tests")
 
 slow_work.refuse_slow_work()
