@@ -6,6 +6,7 @@ of each way in which the service uses its database is marked `every_database`, w
 besides.
 """
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -38,7 +39,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 # A busy machine is slow; and each run asks the same, while `make test-fuzz` looks further.
-hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
+hypothesis.settings.register_profile(
+    "tests",
+    deadline=None,
+    derandomize=True,
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "30")),
+)
 hypothesis.settings.load_profile("tests")
 
 slow_work.refuse_slow_work()
@@ -254,6 +260,9 @@ def app(database: str, request: pytest.FixtureRequest) -> Flask:
     for path in (runtime_of(application).settings.instance_dir / "outbox").glob("*.eml"):
         path.unlink()
     runtime_of(application).signing_ring.forget()
+    # Nor may it be remembered that keys of another system were imported.
+    lookup = runtime_of(application).key_checker.lookup
+    lookup._has_imported, lookup._imported_checked_at = False, -math.inf
     return application
 
 

@@ -39,8 +39,6 @@ from tests.factories.signing_keys import (
 from tests.factories.tokens import sign, signing_key, split_token
 from tests.runtime import runtime_of
 
-pytestmark = pytest.mark.every_database
-
 ME = "/api/auth/me"
 REFRESH = "/api/auth/token/refresh"
 WEEK = 604_800
@@ -69,6 +67,7 @@ def log_in(client: Client, member: Member) -> str:
     return token
 
 
+@pytest.mark.every_database
 class TestTheFirstKey:
     def test_many_first_starts_at_once_agree_on_one(
         self, app: Flask, make_app: Callable[..., Flask]
@@ -133,6 +132,7 @@ class TestTheFirstKey:
         ok(member.client.get(ME))
 
 
+@pytest.mark.every_database
 class TestRotation:
     def test_nobody_is_logged_out(
         self, client: Client, other_host: Client, clock: MovingClock
@@ -231,6 +231,7 @@ class TestRotation:
         ok(other_host.as_user(token).get(ME))
 
 
+@pytest.mark.both_databases
 class TestRetirement:
     def test_every_host_refuses_its_tokens_within_the_time_that_is_promised(
         self, client: Client, other_host: Client, clock: MovingClock

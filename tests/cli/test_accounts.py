@@ -8,8 +8,6 @@ from ragauth.schemas.accounts import AccountSchema
 from tests.cli.conftest import Commands
 from tests.clients import PASSWORD, Client, error, ok
 
-pytestmark = pytest.mark.both_databases
-
 _EMAIL = "Ada@example.com"
 _NO_SUCH_PLAN = "plan: There is no such plan; there are: trial, starter, pro, scale"
 
@@ -96,6 +94,7 @@ class TestCreate:
         assert commands.fail("accounts", "show", _EMAIL) == f"there is no account {_EMAIL}"
 
 
+@pytest.mark.both_databases
 class TestShow:
     def test_it_is_found_by_id_and_by_any_spelling_of_its_address(self, commands: Commands) -> None:
         created = _create(commands)
@@ -214,6 +213,7 @@ class TestSetPlan:
             assert expected.items() <= record.items()
 
 
+@pytest.mark.both_databases
 class TestList:
     def test_the_newest_come_first_as_many_as_are_wanted(
         self, commands: Commands, client: Client
@@ -250,6 +250,7 @@ class TestList:
         assert commands.fail("accounts", "list", "--plan", "gold") == _NO_SUCH_PLAN
 
 
+@pytest.mark.both_databases
 class TestSearch:
     def test_a_part_is_enough_and_nothing_in_it_is_a_wildcard(
         self, commands: Commands, client: Client
@@ -286,6 +287,7 @@ class TestSearch:
         assert [account["id"] for account in commands.succeed(*arguments).json] == [ids[0]]
 
 
+@pytest.mark.both_databases
 class TestDelete:
     def test_its_sessions_and_keys_die_at_once(self, commands: Commands, client: Client) -> None:
         member = client.sign_up()

@@ -27,8 +27,8 @@ fcntl.flock(guard, fcntl.LOCK_EX)
 print("held", flush=True)
 sys.stdin.read()
 """
-# An answer without any wait takes a millisecond; one that waits takes its deadline.
-_AT_ONCE_SECONDS = 0.5
+# The machine may be busy. A hundred answers that each wait would take twice as long.
+_AT_MOST_SECONDS = 10
 
 
 @contextmanager
@@ -65,15 +65,16 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class TestTheCounterFile:
     def test_a_polling_thread_hands_over_and_counts_nothing(
-        self, lmdb_counters: LmdbCounters, lmdb_path: Path
+        self, lmdb_counters: LmdbCounters, lmdb_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr("ragauth.counters.lmdb_file.CHECK_SECONDS", 3 * _AT_MOST_SECONDS)
         assert admitted(lmdb_counters) == 1
         with held_by_another(lmdb_path):
             began = time.monotonic()
             with in_polling_thread(), pytest.raises(WouldWait) as handed_over:
                 ask(lmdb_counters)
             assert handed_over.value.has_waited
-            assert deadlines.POLLER_SECONDS <= time.monotonic() - began < _AT_ONCE_SECONDS
+            assert deadlines.POLLER_SECONDS <= time.monotonic() - began < _AT_MOST_SECONDS
         assert admitted(lmdb_counters) == 2
 
     @pytest.mark.usefixtures("short_waits")
@@ -84,13 +85,13 @@ class TestTheCounterFile:
         with held_by_another(lmdb_path) as holder:
             with pytest.raises(CountersUnavailable, match="does not go on"):
                 ask(lmdb_counters)
-            began = time.thread_time(), time.monotonic()
+            began = time.monotonic()
             for _ in range(100):
                 with pytest.raises(CountersUnavailable):
                     ask(lmdb_counters)
                 with in_polling_thread(), pytest.raises(CountersUnavailable):
                     ask(lmdb_counters)
-            assert time.monotonic() - began[1] < _AT_ONCE_SECONDS
+            assert time.monotonic() - began < _AT_MOST_SECONDS
             holder.kill()
             holder.wait(10)
             assert admitted(lmdb_counters) == 2
@@ -126,15 +127,15 @@ class TestTheCounterFile:
                 ask(lmdb_counters)
             refused.append(time.monotonic() - began)
 
-        threads = [threading.Thread(target=refuse) for _ in range(6)]
+        threads = [threading.Thread(target=refuse) for _ in range(20)]
         with held_by_another(lmdb_path):
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join(10)
-        assert len(refused) == 6
-        # One after the other they would take six seconds.
-        assert max(refused) < 3
+                thread.join(30)
+        assert len(refused) == 20
+        # One after the other they would take twenty seconds.
+        assert max(refused) < _AT_MOST_SECONDS
 
 
 class TestRedis:
@@ -148,7 +149,7 @@ class TestRedis:
             for used in range(3, 103):
                 assert admitted(store) == used
             assert primary.calls == calls
-            assert time.monotonic() - began < _AT_ONCE_SECONDS
+            assert time.monotonic() - began < _AT_MOST_SECONDS
 
     def test_a_polling_thread_waits_for_the_hasty_one(
         self, server: RedisServer, primary: CountedRedis, lmdb_path: Path

@@ -49,7 +49,7 @@ def test_four_processes_of_fifty_threads_are_admitted_exactly_a_thousand_times(
 def test_killed_processes_lose_at_most_the_answer_they_were_waiting_for(
     counters: Counters, address: str
 ) -> None:
-    rounds = 20 if isinstance(counters, LmdbCounters) else 5
+    rounds = 8 if isinstance(counters, LmdbCounters) else 5
     output = run_module("tests.counters.kill_rounds", address, rounds)
     assert output.pop() == "then True"
     if isinstance(counters, LmdbCounters):

@@ -1,11 +1,14 @@
 """Hashes that take their time, to fill the places of a gate."""
 
 import os
+import statistics
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TypeVar
+from unittest.mock import patch
 
 from ragauth.errors import TooManyHashes
 from ragauth.services.accounts.hashing_gate import (
@@ -74,6 +77,33 @@ def slow_hashes(gate: HashingGate, *shares: Share) -> Iterator[SlowHashes]:
             yield hashes
         finally:
             hashes.end_all()
+
+
+@contextmanager
+def hashes_in_the_thread_that_asks() -> Iterator[None]:
+    """So that the CPU time of that thread is all that an answer costs, with its hash."""
+
+    def run(gate: HashingGate, work: Callable[[], T], share: Share) -> T:
+        return work()
+
+    with patch.object(HashingGate, "run", run):
+        yield
+
+
+def cpu_of_alternating(*asks: Callable[[int], object], times: int = 40) -> list[float]:
+    """The median of the CPU seconds that each way to ask took of this thread.
+
+    They ask in turn, each with the number of its turn. Neither another thread nor another process
+    adds to it.
+    """
+    samples: list[list[float]] = [[] for _ in asks]
+    with hashes_in_the_thread_that_asks():
+        for turn in range(times):
+            for ask, sample in zip(asks, samples, strict=True):
+                began = time.thread_time()
+                ask(turn)
+                sample.append(time.thread_time() - began)
+    return [statistics.median(sample) for sample in samples]
 
 
 def ask_beside_flood(ask: Callable[[], T]) -> T:

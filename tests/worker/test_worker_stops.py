@@ -66,16 +66,16 @@ def test_who_is_connected_and_not_taken_yet_is_answered(start: Start) -> None:
 
 
 def test_a_kept_connection_has_its_time_and_then_its_last_answer(start: Start) -> None:
-    running = start(keepalive=5)
+    running = start(keepalive=60, STOP_SECONDS=60)
     with running.client() as client:
         client.sendall(_GET)
         assert b"connection: keep-alive" in _head(client)
         _until(lambda: len(running.worker._lines.kept) == 1)
         running.worker.handle_exit(15, None)
         _until(lambda: running.worker.sockets[0].fileno() == -1)
-        # No less than it was promised: 5 s from its last answer.
+        # No less than it was promised, a minute from its last answer; the machine may be busy.
         (end,) = running.worker._lines.kept.values()
-        assert end - time.monotonic() > 3
+        assert end - time.monotonic() > 30
         client.sendall(_GET)
         assert b"connection: close" in _head(client)
 

@@ -18,6 +18,7 @@ from ragauth.server.answers import ErrorLogger
 from ragauth.server.worker import Worker
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT
 from ragauth.web.paths import HEALTHZ, is_authorize
+from tests.waiting import wait_until
 
 _SECONDS = 10
 # More than the kernel keeps for both ends of a connection.
@@ -137,8 +138,7 @@ def test_an_answer_that_is_not_taken_is_given_up(start: Start) -> None:
         with running.client() as other:
             other.sendall(_GET)
             assert other.recv(12) == b"HTTP/1.1 200"
-        while running.worker._lines.unsent:
-            pass
+        wait_until(lambda: not running.worker._lines.unsent)
         assert len(_all_or_reset(client)) < len(_LARGE)
 
 

@@ -149,11 +149,9 @@ class TestConfirm:
         data = ok(member.client.post(CONFIRM, {"code": authenticator.code()}))
         assert set(data) == {"recovery_codes"}
         assert len(set(data["recovery_codes"])) == 10
-        assert ok(member.client.get(PATH)) == {
-            "enabled": True,
-            "confirmed_at": "2026-03-01T12:00:00Z",
-            "recovery_codes_left": 10,
-        }
+        state = ok(member.client.get(PATH))
+        assert state.pop("confirmed_at").startswith("2026-03-01T12:")
+        assert state == {"enabled": True, "recovery_codes_left": 10}
         assert member.event_names()[0] == "account:second_factor_added"
 
     def test_its_owner_gets_a_mail(self, app: Flask, member: Member) -> None:

@@ -13,7 +13,7 @@ from tests.factories.accounts import suspend
 from tests.factories.commands import run
 from tests.factories.tokens import split_token
 
-pytestmark = pytest.mark.every_database
+pytestmark = pytest.mark.both_databases
 
 PATH = "/api/auth/token/refresh"
 NOON = datetime.fromisoformat("2026-03-01T12:00:00Z")
@@ -52,6 +52,7 @@ def expires_at(token: str) -> int:
     return seconds - int(NOON.timestamp())
 
 
+@pytest.mark.every_database
 class TestIdleEnd:
     def test_a_session_that_is_not_refreshed_ends(
         self, short: Client, clock: time_machine.Traveller
