@@ -93,6 +93,8 @@ redis.call('HSET', row, 'requests', whole(requests), 'units', whole(units), 'las
 if not old[1] then redis.call('EXPIRE', row, {_USAGE_SECONDS}) end
 if redis.call('ZADD', ours .. 'changed', 'NX', ARGV[7], member) == 1 then
   redis.call('EXPIRE', ours .. 'changed', {_USAGE_SECONDS})
+  redis.call('ZADD', ours .. 'changed_by', 0, ARGV[1] .. ' ' .. member)
+  redis.call('EXPIRE', ours .. 'changed_by', {_USAGE_SECONDS})
 end
 return {{0, used, ends, spent}}
 """
@@ -208,10 +210,19 @@ return 1
 # ARGV: a new source id.
 SOURCE = Script(_SOURCE + "return source")
 
+# What changed stands in two sets: by the time of its first change, and by account.
+_FORGET = """
+local function forget(member)
+  redis.call('ZREM', ours .. 'changed', member)
+  local account = string.match(member, '^[^:]*:[^:]*:([^:]*:[^:]*):')
+  redis.call('ZREM', ours .. 'changed_by', account .. ' ' .. member)
+end
+"""
 # ARGV: a new source id, limit, how many to leave out. Reply: for each row its member, requests,
 # units, last used.
 CHANGED_USAGE = Script(
     _SOURCE
+    + _FORGET
     + """
 local reply = {}
 local oldest = redis.call(
@@ -221,40 +232,42 @@ for _, member in ipairs(oldest) do
   if row[1] then
     table.insert(reply, {member, row[1], row[2], row[3]})
   else
-    redis.call('ZREM', ours .. 'changed', member)
+    forget(member)
   end
 end
 return reply
 """
 )
 
-# ARGV: oldest score, limit, what stands in the members of the account. Reply: {how many members
-# were looked at, the highest score of them, rows as above}.
+# ARGV: how the members of the account begin, how many to leave out, limit. Reply: {how many
+# members were looked at, rows as above}.
 CHANGED_USAGE_OF = Script("""
-local found = redis.call(
-  'ZRANGEBYSCORE', ours .. 'changed', ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+local found = redis.call('ZRANGEBYLEX', ours .. 'changed_by',
+  '[' .. ARGV[1], '(' .. ARGV[1] .. '~', 'LIMIT', ARGV[2], ARGV[3])
 local rows = {}
-for i = 1, #found, 2 do
-  if string.find(found[i], ARGV[3], 1, true) then
-    local row = redis.call('HMGET', ours .. 'usage:' .. found[i], 'requests', 'units', 'last')
-    if row[1] then table.insert(rows, {found[i], row[1], row[2], row[3]}) end
-  end
+for _, name in ipairs(found) do
+  local member = string.match(name, ' (.*)')
+  local row = redis.call('HMGET', ours .. 'usage:' .. member, 'requests', 'units', 'last')
+  if row[1] then table.insert(rows, {member, row[1], row[2], row[3]}) end
 end
-return {#found / 2, found[#found] or '', rows}
+return {#found, rows}
 """)
 
 # ARGV: member, requests, units, last used of each row. A row that changed meanwhile goes to the
 # end of the queue: at the head, busy keys would keep the others from ever being saved.
-USAGE_SAVED = Script("""
+USAGE_SAVED = Script(
+    _FORGET
+    + """
 for i = 1, #ARGV, 4 do
   local row = redis.call('HMGET', ours .. 'usage:' .. ARGV[i], 'requests', 'units', 'last')
   if row[1] == ARGV[i + 1] and row[2] == ARGV[i + 2] and row[3] == ARGV[i + 3] then
-    redis.call('ZREM', ours .. 'changed', ARGV[i])
+    forget(ARGV[i])
   elseif row[3] then
     redis.call('ZADD', ours .. 'changed', 'XX', row[3], ARGV[i])
   end
 end
-""")
+"""
+)
 
 # ARGV: a new source id, milliseconds, name of the outage. See `RedisCounters.resume`.
 RESUME = Script(

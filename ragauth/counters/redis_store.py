@@ -134,18 +134,15 @@ class RedisCounters:
         return rows
 
     def changed_usage_of(self, account: bytes) -> list[UsageRow]:
-        """They are in no order of accounts: this walks over all that changed, the oldest first."""
-        names, part = self._names_of(account), f":{account.hex()}:"
-        rows: dict[UsageRow, None] = {}
-        begin: bytes | str = "-inf"
+        names, begins = self._names_of(account), account.hex()
+        rows: list[UsageRow] = []
+        skipped = 0
         while True:
-            # A row that changes meanwhile only moves on. Several may have one score, so the next
-            # step begins with the last one's, unless a whole step has it.
-            looked_at, last, found = self._run(scripts.CHANGED_USAGE_OF, names, begin, STEP, part)
-            rows |= dict.fromkeys(map(_usage_row, found))
+            looked_at, found = self._run(scripts.CHANGED_USAGE_OF, names, begins, skipped, STEP)
+            rows += map(_usage_row, found)
+            skipped += looked_at
             if looked_at < STEP:
-                return list(rows)
-            begin = b"(" + last if last == begin else last
+                return rows
 
     def usage_to_seed(self, account: bytes) -> list[UsageRow]:
         """None: SEED_MONTH itself knows the months of the sources before."""

@@ -36,9 +36,11 @@ def use_all(store: RedisCounters) -> None:
     assert store.read_window(b"login", 1_000, NOW).count == 0
     assert store.acquire_lease(b"flush", b"a", 1_000, NOW)
     assert not store.acquire_lease(b"flush", b"b", 1_000, NOW)
+    assert store.changed_usage_of(ACCOUNT) == store.changed_usage(1)
     database = Saved()
     database.save(store)
     assert database.requests >= 2
+    assert store.changed_usage_of(ACCOUNT) == []
     store.forget_account(ACCOUNT)
     assert ask(store) is None
 

@@ -167,7 +167,7 @@ class TestPrune:
         assert [row.requests for row in lmdb_counters.changed_usage(10)] == [4]
 
     def test_one_call_does_a_bounded_amount_of_work(self, lmdb_counters: LmdbCounters) -> None:
-        for n in range(1_100):
+        for n in range(550):
             lmdb_counters.hit(b"%d" % n, 1_000, NOW)
         lmdb_counters.seed_month(ACCOUNT, 0, MONTH, 0)
         left = []
