@@ -84,14 +84,17 @@ def bring_up_to_date(account_id: uuid.UUID | None = None) -> None:
         log.warning("usage may lag behind", extra={"cause": type(error).__name__})
 
 
-def find_unsaved_use(*, account_id: uuid.UUID, key_id: uuid.UUID) -> datetime | None:
-    """When the key was used last, where that is not in the database yet."""
+def find_unsaved_use(
+    *, account_id: uuid.UUID, environment: str, key_id: uuid.UUID
+) -> datetime | None:
+    """When the key was used last, where that may not be in the database yet."""
     try:
-        rows = current_limits().counters.changed_usage_of(account_id.bytes)
+        used_ms = current_limits().counters.unsaved_use(
+            account_id.bytes, ENVIRONMENTS.index(environment), key_id.bytes
+        )
     except CountersUnavailable:
         return None
-    uses = [row.last_used_ms for row in rows if row.key == key_id.bytes]
-    return clock.from_ms(max(uses)) if uses else None
+    return None if used_ms is None else clock.from_ms(used_ms)
 
 
 def _save(counters: Counters, changed: Sequence[UsageRow]) -> int:
