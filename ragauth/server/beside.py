@@ -33,7 +33,10 @@ _LOOK_SECONDS = 0.02
 _YOUNG_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 30.0
 # They reach all processes of a terminal or a service; here only the master heeds them.
-_MASTERS_SIGNALS = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTTIN", "SIGTTOU")
+_MASTERS_SIGNALS = (
+    *("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"),
+    *("SIGUSR1", "SIGUSR2", "SIGTTIN", "SIGTTOU"),
+)
 
 _begun: "list[ProcessBeside]" = []
 
@@ -52,7 +55,6 @@ class ProcessBeside:
         self._run = run
         self._works = works
         self._pid = 0
-        self._is_asked_to_end = False
         self._slot = 0
         self._master_end = -1
         # When it lived last, by the monotonic clock: in memory that it shares with the master.
@@ -76,7 +78,7 @@ class ProcessBeside:
             self._try_to_start(master)
 
     def end(self, master: Any) -> None:
-        """After the last worker: let it end its work. One that was ended before does it now."""
+        """After the last worker: let it end its work. Where it had died, another one does."""
         if (not self._pid or not self._is_there()) and not self._try_to_start(master):
             return
         self.let_go()
@@ -183,7 +185,6 @@ class ProcessBeside:
         for name in _MASTERS_SIGNALS:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, self._ask_to_end)
         handover.accept_signals()
         for each in _begun:
             if each is not self:
@@ -196,13 +197,10 @@ class ProcessBeside:
             worker.tmp.close()
         board.enter_slot(self._slot, is_worker=False)
 
-    def _ask_to_end(self, _number: int, _frame: object) -> None:
-        self._is_asked_to_end = True
-
     def _wait_for_end(self, child_end: int) -> None:
         poll = select.poll()
         poll.register(child_end, select.POLLIN)
-        while not self._is_asked_to_end and not poll.poll(_BEAT_MS):
+        while not poll.poll(_BEAT_MS):
             self._last_beat[0] = time.monotonic()
 
 

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import select
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ragauth.server import beside
 from ragauth.server.beside import ProcessBeside
 from tests.waiting import wait_until
 
@@ -97,3 +100,27 @@ def test_the_pause_between_two_failed_starts_grows_to_a_bound(
         process.look_after(MASTER)
         pauses.append(max(0, round(process._start_from - time.monotonic())))
     assert pauses == [0, 1, 2, 4, 8, 16, 30, 30, 30]
+
+
+def test_a_signal_to_all_processes_does_not_end_it_before_the_workers(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the last requests counted is saved at the end, after them."""
+    monkeypatch.setattr(beside, "_BEAT_MS", 5)
+    reading, writing = os.pipe()
+
+    def run(wait_for_end: Callable[[], None]) -> None:
+        os.write(writing, b"begun")
+        wait_for_end()
+        os.write(writing, b"ended")
+
+    process = make(run)
+    process.look_after(MASTER)
+    assert os.read(reading, 9) == b"begun"
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        os.kill(process._pid, number)
+    assert not select.select([reading], [], [], 0.2)[0]
+    process.end(MASTER)
+    assert os.read(reading, 9) == b"ended"
+    os.close(reading)
+    os.close(writing)
