@@ -27,6 +27,7 @@ _LEASE = b"usage"
 # Longer than from one turn to the next: who has it keeps it. After a death the next one has it.
 _LEASE_MS = 15_000
 _SWEEPS = 10
+_READERS_WAIT_MS = 500
 
 
 def save_usage(counters: Counters) -> int:
@@ -84,6 +85,22 @@ def bring_up_to_date(account_id: uuid.UUID | None = None) -> None:
         log.warning("usage may lag behind", extra={"cause": type(error).__name__})
 
 
+def bring_last_uses_up_to_date(account_id: uuid.UUID) -> None:
+    """The same before the keys of an account are shown, which tell when they were used last.
+
+    That is no reason to wait long for those who write, or to fail: keys are read all the same.
+    """
+    counters = current_limits().counters
+    try:
+        _save(counters, counters.changed_usage_of(account_id.bytes), wait_ms=_READERS_WAIT_MS)
+    except CountersUnavailable as error:
+        log.warning("usage may lag behind", extra={"cause": type(error).__name__})
+    except SQLAlchemyError as error:
+        if fault_of(error) is None:
+            raise
+        log.warning("usage may lag behind", extra={"cause": type(error).__name__})
+
+
 def find_unsaved_use(
     *, account_id: uuid.UUID, environment: str, key_id: uuid.UUID
 ) -> datetime | None:
@@ -97,10 +114,10 @@ def find_unsaved_use(
     return None if used_ms is None else clock.from_ms(used_ms)
 
 
-def _save(counters: Counters, changed: Sequence[UsageRow]) -> int:
+def _save(counters: Counters, changed: Sequence[UsageRow], *, wait_ms: int | None = None) -> int:
     for start in range(0, len(changed), _BATCH):
         rows = changed[start : start + _BATCH]
-        with transaction.unit_of_work():
+        with transaction.unit_of_work(wait_ms=wait_ms):
             save_totals(_to_total(row) for row in rows)
         # After the commit: a crash in between saves them once more, which changes nothing.
         counters.usage_saved(rows)
