@@ -18,6 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from gunicorn import util
+
 from ragauth.metrics import FAILING, HUNG, KILLED, PROCESS_DEATHS, board
 from ragauth.server import handover
 from ragauth.services.troubles import PROCESS
@@ -196,6 +198,8 @@ class ProcessBeside:
         for worker in master.WORKERS.values():
             worker.tmp.close()
         board.enter_slot(self._slot, is_worker=False)
+        # What it writes, workers must be able to open.
+        util.set_owner_process(master.cfg.uid, master.cfg.gid, initgroups=master.cfg.initgroups)
 
     def _wait_for_end(self, child_end: int) -> None:
         poll = select.poll()

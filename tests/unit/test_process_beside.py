@@ -11,13 +11,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gunicorn import util
 
 from ragauth.server import beside
 from ragauth.server.beside import ProcessBeside
 from tests.waiting import wait_until
 
-MASTER = SimpleNamespace(timeout=30.0, LISTENERS=[], WORKERS={})
-HASTY_MASTER = SimpleNamespace(timeout=0.2, LISTENERS=[], WORKERS={})
+CFG = SimpleNamespace(uid=os.getuid(), gid=os.getgid(), initgroups=False)
+MASTER = SimpleNamespace(cfg=CFG, timeout=30.0, LISTENERS=[], WORKERS={})
+HASTY_MASTER = SimpleNamespace(cfg=CFG, timeout=0.2, LISTENERS=[], WORKERS={})
 
 Make = Callable[[Callable[[Callable[[], None]], None]], ProcessBeside]
 
@@ -122,5 +124,26 @@ def test_a_signal_to_all_processes_does_not_end_it_before_the_workers(
     assert not select.select([reading], [], [], 0.2)[0]
     process.end(MASTER)
     assert os.read(reading, 9) == b"ended"
+    os.close(reading)
+    os.close(writing)
+
+
+def test_it_runs_as_the_user_that_the_workers_run_as(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With gunicorn's `--user` the master stays root; files that root made no worker could open."""
+    reading, writing = os.pipe()
+    monkeypatch.setattr(
+        util, "set_owner_process", lambda *ids, initgroups: os.write(writing, b"became ")
+    )
+
+    def run(wait_for_end: Callable[[], None]) -> None:
+        os.write(writing, b"begun")
+        wait_for_end()
+
+    process = make(run)
+    process.look_after(MASTER)
+    process.end(MASTER)
+    assert os.read(reading, 99) == b"became begun"
     os.close(reading)
     os.close(writing)
