@@ -15,7 +15,7 @@ from sqlalchemy import Select
 import ragauth.models
 from ragauth.extensions import db
 from ragauth.models import ApiKey
-from ragauth.models.usage import Total
+from ragauth.models.saved_usage import Total
 from ragauth.security.identifiers import first_uuid_at, new_uuid
 from tests.scale.populate import account_id, agent_id, digest, key_id, session_id
 
@@ -28,7 +28,9 @@ _NO_QUERIES = {
     "base.count_rows",
     "base.flush",
     "base.insert_many",
+    "base.page_statement",
     "base.paginate",
+    "base.read_page",
     "database_probe.find_fault",
     "database_probe.schema_revisions",
     "database_probe.known_revisions",
@@ -47,7 +49,9 @@ _NEW_KEY = {
     "is_imported": True,
     "created_at": NOW,
 }
-_TOTAL = Total("another store", account_id(1), key_id(1), "live", NOW.date(), 1, 1, NOW)
+_TOTAL = Total(
+    key_id(1).hex, NOW.date(), "another store", account_id(1).hex, "live", 1, 1, 1_781_000_000_000
+)
 _SIGNING_KEY = {
     "kid": "x",
     "algorithm": "ES256",
@@ -134,6 +138,7 @@ _BOUND = {
     "environment": "live",
     "first_day": NOW.date() - timedelta(days=30),
     "last_day": NOW.date(),
+    "now": NOW,
     "session_id": session_id(1),
 }
 
@@ -150,7 +155,11 @@ def named_queries() -> Iterator[Query]:
             full = f"{short}.{name}"
             if isinstance(value, Select):
                 parameters = value.compile().params
-                yield full, partial(_execute, value, {each: _BOUND[each] for each in parameters})
+                bound = {
+                    each: _BOUND[each] if given is None else given
+                    for each, given in parameters.items()
+                }
+                yield full, partial(_execute, value, bound)
             elif (
                 inspect.isfunction(value)
                 and value.__module__ == module.__name__

@@ -53,10 +53,17 @@ class GunicornServer:
         """Send SIGTERM to the master and return its exit code."""
         return self._process.stop(signal.SIGTERM, _STOP_SECONDS)
 
-    def wait_until_ready(self, workers: int | None = None) -> None:
-        """Wait until /healthz answers 200 and so many workers are there, if any are named."""
+    def wait_until_ready(self, workers: int | None = None, beside: int = 0) -> None:
+        """Wait until /healthz answers 200 and so many workers are there, if any are named.
+
+        `beside` is how many processes beside them there must be.
+        """
         deadline = time.monotonic() + _START_SECONDS * slowness()
-        while not (self._is_healthy() and workers in (None, len(self.worker_pids()))):
+        while not (
+            self._is_healthy()
+            and len(self.pids_beside()) >= beside
+            and workers in (None, len(self.worker_pids()))
+        ):
             if self._process.exit_code() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the server does not answer /healthz:\n{self.log()}")
             time.sleep(0.02)
@@ -70,6 +77,12 @@ class GunicornServer:
             return False
         finally:
             connection.close()
+
+
+def _count_beside(environment: Mapping[str, str], config: str | None, program: Path) -> int:
+    """Return how many processes beside the workers this program starts, so configured."""
+    has_one = (program / "ragauth" / "server" / "beside.py").exists()
+    return int(has_one and bool(config) and environment.get("RAGAUTH_SERVER") != "gunicorn")
 
 
 def _name_of(pid: int) -> str:
@@ -116,7 +129,7 @@ def start_gunicorn(
         )
         server = GunicornServer(process, port)
         try:
-            server.wait_until_ready(workers)
+            server.wait_until_ready(workers, beside=_count_beside(environment, config, cwd))
             yield server
         finally:
             server.terminate()
