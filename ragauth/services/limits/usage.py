@@ -30,8 +30,10 @@ _SWEEPS = 10
 _READERS_WAIT_MS = 500
 
 
-def save_usage(counters: Counters) -> int:
+def save_usage(counters: Counters, *, wait_ms: int | None = None) -> int:
     """Save what was counted since the last time; returns how many totals.
+
+    `wait_ms` is as `transaction.unit_of_work` has it.
 
     Absolute totals: repeating it, or doing it in two processes at once, changes nothing. Bounded,
     for under load there are always new ones.
@@ -39,7 +41,7 @@ def save_usage(counters: Counters) -> int:
     saved = 0
     for _ in range(_MAX_BATCHES):
         changed = counters.changed_usage(_BATCH)
-        saved += _save(counters, changed)
+        saved += _save(counters, changed, wait_ms=wait_ms)
         if len(changed) < _BATCH:
             break
     return saved
@@ -71,32 +73,30 @@ def bring_up_to_date(account_id: uuid.UUID | None = None) -> None:
 
     A database that is full or read-only is still read. Before a transaction, not within one.
     """
-    counters = current_limits().counters
-    try:
-        if account_id is None:
-            save_usage(counters)
-        else:
-            _save(counters, counters.changed_usage_of(account_id.bytes))
-    except CountersUnavailable as error:
-        log.warning("usage may lag behind", extra={"cause": type(error).__name__})
-    except SQLAlchemyError as error:
-        if fault_of(error) in (None, DatabaseFault.UNREACHABLE):
-            raise
-        log.warning("usage may lag behind", extra={"cause": type(error).__name__})
+    _save_before_reading(account_id, None, raised=(None, DatabaseFault.UNREACHABLE))
 
 
-def bring_last_uses_up_to_date(account_id: uuid.UUID) -> None:
-    """The same before the keys of an account are shown, which tell when they were used last.
+def bring_last_uses_up_to_date(account_id: uuid.UUID | None = None) -> None:
+    """The same before keys are shown, which tell when they were used last.
 
     That is no reason to wait long for those who write, or to fail: keys are read all the same.
     """
+    _save_before_reading(account_id, _READERS_WAIT_MS, raised=(None,))
+
+
+def _save_before_reading(
+    account_id: uuid.UUID | None, wait_ms: int | None, *, raised: tuple[DatabaseFault | None, ...]
+) -> None:
     counters = current_limits().counters
     try:
-        _save(counters, counters.changed_usage_of(account_id.bytes), wait_ms=_READERS_WAIT_MS)
+        if account_id is None:
+            save_usage(counters, wait_ms=wait_ms)
+        else:
+            _save(counters, counters.changed_usage_of(account_id.bytes), wait_ms=wait_ms)
     except CountersUnavailable as error:
         log.warning("usage may lag behind", extra={"cause": type(error).__name__})
     except SQLAlchemyError as error:
-        if fault_of(error) is None:
+        if fault_of(error) in raised:
             raise
         log.warning("usage may lag behind", extra={"cause": type(error).__name__})
 
