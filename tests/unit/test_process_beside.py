@@ -17,6 +17,9 @@ from ragauth.server import beside
 from ragauth.server.beside import ProcessBeside
 from tests.waiting import wait_until
 
+# Newer Pythons warn of a fork beside threads; the child takes no lock of the parent's.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
 CFG = SimpleNamespace(uid=os.getuid(), gid=os.getgid(), initgroups=False)
 MASTER = SimpleNamespace(cfg=CFG, timeout=30.0, LISTENERS=[], WORKERS={})
 HASTY_MASTER = SimpleNamespace(cfg=CFG, timeout=0.2, LISTENERS=[], WORKERS={})
