@@ -245,17 +245,24 @@ return {#oldest / 2, moment, of_moment, rows}
 
 # ARGV: how the members of the account begin, after which of them it goes on, limit. Reply: {how
 # many members were looked at, the last of them, rows as above}.
-CHANGED_USAGE_OF = Script("""
+CHANGED_USAGE_OF = Script(
+    _FORGET
+    + """
 local found = redis.call('ZRANGEBYLEX', ours .. 'changed_by',
   ARGV[2], '(' .. ARGV[1] .. '~', 'LIMIT', 0, ARGV[3])
 local rows = {}
 for _, name in ipairs(found) do
   local member = string.match(name, ' (.*)')
   local row = redis.call('HMGET', ours .. 'usage:' .. member, 'requests', 'units', 'last')
-  if row[1] then table.insert(rows, {member, row[1], row[2], row[3]}) end
+  if row[1] then
+    table.insert(rows, {member, row[1], row[2], row[3]})
+  else
+    forget(member)
+  end
 end
 return {#found, found[#found] or '', rows}
-""")
+"""
+)
 
 # ARGV: account member, key. Reply: when it was used last, on the days of which the account has
 # something that changed. A step for each such day, however many keys the account has.

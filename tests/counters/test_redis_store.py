@@ -1,6 +1,7 @@
 """What only Redis can do to us: forget everything, go back in time, refuse, hang."""
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +75,21 @@ def test_a_lost_source_id_does_not_mix_old_totals_with_new_ones(
     assert redis_counters.changed_usage(10) == []
 
 
-def test_a_marked_row_that_is_gone_is_skipped(
-    redis_counters: RedisCounters, redis_client: Any
+@pytest.mark.parametrize(
+    "read",
+    [lambda store: store.changed_usage(10), lambda store: store.changed_usage_of(ACCOUNT)],
+    ids=["all", "of an account"],
+)
+def test_a_marked_row_that_is_gone_is_skipped_and_forgotten(
+    redis_counters: RedisCounters, redis_client: Any, read: Callable[[RedisCounters], object]
 ) -> None:
     seed(redis_counters)
     ask(redis_counters)
     redis_client.delete(*redis_client.scan_iter(f"{OURS}usage:*"))
-    assert redis_counters.changed_usage(10) == []
+    assert redis_counters.unsaved_use(ACCOUNT, 0, KEY) is None
+    assert read(redis_counters) == []
     assert redis_client.zcard(f"{OURS}changed") == 0
+    assert redis_client.zcard(f"{OURS}changed_by") == 0
 
 
 def test_forgotten_scripts_are_sent_again(redis_counters: RedisCounters, redis_client: Any) -> None:
