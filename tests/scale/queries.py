@@ -137,6 +137,7 @@ _BOUND = {
     "digest": digest(1),
     "environment": "live",
     "first_day": NOW.date() - timedelta(days=30),
+    "key_id": key_id(1),
     "last_day": NOW.date(),
     "now": NOW,
     "session_id": session_id(1),

@@ -10,17 +10,21 @@ from ragauth.models.api_keys import ApiKey
 from ragauth.models.reads.prepared import PreparedReads
 from ragauth.models.reads.rows import PreparedRows
 
-_KEY = (
+_OF_KEY = (
     *(ApiKey.id, ApiKey.account_id, ApiKey.agent_id, ApiKey.name, ApiKey.prefix, ApiKey.kind),
     *(ApiKey.environment, ApiKey.scopes, ApiKey.allowed_ips, ApiKey.allowed_origins),
     (ApiKey.is_enabled & ApiKey.revoked_at.is_(None)).label("is_active"),
     *(ApiKey.is_primary, ApiKey.created_at, ApiKey.expires_at, ApiKey.last_used_at),
     ApiKey.replaced_by,
 )
-_ACCOUNT = (
+_OF_ACCOUNT = (
     *(Account.id, Account.email, Account.username, Account.name, Account.plan),
     Account.email_verified_at.is_not(None).label("email_verified"),
     Account.created_at,
+)
+_KEY = select(*_OF_KEY).where(ApiKey.id == bindparam("key_id"))
+_ACCOUNT = select(*_OF_ACCOUNT).where(
+    Account.id == bindparam("account_id"), Account.status != DELETED
 )
 
 
@@ -35,13 +39,8 @@ class HolderLookup:
     """Finds keys and their accounts by the key's id."""
 
     def __init__(self, reads: PreparedReads) -> None:
-        self._keys = PreparedRows(reads, select(*_KEY).where(ApiKey.id == bindparam("key_id")))
-        self._accounts = PreparedRows(
-            reads,
-            select(*_ACCOUNT).where(
-                Account.id == bindparam("account_id"), Account.status != DELETED
-            ),
-        )
+        self._keys = PreparedRows(reads, _KEY)
+        self._accounts = PreparedRows(reads, _ACCOUNT)
 
     def find_holder(self, key_id: uuid.UUID) -> HolderFacts | None:
         """Raises ExternalServiceUnavailable."""
