@@ -36,6 +36,9 @@ dialects.register("postgresql.ragauth", "ragauth.postgres.dialect", "Dialect")
 
 # Whether the transaction that begins next will only read; set by `ragauth.transaction`.
 only_reads: ContextVar[bool] = ContextVar("only_reads", default=False)
+# How long the transaction that begins next waits for those who write, if not as long as any other;
+# set by `ragauth.transaction`.
+longest_wait_ms: ContextVar[int | None] = ContextVar("longest_wait_ms", default=None)
 # Whether the present transaction has inserted, updated or deleted.
 has_written: ContextVar[bool] = ContextVar("has_written", default=False)
 # Whether the present transaction's commit was done here, and perhaps on no standby.
@@ -250,10 +253,20 @@ def _begin(connection: Connection) -> None:
 
     Behind a pooler the driver begins nothing by itself: the time-outs come with the BEGIN.
     """
+    wait_ms = longest_wait_ms.get()
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN" if only_reads.get() else "BEGIN IMMEDIATE")
-    elif connection.connection.driver_connection.autocommit:  # type: ignore[union-attr]
+        if wait_ms is not None:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={wait_ms}")
+        try:
+            connection.exec_driver_sql("BEGIN" if only_reads.get() else "BEGIN IMMEDIATE")
+        finally:
+            if wait_ms is not None:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={SQLITE_BUSY_MS}")
+        return
+    if connection.connection.driver_connection.autocommit:  # type: ignore[union-attr]
         connection.exec_driver_sql(_BEGIN_WITH_TIMEOUTS)
+    if wait_ms is not None:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {wait_ms}")
 
 
 @event.listens_for(Engine, "after_cursor_execute")

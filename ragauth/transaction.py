@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from ragauth.database import has_written, is_unreplicated, only_reads
+from ragauth.database import has_written, is_unreplicated, longest_wait_ms, only_reads
 from ragauth.errors import ExternalServiceUnavailable, RagauthError
 from ragauth.extensions import db
 
@@ -34,14 +34,17 @@ class TransactionMisused(RuntimeError):
 
 
 @contextmanager
-def unit_of_work() -> Iterator[None]:
+def unit_of_work(*, wait_ms: int | None = None) -> Iterator[None]:
     """Commit what the block wrote, or none of it.
+
+    `wait_ms` is the longest wait for those who hold what it wants to write; without it, the wait is
+    as long as that of any other.
 
     A RagauthError that `keeps_changes` is raised after the commit. The rows stay readable
     afterwards, detached. Raises TransactionMisused inside another block.
     """
     refusal: RagauthError | None = None
-    with _block(reads=False) as calls:
+    with _block(reads=False, wait_ms=wait_ms) as calls:
         try:
             yield
         except RagauthError as error:
@@ -90,18 +93,20 @@ def is_open() -> bool:
 
 
 @contextmanager
-def _block(*, reads: bool) -> Iterator[list[Callable[[], object]]]:
+def _block(*, reads: bool, wait_ms: int | None = None) -> Iterator[list[Callable[[], object]]]:
     """One session, closed in the end; gives what is to be called after the commit."""
     if is_open():
         raise TransactionMisused("a block is open already: this one would end its transaction")
     calls: list[Callable[[], object]] = []
     db.session.info[_CALLS] = calls
     reads_token, written_token = only_reads.set(reads), has_written.set(False)
+    wait_token = longest_wait_ms.set(wait_ms)
     try:
         yield calls
     finally:
         db.session.close()
         del db.session.info[_CALLS]
+        longest_wait_ms.reset(wait_token)
         only_reads.reset(reads_token)
         has_written.reset(written_token)
 

@@ -274,8 +274,14 @@ def _import(lines: list[dict[str, Any]]) -> int:
     lines = sorted(lines, key=lambda line: line["account_id"].int)
     batches = [lines[start : start + _BATCH] for start in range(0, len(lines), _BATCH)]
     for batch in show_progress(batches, "importing", size=len, length=len(lines)):
-        with one_line_faults():
-            imported += key_import.import_keys(batch)
+        try:
+            with one_line_faults():
+                imported += key_import.import_keys(batch)
+        except click.ClickException as fault:
+            if not imported:
+                raise
+            so_far = f"{imported:,} of {len(lines):,} keys were imported"
+            raise click.ClickException(f"{fault.message} ({so_far})") from fault
     return imported
 
 

@@ -123,6 +123,15 @@ class FailoverCounters:
                 self._leave_primary(error)
         return rows
 
+    def unsaved_use(self, account: bytes, environment: int, key: bytes) -> int | None:
+        uses = [self._fallback.unsaved_use(account, environment, key)]
+        if self._is_primary_there():
+            try:
+                uses.append(self._asked_primary().unsaved_use(account, environment, key))
+            except CountersUnavailable as error:
+                self._leave_primary(error)
+        return max((use for use in uses if use is not None), default=None)
+
     def usage_to_seed(self, account: bytes) -> list[UsageRow]:
         """What this host counted without Redis, and the database may not know.
 
@@ -177,12 +186,15 @@ class FailoverCounters:
     def _ask(self, question: Callable[[Counters], Result]) -> Result:
         if self._is_primary_there():
             try:
-                deadline = current_deadline.get()
-                must_not_wait = deadline is not None and deadline.hands_over
-                return question(self._hasty if must_not_wait else self._primary)
+                return question(self._asked_primary())
             except CountersUnavailable as error:
                 self._leave_primary(error)
         return question(self._fallback)
+
+    def _asked_primary(self) -> RedisCounters:
+        deadline = current_deadline.get()
+        must_not_wait = deadline is not None and deadline.hands_over
+        return self._hasty if must_not_wait else self._primary
 
     def _ask_for_month(self, question: Callable[[Counters], Result | None]) -> Result | None:
         answer = self._ask(question)

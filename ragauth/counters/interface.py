@@ -134,6 +134,12 @@ class Counters(Protocol):
     def changed_usage_of(self, account: bytes) -> list[UsageRow]:
         """Return all rows of one account that changed since they were last saved."""
 
+    def unsaved_use(self, account: bytes, environment: int, key: bytes) -> int | None:
+        """Return when the key was used last, in Unix milliseconds, if that may not be saved yet.
+
+        As quick as a check, however many keys the account has.
+        """
+
     def usage_to_seed(self, account: bytes) -> list[UsageRow]:
         """Return the account's rows that must be added to what the database knows, for a seed.
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from sys import maxsize
 
 import lmdb
 
@@ -198,27 +199,36 @@ class LmdbCounters:
         # The walk goes on at the beginning when it reaches the end: with a fixed start, busy keys
         # that sort first would be saved again and again, and the others never.
         begin, rows = self._flush_from, list[UsageRow]()
+        last = begin
         for after, until in ((begin, b"e"), (b"d", begin + b"\0")):
-            if len(rows) == limit:
-                break
-            self._flush_from = after
-            while (step := min(STEP, limit - len(rows))) > 0:
-                found = self._file.transact(partial(self._read_on, until=until, limit=step))
+            if len(rows) < limit:
+                found, last = self._walk(after, until, limit - len(rows))
                 rows += found
-                if len(found) < step:
-                    break
-        return rows
-
-    def _read_on(self, txn: Txn, until: bytes, limit: int) -> list[UsageRow]:
-        rows, self._flush_from = lmdb_sweep.changed_usage(
-            txn, limit, self._flush_from, until, self._file.source_id
-        )
+        # Not between the steps: another thread may walk at the same time, and read each row too.
+        self._flush_from = last
         return rows
 
     def changed_usage_of(self, account: bytes) -> list[UsageRow]:
-        return self._file.transact(
-            lambda txn: lmdb_sweep.changed_usage_of(txn, account, self._file.source_id)
-        )
+        return self._walk(*lmdb_sweep.marks_of(account), limit=maxsize)[0]
+
+    def _walk(self, after: bytes, until: bytes, limit: int) -> tuple[list[UsageRow], bytes]:
+        """The marked rows between two keys, and the last one's mark; in steps."""
+        rows: list[UsageRow] = []
+        while (step := min(STEP, limit - len(rows))) > 0:
+            found, after = self._file.transact(partial(self._read_on, after, until, step))
+            rows += found
+            if len(found) < step:
+                break
+        return rows, after
+
+    def _read_on(
+        self, after: bytes, until: bytes, limit: int, txn: Txn
+    ) -> tuple[list[UsageRow], bytes]:
+        return lmdb_sweep.changed_usage(txn, limit, after, until, self._file.source_id)
+
+    def unsaved_use(self, account: bytes, environment: int, key: bytes) -> int | None:
+        of_account = account + ENVIRONMENT_BYTES[environment]
+        return self._file.transact(lambda txn: lmdb_sweep.unsaved_use(txn, of_account, key))
 
     def usage_to_seed(self, account: bytes) -> list[UsageRow]:
         return self.changed_usage_of(account)

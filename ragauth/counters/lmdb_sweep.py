@@ -19,7 +19,6 @@ from ragauth.counters.lmdb_records import (
     WINDOW,
 )
 
-_ALL = maxsize
 _STEADY_MS = 86_400_000
 
 
@@ -55,10 +54,32 @@ def changed_usage(
 
 
 def changed_usage_of(txn: Txn, account: bytes, source_id: str) -> list[UsageRow]:
-    """Return all marked rows of one account."""
+    """Return all marked rows of one account, in one step."""
+    return changed_usage(txn, maxsize, *marks_of(account), source_id)[0]
+
+
+def marks_of(account: bytes) -> tuple[bytes, bytes]:
+    """Two keys between which all marks of an account stand, for `changed_usage`."""
     of_account = b"da" + account
-    end = of_account + b"\xff" * (USAGE_KEY_BYTES - len(account))
-    return changed_usage(txn, _ALL, of_account, end, source_id)[0]
+    return of_account, of_account + b"\xff" * (USAGE_KEY_BYTES - len(account))
+
+
+def unsaved_use(txn: Txn, of_account: bytes, key: bytes) -> int | None:
+    """Return when a key was used last on the days of which its account has marked rows.
+
+    `of_account` is the account with its environment. It takes a step for each such day, however
+    many keys the account has.
+    """
+    marks, uses = b"da" + of_account, []
+    cursor = txn.cursor()
+    is_found = cursor.set_range(marks)
+    while is_found and (mark := cursor.key()).startswith(marks):
+        of_day = mark[: len(marks) + DAY.size]
+        record = txn.get(of_day[1:] + key)
+        if record is not None:
+            uses.append(USAGE.unpack(record)[2])
+        is_found = cursor.set_range(of_day + b"\xff" * (len(key) + 1))
+    return max(uses, default=None)
 
 
 def unmark(txn: Txn, rows: Iterable[UsageRow], file: LmdbFile) -> None:

@@ -218,39 +218,58 @@ local function forget(member)
   redis.call('ZREM', ours .. 'changed_by', account .. ' ' .. member)
 end
 """
-# ARGV: a new source id, limit, how many to leave out. Reply: for each row its member, requests,
-# units, last used.
+# ARGV: a new source id, limit, the moment of a first change from which on they are wanted. Reply:
+# {how many members were looked at, the last moment, how many of them are of that moment, and for
+# each row its member, requests, units, last used}.
 CHANGED_USAGE = Script(
     _SOURCE
     + _FORGET
     + """
-local reply = {}
+local rows, moment, of_moment = {}, ARGV[3], 0
 local oldest = redis.call(
-  'ZRANGEBYSCORE', ours .. 'changed', '-inf', '+inf', 'LIMIT', ARGV[3], ARGV[2])
-for _, member in ipairs(oldest) do
+  'ZRANGEBYSCORE', ours .. 'changed', ARGV[3], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+for i = 1, #oldest, 2 do
+  local member = oldest[i]
+  of_moment = oldest[i + 1] == moment and of_moment + 1 or 1
+  moment = oldest[i + 1]
   local row = redis.call('HMGET', ours .. 'usage:' .. member, 'requests', 'units', 'last')
   if row[1] then
-    table.insert(reply, {member, row[1], row[2], row[3]})
+    table.insert(rows, {member, row[1], row[2], row[3]})
   else
     forget(member)
   end
 end
-return reply
+return {#oldest / 2, moment, of_moment, rows}
 """
 )
 
-# ARGV: how the members of the account begin, how many to leave out, limit. Reply: {how many
-# members were looked at, rows as above}.
+# ARGV: how the members of the account begin, after which of them it goes on, limit. Reply: {how
+# many members were looked at, the last of them, rows as above}.
 CHANGED_USAGE_OF = Script("""
 local found = redis.call('ZRANGEBYLEX', ours .. 'changed_by',
-  '[' .. ARGV[1], '(' .. ARGV[1] .. '~', 'LIMIT', ARGV[2], ARGV[3])
+  ARGV[2], '(' .. ARGV[1] .. '~', 'LIMIT', 0, ARGV[3])
 local rows = {}
 for _, name in ipairs(found) do
   local member = string.match(name, ' (.*)')
   local row = redis.call('HMGET', ours .. 'usage:' .. member, 'requests', 'units', 'last')
   if row[1] then table.insert(rows, {member, row[1], row[2], row[3]}) end
 end
-return {#found, rows}
+return {#found, found[#found] or '', rows}
+""")
+
+# ARGV: account member, key. Reply: when it was used last, on the days of which the account has
+# something that changed. A step for each such day, however many keys the account has.
+UNSAVED_USE = Script("""
+local latest = false
+local from, to = '[' .. ARGV[1] .. ' ', '(' .. ARGV[1] .. ' ~'
+while true do
+  local first = redis.call('ZRANGEBYLEX', ours .. 'changed_by', from, to, 'LIMIT', 0, 1)[1]
+  if not first then return latest end
+  local of_day = string.match(first, ' ([^:]*:[^:]*:)')
+  local row = redis.call('HMGET', ours .. 'usage:' .. of_day .. ARGV[1] .. ':' .. ARGV[2], 'last')
+  if row[1] and tonumber(row[1]) > tonumber(latest or 0) then latest = row[1] end
+  from = '(' .. ARGV[1] .. ' ' .. of_day .. '~'
+end
 """)
 
 # ARGV: member, requests, units, last used of each row. A row that changed meanwhile goes to the

@@ -124,25 +124,37 @@ class RedisCounters:
         return rows
 
     def _changed_usage_of(self, names: str, limit: int) -> list[UsageRow]:
-        rows: list[UsageRow] = []
-        # In steps: Redis answers no other client while a script runs.
+        rows: dict[bytes, UsageRow] = {}
+        # In steps: Redis answers no other client while a script runs. Each goes on at the moment
+        # that the one before has reached, and leaves out nothing by its place: others un-mark rows
+        # meanwhile, and put back at the end what has changed again.
+        moment, looked_at_then = b"-inf", 0
         while (step := min(STEP, limit - len(rows))) > 0:
-            found = self._run(scripts.CHANGED_USAGE, names, secrets.token_hex(16), step, len(rows))
-            rows += map(_usage_row, found)
-            if len(found) < step:
+            most = step + looked_at_then
+            looked_at, latest, looked_at_then, found = self._run(
+                scripts.CHANGED_USAGE, names, secrets.token_hex(16), most, moment
+            )
+            rows |= {each[0]: _usage_row(each) for each in found}
+            if looked_at < most:
                 break
-        return rows
+            moment = latest
+        return list(rows.values())[:limit]
 
     def changed_usage_of(self, account: bytes) -> list[UsageRow]:
         names, begins = self._names_of(account), account.hex()
         rows: list[UsageRow] = []
-        skipped = 0
+        after = f"[{begins}"
         while True:
-            looked_at, found = self._run(scripts.CHANGED_USAGE_OF, names, begins, skipped, STEP)
+            looked_at, last, found = self._run(scripts.CHANGED_USAGE_OF, names, begins, after, STEP)
             rows += map(_usage_row, found)
-            skipped += looked_at
             if looked_at < STEP:
                 return rows
+            after = f"({last.decode()}"
+
+    def unsaved_use(self, account: bytes, environment: int, key: bytes) -> int | None:
+        names, member = self._names_of(account), account.hex() + _ENVIRONMENT_ENDINGS[environment]
+        used_ms = self._run(scripts.UNSAVED_USE, names, member, key.hex())
+        return None if used_ms is None else int(used_ms)
 
     def usage_to_seed(self, account: bytes) -> list[UsageRow]:
         """None: SEED_MONTH itself knows the months of the sources before."""

@@ -8,6 +8,7 @@ not end it before the workers, whose last requests it is to save.
 """
 
 import logging
+import mmap
 import os
 import select
 import signal
@@ -17,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gunicorn.workers.workertmp import WorkerTmp
+from gunicorn import util
 
 from ragauth.metrics import FAILING, HUNG, KILLED, PROCESS_DEATHS, board
 from ragauth.server import handover
@@ -34,7 +35,10 @@ _LOOK_SECONDS = 0.02
 _YOUNG_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 30.0
 # They reach all processes of a terminal or a service; here only the master heeds them.
-_MASTERS_SIGNALS = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTTIN", "SIGTTOU")
+_MASTERS_SIGNALS = (
+    *("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"),
+    *("SIGUSR1", "SIGUSR2", "SIGTTIN", "SIGTTOU"),
+)
 
 _begun: "list[ProcessBeside]" = []
 
@@ -53,10 +57,10 @@ class ProcessBeside:
         self._run = run
         self._works = works
         self._pid = 0
-        self._is_asked_to_end = False
         self._slot = 0
         self._master_end = -1
-        self._heartbeat: WorkerTmp | None = None
+        # When it lived last, by the monotonic clock: in memory that it shares with the master.
+        self._last_beat: memoryview[float] = memoryview(mmap.mmap(-1, 8)).cast("d")
         self._is_told = False
         self._is_hung = False
         self._started_at = 0.0
@@ -69,17 +73,17 @@ class ProcessBeside:
         if self._pid and not self._is_there():
             self._bury(now)
         if self._pid:
-            if master.timeout and now - self._last_beat() > master.timeout:
+            if master.timeout and now - self._last_beat[0] > master.timeout:
                 self._is_hung = True
                 os.kill(self._pid, signal.SIGKILL)
         elif now >= self._start_from:
-            self._start(master)
+            self._try_to_start(master)
 
     def end(self, master: Any) -> None:
-        """After the last worker: let it end its work. One that was ended before does it now."""
-        if not self._pid or not self._is_there():
-            self._start(master)
-        self._let_go()
+        """After the last worker: let it end its work. Where it had died, another one does."""
+        if (not self._pid or not self._is_there()) and not self._try_to_start(master):
+            return
+        self.let_go()
         deadline = time.monotonic() + _END_SECONDS
         while self._is_there() and time.monotonic() < deadline:
             time.sleep(_LOOK_SECONDS)
@@ -87,12 +91,11 @@ class ProcessBeside:
             log.error("a process beside the workers did not end and was killed", extra=self._extra)
             os.kill(self._pid, signal.SIGKILL)
 
-    def forget(self) -> None:
-        """In another child of the master: hold nothing that only the master may hold."""
-        self._let_go()
-        if self._heartbeat is not None:
-            self._heartbeat.close()
-            self._heartbeat = None
+    def let_go(self) -> None:
+        """In another child of the master, too: only the master may hold what tells of its end."""
+        if self._master_end >= 0:
+            os.close(self._master_end)
+            self._master_end = -1
 
     @property
     def _extra(self) -> dict[str, Any]:
@@ -105,9 +108,6 @@ class ProcessBeside:
         except ChildProcessError:
             return False
 
-    def _last_beat(self) -> float:
-        return time.monotonic() if self._heartbeat is None else self._heartbeat.last_update()
-
     def _bury(self, now: float) -> None:
         has_ended_itself = board.leave_slot(self._slot)
         if self._is_hung or not has_ended_itself:
@@ -116,12 +116,15 @@ class ProcessBeside:
         self._tell(is_failing=True)
         if now - self._started_at >= _YOUNG_SECONDS:
             self._pause = 0.0
+        self._pid = 0
+        self._is_hung = False
+        self.let_go()
+        self._put_off(now)
+
+    def _put_off(self, now: float) -> None:
         # The first time at once.
         self._start_from = now + self._pause
         self._pause = min(max(1.0, 2 * self._pause), _LONGEST_PAUSE_SECONDS)
-        self._pid = 0
-        self._is_hung = False
-        self.forget()
 
     def _tell(self, *, is_failing: bool) -> None:
         if is_failing != self._is_told:
@@ -129,16 +132,36 @@ class ProcessBeside:
             for work in self._works:
                 FAILING.add(1 if is_failing else -1, work, PROCESS)
 
+    def _try_to_start(self, master: Any) -> bool:
+        """Without memory, files or processes left for it, it is tried again; the workers go on."""
+        try:
+            self._start(master)
+        except OSError as error:
+            log.error(
+                "a process beside the workers could not be started",
+                extra={"beside": self._name, "cause": str(error)},
+            )
+            self._tell(is_failing=True)
+            self._put_off(time.monotonic())
+            return False
+        return True
+
     def _start(self, master: Any) -> None:
-        self.forget()
-        self._slot = board.take_slot()
-        self._heartbeat = WorkerTmp(master.cfg)
+        self.let_go()
         child_end, self._master_end = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            self._live(master, child_end)
-        os.close(child_end)
-        self._pid, self._started_at = pid, time.monotonic()
+        self._slot = board.take_slot()
+        # From now on: it may hang before it has beaten once.
+        self._started_at = self._last_beat[0] = time.monotonic()
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._live(master, child_end)
+        except OSError:
+            board.leave_slot(self._slot)
+            raise
+        finally:
+            os.close(child_end)
+        self._pid = pid
         self._tell(is_failing=False)
 
     def _live(self, master: Any, child_end: int) -> None:
@@ -164,33 +187,25 @@ class ProcessBeside:
         for name in _MASTERS_SIGNALS:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, self._ask_to_end)
         handover.accept_signals()
         for each in _begun:
             if each is not self:
-                each.forget()
-        self._let_go()
+                each.let_go()
+        self.let_go()
         # A listening socket that outlives its workers would take connections for nobody.
         for listener in master.LISTENERS:
             listener.sock.close()
         for worker in master.WORKERS.values():
             worker.tmp.close()
         board.enter_slot(self._slot, is_worker=False)
-
-    def _ask_to_end(self, _number: int, _frame: object) -> None:
-        self._is_asked_to_end = True
+        # What it writes, workers must be able to open.
+        util.set_owner_process(master.cfg.uid, master.cfg.gid, initgroups=master.cfg.initgroups)
 
     def _wait_for_end(self, child_end: int) -> None:
         poll = select.poll()
         poll.register(child_end, select.POLLIN)
-        while not self._is_asked_to_end and not poll.poll(_BEAT_MS):
-            if self._heartbeat is not None:
-                self._heartbeat.notify()
-
-    def _let_go(self) -> None:
-        if self._master_end >= 0:
-            os.close(self._master_end)
-            self._master_end = -1
+        while not poll.poll(_BEAT_MS):
+            self._last_beat[0] = time.monotonic()
 
 
 def begin(master: Any, *processes: ProcessBeside) -> None:
@@ -209,7 +224,7 @@ def begin(master: Any, *processes: ProcessBeside) -> None:
 def forget_all() -> None:
     """In a new worker."""
     for process in _begun:
-        process.forget()
+        process.let_go()
     _begun.clear()
 
 

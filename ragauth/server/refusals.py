@@ -31,6 +31,10 @@ class Refusals:
         self._line.append(conn)
         return True
 
+    def first_to_go(self) -> Connection | None:
+        """The one to close, where another client needs its place: it would be refused next."""
+        return self._line.popleft() if self._line else None
+
     def longest_wait(self, timeout: float | None) -> float | None:
         """How long the poller may wait, in seconds, where it would wait for `timeout`."""
         if not self._line:

@@ -128,7 +128,7 @@ class Worker(ThreadWorker):
 
     def _make_room(self) -> bool:
         """Close the connection that can best be done without, if one waits at all."""
-        conn = self._lines.first_to_go()
+        conn = self._lines.first_to_go() or self._refusals.first_to_go()
         if conn is not None:
             self._drop(conn)
         return conn is not None

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from ragauth.metrics import LOG_LINES_LOST
@@ -94,11 +95,10 @@ class LogWriter:
             waiting = [lines.get()]
             if time.monotonic() - written_at < _SOON_SECONDS:
                 time.sleep(_GATHERING_SECONDS)
-            try:
+            with suppress(Empty):
                 while len(waiting) < MOST_LINES:
                     waiting.append(lines.get_nowait())
-            except Empty:
-                is_last = _LAST in waiting
+            is_last = _LAST in waiting
             for piece in _whole_pieces(waiting):
                 self._write_out(piece)
             written_at = time.monotonic()

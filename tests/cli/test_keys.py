@@ -5,6 +5,7 @@ from sqlalchemy import update
 
 from ragauth.extensions import db
 from ragauth.models import ApiKey
+from ragauth.services.limits import usage
 from tests.cli.conftest import Commands
 from tests.clients import Client, error, ok
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
@@ -85,6 +86,22 @@ class TestShow:
         ):
             for command in (("show",), ("revoke", "--yes")):
                 assert commands.fail("keys", *command, key) == fault
+
+    def test_one_who_writes_for_long_does_not_hold_it_up(
+        self, commands: Commands, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A key that leaked is found also while a migration runs."""
+        monkeypatch.setattr(usage, "_READERS_WAIT_MS", 20)
+        member = client.sign_up()
+        assert member.key_client.get("/api/v1/authorize").status_code == 200
+        with client.app.app_context():
+            engine = db.engine
+        with engine.begin() as other:
+            other.execute(update(ApiKey).values(name="another"))
+            shown = commands.run("keys", "show", member.api_key, "--json").json
+            (found,) = commands.run("keys", "find", member.api_key[:12], "--json").json
+        assert shown["id"] == found["id"]
+        assert commands.succeed("keys", "show", member.api_key, "--json").json["last_used_at"]
 
 
 class TestFind:

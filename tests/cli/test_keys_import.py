@@ -137,7 +137,8 @@ class TestImports:
 
         with monkeypatch.context() as patch:
             patch.setattr(key_import, "import_keys", break_off)
-            commands.fail("keys", "import", file)
+            told = commands.fail("keys", "import", file)
+        assert told.endswith("(4 of 7 keys were imported)")
         assert len(ok(member.client.get("/api/auth/api-keys"))) == 1 + 3 + 4
         outcome = commands.succeed("keys", "import", file, "--json")
         assert outcome.json == {"lines": 7, "imported": 3, "known": 4}

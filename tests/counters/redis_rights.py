@@ -7,7 +7,7 @@ import pytest
 from ragauth.config.redis_urls import redis_url
 from ragauth.counters import CountersUnavailable
 from ragauth.counters.redis_store import RedisCounters
-from tests.counters.questions import ACCOUNT, MONTH, NOW, ask, installation
+from tests.counters.questions import ACCOUNT, KEY, MONTH, NOW, ask, installation
 from tests.counters.saved_usage import Saved, admit
 from tests.servers.gunicorn import PROJECT_ROOT
 
@@ -37,6 +37,7 @@ def use_all(store: RedisCounters) -> None:
     assert store.acquire_lease(b"flush", b"a", 1_000, NOW)
     assert not store.acquire_lease(b"flush", b"b", 1_000, NOW)
     assert store.changed_usage_of(ACCOUNT) == store.changed_usage(1)
+    assert store.unsaved_use(ACCOUNT, 0, KEY) is not None
     database = Saved()
     database.save(store)
     assert database.requests >= 2

@@ -16,7 +16,7 @@ from ragauth.counters.failover import FailoverCounters
 from ragauth.counters.redis_store import RedisCounters
 from ragauth.deadlines import WouldWait, check_deadline, current_deadline
 from tests.counters.failover_support import Clock, CountedRedis, admitted
-from tests.counters.questions import ask, installation, seed
+from tests.counters.questions import ACCOUNT, KEY, NOW, ask, installation, seed
 from tests.servers.frozen import frozen
 from tests.servers.redis import RedisServer
 
@@ -158,9 +158,12 @@ class TestRedis:
         store = FailoverCounters(primary, LmdbCounters(lmdb_path), hasty=hasty)
         with in_polling_thread():
             assert admitted(store) == 1
-        assert (primary.calls, hasty.calls) == (0, 3)
+            assert store.unsaved_use(ACCOUNT, 0, KEY) == NOW
+        assert (primary.calls, hasty.calls) == (0, 4)
         with frozen(server.pid), in_polling_thread():
+            assert store.unsaved_use(ACCOUNT, 0, KEY) is None
             assert admitted(store, base_units=1) == 2
+            assert store.unsaved_use(ACCOUNT, 0, KEY) == NOW
         assert primary.calls == 0
         store.close()
 

@@ -1,10 +1,12 @@
 """Usage waits, marked, until it is saved: as totals, so that a repetition does no harm."""
 
 import re
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from ragauth.counters import Counters, UsageRow
+from ragauth.counters import Counters, LmdbCounters, UsageRow, lmdb_store, redis_store
 from tests.counters.questions import ACCOUNT, DAY, KEY, NOW, ask, seed
 
 
@@ -117,3 +119,101 @@ def test_the_source_is_a_random_name_that_stays(counters: Counters) -> None:
     assert len(bytes.fromhex(source)) == 16
     counters.close()
     assert counters.source_id == source
+
+
+class Walks:
+    """Reads what changed in steps of two rows, while something else happens after the first."""
+
+    def __init__(self, counters: Counters, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._counters = counters
+        self._meanwhile: Iterator[Callable[[], object]] = iter(())
+        monkeypatch.setattr(lmdb_store, "STEP", 2)
+        monkeypatch.setattr(redis_store, "STEP", 2)
+        is_lmdb = isinstance(counters, LmdbCounters)
+        owner, name = (counters._file, "transact") if is_lmdb else (counters, "_run")
+        step = getattr(owner, name)
+
+        def step_and_more(*arguments: Any, **named: Any) -> Any:
+            done = step(*arguments, **named)
+            # Most parts of a Cluster have nothing.
+            if done and done[0]:
+                for happen in self._meanwhile:
+                    happen()
+            return done
+
+        monkeypatch.setattr(owner, name, step_and_more)
+
+    def all_rows(self, meanwhile: Callable[[], object]) -> list[UsageRow]:
+        self._meanwhile = iter([meanwhile])
+        return self._counters.changed_usage(100)
+
+    def rows_of_account(self, meanwhile: Callable[[], object]) -> list[UsageRow]:
+        self._meanwhile = iter([meanwhile])
+        return self._counters.changed_usage_of(ACCOUNT)
+
+
+@pytest.fixture
+def walks(counters: Counters, monkeypatch: pytest.MonkeyPatch) -> Walks:
+    return Walks(counters, monkeypatch)
+
+
+NINE = {bytes([n]) * 16 for n in range(9)}
+
+
+class TestWhileOthersSave:
+    @pytest.fixture(autouse=True)
+    def nine_keys(self, counters: Counters) -> None:
+        for n, key in enumerate(sorted(NINE)):
+            ask(counters, key=key, now_ms=NOW + n // 3)
+
+    @pytest.mark.parametrize("read", [Walks.all_rows, Walks.rows_of_account])
+    def test_one_that_reads_as_well_takes_no_row_away(
+        self, counters: Counters, walks: Walks, read: Callable[..., list[UsageRow]]
+    ) -> None:
+        rows = read(walks, lambda: counters.changed_usage(5))
+        assert {row.key for row in rows} == NINE
+        assert len(rows) == len(NINE)
+
+    @pytest.mark.parametrize("read", [Walks.all_rows, Walks.rows_of_account])
+    def test_what_one_saves_is_the_only_thing_that_is_left_out(
+        self, counters: Counters, walks: Walks, read: Callable[..., list[UsageRow]]
+    ) -> None:
+        saved = set()
+
+        def save_some() -> None:
+            some = counters.changed_usage(5)
+            counters.usage_saved(some)
+            saved.update(row.key for row in some)
+
+        rows = read(walks, save_some)
+        assert {row.key for row in rows} | saved == NINE
+
+    @pytest.mark.parametrize("read", [Walks.all_rows, Walks.rows_of_account])
+    def test_a_row_that_changes_again_stands_there_once(
+        self, counters: Counters, walks: Walks, read: Callable[..., list[UsageRow]]
+    ) -> None:
+        def save_busy_ones() -> None:
+            busy = counters.changed_usage(5)
+            for row in busy:
+                ask(counters, key=row.key, now_ms=NOW + 9)
+            counters.usage_saved(busy)
+
+        rows = read(walks, save_busy_ones)
+        assert {row.key for row in rows} == NINE
+        assert len(rows) == len(NINE)
+
+
+def test_a_keys_last_use_is_known_until_it_is_saved(counters: Counters) -> None:
+    other = bytes(16)
+    assert counters.unsaved_use(ACCOUNT, 0, KEY) is None
+    ask(counters, key=other, now_ms=NOW + 5)
+    assert counters.unsaved_use(ACCOUNT, 0, KEY) is None
+    ask(counters, day=DAY - 3, now_ms=NOW)
+    ask(counters, now_ms=NOW + 1)
+    ask(counters, environment=1, now_ms=NOW + 3)
+    ask(counters, key=other, day=DAY + 1, now_ms=NOW + 7)
+    assert counters.unsaved_use(ACCOUNT, 0, KEY) == NOW + 1
+    assert counters.unsaved_use(ACCOUNT, 1, KEY) == NOW + 3
+    assert counters.unsaved_use(ACCOUNT, 0, other) == NOW + 7
+    counters.usage_saved(counters.changed_usage(10))
+    assert counters.unsaved_use(ACCOUNT, 0, KEY) is None

@@ -13,6 +13,7 @@ import pytest
 from ragauth.metrics import LOG_LINES_LOST, board
 from ragauth.web import log_writer
 from ragauth.web.log_writer import LogStream, LogWriter
+from tests.waiting import wait_until
 
 _PIPE_BYTES = 4096
 _PATIENCE_SECONDS = 10
@@ -113,6 +114,22 @@ def test_a_normal_end_loses_nothing(pipe: Pipe, writer: LogWriter) -> None:
     writer.stop()
     writer.write(b"a last word\n")
     assert pipe.read_lines(21) == [*lines, b"a last word\n"]
+
+
+def test_the_end_is_seen_behind_as_many_lines_as_are_written_at_once(
+    pipe: Pipe, writer: LogWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_writer, "MOST_LINES", 2)
+    monkeypatch.setattr(log_writer, "_LAST_LINES_SECONDS", _PATIENCE_SECONDS)
+    writer.write(b"x" * 2 * _PIPE_BYTES + b"\n")
+    assert select.select([pipe.reading], [], [], _PATIENCE_SECONDS)[0]
+    writer.write(b"last\n")
+    end = threading.Thread(target=writer.stop)
+    end.start()
+    wait_until(lambda: writer._lines.qsize() == 2)
+    assert pipe.read_lines(2)[1] == b"last\n"
+    end.join(_PATIENCE_SECONDS / 2)
+    assert not end.is_alive()
 
 
 def test_a_pipe_that_nobody_reads_does_not_hold_up_the_end(

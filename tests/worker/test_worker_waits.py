@@ -1,6 +1,7 @@
 """S38, S39, S47: how long the worker waits for a client and for a check, and how much it keeps."""
 
 import errno
+import math
 import os
 import socket
 import threading
@@ -15,9 +16,10 @@ from gunicorn.config import Config
 from ragauth.deadlines import WouldWait
 from ragauth.server import lines, worker
 from ragauth.server.answers import ErrorLogger
+from ragauth.server.plain_http import read_plain
 from ragauth.server.worker import Worker
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT
-from ragauth.web.paths import HEALTHZ, is_authorize
+from ragauth.web.paths import HEALTHZ, LOGIN, is_authorize
 from tests.waiting import wait_until
 
 _SECONDS = 10
@@ -176,6 +178,30 @@ def test_no_connection_is_refused_while_one_waits(start: Start) -> None:
         asking = clients.enter_context(running.client())
         asking.sendall(_GET)
         assert asking.recv(12) == b"HTTP/1.1 200"
+
+
+def test_logins_that_wait_for_their_refusal_keep_no_client_out(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S39: a flood of them may hold all connections that there may be."""
+    running = start(worker_connections=5, threads=2)
+    monkeypatch.setattr(worker, "find_quick_request", lambda _app, data, _client: read_plain(data))
+    refusals, waiting = running.worker._refusals, list[object]()
+    puts_off = refusals.puts_off
+    with ExitStack() as clients, monkeypatch.context() as none_is_refused:
+        none_is_refused.setattr(refusals, "_next_at", math.inf)
+        none_is_refused.setattr(
+            refusals, "puts_off", lambda conn: puts_off(conn) and not waiting.append(conn)
+        )
+        flood: list[socket.socket] = []
+        for _ in range(5):
+            flood.append(clients.enter_context(running.client()))
+            flood[-1].sendall(_GET.replace(b"/echo", LOGIN.encode()))
+            wait_until(lambda: len(waiting) == len(flood))
+        asking = clients.enter_context(running.client())
+        asking.sendall(_GET)
+        assert asking.recv(12) == b"HTTP/1.1 200"
+        assert _all_or_reset(flood[0]) == b""
 
 
 class _OutOfFiles(socket.socket):

@@ -30,7 +30,7 @@ from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.keys import revocation
 from ragauth.services.limits.plans import NO_TEST_KEYS, current_plans, plan_of
-from ragauth.services.limits.usage import bring_up_to_date
+from ragauth.services.limits.usage import bring_last_uses_up_to_date
 from ragauth.services.mail.queue import tell_of_key
 
 PRIMARY_KEY_NAME = "Primary"
@@ -137,7 +137,7 @@ def list_keys(
 
     `idle_days` leaves those that were made, and last used, at least so long ago.
     """
-    bring_up_to_date(account_id)
+    bring_last_uses_up_to_date(account_id)
     with transaction.read_only():
         if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
             raise NoSuchAgent
@@ -158,7 +158,7 @@ def count_keys(*, account_id: uuid.UUID, include_revoked: bool) -> int:
 
 def show_key(*, account_id: uuid.UUID, key_id: uuid.UUID, include_revoked: bool) -> ApiKey:
     """Raises NoSuchKey, for another account's too."""
-    bring_up_to_date(account_id)
+    bring_last_uses_up_to_date(account_id)
     with transaction.read_only():
         return get_key(account_id=account_id, key_id=key_id, include_revoked=include_revoked)
 
@@ -179,7 +179,7 @@ def change_key(
     Raises KeyAlreadyRotated for one in its grace that should live on, UsageLimitExceeded for one
     that had expired and finds no room.
     """
-    bring_up_to_date(account_id)
+    bring_last_uses_up_to_date(account_id)
     with transaction.unit_of_work(), changing_keys(account_id):
         key = get_key(account_id=account_id, key_id=key_id)
         is_longer = "expires_at" in changes and _is_later(changes["expires_at"], key.expires_at)

@@ -44,7 +44,7 @@ def get_holder(*, key_id: uuid.UUID) -> KeyHolder:
         return KeyHolder(key, None, None, None)
     if account is None:
         raise CredentialRevoked
-    used_at = find_unsaved_use(account_id=account.id, key_id=key_id)
+    used_at = find_unsaved_use(account_id=account.id, environment=key.environment, key_id=key_id)
     if used_at is not None and (key.last_used_at is None or key.last_used_at < used_at):
         key = key._replace(last_used_at=used_at)
     state = current_limits().peek(account.id.bytes, key.environment, account.plan)

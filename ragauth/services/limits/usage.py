@@ -27,10 +27,13 @@ _LEASE = b"usage"
 # Longer than from one turn to the next: who has it keeps it. After a death the next one has it.
 _LEASE_MS = 15_000
 _SWEEPS = 10
+_READERS_WAIT_MS = 500
 
 
-def save_usage(counters: Counters) -> int:
+def save_usage(counters: Counters, *, wait_ms: int | None = None) -> int:
     """Save what was counted since the last time; returns how many totals.
+
+    `wait_ms` is as `transaction.unit_of_work` has it.
 
     Absolute totals: repeating it, or doing it in two processes at once, changes nothing. Bounded,
     for under load there are always new ones.
@@ -38,7 +41,7 @@ def save_usage(counters: Counters) -> int:
     saved = 0
     for _ in range(_MAX_BATCHES):
         changed = counters.changed_usage(_BATCH)
-        saved += _save(counters, changed)
+        saved += _save(counters, changed, wait_ms=wait_ms)
         if len(changed) < _BATCH:
             break
     return saved
@@ -70,34 +73,51 @@ def bring_up_to_date(account_id: uuid.UUID | None = None) -> None:
 
     A database that is full or read-only is still read. Before a transaction, not within one.
     """
+    _save_before_reading(account_id, None, raised=(None, DatabaseFault.UNREACHABLE))
+
+
+def bring_last_uses_up_to_date(account_id: uuid.UUID | None = None) -> None:
+    """The same before keys are shown, which tell when they were used last.
+
+    That is no reason to wait long for those who write, or to fail: keys are read all the same.
+    """
+    _save_before_reading(account_id, _READERS_WAIT_MS, raised=(None,))
+
+
+def _save_before_reading(
+    account_id: uuid.UUID | None, wait_ms: int | None, *, raised: tuple[DatabaseFault | None, ...]
+) -> None:
     counters = current_limits().counters
     try:
         if account_id is None:
-            save_usage(counters)
+            save_usage(counters, wait_ms=wait_ms)
         else:
-            _save(counters, counters.changed_usage_of(account_id.bytes))
+            _save(counters, counters.changed_usage_of(account_id.bytes), wait_ms=wait_ms)
     except CountersUnavailable as error:
         log.warning("usage may lag behind", extra={"cause": type(error).__name__})
     except SQLAlchemyError as error:
-        if fault_of(error) in (None, DatabaseFault.UNREACHABLE):
+        if fault_of(error) in raised:
             raise
         log.warning("usage may lag behind", extra={"cause": type(error).__name__})
 
 
-def find_unsaved_use(*, account_id: uuid.UUID, key_id: uuid.UUID) -> datetime | None:
-    """When the key was used last, where that is not in the database yet."""
+def find_unsaved_use(
+    *, account_id: uuid.UUID, environment: str, key_id: uuid.UUID
+) -> datetime | None:
+    """When the key was used last, where that may not be in the database yet."""
     try:
-        rows = current_limits().counters.changed_usage_of(account_id.bytes)
+        used_ms = current_limits().counters.unsaved_use(
+            account_id.bytes, ENVIRONMENTS.index(environment), key_id.bytes
+        )
     except CountersUnavailable:
         return None
-    uses = [row.last_used_ms for row in rows if row.key == key_id.bytes]
-    return clock.from_ms(max(uses)) if uses else None
+    return None if used_ms is None else clock.from_ms(used_ms)
 
 
-def _save(counters: Counters, changed: Sequence[UsageRow]) -> int:
+def _save(counters: Counters, changed: Sequence[UsageRow], *, wait_ms: int | None = None) -> int:
     for start in range(0, len(changed), _BATCH):
         rows = changed[start : start + _BATCH]
-        with transaction.unit_of_work():
+        with transaction.unit_of_work(wait_ms=wait_ms):
             save_totals(_to_total(row) for row in rows)
         # After the commit: a crash in between saves them once more, which changes nothing.
         counters.usage_saved(rows)

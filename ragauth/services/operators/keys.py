@@ -15,7 +15,7 @@ from ragauth.security.key_faults import explain_no_key
 from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import OPERATOR
 from ragauth.services.keys import revocation
-from ragauth.services.limits.usage import bring_up_to_date
+from ragauth.services.limits.usage import bring_last_uses_up_to_date
 
 
 def find_named(named: str, *, limit: int) -> list[ApiKey]:
@@ -24,7 +24,7 @@ def find_named(named: str, *, limit: int) -> list[ApiKey]:
     Of the latter the live ones, or the dead ones where none lives. Raises NotFound, saying what is
     wrong about the form where something is.
     """
-    bring_up_to_date()
+    bring_last_uses_up_to_date()
     with transaction.read_only():
         try:
             key = db.session.get(ApiKey, decode_id(KEY, named))
@@ -45,7 +45,7 @@ def find_keys(
     prefix: str, *, include_revoked: bool, limit: int, cursor: uuid.UUID | None
 ) -> Page[ApiKey]:
     """The keys of all accounts and services whose display prefix begins so, newest first."""
-    bring_up_to_date()
+    bring_last_uses_up_to_date()
     with transaction.read_only():
         return key_rows.list_by_prefix(
             _shown_part(prefix),

@@ -1,7 +1,10 @@
 """GET /api/auth/api-keys and GET /api/auth/api-keys/{id}"""
 
 import pytest
+from sqlalchemy import text
 
+from ragauth.extensions import db
+from ragauth.services.limits import usage
 from tests.clients import Client, assert_needs_access_token, assert_same_answer, error, issues, ok
 from tests.factories.accounts import set_plan
 
@@ -28,6 +31,22 @@ class TestSucceeds:
         member.create_key(name="bot", agent_id=agent["id"])
         assert names(member.client, f"?agent_id={agent['id']}") == ["bot"]
         assert names(member.client, f"?agent_id={empty['id']}") == []
+
+    def test_one_who_writes_for_long_holds_up_none_who_reads(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Only `last_used_at` may lag behind by then."""
+        monkeypatch.setattr(usage, "_READERS_WAIT_MS", 20)
+        member = client.sign_up()
+        assert member.key_client.get("/api/v1/authorize").status_code == 200
+        with client.app.app_context():
+            engine = db.engine
+        with engine.begin() as other:
+            other.execute(text("UPDATE api_keys SET name = name"))
+            (key,) = ok(member.client.get(PATH))
+            assert ok(member.client.get(f"{PATH}/{key['id']}")) == key
+        (key,) = ok(member.client.get(PATH))
+        assert key["last_used_at"] is not None
 
     def test_revoked_keys_are_listed_when_they_are_asked_for(self, client: Client) -> None:
         member = client.sign_up()

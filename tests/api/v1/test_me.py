@@ -20,6 +20,17 @@ class TestSucceeds:
         assert {**data["key"], "last_used_at": None} == {**listed, "last_used_at": None}
         assert data["limits"] == {"requests_per_minute": 60, "requests_per_month": 1000}
 
+    def test_it_tells_when_the_key_was_used_last_although_it_saves_nothing(
+        self, client: Client
+    ) -> None:
+        member = client.sign_up()
+        member.key_client.get("/api/v1/authorize?cost=1")
+        told = ok(member.key_client.get(PATH))["key"]["last_used_at"]
+        assert told is not None
+        (listed,) = ok(member.client.get("/api/auth/api-keys"))
+        assert listed["last_used_at"] == told
+        assert ok(member.key_client.get(PATH))["key"]["last_used_at"] == told
+
     def test_the_limits_are_those_of_the_plan(self, client: Client) -> None:
         member = client.sign_up()
         set_plan(member, "scale")
