@@ -1,4 +1,4 @@
-"""Usage: from the counters to the database in absolute totals, and back out for charts."""
+"""Usage: saved from the counters to the database as absolute totals, and listed for charts."""
 
 import logging
 import os
@@ -20,20 +20,21 @@ from ragauth.services.limits.limits import ENVIRONMENTS, current_limits
 
 log = logging.getLogger("ragauth")
 
-# Rows that are in memory at once, and hold the database's writers up together.
+# Rows of one transaction: they are in memory together, and other writers wait for all of them.
 _BATCH = 2_000
 _MAX_BATCHES = 100
 _LEASE = b"usage"
-# Longer than from one turn to the next: who has it keeps it. After a death the next one has it.
+# Longer than the time between two turns, so a living holder keeps the lease. It ends soon after its
+# holder died.
 _LEASE_MS = 15_000
 _SWEEPS = 10
 
 
 def save_usage(counters: Counters) -> int:
-    """Save what was counted since the last time; returns how many totals.
+    """Save what was counted since the last time; returns the number of totals.
 
-    Absolute totals: repeating it, or doing it in two processes at once, changes nothing. Bounded,
-    for under load there are always new ones.
+    Totals are absolute: saving them again, or in two processes at once, changes nothing. The number
+    of batches is bounded, because under load there are always new rows.
     """
     saved = 0
     for _ in range(_MAX_BATCHES):
@@ -55,7 +56,7 @@ def save_usage_in_turn(counters: Counters) -> None:
 
 
 def give_turn_away(counters: Counters) -> None:
-    """This process ends: let another one have the lease at once."""
+    """Release the lease at the end of this process, so that another gets it at once."""
     now_ms = clock.now_ns() // 1_000_000
     if counters.acquire_lease(_LEASE, _holder(), _LEASE_MS, now_ms):
         counters.acquire_lease(_LEASE, _holder(), 0, now_ms)
@@ -66,9 +67,10 @@ def _holder() -> bytes:
 
 
 def bring_up_to_date(account_id: uuid.UUID | None = None) -> None:
-    """Save what was counted by now, of an account or of all. Where that fails, use what was saved.
+    """Save what was counted by now, of one account or of all, before it is read.
 
-    A database that is full or read-only is still read. Before a transaction, not within one.
+    If it cannot be saved (the counters do not answer; the database is full or read-only), the
+    caller reads what was saved before. Call it before a transaction, not within one.
     """
     counters = current_limits().counters
     try:
@@ -85,7 +87,7 @@ def bring_up_to_date(account_id: uuid.UUID | None = None) -> None:
 
 
 def find_unsaved_use(*, account_id: uuid.UUID, key_id: uuid.UUID) -> datetime | None:
-    """When the key was used last, where that is not in the database yet."""
+    """The time of the key's last use if it is not in the database yet, else None."""
     try:
         rows = current_limits().counters.changed_usage_of(account_id.bytes)
     except CountersUnavailable:
@@ -99,7 +101,8 @@ def _save(counters: Counters, changed: Sequence[UsageRow]) -> int:
         rows = changed[start : start + _BATCH]
         with transaction.unit_of_work():
             save_totals(_to_total(row) for row in rows)
-        # After the commit: a crash in between saves them once more, which changes nothing.
+        # After the commit: after a crash in between they are saved once more, which changes
+        # nothing.
         counters.usage_saved(rows)
     return len(changed)
 
@@ -112,7 +115,7 @@ def list_usage(
     limit: int,
     cursor: tuple[date, uuid.UUID] | None,
 ) -> Page[DayOfKey]:
-    """A row a day and key, the newest day first; without bounds, those of the present month.
+    """A row for each day and key, newest day first; without bounds, those of the present month.
 
     What is counted by now is saved first, so that nothing is missing.
     """
@@ -131,7 +134,7 @@ def list_usage(
 
 
 class TopAccounts(NamedTuple):
-    """Who used most, first, and how many used anything."""
+    """The accounts that used most, in that order, and how many accounts used anything."""
 
     accounts: list[UsageOfAccount]
     used: int
@@ -140,7 +143,10 @@ class TopAccounts(NamedTuple):
 def list_top_accounts(
     *, by: Literal["requests", "units"], days: int, limit: int | None
 ) -> TopAccounts:
-    """In the last days, today included; of live and test keys together. None is all."""
+    """The accounts that used most in the last `days`, today included; a `limit` of None is all.
+
+    Live and test keys count together.
+    """
     bring_up_to_date()
     today = clock.now().date()
     first_day = today - timedelta(days=days - 1)
