@@ -1,4 +1,4 @@
-"""Work beside the requests, in threads: usage, mail, the look at the clock.
+"""Background work in threads: usage is saved, mail is sent, the clock is watched.
 
 With `ragauth/server` one process beside the workers does it; under any other server each serving
 process does, from its first request on, since a thread does not survive a fork (`threads.py`). Each

@@ -37,11 +37,11 @@ class ClockWatch:
             self.look()
 
     def stop(self) -> None:
-        """End it at once."""
+        """End the watch at once."""
         self._is_stopping.set()
 
     def look(self) -> None:
-        """Log a step since the last look; only one process of a service logs it."""
+        """Log a step of the clock since the last look; only one process of a service logs it."""
         ahead = _ahead_seconds()
         step, self._ahead = ahead - self._ahead, ahead
         if abs(step) < SMALLEST_STEP_SECONDS:

@@ -1,4 +1,4 @@
-"""The background work of sending mail: at once when a process of this service queued some."""
+"""The background work of sending mail: as soon as a process of this service has queued one."""
 
 import logging
 import threading
@@ -19,7 +19,7 @@ _LAST_MAIL_SECONDS = 3.0
 
 
 class MailSender:
-    """Runs until the process ends; a mail that is on its way then gets a moment to arrive."""
+    """Runs until the process ends; a mail that is being sent then gets a moment to arrive."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -52,7 +52,7 @@ class MailSender:
                 self._work.note(BUG)
 
     def stop(self) -> None:
-        """End it; another process, or the next one, sends what is left."""
+        """End the work; another process, or the next one, sends what is left."""
         self._is_stopping.set()
         with self._app.app_context():
             mail_bell().ring()

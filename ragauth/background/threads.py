@@ -1,4 +1,4 @@
-"""Where the work beside requests is done, and when it begins: once in a process, after the fork."""
+"""Where background work is done, and when it begins: once in a process, after the fork."""
 
 import atexit
 import os
@@ -19,20 +19,22 @@ class BackgroundWork(Protocol):
     """One kind of work."""
 
     def run(self) -> None:
-        """Do it until the process ends, or `stop` is called."""
+        """Work until the process ends or `stop` is called."""
 
     def stop(self) -> None:
-        """End it in good order, within seconds."""
+        """End the work in good order, within seconds."""
 
 
 class Background:
-    """A thread for each work. It does not survive a fork, so each process starts its own.
+    """Runs each kind of work in a thread.
 
-    A server that has a process for it beside the workers says so before the fork
-    (`leave_to_process_beside`). One that tells when a worker begins calls `ensure_started` then
-    (`ragauth.gunicorn_conf`); under any other one, `StartedByRequest` does at the first request of
-    the process. Nothing starts in an application that is `testing`, whose requests no server has
-    received.
+    Threads do not survive a fork: each process starts its own.
+
+    A server with a process for background work beside the workers calls `leave_to_process_beside`
+    before the fork. A server with a hook for the start of a worker calls `ensure_started` in it
+    (`ragauth.gunicorn_conf`). Under any other server `StartedByRequest` calls it at the first
+    request of the process. Nothing starts in an application that is `testing`: no server received
+    its requests.
     """
 
     def __init__(self, app: Flask, mail_bell: Bell, **works: BackgroundWork) -> None:
@@ -46,7 +48,7 @@ class Background:
         _made.add(self)
 
     def leave_to_process_beside(self) -> None:
-        """The processes that are forked from now on start nothing by themselves, but one."""
+        """Leave the work to one process: others that are forked from now on start nothing."""
         self._mail_bell.share()
         self._is_left_to_another = self._is_seen_to = True
 
@@ -60,13 +62,13 @@ class Background:
                 self._is_seen_to = True
 
     def run_until(self, wait_for_end: Callable[[], None]) -> None:
-        """In the process beside the workers: do all of it until `wait_for_end` returns."""
+        """Do all work until `wait_for_end` returns; called in the process beside the workers."""
         self._start()
         wait_for_end()
         self._stop()
 
     def after_fork(self) -> None:
-        """In the child: no thread of the parent's is here."""
+        """Reset the state in a child, where the parent's threads do not exist."""
         self._lock = threading.Lock()
         self._is_seen_to = self._is_left_to_another
         self._is_running = False

@@ -14,14 +14,14 @@ from ragauth.services.troubles import BUG, COUNTERS, Work, database_cause
 
 log = logging.getLogger("ragauth")
 
-# Rarely: a key that was asked meanwhile costs one row, however often it was. What is read is saved
-# first (`services.limits.usage`), so nobody sees by how much the database lags.
+# Rarely, because a key costs one row at each turn, however often it was checked. Readers save first
+# (`services.limits.usage`), so nobody sees that the database lags behind.
 INTERVAL_SECONDS = 10.0
 _LAST_SAVE_SECONDS = 8.0
 
 
 def save_all(app: Flask, counters: Counters) -> None:
-    """Save what one store has counted; a database that takes nothing is logged."""
+    """Save what one store has counted; a failure of the database is logged."""
     with app.app_context():
         try:
             save_usage(counters)
@@ -30,7 +30,7 @@ def save_all(app: Flask, counters: Counters) -> None:
 
 
 class UsageSaver:
-    """Runs until the process ends; then it saves once more."""
+    """Saves usage until the process ends, and once more at the end."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -41,7 +41,8 @@ class UsageSaver:
     def run(self) -> None:
         while not self._is_stopping.wait(INTERVAL_SECONDS):
             self.take_turn()
-        # Whoever has the turn: this process's last requests may have been counted since.
+        # Save even if another process has the turn: it may not have seen this process's last
+        # requests.
         self._take(save_usage)
         self._take(give_turn_away)
         self._has_ended.set()
@@ -51,7 +52,7 @@ class UsageSaver:
         self._take(save_usage_in_turn)
 
     def stop(self) -> None:
-        """End it, and wait a little for the last save; another process saves what it leaves."""
+        """End the work, and wait a little for the last save; another process saves what is left."""
         self._is_stopping.set()
         self._has_ended.wait(_LAST_SAVE_SECONDS)
 
@@ -67,5 +68,6 @@ class UsageSaver:
                 log.exception("usage was not saved")
                 self._work.note(BUG)
             else:
-                # Also if another process had the turn: that process reports its own failures.
+                # A success even if another process had the turn: that process reports its own
+                # failures.
                 self._work.note(None)

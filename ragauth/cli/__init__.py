@@ -1,8 +1,8 @@
 """The operators' commands: `flask --app wsgi accounts|keys|usage|status|…`.
 
-A command parses, calls a service within one transaction and prints a table or JSON; a fault is one
-line and an exit code that is not 0. The factory calls `register_commands`; a
-command's module is loaded when it is called for.
+A command parses its arguments, calls services, and prints a table or JSON. A fault is one line and
+an exit code other than 0. The factory calls `register_commands`. The module of a command is
+imported when the command is used.
 """
 
 from importlib import import_module
@@ -18,7 +18,7 @@ _NAMES = (
 
 
 class _Commands(AppGroup):
-    """Each command is in the module of its name: a server loads none, a command only its own."""
+    """Each command is in the module of its name: a server imports none, a command only its own."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *_NAMES})

@@ -45,14 +45,16 @@ _KEY_COLUMNS = ("id", "name", "prefix", "is_active", "last_used_at")
 @click.option(
     "--password",
     type=FieldType("password", NewPassword()),
-    help="Asked for, or made up with --generate-password, when it is not given.",
+    help="The password; without it and --generate-password, you are asked for it.",
 )
-@click.option("--generate-password", is_flag=True, help="Make one up and print it once.")
+@click.option("--generate-password", is_flag=True, help="Generate a password and print it once.")
 @click.option("--name", type=FieldType("text", Name(maximum=256)), help="The owner's name.")
 @click.option(
-    "--username", type=FieldType("username", Username()), help="To log in with, beside the email."
+    "--username",
+    type=FieldType("username", Username()),
+    help="A name to log in with, besides the email.",
 )
-@click.option("--plan", help="The plan; trial when it is not given.")
+@click.option("--plan", help="The plan; trial if it is not given.")
 @as_json_option
 def create(
     email: str,
@@ -93,11 +95,11 @@ def create(
     "--search",
     metavar="TEXT",
     type=FieldType("text", Text(minimum=1, maximum=256, trimmed=True)),
-    help="Those that have it in e-mail, username or name, in any case, or whose id begins so.",
+    help="Only accounts with TEXT in e-mail, username or name, or with an id that begins with it.",
 )
-@click.option("--plan", help="Those on this plan alone.")
+@click.option("--plan", help="Only accounts on this plan.")
 @click.option(
-    "--status", type=click.Choice((ACTIVE, SUSPENDED)), help="Those of this status alone."
+    "--status", type=click.Choice((ACTIVE, SUSPENDED)), help="Only accounts of this status."
 )
 @paged(ACCOUNT_ID)
 @as_json_option
@@ -152,14 +154,14 @@ def show(account: str, as_json: bool) -> None:
         click.echo()
         print_rows(keys[:_SHOWN_KEYS], _KEY_COLUMNS, as_json=False)
     if len(keys) > _SHOWN_KEYS:
-        click.echo(f"{_SHOWN_KEYS} of {len(keys):,} keys; `keys list` has them all", err=True)
+        click.echo(f"{_SHOWN_KEYS} of {len(keys):,} keys; `keys list` shows them all", err=True)
 
 
 @accounts.command("suspend")
 @account_argument
 @as_json_option
 def suspend(account: str, as_json: bool) -> None:
-    """Refuse its tokens and keys from the next request on."""
+    """Suspend an account: its tokens and keys are refused from the next request on."""
     _set_status(account, SUSPENDED, as_json=as_json)
 
 
@@ -167,7 +169,7 @@ def suspend(account: str, as_json: bool) -> None:
 @account_argument
 @as_json_option
 def resume(account: str, as_json: bool) -> None:
-    """Accept its tokens and keys again."""
+    """Resume a suspended account: its tokens and keys are accepted again."""
     _set_status(account, ACTIVE, as_json=as_json)
 
 
@@ -190,14 +192,14 @@ def set_plan(account: str, plan: str, as_json: bool) -> None:
 @yes_option
 @as_json_option
 def end_sessions(account: str, yes: bool, as_json: bool) -> None:
-    """Refuse all its tokens from the next request on; its owner may log in again."""
+    """End all sessions of an account at once; its owner may log in again."""
     with one_line_faults():
         record = _describe(get_account(account))
     confirm(f"End every session of {record['email']}?", yes=yes)
     with one_line_faults():
         ended = administration.end_sessions(account_id=get_account(account).id)
     print_change(
-        f"{record['email']} had {ended} sessions, ended now",
+        f"{ended} sessions of {record['email']} are ended",
         {"id": record["id"], "ended_sessions": ended},
         as_json=as_json,
     )
@@ -208,14 +210,17 @@ def end_sessions(account: str, yes: bool, as_json: bool) -> None:
 @yes_option
 @as_json_option
 def remove_second_factor(account: str, yes: bool, as_json: bool) -> None:
-    """Let the password be enough again, for a customer who lost device and recovery codes.
+    """Remove the second factor of a customer who lost the device and the recovery codes.
 
-    Make sure first, by a way that does not depend on the password, that it is the customer who
-    asks.
+    From then on the password alone is enough. First make sure, in a way that does not depend on the
+    password, that the request comes from the customer.
     """
     with one_line_faults():
         record = _describe(get_account(account))
-    confirm(f"Let the password alone be enough for {record['email']}?", yes=yes)
+    confirm(
+        f"Remove the second factor of {record['email']}? Then the password alone is enough.",
+        yes=yes,
+    )
     with one_line_faults():
         second_factors.remove_for_operator(account_id=get_account(account).id)
     print_change(f"{record['email']} has no second factor any more", record, as_json=as_json)
@@ -226,10 +231,10 @@ def remove_second_factor(account: str, yes: bool, as_json: bool) -> None:
 @yes_option
 @as_json_option
 def delete(account: str, yes: bool, as_json: bool) -> None:
-    """Delete an account for good: its sessions and keys die at once, nothing personal stays."""
+    """Delete an account for good: sessions and keys die at once, no personal data stays."""
     with one_line_faults():
         record = _describe(get_account(account))
-    confirm(f"Delete {record['email']}? Nothing brings it back.", yes=yes)
+    confirm(f"Delete {record['email']}? This cannot be undone.", yes=yes)
     with one_line_faults():
         service.erase_account(account_id=get_account(account).id, client=OPERATOR)
     print_change(

@@ -1,4 +1,4 @@
-"""What is to be done once after a backup was restored, before the service starts."""
+"""Cleans up once after a backup was restored, before the service starts."""
 
 import json
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ from ragauth.services.operators.restoration import PastEvent, Restored
 
 _schema = OperatorsEventSchema(unknown=EXCLUDE)
 _LIVES_AGAIN = (
-    "What happened since is unknown here: keys that were revoked, passwords that were changed and"
-    " accounts that were deleted since then are as they were before."
+    "It knows nothing of later events: keys that were revoked, passwords that were changed and"
+    " accounts that were deleted since then are as they were at the backup."
 )
 _WITHOUT_HISTORY = (
-    "Without --history no key is revoked again. Do that by hand from the log, or revoke all keys"
-    " of an account: keys revoke-all."
+    "Without --history no key is revoked again. Revoke them by hand, with the help of the log,"
+    " or revoke all keys of an account with `keys revoke-all`."
 )
 
 
@@ -38,25 +38,25 @@ _WITHOUT_HISTORY = (
 @click.option(
     "--history",
     type=click.File(encoding="utf-8"),
-    help="What `events export` printed of the database that was replaced; - is standard input.",
+    help="The output of `events export` from the replaced database; - is standard input.",
 )
 @yes_option
 @as_json_option
 @with_appcontext
 def after_restore(history: IO[str] | None, yes: bool, as_json: bool) -> None:
-    """End what lives again after a backup was restored; run it before the service starts.
+    """End what a restored backup brought back to life; run it before the service starts.
 
-    Every session ends, tokens from mails are withdrawn, waiting mail is dropped: it has been used
-    or sent since. With the history of the database that was replaced, the keys that were revoked
-    or replaced since are revoked again, agents and accounts that were deleted are deleted again,
-    and accounts that were suspended are suspended again; what else happened is listed, for you to
-    tell the owners. Again, it changes nothing.
+    Every session ends, tokens from mails are withdrawn, and waiting mail is dropped, because it may
+    have been used or sent since the backup. With the history of the replaced database, keys that
+    were revoked or replaced since are revoked again, deleted agents and accounts are deleted again,
+    and suspended accounts are suspended again. Other events are listed, so that you can tell the
+    owners. A second run changes nothing.
     """
     events = list(_read(history)) if history else []
     with one_line_faults():
         backup_at = restoration.newest_event_at()
     known = f"until {format_time(backup_at)}" if backup_at else "of nothing"
-    click.echo(f"This database knows what happened {known}. {_LIVES_AGAIN}", err=True)
+    click.echo(f"This database has the history {known}. {_LIVES_AGAIN}", err=True)
     if history is None:
         click.echo(_WITHOUT_HISTORY, err=True)
     confirm("End all sessions, withdraw all tokens from mails, drop all waiting mail?", yes=yes)
@@ -68,7 +68,7 @@ def after_restore(history: IO[str] | None, yes: bool, as_json: bool) -> None:
         return
     print_record(record, as_json=False)
     if told:
-        click.echo("\nHas happened since, and has not happened any more:")
+        click.echo("\nHappened after the backup, and is undone now:")
         print_rows(told, ("account_id", "email", "events"), as_json=False)
 
 
@@ -105,7 +105,7 @@ def _whom_to_tell(done: Restored) -> list[dict[str, Any]]:
         rows.append(
             {
                 "account_id": account_id and encode_id(ACCOUNT, account_id),
-                # None for an account that was made after the backup, or that was deleted again.
+                # None for an account that was made after the backup, or that is deleted again.
                 "email": account and account.email,
                 "events": " ".join(sorted(names)),
             }

@@ -1,4 +1,4 @@
-"""A copy of the database, from a service that goes on."""
+"""A copy of the database of a running service."""
 
 import shlex
 from pathlib import Path
@@ -17,11 +17,11 @@ from ragauth.services.operators.backup import copy_sqlite
 @as_json_option
 @with_appcontext
 def backup(file: Path, as_json: bool) -> None:
-    """Copy the SQLite database to FILE, which must not be there yet.
+    """Copy the SQLite database to FILE, which must not exist yet.
 
-    The copy is consistent and the service goes on meanwhile. Keep the secret key, too, in another
-    place: without it passwords and whatever is sealed in the database are of no use. With Postgres
-    this is the work of pg_dump.
+    The copy is consistent, and the service can run meanwhile. Back up the secret key too, in
+    another place: without it the passwords and the sealed data in the database are useless. For
+    Postgres use pg_dump.
     """
     if not settings().uses_sqlite:
         at = ", on the server itself and not through its pooler" if settings().is_pooled else ""
@@ -32,7 +32,7 @@ def backup(file: Path, as_json: bool) -> None:
 
 
 def _pg_dump(file: Path) -> str:
-    """The command, without the password: libpq takes that from PGPASSWORD or ~/.pgpass."""
+    """The command without the password, which libpq takes from PGPASSWORD or ~/.pgpass."""
     url = read_url(settings().database_url, ("postgresql",))
     query = {name: value for name, value in url.query.items() if "password" not in name}
     url = url._replace(password=None, query=query)

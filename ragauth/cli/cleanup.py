@@ -1,4 +1,4 @@
-"""Deletes rows that are of no use any more."""
+"""Deletes rows that are no longer needed."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from ragauth.services.accounts import confirmations
 from ragauth.services.operators import events, wrong_clock
 from ragauth.services.sessions import sessions, signing_key_rotation
 
-# A twentieth of a second on SQLite, whose pages five times as many rows share.
+# A batch takes a twentieth of a second on SQLite.
 _BATCH = 5_000
 
 
@@ -29,17 +29,17 @@ _BATCH = 5_000
     default=30,
     show_default=True,
     type=click.IntRange(min=0),
-    help="How long dead sessions, and failed logins of unknown accounts, are remembered.",
+    help="How long dead sessions, and failed logins of unknown accounts, are kept.",
 )
 @as_json_option
 @with_appcontext
 def cleanup(keep_days: int, as_json: bool) -> None:
-    """Delete what nobody needs any more, in batches that never hold the database for long.
+    """Delete what is no longer needed, in batches that never lock the database for long.
 
-    Dead sessions, expired mail tokens, events of no account and retired signing keys go after
-    --keep-days, every other event after RAGAUTH_EVENT_DAYS. Signing keys whose last token has
-    ended are retired, and what a clock that was ahead has begun is ended. Run it once a day, and
-    not while the clock is wrong.
+    Dead sessions, expired mail tokens, events without an account and retired signing keys are
+    deleted after --keep-days, all other events after RAGAUTH_EVENT_DAYS. Signing keys whose last
+    token has expired are retired. Sessions and tokens that were made while the clock was ahead are
+    ended. Run it once a day, but not while the clock is wrong.
     """
     before = clock.now() - timedelta(days=keep_days)
     events_before = clock.now() - timedelta(days=settings().event_days)
@@ -68,7 +68,7 @@ def _delete_all(delete: Callable[..., int], before: datetime) -> int:
 
 
 def _batches(delete: Callable[..., int], before: datetime) -> Iterator[int]:
-    """How many rows each batch deleted, until one is not full."""
+    """Delete in batches until one is not full; yields the number of rows of each."""
     while True:
         with one_line_faults():
             deleted = delete(before=before, limit=_BATCH)

@@ -1,4 +1,4 @@
-"""The security history of all accounts, as JSON lines for what collects and searches them."""
+"""The security history of all accounts, as JSON lines for log collectors."""
 
 import json
 import time
@@ -31,7 +31,7 @@ _MOMENT = FieldType("time", Moment())
 
 
 class _Account(click.ParamType[Any]):
-    """An id, of a deleted account too, or the e-mail address of one that is there."""
+    """The id of an account, also of a deleted one, or the e-mail address of an existing account."""
 
     name = "account"
 
@@ -42,16 +42,18 @@ class _Account(click.ParamType[Any]):
 def _filtered(command: Callable[..., None]) -> Callable[..., None]:
     """The options that both commands have."""
     command = click.option(
-        "--name", type=click.Choice([name.value for name in EventName]), help="Only these."
+        "--name",
+        type=click.Choice([name.value for name in EventName]),
+        help="Only events of this name.",
     )(command)
-    return click.option("--account", type=_Account(), help="An acc_ id or an e-mail address.")(
-        command
-    )
+    return click.option(
+        "--account", type=_Account(), help="Only events of this account: acc_ id or e-mail."
+    )(command)
 
 
 @events.command("export")
-@click.option("--since", type=_MOMENT, help="From this RFC 3339 time on.")
-@click.option("--until", type=_MOMENT, help="Before this RFC 3339 time.")
+@click.option("--since", type=_MOMENT, help="Events from this RFC 3339 time on.")
+@click.option("--until", type=_MOMENT, help="Events before this RFC 3339 time.")
 @_filtered
 def export(
     since: datetime | None,
@@ -66,9 +68,14 @@ def export(
 
 @events.command("tail")
 @click.option(
-    "-n", "count", default=10, show_default=True, type=click.IntRange(0, 100_000), help="How many."
+    "-n",
+    "count",
+    default=10,
+    show_default=True,
+    type=click.IntRange(0, 100_000),
+    help="How many events.",
 )
-@click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on.")
+@click.option("-f", "--follow", is_flag=True, help="Continue with new events.")
 @_filtered
 def tail(count: int, follow: bool, account: uuid.UUID | str | None, name: str | None) -> None:
     """Print the latest events, oldest first."""
@@ -98,6 +105,7 @@ def _filter(account: uuid.UUID | str | None, name: str | None) -> EventFilter:
 
 
 def _print(found: Iterable[Event]) -> None:
-    # Escaped to ASCII, so that a client's text cannot begin a line or move a terminal's cursor.
+    # JSON is escaped to ASCII, so that a client's text cannot begin a line or move a terminal's
+    # cursor.
     for event in found:
         click.echo(json.dumps(_schema.dump(event)))

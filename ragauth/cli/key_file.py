@@ -1,4 +1,4 @@
-"""A file of keys from another system, understood by what is in it: CSV, JSON or JSON lines."""
+"""Reads a file of keys from another system; its content decides on CSV, JSON or JSON lines."""
 
 import codecs
 import csv
@@ -43,21 +43,21 @@ _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 
 
 class UnreadableFile(Exception):
-    """What is wrong with the file as a whole, in one sentence."""
+    """The file as a whole is faulty; the message tells why in one sentence."""
 
 
 class Entry(NamedTuple):
-    """`place` is `line 3`, or `entry 3` of a JSON array."""
+    """One key of the file. `place` is `line 3`, or `entry 3` of a JSON array."""
 
     place: str
     values: dict[str, Any]
 
 
 def read_entries(data: bytes, name: str) -> list[Entry]:
-    """The keys of a file; what is empty counts as not given.
+    """The keys of a file; an empty value counts as not given.
 
-    Its content decides on the format; the name's ending has a say where the content has none.
-    Raises UnreadableFile.
+    The content decides on the format, and the file's ending only if the content does not. Raises
+    UnreadableFile.
     """
     text = _decode(data)
     if not text.strip():
@@ -95,7 +95,7 @@ def _read_json(text: str) -> Iterator[Entry]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        # In a file of lines the first one is a whole object by itself.
+        # In a file of JSON lines, the first line is a whole object.
         if not _is_object(text.lstrip().partition("\n")[0]):
             raise UnreadableFile(f"the file is no JSON: {_json_fault(error)}") from error
         yield from _read_json_lines(text)
@@ -124,7 +124,7 @@ def _is_object(line: str) -> bool:
 
 
 def _read_json_lines(text: str) -> Iterator[Entry]:
-    # Not splitlines(), which divides at characters that a JSON string may hold.
+    # Not splitlines(), which also splits at characters that a JSON string may contain.
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -140,7 +140,7 @@ def _json_fault(error: Exception) -> str:
 
 
 def _from_json(value: Any) -> Any:
-    """Rename an object's fields to the schema's names; any other value is left to the schema."""
+    """Rename an object's fields to the schema's names; leave any other value to the schema."""
     if not isinstance(value, dict):
         return value
     return _named({_form(name) or name: each for name, each in value.items()})
@@ -178,7 +178,7 @@ def _has_header(text: str) -> bool:
 
 
 def _find_delimiter(line: str) -> str:
-    """The one that divides the header into most columns that are known."""
+    """The delimiter that splits the header into the most known columns."""
 
     def known(delimiter: str) -> tuple[int, int]:
         cells = line.split(delimiter)
@@ -188,7 +188,7 @@ def _find_delimiter(line: str) -> str:
 
 
 def _read_header(cells: Sequence[str]) -> list[str]:
-    """The fields in the order of the columns; raises UnreadableFile for what is no header."""
+    """The fields in the order of the columns; raises UnreadableFile if this is no header."""
     while cells and not cells[-1]:
         cells = cells[:-1]
     fields = [_form(cell) for cell in cells]
@@ -220,7 +220,7 @@ def _plain(name: str) -> str:
 
 
 def _form(name: str) -> str | None:
-    """The field that a column's name means, whatever its case, spaces, `_` and `-`."""
+    """The field for a column's name; case, spaces, `_` and `-` do not matter."""
     return _BY_FORM.get(_plain(name))
 
 

@@ -1,4 +1,4 @@
-"""Operators' commands for customers' keys: import them, find them, kill them."""
+"""Operators' commands for customers' keys: import, find, revoke."""
 
 import gc
 import sys
@@ -38,9 +38,10 @@ from ragauth.services.operators import key_import
 from ragauth.services.operators import keys as administration
 from ragauth.services.operators.accounts import find_many
 
-keys = Group("keys", help="List, show and revoke keys; take them over from another system.")
+keys = Group("keys", help="List, show and revoke keys; import them from another system.")
 
-# Of keys in one transaction, a twentieth of a second: other writers get their turn between two.
+# Keys in one transaction, which takes a twentieth of a second; other writers get their turn between
+# two.
 _BATCH = 1_000
 _SHOWN_FAULTS = 20
 _SHOWN_CANDIDATES = 20
@@ -52,7 +53,7 @@ _key_argument = click.argument("key", metavar="KEY_ID|KEY|PREFIX|-")
 
 @keys.command("list")
 @account_argument
-@click.option("--include-revoked", is_flag=True, help="Dead ones too.")
+@click.option("--include-revoked", is_flag=True, help="Revoked keys too.")
 @paged(KEY_ID)
 @as_json_option
 def list_(
@@ -76,7 +77,7 @@ def list_(
 
 @keys.command("find")
 @click.argument("prefix")
-@click.option("--include-revoked", is_flag=True, help="Dead ones too.")
+@click.option("--include-revoked", is_flag=True, help="Revoked keys too.")
 @paged(KEY_ID)
 @as_json_option
 def find(
@@ -84,8 +85,8 @@ def find(
 ) -> None:
     """Find the keys of all accounts and services that are shown as PREFIX, newest first.
 
-    A log or a list has a key as its first characters (rag_live_a1b2); fewer of them find more
-    keys. Of a key that was cut off, the part that is left will do.
+    Logs and lists show the first characters of a key (rag_live_a1b2). A shorter PREFIX finds more
+    keys. PREFIX may also be a whole key, or one that was cut off.
     """
     with one_line_faults():
         found = collect_pages(
@@ -105,7 +106,7 @@ def find(
 def _print_page(
     rows: list[dict[str, Any]], columns: tuple[str, ...], total: int, *, as_json: bool
 ) -> None:
-    """With a word on those that follow, of `total` in all; 0 where none do."""
+    """Print rows and how many of `total` they are; a total of 0 means that no more follow."""
     print_rows(rows, columns, as_json=as_json)
     if total:
         tell_of_more(len(rows), total, after=str(rows[-1]["id"]), as_json=as_json)
@@ -115,10 +116,10 @@ def _print_page(
 @_key_argument
 @as_json_option
 def show(key: str, as_json: bool) -> None:
-    """Show a key and whose it is.
+    """Show a key and its owner.
 
-    It is named by its id, by its raw form as it was found somewhere, or by the prefix that it
-    alone has; `-` reads that from standard input.
+    Name the key by its id, by its raw form, or by its prefix if no other key has that prefix. `-`
+    reads the name from standard input.
     """
     with one_line_faults():
         record = _describe(_get_key(key))
@@ -132,9 +133,8 @@ def show(key: str, as_json: bool) -> None:
 def revoke(key: str, yes: bool, as_json: bool) -> None:
     """Revoke a key that leaked; it is dead at once and for good.
 
-    It is named by its id, by its raw form as it was found somewhere, or by the prefix that it
-    alone of all live keys has; `-` reads that from standard input. A service's key may be meant,
-    too.
+    Name the key by its id, by its raw form, or by its prefix if no other live key has that prefix.
+    `-` reads the name from standard input. The key of a service can be revoked too.
     """
     with one_line_faults():
         found = _get_key(key)
@@ -169,14 +169,14 @@ def revoke_all(account: str, yes: bool, as_json: bool) -> None:
 @click.argument(
     "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 )
-@click.option("--dry-run", is_flag=True, help="Check every line and import none.")
+@click.option("--dry-run", is_flag=True, help="Check every line, but import nothing.")
 @as_json_option
 def import_(file: Path, dry_run: bool, as_json: bool) -> None:
     """Import keys by their SHA-256 digests, from CSV, JSON or JSON lines; `-` is standard input.
 
-    Columns: digest, owner (e-mail or account id), name; and, where wanted, prefix, environment,
-    scopes (separated by spaces), expires_at. Nothing is imported while a line is faulty, or while
-    an owner's plan has no room for the keys; a key that is known already is left as it is.
+    Columns: digest, owner (e-mail or account id), name. Optional columns: prefix, environment,
+    scopes (separated by spaces), expires_at. Nothing is imported if any line is faulty, or if an
+    owner's plan has no room for the keys. A key that exists already is left as it is.
     """
     with _without_cyclic_collection():
         _import_file(file, dry_run=dry_run, as_json=as_json)
@@ -184,7 +184,7 @@ def import_(file: Path, dry_run: bool, as_json: bool) -> None:
 
 @contextmanager
 def _without_cyclic_collection() -> Iterator[None]:
-    """The lines of a file are no cycles; looking for some among them took a fifth of the time."""
+    """Pause the garbage collector: its passes took a fifth of the time."""
     gc.disable()
     try:
         yield
@@ -210,9 +210,9 @@ def _import_file(file: Path, *, dry_run: bool, as_json: bool) -> None:
 
 
 def _check(entries: list[Entry]) -> tuple[list[dict[str, Any]], list[str]]:
-    """The keys with their owners' `account_id`, and the faults, both in the order of the file."""
+    """Check the entries; returns the keys with `account_id`, and the faults, in file order."""
     loaded = [_load(entry.values) for entry in entries]
-    # The checks of a long file must not hold up a writer.
+    # The checks only read, so that a long file holds up no writer.
     with one_line_faults():
         owners = key_import.find_owners(values["owner"] for values, _ in loaded if values)
         keys_ = [
@@ -242,7 +242,7 @@ _schema = ImportedKeySchema()
 
 
 def _load(values: Any) -> tuple[dict[str, Any], list[str]]:
-    """The fields of a line or, where it has any, its faults."""
+    """The fields of a line, or its faults if it has any."""
     try:
         return _schema.load(values), []
     except ValidationError as error:
@@ -254,7 +254,7 @@ def _load(values: Any) -> tuple[dict[str, Any], list[str]]:
 def _find_issues(
     values: dict[str, Any], owner: Account | None, without_room: dict[uuid.UUID, str]
 ) -> list[str]:
-    """What the database says against a line."""
+    """The faults of a line that only the database tells."""
     if owner is None:
         return [f"owner: there is no account {values['owner']}"]
     if owner.id in without_room:
@@ -265,12 +265,12 @@ def _find_issues(
 
 
 def _import(lines: list[dict[str, Any]]) -> int:
-    """In batches that never hold the database for long; an import that broke off may be repeated.
+    """Import in batches that never lock the database for long; returns how many keys were new.
 
-    Returns how many keys were new.
+    An import that broke off may be repeated.
     """
     imported = 0
-    # Those of an account together: its keys are counted, under its lock, once for each batch.
+    # Sorted by account: the keys of an account are counted, under its lock, once for each batch.
     lines = sorted(lines, key=lambda line: line["account_id"].int)
     batches = [lines[start : start + _BATCH] for start in range(0, len(lines), _BATCH)]
     for batch in show_progress(batches, "importing", size=len, length=len(lines)):
@@ -286,7 +286,7 @@ def _import(lines: list[dict[str, Any]]) -> int:
 
 
 def _get_key(key: str) -> ApiKey:
-    """The one key that is named; a fault that lists them where several are."""
+    """The key that is named; raises a fault that lists the keys if several match."""
     found = administration.find_named(_read_key(key), limit=_SHOWN_CANDIDATES + 1)
     if len(found) == 1:
         return found[0]
@@ -304,7 +304,7 @@ def _owner_in(record: dict[str, Any]) -> str:
 
 
 def _read_key(key: str) -> str:
-    """What was named, or the one line of standard input for `-`: no shell history keeps that."""
+    """The name, or a line from standard input for `-`, which stays out of the shell's history."""
     return (sys.stdin.readline() if key == "-" else key).strip()
 
 
@@ -314,7 +314,7 @@ def _describe(key: ApiKey) -> dict[str, Any]:
 
 
 def _describe_all(found: Sequence[ApiKey]) -> list[dict[str, Any]]:
-    """Keys with their owners; a key of a service, or of an account that was deleted, has none."""
+    """Keys with their owners' e-mail; keys of services and of deleted accounts have none."""
     account_ids = {key.account_id for key in found if key.account_id is not None}
     owners = find_many(account_ids)
     return [

@@ -1,4 +1,4 @@
-"""Operators' command for mail that waits."""
+"""Operators' command for waiting mail."""
 
 from dataclasses import asdict
 
@@ -6,13 +6,13 @@ from ragauth.cli.output import Group, as_json_option, one_line_faults, print_rec
 from ragauth.services.accounts import password_reset
 from ragauth.services.mail import outbox
 
-mail = Group("mail", help="Send the mail that waits in the outbox.")
+mail = Group("mail", help="Send waiting mail from the outbox.")
 
 
 @mail.command("send")
 @as_json_option
 def send(as_json: bool) -> None:
-    """Send what is due now, once; running services do so by themselves."""
+    """Send the mail that is due now, once; a running service does so by itself."""
     with one_line_faults():
         done = outbox.send_due_mail(answer_reset=password_reset.answer_request)
     counts = asdict(done)

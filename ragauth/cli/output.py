@@ -1,4 +1,4 @@
-"""What commands print: a table for people, JSON for programs, one line for a failure."""
+"""The output of commands: a table for people, JSON for programs, one line for a failure."""
 
 import errno
 import json
@@ -23,18 +23,18 @@ _PAGE = 100
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-yes_option = click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 class SeveralFaults(click.ClickException):
-    """Faults in lines of their own."""
+    """Several faults, each on a line of its own."""
 
     def __init__(self, *lines: str) -> None:
         super().__init__("\n".join(map(one_line, lines)))
 
 
 class Command(click.Command):
-    """A command whose faults, click's own too, show what was typed or read without obeying it."""
+    """A command whose faults, click's own too, show text without its control characters."""
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         with _inert_faults():
@@ -43,13 +43,14 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         with _inert_faults(), _full_disks():
             returned = super().invoke(ctx)
-            # Flush here, so that a failure becomes one clear line; at exit it would be a stack.
+            # Flush here, so that a failure becomes one clear line; at exit it would be a stack
+            # trace.
             sys.stdout.flush()
             return returned
 
 
 class Group(Command, AppGroup):
-    """A group of commands; the faults of each are its own too."""
+    """A group of commands; its own faults are shown in the same way."""
 
 
 @contextmanager
@@ -65,14 +66,14 @@ def _inert_faults() -> Iterator[None]:
 
 @contextmanager
 def _full_disks() -> Iterator[None]:
-    """One line where what is printed goes into a file that cannot grow."""
+    """Report in one line that the output goes to a file that cannot grow."""
     try:
         yield
     except OSError as error:
         if error.errno not in _NO_SPACE:
             raise
         if sys.__stdout__ is not None and sys.stdout is sys.__stdout__:
-            # What is left in the buffer would fail once more, and change the exit code.
+            # The rest of the buffer would fail again at exit, and change the exit code.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.__stdout__.fileno())
             os.close(nowhere)
@@ -81,7 +82,7 @@ def _full_disks() -> Iterator[None]:
 
 @contextmanager
 def one_line_faults() -> Iterator[None]:
-    """What goes wrong in the block is one line on standard error and exit code 1."""
+    """Turn errors of the block into one line on standard error and exit code 1."""
     try:
         yield
     except InvalidRequest as error:
@@ -102,16 +103,16 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     question = one_line(question)
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{question} Nobody is there to ask: say --yes if it is meant.")
+        raise click.UsageError(f"{question} There is no terminal to ask on: confirm with --yes.")
     click.confirm(question, abort=True, err=True)
 
 
 def show_progress(
     steps: Iterable[T], label: str, *, size: Callable[[T], int] | None = None, length: int = 0
 ) -> Iterator[T]:
-    """The same steps, with a bar on standard error where a person watches.
+    """Yield the same steps, with a progress bar if standard error is a terminal.
 
-    It counts the steps or, with `size`, what is in each of them, of `length` in all.
+    The bar counts the steps or, with `size`, the size of each step, up to a total of `length`.
     """
     watched: Iterable[Any] = steps if size is None else range(length)
     with click.progressbar(
@@ -126,7 +127,7 @@ def show_progress(
 
 
 def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
-    """A table of these columns, the ones of most worth first; as JSON the whole rows."""
+    """Print a table of these columns, most important first; as JSON the whole rows."""
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -144,12 +145,13 @@ def print_record(record: dict[str, Any], *, as_json: bool) -> None:
 
 
 def print_change(sentence: str, record: dict[str, Any], *, as_json: bool) -> None:
-    """What was done: a sentence for people, the changed thing for programs."""
+    """Print what was done: a sentence for people, the changed object for programs."""
     click.echo(json.dumps(record, indent=2) if as_json else one_line(sentence))
 
 
 def one_line(text: str) -> str:
-    """A text that may hold a customer's words, for a terminal: these neither move the cursor nor
-    make a line, and what cannot be seen is spelled out.
+    """Make text safe for a terminal: one line, with control and invisible characters spelled out.
+
+    It may contain a customer's words.
     """
     return escape_deceptive(text)

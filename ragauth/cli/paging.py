@@ -1,4 +1,4 @@
-"""Long lists a page at a time: how many, from where on, and how many there are in all."""
+"""Long lists, one page at a time: how many rows, after which one, and how many in total."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
@@ -17,16 +17,16 @@ limit_option = click.option(
     default=100,
     show_default=True,
     type=click.IntRange(min=0),
-    help="How many; 0 for all.",
+    help="How many rows; 0 for all.",
 )
 
 
 def paged(after: FieldType) -> Callable[[Command], Command]:
-    """The options of a list: `after` is the type of the ids that it is told to go on from."""
+    """Add the options of a list; `after` is the type of its ids."""
 
     def add_options(command: Command) -> Command:
         command = click.option(
-            "--after", type=after, help="Go on after this one, which was the last one shown."
+            "--after", type=after, help="Continue after this row, the last one that was shown."
         )(command)
         return limit_option(command)
 
@@ -34,7 +34,7 @@ def paged(after: FieldType) -> Callable[[Command], Command]:
 
 
 class Pages(NamedTuple):
-    """Some rows of a list; `more` says whether others follow."""
+    """Some rows of a list; `more` tells whether others follow."""
 
     rows: list[Any]
     more: bool
@@ -53,7 +53,7 @@ def collect_pages(load: Callable[..., Page[Any]], *, limit: int, after: Any = No
 
 
 def tell_of_more(shown: int, total: int, *, after: str | None, as_json: bool) -> None:
-    """On standard error, so that a list that is piped holds nothing but its rows."""
+    """Tell on standard error that more rows follow; a piped list has nothing but its rows."""
     if as_json:
         return
     further = f", or --after {after}" if after else ""

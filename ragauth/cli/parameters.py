@@ -16,7 +16,7 @@ from ragauth.services.operators import accounts
 
 
 class FieldType(click.ParamType[Any]):
-    """A command-line value that is checked by the same field as over HTTP."""
+    """A command-line value, checked by the same field as over HTTP."""
 
     def __init__(self, name: str, field: fields.Field[Any]) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""Moving what is sealed to a new secret."""
+"""Moves sealed data to a new secret."""
 
 import click
 from flask.cli import with_appcontext
@@ -20,8 +20,8 @@ from ragauth.services.sessions import signing_key_rotation
 def reseal(as_json: bool) -> None:
     """Seal with RAGAUTH_SECRET_KEY what one of RAGAUTH_OLD_SECRET_KEYS sealed.
 
-    Signing keys and second factors; running it again does no harm. Mail that waits is opened with
-    either secret, and passwords move when their owners log in.
+    It seals signing keys and second factors; a second run does no harm. Waiting mail can be opened
+    with either secret. Passwords move when their owners log in.
     """
     with one_line_faults():
         signing_keys, unreadable_keys = signing_key_rotation.reseal()

@@ -15,8 +15,8 @@ _GUNICORN = ("-m", "gunicorn", "-c", "python:ragauth.gunicorn_conf", "ragauth:cr
 def serve() -> None:
     """Serve with gunicorn.
 
-    It listens where HOST and PORT say, with WEB_CONCURRENCY processes of WEB_THREADS threads each.
-    It takes the place of this process: signals reach it, and its exit code is this command's.
+    It listens on HOST and PORT, with WEB_CONCURRENCY processes of WEB_THREADS threads each.
+    gunicorn replaces this process: it gets the signals, and its exit code is this command's.
     """
     try:
         read_server_settings()

@@ -31,7 +31,7 @@ _COLUMNS = ("id", "name", "prefix", "scopes", "is_active", "created_at")
     "--name",
     required=True,
     type=FieldType("text", Name(minimum=1, maximum=100)),
-    help="What it is for: gateway, billing.",
+    help="What the key is for, such as gateway or billing.",
 )
 @click.option(
     "--scope",
@@ -39,7 +39,7 @@ _COLUMNS = ("id", "name", "prefix", "scopes", "is_active", "created_at")
     required=True,
     multiple=True,
     type=click.Choice(SERVICE_SCOPES),
-    help="What it may do; may be given more than once.",
+    help="What the key may do; may be given more than once.",
 )
 @as_json_option
 def create(name: str, scopes: tuple[str, ...], as_json: bool) -> None:
@@ -51,7 +51,7 @@ def create(name: str, scopes: tuple[str, ...], as_json: bool) -> None:
 
 
 @service_keys.command("list")
-@click.option("--include-revoked", is_flag=True, help="Dead ones too.")
+@click.option("--include-revoked", is_flag=True, help="Revoked keys too.")
 @paged(KEY_ID)
 @as_json_option
 def list_(include_revoked: bool, limit: int, after: uuid.UUID | None, as_json: bool) -> None:

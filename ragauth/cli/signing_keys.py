@@ -44,8 +44,8 @@ _COLUMNS = (
     default=SIGN_AFTER_SECONDS,
     show_default=True,
     type=click.IntRange(MIN_SIGN_AFTER_SECONDS, 30 * 86_400),
-    help="Seconds until it signs. Verifiers that remember the key set for longer, and do not look"
-    " for a kid that they miss, refuse its tokens meanwhile.",
+    help="Seconds until the key signs. Verifiers that cache the key set for longer, and do not"
+    " fetch it for an unknown kid, refuse its tokens until then.",
 )
 @as_json_option
 def rotate(sign_after_seconds: int, as_json: bool) -> None:
@@ -56,11 +56,11 @@ def rotate(sign_after_seconds: int, as_json: bool) -> None:
 
 
 @signing_keys.command("list")
-@click.option("--include-retired", is_flag=True, help="Those that verify no more, too.")
+@click.option("--include-retired", is_flag=True, help="Retired keys too.")
 @paged(FieldType("kid", Text(maximum=64)))
 @as_json_option
 def list_(include_retired: bool, limit: int, after: str | None, as_json: bool) -> None:
-    """List the keys, the eldest first."""
+    """List the keys, oldest first."""
     with one_line_faults():
         rows = [
             _describe(key)
@@ -81,13 +81,13 @@ def list_(include_retired: bool, limit: int, after: str | None, as_json: bool) -
 @click.option(
     "--force",
     is_flag=True,
-    help="Even if its tokens are good yet: whoever holds one must log in again.",
+    help="Even if its tokens are still valid: their holders must log in again.",
 )
 @yes_option
 @as_json_option
 def retire(kid: str, force: bool, yes: bool, as_json: bool) -> None:
-    """Refuse whatever a key signed; every worker does so within a second."""
-    confirm(f"Retire {kid}? Its private half is erased.", yes=yes)
+    """Retire a key: every worker refuses its tokens within a second."""
+    confirm(f"Retire {kid}? Its private half is deleted.", yes=yes)
     with one_line_faults():
         service.retire(kid=kid, force=force)
     print_change("retired", {"kid": kid, "state": State.RETIRED.value}, as_json=as_json)

@@ -1,4 +1,4 @@
-"""Whether all is well, in one command."""
+"""Shows in one command whether all is well."""
 
 import json
 import logging
@@ -16,12 +16,12 @@ from ragauth.services.operators.health import examine
 @click.pass_context
 @with_appcontext
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Tell how database, counters, mail and background work stand.
+    """Show the state of database, counters, mail and background work.
 
-    It asks them itself, so it works while no service runs. The exit code is 1 when something is
-    wrong; each fault is a line that begins with FAULT.
+    It asks them itself, so it works without a running service. If something is wrong, the exit code
+    is 1; each fault is a line that begins with FAULT.
     """
-    # What is found is told below: the log would say it twice.
+    # The result is printed below; the log would repeat it.
     logging.disable(logging.ERROR)
     try:
         with one_line_faults():

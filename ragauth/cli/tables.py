@@ -1,4 +1,4 @@
-"""Tables for people: as wide as they are in a file, as wide as the terminal is on one."""
+"""Tables for people: in full width in a file, fitted to the width of a terminal."""
 
 import re
 import shutil
@@ -10,10 +10,10 @@ from typing import Any
 from ragauth.security.plain_text import escape_deceptive
 
 _GAP = 2
-# Cells are cut to this width before a column is left out; a shorter address is of no use.
+# Cells are cut to this width before a column is left out; an address needs more to be useful.
 _LEAST = 10
 _LEAST_OF = {"email": 20}
-# What is copied into the next command is never cut.
+# Values that people copy into the next command are never cut.
 _WHOLE = frozenset({"id", "account_id", "kid", "prefix"})
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _DATE_LENGTH = len("2026-01-15")
@@ -22,10 +22,10 @@ _DATE_LENGTH = len("2026-01-15")
 def lay_out(
     rows: Sequence[dict[str, Any]], columns: Sequence[str], *, width: int | None
 ) -> list[str]:
-    """The lines of a table with a head; `columns` stand in the order of their worth.
+    """The lines of a table with a head; `columns` are in the order of their importance.
 
-    Within a width, in columns of a terminal, times are dates, long cells end in `…`, and columns
-    for which there is no room are left out and named below. Without one all is told in full.
+    Within a `width` (in terminal columns) times are shown as dates, long cells end in `…`, and
+    columns without room are left out and named below. Without a `width` all is shown in full.
     """
     cells = {name: [_in_table(row[name], width) for row in rows] for name in columns}
     wanted = {
@@ -48,12 +48,12 @@ def lay_out(
 
 
 def terminal_width() -> int | None:
-    """How many columns standard output has; None for what is no terminal."""
+    """The width of standard output in columns; None if it is no terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def cell_of(value: Any) -> str:
-    """A value for people, on one line: numbers with separators, what cannot be seen spelled out."""
+    """A value for people, on one line: numbers with separators, invisible characters escaped."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -66,7 +66,7 @@ def cell_of(value: Any) -> str:
 
 
 def columns_of(text: str) -> int:
-    """How many columns of a terminal it takes: wide letters two, accents and joiners none."""
+    """How many terminal columns a text takes: wide letters two, accents and joiners none."""
     return sum(map(_columns_of_character, text))
 
 
@@ -88,7 +88,7 @@ def _in_table(value: Any, width: int | None) -> str:
 
 
 def _fit(wanted: dict[str, int], width: int) -> dict[str, int]:
-    """The room of each column that is shown, the first one always."""
+    """The width of each column that is shown; the first one always is."""
     least = {
         name: room if name in _WHOLE else min(room, _LEAST_OF.get(name, _LEAST))
         for name, room in wanted.items()
@@ -97,7 +97,7 @@ def _fit(wanted: dict[str, int], width: int) -> dict[str, int]:
     while len(shown) > 1 and _total(least[name] for name in shown) > width:
         shown.pop()
     room = {name: least[name] for name in shown}
-    # Narrow columns first: the wider ones share the room that these do not need.
+    # Narrow columns first: the wider ones share the room that the narrow ones do not need.
     waiting = sorted(shown, key=lambda name: wanted[name] - least[name])
     spare = width - _total(room.values())
     for position, name in enumerate(waiting):

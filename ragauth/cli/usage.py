@@ -20,7 +20,7 @@ _COLUMNS = ("account_id", "requests", "units", "plan", "email")
     default="requests",
     show_default=True,
     type=click.Choice(("requests", "units")),
-    help="What is compared; a request may cost more than one unit, or none.",
+    help="What to compare; a request may cost any number of units.",
 )
 @click.option(
     "--days",

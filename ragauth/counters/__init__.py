@@ -1,9 +1,10 @@
 """Counters: rate limits, quotas and usage, decided exactly for all workers (facade).
 
-`open_counters` gives a store with the methods of `Counters`: a file of the host, or Redis with that
-file to stand in. Each decision is one step that no other worker can come between. All methods raise
-CountersUnavailable where the store does not answer in time. They know numbers and identifiers, and
-nothing of plans. The runtime opens them; services and the work beside requests ask them.
+`open_counters` returns a store with the methods of `Counters`: a file of the host, or Redis with
+that file as its fallback. Each decision is one atomic step for all workers. All methods raise
+CountersUnavailable if the store does not answer in time. Counters work with numbers and
+identifiers, and know nothing of plans. The runtime opens them; services and background work use
+them.
 """
 
 from collections.abc import Callable
@@ -41,16 +42,17 @@ def open_counters(
 ) -> Counters:
     """Return the counters of this installation; files and connections open at the first use.
 
-    Without `redis_url` the hosts' processes share the file at `lmdb_path` (whose folder must
-    exist); with it hosts share Redis, and the file stands in while that is away.
-    `redis_url` is one that `config.redis_urls.redis_url` wrote. `installation` names the owner of
-    what stands in Redis; it may raise CountersUnavailable. `save` saves what a store has counted:
-    it is called before counting goes on in Redis after an outage.
+    Without `redis_url` the processes of a host share the file at `lmdb_path`, whose folder must
+    exist. With it all hosts share Redis, and the file stands in while Redis is away. `redis_url` is
+    in the form that `config.redis_urls.redis_url` returns. `installation` returns the name of the
+    installation, which is part of each name in Redis; it may raise CountersUnavailable. `save`
+    saves what a store has counted; it is called after an outage, before counting continues in
+    Redis.
     """
     counters = LmdbCounters(lmdb_path)
     if redis_url is None:
         return counters
-    # Only where it is used: the client alone would be a tenth of the time to start.
+    # Imported only if Redis is used: the client alone takes a tenth of the time to start.
     from ragauth.counters.failover import FailoverCounters  # noqa: PLC0415
     from ragauth.counters.redis_store import (  # noqa: PLC0415
         HASTY_TIMEOUT_SECONDS,

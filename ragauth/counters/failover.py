@@ -1,9 +1,9 @@
-"""Redis while it answers, the host's own LMDB file while it does not (a check never fails on it).
+"""Redis while it answers, else the host's own LMDB file, so that no check fails for lack of Redis.
 
-Meanwhile each host counts alone, so an account may use a limit once on each host. Usage of both
-stores is saved, each under its own source, so nothing is lost or counted twice. One question of
-each thread is the exception: Redis may have counted what it was asked although its answer did not
-come in time, and the file counts it as well.
+During an outage each host counts alone, so an account may use a limit once on each host. The usage
+of both stores is saved, each under its own source, so nothing is lost or counted twice. The
+exception is one request of each thread when the outage begins: Redis may have counted it although
+its answer did not come in time, and the file counts it as well.
 """
 
 import logging
@@ -54,9 +54,9 @@ class FailoverCounters:
     ) -> None:
         """`monotonic` counts seconds and is the same for all processes of the host.
 
-        `hasty` is the same Redis for threads that must not wait. `beside` runs the probe
-        that asks whether Redis is back: no count waits for it. `save` saves what a store has
-        counted; it raises CountersUnavailable at most.
+        `hasty` is the same Redis with a short time-out, for threads that must not wait. `beside`
+        runs the probe that asks whether Redis is back, so that no count waits for it. `save` saves
+        what a store has counted; it may raise CountersUnavailable only.
         """
         self._primary = primary
         self._hasty = hasty or primary
@@ -68,7 +68,7 @@ class FailoverCounters:
         self._retry_at = 0.0
         self._cause = CountersUnavailable("Redis was not asked yet")
         self._switching = threading.Lock()
-        # Never held while anything is waited for.
+        # Never held during a wait.
         self._changing = threading.Lock()
         forks.register(self)
 
@@ -77,7 +77,7 @@ class FailoverCounters:
         self._switching.acquire()
 
     def after_fork(self) -> None:
-        """Go on, in the parent and in the child."""
+        """Release the lock, in the parent and in the child."""
         self._switching.release()
 
     @property
@@ -104,7 +104,7 @@ class FailoverCounters:
         self._ask(lambda store: store.clear_window(bucket))
 
     def changed_usage(self, limit: int) -> list[UsageRow]:
-        """Return rows of both stores: what the fallback counted must not wait for an outage."""
+        """Return rows of both stores, so that rows of the fallback need not wait for an outage."""
         rows = self._fallback.changed_usage(limit)
         room = limit - len(rows)
         if room and self._is_primary_there():
@@ -133,18 +133,18 @@ class FailoverCounters:
         return max((use for use in uses if use is not None), default=None)
 
     def usage_to_seed(self, account: bytes) -> list[UsageRow]:
-        """What this host counted without Redis, and the database may not know.
+        """Return what this host counted without Redis and the database may not have yet.
 
-        A process of this host that still stands in must not count more of it afterwards: its store
-        forgets the month in the same step, so that it asks for the month, and learns that the turn
-        is over.
+        Afterwards no other process of this host may count more of this month in the file, in case
+        it has not noticed that Redis is back. So the file forgets the month in the same step. Such
+        a process must then ask for the month, and so learns that the turn of standing in is over.
         """
         if self._is_primary_there():
             return self._fallback.take_over_from(account)
         return self._fallback.usage_to_seed(account)
 
     def usage_saved(self, rows: Sequence[UsageRow]) -> None:
-        """Un-mark rows in the store they came from; while Redis is away its rows stay marked."""
+        """Un-mark rows in the store they came from; rows of Redis stay marked while it is away."""
         own = self._fallback.source_id
         self._fallback.usage_saved([row for row in rows if row.source_id == own])
         others = [row for row in rows if row.source_id != own]
@@ -155,7 +155,7 @@ class FailoverCounters:
                 self._leave_primary(error)
 
     def acquire_lease(self, name: bytes, holder: bytes, ttl_ms: int, now_ms: int) -> bool:
-        """Take a lease of this host: each host has a file of its own whose usage must be saved."""
+        """Take a lease of this host alone, because each host has usage of its own to save."""
         return self._fallback.acquire_lease(name, holder, ttl_ms, now_ms)
 
     def forget_account(self, account: bytes) -> None:
@@ -163,11 +163,11 @@ class FailoverCounters:
         self._ask(lambda store: store.forget_account(account))
 
     def prune(self, now_ms: int, keep_days: int = 40) -> bool:
-        """Prune the file; Redis' keys have their own time to live."""
+        """Prune the file; keys in Redis have their own time to live."""
         return self._fallback.prune(now_ms, keep_days)
 
     def ping(self) -> None:
-        """Raise `CountersUnavailable` while Redis is away, although limits go on."""
+        """Raise `CountersUnavailable` while Redis is away, although counting continues."""
         if not self._is_primary_there():
             raise CountersUnavailable(
                 f"each host counts alone: {self._cause}", self._cause.state
@@ -200,7 +200,8 @@ class FailoverCounters:
         answer = self._ask(question)
         if answer is not None or self._primary_answers or not self._fallback.is_turn_over():
             return answer
-        # Another process of the host counts in Redis again, and has begun this month there.
+        # Another process of the host has noticed that Redis is back, and has begun this month
+        # there.
         self._come_back()
         return self._ask(question)
 
@@ -212,14 +213,16 @@ class FailoverCounters:
 
     def _leave_primary(self, error: CountersUnavailable) -> None:
         if isinstance(error, NewerCounters):
-            # It answers the others: to count alone would be to count twice.
+            # Other hosts, of a newer version, still count in Redis: counting here alone would allow
+            # each limit twice.
             raise error
         with self._switching:
             self._retry_at = self._monotonic() + RETRY_SECONDS
             self._cause = error
             if not self._primary_answers:
                 return
-            # Before the switch: no thread may count in the fallback's months of an earlier outage.
+            # The turn begins before the switch, so that no thread counts on in months that the
+            # fallback kept from an earlier outage.
             self._fallback.begin_turn(int(self._monotonic() * 1000))
             self._primary_answers = False
         REDIS_LOST.count()
@@ -227,7 +230,7 @@ class FailoverCounters:
         log.warning("Redis is away, this host counts alone: %s", error)
 
     def _try_primary(self) -> bool:
-        """Ask Redis again, one thread at a time and once in `RETRY_SECONDS`; others do not wait."""
+        """Ask Redis again, in one thread at a time, once in `RETRY_SECONDS`; others do not wait."""
         if not self._switching.acquire(blocking=False):
             return False
         try:
@@ -235,8 +238,8 @@ class FailoverCounters:
                 return True
             self._primary.start_anew()
             self._primary.ping()
-            # The months that begin there begin at what the database knows. Twice: saving takes its
-            # time, and meanwhile others count on.
+            # In Redis each month begins anew at the units in the database, so save first. Save
+            # again afterwards, because others have counted in the meantime.
             self._save_both()
             self._primary.resume(self._fallback.turn_name)
             self._save_both()
@@ -259,7 +262,7 @@ class FailoverCounters:
             self._save(store)
 
     def _come_back(self) -> None:
-        """Count in Redis again; what must be done before is done by the one that ends the turn."""
+        """Count in Redis again; the process that ended the turn has done what must come before."""
         with self._changing:
             if self._primary_answers:
                 return

@@ -1,4 +1,4 @@
-"""Keeps stores whole across `os.fork`: no lock and no map of the parent's reaches a child."""
+"""Keeps stores intact across `os.fork`: a child inherits no held lock and no memory map."""
 
 import os
 import threading
@@ -10,10 +10,10 @@ class ForkAware(Protocol):
     """Something that must be at rest while the process forks."""
 
     def before_fork(self) -> None:
-        """Wait for what is in progress and hold everything still."""
+        """Wait for what is in progress, and let nothing new begin."""
 
     def after_fork(self) -> None:
-        """Go on, in the parent and in the child."""
+        """Continue, in the parent and in the child."""
 
 
 _registered: WeakSet[ForkAware] = WeakSet()
@@ -22,7 +22,7 @@ _forking = threading.Lock()
 
 
 def register(store: ForkAware) -> None:
-    """Have `store` told about every fork for as long as it lives."""
+    """Call `store` around every fork for as long as the store exists."""
     _registered.add(store)
 
 

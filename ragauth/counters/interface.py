@@ -1,4 +1,4 @@
-"""What every counter store answers: limits decided in one atomic step, usage kept until saved."""
+"""The interface of counter stores: limits decided in one atomic step, usage kept until saved."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from hashlib import sha256
 from typing import Literal, NamedTuple, Protocol
 
 MINUTE_MS = 60_000
-#: By so much the clocks of hosts may differ. A window that ends later than its length and this from
-#: now was begun by a clock that was wrong: it keeps its count, and ends a length from now.
+#: The clocks of hosts may differ by this much. A window that ends later than now + its length +
+#: this was begun under a wrong clock: it keeps its count, and ends at now + its length.
 SKEW_MS = 10_000
 
 _LONGEST_RAW_NAME = 64
@@ -28,7 +28,7 @@ class CountersUnavailable(Exception):
 
 
 class NewerCounters(CountersUnavailable):
-    """A newer version counts here, in a way that this one does not know: no other store may do."""
+    """A newer version counts in this store, in another format; no fallback may be used."""
 
 
 class Charge(NamedTuple):
@@ -75,9 +75,9 @@ class Window:
 
 
 class UsageRow(NamedTuple):
-    """What one store has counted for one key on one day: its own totals, never a difference.
+    """What one store has counted for one key on one day: totals, never a difference.
 
-    `source_id` names the lifetime of the store which these totals belong to. Totals of one source
+    `source_id` names the lifetime of the store that these totals belong to. Totals of one source
     only grow, so `max(saved, row)` for each source is exact however often a row is saved.
     """
 
@@ -103,11 +103,11 @@ class Counters(Protocol):
         """The random hex name of this store's lifetime; a lost or emptied store gets a new one."""
 
     def admit(self, charge: Charge) -> Admission | None:
-        """Count the request if both limits allow it; a refusal writes nothing.
+        """Count the request if both limits allow it; a refusal counts nothing.
 
-        The minute starts at the first counted request and lasts 60,000 ms. Where both limits
-        refuse, the answer is "month", since waiting for the minute would not help. None means that
-        the month is not known here: read it from the database, call `seed_month`, ask again.
+        The minute starts at the first counted request and lasts 60,000 ms. If both limits refuse,
+        the answer is "month", since waiting for the minute would not help. None means that the
+        month is not known here: read it from the database, call `seed_month`, ask again.
         """
 
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
@@ -119,11 +119,11 @@ class Counters(Protocol):
     def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
         """Add to a window that starts at its first hit and lasts `window_ms`.
 
-        Only here an amount may be negative: it gives back what was added; none falls below 0.
+        A negative amount gives back what was added; no count falls below 0.
         """
 
     def read_window(self, bucket: bytes, window_ms: int, now_ms: int) -> Window:
-        """Read a window without adding to it; an untouched one would end `window_ms` from now."""
+        """Read a window without adding to it; an unused window ends `window_ms` from now."""
 
     def clear_window(self, bucket: bytes) -> None:
         """Forget a window, as after a successful login."""
@@ -141,9 +141,9 @@ class Counters(Protocol):
         """
 
     def usage_to_seed(self, account: bytes) -> list[UsageRow]:
-        """Return the account's rows that must be added to what the database knows, for a seed.
+        """Return the account's rows that must be added to the database's units for a seed.
 
-        To be asked before the database is: what is saved in between is then in both, and the
+        Call it before the database is read: a row that is saved in between is then in both, and the
         larger total of each row counts.
         """
 
@@ -163,7 +163,7 @@ class Counters(Protocol):
         """Raise `CountersUnavailable` unless the store answers."""
 
     def close(self) -> None:
-        """Let go of files and connections; a later call opens them again."""
+        """Close files and connections; a later call opens them again."""
 
 
 def previous_month(month: int) -> int:
@@ -172,10 +172,10 @@ def previous_month(month: int) -> int:
 
 
 def settle_window(ends_ms: int, count: int, length_ms: int, now_ms: int) -> tuple[int, int]:
-    """When a stored window ends, and its count; an untouched one in the place of one that is over.
+    """Return the end and the count of a stored window; an unused one if it is over.
 
-    Shortened, not forgotten, where the clock was stepped back: it lasts no longer than it may, and
-    lets no more through. The caller stores what was shortened.
+    After the clock was stepped back, the window is shortened and keeps its count: it lasts no
+    longer than its length and allows no more than its limit. The caller stores a shortened window.
     """
     left = ends_ms - now_ms
     if left <= 0:
@@ -186,6 +186,6 @@ def settle_window(ends_ms: int, count: int, length_ms: int, now_ms: int) -> tupl
 
 
 def bounded_name(name: bytes) -> bytes:
-    """Return a short stand-in for a bucket or lease of any length; different for each name."""
-    # r and h keep a raw name from posing as the hash of another.
+    """Return a short name for a bucket or lease of any length; different for each one."""
+    # The prefixes r and h keep a raw name from being taken for the hash of another.
     return b"r" + name if len(name) <= _LONGEST_RAW_NAME else b"h" + sha256(name).digest()

@@ -29,9 +29,10 @@ MAX_MAP_BYTES = 16 * 1024 * 1024 * 1024
 CHECK_EVERY_MS = 1_000
 
 _TAKEN_AT_ONCE = LOCK_EX | LOCK_NB
+_TRIES_WITHOUT_SLEEP = 20
 _SHORTEST_PAUSE = 0.00005
 _LONGEST_PAUSE = 0.001
-# A holder that is running needs a millisecond: each wait lasts at least this long.
+# The least time of each wait: a running holder needs about a millisecond.
 _LEAST_SECONDS = 0.005
 
 Txn: TypeAlias = "lmdb.Transaction[bytes]"
@@ -52,15 +53,15 @@ log = logging.getLogger(__name__)
 class LmdbFile:
     """One process's hold on the shared file.
 
-    Two locks are taken for each transaction. `lock` is between threads: py-lmdb lets another one
-    run inside a transaction, and the map must not move under it. `flock` on the guard file is
-    between processes. LMDB's own lock is switched off: it is a robust mutex, and when one of three
-    processes is killed in the moment in which it was woken, another one may sleep forever beside a
-    free lock. The kernel takes a killed process's `flock` away.
+    Two locks are taken for each transaction. `lock` is between threads: py-lmdb lets another thread
+    run during a transaction, and the map must not move under it. `flock` on the guard file is
+    between processes. LMDB's own lock is switched off. It is a robust mutex: of three processes, if
+    one is killed at the moment when it was woken, another may sleep forever although the lock is
+    free. The kernel releases a killed process's `flock`.
 
-    A process that is stopped keeps its `flock`. A thread therefore asks again and again, for as
-    long as it may wait at most. After the first such wait in vain each asks once, and so learns at
-    once that the file is still held, or that it is free again.
+    A stopped process (SIGSTOP) keeps its `flock`. A thread therefore tries again and again until
+    its deadline. After the first such failure each thread tries once only: it learns at once
+    whether the file is still held or free again.
     """
 
     def __init__(self, path: Path, map_bytes: int = INITIAL_MAP_BYTES) -> None:
@@ -83,7 +84,7 @@ class LmdbFile:
         self._close()
 
     def after_fork(self) -> None:
-        """Both sides open it again when they need it."""
+        """Release the lock; parent and child open the file again when they need it."""
         self.lock.release()
 
     def close(self) -> None:
@@ -92,10 +93,10 @@ class LmdbFile:
             self._close()
 
     def enter(self, now_ms: int | None = None) -> lmdb.Environment:
-        """Take both locks, open the file if need be; then `leave`.
+        """Take both locks and open the file if needed; `leave` must follow.
 
-        Raises CountersUnavailable where another one holds a lock for too long, WouldWait in a
-        thread that hands over what takes long.
+        Raises CountersUnavailable if a lock is held by another for too long, or WouldWait in a
+        thread that hands slow requests over.
         """
         deadline = 0.0
         if not self.lock.acquire(blocking=False):
@@ -124,7 +125,7 @@ class LmdbFile:
             raise
 
     def leave(self) -> None:
-        """Let the others go on."""
+        """Release both locks."""
         try:
             flock(self.guard, LOCK_UN)
         finally:
@@ -143,7 +144,7 @@ class LmdbFile:
                 self.leave()
 
     def begin_turn(self, monotonic_ms: int, idle_ms: int) -> None:
-        """Join the turn of standing in which was in use within `idle_ms`, or begin another."""
+        """Join the turn of standing in that was in use within `idle_ms`, or begin a new one."""
 
         def begin(txn: Txn) -> int:
             turn: int
@@ -156,7 +157,7 @@ class LmdbFile:
         self.turn = self.transact(begin)
 
     def end_turn(self) -> None:
-        """End this process's turn, for all processes, unless another was begun meanwhile."""
+        """End this process's turn for all processes, unless a new one was begun meanwhile."""
 
         def end(txn: Txn) -> None:
             if TURN.unpack(txn.get(TURN_KEY, _NO_TURN))[0] == self.turn:
@@ -170,7 +171,7 @@ class LmdbFile:
         return bool(turn != self.turn or last_ms == 0)
 
     def check(self, now_ms: int | None = None) -> None:
-        """Let go of a file that is no longer the one at its path, so that `open` follows."""
+        """Close a file that is no longer the one at its path; the next use opens the new one."""
         if now_ms is not None:
             self.checked_ms = now_ms
         if self.env is not None and self._identity_on_disk() != self._identity:
@@ -178,9 +179,10 @@ class LmdbFile:
             self._close()
 
     def recover(self, error: lmdb.Error) -> None:
-        """Make a repetition of a failed transaction worthwhile, or raise `CountersUnavailable`.
+        """Repair the cause of a failed transaction, to repeat it, or raise `CountersUnavailable`.
 
-        Wants both locks: no other process may have a transaction open while the file grows.
+        The caller holds both locks: no other process may have a transaction open while the file
+        grows.
         """
         env = self.env
         try:
@@ -204,14 +206,20 @@ class LmdbFile:
     def _wait_for_processes(self, deadline: float) -> None:
         deadline = 0.0 if self.is_stuck else deadline or self._deadline()
         pause = _SHORTEST_PAUSE
+        tries = 0
         while time.monotonic() < deadline:
-            time.sleep(pause)
+            # A transaction takes some 10 µs; a sleep, however short, takes five times as long.
+            if tries < _TRIES_WITHOUT_SLEEP:
+                tries += 1
+                os.sched_yield()
+            else:
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
             try:
                 flock(self.guard, _TAKEN_AT_ONCE)
             except BlockingIOError:
-                pause = min(2 * pause, _LONGEST_PAUSE)
-            else:
-                return
+                continue
+            return
         self._give_up()
 
     def _give_up(self) -> NoReturn:
@@ -257,11 +265,11 @@ class LmdbFile:
         return env
 
     def _discard_untrusted(self) -> None:
-        """Begin anew after a reboot, with an older layout, or where the guard file was lost.
+        """Delete the file after a reboot, with an older layout, or if the guard file was lost.
 
-        Nothing is ever synced, so a power cut may leave pages that crash their reader; and
-        processes that still wait for a lost guard do not wait for us. What is lost is the usage
-        that was not saved yet; the months come back from the database.
+        Nothing is ever synced, so after a power cut the file may have pages that crash their
+        reader. With a lost guard file, processes that still lock the deleted one are not kept out
+        by ours. Usage that was not saved yet is lost; the months come back from the database.
         """
         found = os.pread(self.guard, 200, 0)
         if layout_of(found) > LAYOUT_NUMBER:
@@ -277,8 +285,8 @@ class LmdbFile:
         self.path.unlink(missing_ok=True)
 
     def _open_env(self) -> lmdb.Environment:
-        # LMDB truncates the file of a writable map to the opener's own size: with a smaller one it
-        # would take pages away from under the others.
+        # LMDB truncates the file of a writable map to the size given here: a smaller size would
+        # remove pages that other processes have mapped.
         size = max(self.path.stat().st_size if self.path.exists() else 0, self._map_bytes)
         env = lmdb.open(
             os.fspath(self.path),
@@ -298,7 +306,7 @@ class LmdbFile:
         return env
 
     def _reserve(self, size: int) -> None:
-        # Without blocks of its own a write to the map on a full disk is a SIGBUS, not an error.
+        # Without allocated blocks, a write to the map on a full disk is a SIGBUS, not an error.
         data = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         try:
             os.posix_fallocate(data, 0, size)

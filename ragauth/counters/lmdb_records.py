@@ -14,7 +14,7 @@ import struct
 
 from ragauth.counters.interface import Window, settle_window
 
-#: One more with every change below: a file of an older layout begins anew, a newer one is refused.
+#: Add one with every change below. A file of an older layout is deleted, a newer one is refused.
 LAYOUT_NUMBER = 1
 _LAYOUT = re.compile(rb"ragauth counters ([0-9]{1,9})\n")
 LAYOUT = b"ragauth counters %d\n" % LAYOUT_NUMBER
@@ -27,10 +27,10 @@ USAGE = struct.Struct("<QQQ?")
 DAY = struct.Struct(">I")
 WINDOW = struct.Struct("<QQ")
 LEASE = struct.Struct("<Q")
-#: Turn of standing in (see `LmdbCounters.begin_turn`), monotonic ms at which it was last in use.
+#: Turn of standing in (see `LmdbCounters.begin_turn`), monotonic ms of its last use.
 TURN = struct.Struct("<IQ")
 
-#: Wall clock less monotonic clock, and the monotonic clock since which that is so; milliseconds.
+#: Wall clock minus monotonic clock, and the monotonic time since which that holds; milliseconds.
 CLOCK = struct.Struct("<qQ")
 
 SOURCE_KEY = b"s"
@@ -42,7 +42,7 @@ USAGE_KEY_BYTES = 38
 
 
 def read_window(record: bytes | None, window_ms: int, now_ms: int) -> Window:
-    """Return the window a record holds, or an untouched one where it is over."""
+    """Return the window of a record, or an unused one if it is over."""
     if record is not None:
         ends, count = WINDOW.unpack(record)
         ends, count = settle_window(ends, count, window_ms, now_ms)
@@ -51,6 +51,6 @@ def read_window(record: bytes | None, window_ms: int, now_ms: int) -> Window:
 
 
 def layout_of(guard: bytes) -> int:
-    """The number of the layout that a guard file begins with, 0 where it names none."""
+    """The layout number at the beginning of a guard file, 0 if there is none."""
     found = _LAYOUT.match(guard)
     return int(found[1]) if found else 0

@@ -32,7 +32,7 @@ from ragauth.counters.lmdb_records import (
 )
 
 TURN_IDLE_MS = 10_000
-#: Records that one transaction of a walk touches: meanwhile every check of the host waits.
+#: How many records one transaction of a walk touches; meanwhile every check of the host waits.
 STEP = 250
 
 _LONGEST_MINUTE_MS = MINUTE_MS + SKEW_MS
@@ -64,7 +64,8 @@ class LmdbCounters:
         return self._file.source_id
 
     def admit(self, charge: Charge) -> Admission | None:
-        # Written out in one piece: each call and each closure would show in the price of a check.
+        # Written out in one piece: each call and each closure would add noticeably to the cost of a
+        # check.
         account, key, environment, minute_limit, month_limit, cost, month, day, now_ms = charge
         file = self._file
         account_key = b"a" + account + ENVIRONMENT_BYTES[environment]
@@ -86,7 +87,8 @@ class LmdbCounters:
                 if not 0 < ends - now_ms <= _LONGEST_MINUTE_MS:
                     ends, used = settle_window(ends, used, MINUTE_MS, now_ms)
                     if used:
-                        # Also where the answer is a refusal: it ends a minute from now.
+                        # Store the settled window even if the answer is a refusal: it ends a minute
+                        # from now.
                         txn.put(
                             account_key,
                             _pack_account(
@@ -119,7 +121,7 @@ class LmdbCounters:
                     account_key,
                     _pack_account(turn, ends, used, newest, newest_units, older, older_units),
                 )
-            # Half the price of Admission(…), whose __new__ is written in Python.
+            # Half the cost of Admission(…), whose __new__ is written in Python.
             return _new_tuple(Admission, (None, used, ends, spent))
         except lmdb.Error as error:
             file.recover(error)
@@ -137,7 +139,8 @@ class LmdbCounters:
             if record is not None:
                 found, ends, used, *months = _unpack_account(record)
                 if found >= turn:
-                    # Ahead: another process has begun a turn that this one has not noticed yet.
+                    # A higher number: another process has begun a turn that this one has not
+                    # noticed yet.
                     turn = self._file.turn = found
                     newest, newest_units, older, older_units = months
             if month in (newest, older):
@@ -182,7 +185,8 @@ class LmdbCounters:
         def read(txn: Txn) -> Window:
             record = txn.get(name)
             window = read_window(record, window_ms, now_ms)
-            # Shortened: a flood of what is refused only reads, and must not move its end for ever.
+            # Store a window that was shortened: refused requests only read it, and a flood of them
+            # must not postpone its end for ever.
             if window.count and record != (
                 packed := WINDOW.pack(window.resets_at_ms, window.count)
             ):
@@ -196,8 +200,8 @@ class LmdbCounters:
         self._file.transact(lambda txn: txn.delete(name))
 
     def changed_usage(self, limit: int) -> list[UsageRow]:
-        # The walk goes on at the beginning when it reaches the end: with a fixed start, busy keys
-        # that sort first would be saved again and again, and the others never.
+        # The walk starts where the last one stopped, and wraps around at the end. With a fixed
+        # start, busy keys that sort first would be saved again and again, and the others never.
         begin, rows = self._flush_from, list[UsageRow]()
         last = begin
         for after, until in ((begin, b"e"), (b"d", begin + b"\0")):
@@ -236,8 +240,8 @@ class LmdbCounters:
     def take_over_from(self, account: bytes) -> list[UsageRow]:
         """Forget what this store knows of the account's months, and return its unsaved rows.
 
-        In one step: what is counted here afterwards is counted after another question for the
-        month, which the caller answers elsewhere.
+        In one step: nothing can be counted here afterwards without asking for the month again, and
+        the caller answers that from the other store.
         """
 
         def take(txn: Txn) -> list[UsageRow]:
@@ -288,26 +292,26 @@ class LmdbCounters:
         return self._sweep_from != b""
 
     def begin_turn(self, monotonic_ms: int) -> None:
-        """Stand in for another store: distrust every month that was seeded in an earlier turn.
+        """Stand in for another store; months that were seeded in an earlier turn no longer count.
 
-        Between two turns the other store counted, so the months here are too low by then; the
-        database knows better. A turn is one for all processes of the host (the monotonic clock is
-        the host's) and ends when none of them has called this for `TURN_IDLE_MS`.
+        Between two turns the other store counted, so the months here are too low, and are read from
+        the database again. All processes of the host share a turn, since they share the monotonic
+        clock. It ends when none of them has called this for `TURN_IDLE_MS`.
         """
 
         self._file.begin_turn(monotonic_ms, TURN_IDLE_MS)
 
     def end_turn(self) -> None:
-        """No process stands in any more; each learns it by `is_turn_over`."""
+        """End the turn for all processes; each learns of it by `is_turn_over`."""
         self._file.end_turn()
 
     def is_turn_over(self) -> bool:
-        """Whether the turn that this process has begun or joined was ended by any."""
+        """Whether any process has ended the turn that this process began or joined."""
         return self._file.is_turn_over()
 
     @property
     def turn_name(self) -> str:
-        """A name of this process's turn; no other turn of any host has it."""
+        """The name of this process's turn, unique among all turns of all hosts."""
         return f"{self.source_id}:{self._file.turn}"
 
     def ping(self) -> None:

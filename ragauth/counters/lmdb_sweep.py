@@ -1,4 +1,4 @@
-"""The steps that walk over LMDB records: reading and un-marking usage, dropping what is stale."""
+"""The steps that walk over LMDB records: read and un-mark usage, drop stale records."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ _STEADY_MS = 86_400_000
 def changed_usage(
     txn: Txn, limit: int, after: bytes, until: bytes, source_id: str
 ) -> tuple[list[UsageRow], bytes]:
-    """Return up to `limit` marked rows between two keys, and the last one's mark (else `after`)."""
+    """Return up to `limit` marked rows between two keys, and the last row's mark (or `after`)."""
     cursor = txn.cursor()
     if not cursor.set_range(after + b"\0"):
         return [], after
@@ -83,7 +83,7 @@ def unsaved_use(txn: Txn, of_account: bytes, key: bytes) -> int | None:
 
 
 def unmark(txn: Txn, rows: Iterable[UsageRow], file: LmdbFile) -> None:
-    """Un-mark rows which still hold the given values; rows of another source are not ours."""
+    """Un-mark rows that still have the given values; ignore rows of another source."""
     for row in rows:
         if row.source_id != file.source_id:
             continue
@@ -95,7 +95,7 @@ def unmark(txn: Txn, rows: Iterable[UsageRow], file: LmdbFile) -> None:
 
 
 def is_steady(txn: Txn, now_ms: int, monotonic_ms: int) -> bool:
-    """Whether the wall clock has gone on for a day without a step, as far as sweeps have seen."""
+    """Whether the wall clock has run for a day without a step, as far as sweeps have seen."""
     offset = now_ms - monotonic_ms
     known = txn.get(CLOCK_KEY)
     if known is not None:
@@ -111,10 +111,9 @@ def sweep(
 ) -> bytes:
     """Look at `steps` records that follow `after` and drop the stale ones.
 
-    Usage and months are dropped only if `drops_usage`: a clock that is wrong by a year takes all
-    of them for old, and whoever counts on after it was set right would begin at nothing, in totals
-    that may only grow. Returns the key at which the next sweep goes on, empty at the end of the
-    pass.
+    Usage and months are dropped only if `drops_usage`: under a clock that is wrong by a year all of
+    them seem old. After the clock is right again, totals that may only grow would begin at zero.
+    Returns the key at which the next sweep continues, empty at the end of the pass.
     """
     today = datetime.fromtimestamp(now_ms / 1000, UTC)
     oldest_month = previous_month(today.year * 100 + today.month)

@@ -1,8 +1,8 @@
 """The connections to Redis: one server, the primary that Sentinels name, or a Cluster.
 
-Each of them runs a script on the names that begin with one prefix, and tells which prefixes there
-are. A connection is made at the first use, an answer is waited for within a bound, and a question
-is never asked twice: a step may have been done although its answer was lost.
+Each client runs scripts on the names that begin with one prefix, and tells which prefixes there
+are. A connection is opened at the first use. The wait for an answer is bounded, and a script is
+never sent twice, because it may have run although its answer was lost.
 """
 
 import re
@@ -31,7 +31,7 @@ from ragauth.config.urls import Url
 from ragauth.counters.redis_scripts import Script
 
 TIMEOUT_SECONDS = 0.25
-#: Into how many parts the names in a Cluster are divided; all of an account are in one of them.
+#: The number of parts that the names in a Cluster are divided into; one account is in one part.
 PARTS = 32
 
 _REDIRECTIONS = 5
@@ -44,25 +44,25 @@ class RedisClient(Protocol):
     """Runs scripts. Safe for threads and across forks, as the pools of redis-py are."""
 
     def prefixes(self, installation: str) -> Sequence[str]:
-        """What the names of an installation begin with."""
+        """The prefixes of the installation's names."""
 
     def prefix_of(self, installation: str, name: bytes) -> str:
-        """The one of them that belongs to an account, a bucket or a lease."""
+        """The prefix for an account, a bucket or a lease."""
 
     def evaluate(self, script: Script, prefix: str, arguments: Sequence[str | bytes | int]) -> Any:
-        """Run it. Raises RedisError."""
+        """Run a script; raises RedisError."""
 
     def start_anew(self) -> None:
-        """Forget connections, and which server is the primary."""
+        """Close idle connections, and forget which server is the primary."""
 
     def close(self) -> None:
-        """Let go of the connections; a later call opens them again."""
+        """Close the connections; a later call opens them again."""
 
 
 def open_client(text: str, timeout_seconds: float = TIMEOUT_SECONDS) -> RedisClient:
-    """Return the client of a URL that `redis_url` wrote; opens nothing.
+    """Return the client for a URL in the form of `redis_url`; opens no connection.
 
-    An answer, and a connection, is waited for at most `timeout_seconds`.
+    The wait for a connection or an answer is `timeout_seconds` at most.
     """
     place, url = redis_place(text), read_redis_url(text)
     options = _connection_options(url, place.database, timeout_seconds)
@@ -87,12 +87,12 @@ def _connection_options(url: Url, database: int, timeout_seconds: float) -> dict
 
 
 def _shared_options(url: Url, timeout_seconds: float) -> dict[str, Any]:
-    """How long is waited, and TLS: certificates are verified, with the host's name in them."""
+    """Time-outs and TLS; certificates and the host names in them are verified."""
     options: dict[str, Any] = {
         "socket_timeout": timeout_seconds,
         "socket_connect_timeout": timeout_seconds,
         "retry": Retry(NoBackoff(), 0),
-        # Without CLIENT SETINFO, which needs a right of its own and is unknown before Redis 7.2.
+        # No CLIENT SETINFO: it needs a permission of its own and is unknown before Redis 7.2.
         "driver_info": None,
         "redis_connect_func": _begin,
     }
@@ -107,7 +107,7 @@ def _shared_options(url: Url, timeout_seconds: float) -> dict[str, Any]:
 
 
 def _begin(connection: Any) -> None:
-    """Log in at a new connection, and ask which run of the server it leads to."""
+    """Log in at a new connection, and ask for the server's run id."""
     connection.on_connect()
     connection.send_command("INFO", "server", check_health=False)
     try:
@@ -120,17 +120,19 @@ def _begin(connection: Any) -> None:
 def _evaluate(
     server: Any, script: Script, prefix: str, arguments: Sequence[str | bytes | int]
 ) -> Any:
-    # Past `execute_command`, which costs more than Redis does: it times and tells each command.
+    # Not by `execute_command`, which costs more time than Redis itself: it measures and reports
+    # each command.
     connection = server.connection_pool.get_connection()
     try:
         run = (connection.ragauth_run,) if script.takes_run else ()
-        # A node of a Cluster refuses two keys that are not in one slot, before the script begins.
+        # Two keys: a node of a Cluster that has only one of them, because their slot is being
+        # moved, refuses the script before it begins.
         rest = (2, prefix, f"{prefix}source", *arguments, *run)
         connection.send_command("EVALSHA", script.sha, *rest, check_health=False)
         try:
             return connection.read_response()
         except NoScriptError:
-            # A server that was started or took over since: it did nothing yet.
+            # The server was restarted or replaced, and has not run the script.
             connection.send_command("EVAL", script.text, *rest, check_health=False)
             return connection.read_response()
     finally:
@@ -138,7 +140,7 @@ def _evaluate(
 
 
 class OneServer:
-    """A server, or the one of several that is primary now."""
+    """One server: a fixed one, or the present primary of several."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
@@ -153,7 +155,7 @@ class OneServer:
         return _evaluate(self._server, script, prefix, arguments)
 
     def start_anew(self) -> None:
-        # The next connection asks the name server, or the Sentinels, again.
+        # The next connection looks the name up, or asks the Sentinels, again.
         self._server.connection_pool.disconnect(inuse_connections=False)
 
     def close(self) -> None:
@@ -174,16 +176,17 @@ def _primary_of_sentinels(
 
 
 class Sentinels:
-    """They are asked at each new connection, as the pool of redis-py does it."""
+    """The Sentinels; the pool of redis-py asks them at each new connection."""
 
     def __init__(self, servers: Sequence[Any]) -> None:
         self._servers = servers
 
     def discover_master(self, service: str) -> Address:
-        """Where the primary is, by the first Sentinel that tells it.
+        """The address of the primary, from the first Sentinel that knows it.
 
-        Raises the error of the last one (redis-py's own gathers them in a text, where a wrong
-        password looks like a Sentinel that is away), MasterNotFoundError where none knows it.
+        Raises the error of the last Sentinel, or MasterNotFoundError if none knows it. redis-py's
+        own method joins the errors into one text, in which a wrong password looks like a Sentinel
+        that is away.
         """
         error: RedisError = MasterNotFoundError("no Sentinel knows the primary")
         for server in self._servers:
@@ -199,11 +202,12 @@ class Sentinels:
 
 
 class Cluster:
-    """Each part of the names has a hash tag, so that all that a script touches is in one slot.
+    """A Cluster. Each part of the names has a hash tag: all keys of a script are in one slot.
 
     The owner of a part is learned from a node's redirection. While a slot is moved key by key, a
-    script could find half of them: so it names a key that never is (the prefix), for which the
-    owner sends to the next one (ASK) until all are there, and that is not followed.
+    script could find only half of its keys. So each script also names a key that never exists (the
+    prefix). Because of it the old owner refuses the script (ASK or TRYAGAIN) until the whole slot
+    is moved, and the client does not follow ASK.
     """
 
     def __init__(self, hosts: Sequence[Address], connect: Callable[[str, int], Any]) -> None:
@@ -230,7 +234,7 @@ class Cluster:
             except AskError as error:
                 raise TryAgainError("the slot is being moved") from error
             except (ConnectionError, TimeoutError):
-                # Another may be its owner soon.
+                # Another node may become the owner soon.
                 self._owners.pop(prefix, None)
                 raise
         raise ClusterError("the nodes send from one to another")
@@ -250,7 +254,7 @@ class Cluster:
 
     def _find_owner(self, prefix: str) -> Address:
         error: RedisError = ClusterError("no node of the Cluster was asked")
-        # First the one that answered last: each one that is frozen would be waited for.
+        # First the node that answered last, because each frozen node costs a time-out.
         for address in dict.fromkeys((self._answered, *self._hosts, *list(self._nodes))):
             owner = address
             try:
@@ -258,7 +262,7 @@ class Cluster:
             except MovedError as moved:
                 owner = _new_address(moved, address)
             except AskError:
-                pass  # It is the owner still, and will refuse what is asked until it is not.
+                pass  # Still the owner; it refuses scripts until the slot is moved.
             except (ConnectionError, TimeoutError) as failure:
                 error = failure
                 continue
@@ -268,11 +272,11 @@ class Cluster:
         raise error
 
     def _node(self, address: Address) -> Any:
-        # Two threads may both make one; no connection is open yet.
+        # Two threads may both make a client, which is harmless: it has no connection yet.
         return self._nodes.get(address) or self._nodes.setdefault(address, self._connect(*address))
 
 
 def _new_address(moved: MovedError, asked: Address) -> Address:
-    """Where a redirection leads; without a host it leads to another port of the same."""
+    """The address in a redirection; without a host it means another port of the same host."""
     host, port = moved.node_addr
     return host or asked[0], port

@@ -1,4 +1,4 @@
-"""Why Redis does not do what it is asked, in an operator's words."""
+"""Why Redis refuses or fails, in words for an operator."""
 
 import ssl
 
@@ -44,11 +44,11 @@ _CLASSES: tuple[tuple[type[RedisError], str], ...] = (
     (ClusterDownError, CLUSTER_DOWN),
     (TryAgainError, MOVING),
     (ClusterCrossSlotError, OTHER_KIND),
-    # MovedError is one too: where the URL names a single server, it is a node of a Cluster.
+    # MovedError is one too: the URL names a single server, which is in fact a node of a Cluster.
     (AskError, OTHER_KIND),
 )
-# What no class of redis-py says, and what a script's refused command makes of an error: Redis up
-# to version 6 puts the whole of it into the text.
+# Errors without a class in redis-py, and errors of a command within a script: Redis up to version 6
+# puts the whole error into its text.
 _WORDS = (
     ("can't run this command", MAY_NOT),
     ("can't access", MAY_NOT),
@@ -63,7 +63,7 @@ _WORDS = (
 
 
 def state_of(error: RedisError) -> str:
-    """Say what is wrong; `out of reach` where Redis did not say it."""
+    """Say what is wrong; `out of reach` if Redis did not answer."""
     for kind, state in _CLASSES:
         if isinstance(error, kind):
             return state
@@ -77,7 +77,7 @@ def state_of(error: RedisError) -> str:
 
 
 def _is_of_tls(error: BaseException | None) -> bool:
-    """Whether TLS stands at its root: redis-py raises its own error from that one."""
+    """Whether a TLS error is the cause: redis-py raises its own error from that one."""
     while error is not None:
         if isinstance(error, ssl.SSLError):
             return True

@@ -1,24 +1,26 @@
 """The Lua scripts of the Redis store: each is one atomic step.
 
-Every key begins with the prefix which each script is given as its first key, and has a time to
-live: `ragauth:<installation>:`, so that two installations on one Redis do not meet; in a Cluster
-`ragauth:<installation>:{<part>}:`, so that all keys of a script, which it builds itself, are in
-one slot. What an account has used stands under the source id (`…account:<source>:…`,
-`…usage:<source>:…`), so that a Redis that lost its data, was set back to a snapshot, or is a
-replica that took over without the last writes, cannot mix old totals with new ones: a new source
-begins at nothing, and its months are read from the database again.
+Every key has a time to live, and begins with the prefix that each script gets as its first key. The
+prefix is `ragauth:<installation>:`, so that two installations can share one Redis; in a Cluster
+`ragauth:<installation>:{<part>}:`, so that all keys that a script builds are in one slot.
 
-The version before this one may run beside it on the same Redis: names and fields stay what they
-are.
+What an account has used is stored under the source id (`…account:<source>:…`, `…usage:<source>:…`).
+When Redis has lost its data, was reset to a snapshot, or is a replica that took over without the
+last writes, a new source begins at zero, and its months are read from the database again. So old
+totals are never mixed with new ones.
+
+The version before this one may run on the same Redis at the same time, so names and fields must not
+change.
 """
 
 from hashlib import sha1
 
-#: One more with every change of what the keys hold. That version then writes the number to `layout`
-#: before anything else, and this one touches nothing any more: it would count beside the other.
+#: Add one with every change of what the keys hold. The newer version must write the number to
+#: `layout` before anything else. The older one then refuses to count: otherwise the two would count
+#: side by side.
 _LAYOUT = 1
 OTHER_LAYOUT = "LAYOUT"
-# What begins every name, and whether this version may count here.
+# The beginning of each script: the prefix of all names, and whether this version may count here.
 _BEGINNING = f"""local ours = KEYS[1]
 local known = redis.call('MGET', ours .. 'source', ours .. 'run', ours .. 'layout')
 if tonumber(known[3] or {_LAYOUT}) ~= {_LAYOUT} then
@@ -28,30 +30,31 @@ end
 
 
 class Script:
-    """Lua text and the name under which Redis keeps it.
+    """The text of a Lua script, and the name under which Redis caches it.
 
-    One that `takes_run` is given the run of the server as its last argument.
+    A script that `takes_run` gets the server's run id as its last argument.
     """
 
     def __init__(self, text: str) -> None:
         self.takes_run = text.startswith(_RUN)
         self.text = text = _BEGINNING + text
-        # Redis names scripts by their SHA-1; nothing is protected by it.
+        # Redis names scripts by their SHA-1; it protects nothing.
         self.sha = sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 _DAY_SECONDS = 86_400
-#: A month that expires is read from the database again.
+#: A month that has expired is read from the database again.
 _ACCOUNT_SECONDS = 2 * _DAY_SECONDS
-#: From a row's first hit: longer than its day lasts, and than a database should be away.
+#: Counted from a row's first hit: longer than its day, and longer than the database should ever be
+#: away.
 _USAGE_SECONDS = 8 * _DAY_SECONDS
 _SOURCE_SECONDS = 100 * _DAY_SECONDS
 
-# A Redis that was started again may have come back with an older snapshot, and a replica that took
-# over may lack the last writes: totals would be below what was saved, months below what was used.
-# So another run of the server is another source. A connection ends with the run of its server, so
-# the client asks for the run once for each connection (INFO in each script costs 8 µs).
-# Where an ACL forbids INFO, only the loss of all data is noticed.
+# After a restart Redis may have loaded an older snapshot, and a replica that took over may lack the
+# last writes: totals would be lower than those saved, months lower than what was used. So each run
+# of the server is a source of its own. A connection ends together with the run of its server, so
+# the client asks for the run id once for each connection (INFO in each script costs 8 µs). If an
+# ACL forbids INFO, only the loss of all data is noticed.
 _RUN = """
 local run = ARGV[#ARGV]
 local source = known[2] == run and known[1]
@@ -100,7 +103,7 @@ return {{0, used, ends, spent}}
 """
 )
 
-# ARGV: account member, month. Reply: {ends, used, spent}, the missing ones false.
+# ARGV: account member, month. Reply: {ends, used, spent}, false for a missing field.
 PEEK = Script(
     _RUN
     + """
@@ -109,7 +112,8 @@ return redis.call('HMGET', ours .. 'account:' .. source .. ':' .. ARGV[1], 'ends
 """
 )
 
-# Those before it, the latest first: a minute that runs goes on under the next.
+# `sources` lists the earlier sources, the latest first: the current minute continues under the new
+# source.
 _BEGIN = f"""
 local function begin(new)
   if known[1] then
@@ -210,7 +214,7 @@ return 1
 # ARGV: a new source id.
 SOURCE = Script(_SOURCE + "return source")
 
-# What changed stands in two sets: by the time of its first change, and by account.
+# Changed rows are in two sets: ordered by the time of their first change, and by account.
 _FORGET = """
 local function forget(member)
   redis.call('ZREM', ours .. 'changed', member)
@@ -279,8 +283,8 @@ while true do
 end
 """)
 
-# ARGV: member, requests, units, last used of each row. A row that changed meanwhile goes to the
-# end of the queue: at the head, busy keys would keep the others from ever being saved.
+# ARGV: member, requests, units, last used of each row. A row that changed meanwhile goes to the end
+# of the queue: at the head, busy keys would keep all others from being saved.
 USAGE_SAVED = Script(
     _FORGET
     + """

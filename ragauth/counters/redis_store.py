@@ -25,9 +25,9 @@ from ragauth.counters.interface import (
 from ragauth.counters.redis_client import TIMEOUT_SECONDS, open_client
 from ragauth.counters.redis_faults import state_of
 
-#: In a thread that holds up all clients of a worker while it waits.
+#: The time-out in a thread that holds up all clients of a worker while it waits.
 HASTY_TIMEOUT_SECONDS = 0.05
-#: Rows in one script: Redis answers no other client while it runs.
+#: Rows in one script: Redis answers no other client while a script runs.
 STEP = 500
 RESUME_ONCE_IN_MS = 86_400_000
 
@@ -39,7 +39,7 @@ _ENVIRONMENT_ENDINGS = (":0", ":1")
 class RedisCounters:
     """`Counters` in Redis (5 or later, `maxmemory-policy noeviction`).
 
-    Safe for threads and across forks, as the client is, which tells what a Redis may be.
+    Safe for threads and across forks, as `redis_client` is, which lists the kinds of Redis.
     """
 
     def __init__(
@@ -48,21 +48,21 @@ class RedisCounters:
         installation: Callable[[], str],
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        """Connect at the first use; `url` is one that `redis_url` wrote.
+        """Connect at the first use; `url` is in the form of `redis_url`.
 
-        An answer is waited for at most `timeout_seconds`.
-
-        `installation` tells whose counters these are. It is asked at each use and may raise
-        CountersUnavailable: nothing is ever counted under another's name.
+        The wait for an answer is `timeout_seconds` at most. `installation` returns the name of the
+        installation. It is called at each use and may raise CountersUnavailable, so that nothing is
+        ever counted under a wrong name.
         """
         self._installation = installation
         self._client = open_client(url, timeout_seconds)
-        # Each call begins with another part of a Cluster: none waits behind busy ones for long.
+        # Each call begins with the next part of a Cluster, so that no part waits long behind busy
+        # ones.
         self._turns = itertools.count()
 
     @property
     def source_id(self) -> str:
-        """In a Cluster each part has one of its own; this is that of the first."""
+        """The source; in a Cluster each part has one of its own, and this is the first part's."""
         return self._source_of(self._all_names()[0])
 
     def admit(self, charge: Charge) -> Admission | None:
@@ -157,7 +157,7 @@ class RedisCounters:
         return None if used_ms is None else int(used_ms)
 
     def usage_to_seed(self, account: bytes) -> list[UsageRow]:
-        """None: SEED_MONTH itself knows the months of the sources before."""
+        """Return no rows: SEED_MONTH itself reads the months of earlier sources."""
         return []
 
     def usage_saved(self, rows: Sequence[UsageRow]) -> None:
@@ -193,21 +193,21 @@ class RedisCounters:
         return False
 
     def resume(self, outage: str) -> None:
-        """Distrust every month after a time in which another store counted.
+        """Begin a new source after another store has counted: earlier months no longer count.
 
-        This begins a new source, once for each `outage` however many processes notice; usage that
-        was not saved yet keeps its own source and is saved all the same.
+        This happens once for each `outage`, however many processes notice it. Usage that was not
+        saved yet keeps its own source and is still saved.
         """
         self.start_anew()
         for names in self._all_names():
             self._run(scripts.RESUME, names, secrets.token_hex(16), RESUME_ONCE_IN_MS, outage)
 
     def start_anew(self) -> None:
-        """Let go of the connections: another server may answer by now."""
+        """Close idle connections: another server may be the primary by now."""
         self._client.start_anew()
 
     def ping(self) -> None:
-        """Raise `CountersUnavailable` unless it takes what is written, as a replica does not."""
+        """Raise `CountersUnavailable` unless Redis accepts writes, which a replica does not."""
         for names in self._all_names():
             self._source_of(names)
 

@@ -1,7 +1,7 @@
 """What the service counts about itself, for all workers together (facade).
 
-Any layer may count: a worker writes to memory of its own and waits for no other (`board`). All
-series are declared here, with all values of their labels, so that no client can add one.
+Any layer may count: a worker writes to memory of its own and never waits for another (`board`). All
+series are declared here, with all values of their labels, so that no client can add a series.
 """
 
 from ragauth.metrics.board import board

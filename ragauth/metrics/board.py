@@ -1,9 +1,9 @@
-"""Numbers that all workers of one service add to: each in a slot of its own, in shared memory.
+"""Numbers that all workers of one service add to, each in its own slot of shared memory.
 
 The memory is anonymous and made before the fork, so it belongs to one service alone and ends with
-it. A worker adds to its own slot and never waits for another; the sum of all slots is the
-service's. A dead worker's slot goes to its successor, which goes on from where it was: nothing
-that was counted is lost, by whatever signal the worker ended.
+it. A worker adds to its own slot and never waits for another. The service's number is the sum of
+all slots. A dead worker's slot goes to its successor, which continues with the numbers in it: no
+count is lost, whatever signal ended the worker.
 """
 
 import mmap
@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from itertools import compress
 from typing import NamedTuple
 
-#: More workers than this at once share the last slot, where they may now and then lose a count.
+#: If there are more workers than this, the surplus shares the last slot and may lose a count now
+#: and then.
 SLOTS = 64
 CELLS = 32_768
 
@@ -25,7 +26,7 @@ _IS_BESIDE = 2
 
 
 class HistogramCells(NamedTuple):
-    """Where a histogram stands: a cell for each bound, one for what is beyond, one for the sum."""
+    """The cells of a histogram: one for each bound, one for greater values, one for the sum."""
 
     first: int
     bounds: tuple[float, ...]
@@ -33,12 +34,12 @@ class HistogramCells(NamedTuple):
 
 
 class Board:
-    """Cells for numbers. They are allocated before the first fork, in the same order everywhere."""
+    """Cells for numbers; allocated before the first fork, in the same order in all processes."""
 
     def __init__(self, slots: int = SLOTS, cells: int = CELLS) -> None:
         self._slots = slots
         self._cells = cells
-        # Shared with the children of this process; pages that are never touched cost nothing.
+        # Shared with the children of this process; untouched pages cost no memory.
         self._memory: memoryview[float] = memoryview(
             mmap.mmap(-1, slots * cells * _CELL_BYTES)
         ).cast("d")
@@ -48,7 +49,7 @@ class Board:
         self._use(0)
 
     def allocate(self, cells: int, *, is_gauge: bool = False) -> int:
-        """The first of so many new cells; those of a gauge end with the process that set them."""
+        """Allocate cells, return the first; cells of a gauge are reset when their process ends."""
         first = self._allocated
         self._allocated += cells
         if self._allocated > self._cells:
@@ -76,21 +77,21 @@ class Board:
         return HistogramCells(first, bounds, first + len(bounds) + 1)
 
     def sums(self) -> list[float]:
-        """Every cell, over all processes that ever counted."""
+        """The sum of each cell over all processes, past ones too."""
         sums = [0.0] * self._allocated
         for slot in self._slots_in_use():
             numbers = self._of_slot(slot)[: self._allocated].tolist()
-            # Most are zero: thousands of series that never counted.
+            # Skip zeros: most of thousands of series never counted.
             for cell in compress(range(self._allocated), numbers):
                 sums[cell] += numbers[cell]
         return sums
 
     def pids(self) -> list[int]:
-        """The living workers."""
+        """The process ids of the living workers."""
         return self._pids(is_beside=False)
 
     def pids_beside(self) -> list[int]:
-        """The living processes beside the workers."""
+        """The process ids of the living processes beside the workers."""
         return self._pids(is_beside=True)
 
     def _pids(self, *, is_beside: bool) -> list[int]:
@@ -98,7 +99,7 @@ class Board:
         return [int(of[_PID]) for of in slots if of[_PID] and bool(of[_IS_BESIDE]) == is_beside]
 
     def take_slot(self) -> int:
-        """A slot for a worker that is about to be forked; called in its parent."""
+        """Take a slot for a worker that is about to be forked; called in its parent."""
         free = (slot for slot in range(1, self._slots) if slot not in self._taken)
         slot = next(free, self._slots - 1)
         self._taken.add(slot)
@@ -112,11 +113,11 @@ class Board:
         self._mine[_PID] = os.getpid()
 
     def end(self) -> None:
-        """This worker ends, and nothing has killed it; called in the worker."""
+        """Note that this process ends in good order; called in it."""
         self._mine[_PID] = 0
 
     def leave_slot(self, slot: int) -> bool:
-        """The worker of this slot has ended; called in its parent. Returns whether it said so."""
+        """Free the slot of a dead process; called in its parent. True if it ended in good order."""
         self._taken.discard(slot)
         self._forget_gauges(slot)
         has_said_so = self._of_slot(slot)[_PID] == 0
@@ -124,7 +125,7 @@ class Board:
         return has_said_so
 
     def _use(self, slot: int) -> None:
-        # A lock of its own after a fork: a thread of the parent may hold the parent's.
+        # A new lock after a fork: a thread of the parent may hold the old one.
         self._lock = threading.Lock()
         self._mine = self._of_slot(slot)
         self._mine[_IN_USE] = 1

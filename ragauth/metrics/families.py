@@ -1,8 +1,8 @@
 """The kinds of metrics: counters, gauges and histograms, whose labels have known values only.
 
-A label's values are a closed set: nothing that comes in from outside can enlarge it. Each series is
-told from the start, at zero, so that a first event is an increase; a sparse family, which has very
-many, tells those that ever counted.
+A label's values are a closed set, so that input from outside cannot enlarge it. Each series is
+shown from the start, at zero, so that its first event is an increase. A sparse family has very many
+series, and shows only those that ever counted.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,14 +15,14 @@ Labels = tuple[str, ...]
 
 
 class Sample(NamedTuple):
-    """One series: the values of its labels, and what it amounts to."""
+    """One series: the values of its labels, and its number."""
 
     labels: Labels
     value: float
 
 
 class Distribution(NamedTuple):
-    """One histogram: how many were at most as large as each bound (the last is infinity)."""
+    """One histogram: the number of observations up to each bound (the last bound is infinity)."""
 
     labels: Labels
     buckets: list[tuple[str, float]]
@@ -30,7 +30,7 @@ class Distribution(NamedTuple):
 
 
 class Counter:
-    """What only grows. Its name in the page ends in `_total`."""
+    """A number that only grows. Its name on the page ends in `_total`."""
 
     def __init__(
         self,
@@ -50,13 +50,13 @@ class Counter:
             self.declare(values)
 
     def declare(self, values: Labels) -> int:
-        """The cell of a series, which is made unless it is there."""
+        """The cell of a series; allocates it if it is new."""
         if values not in self._cells:
             self._cells[values] = self._board.allocate(1)
         return self._cells[values]
 
     def declare_all(self, series: Sequence[Labels]) -> Iterable[int]:
-        """The cells of many series that are not there yet, next to each other."""
+        """Allocate the cells of many new series next to each other."""
         first = self._board.allocate(len(series))
         cells = range(first, first + len(series))
         self._cells.update(zip(series, cells, strict=True))
@@ -73,7 +73,7 @@ class Counter:
 
 
 class Gauge:
-    """What goes up and down; the sum over all living workers."""
+    """A number that goes up and down: the sum over all living processes."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Gauge:
 
 
 class Histogram:
-    """How long things took, in seconds."""
+    """A distribution of durations, in seconds."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Histogram:
             self.declare(values)
 
     def declare(self, values: Labels) -> HistogramCells:
-        """The cells of a series, which are made unless they are there."""
+        """The cells of a series; allocates them if they are new."""
         if values not in self._cells:
             self._cells[values] = self._board.allocate_histogram(self._bounds)
         return self._cells[values]

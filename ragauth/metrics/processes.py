@@ -1,4 +1,4 @@
-"""What the service's processes take of the machine, where that is Linux."""
+"""What the service's processes consume, on Linux."""
 
 import os
 import time
@@ -13,7 +13,7 @@ _PARENT, _USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM, _STARTED = 1, 11, 12,
 
 
 class Consumption(NamedTuple):
-    """Of all processes together; a dead worker's processor time is still in it."""
+    """The sum over all processes; the CPU time of dead workers is still in it."""
 
     cpu_seconds: float
     memory_bytes: int
@@ -22,11 +22,11 @@ class Consumption(NamedTuple):
 
 
 def consumption(workers: Sequence[int]) -> Consumption | None:
-    """Of these workers and of their master; of this process alone where there are none."""
+    """The consumption of these workers and their master; without workers, of this process."""
     try:
         return _consumption(workers)
     except (OSError, ValueError, IndexError):
-        # Another system, or a worker that ended just now: the next scrape sees better.
+        # Not Linux, or a worker that ended just now; then the next scrape is right.
         return None
 
 
@@ -35,7 +35,8 @@ def _consumption(workers: Sequence[int]) -> Consumption:
     ticks = os.sysconf("SC_CLK_TCK")
     cpu = 0
     for pid in masters:
-        # A worker's time moves here when its end is noticed: the sum never goes back.
+        # The CPU time of a dead worker moves to these fields when the master reaps it, so the sum
+        # never decreases.
         cpu += sum(int(_stat(pid)[field]) for field in (_CHILDREN_USER, _CHILDREN_SYSTEM))
     everybody = [*masters, *workers]
     for pid in everybody:
@@ -60,9 +61,9 @@ def _stat(pid: int) -> list[str]:
 
 
 def _memory(pid: int) -> int:
-    """What it holds, and its share of what it shares (PSS): the sum counts no page twice.
+    """A process's memory in bytes (PSS): shared pages in proportion, so that a sum is right.
 
-    Remembered for a second: the kernel walks through all of the process's pages for it.
+    Cached for a second, because the kernel walks through all of the process's pages for it.
     """
     return _memory_at(pid, int(time.monotonic()))
 

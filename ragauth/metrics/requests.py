@@ -15,7 +15,7 @@ _STATUSES = frozenset(
         *(500, 501, 502, 503, 504),
     }
 )
-# Each status that is told by its number, and None for any other.
+# The statuses that have series of their own; None stands for any other.
 _TOLD = {status: str(status) for status in sorted(_STATUSES)} | {None: OTHER}
 
 REQUESTS = Counter(
@@ -35,12 +35,12 @@ DURATIONS = Histogram(
 )
 
 
-# Of a route, a method and a status: the cell to count in, and the histogram's cells.
+# By route, method and status: the counter's cell, and the histogram's cells.
 _cells: dict[tuple[str, str, int | None], tuple[int, HistogramCells]] = {}
 
 
 def register_route(route: str, methods: Iterable[str]) -> None:
-    """Make room for a route of the URL map, before the first fork."""
+    """Allocate cells for a route of the URL map; called before the first fork."""
     histogram = DURATIONS.declare((route,))
     known = {*methods, OTHER}
     for method in METHODS:
@@ -51,7 +51,7 @@ def register_route(route: str, methods: Iterable[str]) -> None:
 
 
 def note_request(route: str | None, method: str, status: int, seconds: float) -> None:
-    """Count an answered request; what is not known by name counts as unmatched, or other."""
+    """Count an answered request; an unknown route is `unmatched`, an unknown method `other`."""
     cells = _cells.get((route or UNMATCHED, method, status))
     if cells is None:
         cells = _nearest(route or UNMATCHED, method, status)
@@ -60,7 +60,7 @@ def note_request(route: str | None, method: str, status: int, seconds: float) ->
 
 
 def note_unreadable(status: int) -> None:
-    """Count an answer to what was no HTTP request."""
+    """Count an answer to bytes that were no HTTP request."""
     counter, _ = _nearest(UNMATCHED, OTHER, status)
     board.add(counter)
 

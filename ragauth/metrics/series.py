@@ -1,4 +1,4 @@
-"""The metrics of the service by name; docs/operations.md tells an operator what to make of them."""
+"""The metrics of the service by name; docs/operations.md explains them to operators."""
 
 from ragauth.metrics.families import Counter, Gauge, Histogram
 
@@ -6,11 +6,11 @@ ALLOWED = "allowed"
 UNAVAILABLE = "unavailable"
 VERDICTS = (
     ALLOWED,
-    # Why a credential is refused, in the contract's words; not all of them befall a key.
+    # The reasons for refusing a credential, in the contract's words; some never apply to a key.
     *("missing", "malformed", "invalid", "expired", "revoked", "reused", "wrong_credential_type"),
     *("insufficient_scope", "wrong_agent", "account_suspended"),
     *("ip_not_allowed", "origin_not_allowed", "https_required", "second_factor_required"),
-    # What a limit refused, and what had no verdict.
+    # Refusals by a limit, and checks without a verdict.
     *("rate_limit_exceeded", "usage_limit_exceeded"),
     UNAVAILABLE,
 )

@@ -1,8 +1,7 @@
-"""Connections to Postgres on which no wait is without an end.
+"""Connections to Postgres on which every wait ends.
 
-libpq has no time-out for reading, so a server that is stopped, or whose packets are lost, would
-hold each thread that asks it for as long as that lasts. `connection` puts an end to every wait,
-`watch` finds out that the whole database does not answer, and `dialect` gives both to SQLAlchemy.
-
-It is loaded where there is a Postgres, by the name that `ragauth.database` registers.
+libpq has no time-out for reading: while a server is stopped or its packets are lost, each thread
+that asks it would wait. `connection` bounds every wait, `watch` detects that the whole database
+does not answer, and `dialect` makes SQLAlchemy use both. The package is loaded only if the database
+is Postgres, by the dialect name that `ragauth.database` registers.
 """

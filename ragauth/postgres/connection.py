@@ -1,4 +1,4 @@
-"""A connection of psycopg that waits for its server until a deadline, and is closed then."""
+"""A psycopg connection that waits for its server until a deadline, and is then closed."""
 
 import time
 from collections.abc import Generator
@@ -11,45 +11,45 @@ from psycopg.errors import _WaitTimeout
 
 from ragauth.deadlines import Deadline, WouldWait, current_deadline
 
-#: After this a statement is suspected to wait for a database that does not answer at all.
+#: After this time a statement is suspected to wait for a database that does not answer at all.
 SUSPECT_SECONDS = 0.5
-#: The longest statement of a server's process: above statement_timeout, which ends it before.
+#: The longest wait in a serving process; statement_timeout is shorter and normally ends it first.
 LONGEST_SECONDS = 20.0
 _SLICE_SECONDS = 0.1
 
-# The hosts that an attempt to connect has still before it, itself included.
+# How many hosts an attempt to connect has left, the present one included.
 _hosts_left: ContextVar[int] = ContextVar("hosts_left", default=1)
 
 
 class NoAnswer(psycopg.OperationalError):
-    """The server did not answer in time. What it was asked to do may be done, or not."""
+    """The server did not answer in time. The statement may have been executed, or not."""
 
     def __init__(self, words: str = "no answer in time", **details: Any) -> None:
         super().__init__(words, **details)
 
 
 class DatabaseFrozen(NoAnswer):
-    """The same, of a database that is known to be frozen; usually it is not even asked."""
+    """As NoAnswer, for a database that is known to be frozen; it is usually not even asked."""
 
 
 class Watch(Protocol):
-    """What a connection wants to know of its database; see `ragauth.postgres.watch`."""
+    """What a connection needs to know of its database; see `ragauth.postgres.watch`."""
 
     is_frozen: bool
     answered_at: float
 
     def suspect(self) -> None:
-        """Find out, in another thread, whether the database answers."""
+        """Let another thread find out whether the database answers."""
 
     def must_end(self, began: float) -> bool:
-        """Whether a wait that began then is in vain."""
+        """Whether a wait that began at this time is in vain."""
 
 
 class Connection(psycopg.Connection[Any]):
     """Ends each of its waits, commits and rollbacks included.
 
-    At a deadline, and while the database is frozen, it closes itself without a word to the server
-    and raises NoAnswer, in the polling thread WouldWait.
+    At a deadline, and while the database is frozen, it closes itself without waiting for the server
+    and raises NoAnswer, or WouldWait in the polling thread.
     """
 
     watch: Watch | None = None
@@ -57,7 +57,7 @@ class Connection(psycopg.Connection[Any]):
 
     @classmethod
     def connect(cls, conninfo: str = "", **parameters: Any) -> "Connection":
-        """As psycopg's, within the present deadline; hosts that are left share the time."""
+        """As psycopg's `connect`, within the present deadline; the hosts share the time."""
         lists = (str(parameters.get(name) or "") for name in ("host", "hostaddr"))
         token = _hosts_left.set(1 + max(hosts.count(",") for hosts in lists))
         try:
@@ -91,9 +91,9 @@ class Connection(psycopg.Connection[Any]):
         return result
 
     def _wait_on(self, gen: PQGen[Any], began: float, deadline: Deadline | None) -> Any:
-        """The rest of a wait that is a long one: look now and then whether it is in vain.
+        """Continue a long wait, and test now and then whether it is in vain.
 
-        psycopg's generators take it up again where it was interrupted.
+        psycopg's generator continues where the wait was interrupted.
         """
         watch = self.watch
         while True:
@@ -111,7 +111,8 @@ class Connection(psycopg.Connection[Any]):
                 continue
 
     def _give_up(self, deadline: Deadline | None) -> None:
-        # The socket does not block, so neither does the close: what fits of a last word is sent.
+        # Closing does not block, because the socket does not; libpq's goodbye is sent as far as it
+        # fits.
         self.close()
         if self.watch is not None and self.watch.is_frozen:
             raise DatabaseFrozen
@@ -121,7 +122,7 @@ class Connection(psycopg.Connection[Any]):
 
 
 def _until(ends_at: float, steps: PQGenConn[Connection]) -> Generator[Any, Any, Connection]:
-    """The same steps to a connection, until then; psycopg resumes them ten times a second."""
+    """psycopg's steps to a connection, ended at a time; resumed ten times a second."""
     try:
         wanted = next(steps)
         while True:

@@ -1,4 +1,4 @@
-"""SQLAlchemy's dialect of psycopg, with connections whose waits have an end."""
+"""SQLAlchemy's psycopg dialect, with connections whose waits end."""
 
 import time
 from typing import Any
@@ -11,15 +11,15 @@ from ragauth.deadlines import at_most
 from ragauth.postgres.connection import Connection, DatabaseFrozen, NoAnswer
 from ragauth.postgres.watch import DatabaseWatch
 
-# All hosts together. A connection that has waited in the pool is asked whether it is alive; one
-# that a firewall has forgotten is never answered.
+# The first is for all hosts together. The second is for testing a pooled connection: one that a
+# firewall has dropped never answers.
 _CONNECT_SECONDS = 2.0
 _PING_SECONDS = 1.0
 _PATIENT_SECONDS = 3600.0
 
 
 class Dialect(PGDialect_psycopg):
-    """`is_patient` is for a command, whose operator waits: each statement may take an hour."""
+    """`is_patient` is for commands, where an operator waits: each statement may take an hour."""
 
     supports_statement_cache = True
 
@@ -29,7 +29,7 @@ class Dialect(PGDialect_psycopg):
         self._is_patient = is_patient
 
     def connect(self, *arguments: Any, **parameters: Any) -> Any:
-        """Raises NoAnswer, and DatabaseFrozen at once while nothing answers."""
+        """Connect; raises NoAnswer, or DatabaseFrozen at once while the database is frozen."""
         self.require_answers()
         self.watch.parameters = parameters
         began = time.monotonic()
@@ -39,13 +39,14 @@ class Dialect(PGDialect_psycopg):
             self.watch.note_silence(began)
             raise (DatabaseFrozen if self.watch.is_frozen else NoAnswer) from error
         connection.watch = self.watch
-        # Behind a pooler (see `connection_parameters`) it was the pooler that answered.
+        # With autocommit there is a pooler in front (see `connection_parameters`), and only the
+        # pooler has answered.
         if not connection.autocommit:
             self.watch.answered_at = max(began, self.watch.answered_at)
         return connection
 
     def require_answers(self) -> None:
-        """Raise DatabaseFrozen while the database answers nobody."""
+        """Raise DatabaseFrozen while the database is known not to answer."""
         if self.watch.is_frozen:
             raise DatabaseFrozen
 

@@ -1,7 +1,7 @@
-"""Whether the database answers at all: known to every thread of the process.
+"""Whether the database answers at all, known to all threads of the process.
 
-While it does not, no thread asks it: each request is refused at once, and one thread tries a
-connection of its own again and again until there is an answer.
+While it does not, each request is refused at once without asking it. One thread opens a connection
+of its own again and again until there is an answer.
 """
 
 import logging
@@ -21,25 +21,28 @@ from ragauth.postgres.connection import Connection, NoAnswer
 
 log = logging.getLogger("ragauth")
 
-# A database is frozen when nothing that began within this time has been answered.
+# A database is frozen if nothing that began within this time has been answered.
 _SILENT_SECONDS = 1.4
 _FIRST_PROBE_SECONDS = 1.5
-# While it is frozen; both together are how late its return is noticed.
+# While it is frozen; its return is noticed within the sum of both.
 _PROBE_SECONDS = 1.0
 _PAUSE_SECONDS = 0.25
-# A database that is merely slow is not asked more often than this.
+# A database that is merely slow is not probed more often than this.
 _REST_SECONDS = 0.5
 
 
 class DatabaseWatch:
-    """One for each engine of a process. A command is `is_quiet`: it says itself what failed it."""
+    """One for each engine of a process.
+
+    In a command it `is_quiet`: the command reports the failure.
+    """
 
     def __init__(self, *, is_quiet: bool = False) -> None:
         self._is_quiet = is_quiet
         self.is_frozen = False
-        # When the last statement that was answered, or connection that was made, began.
+        # The start of the latest statement that was answered, or of the latest successful connect.
         self.answered_at = 0.0
-        # Those of the last connection, for a probe's own.
+        # The parameters of the last connection; the probe uses them.
         self.parameters: dict[str, Any] | None = None
         self._lock = threading.Lock()
         self._probe: threading.Thread | None = None
@@ -47,7 +50,7 @@ class DatabaseWatch:
         _watches.add(self)
 
     def suspect(self) -> None:
-        """Have a thread ask whether the database answers, unless one does or has just done so."""
+        """Start a thread that probes the database, unless one is running or has just finished."""
         if self._probe is not None or time.monotonic() < self._rests_until:
             return
         with self._lock:
@@ -58,17 +61,17 @@ class DatabaseWatch:
                 self._probe.start()
 
     def must_end(self, began: float) -> bool:
-        """Whether a wait that began then is in vain.
+        """Whether a wait that began at this time is in vain.
 
-        The probe says so, or, where the probe itself is stuck (a name that is not looked up), the
-        silence: of all that began since, two probes among them, nothing has been answered.
+        The probe decides. If the probe itself is stuck (in looking up a name), silence decides:
+        nothing that began since then has been answered, for longer than two probes take.
         """
         if self._silence(began) >= _REST_SECONDS + 2 * _FIRST_PROBE_SECONDS:
             self.note_silence(began)
         return self.is_frozen
 
     def note_silence(self, began: float) -> None:
-        """What began then has ended without an answer."""
+        """Note that what began at this time has ended without an answer."""
         if self._silence(began) < _SILENT_SECONDS:
             return
         with self._lock:
@@ -82,7 +85,7 @@ class DatabaseWatch:
         self.suspect()
 
     def forget(self) -> None:
-        """Begin anew, as a process that has not asked yet; a probe at work ends by itself."""
+        """Reset the state to that of a new process; a running probe ends by itself."""
         with self._lock:
             if self.is_frozen:
                 FROZEN.add(-1)
@@ -123,16 +126,16 @@ class DatabaseWatch:
             log.warning("the database answers again: %s", answer)
 
     def after_fork(self) -> None:
-        """In the child: no thread of the parent's is there, and its lock may be held for ever."""
+        """Reset the state in a child: it has no threads of the parent, and the lock may be held."""
         self._lock = threading.Lock()
         self._probe = None
         self.is_frozen = False
 
 
 def _try_connection(parameters: dict[str, Any], seconds: float) -> str | None:
-    """The database's answer in words, or None when there was none in time.
+    """Connect and run a statement; returns the answer in words, or None if there is none in time.
 
-    A pooler takes a connection whatever becomes of the database behind it: only a statement tells.
+    A statement is needed: a pooler accepts connections even while its database does not answer.
     """
     began = time.monotonic()
     try:
@@ -145,7 +148,7 @@ def _try_connection(parameters: dict[str, Any], seconds: float) -> str | None:
     except (NoAnswer, ConnectionTimeout):
         return None
     except psycopg.Error as error:
-        # A name that cannot be looked up takes its time; every other refusal is an answer.
+        # A late error is a name that could not be looked up; every other refusal is an answer.
         is_late = time.monotonic() - began > seconds
         return None if is_late else f"it refuses a connection ({type(error).__name__})"
     return "it takes a connection"

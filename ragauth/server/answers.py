@@ -62,8 +62,9 @@ def answer_fault(client: socket.socket, addr: Any, exc: BaseException) -> None:
 
 
 class ErrorLogger(Logger):
-    """gunicorn's logger without its access log, for which it would gather a hundred words of each
-    request: the application writes a line of its own.
+    """gunicorn's logger without its access log, because the application logs each request itself.
+
+    gunicorn would gather about a hundred values of each request for it.
     """
 
     def access(self, *_args: object) -> None:
@@ -71,9 +72,10 @@ class ErrorLogger(Logger):
 
 
 def run_application(application: Any, environ: dict[str, Any], *, is_kept: bool) -> bytes:
-    """The whole answer of a WSGI application that gives its length; its headers are its own.
+    """Run a WSGI application; returns the bytes of its answer, which must state its length.
 
-    Raises RuntimeError instead of OSError: a server would blame the connection for an OSError.
+    Raises RuntimeError instead of OSError, because the worker takes an OSError for a fault of the
+    connection.
     """
     status, headers = "", []
 
@@ -98,7 +100,7 @@ def run_application(application: Any, environ: dict[str, Any], *, is_kept: bool)
 
 
 def server_environ(client: Any, server: Any) -> dict[str, Any]:
-    """What the server adds to a plain request (PEP 3333), and that its thread must not wait."""
+    """The server's part of a plain request's environ (PEP 3333), with the mark MUST_NOT_WAIT."""
     (host, port, *_), (client_host, client_port, *_) = server, client
     return {
         "SCRIPT_NAME": "",

@@ -1,10 +1,10 @@
 """Processes beside the workers: forked, watched and ended by the master, which restarts a dead one.
 
-One is made with its name and its work. It is forked from the master, so it shares the memory of the
-loaded application. Its end is told by a pipe whose other end only the master holds: when the master
-closes it, dies, or becomes another program, the process has seen it at once, ends its work and
-itself. So it never outlives a master, and signals to the whole group (Ctrl-C, systemd's stop) do
-not end it before the workers, whose last requests it is to save.
+Such a process is forked from the master, so it shares the memory of the loaded application. It
+waits on a pipe whose other end only the master holds. When the master closes that end, dies, or
+executes another program, the process notices at once, finishes its work and exits. So it never
+outlives its master. Signals to the whole process group (Ctrl-C, systemd's stop) do not end it,
+because it must save the usage of the workers' last requests.
 """
 
 import logging
@@ -28,10 +28,10 @@ from ragauth.web.log_writer import log_writer
 log = logging.getLogger("ragauth")
 
 _BEAT_MS = 1_000
-# What it takes to save much and to let a mail on its way arrive; then it is killed.
+# Enough to save much usage and to finish sending a mail; after that the process is killed.
 _END_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
-# One that dies soon after its start is started again after a pause, which doubles each time.
+# A process that dies soon after its start is restarted after a pause, which doubles each time.
 _YOUNG_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 30.0
 # They reach all processes of a terminal or a service; here only the master heeds them.
@@ -44,10 +44,10 @@ _begun: "list[ProcessBeside]" = []
 
 
 class ProcessBeside:
-    """One of them, as the master sees it.
+    """One process beside the workers, as the master sees it.
 
-    `run` is called in it with a function that waits for the end; the process ends when it returns.
-    `works` are what `/readyz` calls what it does.
+    `run` is called in the process, with a function that waits until the process must end; the
+    process exits when `run` returns. `works` are the names of its background works in `/readyz`.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class ProcessBeside:
         self._pause = 0.0
 
     def look_after(self, master: Any) -> None:
-        """Called in each turn of the master: start it when it is not there, kill it if it hangs."""
+        """Start the process if it is missing, kill it if it hangs; for each turn of the master."""
         now = time.monotonic()
         if self._pid and not self._is_there():
             self._bury(now)
@@ -102,7 +102,8 @@ class ProcessBeside:
         return {"beside": self._name, "beside_pid": self._pid}
 
     def _is_there(self) -> bool:
-        # gunicorn's master reaps all its children, also those that it does not know.
+        # gunicorn's master may have reaped it: it reaps all children, also those that it does not
+        # know.
         try:
             return os.waitpid(self._pid, os.WNOHANG)[0] == 0
         except ChildProcessError:
@@ -165,7 +166,7 @@ class ProcessBeside:
         self._tell(is_failing=False)
 
     def _live(self, master: Any, child_end: int) -> None:
-        """In the process: all its life."""
+        """The whole life of the process; never returns."""
         code = 1
         try:
             self._become(master)
@@ -177,11 +178,11 @@ class ProcessBeside:
             log.exception("a process beside the workers failed")
         finally:
             log_writer.stop()
-            # At once: what is registered for the end of the program is the master's.
+            # Not sys.exit(): the registered exit handlers belong to the master.
             os._exit(code)
 
     def _become(self, master: Any) -> None:
-        # Its name in `ps` and `top`, where there is such a file; at most 15 bytes.
+        # Set the name in `ps` and `top` on Linux; 15 bytes at most.
         with suppress(OSError):
             Path("/proc/self/comm").write_text(f"ragauth {self._name}"[:15])
         for name in _MASTERS_SIGNALS:
@@ -209,7 +210,7 @@ class ProcessBeside:
 
 
 def begin(master: Any, *processes: ProcessBeside) -> None:
-    """From now on the master looks after them, in each of its turns and after each death."""
+    """Let the master look after these processes, in each of its turns and after each death."""
     _begun.extend(processes)
     manage_workers = master.manage_workers
 
@@ -222,13 +223,13 @@ def begin(master: Any, *processes: ProcessBeside) -> None:
 
 
 def forget_all() -> None:
-    """In a new worker."""
+    """Forget all these processes; called in a new worker."""
     for process in _begun:
         process.let_go()
     _begun.clear()
 
 
 def end_all(master: Any) -> None:
-    """In the master, when its workers have ended."""
+    """End these processes; called in the master after its workers have ended."""
     for process in _begun:
         process.end(master)

@@ -1,6 +1,6 @@
-"""A client's connection in the worker: what it has sent, and what it has not read yet.
+"""A client's connection in the worker: what the client has sent, and what it has not read yet.
 
-Its socket never blocks. The poller reads from it; a thread may send what fits at once.
+The socket never blocks. The poller reads from it; a thread may send what fits at once.
 """
 
 import socket
@@ -12,12 +12,12 @@ from ragauth.server.answers import server_environ
 from ragauth.server.request_arrival import Arrival
 
 READ_BYTES = 8192
-# Seconds that a pool thread waits, with TLS, for a client to send or to read.
+# With TLS, how many seconds a pool thread waits for a client to send or to read.
 _LONGEST_WAIT = struct.pack("ll", 15, 0)
 
 
 class Connection:
-    """One client, until it or the worker closes."""
+    """One client, until the client or the worker closes the connection."""
 
     def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any) -> None:
         sock.setblocking(False)
@@ -41,26 +41,26 @@ class Connection:
 
     @property
     def arrival(self) -> Arrival:
-        """Made at its first use: key checks do not need it."""
+        """The request that is arriving; made at its first use, since key checks do not need it."""
         if self._arrival is None:
             self._arrival = Arrival(self._cfg, self.client)
         return self._arrival
 
     @property
     def environ(self) -> dict[str, Any]:
-        """What the server adds to each plain request of this client; not to be changed."""
+        """The server's part of each plain request's environ; it must not be changed."""
         if self._environ is None:
             self._environ = server_environ(self.client, self.server)
         return self._environ
 
     @property
     def has_begun(self) -> bool:
-        """Whether a part of a request is there."""
+        """Whether a part of a request has arrived."""
         arrival = self._arrival
         return arrival is not None and (arrival.has_begun or arrival.request is not None)
 
     def send(self, data: bytes) -> None:
-        """Send what the client takes now, and keep the rest; an invitation may be unsent still."""
+        """Send what the client takes now, and keep the rest behind an unsent invitation, if any."""
         self.unsent = b"".join((self.unsent, data)) if self.unsent else data
         self.send_on()
 
@@ -80,7 +80,7 @@ class Connection:
 
 
 class Wire:
-    """What gunicorn takes for the socket while it answers: it gathers the answer.
+    """Given to gunicorn in place of the socket: gathers the answer that gunicorn writes.
 
     The connection's own socket must not block, and must not be closed in a thread.
     """
@@ -95,7 +95,7 @@ class Wire:
         return b"".join(self._parts)
 
     def shutdown(self, _how: int) -> None:
-        """Do nothing: gunicorn calls this if an answer fails midway; the poller closes."""
+        """Refuse: gunicorn calls this if an answer fails midway, but closing is the poller's."""
         raise OSError
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class Wire:
 
 
 def is_read_by_gunicorn(cfg: Any) -> bool:
-    """Whether gunicorn reads, in its threads: TLS, or not HTTP/1.1 from the first byte on."""
+    """Whether gunicorn must read from clients itself, in threads: for TLS or another protocol."""
     return bool(
         cfg.is_ssl
         or cfg.protocol != "http"
@@ -113,6 +113,6 @@ def is_read_by_gunicorn(cfg: Any) -> bool:
 
 
 def bound_waits(client: socket.socket) -> None:
-    """Set time-outs on a socket that a pool thread reads and writes, so none waits for ever."""
+    """Set time-outs on a socket that a pool thread uses, so that no thread waits for ever."""
     for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
         client.setsockopt(socket.SOL_SOCKET, option, _LONGEST_WAIT)

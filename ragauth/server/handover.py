@@ -1,12 +1,12 @@
-"""SIGHUP: the master becomes the new version, with the same process id and the sockets it has.
+"""SIGHUP: the master becomes the new version and keeps its process id and its sockets.
 
-The master executes the program anew in its own place, with the code and the settings of now. Its
-sockets stay open, so that a client waits and is not refused. The workers are its children still:
-they finish what they have begun when their successors are there. A trial process loads the program
-first; a version that does not load is never executed.
+The master replaces itself by exec with the present code and settings. The sockets stay open, so
+clients wait and are not refused. The workers are still its children; they finish their requests and
+exit when their successors have started. A trial process loads the program first: a version that
+does not load is never executed.
 
-gunicorn's own SIGHUP would fork the application that the master has loaded; after its SIGUSR2 the
-process id is another one: a container ends then, and a supervisor loses its process.
+gunicorn's own SIGHUP would fork the old application, which the master has loaded. gunicorn's
+SIGUSR2 changes the process id: a container would end, and a supervisor would lose its process.
 """
 
 import fcntl
@@ -27,12 +27,12 @@ log = logging.getLogger("ragauth")
 
 _FIRST_SYSTEMD_DESCRIPTOR = 3
 _LOADING_SECONDS = 60
-# Blocked while the process has no handlers, or one could end it; they are handled afterwards.
+# Blocked while the process has no handlers for them, as they would end it; handled afterwards.
 _HELD_BACK = Arbiter.SIGNALS
 
 
 class _Heartbeat:
-    """The file whose time tells the master that a worker lives."""
+    """The file whose modification time tells the master that a worker lives."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -49,7 +49,7 @@ class _Heartbeat:
 
 
 class _WorkerBefore:
-    """A worker of the version before, as far as gunicorn's master looks at one."""
+    """A worker of the old version, with the attributes that gunicorn's master uses."""
 
     # Older than any other, so the master ends these workers first.
     age = 0
@@ -62,23 +62,23 @@ class _WorkerBefore:
 
 
 def prepare(master: Any) -> None:
-    """See to signals; called with gunicorn's master before it listens."""
-    # This variable was for this version; the next one must not inherit it.
+    """Install the handling of SIGHUP; called with gunicorn's master before it listens."""
+    # This variable was meant for this version; the next one must not inherit it.
     master.cfg.env_orig.pop(WORKERS_BEFORE, None)
     master.handle_hup = lambda: _become_the_new_version(master)
     _take_sighup_last(master)
-    # As it was called: gunicorn's own form makes a script of `python -m gunicorn`, which then
-    # takes gunicorn's folder for the place of the standard library's `http`.
+    # The command as it was called. gunicorn's own form turns `python -m gunicorn` into a script:
+    # then gunicorn's folder comes first on the path, and its `http` hides the standard library's.
     master.START_CTX["args"] = [sys.executable, *sys.orig_argv[1:]]
 
 
 def begin(master: Any) -> None:
-    """Start the workers and end those of the version before; called when the master listens."""
+    """Start the workers and end those of the old version; called when the master listens."""
     before = take_workers_before()
     for pid, heartbeat in before:
         master.WORKERS[pid] = _WorkerBefore(pid, heartbeat)
     if before:
-        # The master ends the oldest of those that are too many, until they are gone.
+        # The master ends surplus workers, oldest first, so the old version's workers end.
         for _ in range(master.cfg.workers):
             master.spawn_worker()
         log.info("the new version serves", extra={"workers_before": [pid for pid, _ in before]})
@@ -86,12 +86,12 @@ def begin(master: Any) -> None:
 
 
 def accept_signals() -> None:
-    """From now on this process, master or new worker, has handlers of its own."""
+    """Unblock the signals; called in a master or new worker that has its handlers."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
 
 
 def place_for_systemd(master: Any) -> None:
-    """Put the sockets where systemd puts them, for the program that is executed next."""
+    """Move the sockets to the descriptors that systemd uses, for the next program."""
     if not master.systemd:
         return
     first = _FIRST_SYSTEMD_DESCRIPTOR
@@ -127,7 +127,7 @@ def _become_the_new_version(master: Any) -> None:
 
 
 def _take_sighup_last(master: Any) -> None:
-    """Move SIGHUP behind the signals that came together with it: those after it would be lost."""
+    """Handle SIGHUP last of the signals that came together: those after it would be lost."""
     wait = master.wait_for_signals
     master.wait_for_signals = lambda timeout=1.0: sorted(
         wait(timeout), key=lambda number: number == signal.SIGHUP
@@ -135,9 +135,10 @@ def _take_sighup_last(master: Any) -> None:
 
 
 def _hand_signals_on(master: Any) -> None:
-    """Send again what came while the new version was tried: held back, it waits for that one.
+    """Send this process again the signals that came during the trial.
 
-    To this thread, the only one that is sure to hold it back.
+    They are blocked, so they wait for the new version. They are sent to this thread, because it
+    surely blocks them.
     """
     while not master.SIG_QUEUE.empty():
         number = master.SIG_QUEUE.get_nowait()
@@ -146,11 +147,11 @@ def _hand_signals_on(master: Any) -> None:
 
 
 def _does_load(master: Any) -> bool:
-    """Load the program as it is now, with the settings of now, in a process that serves nothing."""
+    """Whether the present code and settings load, tried in a process that serves nothing."""
     try:
         done = subprocess.run(  # noqa: S603 - the command that started this process
             [*master.START_CTX["args"], "--check-config"],
-            # Set, but empty: it tells the program that this is a trial.
+            # The empty value tells the program that this is a trial.
             env=master.cfg.env_orig | {WORKERS_BEFORE: ""},
             cwd=master.START_CTX["cwd"],
             timeout=_LOADING_SECONDS,

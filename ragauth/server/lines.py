@@ -1,28 +1,29 @@
-"""What the connections of a worker wait for: each stands in one line, with an end to its wait."""
+"""What a worker's connections wait for: each is in one line, and its wait has an end."""
 
 import time
 from collections import OrderedDict
 
 from ragauth.server.connection import Connection
 
-# How long a client has, in all: for the head of a request, its body, to take its answer.
+# How long a client has in total: to send the head of a request, to send its body, to read its
+# answer.
 _HEAD_SECONDS = 10.0
 _BODY_SECONDS = 30.0
 _ANSWER_SECONDS = 60.0
 _LINGER_SECONDS = 2.0
-# Of all clients of this process: requests that are not whole, answers that are not taken.
+# For all clients of this process: bytes of incomplete requests and of unread answers.
 _MOST_HELD_BYTES = 64 * 1024 * 1024
 
 
 class Line(OrderedDict[Connection, float]):
-    """Connections that wait for the same thing, with the monotonic time at which each wait ends."""
+    """Connections that wait for the same thing, each with the monotonic time when its wait ends."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self._seconds = seconds
 
     def join(self, connection: Connection) -> None:
-        """Put it at the end; it leaves the line where it stood."""
+        """Put a connection at the end of this line; it leaves the line that it was in."""
         if connection.line is self:
             self.move_to_end(connection)
         else:
@@ -43,7 +44,7 @@ class Line(OrderedDict[Connection, float]):
         return None
 
     def hurry(self, seconds: float) -> None:
-        """From now on let no wait last longer."""
+        """Shorten all waits, present and future, to so many seconds."""
         self._seconds = min(self._seconds, seconds)
         deadline = time.monotonic() + seconds
         for connection, end in list(self.items()):
@@ -51,7 +52,7 @@ class Line(OrderedDict[Connection, float]):
 
 
 class Lines:
-    """The lines of one worker, and how many bytes it keeps for those who stand in them."""
+    """The lines of one worker, and how many bytes it keeps for the connections in them."""
 
     def __init__(self, keepalive_seconds: float) -> None:
         self.heads = Line(_HEAD_SECONDS)
@@ -59,12 +60,13 @@ class Lines:
         self.kept = Line(keepalive_seconds)
         self.unsent = Line(_ANSWER_SECONDS)
         self.lingering = Line(_LINGER_SECONDS)
-        # The order of closing when there is no room: answered clients, then those that sent least.
+        # The order of closing if there is no room: answered clients first, then those that sent
+        # least.
         self._all = (self.lingering, self.heads, self.kept, self.bodies, self.unsent)
         self._held_bytes = 0
 
     def first_to_go(self) -> Connection | None:
-        """The connection to close first when there is no room."""
+        """The connection to close first if there is no room."""
         return next((one for line in self._all if (one := line.first()) is not None), None)
 
     def first_ended_by(self, now: float) -> Connection | None:
@@ -78,13 +80,13 @@ class Lines:
         connection.held_bytes = count
 
     def first_of_those_that_hold_too_much(self) -> Connection | None:
-        """While too many bytes are kept: the connection with kept bytes that has waited longest."""
+        """The longest-waiting connection with kept bytes, if too many bytes are kept in total."""
         if self._held_bytes <= _MOST_HELD_BYTES:
             return None
         waiting = (line.first() for line in (self.unsent, self.bodies, self.heads))
         return next((one for one in waiting if one is not None), None)
 
     def hurry(self, seconds: float) -> None:
-        """The worker stops: shorten every wait; answered connections already have less time."""
+        """Shorten every wait when the worker stops; lingering connections have less time anyway."""
         for line in (self.heads, self.kept, self.bodies, self.unsent):
             line.hurry(seconds)

@@ -1,15 +1,15 @@
-"""The pace of key checks: whether the thread that polls may answer them itself."""
+"""The pace of key checks: whether the polling thread may answer them itself."""
 
 import math
 
 
 class Pace:
-    """Whether checks have waited little of late; all times are in seconds.
+    """Whether checks have waited little lately; all times are in seconds.
 
-    A thread of the pool is worth its price where each check waits for the network longer than the
-    hand-over takes, and where one may wait for seconds: a lost database must not hold up every
-    request of the worker. The shortest wait of several tells how far the database is; the others
-    tell how busy this machine is.
+    Handing checks to the pool pays if each check waits for the network longer than the hand-over
+    takes. It is needed if a check may wait for seconds: a lost database must not hold up every
+    request of the worker. The shortest of several waits tells how far away the database is; the
+    other waits tell how busy this machine is.
     """
 
     _SEVERAL = 32
@@ -28,7 +28,7 @@ class Pace:
         return now >= self._paused_until
 
     def note(self, waited_seconds: float, now: float) -> None:
-        """Take one answer into account; the pause doubles for as long as they stay slow."""
+        """Take one answer into account; the pause doubles as long as answers stay slow."""
         self._count += 1
         self._shortest_wait = min(self._shortest_wait, waited_seconds)
         is_slow = waited_seconds > self._STUCK_SECONDS
@@ -41,6 +41,6 @@ class Pace:
             self.stop(now)
 
     def stop(self, now: float) -> None:
-        """Leave checks to the pool for a while: one could not wait for its end."""
+        """Leave checks to the pool for a while, after a check that took too long."""
         self._paused_until = now + self._pause
         self._pause = min(2 * self._pause, self._LONGEST_PAUSE)

@@ -1,8 +1,8 @@
-"""Requests in their plain form, as gateways and services send them: read at once, in one look.
+"""Fast parser of requests in their plain form, as gateways and services send them.
 
-gunicorn's own parser reads these requests in the same way (a test compares the two). It also gets
-every request that is not plain: malformed ones, other line ends, headers or framing, a path with
-escapes, a body that has not arrived yet. Grammar: RFC 9112 sections 3 to 6.
+gunicorn's own parser reads these requests with the same result (a test compares the two).
+gunicorn's parser gets every request that is not plain: malformed ones, other line ends, headers or
+framing, a path with escapes, a body that has not arrived yet. Grammar: RFC 9112 sections 3 to 6.
 """
 
 import re
@@ -17,7 +17,7 @@ _HEAD = re.compile(
     rb"(?:\?(?P<query>[!\x22$-~]*))? HTTP/1\.1\r\n"
     rb"(?P<headers>(?:[A-Za-z0-9-]{1,64}: [!-~](?:[ -~]*[!-~])?\r\n){1,50})\r\n"
 )
-# Headers that a server must act on; their plain forms are read below.
+# Headers that a server must act on; their plain forms are parsed below.
 _FRAMING = frozenset(
     {
         *("HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_CONNECTION"),
@@ -28,7 +28,7 @@ _DIGITS = re.compile(r"[0-9]{1,5}")
 
 
 class PlainRequest(NamedTuple):
-    """`environ` is WSGI's, without what is the server's; `length` is that of head and body."""
+    """`environ` is WSGI's without the server's part; `length` is that of head and body."""
 
     environ: dict[str, Any]
     length: int
@@ -36,7 +36,7 @@ class PlainRequest(NamedTuple):
 
 
 def read_plain(data: bytes) -> PlainRequest | None:
-    """The request that a connection's first bytes are, or None where it is not a plain one."""
+    """Parse the request at the beginning of `data`; None if it is not a plain one."""
     head = _HEAD.match(data)
     if head is None or head.start("headers") > _LONGEST_LINE:
         return None

@@ -1,4 +1,4 @@
-"""Notices a pool whose threads all hang: the poller still runs, so the master cannot notice it."""
+"""Detects a pool whose threads all hang. The master cannot: it only sees that the poller runs."""
 
 import logging
 import os
@@ -14,17 +14,17 @@ log = logging.getLogger("ragauth")
 
 
 class PoolWatch:
-    """Knows since when each thread of a worker's pool is at its request."""
+    """Knows since when each thread of a worker's pool works on its request."""
 
     def __init__(self, threads: int, seconds: float) -> None:
-        """`seconds` is how long a request may take; no time-out at all where it is 0."""
+        """`seconds` is how long a request may take; 0 means without a limit."""
         self._threads = threads
         self._seconds = seconds
         self._since: dict[int, float] = {}
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """In a thread of the pool: while it is at a request."""
+        """Mark this thread of the pool as working on a request during the block."""
         me = threading.get_ident()
         self._since[me] = time.monotonic()
         try:
@@ -33,13 +33,13 @@ class PoolWatch:
             del self._since[me]
 
     def must_stop(self) -> bool:
-        """Whether every thread has been at its request for too long, so that none is left."""
+        """Whether every thread has worked on its request for too long, so that none is free."""
         if is_hanging := self._is_hanging():
             log.error("a worker hangs and is replaced: no thread has ended its request for long")
         return is_hanging
 
     def end_if_hanging(self) -> None:
-        """End this process at once if so: Python would wait for its threads."""
+        """End this process at once if all threads hang: a normal exit would wait for them."""
         if self._is_hanging():
             WORKER_DEATHS.count(HUNG)
             board.end()
@@ -47,7 +47,7 @@ class PoolWatch:
             os._exit(1)
 
     def _is_hanging(self) -> bool:
-        # A copy that no thread can change meanwhile.
+        # A copy, because the threads change the dict meanwhile.
         since = list(self._since.values())
         if not self._seconds or len(since) < self._threads:
             return False

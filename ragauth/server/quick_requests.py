@@ -1,4 +1,4 @@
-"""Which requests the poller answers itself: those that are quick and need no thread."""
+"""Which requests the poller answers itself: those that are always quick."""
 
 from typing import Any
 
@@ -14,9 +14,10 @@ def is_login(plain: PlainRequest) -> bool:
 
 
 def find_quick_request(application: Any, data: bytes, client: Any) -> PlainRequest | None:
-    """A key check, a quick route, or a login to refuse for want of a place to hash; else None.
+    """Find a plain request for a key check or a quick route, or a login to refuse; else None.
 
-    `client` is the address of one that came by TCP: on a Unix socket nothing is quick.
+    A login is refused if there is no place to hash. `client` is a TCP client's address; requests on
+    a Unix socket are never quick.
     """
     plain = read_plain(data) if isinstance(client, tuple) else None
     if plain is None:

@@ -1,4 +1,4 @@
-"""When logins are refused that find no place to hash: after the checks, and not all the time."""
+"""Bounds the time spent on refusing logins without a place to hash, so that checks come first."""
 
 import time
 from collections import deque
@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 from ragauth.server.connection import Connection
 
-# A flood comes back as fast as it is answered. With no bound, its refusals would take all of the
-# thread's time: a check would wait for one from each flooder, and then for a core.
+# A flood sends the next request as soon as it is answered. Without a bound, refusals would take all
+# of the thread's time, and a check would wait for one refusal to each flooder.
 _PAUSE_FOR_WORK = 3
 
 
 class Refusals:
-    """Connections with a login to refuse, each as long as it takes to refuse those before it.
+    """A queue of connections with a login to refuse.
 
-    One is refused after a round of the poller's events, and then none for three times as long as
-    that took: a quarter of the thread's time at most goes to refusals.
+    After a round of the poller's events one login is refused, and then none for three times as long
+    as that took. So refusals take a quarter of the thread's time at most.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,10 @@ class Refusals:
         self._next_at = 0.0
 
     def puts_off(self, conn: Connection) -> bool:
-        """Whether this login has to wait; then nothing else may be done with its connection."""
+        """Queue a login, unless it is the one that `take` refuses now; True if it was queued.
+
+        While it waits, nothing else may be done with its connection.
+        """
         if conn is self._present:
             self._present = None
             return False
@@ -36,13 +39,13 @@ class Refusals:
         return self._line.popleft() if self._line else None
 
     def longest_wait(self, timeout: float | None) -> float | None:
-        """How long the poller may wait, in seconds, where it would wait for `timeout`."""
+        """How many seconds the poller may wait instead of `timeout`, while logins are queued."""
         if not self._line:
             return timeout
         return max(0.0, min(self._next_at - time.monotonic(), 1.0 if timeout is None else timeout))
 
     def take(self, refuse: Callable[[Connection], None]) -> None:
-        """Refuse the next one, if it is time."""
+        """Refuse the next login if it is time."""
         began_at = time.monotonic()
         if not self._line or began_at < self._next_at:
             return

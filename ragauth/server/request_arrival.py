@@ -1,8 +1,9 @@
 """A request on its way: collected until a thread can answer it without waiting for the client.
 
-gunicorn's parser decides, once, what the bytes mean. This module only decides when to ask it, and
-when the body is complete. A mistake here can cause an answer that is too early (the body is cut
-short, which is a 400) or too late; it cannot turn one request into another.
+Only gunicorn's parser decides what the bytes mean, and it parses them once. This module only
+decides when to ask it, and when the body is complete. A mistake here can cause an answer that is
+too early (the body is cut short, which is a 400) or too late; it cannot turn one request into
+another.
 """
 
 import re
@@ -19,21 +20,21 @@ from ragauth.config import MAX_BODY_BYTES
 from ragauth.web.paths import is_authorize
 
 MOST_HEAD_BYTES = 64 * 1024
-# Chunk sizes and line ends take room too; the same amount again is more than enough for them.
+# Chunk sizes and line ends are counted too; the same amount again is more than enough for them.
 MOST_CHUNKED_BYTES = 2 * MAX_BODY_BYTES
 _PIECE = 8192
 _MOST_LINE_BYTES = 8190
 
 _BARE_LINE_END = re.compile(rb"\n(?<!\r\n)")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]+")
-# All that a size line, or its beginning, may look like.
+# The possible forms of a size line, or of its beginning.
 _CHUNK_SIZE_LINE = re.compile(rb"(?:[0-9A-Fa-f]+(?:[ \t]*(?:;[^\n]*)?)?\r?)?")
 
 
 class Arrived(Unreader):
     """The bytes of a connection that have arrived, as gunicorn's parser reads them.
 
-    To ask for more than there is raises `end`: nothing here ever waits.
+    Reading more than has arrived raises `end`; nothing here ever waits.
     """
 
     def __init__(self) -> None:
@@ -46,7 +47,8 @@ class Arrived(Unreader):
         self._bytes += data
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        # In pieces: gunicorn copies what it has of a chunked body once for each chunk.
+        # In small pieces, because gunicorn copies its whole buffer once for each chunk of a chunked
+        # body.
         piece = bytes(self._bytes[self._at : self._at + _PIECE])
         if not piece:
             raise self.end
@@ -60,7 +62,7 @@ class Arrived(Unreader):
         return head
 
     def take_rest(self) -> bytes:
-        """What has not been read: the beginning of the next request."""
+        """Return and remove the bytes that were not read: the beginning of the next request."""
         rest: bytes = self.take_buffered()
         return rest + self.read_head()
 
@@ -68,8 +70,8 @@ class Arrived(Unreader):
 class Arrival:
     """The requests of one connection, one after another.
 
-    `request` is the present one once its head is there. `is_last` says that the connection must
-    close after it, because where the next one would begin is not known.
+    `request` is the present one, None until its head has arrived. `is_last` means that the
+    connection must close after it, because it is unknown where the next request begins.
     """
 
     def __init__(self, cfg: Any, client: Any) -> None:
@@ -96,7 +98,7 @@ class Arrival:
         return max(self._head_bytes, len(self._head)) + self._body.received
 
     def add(self, data: bytes) -> bool:
-        """Take what has arrived; True when a thread can answer.
+        """Add bytes that have arrived; returns True when a thread can answer.
 
         Raises gunicorn's ParseException for what is not HTTP.
         """
@@ -110,7 +112,8 @@ class Arrival:
         self._body.add(data)
         if self._body.is_over:
             if self._body.has_trailers:
-                # Faulty trailers are noticed only when they are read, after the answer has begun.
+                # Close after this request: faulty trailers are noticed too late, after the answer
+                # has begun.
                 self._cut(request, NoMoreData())
             return True
         if self._body.fault is None and not self._is_body_unread:
@@ -119,19 +122,19 @@ class Arrival:
         return True
 
     def must_invite(self) -> bool:
-        """Whether the client waits to be told that it may send the body; True once."""
+        """Whether the client waits for 100 Continue before it sends the body; True only once."""
         is_invited, self._expects_invitation = self._expects_invitation, False
         return is_invited and not (self.is_last or self._body.received)
 
     def end(self) -> bool:
-        """The client sends no more; True when what is there is to be answered."""
+        """Note that the client sends no more; returns True if its request gets an answer."""
         if self.request is None:
             return False
         self._cut(self.request, NoMoreData())
         return True
 
     def finish(self) -> bytes | None:
-        """After the answer: what has arrived of the next request; None if there can be none."""
+        """After the answer: what has arrived of the next request, or None if there can be none."""
         if self.is_last or not self._parser.finish_body():
             return None
         rest = self._arrived.take_rest()
@@ -144,7 +147,7 @@ class Arrival:
         self._arrived.end = end
 
     def _is_head_over(self) -> bool:
-        """Whether all of it is there, or enough for a refusal."""
+        """Whether the whole head has arrived, or enough for a refusal."""
         head, searched = self._head, self._searched
         self._searched = len(head)
         return (
@@ -156,7 +159,7 @@ class Arrival:
         )
 
     def _parse_head(self) -> tuple[Any, bytes]:
-        """Have gunicorn read the head; returns what has arrived of the body too."""
+        """Let gunicorn parse the head; returns the request and what has arrived of its body."""
         self._arrived.unread(bytes(self._head))
         try:
             request = next(self._parser)
@@ -167,7 +170,7 @@ class Arrival:
         rest: bytes = self._arrived.buf.getvalue()
         self._head_bytes = len(self._head) - len(rest)
         self._head.clear()
-        # gunicorn would invite at the start of the answer.
+        # The worker sends 100 Continue; gunicorn would send it when the answer begins.
         self._expects_invitation = request._expected_100_continue
         request._expected_100_continue = False
         self._is_body_unread = is_authorize(unquote_to_wsgi_str(request.path))
@@ -179,7 +182,7 @@ class Arrival:
 
 
 class _LengthOfBody:
-    """A body whose length was told (RFC 9112 section 6.2)."""
+    """A body with a Content-Length (RFC 9112 section 6.2)."""
 
     has_trailers = False
 
@@ -197,7 +200,7 @@ class _LengthOfBody:
 
 
 class _ChunksOfBody:
-    """A body in chunks (RFC 9112 section 7.1), looked at once as it comes."""
+    """A chunked body (RFC 9112 section 7.1); each byte is examined once, as it arrives."""
 
     def __init__(self) -> None:
         self.received = 0
@@ -205,7 +208,8 @@ class _ChunksOfBody:
         self.fault: Exception | None = None
         self._data_bytes = 0
         self._left = 0
-        # What has arrived of a size line, of the line end after a chunk, of the trailers.
+        # The part that has arrived of a size line, of the line end after a chunk, or of the
+        # trailers.
         self._line = bytearray()
         self._step = self._read_size
 

@@ -1,4 +1,4 @@
-"""What accept(2) says when a worker can take no connection, and what the log says of it."""
+"""The errors of accept(2), and the log line when a worker can accept no connection."""
 
 import errno
 import logging
@@ -8,7 +8,7 @@ log = logging.getLogger("ragauth")
 
 _QUIET_SECONDS = 60.0
 
-# No connection waits, or the one that waited was closed by its client.
+# No connection is waiting, or its client has closed it.
 NO_CONNECTION = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EINTR})
 
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -17,8 +17,8 @@ _logged_at = -_QUIET_SECONDS
 
 
 def log_shortage(error: OSError) -> None:
-    """Tell that no connection can be taken, once a minute."""
-    global _logged_at  # noqa: PLW0603 - one for the process, as the shortage is
+    """Log that no connection can be accepted, once a minute at most."""
+    global _logged_at  # noqa: PLW0603 - one for the process, like the shortage
     if time.monotonic() - _logged_at >= _QUIET_SECONDS:
         _logged_at = time.monotonic()
         log.warning("a connection could not be taken", extra={"cause": str(error)})

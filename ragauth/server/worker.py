@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, fit for key checks: it waits for clients in its poller alone."""
+"""gunicorn's threaded worker, adapted to key checks: only its poller waits for clients."""
 
 import logging
 import selectors
@@ -33,34 +33,32 @@ from ragauth.web.paths import HEALTHZ
 
 log = logging.getLogger("ragauth")
 
-# How long a client has once the worker is to stop, also for a next request: a connection is kept
-# for as long always.
+# How long a client has when the worker stops, also for its next request: as long as keep-alive.
 _STOP_SECONDS = 5.0
 _PAUSE_SECONDS = 0.5
 _LOOK_SECONDS = 0.2
-# What a client still sends after its answer is dropped, so far; then it is left unread.
+# How much of what a client sends after its last answer is read and dropped.
 _MOST_DROPPED_BYTES = 1024 * 1024
-# All threads of the pool may be at one request each for so many times gunicorn's `timeout`.
+# All threads of the pool may work on one request each for this many times gunicorn's `timeout`.
 _POOL_TIMEOUTS = 2
 
 
 class Worker(ThreadWorker):
     """Reads requests in the thread that polls the sockets, and answers key checks there.
 
-    A thread of the pool has a request when all of it is there, and never waits for a client: the
-    answer that a client does not take at once is sent by the poller too. Each connection that
-    waits stands in one line, with an end to its wait.
+    A thread of the pool gets a request when all of it has arrived, and never waits for a client:
+    the poller also sends what a client does not read at once. Each waiting connection is in one
+    line, and its wait has an end.
 
-    To hand a request to a thread, and its connection back, costs several times what a check does:
-    each hand-over waits for the GIL. What is quick by design has no need of a thread. Once it is
-    not quick (a database far away, or in trouble) it goes to the pool as well.
-    It answers in JSON to what it cannot read as HTTP, before any application is asked.
+    Handing a request to a thread and its connection back costs several times as much as a check,
+    since each hand-over waits for the GIL. So quick requests get no thread, unless they turn slow
+    (the database is far away, or in trouble). What is not HTTP gets an answer in JSON here.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pace = Pace()
-        # Never behind requests that wait for a database: it asks none.
+        # For the liveness probe, which must not wait behind requests that wait for a database.
         self._probe_pool = ThreadPoolExecutor(1)
         self._probe_paths = (HEALTHZ, mounted_at() + HEALTHZ)
         self._pool_watch = PoolWatch(self.cfg.threads, _POOL_TIMEOUTS * self.cfg.timeout)
@@ -72,7 +70,8 @@ class Worker(ThreadWorker):
         self._accepts_from = 0.0
 
     def init_process(self) -> None:
-        # A request reads some thirty settings, each through three calls: plain attributes here.
+        # A request reads about thirty settings, each through three calls: make them plain
+        # attributes.
         vars(self.cfg).update({name: s.get() for name, s in self.cfg.settings.items()})
         super().init_process()
 
@@ -83,8 +82,8 @@ class Worker(ThreadWorker):
     def handle_quit(self, sig: int, frame: Any) -> None:
         """End at once. Ctrl-C comes twice: from the terminal, and as SIGQUIT of the master.
 
-        ThreadWorker's takes the pool's lock, which the thread that it interrupts may hold: it
-        would wait for itself until the master kills it, 30 s later. Python ends the pool anyway.
+        ThreadWorker's handler takes the pool's lock, which the interrupted thread may hold: a
+        deadlock until the master kills the worker 30 s later. Python ends the pool at exit anyway.
         """
         if not self._is_quitting:
             self._is_quitting = True
@@ -93,10 +92,10 @@ class Worker(ThreadWorker):
     # New connections
 
     def accept(self, listener: socket.socket) -> None:
-        """Take a new connection; without files or memory for it, wait a little.
+        """Accept a new connection; pause a little if there are no files or no memory for it.
 
-        gunicorn raises such an error, which ends the worker. accept(2) also reports the network's
-        errors of connections that nobody has taken yet.
+        gunicorn would end the worker at such an error. accept(2) also reports network errors of
+        connections that are not accepted yet.
         """
         try:
             if self._is_gunicorns:
@@ -150,7 +149,7 @@ class Worker(ThreadWorker):
         self._guard(conn, self._go_on_with)
 
     def _guard(self, conn: Connection, step: Any, *arguments: Any) -> None:
-        """Take a step; what goes wrong costs the connection, never the worker."""
+        """Run a step; an error ends the connection, never the worker."""
         try:
             try:
                 step(conn, *arguments)
@@ -186,7 +185,7 @@ class Worker(ThreadWorker):
             self._drop(conn)
 
     def _take(self, conn: Connection) -> None:
-        """Go on with what has arrived, until the next answer has to wait."""
+        """Process what has arrived, until an answer has to wait."""
         while data := conn.waiting:
             plain = None if conn.has_begun else self._find_quick_request(conn, data)
             if plain is None:
@@ -207,7 +206,7 @@ class Worker(ThreadWorker):
                 return
 
     def _collect(self, conn: Connection, data: bytes) -> None:
-        """Keep a part of a request; the whole goes to a thread."""
+        """Keep an incomplete request; a complete one goes to a thread."""
         if conn.arrival.add(data):
             self._submit(conn)
             return
@@ -219,7 +218,7 @@ class Worker(ThreadWorker):
         self._hold(conn, conn.arrival.held_bytes)
 
     def _hold(self, conn: Connection, count: int) -> None:
-        """Note what is kept for a client; beyond the bound who has waited longest must go."""
+        """Note how much is kept for a client; above the bound, drop who has waited longest."""
         self._lines.hold(conn, count)
         while (holding := self._lines.first_of_those_that_hold_too_much()) is not None:
             self._drop(holding)
@@ -236,7 +235,7 @@ class Worker(ThreadWorker):
         return find_quick_request(self.wsgi, data, conn.client) if is_quick else None
 
     def _answer(self, conn: Connection, plain: PlainRequest) -> bool:
-        """Answer the request at hand; True when the next one may be."""
+        """Answer a quick request; True if the next one may be answered."""
         started_at, worked_at = time.perf_counter(), time.thread_time()
         try:
             self.nr += 1
@@ -266,7 +265,7 @@ class Worker(ThreadWorker):
         done.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
 
     def handle(self, conn: Any) -> Any:
-        """In a thread: answer the request that is there; True when the connection is kept."""
+        """Answer a request, in a thread; True if the connection is kept."""
         if not isinstance(conn, Connection):
             return super().handle(conn)
         wire = Wire()
@@ -284,7 +283,7 @@ class Worker(ThreadWorker):
         return rest is not None
 
     def finish_request(self, conn: Any, fs: Any) -> None:
-        """The pool is done with a request."""
+        """Called in the poller when the pool has finished a request."""
         if not isinstance(conn, Connection):
             super().finish_request(conn, fs)
             return
@@ -296,7 +295,7 @@ class Worker(ThreadWorker):
             self._take(conn)
 
     def _settle(self, conn: Connection, *, is_kept: bool) -> bool:
-        """See to what follows an answer; True when it is sent and the connection is kept."""
+        """Do what follows an answer; True if it is sent and the connection is kept."""
         conn.is_kept = is_kept
         if conn.is_gone:
             self._drop(conn)
@@ -314,7 +313,7 @@ class Worker(ThreadWorker):
         return False
 
     def _refuse(self, conn: Connection, fault: Exception) -> None:
-        """Answer what cannot be read as HTTP, or went wrong here, and close."""
+        """Answer what is not HTTP, or an error in this worker, and close."""
         if conn.unsent:
             self._drop(conn)
         else:
@@ -322,15 +321,15 @@ class Worker(ThreadWorker):
             self._settle(conn, is_kept=False)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        """The same where gunicorn reads for itself."""
+        """As `_refuse`, for connections that gunicorn reads itself."""
         answer_fault(client, addr, exc)
 
     # Ends
 
     def _linger(self, conn: Connection) -> None:
-        """Close once the client has, or after a while: it may still be reading the answer.
+        """Close after the client has closed, or after a while: it may still be reading the answer.
 
-        RFC 9112 section 9.6, in the poller: gunicorn's own way blocks the thread that answers the
+        RFC 9112 section 9.6, done in the poller: gunicorn's own way blocks the thread that answers
         key checks for two seconds.
         """
         conn.sock.shutdown(socket.SHUT_WR)
@@ -339,7 +338,7 @@ class Worker(ThreadWorker):
         self._watch(conn, selectors.EVENT_READ)
 
     def _drop_what_comes(self, conn: Connection) -> None:
-        """Read on without looking, up to a bound: unread bytes would make the close a reset."""
+        """Read and drop bytes, up to a bound: closing with unread bytes would send a reset."""
         try:
             received = len(conn.sock.recv(8 * READ_BYTES))
         except BlockingIOError:
@@ -351,7 +350,7 @@ class Worker(ThreadWorker):
             self._watch(conn, 0)
 
     def murder_pending(self) -> None:
-        """Called after each round of events: end the waits that have lasted too long."""
+        """End the waits that have lasted too long; called after each round of events."""
         super().murder_pending()
         now = time.monotonic()
         if now < self._next_look:
@@ -365,7 +364,7 @@ class Worker(ThreadWorker):
 
     def _end_wait(self, conn: Connection) -> None:
         if (end := self._lines.kept.get(conn)) is not None:
-            # The next request may have come since the poller looked.
+            # The next request may have arrived since the poller looked.
             self._read(conn)
             if self._lines.kept.get(conn) == end:
                 self._drop(conn)
@@ -375,10 +374,11 @@ class Worker(ThreadWorker):
             self._drop(conn)
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """The worker stops: who is in the midst of something has a little time to end it."""
+        """The worker stops: give clients with something under way a little time to finish."""
         super()._cap_keepalive(deadline)  # type: ignore[misc]
         self._lines.hurry(_STOP_SECONDS)
-        # Who is connected and not taken yet is lost with the socket where no other listens on it.
+        # Accept waiting connections now: they are lost with the socket if nobody else listens on
+        # it.
         for listener in self.sockets:
             taken = -1
             while taken != self.nr_conns < self.worker_connections:

@@ -1,7 +1,7 @@
-"""What goes wrong beside the requests, where no client is told: known to all workers, by its cause.
+"""Failures of background work, which no client sees: shared with all workers, by cause.
 
-A worker notes how its own turn went; `/readyz` and the metrics, which any worker answers, tell of
-all of them.
+Each process notes how its own turn went. `/readyz` and the metrics, which any worker answers, show
+the failures of all processes.
 """
 
 import logging
@@ -45,7 +45,10 @@ class Work:
         return self._cause is not None
 
     def note(self, cause: str | None, detail: str = "") -> None:
-        """How this turn went: None is well. The log has a line at each change and in 10 s."""
+        """Note how this turn went; `cause` is None after a success.
+
+        A failure is logged when its cause changes, and otherwise once in 10 s.
+        """
         if cause != self._cause:
             if self._cause is not None:
                 FAILING.add(-1, self.name, self._cause)
@@ -65,7 +68,7 @@ def database_cause(error: BaseException) -> str:
 
 
 def failing_works() -> dict[str, str]:
-    """The works that fail in some worker, with the cause in words."""
+    """The works that fail in at least one process, each with its cause in words."""
     failing: dict[str, str] = {}
     for (work, cause), workers in FAILING.read(board.sums()):
         if workers > 0:

@@ -1,4 +1,4 @@
-"""What happens around every request: its id, the HTTPS rule, headers, one line in the log."""
+"""What happens around every request: request id, HTTPS rule, headers, one line in the log."""
 
 import json
 import os
@@ -36,7 +36,7 @@ _REQUEST_ID = re.compile(rf"[A-Za-z0-9._-]{{1,{_LONGEST_REQUEST_ID}}}")
 
 _quote = json.encoder.encode_basestring_ascii
 
-# The id of the request that this thread works on; each line that the thread logs carries it.
+# The id of the request that this thread works on; each line that the thread logs contains it.
 current_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
@@ -47,7 +47,7 @@ def register_request_log(app: Flask) -> None:
 
 
 def register_routes(app: Flask) -> None:
-    """Make room to count each route's requests; called once all of them are there."""
+    """Allocate metrics for each route; called after all routes are registered."""
     for rule in app.url_map.iter_rules():
         register_route(_route_of(rule.rule), rule.methods or ())
 
@@ -57,7 +57,7 @@ def _route_of(rule: str) -> str:
 
 
 def request_id_of(presented: str | None) -> str:
-    """The caller's request id, if it is one, else a new one."""
+    """The caller's request id if it has the right form, else a new one."""
     if presented is not None and _REQUEST_ID.fullmatch(presented):
         return presented
     return f"{random.getrandbits(128):032x}"
@@ -72,9 +72,9 @@ def write_request_line(
     ip: str | None,
     account_id: str | None,
 ) -> None:
-    """One line on standard error; `started_at` is by `time.perf_counter`.
+    """Log a request on standard error; `started_at` is a value of `time.perf_counter`.
 
-    Written out here, not through `logging`: that would cost as much as the check of a key.
+    Not through `logging`, which would take as much time as a key check.
     """
     request_id = redact_credentials(request_id, longest=_LONGEST_REQUEST_ID)
     duration_ms = (time.perf_counter() - started_at) * 1000
@@ -140,7 +140,7 @@ def _begin() -> None:
         and not may_be_plain_http(request.environ)
     ):
         raise HttpsRequired
-    # authorize reads no body, of whatever size the request behind it is.
+    # authorize reads no body, so the size of the original request does not matter.
     if (request.content_length or 0) > MAX_BODY_BYTES and not is_authorize(request.path):
         raise BodyTooLarge
 

@@ -1,4 +1,4 @@
-"""Who is on the other end of the present request."""
+"""The client of the present request."""
 
 import hashlib
 
@@ -12,7 +12,7 @@ _USER_AGENT_LENGTH = 400
 
 
 def current_client() -> Client:
-    """The address, as `web.forwarded` has read it, and the user agent."""
+    """The client's address, as `web.forwarded` has set it, and its user agent."""
     user_agent = request.headers.get("User-Agent")
     digest = hashlib.sha256((user_agent or "").encode("utf-8", "surrogatepass")).digest()
     if user_agent is not None:

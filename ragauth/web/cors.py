@@ -13,10 +13,10 @@ from ragauth.web.refresh_cookie import CSRF_HEADER
 
 log = logging.getLogger("ragauth")
 
-# The contract's, and those of the compat faces that lie alike.
+# The contract's paths, and the same paths of compat faces.
 _DASHBOARD_PATH = re.compile(r"(/compat/[^/]+)?/(api|v1)/(auth|agents)(/.*)?$")
 _NAMES_OF_HEADERS = "Access-Control-Request-Headers"
-# A browser names the handful that a script has set.
+# A browser names the few headers that a script has set.
 _LONGEST_NAMES = 1000
 # A client can invent origins: log at most this many in a period, each once.
 _MOST_TOLD = 10
@@ -24,7 +24,7 @@ _WHILE_SECONDS = 60
 
 
 def allow_origins(app: Flask, settings: Settings) -> None:
-    """Register it; after the request log, which has a line for a preflight too."""
+    """Register CORS; after the request log, which has a line for a preflight too."""
     app.after_request(_vary_by_origin)
     app.before_request(_Refusals(settings.cors_origins).look)
     if not settings.cors_origins:
@@ -53,7 +53,7 @@ def allow_origins(app: Flask, settings: Settings) -> None:
 
 
 def _exactly(origin: str) -> re.Pattern[str]:
-    """Flask-CORS reads an origin with a dot as a pattern of its beginning."""
+    """A pattern for exactly this origin: Flask-CORS would take a text with a dot as a pattern."""
     return re.compile(rf"{re.escape(origin)}\Z")
 
 
@@ -68,7 +68,7 @@ class _Refusals:
     def look(self) -> None:
         """Log a request's origin if it is neither listed nor the service's own.
 
-        Only what a browser may send as an origin: any other text may be a secret.
+        Only text with the form of an origin is logged: any other text may be a secret.
         """
         origin = request.headers.get("Origin")
         if not origin or origin in self._allowed or not _is_dashboard() or _is_own(origin):
@@ -85,7 +85,10 @@ class _Refusals:
 
 
 def _is_own(origin: str) -> bool:
-    """Whether it is a page of the service itself; a proxy may have ended TLS."""
+    """Whether the origin is the service's own.
+
+    The scheme is ignored: a proxy may have ended TLS.
+    """
     return origin.partition("://")[2] == request.host
 
 
@@ -101,8 +104,9 @@ def _vary_by_origin(response: Response) -> Response:
 
 
 def _answer_preflight() -> Response | None:
-    """The same answer for every path and method. After a failed preflight a browser would hide
-    the 404 or 405 of the call from its script.
+    """Answer a preflight alike for every path and method.
+
+    After a failed preflight a browser would hide the 404 or 405 of the call from its script.
     """
     if len(request.headers.get(_NAMES_OF_HEADERS, "")) > _LONGEST_NAMES:
         # Flask-CORS would compare each name with each pattern.

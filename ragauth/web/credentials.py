@@ -2,7 +2,7 @@
 
 from ragauth.errors import CredentialMalformed, CredentialMissing
 
-# What may stand around the value of a header (RFC 9110 section 5.6.3).
+# Optional whitespace around the value of a header (RFC 9110 section 5.6.3).
 _BLANKS = " \t"
 
 
@@ -28,7 +28,7 @@ def bearer_token(authorization: str | None) -> str:
 
 
 def presented_key(authorization: str | None, api_key_header: str | None) -> str:
-    """The one API key of a request, as Bearer or as X-API-Key; two different ones are none."""
+    """The API key of a request, as Bearer or X-API-Key; two different keys are an error."""
     token = find_bearer_token(authorization)
     api_key = (api_key_header or "").strip(_BLANKS) or token
     if api_key is None:

@@ -43,11 +43,11 @@ PATH_IDS = {
     "agent_id": Id(AGENT),
     "key_id": Id(KEY),
     "session_id": Id(SESSION),
-    # The compat faces': the same rows as plain UUIDs.
+    # In the compat faces: the same rows, named by plain UUIDs.
     "agent_uuid": PlainUuid(),
     "key_uuid": PlainUuid(),
 }
-# The error for an id in the path that names nothing of the caller's.
+# The error for an id in the path that does not belong to the caller.
 MISSING: dict[str, type[NotFound]] = {
     "account_id": NoSuchAccount,
     "agent_id": NoSuchAgent,
@@ -60,12 +60,12 @@ MISSING: dict[str, type[NotFound]] = {
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a route takes and gives: all that the OpenAPI document knows of it.
+    """What a route takes and returns: all that the OpenAPI document knows of it.
 
-    `errors` are the failures of this route alone; what follows from its guard, its body or its
-    path is not repeated there. A route with a `media_type` answers by itself, without the
-    envelope. `headers` are those of a success, each with what it says. `disguised` are errors that
-    it may also answer with a status that is not theirs. `is_quick`: see `ragauth.web.quick_routes`.
+    `errors` are the errors of this route alone, without those that follow from its guard, body or
+    path. A route with a `media_type` answers without the envelope. `headers` are those of a
+    success, each with its description. `disguised` are errors that it may also answer with another
+    status than their own. `is_quick`: see `ragauth.web.quick_routes`.
     """
 
     guard: Guard
@@ -138,11 +138,11 @@ def endpoint(
         def create_agent(caller: Caller, body: dict[str, Any]) -> Agent: ...
 
     The view is called with `caller` (unless the guard is public), `body` and `query` (where a
-    schema is declared) and the ids of the path as UUIDs. It returns what `data` dumps: one
-    thing, or a Page of them; without `data` the answer has no body. A Response is handed on.
-    `errors` are what it may raise beyond what guard, body and path imply. `is_list` is for a list
-    without pages: the view returns a Page that has them all. `is_quick` is for a route that takes
-    no lock, hashes nothing, and asks the database by prepared reads alone.
+    schema is declared) and the ids of the path as UUIDs. It returns what `data` dumps: one object,
+    or a Page of objects; without `data` the answer has no body. A Response is sent as it is.
+    `errors` are what the view may raise beyond what guard, body and path imply. `is_list` is for a
+    list without pages: the view returns a Page that has them all. `is_quick` is for a route that
+    takes no lock, hashes nothing, and asks the database by prepared reads alone.
     """
     schema = None if data is None else data()
     declaration = Declaration(
@@ -182,7 +182,7 @@ def endpoint(
 
 
 def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
-    """Path, query and body as the view wants them; all their faults at once."""
+    """Load path, query and body for the view; reports all their faults together."""
     arguments: dict[str, Any] = {}
     issues: list[dict[str, Any]] = []
     for name, text in path.items():
@@ -200,7 +200,7 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
         try:
             given = read(schema)
             takes_nothing = isinstance(schema, EmptySchema)
-            # To load nothing costs as much as to load something.
+            # Skip an empty load, which costs as much time as any other.
             loaded = given if takes_nothing and not given else schema.load(given)
         except ValidationError as error:
             issues.extend(to_issues(error.messages))
@@ -213,7 +213,7 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
 
 
 def _read_query(_schema: RequestSchema) -> dict[str, Any]:
-    """The query string; a name that stands twice in it is a fault."""
+    """The query's parameters; a parameter that is given twice is a fault."""
     if not request.query_string:
         return {}
     repeated = [name for name, values in request.args.lists() if len(values) > 1]

@@ -1,4 +1,4 @@
-"""The one form of every answer: `{"data": ...}` or `{"error": {"code", "message", "details"?}}`."""
+"""The form of every answer: `{"data": ...}` or `{"error": {"code", "message", "details"?}}`."""
 
 import json
 from typing import Any, NamedTuple
@@ -15,9 +15,9 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Answer(NamedTuple):
-    """An HTTP answer that no framework has touched yet.
+    """An HTTP answer without a framework's objects.
 
-    `account_id` is whose key asked, for the log, where an account's did.
+    `account_id` is the account of the key that asked, for the log; None if there is none.
     """
 
     status: int
@@ -43,7 +43,7 @@ def error_body(error: RagauthError) -> dict[str, Any]:
 
 
 def error_header(body: bytes) -> tuple[str, str]:
-    """A refusal's body as a header: nginx reads only the headers of a subrequest's answer."""
+    """A refusal's body as a header: of a subrequest's answer nginx reads only the headers."""
     return "X-Ragauth-Error", body.decode("ascii")
 
 

@@ -1,7 +1,7 @@
-"""Every exception as an answer, in the words of the face that was called.
+"""Turns every exception into an answer, in the wording of the face that was called.
 
-Handlers are registered for classes, never for status codes: Flask would look those up first,
-and a face with errors of its own could not have them.
+Handlers are registered for classes, never for status codes: Flask looks those up first, and a face
+could then have no errors of its own.
 """
 
 import logging
@@ -37,13 +37,13 @@ def register_error_handlers(app: Flask) -> None:
 
 
 def _failure(error: RagauthError) -> Response:
-    # Functions that run after the request read it: they remove a refused cookie.
+    # `after_this_request` functions read it: they delete a refused cookie.
     g.failure = error
     return current_wording().failure(error)
 
 
 def _http_failure(error: HTTPException) -> Response:
-    """Werkzeug's own exceptions: its headers survive (`Allow`), its HTML does not."""
+    """Answer Werkzeug's own exceptions: with their headers (`Allow`), without their HTML."""
     if isinstance(error, InternalServerError):
         return _crash(error.original_exception or error)
     if error.code == BodyTooLarge.status:
@@ -61,7 +61,7 @@ def _http_failure(error: HTTPException) -> Response:
 
 
 def _database_failure(error: SQLAlchemyError) -> Response:
-    """503 where the database is at fault, whether it is gone or keeps nothing; else a bug."""
+    """503 if the database is at fault (unreachable, or refusing writes); else a bug."""
     if fault_of(error) is None:
         return _crash(error)
     return _failure(_unavailable(error))
@@ -69,26 +69,26 @@ def _database_failure(error: SQLAlchemyError) -> Response:
 
 def _unavailable(error: Exception) -> ExternalServiceUnavailable:
     if isinstance(error, PoolTimeout):
-        # Other database errors were counted where the driver raised them.
+        # Other database errors are counted where the driver raises them.
         DATABASE_ERRORS.count()
     log_fault(error)
     return ExternalServiceUnavailable()
 
 
 def _constraint_failure(error: IntegrityError) -> Response:
-    """Two changes met: another one deleted a row that this one refers to."""
+    """Two changes collided: another one deleted a row that this one refers to."""
     log.warning("a constraint refused a change", extra={"cause": type(error.orig).__name__})
     return _failure(Conflict())
 
 
 def _crash(error: BaseException) -> Response:
-    """A bug: the caller gets the request id, the log the stack."""
+    """Answer a bug: the caller gets the request id, the log gets the stack."""
     log.error("unhandled exception", exc_info=error)
     return _failure(RagauthError(details={"request_id": g.get("request_id")}))
 
 
 def answer_to(error: Exception, request_id: str) -> Answer:
-    """The same for what is raised while the gate answers."""
+    """The answer to an exception in the gate."""
     if fault_of(error) is not None:
         error = _unavailable(error)
     if not isinstance(error, RagauthError):

@@ -1,4 +1,4 @@
-"""Faces: in which wording an answer is, the contract's or another vendor's."""
+"""Faces: which wording an answer has, the contract's or another vendor's."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from ragauth.web import envelope
 
 
 class Wording(NamedTuple):
-    """How dumped data (with a status, and a list's `meta`) and a failure become answers."""
+    """How dumped data (with a status, and a list's `meta`) and an error become answers."""
 
     success: Callable[[Any, int, dict[str, Any] | None], Response]
     failure: Callable[[RagauthError], Response]
@@ -23,8 +23,8 @@ CONTRACT = Wording(envelope.success, envelope.failure)
 def current_wording() -> Wording:
     """The wording of the present request.
 
-    By its path, not by its route: an unknown URL below a face, a wrong method and what is refused
-    before any route are in that face's words too.
+    It depends on the path, not on the route: an unknown URL below a face, a wrong method, and a
+    refusal before any route are in that face's wording too.
     """
     return wording_of(current_app, request.path)
 
@@ -35,12 +35,12 @@ def wording_of(app: Flask, path: str) -> Wording:
 
 
 def bare_success(data: Any, status: int, _meta: dict[str, Any] | None) -> Response:
-    """Without an envelope: the thing itself, or the array."""
+    """A success without an envelope: the object itself, or the array."""
     return Response(envelope.encode_json(data), status, content_type=envelope.JSON_TYPE)
 
 
 def bare_failure(body: dict[str, Any], error: RagauthError, status: int) -> Response:
-    """A failure in a body, and with a status, of the face's own; the headers are the error's."""
+    """An error with the face's own body and status; the headers are the error's."""
     response = Response(envelope.encode_json(body), status, content_type=envelope.JSON_TYPE)
     response.headers.update(error.headers)
     return response

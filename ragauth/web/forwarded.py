@@ -1,9 +1,10 @@
 """The client's address, scheme, host and prefix: from trusted proxies, or from the connection.
 
 Each trusted proxy appends one entry to an `X-Forwarded-*` header, so of n proxies the n-th entry
-from the right is what the outermost one saw. All that is left of it is the client's own claim.
-Several lines of one name are one header, joined by commas (RFC 9110, 5.2). Quotes do not hold an
-entry together: a quote that the client opened must not swallow what the proxies wrote after it.
+from the right is what the outermost one saw. Entries to the left of it are the client's own claims.
+Several header lines of one name are one header, joined by commas (RFC 9110, 5.2). Commas within
+quotes separate entries too: a quote that the client opened must not swallow what the proxies wrote
+after it.
 """
 
 import re
@@ -20,19 +21,20 @@ _HOST = re.compile(r"(?:[0-9A-Za-z.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1
 
 
 class Forwarded:
-    """A WSGI application in front of another, which it tells who the client is.
+    """A WSGI wrapper that tells the application who the client is.
 
-    REMOTE_ADDR becomes the client's address in its one spelling. It is absent where there is no
-    address (a Unix socket) or none that can be read. With trusted proxies their word alone counts:
+    REMOTE_ADDR becomes the client's address in its canonical spelling. It is absent if there is no
+    address (a Unix socket) or none that can be parsed. With trusted proxies only their headers
+    count:
 
-    - X-Forwarded-For is the address. Without it there is none: the peer's is a proxy's.
-    - X-Forwarded-Proto is the scheme. All that is not `https` is plain HTTP.
-    - X-Forwarded-Host is the Host. Without it the one counts that the nearest proxy sent.
+    - X-Forwarded-For is the client's address. Without it there is none: the peer is a proxy.
+    - X-Forwarded-Proto is the scheme. Every value but `https` means plain HTTP.
+    - X-Forwarded-Host is the Host. Without it the Host counts that the nearest proxy sent.
     - X-Forwarded-Prefix is SCRIPT_NAME: the path at which the service is mounted, and which the
-      proxy took off. Without it the service is mounted where its server says.
+      proxy removed. Without it the server's setting counts.
 
-    `mounted_at` is what the server says: it stands at the beginning of the paths that come in, and
-    is taken off. A path without it is served too: a probe's, or one of a proxy that took it off.
+    `mounted_at` is the server's setting: a prefix that is removed from the paths that come in. A
+    path without it is served too: that of a probe, or of a proxy that has removed the prefix.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class Forwarded:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         address = client_address(environ, trusted_proxies=self._trusted_proxies)
-        # The server's own stays as it is: `flask run` reads REMOTE_ADDR in it after the answer.
+        # The server's dict is not changed: `flask run` reads its REMOTE_ADDR after the answer.
         environ = {**environ}
         environ.pop("REMOTE_ADDR", None)
         if self._mounted_at:
@@ -75,14 +77,14 @@ class Forwarded:
 
 
 def client_address(environ: "WSGIEnvironment", *, trusted_proxies: int) -> str | None:
-    """The client's address, of a request that no `Forwarded` has seen yet."""
+    """The client's address in a request that has not passed through `Forwarded`."""
     if trusted_proxies:
         return canonical_address(_entry(environ, "HTTP_X_FORWARDED_FOR", trusted_proxies))
     return canonical_address(environ.get("REMOTE_ADDR"))
 
 
 def _entry(environ: "WSGIEnvironment", header: str, trusted_proxies: int) -> str:
-    """The entry that the outermost trusted proxy wrote; "" where there are too few."""
+    """The entry that the outermost trusted proxy wrote; "" if there are too few entries."""
     entries: list[str] = environ.get(header, "").rsplit(",", trusted_proxies)
     too_few = len(entries) < trusted_proxies
     return "" if too_few else entries[-trusted_proxies].strip(" \t")

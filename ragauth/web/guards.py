@@ -1,6 +1,6 @@
-"""Guards: what a route asks for before it reads anything else.
+"""Guards: the credential check of a route, before it reads anything else.
 
-Each returns who is calling, or raises AuthenticationFailed or AuthorizationFailed.
+Each returns the caller, or raises AuthenticationFailed or AuthorizationFailed.
 """
 
 import hmac
@@ -58,11 +58,11 @@ _KEY_REFUSALS = (*_TOKEN_REFUSALS, IpNotAllowed, OriginNotAllowed)
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a guard asks for, for the OpenAPI document: a security scheme, and its refusals."""
+    """What a guard requires, for the OpenAPI document: a security scheme, and the refusals."""
 
     scheme: str | None
     refusals: tuple[Failure, ...] = ()
-    # Additional refusals of methods that change something.
+    # Further refusals, of methods that change something.
     refusals_to_write: tuple[Failure, ...] = ()
 
 
@@ -73,7 +73,7 @@ _SomeGuard = TypeVar("_SomeGuard", bound=Guard)
 def demands(
     scheme: str | None, *refusals: Failure, to_write: tuple[Failure, ...] = ()
 ) -> Callable[[_SomeGuard], _SomeGuard]:
-    """Note what a guard asks for."""
+    """Declare what a guard requires."""
 
     def note(guard: _SomeGuard) -> _SomeGuard:
         _demands[guard] = Demand(scheme, refusals, to_write)
@@ -83,7 +83,7 @@ def demands(
 
 
 def demand_of(guard: Guard) -> Demand:
-    """What a guard asks for; KeyError for one that does not say."""
+    """What a guard requires; KeyError for a guard without a declaration."""
     return _demands[guard]
 
 
@@ -96,7 +96,7 @@ def public() -> None:
 def access_token() -> Caller:
     """A dashboard user with an access token, who does not write too often.
 
-    A request counts whatever comes of it: what is refused took its time as well.
+    A request is counted even if it is refused later, since a refusal takes time as well.
     """
     caller = sessions.authenticate(token=presented_token())
     g.account_id = encode_id(ACCOUNT, caller.account.id)
@@ -109,11 +109,11 @@ def access_token() -> Caller:
 
 @demands(ACCESS_TOKEN, *_NOT_HELD)
 def any_token() -> list[TokenClaims]:
-    """The access and refresh tokens of header and cookie, dead or alive: to log out.
+    """The tokens of header and cookie, access or refresh, expired or not: for logging out.
 
-    Each of the two will do, whatever stands in the other: a browser that logs out may have lost
-    its access token. Without a token of ours the header's refusal is raised, or the cookie's where
-    the header has none.
+    One valid token is enough, whatever the other place has: a browser that logs out may have lost
+    its access token. If neither is valid, the header's refusal is raised, or the cookie's if there
+    is no header.
     """
     found, refusals = [], []
     for find in (presented_token, refresh_cookie.presented_token):
@@ -141,7 +141,7 @@ def customer_key() -> KeyFacts:
 
 @demands(None, CredentialMissing, CredentialMalformed, CredentialInvalid)
 def metrics_reader() -> None:
-    """Anyone; if RAGAUTH_METRICS_TOKEN is set, only a caller that presents it."""
+    """Anyone; if RAGAUTH_METRICS_TOKEN is set, only a caller with that token."""
     expected = settings().metrics_token
     if expected is None:
         return
@@ -161,9 +161,9 @@ def service_key(scope: str) -> Guard:
 
 
 def require_key(question: Question) -> KeyFacts:
-    """The live key of the present request, which may do what is asked."""
+    """The key of the present request, if it is live and may do what is asked; else raises."""
     verdict = current_checker().check(current_key(), presented_in(request.environ, question))
-    # Every answer to a key tells what is left of its plan, whatever the route answers.
+    # Every answer to a key has the RateLimit headers, whatever the route answers.
     g.limits = verdict.limits
     key = verdict.allowed_key()
     if key.account_id is not None:
@@ -190,16 +190,16 @@ def current_key() -> str:
 
 
 def require_metrics_reader() -> None:
-    """Check the token for every method, also those that Flask answers without the view."""
+    """Check the token of `/metrics` also for methods that Flask answers without the view."""
     if request.environ["PATH_INFO"] == METRICS and is_plain_spelling(request.environ):
         metrics_reader()
 
 
 def require_key_below_api_v1() -> None:
-    """Every path below /api/v1, known or not, asks for a key first.
+    """Require a key for every path below /api/v1, known or not.
 
-    The routes do so themselves; this is for what Flask answers without one: an unknown path, a
-    wrong method, OPTIONS.
+    The routes require it themselves. This is for what Flask answers without a route: an unknown
+    path, a wrong method, OPTIONS.
     """
     if not (request.path + "/").startswith("/api/v1/") or is_authorize(request.path):
         return

@@ -28,10 +28,10 @@ class _NotJson(ValueError):
 
 
 def read_json_object() -> dict[str, Any]:
-    """The body of the present request.
+    """Read the body of the present request.
 
-    No body at all is an empty object, so that what is required is named as missing. Raises
-    InvalidRequest, UnsupportedMediaType or BodyTooLarge.
+    A request without a body counts as an empty object, so that the required fields are named as
+    missing. Raises InvalidRequest, UnsupportedMediaType or BodyTooLarge.
     """
     body = _read_body()
     if len(body) > MAX_BODY_BYTES:
@@ -56,10 +56,10 @@ def read_json_object() -> dict[str, Any]:
 
 
 def read_early(environ: "WSGIEnvironment") -> bytes | None:
-    """The body of a request before the application is asked, which can read it once more.
+    """Read the body before the application is asked, so that it can be read again.
 
-    None for what the application must word: no length, one beyond the bound, a body that is
-    shorter or cannot be read.
+    None if the application must answer with an error: no length, a length above the bound, a body
+    that is shorter or cannot be read.
     """
     length = environ.get("CONTENT_LENGTH") or ""
     if _LENGTH.fullmatch(length) is None or not 0 < int(length) <= MAX_BODY_BYTES:
@@ -74,7 +74,7 @@ def read_early(environ: "WSGIEnvironment") -> bytes | None:
 
 
 def _read_body() -> bytes:
-    # One byte more than is allowed: a body of unknown length is cut at this limit in silence.
+    # One byte more than allowed: a body of unknown length is cut at this limit without an error.
     request.max_content_length = MAX_BODY_BYTES + 1
     try:
         body = request.get_data(cache=False)
@@ -85,16 +85,17 @@ def _read_body() -> bytes:
     except Exception as error:
         _note_unreadable(error)
         raise _malformed("The body could not be read") from error
-    # RFC 9112 section 8: such a request is incomplete, whatever its beginning reads like.
+    # RFC 9112 section 8: such a request is incomplete, even if its beginning is valid JSON.
     if len(body) < (request.content_length or 0):
         raise _malformed(_CUT_SHORT)
     return body
 
 
 def _note_unreadable(error: Exception) -> None:
-    """Note a client's fault: a malformed chunk, a closed connection, a client that is too slow.
+    """Log that the body could not be read: a malformed chunk, a closed connection, a slow client.
 
-    Each server has errors of its own for them, so any error counts: reading does nothing else.
+    Each server has its own exceptions for these, so any exception counts: nothing else can fail
+    here.
     """
     log.info("a body could not be read", extra={"cause": type(error).__name__})
 
@@ -115,7 +116,7 @@ def _why_malformed(error: ValueError) -> str:
         return f"line {error.lineno}, column {error.colno}"
     if isinstance(error, UnicodeDecodeError):
         return "the body is not UTF-8"
-    # Python's int() refuses thousands of digits in words of its own.
+    # Python's int() refuses thousands of digits with a message of its own.
     return str(error) if isinstance(error, _NotJson) else "a number has too many digits"
 
 

@@ -1,7 +1,7 @@
 """An answer of any length in the envelope, written to a file item by item before it is sent.
 
-It is not streamed: a failure halfway gives an error and not half a document, and a slow client
-keeps no transaction open. The file has no name. A short answer stays in memory.
+It is not streamed: a failure halfway gives an error instead of half a document, and a slow client
+keeps no transaction open. The file has no name on the disk. A short answer stays in memory.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def attachment(schema: Schema, value: Any, *, name: str) -> Response:
         if length <= _IN_MEMORY_BYTES:
             response = Response(file.read(), 200, content_type=JSON_TYPE)
         else:
-            # It stays open until the answer is sent; a HEAD reads nothing of it.
+            # The file stays open until the answer is sent; a HEAD reads nothing of it.
             response = Response(_chunks(file), 200, content_type=JSON_TYPE)
             response.call_on_close(opened.pop_all().close)
     response.content_length = length

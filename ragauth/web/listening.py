@@ -1,6 +1,6 @@
-"""Checks where the server will listen; a fault there is told in one line.
+"""Checks the addresses to listen on before gunicorn starts, to report a fault in one line.
 
-gunicorn itself tries five times, a second apart, and ends with a stack.
+gunicorn itself tries five times, a second apart, and ends with a stack trace.
 """
 
 import errno
@@ -22,7 +22,7 @@ _REASONS = {
 
 
 def fault_in_listening(addresses: Iterable[Address]) -> str | None:
-    """One line on the first of gunicorn's addresses that cannot be served; None without such."""
+    """One line about the first address that cannot be served; None if all can."""
     for address in addresses:
         if isinstance(address, str):
             fault = _fault_of_path(address)
@@ -39,12 +39,12 @@ def fault_in_listening(addresses: Iterable[Address]) -> str | None:
 
 def _fault_of_port(host: str, port: int) -> str | None:
     try:
-        # The family that gunicorn takes: IPv6 for what has a colon.
+        # As gunicorn chooses the family: IPv6 for a host with a colon.
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-            # Two programs can bind one port with SO_REUSEADDR; one of them can listen.
+            # With SO_REUSEADDR two programs can bind one port, but only one of them can listen.
             probe.listen()
     except socket.gaierror:
         return "the name is not known; HOST chooses another"
@@ -68,6 +68,6 @@ def _fault_of_path(text: str) -> str | None:
     if not stat.S_ISSOCK(path.stat().st_mode):
         return "there is a file that is no socket"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        # gunicorn would put its own in the place of one that is served.
+        # gunicorn would replace the socket of another running program.
         is_taken = probe.connect_ex(text) == 0
     return "taken by another program, or by a ragauth that runs already" if is_taken else None

@@ -1,4 +1,4 @@
-"""How a line of the log looks: JSON for programs, or one line for a person at a terminal.
+"""The form of log lines: JSON for programs, or plain text for a person at a terminal.
 
 The choice is made once, when the process starts: lines for a person if stderr is a terminal.
 """
@@ -20,10 +20,10 @@ def is_for_people() -> bool:
 
 
 def person_line(fields: Mapping[str, Any]) -> str:
-    """Time (UTC), level, logger, message and the other fields; below it a stack, if there is one.
+    """Time (UTC), level, logger, message and the other fields; below, the stack if there is one.
 
-    It is ASCII without controls, so that no client's text moves the cursor or begins a line; the
-    lines of a stack are indented.
+    The text is ASCII without control characters, so that no client's text can move the cursor or
+    begin a line. The lines of a stack are indented.
     """
     head = f"{_clock_of(str(fields['time']))} {fields['level']:<7} {fields['logger']}"
     rest = (
@@ -50,5 +50,5 @@ def _inert(value: Any) -> str:
 
 
 def _inert_text(text: str) -> str:
-    """The same without quotes around it, for text that is meant to have spaces."""
+    """As `_inert`, without quotes around it, for text that normally has spaces."""
     return text if text.isascii() and text.isprintable() else json.dumps(text)[1:-1]

@@ -1,8 +1,8 @@
-"""How lines get to standard error without a wait: a queue and a writer thread in each process.
+"""Writes log lines to standard error without making callers wait: a queue and a thread a process.
 
-Standard error may not take what is written: a pipe whose reader has stopped, a file on a disk that
-hangs. A serving thread puts its line into the queue and continues; only the writer waits. When the
-queue is full, lines are lost and counted. Commands write at once, because no client waits for them.
+A write to standard error may block: a pipe whose reader has stopped, a file on a disk that hangs. A
+serving thread puts its line into the queue and continues; only the writer waits. When the queue is
+full, lines are lost and counted. Commands write at once, because no client waits for them.
 """
 
 import atexit
@@ -21,12 +21,13 @@ from ragauth.metrics import LOG_LINES_LOST
 
 STANDARD_ERROR = 2
 
-#: Lines that wait in one process, most of them of 300 bytes.
+#: How many lines may wait in one process; most have about 300 bytes.
 MOST_LINES = 8192
 # The kernel does not mix what several processes write into one pipe, up to this size (pipe(7)).
 _WHOLE_BYTES = select.PIPE_BUF
-# A line that follows another so soon waits for more: they share a write, and one waking of the
-# thread, which takes the GIL from the thread that answers. Any other line is written at once.
+# A line that follows another within this time waits for more lines. They share one write and one
+# wake-up of the thread, which takes the GIL from the thread that answers. Any other line is written
+# at once.
 _SOON_SECONDS = 0.005
 _GATHERING_SECONDS = 0.01
 _LAST_LINES_SECONDS = 1.0
@@ -46,7 +47,7 @@ class LogWriter:
         os.register_at_fork(after_in_child=self._begin)
 
     def start(self) -> None:
-        """Let no caller wait from now on, here and in the processes that are forked."""
+        """From now on no caller waits, in this process and in those forked from it."""
         if not self._has_thread:
             self._has_thread = True
             atexit.register(self.stop)
@@ -65,7 +66,7 @@ class LogWriter:
             self._run()
 
     def stop(self) -> None:
-        """Give the last lines a moment; lines that come later are written at once, or lost."""
+        """Give the last lines a moment to be written; later lines are written at once, or lost."""
         thread = self._thread
         if thread is not None:
             self._lines.put(_LAST)
@@ -74,7 +75,7 @@ class LogWriter:
         self._has_thread = self._is_closed
 
     def _begin(self) -> None:
-        """Also in a child: the thread is its parent's, and so are the lines that wait there."""
+        """Begin with an empty queue and no thread; a forked child must not use its parent's."""
         self._lines: SimpleQueue[bytes] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.RLock()
@@ -112,7 +113,8 @@ class LogWriter:
                 # Another process set the shared open file to non-blocking.
                 select.select((), (self._descriptor,), ())
             except OSError:
-                # The log's reader is gone, or its disk is full: the loss cannot be logged now.
+                # The log's reader is gone, or its disk is full: the loss is counted and logged
+                # later.
                 self._lose(piece.count(b"\n"))
                 return
         if self._lost:
@@ -125,14 +127,14 @@ class LogWriter:
             LOG_LINES_LOST.count()
 
     def _tell_lost(self) -> None:
-        """Writing works again: log how many lines were lost. That line may be lost too."""
+        """Log how many lines were lost, when writing works again; this line may be lost too."""
         with self._starting:
             lost, self._lost = self._lost, 0
         log.warning("lines of the log were lost", extra={"lines": lost, "pid": os.getpid()})
 
 
 def _whole_pieces(lines: list[bytes]) -> Iterator[bytes]:
-    """The lines, as many in each piece as one write keeps together."""
+    """Join the lines into pieces that one write keeps together."""
     piece: list[bytes] = []
     size = 0
     for line in lines:
@@ -173,6 +175,6 @@ log_stream = LogStream(log_writer)
 
 
 def log_without_waiting() -> None:
-    """In a server: let no thread wait for what it logs, prints or warns of."""
+    """For a server: no thread waits for what it logs, prints or warns of."""
     log_writer.start()
     sys.stderr = log_stream

@@ -12,7 +12,7 @@ from ragauth.web.log_writer import log_stream
 
 
 class _Formatter(JsonFormatter):
-    """Adds the id of the request, and of its account, that a line is about."""
+    """Adds the request id and the account id of the request that a line belongs to."""
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         request_id = current_request_id.get()
@@ -40,7 +40,7 @@ def json_formatter(kind: type[_Formatter] = _Formatter) -> JsonFormatter:
 
 
 def formatter() -> JsonFormatter:
-    """The one that fits standard error; gunicorn's log has it too."""
+    """The formatter for this standard error; gunicorn's log uses it too."""
     return json_formatter(_PersonFormatter if is_for_people() else _Formatter)
 
 

@@ -1,8 +1,8 @@
 """`/metrics`: the counts of all workers and the service's vital signs, for Prometheus.
 
-prometheus-client would write each label of each series anew at each scrape; here how a line begins
-is written once. A test compares the page with that library's own.
-Sources: Prometheus' text format 0.0.4, OpenMetrics 1.0.
+The beginning of each line, with its labels, is rendered once; prometheus-client would render it at
+each scrape. A test compares the page with that library's output. Sources: Prometheus' text format
+0.0.4, OpenMetrics 1.0.
 """
 
 import platform
@@ -23,12 +23,12 @@ _COUNTER = "counter"
 _GAUGE = "gauge"
 _HISTOGRAM = "histogram"
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
-# All series that there may be: a route, a method and a status each, and a histogram's buckets.
+# Enough for all series: each route, method and status, and the buckets of histograms.
 _MOST_HEADS = 65_536
 
 
 class Family(NamedTuple):
-    """A metric and its lines: how each begins, and its value."""
+    """A metric and its lines: the beginning of each line, and its value."""
 
     name: str
     kind: str
@@ -41,7 +41,8 @@ def render(signs: VitalSigns, *, accept: str) -> tuple[bytes, str]:
     is_open = "application/openmetrics-text" in accept
     page: list[str] = []
     for name, kind, text, lines in families(signs):
-        # In the older format a counter's own name ends as that of its series does.
+        # In the older format a counter's name in TYPE and HELP has the ending of its series,
+        # `_total`.
         shown = f"{name}_total" if kind == _COUNTER and not is_open else name
         page.append(f"# HELP {shown} {text}\n# TYPE {shown} {kind}\n")
         page += [f"{head} {_number(value)}\n" for head, value in lines]
@@ -52,7 +53,7 @@ def render(signs: VitalSigns, *, accept: str) -> tuple[bytes, str]:
 
 
 def families(signs: VitalSigns) -> Iterator[Family]:
-    """All that the page tells, in its order."""
+    """All metrics of the page, in order."""
     sums, pids, beside = board.sums(), board.pids(), board.pids_beside()
     for family in FAMILIES:
         yield _counted(family, sums)
@@ -93,14 +94,14 @@ def _distributions(
 
 @lru_cache(maxsize=_MOST_HEADS)
 def _head(name: str, labels: tuple[str, ...], values: tuple[str, ...]) -> str:
-    """How the line of a series begins; its labels are in the order of their names."""
+    """The beginning of a series' line; labels are sorted by name."""
     pairs = sorted(zip(labels, values, strict=True))
     inner = ",".join(f'{label}="{value.translate(_ESCAPES)}"' for label, value in pairs)
     return f"{name}{{{inner}}}" if inner else name
 
 
 def _number(value: float) -> str:
-    # Large ones are written as Go writes them, in a form that differs from Python's.
+    # Large numbers have Go's form, which differs from Python's.
     if value < 100_000:
         return repr(float(value))
     return str(floatToGoString(value))  # type: ignore[no-untyped-call]

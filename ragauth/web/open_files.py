@@ -1,11 +1,11 @@
-"""How many files a worker may have open, and how many of them may be clients."""
+"""How many files a worker may have open, and how many clients therefore."""
 
 import logging
 import resource
 
 log = logging.getLogger("ragauth")
 
-# What a worker has open beside its clients: log, counters, listener, poller, mail …
+# Files that a worker has open besides its clients: log, counters, listener, poller, mail …
 _OWN_FILES = 64
 # … and for each thread: two connections to the database, of up to three files each.
 _FILES_OF_A_THREAD = 8
@@ -14,7 +14,7 @@ _MOST_CONNECTIONS = 4096
 
 
 def raise_open_files() -> int:
-    """Let this process, and its children, have as many open files as it may; returns how many."""
+    """Raise the limit of open files to the hard limit, also for children; returns the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -26,6 +26,6 @@ def raise_open_files() -> int:
 
 
 def most_connections(open_files: int, threads: int) -> int:
-    """How many clients a worker may have at once, so that files are left for everything else."""
+    """How many clients a worker may have at once, so that enough files are left for the rest."""
     left = open_files - _OWN_FILES - threads * _FILES_OF_A_THREAD
     return max(_FEWEST_CONNECTIONS, min(left, _MOST_CONNECTIONS))

@@ -1,4 +1,4 @@
-"""Paths and methods that more than one part of the plumbing treats in its own way."""
+"""Paths and methods that several parts of `web` treat specially."""
 
 import re
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
-# RFC 9110 section 9.2.1: they change nothing.
+# Safe methods change nothing (RFC 9110 section 9.2.1).
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 AUTHORIZE = "/api/v1/authorize"
 KEYS_VERIFY = "/api/v1/keys/verify"
@@ -15,25 +15,26 @@ LOGIN = "/api/auth/login"
 COMPAT = "/compat/"
 HEALTHZ = "/healthz"
 METRICS = "/metrics"
-# They answer over plain HTTP, and under this one spelling: proxies have exact rules for them.
+# These paths answer over plain HTTP too, and in this spelling only: proxies have exact rules for
+# them.
 PLAIN_HTTP_IS_FINE = frozenset({HEALTHZ, "/readyz", METRICS})
 
 _ABSOLUTE_FORM = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*+://[^/?#]*")
 
 
 def is_authorize(path: str) -> bool:
-    """Whether the path is that of `authorize` or lies below it."""
+    """Whether the path is `authorize` or below it."""
     return path.startswith(AUTHORIZE) and path[len(AUTHORIZE) :][:1] in ("", "/")
 
 
 def is_plain_spelling(environ: "WSGIEnvironment") -> bool:
-    """Whether a request's path is spelled as a route may be spelled.
+    """Whether a request's path has an accepted spelling.
 
-    A path begins with one slash: Werkzeug would drop a second, and add one that is missing. The
-    paths of PLAIN_HTTP_IS_FINE may have no percent-escape either. A server decodes escapes before
-    the application is asked, so the request target itself is compared (RFC 9112 section 3.2),
-    where the server hands it on: as RAW_URI (gunicorn) or REQUEST_URI. It may begin with the
-    prefix that the service is mounted at, or a proxy has taken that off.
+    A path begins with exactly one slash: Werkzeug would drop a second one, and add a missing one.
+    The paths of PLAIN_HTTP_IS_FINE may have no percent-escape either. A server decodes escapes
+    before the application is asked. So the request target itself is compared (RFC 9112 section 3.2)
+    if the server passes it on, as RAW_URI (gunicorn) or REQUEST_URI. It may begin with the prefix
+    that the service is mounted at, unless a proxy has removed that.
     """
     path: str = environ["PATH_INFO"]
     if path[:1] != "/" or path[:2] == "//":

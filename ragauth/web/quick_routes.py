@@ -1,8 +1,8 @@
-"""Which requests ask so little that a server may answer them in the thread that polls its sockets.
+"""Which requests are so quick that a server may answer them in the thread that polls its sockets.
 
-A route says so of itself (`@endpoint(..., is_quick=True)`): it takes no lock, hashes nothing, and
-asks the database by prepared reads alone. A read that would wait raises WouldWait there, and a
-thread of the pool answers. A path that no route has is quick too.
+A quick route is declared so (`@endpoint(..., is_quick=True)`): it takes no lock, hashes nothing,
+and asks the database by prepared reads alone. A read that would wait raises WouldWait there, and a
+thread of the pool answers instead. A path without a route is quick too.
 """
 
 from functools import lru_cache
@@ -16,11 +16,12 @@ _BELOW_KEYS = "/api/v1/"
 
 
 def is_quick(app: object, method: str, path: str) -> bool:
-    """Whether a request of this method and path, as it was sent, is one of them.
+    """Whether a request of this method and path, as it was sent, is quick.
 
-    No path has an escape here. Below /api/v1 even an unknown one asks for a key first.
+    The path has no escapes. Below /api/v1 an unknown path is not quick, because it requires a key
+    first.
     """
-    # Of a wrapper around the application, and of a mounted one, the paths are others.
+    # With a wrapper around the application, or a mounted one, paths are different.
     if method != "GET" or not isinstance(app, Flask) or mounted_at():
         return False
     known = _known_paths(app).get(path)
@@ -29,7 +30,7 @@ def is_quick(app: object, method: str, path: str) -> bool:
 
 @lru_cache(maxsize=8)
 def _known_paths(app: Flask) -> dict[str, bool]:
-    """Whether the route of each path without parameters is quick."""
+    """Each path without parameters, and whether its route is quick."""
     known = {}
     for rule in app.url_map.iter_rules():
         if not rule.arguments and "GET" in (rule.methods or ()):

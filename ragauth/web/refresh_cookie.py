@@ -1,8 +1,9 @@
 """Cookie mode: the refresh token travels in a cookie that no script can read, in both directions.
 
-Views and services do not see the cookie. On every route its token is put into the loaded body, and
-a refresh token in an answer is moved into the cookie. Sources: RFC 6265bis section 4.1.3,
-OWASP's CSRF prevention cheat sheet (custom request header, Fetch Metadata, verified origin).
+Views and services do not see the cookie. On every route the cookie's token is put into the body
+before it is loaded, and a refresh token in an answer is moved into the cookie. Sources: RFC 6265bis
+section 4.1.3, OWASP's CSRF prevention cheat sheet (custom request header, Fetch Metadata, verified
+origin).
 """
 
 from collections.abc import Callable
@@ -16,13 +17,14 @@ from ragauth.errors import AuthenticationFailed, CredentialMissing, OriginNotAll
 from ragauth.extensions import settings
 
 COOKIE = "__Host-ragauth_refresh"
-# A form cannot send this header. Another origin's script needs a preflight, which CORS refuses.
+# An HTML form cannot send this header. A script of another origin needs a preflight, which CORS
+# refuses.
 CSRF_HEADER = "X-Ragauth-CSRF"
 _FIELD = "refresh_token"
 
 
 def receive(schema: Schema, body: dict[str, Any]) -> dict[str, Any]:
-    """The body, with the cookie's token where the schema has one.
+    """The body, with the cookie's token added if the schema has such a field.
 
     Raises CredentialMissing, OriginNotAllowed, or ValidationError for a token in the body.
     """
@@ -37,7 +39,7 @@ def receive(schema: Schema, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def presented_token() -> str:
-    """The token in the cookie; an answer that refuses it for good takes the cookie back.
+    """The token in the cookie; an answer that refuses it for good deletes the cookie.
 
     Raises CredentialMissing, or OriginNotAllowed if another site's page may have sent it.
     """
@@ -50,7 +52,7 @@ def presented_token() -> str:
 
 
 def extract(data: dict[str, Any]) -> dict[str, Any]:
-    """What an answer's body says; in cookie mode a refresh token in it becomes the cookie."""
+    """The answer's data; in cookie mode without the refresh token, which is set as the cookie."""
     if not settings().refresh_cookie or _FIELD not in data:
         return data
     _set_cookie_if(_is_success, data[_FIELD], settings().refresh_token_seconds)
@@ -58,24 +60,27 @@ def extract(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def forget() -> None:
-    """The session of this browser has ended: delete its cookie with the present answer."""
+    """Delete the cookie with the present answer, because this browser's session has ended."""
     if settings().refresh_cookie:
         _set_cookie_if(_is_success, "", 0)
 
 
 def _is_success(response: Response) -> bool:
-    """Only a success changes the cookie: a failed request has changed nothing."""
+    """True for a success: a failed request must not change the cookie."""
     return response.status_code < HTTPStatus.BAD_REQUEST
 
 
 def _is_refused_for_good(_response: Response) -> bool:
-    """False if the session lives on: another tab may just have received a newer cookie."""
+    """Whether the token is dead.
+
+    False if its session lives: another tab may just have a newer cookie.
+    """
     failure = g.get("failure")
     return isinstance(failure, AuthenticationFailed) and not failure.leaves_the_session
 
 
 def _set_cookie_if(fits: Callable[[Response], bool], value: str, max_age_seconds: int) -> None:
-    """Set the cookie with the present answer if its status fits."""
+    """Set the cookie with the present answer if `fits` accepts that answer."""
 
     @after_this_request
     def set_cookie(response: Response) -> Response:
@@ -93,7 +98,7 @@ def _set_cookie_if(fits: Callable[[Response], bool], value: str, max_age_seconds
 
 
 def _require_own_page() -> None:
-    """Only a page of the service's own origin or of a listed one may use the cookie."""
+    """Require that a page of the service's own origin, or of a listed one, sends the cookie."""
     if request.headers.get(CSRF_HEADER) != "1":
         raise OriginNotAllowed(f"With the cookie, send the header {CSRF_HEADER}: 1")
     if not _is_own_page():
@@ -106,6 +111,6 @@ def _is_own_page() -> bool:
         return True
     if site is not None:
         return False
-    # An old browser, or none at all. The scheme is left out: a proxy may have ended TLS.
-    # A Host that cannot be read is "", and so is what `null` has behind its scheme.
+    # An old browser, or no browser. The scheme is ignored: a proxy may have ended TLS. An invalid
+    # Host is "", and so is the host part of the origin `null`: these two must not match.
     return origin is None or origin.partition("://")[2] == (request.host or None)

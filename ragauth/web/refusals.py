@@ -16,11 +16,11 @@ from ragauth.errors import (
     WrongPassword,
 )
 
-# A password that confirms an act is hashed, and guesses at it are counted.
+# A password that confirms an action is hashed, and wrong ones are counted.
 PASSWORD = (WrongPassword, TooManyHashes, RateLimitExceeded)
-# A token out of a mail, or of a login's first step.
+# A token from a mail, or from the first step of a login.
 SINGLE_USE_TOKEN = (CredentialInvalid, CredentialExpired, ConfirmationReused, AccountSuspended)
-# In cookie mode another site's page may not use the cookie.
+# In cookie mode a page of another site may not use the cookie.
 REFRESH_TOKEN = (
     CredentialMissing,
     CredentialMalformed,

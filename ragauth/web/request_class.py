@@ -10,9 +10,9 @@ from werkzeug.utils import cached_property
 class Request(FlaskRequest):
     @cached_property
     def args(self) -> MultiDict[str, str]:
-        """The parameters of the query; a byte that is not UTF-8 stands in them as an escape.
+        """The query's parameters; a byte that is not UTF-8 is kept as a percent-escape.
 
-        Werkzeug reads escapes so, and raises for the same byte without one.
+        Werkzeug does so for escaped bytes, and raises for the same byte unescaped.
         """
         text = self.query_string.decode(errors="werkzeug.url_quote")
         pairs = parse_qsl(text, keep_blank_values=True, errors="werkzeug.url_quote")

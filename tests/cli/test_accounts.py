@@ -302,7 +302,7 @@ class TestDelete:
         self, commands: Commands, client: Client
     ) -> None:
         member = client.sign_up()
-        assert "say --yes" in commands.misuse("accounts", "delete", member.id)
+        assert "confirm with --yes" in commands.misuse("accounts", "delete", member.id)
         ok(member.client.get("/api/auth/me"))
 
     def test_an_account_that_does_not_exist_is_one_line(self, commands: Commands) -> None:

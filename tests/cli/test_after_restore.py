@@ -195,7 +195,7 @@ class TestWithoutAHistory:
         member = client.sign_up()
         outcome = commands.run("after-restore")
         assert outcome.exit_code == 2
-        assert "say --yes" in outcome.errors
+        assert "confirm with --yes" in outcome.errors
         ok(member.client.get("/api/auth/me"))
 
 

@@ -192,7 +192,7 @@ class TestRevoke:
         self, commands: Commands, client: Client
     ) -> None:
         member = client.sign_up()
-        assert "say --yes" in commands.misuse("keys", "revoke", member.api_key)
+        assert "confirm with --yes" in commands.misuse("keys", "revoke", member.api_key)
         assert not is_dead(member.key_client)
 
     def test_a_key_that_is_dead_already_is_one_line(
@@ -223,5 +223,5 @@ class TestRevokeAll:
         self, commands: Commands, client: Client
     ) -> None:
         member = client.sign_up()
-        assert "say --yes" in commands.misuse("keys", "revoke-all", member.id)
+        assert "confirm with --yes" in commands.misuse("keys", "revoke-all", member.id)
         assert not is_dead(member.key_client)

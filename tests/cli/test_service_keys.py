@@ -135,7 +135,7 @@ class TestRevoke:
         self, commands: Commands, client: Client
     ) -> None:
         created = _create(commands)
-        assert "say --yes" in commands.misuse("service-keys", "revoke", created["id"])
+        assert "confirm with --yes" in commands.misuse("service-keys", "revoke", created["id"])
         member = client.sign_up()
         ok(client.as_key(created["api_key"]).post("/api/v1/keys/verify", {"key": member.api_key}))
 

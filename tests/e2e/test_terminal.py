@@ -80,7 +80,7 @@ def test_a_question_is_asked_and_a_bar_is_shown(
 
     code, screen = _at_a_terminal(installation, "accounts", "delete", email, typed="n\n")
     assert code == 1
-    assert f"Delete {email}? Nothing brings it back. [y/N]" in screen
+    assert f"Delete {email}? This cannot be undone. [y/N]" in screen
     assert email in installation.command("accounts", "list")
 
     code, screen = _at_a_terminal(installation, "accounts", "delete", email, typed="y\n")

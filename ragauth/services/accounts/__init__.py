@@ -1,5 +1,5 @@
 """Accounts: signing up, logging in, passwords, addresses, second factors, leaving.
 
-Passwords are hashed before a transaction begins, by few threads that are shared fairly
-(`hashing_gate`). Each proof of identity passes a throttle first.
+Passwords are hashed before a transaction begins, in one thread that clients share fairly
+(`hashing_gate`). A throttle is asked before each password or code is checked.
 """

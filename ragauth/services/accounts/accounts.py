@@ -55,9 +55,10 @@ class LoggedIn:
 def sign_up(
     *, email: str, password: str, name: str | None, username: str | None, client: Client
 ) -> SignedUp:
-    """A new account with its first session and its primary key.
+    """Make an account with its first session and its primary key.
 
-    Raises EmailTaken or UsernameTaken; of many signups with one address at once, one succeeds.
+    Raises EmailTaken or UsernameTaken; of simultaneous signups with one address, exactly one
+    succeeds.
     """
     stored = _hash_new_password(password, email, username, name, client)
     with transaction.unit_of_work():
@@ -71,7 +72,7 @@ def sign_up(
 def register(
     *, email: str, password: str, name: str | None, username: str | None, client: Client
 ) -> Account:
-    """A new account for a face that has its users log in afterwards; no session and no key yet.
+    """Make an account for a face whose users log in afterwards; it has no session and no key yet.
 
     Raises as `sign_up` does.
     """
@@ -91,7 +92,7 @@ def create_account(
     client: Client,
     plan: str | None = None,
 ) -> Account:
-    """A new account without a session, a key or a mail: an operator makes it."""
+    """Make an account for an operator: no session, no key, no mail."""
     stored = _hash_new_password(password, email, username, name, client)
     with transaction.unit_of_work():
         return _add_account(email, stored, name, username, client, plan)
@@ -100,7 +101,7 @@ def create_account(
 def _hash_new_password(
     password: str, email: str, username: str | None, name: str | None, client: Client
 ) -> StoredPassword:
-    """Raises InvalidRequest for one that is easy to guess; counts the hash as a signup."""
+    """Hash a new account's password, counted as a signup; InvalidRequest if it is easy to guess."""
     weakness = password_rules.find_weakness(password, [email, username, name])
     if weakness is not None:
         raise InvalidRequest([{"path": ["password"], "message": weakness}])
@@ -116,7 +117,7 @@ def _add_account(
     client: Client,
     plan: str | None = None,
 ) -> Account:
-    """In the present transaction; raises EmailTaken or UsernameTaken."""
+    """Add the row in the present transaction; raises EmailTaken or UsernameTaken."""
     account = Account(
         id=new_uuid(),
         email=email,
@@ -139,10 +140,11 @@ def _add_account(
 def log_in(
     *, email: str | None = None, username: str | None = None, password: str, client: Client
 ) -> LoggedIn | SecondFactorRequired:
-    """A new session or, for an account with a second factor, what its second step needs.
+    """Open a session or, for an account with a second factor, return what its second step needs.
 
-    Raises InvalidLogin, alike in body and time for an unknown account and a wrong password,
-    RateLimitExceeded after too many of them, or AccountSuspended once the password was right.
+    Raises InvalidLogin, with the same body and after the same time for an unknown account and a
+    wrong password; RateLimitExceeded after too many failures; AccountSuspended only if the password
+    was right.
     """
     account = _check_password(email, username, password, client)
     stored = stored_password(account)
@@ -161,7 +163,7 @@ def log_in(
 def _begin_session(
     checked: Account, renewed: StoredPassword | None, client: Client
 ) -> LoggedIn | SecondFactorRequired | None:
-    """Log in to an account whose password was checked; None where it has another hash by now."""
+    """Log in to an account whose password was checked; None if its hash has changed since."""
     with transaction.unit_of_work():
         account = lock_account(checked.id)
         if account is None or account.password_hash != checked.password_hash:
@@ -181,9 +183,9 @@ def _begin_session(
 def _check_password(
     email: str | None, username: str | None, password: str, client: Client
 ) -> Account:
-    """The account whose password it is, as it was before the hash.
+    """Return the account whose password this is, as it was before the check.
 
-    Raises InvalidLogin, once the throttles have counted it and the history tells of it.
+    Raises InvalidLogin after the throttles have counted the failure and an event is recorded.
     """
     account_id = None
     try:
@@ -196,7 +198,8 @@ def _check_password(
                 login=login, account_id=account_id, is_familiar=is_familiar, client=client
             ) as may_pass:
                 stored = stored_password(account) if may_pass else None
-                # The presented name, not the account: a free place would tell whose name it is.
+                # The share is that of the presented name, not of the account: otherwise a free
+                # place would tell which account the name belongs to.
                 share = share_of(client.ip, login)
                 if not hashing.verify_password(password, stored, share) or account is None:
                     raise InvalidLogin
@@ -209,7 +212,7 @@ def _check_password(
 
 
 def _find_by_login(email: str | None, username: str | None) -> tuple[str, Account | None]:
-    """The name in its canonical form, and its account."""
+    """Return the name in its canonical form, and its account."""
     if username is not None:
         login = canonical_username(username)
         return login, account_rows.find_by_username(login)
@@ -243,16 +246,16 @@ def change_profile(*, account_id: uuid.UUID, changes: dict[str, Any], client: Cl
 
 
 def delete_account(*, account_id: uuid.UUID, password: str, client: Client) -> None:
-    """Leave: every session and key dies at once, and nothing personal stays.
+    """Delete the caller's account: sessions and keys die at once, and no personal data stays.
 
-    The row remains without a name, so that a key or token of it is known as dead.
-    Raises WrongPassword.
+    The row remains without personal data, so that its keys and tokens are still recognised as
+    revoked. Raises WrongPassword.
     """
     confirm_password(account_id=account_id, password=password, client=client)
     erase_account(account_id=account_id, client=client)
 
 
 def erase_account(*, account_id: uuid.UUID, client: Client) -> None:
-    """End an account without asking for its password; raises CredentialRevoked if it has gone."""
+    """Delete an account without asking for its password; CredentialRevoked if it is deleted."""
     with transaction.unit_of_work():
         erasure.erase_account(hold_account(account_id), client)

@@ -1,8 +1,8 @@
-"""A clean start: what was set up in an account before its address was confirmed ends.
+"""A clean start: end what was set up in an account before its address was confirmed.
 
-A stranger can sign up with an address of another person. The owner of the address sets a new
-password with a mail sent there, and so proves the address. From then on nothing that the stranger
-set up opens the account. Name, username and plan stay: they open nothing.
+A stranger can sign up with an address of another person. When the owner of the address sets a new
+password with a mail sent there, the address is proved. From then on nothing that the stranger set
+up opens the account. Name, username and plan stay, because they open nothing.
 """
 
 from ragauth import transaction
@@ -21,10 +21,10 @@ from ragauth.services.mail import queue
 
 
 def end_what_was_set_up(account: Account, client: Client) -> dict[str, str]:
-    """End keys, agents and second factor, and every token and mail that is on its way.
+    """End keys, agents, the second factor, and every unused token and unsent mail.
 
-    In the present transaction; the account is locked and its sessions have ended. Returns, for the
-    mail that tells of it, how many of each there were.
+    In the present transaction; the account is locked and its sessions have ended. Returns how many
+    of each there were, for the mail that tells the owner.
     """
     keys = revocation.revoke_all(account.id, client)
     agents = _delete_agents(account, client)

@@ -1,7 +1,7 @@
 """Confirmations: single-use tokens for a mail's link or for the second step of a login.
 
-Only the SHA-256 of a token is kept. A use is a compare-and-swap on `used_at`: of
-many uses at once, one succeeds.
+Only the SHA-256 of a token is kept. A use is a compare-and-swap on `used_at`: of simultaneous uses,
+one succeeds.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ class Purpose(StrEnum):
 def issue_token(
     *, account_id: uuid.UUID, purpose: Purpose, lifetime: timedelta, email: str | None = None
 ) -> str:
-    """A new token, in the present transaction; the raw one, which is stored nowhere."""
+    """Issue a token in the present transaction; returns the raw token, which is stored nowhere."""
     token = secrets.token_urlsafe(_RANDOM_BYTES)
     now = clock.now()
     db.session.add(
@@ -49,10 +49,10 @@ def issue_token(
 
 
 def find_token(token: str, *, purposes: frozenset[Purpose]) -> Confirmation:
-    """The confirmation behind a token that could be used now; using it is `use_token`.
+    """Find the confirmation of a token that can be used now, without using it (see `use_token`).
 
-    In the present transaction. Raises CredentialInvalid for an unknown token or one for something
-    else, ConfirmationReused for a spent one, CredentialExpired.
+    In the present transaction. Raises CredentialInvalid for an unknown token or one for another
+    purpose, ConfirmationReused for a used one, CredentialExpired.
     """
     row = confirmation_rows.find_by_digest(_digest(token))
     if row is None or row.purpose not in purposes:
@@ -67,7 +67,7 @@ def find_token(token: str, *, purposes: frozenset[Purpose]) -> Confirmation:
 
 
 def use_token(token: str, *, purposes: frozenset[Purpose]) -> Confirmation:
-    """Spend it, in the present transaction; raises as `find_token` does."""
+    """Use a token up, in the present transaction; raises as `find_token` does."""
     row = find_token(token, purposes=purposes)
     if not confirmation_rows.mark_used(row.id, now=clock.now()):
         raise ConfirmationReused
@@ -75,7 +75,7 @@ def use_token(token: str, *, purposes: frozenset[Purpose]) -> Confirmation:
 
 
 def withdraw_tokens(*, account_id: uuid.UUID, purposes: frozenset[Purpose]) -> None:
-    """Forget the account's unused tokens for these purposes: none of them is valid any more.
+    """Delete the account's unused tokens for these purposes, so that none is valid any more.
 
     In the present transaction.
     """
@@ -83,7 +83,7 @@ def withdraw_tokens(*, account_id: uuid.UUID, purposes: frozenset[Purpose]) -> N
 
 
 def forget_account(*, account_id: uuid.UUID) -> None:
-    """Every token of a deleted account, and the addresses, in the present transaction."""
+    """Delete a deleted account's tokens with the addresses in them, in the present transaction."""
     confirmation_rows.forget_account(account_id)
 
 

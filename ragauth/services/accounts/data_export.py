@@ -34,7 +34,7 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What there is of an account; a long part is read from the database as it is consumed."""
+    """All data of an account; a long part is read from the database as it is consumed."""
 
     exported_at: datetime
     account: Account
@@ -50,12 +50,11 @@ class Export:
 
 @contextmanager
 def open_export(*, account_id: uuid.UUID, client: Client) -> Iterator[Export]:
-    """Everything of the account, newest first; to be consumed within the block.
+    """Open all data of the account, newest first; it must be consumed within the block.
 
-    One transaction that reads lasts as long as the block.
-
-    Never a digest, a secret or a password's hash. Raises RateLimitExceeded after too many, and
-    ExportUnderWay while this process makes another of this account, or too many others.
+    A read transaction lasts as long as the block. The data has no digest, no secret and no password
+    hash. Raises RateLimitExceeded after too many exports, and ExportUnderWay while this process
+    makes another export of this account, or too many exports of others.
     """
     with (
         throttles.exports_of_account(account_id).attempts(),

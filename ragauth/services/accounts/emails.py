@@ -1,4 +1,4 @@
-"""An account's address: confirmed with a mail's token, changed for another."""
+"""An account's e-mail address: confirmed with the token in a mail, or changed."""
 
 import uuid
 from datetime import timedelta
@@ -30,7 +30,9 @@ def send_verification(account: Account) -> None:
 
 
 def resend_verification(*, account_id: uuid.UUID) -> None:
-    """Once more; nothing for an address that is confirmed. Earlier tokens stay good.
+    """Send the verification mail again; do nothing if the address is confirmed.
+
+    Earlier tokens stay valid.
 
     Raises RateLimitExceeded.
     """
@@ -42,17 +44,17 @@ def resend_verification(*, account_id: uuid.UUID) -> None:
 
 
 def request_change(*, account_id: uuid.UUID, new_email: str, password: str, client: Client) -> None:
-    """Ask the new address whether it is the account's; the old one is told.
+    """Mail the new address a token that confirms the change; notify the old address.
 
     Whether another account has the new address is not looked up: the caller would learn who has
-    one. Its owner gets the mail all the same, and the answer on confirming is EmailTaken.
-    Raises WrongPassword, RateLimitExceeded.
+    one. The owner of the new address gets the mail in any case, and `confirm` then raises
+    EmailTaken. Raises WrongPassword, RateLimitExceeded.
     """
     passwords.confirm_password(account_id=account_id, password=password, client=client)
     throttles.mails_of_account(account_id).take()
     with transaction.unit_of_work():
         account = hold_account(account_id)
-        # One change at a time: the address that was asked for last.
+        # Only the change that was requested last can be confirmed.
         confirmations.withdraw_tokens(
             account_id=account_id, purposes=frozenset({Purpose.CHANGE_EMAIL})
         )
@@ -68,11 +70,11 @@ def request_change(*, account_id: uuid.UUID, new_email: str, password: str, clie
 
 
 def confirm(*, token: str, client: Client) -> None:
-    """Use a token that went to an address: it is confirmed, or the account's from now on.
+    """Use the token of a mail: confirms the account's address, or completes a change of address.
 
-    Raises as `confirmations.use_token` does; EmailTaken, which does not spend the token.
+    Raises as `confirmations.use_token` does, or EmailTaken, which leaves the token unused.
     """
-    # A token that is not valid takes no place in the queue of writers.
+    # Read first: an invalid token must not wait for, or hold, the database's write lock.
     with transaction.read_only():
         confirmation = confirmations.find_token(token, purposes=_CONFIRMS)
     with transaction.unit_of_work():

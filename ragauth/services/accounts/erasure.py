@@ -15,16 +15,16 @@ from ragauth.services.audit import Client, EventName
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.sessions import sessions
 
-# The event of an erasure keeps neither the address nor the browser.
+# The event of an erasure holds neither the client's address nor its user agent.
 NO_CLIENT = Client(ip=None, user_agent=None)
 
 
 def erase_account(account: Account, client: Client) -> None:
-    """Make it a deleted one: its sessions and keys are dead, everything personal is forgotten.
+    """Turn the account into a deleted one: end sessions and keys, delete all personal data.
 
-    In the present transaction; the account is held. Ids, moments and the names of events remain:
-    pseudonyms, by which a dead key is known as dead and past usage belongs to somebody. Usage that
-    is saved later adds to that and to nothing else.
+    In the present transaction; the caller holds the account's lock. Ids, times and event names
+    remain as pseudonyms: a dead key is still recognised as revoked, and past usage still has an
+    owner. Usage that is saved later is added to the past usage only.
     """
     account_id = account.id
     sessions.end_sessions(account_id=account_id, client=client)

@@ -1,7 +1,7 @@
-"""Who may make an export: few at once, of different accounts, and one of them works at a time.
+"""Bound the exports: few at once, of different accounts, and one thread works at a time.
 
-A long history takes seconds of a core, which the checks of keys need. So the exports of a process
-take turns, a batch of rows each: a short one is soon done beside a long one.
+A long history takes seconds of CPU time, which key checks need. So the exports of a process take
+turns, one batch of rows each: a short export does not wait for the end of a long one.
 """
 
 import threading
@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from ragauth.errors import ExportUnderWay
 from ragauth.security.addresses import Network
 
-# Each holds a thread of the pool, a transaction that reads, and a file.
+# Each export holds a thread of the pool, a read transaction and a file.
 AT_ONCE = 3
-# Leaves one to others.
+# One network may not take all places: one is left for others.
 _AT_ONCE_PER_NETWORK = 2
 
 
 class Turns:
-    """One thread at a time, in the order in which they asked."""
+    """Lets one thread work at a time, in the order in which they asked."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -34,7 +34,7 @@ class Turns:
             self._line.append(mine)
             is_first = len(self._line) == 1
         if not is_first:
-            # Released by the one before.
+            # The thread before this one releases it.
             mine.acquire()
 
     def end(self) -> None:
@@ -45,7 +45,7 @@ class Turns:
                 self._line[0].release()
 
     def end_and_take(self) -> None:
-        """Let those work who wait, then go on."""
+        """Let the waiting threads work first, then continue."""
         self.end()
         self.take()
 
@@ -61,10 +61,10 @@ class ExportTurns:
 
     @contextmanager
     def take_part(self, *, account_id: uuid.UUID, network: Network | None) -> Iterator[Turns]:
-        """The block has the first turn; it ends one, and takes another, between two batches.
+        """Give the block its first turn; between two batches it ends its turn and takes the next.
 
-        Raises ExportUnderWay at once: for an account that has one, for a network that has its
-        share, and while there are as many as may be.
+        Raises ExportUnderWay at once if the account has an export under way, if the network has its
+        share of them, or if all places are taken.
         """
         with self.place(account_id=account_id, network=network):
             self.turns.take()
@@ -75,7 +75,7 @@ class ExportTurns:
 
     @contextmanager
     def place(self, *, account_id: uuid.UUID, network: Network | None) -> Iterator[None]:
-        """Be one of those that are made; raises ExportUnderWay."""
+        """Hold one of the places for exports; raises ExportUnderWay."""
         with self._lock:
             if (
                 len(self._accounts) == AT_ONCE

@@ -1,7 +1,7 @@
 """Passwords: hashing and checking with this installation's pepper and cost.
 
-Both take a good part of a second of one core: call them outside any transaction. `share` tells
-whose use of the places to hash it is. Both raise TooManyHashes.
+Both take a large part of a second of CPU time: call them outside any transaction. `share` tells
+which network and account the hash is for. Both raise TooManyHashes.
 """
 
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ def hash_password(password: str, share: Share) -> StoredPassword:
 
 
 def verify_password(password: str, stored: StoredPassword | None, share: Share) -> bool:
-    """Whether it is the password.
+    """Whether the presented password is the stored one.
 
-    Without a stored one (an account that does not exist), or with one of a secret that is not
-    set, it takes as long and is False.
+    Without a stored password (the account does not exist), or with one whose pepper is not
+    configured, it takes as long and returns False.
     """
     known = {pepper.scheme: pepper for pepper in _peppers()}
     if stored is None or stored.scheme not in known:
@@ -44,7 +44,7 @@ def verify_password(password: str, stored: StoredPassword | None, share: Share) 
 
 
 def renew_password(password: str, stored: StoredPassword, share: Share) -> StoredPassword | None:
-    """The right password hashed anew if its cost or pepper is not what is set now, else None."""
+    """Hash a right password again if its cost or pepper is not the configured one; else None."""
     is_current = stored.scheme == _peppers()[0].scheme
     if is_current and passwords.cost_of(stored.hash) == settings().bcrypt_cost:
         return None
@@ -52,7 +52,7 @@ def renew_password(password: str, stored: StoredPassword, share: Share) -> Store
 
 
 def _peppers() -> list[passwords.Pepper]:
-    """The one to hash with, and those of the secrets that were in use before."""
+    """The pepper to hash with, then those of the old secrets."""
     return [_pepper(secret) for secret in (settings().secret_key, *settings().old_secret_keys)]
 
 

@@ -1,14 +1,14 @@
-"""Where passwords are hashed: one thread of low priority a process, with few places to wait.
+"""Where passwords are hashed: one low-priority thread in each process, with few waiting places.
 
-bcrypt gives up the GIL, so a flood of logins would take every core and every thread of the
-process. It gets one thread, of lower priority than checks of keys. A hash that finds no place is
-refused at once.
+bcrypt gives up the GIL, so a flood of logins would take every core and every thread of the process.
+So hashing gets one thread, of lower priority than key checks. A hash that finds no place is refused
+at once.
 
-The places are shared. While all are taken, a newcomer takes the waiting place of one who holds
-more of them than the newcomer would then or, if both hold as many, of one who had more of the last
-hashes. So a flood whose passwords are right displaces only itself. Both are counted for
-networks and for accounts, and the greater number decides: neither a network with many accounts nor
-an account with many networks gets more than its share.
+The places are shared fairly. While all are taken, a newcomer displaces a waiting hash of an owner
+who holds more places than the newcomer would then hold. If both hold equally many, it displaces an
+owner who had more of the last hashes. So a flood with right passwords displaces only itself. Places
+and last hashes are counted by network and by account, and the greater number decides: neither a
+network with many accounts nor an account used from many networks gets more than its share.
 """
 
 import os
@@ -28,17 +28,18 @@ from ragauth.security.addresses import Network, neighbourhood_of
 T = TypeVar("T")
 K = TypeVar("K")
 
-# One is hashed while two wait: at cost 12 a wait of half a second at most.
+# One is hashed while two wait: at bcrypt cost 12 the wait is half a second at most.
 PLACES = 3
-# How many of the last hashes tell who was served: some fifteen seconds of a busy core.
+# How many of the last hashes are remembered: about fifteen seconds of a busy core.
 _REMEMBERED = 64
-# Lower than what checks keys, but not by much: between two hashes the thread holds the GIL, and one
-# of the lowest priority (19) kept a process with busy cores waiting for it for seconds.
+# Lower priority than the threads that check keys, but not by much: between two hashes the thread
+# holds the GIL, and on busy cores a thread of the lowest priority (19) made the process wait for
+# seconds.
 _NICENESS = 5
 
 
 class Share(NamedTuple):
-    """Whose use a hash is: the network that it is asked from, and the account that it is for.
+    """Who a hash is counted for: the network of the client, and the account.
 
     An account is its id or, before its password was right, the name that the client presented.
     """
@@ -48,7 +49,7 @@ class Share(NamedTuple):
 
 
 def share_of(ip: str | None, account: uuid.UUID | str) -> Share:
-    """The share of a client's network, and of an account; no address is a network too."""
+    """The share of a client's network and account; clients without an address are one network."""
     return Share(neighbourhood_of(ip), account)
 
 
@@ -73,11 +74,11 @@ class _Tally:
         _count(self._accounts, share.account, number)
 
     def of(self, share: Share) -> tuple[int, int]:
-        """Of its network and of its account, the greater number first."""
+        """The numbers of the share's network and of its account, the greater one first."""
         return _descending(self._networks[share.network], self._accounts[share.account])
 
     def in_place_of(self, holder: Share, newcomer: Share) -> tuple[int, int]:
-        """What the newcomer would have if one of the holder's hashes went to the newcomer."""
+        """The newcomer's numbers if it took one place of the holder."""
         return _descending(
             self._networks[newcomer.network] + (newcomer.network != holder.network),
             self._accounts[newcomer.account] + (newcomer.account != holder.account),
@@ -96,7 +97,7 @@ def _descending(one: int, other: int) -> tuple[int, int]:
 
 
 class _Use:
-    """The places that each network and each account holds, and how many hashes each lately had."""
+    """The places that each network and account holds, and how many of the last hashes it had."""
 
     def __init__(self) -> None:
         self._held = _Tally()
@@ -116,11 +117,11 @@ class _Use:
             self._had.add(self._served.popleft(), -1)
 
     def of(self, holder: Share) -> tuple[tuple[int, int], tuple[int, int]]:
-        """A sort key: first the places held now, then the hashes lately had."""
+        """A sort key: first the places held now, then the number of last hashes."""
         return self._held.of(holder), self._had.of(holder)
 
     def exceeds(self, holder: Share, newcomer: Share) -> bool:
-        """Whether a holder has more than a newcomer would have in the holder's place."""
+        """Whether a holder has more than a newcomer would have after taking the holder's place."""
         if holder == newcomer:
             return False
         held, wanted = self._held.of(holder), self._held.in_place_of(holder, newcomer)
@@ -147,14 +148,17 @@ class HashingGate:
         return self.places - self._taken
 
     def has_place_for(self, share: Share) -> bool:
-        """Whether `run` would take it now. It takes no lock, so `run` may still refuse."""
+        """Whether `run` would accept a hash of this share now.
+
+        No lock is taken here, so `run` may still refuse.
+        """
         return self._taken < self.places or self._find_greedier(share) is not None
 
     def run(self, work: Callable[[], T], share: Share) -> T:
         """The result of `work`.
 
-        Raises TooManyHashes: at once when every place is taken and none waits for who had more,
-        later when a newcomer who had less took the place of this one.
+        Raises TooManyHashes: at once if every place is taken and no waiting hash can be displaced;
+        later if a newcomer with a smaller share displaces this one.
         """
         began_at = time.perf_counter()
         entry = _Entry(share, work)
@@ -174,7 +178,7 @@ class HashingGate:
         return result
 
     def _take_place(self, entry: _Entry) -> _Entry | None:
-        """Put it into the line; returns the entry that it displaced."""
+        """Put a hash into the line; returns the entry that it displaced, if any."""
         with self._lock:
             if self._pid != os.getpid():
                 # Threads do not survive a fork; the parent's places are not this process's.
@@ -190,14 +194,15 @@ class HashingGate:
             displaced = self._find_greedier(entry.share)
             if displaced is None:
                 raise TooManyHashes
-            # The same place in the line: each waits for so many hashes at most as there are places.
+            # The newcomer takes the same place in the line, so no hash waits for more hashes than
+            # there are places.
             self._line[self._line.index(displaced)] = entry
             self._use.leave(displaced.share)
             self._use.hold(entry.share)
             return displaced
 
     def _find_greedier(self, share: Share) -> _Entry | None:
-        """The waiting entry whose owner had most, if that is more than the newcomer would have."""
+        """Find the waiting entry whose owner has most, if the newcomer would have less."""
         use = self._use
         greedier = [entry for entry in self._line[:] if use.exceeds(entry.share, share)]
         return max(greedier, key=lambda entry: use.of(entry.share), default=None)
@@ -221,12 +226,12 @@ class HashingGate:
             self._taken -= 1
             self._use.leave(share)
             if not self._taken:
-                # The line is empty: no hash has to share, so forget the last ones.
+                # The line is empty, so nobody has to share: forget the last hashes.
                 self._use = _Use()
 
 
 def _yield_to_checks() -> None:
-    # From where the process is: only root may take a thread of a nice process back.
+    # Relative to the process's own priority: only root may raise a thread above it.
     thread = threading.get_native_id()
     niceness = os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS
     os.setpriority(os.PRIO_PROCESS, thread, niceness)

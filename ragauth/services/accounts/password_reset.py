@@ -1,4 +1,4 @@
-"""A forgotten password: asked for by address, set anew with a mail's token."""
+"""A forgotten password: a reset is requested by e-mail address, and done with the mailed token."""
 
 import uuid
 
@@ -28,11 +28,11 @@ _RESET = frozenset({Purpose.RESET_PASSWORD})
 
 
 def request_reset(*, email: str, client: Client) -> None:
-    """Put the question aside; the sender of mail answers it.
+    """Queue the request; the mail sender answers it later.
 
-    Whether an account has the address, and how many mails it has had, is not even looked up here,
-    so that neither the answer nor its time can tell. Only a client's address that asks too often
-    gets RateLimitExceeded.
+    Whether an account has the address, and how many mails it got, is not looked up here, so that
+    neither the answer nor its time reveals it. RateLimitExceeded depends on the client's address
+    alone.
     """
     throttles.forgotten_of_address(client).take()
     values = {"ip": client.ip or "", "user_agent": client.user_agent or ""}
@@ -43,10 +43,11 @@ def request_reset(*, email: str, client: Client) -> None:
 def answer_request(request_id: uuid.UUID, letter: Letter) -> None:
     """Queue the mail with the token, if an account has the address; delete the request's row.
 
-    It goes to the account's own address, never to the presented spelling of it. Earlier tokens
-    stay good: else a stranger could void the owner's token by asking again. Past what an
-    address may get in an hour the request waits for the next place (`mail_budget`): until then
-    the token of an earlier mail works. Raises ExternalServiceUnavailable.
+    The mail goes to the account's stored address, never to the presented spelling of it. Earlier
+    tokens stay valid: otherwise a stranger could void the owner's token by requesting again. If the
+    address has had its mails of this hour, the request waits for the next place
+    (`services.mail.budget`); until then the token of an earlier mail works. Raises
+    ExternalServiceUnavailable.
     """
     email_canonical = canonical_email(letter.to)
     with transaction.read_only():
@@ -59,8 +60,9 @@ def answer_request(request_id: uuid.UUID, letter: Letter) -> None:
     is_used = False
     try:
         with transaction.unit_of_work():
-            # A change of address, or a deletion, comes before this or after it, never in between.
-            # Locked before the row goes: a reset takes both in this order too.
+            # Under the account's lock no change of address and no deletion can happen meanwhile.
+            # The account is locked before the row is deleted; a reset takes its locks in the same
+            # order.
             account = _lock_recipient(email_canonical)
             is_first = outbox_rows.remove(request_id)
             if account is not None and is_first:
@@ -72,7 +74,7 @@ def answer_request(request_id: uuid.UUID, letter: Letter) -> None:
 
 
 def _queue(account: Account, letter: Letter, place: ResetPlace) -> None:
-    """Queue the mail with the token or, without a free place, the request again for later."""
+    """Queue the mail with the token or, if no place is free, the request again for later."""
     if not place.is_taken:
         # One waiting request is enough.
         if not outbox_rows.has_one(account.id, template=queue.RESET_REQUEST):
@@ -116,12 +118,11 @@ def _lock_recipient(email_canonical: str) -> Account | None:
 
 
 def reset_password(*, token: str, new_password: str, client: Client) -> None:
-    """Set a new password; every session ends. It may be the old one.
+    """Set a new password and end every session.
 
-    Where nobody had confirmed the address, it is confirmed, and the account starts clean
-    (`clean_start`).
-    Raises as `confirmations.find_token` does; InvalidRequest for a password that is easy to
-    guess, which does not spend the token.
+    The new password may be the old one. If the address was unconfirmed, it is confirmed now, and
+    the account starts clean (`clean_start`). Raises as `confirmations.find_token` does;
+    InvalidRequest for a password that is easy to guess, which leaves the token unused.
     """
     with transaction.read_only():
         confirmation = confirmations.find_token(token, purposes=_RESET)

@@ -1,4 +1,4 @@
-"""An account's password: shown again to confirm an act, changed, replaced."""
+"""An account's password: asked for again to confirm an action, changed, replaced."""
 
 import uuid
 
@@ -19,7 +19,7 @@ from ragauth.services.mail import queue
 from ragauth.services.mail.queue import MailTemplate
 from ragauth.services.sessions import sessions
 
-# What was begun with the old password, or would undo the new one.
+# Tokens of what was begun with the old password, or would undo the new one.
 _ENDS_WITH_IT = frozenset({Purpose.SECOND_FACTOR, Purpose.CHANGE_EMAIL})
 
 
@@ -30,10 +30,11 @@ def stored_password(account: Account | None) -> StoredPassword | None:
 
 
 def confirm_password(*, account_id: uuid.UUID, password: str, client: Client) -> StoredPassword:
-    """Check the password of a caller whose session holds.
+    """Check the password of a caller with a valid session.
 
-    It takes long: outside any transaction. What follows locks the account, and compares. Raises
-    WrongPassword, RateLimitExceeded after too many of them.
+    It takes long, so call it outside any transaction. The transaction that follows must lock the
+    account and compare its hash with the one checked here. Raises WrongPassword, RateLimitExceeded
+    after too many of them.
     """
     with transaction.read_only():
         stored = stored_password(account_rows.find_account(account_id))
@@ -62,9 +63,9 @@ def change_password(
 ) -> None:
     """Set a new password; every session but this one ends.
 
-    It may be the old one: that ends the other sessions all the same, and a refusal would tell a
-    thief of a session what the password is. Raises WrongPassword, InvalidRequest for one that is
-    easy to guess, Conflict when another change was faster.
+    The new password may be the old one: the other sessions end in any case, and a refusal would
+    confirm the password to somebody who stole a session. Raises WrongPassword, InvalidRequest for
+    one that is easy to guess, Conflict if another change came first.
     """
     with transaction.read_only():
         account = account_rows.find_account(account_id)
@@ -80,10 +81,10 @@ def change_password(
 
 
 def replace_password(account: Account, stored: StoredPassword) -> None:
-    """Set it, in the present transaction; the account is locked.
+    """Set a new password in the present transaction; the caller has locked the account.
 
-    Pending resets end with it, unless the address is unconfirmed: a stranger who signed up with
-    that address could otherwise keep its owner from ever using a reset.
+    Pending resets end, unless the address is unconfirmed: otherwise a stranger who signed up with
+    that address could keep its owner from ever using a reset.
     """
     account.password_hash, account.password_scheme = stored.hash, stored.scheme
     confirmations.withdraw_tokens(account_id=account.id, purposes=_ENDS_WITH_IT)

@@ -1,7 +1,7 @@
 """The codes of a second factor: checked before the transaction begins, spent within it.
 
-A check is counted by the throttle, whose counters may be a network away. Spending is a
-compare-and-swap: of one code presented many times, at once or later, one presentation counts.
+A check is counted by the throttle, whose counters may be across a network. Spending is a
+compare-and-swap: a code that is presented several times, at once or later, succeeds once.
 """
 
 import uuid
@@ -20,14 +20,14 @@ from ragauth.services.limits import throttles
 from ragauth.services.mail import queue
 from ragauth.services.mail.queue import MailTemplate
 
-# So few recovery codes left are an event of their own.
+# When this few recovery codes are left, an event tells so.
 FEW_CODES = 3
 
 _SEAL_PURPOSE = "ragauth second factor"
 
 
 class Method(StrEnum):
-    """What a code was."""
+    """Which kind of code was presented."""
 
     TOTP = "totp"
     RECOVERY_CODE = "recovery_code"
@@ -43,10 +43,10 @@ class CheckedCode:
 
 
 def check_code(factor: SecondFactor, *, code: str, client: Client) -> CheckedCode:
-    """Whether it is a code of the app or a recovery code that was not used yet.
+    """Check a code of the app or an unused recovery code.
 
-    Outside any transaction. Raises InvalidCode, once the throttles have counted it and the history
-    tells of it, or RateLimitExceeded after too many of these.
+    Call it outside any transaction. Raises InvalidCode after the throttles have counted the failure
+    and an event is recorded, or RateLimitExceeded after too many failures.
     """
     try:
         with (
@@ -61,7 +61,7 @@ def check_code(factor: SecondFactor, *, code: str, client: Client) -> CheckedCod
 
 
 def spend_code(checked: CheckedCode, *, account: Account, client: Client) -> Method:
-    """Use it up, in the present transaction; raises InvalidCode if another was faster."""
+    """Use a checked code up, in the present transaction; InvalidCode if it was used meanwhile."""
     account_id = account.id
     if checked.step is not None:
         if not _spend_step(checked.factor, checked.step):
@@ -84,7 +84,7 @@ def spend_code(checked: CheckedCode, *, account: Account, client: Client) -> Met
 
 
 def replace_recovery_codes(factor: SecondFactor) -> list[str]:
-    """Ten new ones, in the present transaction; the old ones are dead."""
+    """Make ten new recovery codes in the present transaction; the old ones no longer work."""
     secret = _open(factor)
     codes = [recovery_codes.new_code() for _ in range(recovery_codes.COUNT)]
     factor_rows.delete_recovery_codes(factor.account_id)
@@ -125,7 +125,7 @@ def reseal(account_id: uuid.UUID) -> bool | None:
             secret = _open(factor)
         except sealing.SealBroken:
             return None
-        # A login that sealed it meanwhile did the same.
+        # No row matches if a login has sealed it meanwhile: the result is the same.
         return factor_rows.replace_secret(
             account_id,
             sealed_secret=factor.sealed_secret,
@@ -165,7 +165,7 @@ def _find_code(factor: SecondFactor, code: str) -> CheckedCode:
 
 
 def _spend_step(factor: SecondFactor, step: int) -> bool:
-    """The secret is sealed anew with it, so that it follows a change of the secret key."""
+    """Store the used time step; the same update seals the secret with the present secret key."""
     return factor_rows.advance_step(
         factor.account_id,
         step=step,

@@ -1,7 +1,7 @@
 """Second factors: enrolled with an authenticator app, asked for after the password.
 
-Each read or change of one holds the lock of the account's row, so that a login, an enrolment and a
-removal follow one another.
+Each read or change of a factor holds the lock of the account's row, so that a login, an enrolment
+and a removal happen one after another.
 """
 
 import uuid
@@ -33,7 +33,7 @@ from ragauth.services.audit import OPERATOR, Client, EventName
 from ragauth.services.mail import queue
 from ragauth.services.mail.queue import MailTemplate
 
-# What was shown and never confirmed is worth nothing after this time.
+# An enrolment that is not confirmed within this time expires.
 PENDING_LIFETIME = timedelta(hours=1)
 CHALLENGE_LIFETIME = timedelta(minutes=5)
 CHALLENGE = frozenset({Purpose.SECOND_FACTOR})
@@ -57,7 +57,7 @@ class RecoveryCodes:
 
 @dataclass(frozen=True, slots=True)
 class SecondFactorStatus:
-    """`created_at` is when it was enrolled; one that was not confirmed is not enabled."""
+    """`created_at` is the time of enrolment; a factor is enabled once it is confirmed."""
 
     enabled: bool
     created_at: datetime | None
@@ -74,7 +74,7 @@ class SecondFactorRequired:
 
 
 def enrol(*, account_id: uuid.UUID, email: str, password: str, client: Client) -> Enrolment:
-    """A new secret, which counts once it is confirmed; it replaces one that was not.
+    """Make a new secret, which counts once it is confirmed; it replaces an unconfirmed one.
 
     Raises WrongPassword, SecondFactorExists.
     """
@@ -98,9 +98,9 @@ def enrol(*, account_id: uuid.UUID, email: str, password: str, client: Client) -
 
 
 def confirm(*, account_id: uuid.UUID, code: str, client: Client) -> RecoveryCodes:
-    """Turn it on with a first code; from the next login on one is asked for.
+    """Enable the factor with a first code; from the next login on a code is asked for.
 
-    Raises InvalidCode, NotFound without a pending one, SecondFactorExists.
+    Raises InvalidCode, NotFound without a pending enrolment, SecondFactorExists.
     """
     with transaction.read_only():
         pending = _get_pending(account_id)
@@ -125,7 +125,7 @@ def show(*, account_id: uuid.UUID) -> SecondFactorStatus:
 
 
 def find_status(account_id: uuid.UUID) -> SecondFactorStatus | None:
-    """None for an account without one, enrolled or confirmed; in the present transaction."""
+    """The factor's status, None without any, confirmed or not; in the present transaction."""
     factor = factor_rows.find_factor(account_id)
     if factor is None:
         return None
@@ -140,7 +140,10 @@ def find_status(account_id: uuid.UUID) -> SecondFactorStatus | None:
 def renew_recovery_codes(
     *, account_id: uuid.UUID, password: str, code: str, client: Client
 ) -> RecoveryCodes:
-    """Ten new ones; the old ones are dead. Raises WrongPassword, InvalidCode, NotFound."""
+    """Make ten new recovery codes; the old ones no longer work.
+
+    Raises WrongPassword, InvalidCode, NotFound.
+    """
     checked = _check_both(account_id, password, code, client)
     with transaction.unit_of_work():
         _spend(checked, client)
@@ -149,17 +152,14 @@ def renew_recovery_codes(
 
 
 def remove(*, account_id: uuid.UUID, password: str, code: str, client: Client) -> None:
-    """From the next login on the password is enough.
-
-    Raises WrongPassword, InvalidCode, NotFound.
-    """
+    """Remove the factor: a login needs the password alone. WrongPassword, InvalidCode, NotFound."""
     checked = _check_both(account_id, password, code, client)
     with transaction.unit_of_work():
         _remove(_spend(checked, client), client)
 
 
 def remove_for_operator(*, account_id: uuid.UUID) -> Account:
-    """For a customer who lost device and recovery codes; raises NotFound."""
+    """Remove the factor of a customer who lost device and recovery codes; raises NotFound."""
     with transaction.unit_of_work():
         account = hold_account(account_id)
         if find_confirmed(account_id) is None:
@@ -206,9 +206,9 @@ def _check_both(account_id: uuid.UUID, password: str, code: str, client: Client)
 
 
 def _spend(checked: _Checked, client: Client) -> Account:
-    """Use the code up, in the present transaction; the account is held from here on.
+    """Lock the account and use the code up, in the present transaction.
 
-    Raises Conflict if the password was changed since it was checked, InvalidCode.
+    Raises Conflict if the password was changed after its check, InvalidCode.
     """
     account = hold_account(checked.account_id, password_hash=checked.password.hash)
     spend_code(checked.code, account=account, client=client)
@@ -236,6 +236,6 @@ def _get_pending(account_id: uuid.UUID) -> SecondFactor:
 
 
 def _issuer() -> str:
-    """The name that customers know: that of the sender of their mails."""
+    """The issuer that the app shows: the sender's name of the service's mails."""
     name, address = parseaddr(settings().mail_from)
     return name or address.rpartition("@")[2]

@@ -13,10 +13,11 @@ from ragauth.services.sessions import sessions
 
 
 def complete_login(*, mfa_token: str, code: str, client: Client) -> LoggedIn:
-    """A new session. The token is spent by the code that is right, not by one that is wrong.
+    """Open a session for the token of the first step and a right code.
 
-    Raises InvalidCode; as `confirmations.find_token` does, also when the password was changed or
-    the factor removed since the first step; AccountSuspended.
+    A wrong code does not use the token up. Raises InvalidCode, AccountSuspended, and as
+    `confirmations.find_token` does, also if the password was changed or the factor removed since
+    the first step.
     """
     with transaction.read_only():
         account_id = confirmations.find_token(mfa_token, purposes=CHALLENGE).account_id
@@ -26,7 +27,7 @@ def complete_login(*, mfa_token: str, code: str, client: Client) -> LoggedIn:
     checked = check_code(factor, code=code, client=client)
     with transaction.unit_of_work():
         account = hold_account_of_token(account_id)
-        # Now that the row is held: a token that was withdrawn or used meanwhile costs no code.
+        # Look again under the lock: if the token was withdrawn or used meanwhile, no code is spent.
         confirmations.find_token(mfa_token, purposes=CHALLENGE)
         method = spend_code(checked, account=account, client=client)
         confirmations.use_token(mfa_token, purposes=CHALLENGE)

@@ -1,5 +1,5 @@
-"""What other vendors' faces need beyond the rules of the house: one module for each such need.
+"""What the compat faces need beyond the services of the contract's routes, a module for each need.
 
-Only `blueprints/compat` calls it. A rule that the house's own routes need as well belongs into the
+Only `blueprints/compat` calls it. A rule that the contract's routes need as well belongs into the
 domain that it is about.
 """

@@ -1,4 +1,4 @@
-"""The service that answers the questions of a compat face's agents: asked over HTTP, bounded."""
+"""Asks the upstream service that answers questions to agents: over HTTP, within bounds."""
 
 import json
 import logging
@@ -20,12 +20,12 @@ MAX_ANSWER_BYTES = 1024 * 1024
 _OUT_OF_REACH = "The service that answers questions is out of reach; try again shortly"
 # Half of a process's threads by default: a slow upstream must not keep keys from being checked.
 _MAX_QUESTIONS_AT_ONCE = 4
-# Its refusal of our request is not a refusal of our client's credential.
+# With these the upstream refuses ragauth's own request, not the client's credential.
 _NOT_FOR_THE_CLIENT = frozenset({401, 403, 407})
 
 
 class TimeLimits(NamedTuple):
-    """In seconds: to connect, between two pieces, for all of it, to wait for a free place."""
+    """Seconds to connect, between two pieces of the answer, for all of it, for a free place."""
 
     connect: float = 2.0
     pause: float = 30.0
@@ -35,7 +35,7 @@ class TimeLimits(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class UpstreamAnswer:
-    """What the client may see of the answer: JSON, and when to come back."""
+    """The part of the upstream's answer that the client gets: JSON and Retry-After."""
 
     status: int
     body: bytes
@@ -43,7 +43,7 @@ class UpstreamAnswer:
 
 
 class QueryUpstream:
-    """The upstream at a base URL; None if none is set."""
+    """The upstream at a base URL; a `url` of None means that none is configured."""
 
     def __init__(self, url: str | None, limits: TimeLimits | None = None) -> None:
         self._url = url
@@ -58,11 +58,11 @@ class QueryUpstream:
     def ask(
         self, path: str, question: Mapping[str, Any], headers: Mapping[str, str]
     ) -> UpstreamAnswer:
-        """POST a question. Nothing of the client's request goes along but what is given here.
+        """POST a question. Nothing of the client's request is sent but what is given here.
 
-        Raises ExternalServiceUnavailable for an upstream that is not set, cannot be reached or
-        is too slow, UpstreamFailed for an answer that is none. Nothing is asked twice: a question
-        may have its cost.
+        Raises ExternalServiceUnavailable for an upstream that is not configured, cannot be reached
+        or is too slow, UpstreamFailed for an answer that cannot be used. A question is never
+        repeated, because each may cost money.
         """
         if self._url is None:
             raise ExternalServiceUnavailable(
@@ -90,7 +90,7 @@ class QueryUpstream:
                 **headers,
                 "Content-Type": "application/json",
                 "Accept": "application/json",
-                # Packed, a small answer could be a huge one.
+                # A small compressed answer could expand to a huge one.
                 "Accept-Encoding": "identity",
             },
         ) as response:
@@ -116,23 +116,24 @@ class QueryUpstream:
             self._client = None
 
     def _open_client(self) -> "httpx.Client":
-        """Opened with the first question, so after any fork; shared by the threads."""
+        """Open the client with the first question, so after any fork; all threads share it."""
         from http.cookiejar import CookieJar, DefaultCookiePolicy  # noqa: PLC0415
 
         import httpx  # noqa: PLC0415
 
         with self._opening:
             if self._client is None:
-                # It would write each URL to the log, with the password that may stand in it.
+                # httpx would log each URL, which may contain a password.
                 logging.getLogger("httpx").setLevel(logging.WARNING)
                 limits = self._limits
                 self._client = httpx.Client(
                     timeout=httpx.Timeout(limits.pause, connect=limits.connect, pool=limits.place),
                     limits=httpx.Limits(max_connections=_MAX_QUESTIONS_AT_ONCE),
                     follow_redirects=False,
-                    # Ignore proxies, .netrc and certificates that the environment names.
+                    # Ignore the environment's proxies, .netrc and certificates.
                     trust_env=False,
-                    # What the upstream sets for one account must not come back with another.
+                    # No cookies: one that the upstream sets for one account must not be sent for
+                    # another.
                     cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                 )
             return self._client
@@ -145,7 +146,7 @@ def current_upstream() -> QueryUpstream:
 
 
 def _is_for_the_client(status: int) -> bool:
-    """An answer, or what was wrong with the question."""
+    """Whether a status is for the client: an answer, or a fault of the question."""
     return 200 <= status < 300 or (400 <= status < 500 and status not in _NOT_FOR_THE_CLIENT)
 
 

@@ -1,4 +1,4 @@
-"""Sessions as other vendors' clients know them: one step to log in, a refresh token that stays.
+"""Sessions for the compat faces: a login in one step, and a refresh token that stays the same.
 
 See docs/adr/0020-compat-faces.md.
 """
@@ -44,9 +44,9 @@ REFRESH_REFUSALS = (
 
 
 def log_in(*, client: Client, **credentials: Any) -> LoggedIn:
-    """A new session, for a face that has no second step.
+    """Open a session, for a face without a second step.
 
-    Raises as `accounts.log_in` does, and SecondFactorNotOffered where the password is not enough.
+    Raises as `accounts.log_in` does, and SecondFactorNotOffered if the account has a second factor.
     """
     return _require_logged_in(accounts.log_in(**credentials, client=client))
 
@@ -58,11 +58,11 @@ def _require_logged_in(outcome: object) -> LoggedIn:
 
 
 def renew_access_token(*, refresh_token: str, client: Client) -> str:
-    """A further access token; the refresh token stays good until its session ends.
+    """Issue a further access token; the refresh token stays valid until its session ends.
 
-    No second refresh token comes into being, so a session never has two live ones. One that was
-    spent elsewhere is refused here as it is there (RefreshTokenReused): the client that spent it
-    just now still gets an access token; all others are treated as in `refreshes`.
+    No second refresh token is made, so a session never has two valid ones. A refresh token that was
+    used up by the contract's route is refused here as it is there (RefreshTokenReused): the client
+    that used it just now still gets an access token, and all others are treated as in `refreshes`.
     """
     now = clock.now()
     claims = tokens.read_token(refresh_token, expected=tokens.REFRESH)
@@ -72,7 +72,7 @@ def renew_access_token(*, refresh_token: str, client: Client) -> str:
             refusal = refreshes.refuse_spent(claims, row, now=now, client=client)
             if refusal is not None:
                 raise refusal
-        # The session may have ended since it was read: this update finds out.
+        # The session may have ended since it was read; this update detects that.
         if not session_rows.touch_session(claims.session_id, now=now):
             raise CredentialRevoked("The session has ended")
         return tokens.issue_access_token(

@@ -1,4 +1,4 @@
-"""Agents: made, listed, changed, deleted together with their keys' lives."""
+"""Agents: made, listed, changed, deleted. Deleting an agent revokes its keys."""
 
 import uuid
 from typing import Any
@@ -53,13 +53,13 @@ def list_agents(*, account_id: uuid.UUID, limit: int, cursor: uuid.UUID | None) 
 
 
 def show_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID) -> Agent:
-    """Raises NoSuchAgent, for another account's too."""
+    """Show one agent; raises NoSuchAgent, also for another account's agent."""
     with transaction.read_only():
         return get_agent(account_id=account_id, agent_id=agent_id)
 
 
 def get_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID) -> Agent:
-    """The same, in the present transaction."""
+    """Find one agent of the account in the present transaction; raises NoSuchAgent."""
     agent = agent_rows.find_agent(account_id, agent_id)
     if agent is None:
         raise NoSuchAgent
@@ -76,14 +76,14 @@ def change_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID, changes: dict[st
 
 
 def delete_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID, client: Client) -> None:
-    """Delete it; its keys are dead at once. Raises NoSuchAgent."""
+    """Delete an agent; its keys are dead at once. Raises NoSuchAgent."""
     with transaction.unit_of_work():
         hold_account(account_id)
         end_agent(get_agent(account_id=account_id, agent_id=agent_id), client)
 
 
 def end_agent(agent: Agent, client: Client) -> None:
-    """The same, in the present transaction, which holds the account."""
+    """As `delete_agent`, in the present transaction, which holds the account's lock."""
     revoked = key_rows.revoke_keys_of_agent(agent.id, now=clock.now())
     db.session.delete(agent)
     audit.record(

@@ -1,4 +1,4 @@
-"""API keys: issued, listed, changed, revoked. A raw key is told once and stored nowhere."""
+"""API keys: issued, listed, changed, revoked. A raw key is returned once and stored nowhere."""
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,14 +38,14 @@ PRIMARY_KEY_NAME = "Primary"
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A new key; its raw form is known here and now only."""
+    """A new key with its raw form, which is not stored."""
 
     key: ApiKey
     raw_key: str
 
 
 def issue_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKey:
-    """The account's main key, in the present transaction."""
+    """Make the account's primary key, in the present transaction."""
     issued = add_key(account_id=account_id, name=PRIMARY_KEY_NAME, is_primary=True)
     audit.record_key_event(EventName.KEY_CREATED, issued.key, client)
     return issued
@@ -54,11 +54,11 @@ def issue_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKey:
 def create_key(
     *, account_id: uuid.UUID, fields: dict[str, Any], agent_id: uuid.UUID | None, client: Client
 ) -> IssuedKey:
-    """A further key.
+    """Make a further key.
 
-    `fields` are those of the contract's POST, and `unbranded_tag`. Raises NoSuchAgent for one
-    that is not the account's, InvalidRequest for a publishable key that could do more than a
-    widget may, UsageLimitExceeded where the plan has no room.
+    `fields` are those of the contract's POST, and `unbranded_tag`. Raises NoSuchAgent for an agent
+    of another account, InvalidRequest for a publishable key that could do more than a widget may,
+    UsageLimitExceeded if the plan has no room.
     """
     with transaction.unit_of_work(), changing_keys(account_id) as account:
         if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
@@ -95,7 +95,7 @@ def add_key(
 ) -> IssuedKey:
     """Make a key of these properties and add its row to the present transaction.
 
-    Raises InvalidRequest for a test key where the plan has none, whichever way it is made.
+    Every new key passes here. Raises InvalidRequest for a test key if the plan has none.
     """
     if account_id is not None and environment == key_format.TEST:
         require_environment(hold_account(account_id), environment)
@@ -133,9 +133,9 @@ def list_keys(
     cursor: uuid.UUID | None,
     idle_days: int | None = None,
 ) -> Page[Shown]:
-    """The account's keys; raises NoSuchAgent for one that is not the account's.
+    """List the account's keys; raises NoSuchAgent for an agent of another account.
 
-    `idle_days` leaves those that were made, and last used, at least so long ago.
+    `idle_days` selects the keys that were made, and last used, at least that many days ago.
     """
     bring_last_uses_up_to_date(account_id)
     with transaction.read_only():
@@ -164,7 +164,7 @@ def show_key(*, account_id: uuid.UUID, key_id: uuid.UUID, include_revoked: bool)
 
 
 def get_key(*, account_id: uuid.UUID, key_id: uuid.UUID, include_revoked: bool = False) -> ApiKey:
-    """The same, in the present transaction."""
+    """Find one key of the account in the present transaction; raises NoSuchKey."""
     key = key_rows.find_key(account_id, key_id, include_revoked=include_revoked)
     if key is None:
         raise NoSuchKey
@@ -176,8 +176,8 @@ def change_key(
 ) -> ApiKey:
     """Change what a live key may do; takes effect on the next check.
 
-    Raises KeyAlreadyRotated for one in its grace that should live on, UsageLimitExceeded for one
-    that had expired and finds no room.
+    Raises KeyAlreadyRotated for a later end of a key that was rotated and is in its grace,
+    UsageLimitExceeded for a later end of an expired key if the plan has no room.
     """
     bring_last_uses_up_to_date(account_id)
     with transaction.unit_of_work(), changing_keys(account_id):
@@ -203,7 +203,7 @@ def change_key(
 
 
 def revoke_key(*, account_id: uuid.UUID, key_id: uuid.UUID, client: Client) -> None:
-    """Kill a key for good; raises NoSuchKey when it is dead already."""
+    """Revoke a key; raises NoSuchKey if it is revoked already."""
     with transaction.unit_of_work():
         hold_account(account_id)
         key = get_key(account_id=account_id, key_id=key_id)
@@ -213,7 +213,7 @@ def revoke_key(*, account_id: uuid.UUID, key_id: uuid.UUID, client: Client) -> N
 
 @contextmanager
 def changing_keys(account_id: uuid.UUID) -> Iterator[Account]:
-    """Hold the account while the block changes its keys, and the plan's number of keys with it.
+    """Hold the account's lock, and keep its plan's maximum, while the block changes its keys.
 
     In the present transaction.
     """
@@ -224,12 +224,12 @@ def changing_keys(account_id: uuid.UUID) -> Iterator[Account]:
 
 @contextmanager
 def keeping_to_maxima(accounts: Sequence[Account]) -> Iterator[None]:
-    """For a block that changes the keys of these accounts, which are held.
+    """Keep the plans' maximum numbers of keys while the block changes the keys of these accounts.
 
-    In the present transaction. The one place for that rule: after the block no more keys count
-    than the plan has, or than counted before. So a key needs room in whatever way it begins to
-    count, and one that takes another's place needs none. Raises UsageLimitExceeded; nothing of the
-    block is kept then.
+    In the present transaction; the caller holds the accounts' locks. This is the only place of the
+    rule: after the block no more keys count than the plan allows, or than counted before. So a key
+    needs room however it begins to count, and a key that replaces another needs none. Raises
+    UsageLimitExceeded; nothing of the block is kept then.
     """
     now, account_ids = clock.now(), [account.id for account in accounts]
     before = key_rows.count_live_keys(account_ids, now=now)
@@ -247,7 +247,7 @@ def keeping_to_maxima(accounts: Sequence[Account]) -> Iterator[None]:
 
 
 def require_environment(account: Account, environment: str) -> None:
-    """Raises InvalidRequest for test keys where the account's plan has none."""
+    """Raise InvalidRequest for a test key if the account's plan has no test keys."""
     if issues := _environment_issues(account, environment):
         raise InvalidRequest([{"path": path, "message": message} for path, message in issues])
 
@@ -270,7 +270,7 @@ def _max_keys(account: Account) -> int:
 
 
 def _is_later(expires_at: datetime | None, than: datetime | None) -> bool:
-    """Whether a life that ends at one moment is longer; None is for ever."""
+    """Whether the first end is later than the second; None is never."""
     return than is not None and (expires_at is None or expires_at > than)
 
 
@@ -284,7 +284,7 @@ def _require_coherent(
     new_expires_at: datetime | None,
     further: Iterable[tuple[list[str], str]] = (),
 ) -> None:
-    """A publishable key stands in a web page: one agent, `query` alone, from listed origins."""
+    """A publishable key is public in a web page: one agent, scope `query` alone, listed origins."""
     issues = [*further]
     if new_expires_at is not None and new_expires_at <= clock.now():
         issues.append((["expires_at"], "Must be in the future"))

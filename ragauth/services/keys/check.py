@@ -1,4 +1,4 @@
-"""The check of an API key: a row of small questions, of which the first failure decides.
+"""The check of an API key: a sequence of tests, of which the first failure decides.
 
 Order: form, known, revoked, expired, kind, owner, agent, scope, address, origin, rate, quota.
 """
@@ -53,9 +53,9 @@ _NO_SUCH_AGENT = "The key's account has no such agent"
 class Question(NamedTuple):
     """What a key is presented for.
 
-    `agent_id` is the 16 bytes of a UUID. A `client_ip` that cannot be read is no address, which no
-    list of a key allows. `cost` counts against the month's quota; None asks
-    without counting.
+    `agent_id` is the 16 bytes of a UUID. A `client_ip` that cannot be parsed counts as no address,
+    which a key with a list of addresses refuses. `cost` is counted against the month's quota; None
+    asks without counting.
     """
 
     kinds: frozenset[str] = CUSTOMER_KINDS
@@ -69,7 +69,7 @@ class Question(NamedTuple):
 class KeyVerdict(NamedTuple):
     """The answer: allowed, or the failure that decided.
 
-    `key` is None for an unknown one; `limits` is None where no account's limits apply.
+    `key` is None for an unknown key; `limits` is None if no account's limits apply.
     """
 
     refusal: RagauthError | None
@@ -78,13 +78,13 @@ class KeyVerdict(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Allowed, or why not, as the metrics have it."""
+        """The verdict's name in the metrics: allowed, or the reason of the refusal."""
         if self.refusal is None:
             return ALLOWED
         return getattr(self.refusal, "reason", None) or self.refusal.code.lower()
 
     def allowed_key(self) -> KeyFacts:
-        """The key, or the refusal raised."""
+        """The allowed key; raises the refusal if there is one."""
         if self.refusal is not None or self.key is None:
             raise self.refusal or CredentialInvalid()
         return self.key
@@ -92,7 +92,7 @@ class KeyVerdict(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class KeyChecker:
-    """Answers questions about keys; asks the database each time and remembers nothing."""
+    """Answers questions about keys. It asks the database each time and caches nothing."""
 
     lookup: KeyLookup
     limits: Limits
@@ -133,11 +133,11 @@ class KeyChecker:
         return KeyVerdict(refusal, key, state)
 
     def _may_be_foreign(self, presented_key: str) -> bool:
-        """Whether it can be a key that was imported from another system."""
+        """Whether the text can be a key that was imported from another system."""
         return key_format.is_foreign(presented_key, self.brand) and self.lookup.has_imported_keys()
 
     def _explain(self, presented_key: str, fault: str) -> str:
-        """A reason in words for the caller, as far as the form of the key tells."""
+        """Why an unknown key is refused, in words for the caller, as far as its form tells."""
         why = explain_no_key(presented_key, self.brand)
         return f"The API key {fault}" if why is None else f"The API key {fault}: {why}"
 
@@ -165,14 +165,14 @@ class KeyChecker:
         return None
 
     def _find_wrong_agent(self, key: KeyFacts, question: Question) -> str | None:
-        """Why the key may not be used for the agent that is asked for, or for none."""
+        """Why the key may not be used for the agent in the question, or without an agent."""
         if key.agent_id is not None:
             if question.agent_id is None:
                 return _NOT_WITHOUT_AGENT if question.scope == MANAGE else None
             return None if question.agent_id == key.agent_id else WrongAgent.message
         if question.agent_id is None:
             return None
-        # A key of the whole account opens each of the account's agents and no other's.
+        # A key without an agent of its own works for all agents of its account, and for no others.
         if key.account_id is not None and self.lookup.owns_agent(key.account_id, question.agent_id):
             return None
         return _NO_SUCH_AGENT
@@ -185,7 +185,7 @@ def current_checker() -> KeyChecker:
 
 
 def scopes_of(key: KeyFacts) -> list[str]:
-    """What the key may be used for; one without a list has all three."""
+    """What the key may be used for; a key without a list of scopes has all three."""
     return (key.scopes or _ALL_SCOPES).split()
 
 
@@ -196,5 +196,5 @@ def _is_listed(origin: str | None, allowed_origins: str | None) -> bool:
 
 @lru_cache(maxsize=1024)
 def _parse_origins(allowed_origins: str) -> frozenset[str]:
-    """In the form that browsers send: older rows may hold another."""
+    """Parse the origins into the form that browsers send; older rows may hold other spellings."""
     return frozenset(filter(None, map(find_canonical_origin, allowed_origins.split())))

@@ -1,4 +1,4 @@
-"""What the holder of a key may ask and do: who it is, what is left of the plan, kill the key."""
+"""What the holder of a key may do: ask whose it is and what is left of the plan, revoke it."""
 
 import uuid
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ from ragauth.services.limits.usage import find_unsaved_use
 class KeyHolder:
     """A key, and the account that it belongs to: plain rows, to be shown.
 
-    A service's own has none, and a publishable key, which every visitor of a page holds, does not
-    tell.
+    The account is None for a service's own key, and for a publishable key, which every visitor of a
+    page holds.
     """
 
     key: Any
@@ -53,14 +53,14 @@ def get_holder(*, key_id: uuid.UUID) -> KeyHolder:
 
 
 def revoke_presented_key(*, presented_key: str, client: Client) -> None:
-    """The holder of a key may kill it; an unknown key gets the same answer.
+    """Revoke a key for its holder; an unknown key gets the same answer.
 
-    Not a publishable key: it stands in a web page, where every visitor holds it.
+    A publishable key is left as it is: it is public in a web page, so every visitor holds it.
     """
     digest = key_format.digest_key(presented_key)
     with transaction.read_only():
         is_known = key_rows.find_by_digest(digest) is not None
-    # Garbage takes no place in the queue of writers.
+    # Read first: text that is no key must not wait for, or hold, the database's write lock.
     if not is_known:
         return
     with transaction.unit_of_work():

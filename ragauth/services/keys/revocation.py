@@ -1,4 +1,4 @@
-"""Killing keys for good, with their events; each in the present transaction."""
+"""Revoking keys and recording the events, in the present transaction."""
 
 import uuid
 from typing import Any
@@ -11,7 +11,7 @@ from ragauth.services.audit import Client, EventName
 
 
 def revoke(key: ApiKey, client: Client, **details: Any) -> bool:
-    """Kill one key; False, and no event, for one that was dead already."""
+    """Revoke one key; returns False and records no event if it was revoked already."""
     if not key_rows.revoke_key(key.id, now=clock.now()):
         return False
     audit.record_key_event(EventName.KEY_REVOKED, key, client, **details)
@@ -19,7 +19,10 @@ def revoke(key: ApiKey, client: Client, **details: Any) -> bool:
 
 
 def revoke_all(account_id: uuid.UUID, client: Client) -> int:
-    """Kill all keys of an account, which is held, its agents' too; returns how many were alive."""
+    """Revoke all keys of an account and of its agents; returns how many were alive.
+
+    The caller holds the account's lock.
+    """
     keys = key_rows.list_all_live(account_id)
     for key in keys:
         audit.record_key_event(EventName.KEY_REVOKED, key, client)

@@ -1,4 +1,4 @@
-"""Replacing a key by another: at once, or with a time in which both work."""
+"""Replacing a key by another: at once, or with a grace in which both work."""
 
 import uuid
 from datetime import timedelta
@@ -18,10 +18,10 @@ from ragauth.services.mail.queue import tell_of_key
 
 
 def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKey:
-    """A new primary key, restricted as the old one was; that one is dead at once.
+    """Make a new primary key, restricted as the old one was; the old one is dead at once.
 
-    Of several at the same time each answers with a key, and the last one's stays alive. Raises
-    UsageLimitExceeded where there was none, or an expired one, and the plan has no room.
+    Each of several simultaneous calls returns a key, and the key of the last one stays alive.
+    Raises UsageLimitExceeded if there was no live primary key and the plan has no room.
     """
     with transaction.unit_of_work(), api_keys.changing_keys(account_id) as account:
         old_key = key_rows.find_primary(account_id)
@@ -31,7 +31,8 @@ def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKe
             _end_predecessors(old_key, client)
             old_key.revoked_at = clock.now()
             old_key.is_primary = False
-            # The old one leaves its place before the new one takes it: one live primary at most.
+            # The old row is updated before the new one is inserted: a unique index allows one live
+            # primary key an account.
             db.session.flush()
             issued = api_keys.add_key(
                 account_id=account_id,
@@ -51,11 +52,11 @@ def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKe
 def rotate_key(
     *, account_id: uuid.UUID, key_id: uuid.UUID, grace_seconds: int, client: Client
 ) -> IssuedKey:
-    """A new key with all that the old one had; the old one works until the grace ends.
+    """Make a new key with the properties of the old one, which works until the grace ends.
 
-    A key that the old one had replaced, and that is in its grace, ends now: a live key has one
-    predecessor in grace at most (S45). Raises NoSuchKey for a dead or expired key,
-    KeyAlreadyRotated for one that is in its grace.
+    If the old key has itself a predecessor in grace, that one ends now: a live key has at most one
+    predecessor in grace (S45). Raises NoSuchKey for a dead or expired key, KeyAlreadyRotated for a
+    key that is in its grace.
     """
     with transaction.unit_of_work(), api_keys.changing_keys(account_id) as account:
         old_key = api_keys.get_key(account_id=account_id, key_id=key_id)
@@ -94,7 +95,7 @@ def rotate_key(
 
 
 def _end_predecessors(key: ApiKey, client: Client) -> None:
-    """End the grace of what this key replaced, before it is replaced itself."""
+    """End the grace of the keys that this key replaced, before it is replaced itself."""
     for predecessor in key_rows.list_predecessors(key, now=clock.now()):
         revocation.revoke(predecessor, client, by="rotation")
 

@@ -1,4 +1,4 @@
-"""What an account's plan allows, and how much of its month is used."""
+"""What an account's plan allows, and how much of its monthly quota is used."""
 
 import uuid
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class AccountLimits:
 
 
 def get_limits(*, account_id: uuid.UUID, plan: str) -> AccountLimits:
-    """Raises ExternalServiceUnavailable when nothing can count."""
+    """The account's limits; raises ExternalServiceUnavailable if no counter answers."""
     limits = current_limits()
     states = {name: limits.peek(account_id.bytes, name, plan) for name in ENVIRONMENTS}
     return AccountLimits(

@@ -26,14 +26,14 @@ ENVIRONMENTS = (LIVE, TEST)
 _INDEX_OF = {name: index for index, name in enumerate(ENVIRONMENTS)}
 _TEST_INDEX = _INDEX_OF[TEST]
 _DAY_MS = 86_400_000
-# Half the price of LimitState(…) and Charge(…), whose __new__ is written in Python.
+# Half the cost of calling LimitState(…) and Charge(…), whose __new__ is written in Python.
 _new_tuple = tuple.__new__
 
 LoadMonthUnits = Callable[[uuid.UUID, str, int, Mapping[RowName, int]], int]
 
 
 class Span(NamedTuple):
-    """Where a moment lies in the calendar (UTC): its day, its month and that month's bounds."""
+    """The day and month of a moment (UTC), and that month's bounds."""
 
     day: int
     month: int
@@ -80,7 +80,7 @@ class Limits:
     ) -> tuple[RagauthError | None, LimitState]:
         """Count one request of `cost` units, or refuse it and count nothing.
 
-        Raises ExternalServiceUnavailable when nothing can count.
+        Raises ExternalServiceUnavailable if no counter answers.
         """
         plan = plan_of(plan_name, self._plans)
         environment_index = _INDEX_OF[environment]
@@ -117,7 +117,7 @@ class Limits:
         return _refusal(refused_by, state, cost), state
 
     def peek(self, account_id: bytes, environment: str, plan_name: str | None) -> LimitState:
-        """What is used so far, without counting; raises ExternalServiceUnavailable."""
+        """The usage so far, without counting a request; raises ExternalServiceUnavailable."""
         plan = plan_of(plan_name, self._plans).in_environment(environment)
         now_ms = clock.now_ns() // 1_000_000
         span = self._span_at(now_ms)
@@ -133,10 +133,10 @@ class Limits:
         return _state(plan, *peek, span, now_ms)
 
     def forget_account(self, account_id: uuid.UUID) -> None:
-        """Drop a deleted account's minutes and months, after the commit that deleted it.
+        """Drop a deleted account's counts of minutes and months, after the commit that deleted it.
 
-        What its keys were used for stays and is still saved: the operator bills by it. Where the
-        counters are away the record is left, and goes when it is stale.
+        The usage of its keys stays and is still saved, because the operator bills by it. If the
+        counters do not answer, the record stays until it is stale.
         """
         try:
             self.counters.forget_account(account_id.bytes)
@@ -144,10 +144,11 @@ class Limits:
             log.warning("a deleted account's limits are kept", extra={"cause": str(error)})
 
     def _seed(self, account_id: bytes, environment_index: int, month: int) -> None:
-        """Start a month, or a lost store, at what the database and the counters know together.
+        """Start a month in the counters at the units that database and counters know together.
 
-        What was counted and not saved yet is added to what is read. To save it first would make a
-        check wait for those who write to the database.
+        Needed for a new month and after a loss of the counters. Units that are counted and not
+        saved yet are added to those in the database. Saving them first would make a key check wait
+        for the database's writers.
         """
         unsaved = {
             RowName(uuid.UUID(bytes=row.key), _iso_day(row.day), row.source_id): row.units
@@ -218,7 +219,7 @@ def _state(
 
 
 def _seconds_up(milliseconds: int) -> int:
-    """Milliseconds as whole seconds, rounded up, so that the wait is long enough."""
+    """Milliseconds in whole seconds, rounded up so that the wait is long enough."""
     return -(-milliseconds // 1000) if milliseconds > 0 else 0
 
 
@@ -251,6 +252,9 @@ def _refusal(refused_by: str, state: LimitState, cost: int) -> RagauthError:
 
 
 def _refusal_of_test_keys() -> UsageLimitExceeded:
-    """For a plan without any: no time to wait for, since none will be there."""
+    """The refusal for a plan without test keys.
+
+    It names no time to wait: waiting would not help.
+    """
     LIMIT_HITS.count("requests_per_month")
     return UsageLimitExceeded(NO_TEST_KEYS, details={"limit": "requests_per_month", "size": 0})

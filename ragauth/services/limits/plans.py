@@ -1,4 +1,4 @@
-"""Plans: what an account may do a minute, a month and in all."""
+"""Plans: what an account may do in a minute, in a month and in total."""
 
 import tomllib
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from ragauth.security.key_format import TEST
 
 FIRST_PLAN = "trial"
 NO_TEST_KEYS = "The plan has no test keys"
-# What a structured header can say (RFC 9651 section 3.3.1).
+# The greatest integer in a structured header (RFC 9651 section 3.3.1).
 _LARGEST = 10**15 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one allows; without `test` there are no test keys, which have a quota of their own."""
+    """The limits of one plan. `test` tells whether it has test keys, with a quota of their own."""
 
     name: str
     requests_per_minute: int
@@ -27,7 +27,7 @@ class Plan:
     test: bool = True
 
     def in_environment(self, environment: str) -> "Plan":
-        """What it allows to the keys of one environment: no request to test keys it has none of."""
+        """The limits for keys of one environment; a plan without test keys allows those nothing."""
         if self.test or environment != TEST:
             return self
         return replace(self, requests_per_minute=0, requests_per_month=0)
@@ -46,10 +46,10 @@ _LIMITS = tuple(field.name for field in fields(Plan) if field.name not in ("name
 
 
 def load_plans(path: Path | None) -> Mapping[str, Plan]:
-    """The plans of a TOML file, a table each, or the default ones.
+    """The plans of a TOML file, one table for each, or the default plans.
 
-    Raises SettingsError for a file that is not complete: every limit of every plan, and a plan
-    named `trial` for new accounts. `test = false` may stand beside the limits.
+    The file must have every limit of every plan, and a plan named `trial` for new accounts;
+    otherwise SettingsError. A plan may also have `test = false`.
     """
     if path is None:
         return DEFAULT_PLANS
@@ -87,5 +87,5 @@ def current_plans() -> Mapping[str, Plan]:
 
 
 def plan_of(name: str | None, plans: Mapping[str, Plan]) -> Plan:
-    """The plan of this name; one that the file no longer has gives way to the first plan."""
+    """The plan of this name, or the first plan if the file no longer has one of this name."""
     return plans.get(name or FIRST_PLAN) or plans[FIRST_PLAN]

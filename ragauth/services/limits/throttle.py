@@ -1,8 +1,8 @@
 """How a throttle counts: exactly, for all workers at once.
 
-What may fail is counted before it is tried and given back when it did not fail: of any number at
-once no more than a throttle's size are ever tried. While no counter answers nothing is throttled;
-hashing has bounded places still.
+An attempt is counted before it begins, and the count is given back if it does not fail: however
+many begin at once, no more than a throttle's size run. While no counter answers, nothing is
+throttled, but the places for hashing are still bounded.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ log = logging.getLogger("ragauth")
 
 
 class Turn(NamedTuple):
-    """Whether one more was counted, and until when (Unix ms) the window lasts."""
+    """Whether one more was counted, and when the window ends (Unix ms)."""
 
     is_taken: bool
     until_ms: int
@@ -30,11 +30,11 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """At most `size` in a window that starts with the first of them; a size of 0 is no throttle.
+    """Allows `size` attempts in a window that starts with the first one; size 0 allows all.
 
-    `limit` names it to the caller; `subject` is the address, name or account that it counts for.
-    One that `fails_closed` lets nothing pass while no counter answers: what it guards is guessed
-    in minutes.
+    `limit` names it to the caller; `subject` is the address, name or account that it counts for. A
+    throttle that `fails_closed` refuses everything while no counter answers: without it the guarded
+    secret could be guessed in minutes.
     """
 
     limit: str
@@ -45,10 +45,10 @@ class Throttle:
     fails_closed: bool = False
 
     def take(self) -> int:
-        """Count one more; returns until when (Unix ms) it can be given back.
+        """Count one more; returns when the window ends (Unix ms): it can be given back until then.
 
-        Raises RateLimitExceeded, and counts nothing, when the window is full;
-        ExternalServiceUnavailable when it fails closed.
+        Raises RateLimitExceeded, and counts nothing, if the window is full;
+        ExternalServiceUnavailable if no counter answers and the throttle fails closed.
         """
         turn = self.try_take()
         if turn.is_taken:
@@ -66,13 +66,13 @@ class Throttle:
         )
 
     def try_take(self) -> Turn:
-        """Count one more if there is room; ExternalServiceUnavailable when it fails closed."""
+        """Count one more if there is room; raises ExternalServiceUnavailable as `take` does."""
         if not self.size:
             return Turn(is_taken=True, until_ms=0)
         counters, now_ms = current_limits().counters, _now_ms()
         window_ms = self.window_seconds * 1000
         try:
-            # A full window is only read: a flood of refused requests writes nothing.
+            # A full window is only read, so that a flood of refused requests writes nothing.
             window = counters.read_window(self._bucket, window_ms, now_ms)
             if window.count < self.size:
                 window = counters.hit(self._bucket, window_ms, now_ms)
@@ -92,7 +92,7 @@ class Throttle:
         LIMIT_HITS.count(self.limit)
 
     def has_room(self) -> bool:
-        """Count one more and say True, or count nothing and say False."""
+        """Count one more and return True, or count nothing and return False."""
         try:
             self.take()
         except RateLimitExceeded:
@@ -103,7 +103,8 @@ class Throttle:
     def failures(self) -> Iterator[None]:
         """Count the block if it fails with AuthenticationFailed, and only then.
 
-        Raises RateLimitExceeded before the block when too many have failed, or may be about to.
+        Raises RateLimitExceeded before the block if the failures and the attempts under way fill
+        the window.
         """
         taken_until_ms = self.take()
         has_failed = False
@@ -120,7 +121,7 @@ class Throttle:
     def attempts(self) -> Iterator[None]:
         """Count the block, unless it raises.
 
-        Raises RateLimitExceeded before the block when there were too many.
+        Raises RateLimitExceeded before the block if the window is full.
         """
         taken_until_ms = self.take()
         try:
@@ -140,7 +141,7 @@ class Throttle:
             log.error("the counters did not answer, one more is counted", extra=_cause(error))
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Forget all that was counted."""
         if not self.size:
             return
         try:

@@ -1,4 +1,4 @@
-"""Throttles: how often something may fail, or be asked for, by one address or at one account."""
+"""Throttles: how often an action may fail, or be requested, for one address or one account."""
 
 import uuid
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ _EXPORTS_PER_ACCOUNT = 6
 _SECOND_FACTOR_FAILURES = 5
 # Three of a million codes are right at a time: guessing all year finds one, 1 time in 20.
 _SECOND_FACTOR_FAILURES_PER_DAY = 50
-# An address is the account's own for as long as a login there is remembered at all.
+# An address is familiar for this long after a login there.
 _FAMILIAR_FOR = timedelta(days=30)
 _NOBODY = uuid.UUID(int=0)
 
@@ -38,12 +38,12 @@ def login_attempt(
 ) -> Iterator[bool]:
     """Count a failed login; the block must raise AuthenticationFailed if it is given False.
 
-    Strangers fail together, so a flood of them shuts strangers out; a client at an address
-    where the account logged in before (`is_familiar`) has a window of its own there. The answer
-    to a stranger depends only on the presented name: if the account's other name
-    shared its window openly, its refusal would tell that both names are one account's. So
-    the account's own window shuts in silence: the block gets False, and answers as for a wrong
-    password in the same time.
+    Clients at unfamiliar addresses share one window, so their flood shuts out unfamiliar clients
+    only. A client at an address where the account logged in before (`is_familiar`) has a window of
+    its own. An unfamiliar client is refused openly by the window of the presented name alone. A
+    refusal by the account's window would reveal that two names (e-mail and username) belong to one
+    account. So when the account's window is full, the block gets False, and answers as for a wrong
+    password and after the same time.
     """
     if account_id is not None and is_familiar:
         at_home = _account_failures(f"account {account_id} at {network_of(client.ip)}")
@@ -55,7 +55,7 @@ def login_attempt(
     subject = f"account {account_id}" if account_id is not None else f"nobody {login}"
     with ExitStack() as counted:
         counted.enter_context(_account_failures(f"name {login}").failures())
-        # An unknown account costs the same steps.
+        # An unknown account takes the same steps, so that time does not reveal it.
         try:
             counted.enter_context(_account_failures(subject).failures())
         except RateLimitExceeded:
@@ -66,10 +66,10 @@ def login_attempt(
 
 
 def is_familiar(account_id: uuid.UUID | None, client: Client) -> bool:
-    """Whether the account has lately logged in where the client is; one query, for None too.
+    """Whether the account has lately logged in from the client's network; None costs a query too.
 
-    In the present transaction, unlike all that counts here. An IPv6 address stands for its /64. No
-    address is nowhere.
+    In the present transaction, unlike the throttles here. An IPv6 address stands for its /64. A
+    client without an address is never familiar.
     """
     addresses = session_rows.latest_addresses(
         account_id or _NOBODY, since=first_uuid_at(clock.now() - _FAMILIAR_FOR)
@@ -79,7 +79,7 @@ def is_familiar(account_id: uuid.UUID | None, client: Client) -> bool:
 
 
 def clear_login_failures(account: Account) -> None:
-    """Let strangers try again: the account has a new password, whatever they guessed of the old."""
+    """Let unfamiliar clients try again after a new password: old failures no longer matter."""
     _account_failures(f"account {account.id}").clear()
     for login in (account.email_canonical, account.username_canonical):
         if login is not None:
@@ -87,7 +87,7 @@ def clear_login_failures(account: Account) -> None:
 
 
 def failed_logins_of_address(client: Client) -> Throttle:
-    """For `failures`, of all accounts together."""
+    """Use with `failures`: failed logins from one address, at all accounts together."""
     return _of_address(
         "login_failures_per_address",
         settings().login_failures_per_address,
@@ -98,7 +98,7 @@ def failed_logins_of_address(client: Client) -> Throttle:
 
 
 def signups_of_address(client: Client) -> Throttle:
-    """For `attempts`: every signup that costs a hash."""
+    """Use with `attempts`: signups that cost a hash."""
     return _of_address(
         "signups_per_address",
         settings().signups_per_address,
@@ -109,19 +109,22 @@ def signups_of_address(client: Client) -> Throttle:
 
 
 def forgotten_of_address(client: Client) -> Throttle:
-    """For `take`: as many mails as signups, which send one each, may be asked for."""
+    """Use with `take`: requests for a reset mail.
+
+    The size is that of signups, which send a mail each.
+    """
     return _of_address(
         "forgotten_passwords_per_address", settings().signups_per_address, _HOUR, client
     )
 
 
 def mails_of_account(account_id: uuid.UUID) -> Throttle:
-    """For `take`: confirmations sent again, and changes of the e-mail address."""
+    """Use with `take`: confirmations sent again, and changes of the e-mail address."""
     return Throttle("mails_per_account", _MAILS_PER_ACCOUNT, _HOUR, str(account_id))
 
 
 def writes_of_account(account_id: uuid.UUID) -> Throttle:
-    """For `take`: changes of the account, revocations aside."""
+    """Use with `take`: changes of the account, except revocations."""
     return Throttle(
         "writes_per_account",
         _WRITES_PER_ACCOUNT,
@@ -132,10 +135,10 @@ def writes_of_account(account_id: uuid.UUID) -> Throttle:
 
 
 def revocations_of_session(session_id: uuid.UUID) -> Throttle:
-    """For `take`: what only takes away.
+    """Use with `take`: requests that only revoke or delete.
 
-    Of a session, not of the account: a thief who deletes and changes as fast as he can, in a
-    session that he stole, must not keep the owner from ending it and revoking keys.
+    It counts for a session, not for the account: a thief who uses a stolen session up to its limits
+    must not keep the owner from ending that session and revoking keys.
     """
     return Throttle(
         "revocations_per_session",
@@ -147,7 +150,7 @@ def revocations_of_session(session_id: uuid.UUID) -> Throttle:
 
 
 def exports_of_account(account_id: uuid.UUID) -> Throttle:
-    """For `attempts`: a long history takes seconds of a core, and a file."""
+    """Use with `attempts`: an export of a long history takes seconds of CPU time, and a file."""
     return Throttle(
         "exports_per_account",
         _EXPORTS_PER_ACCOUNT,
@@ -158,20 +161,21 @@ def exports_of_account(account_id: uuid.UUID) -> Throttle:
 
 
 def second_factor_failures(account_id: uuid.UUID) -> Throttle:
-    """For `failures`: the client has already proved the password."""
+    """Use with `failures`: wrong codes after a right password."""
     return Throttle(
         "second_factor_failures",
         _SECOND_FACTOR_FAILURES,
         _FIVE_MINUTES,
         str(account_id),
         "Too many wrong codes; try again later",
-        # Six digits, and nothing slow in the way.
+        # A code has six digits, and its check is fast: without the throttle it is guessed in
+        # minutes.
         fails_closed=True,
     )
 
 
 def second_factor_failures_of_a_day(account_id: uuid.UUID) -> Throttle:
-    """For `failures`, beside the other: it bounds guesses that go on for months."""
+    """Use with `failures`, beside the shorter one: it bounds guesses that go on for months."""
     return Throttle(
         "second_factor_failures_per_day",
         _SECOND_FACTOR_FAILURES_PER_DAY,
@@ -183,9 +187,10 @@ def second_factor_failures_of_a_day(account_id: uuid.UUID) -> Throttle:
 
 
 def password_confirmations(account_id: uuid.UUID) -> Throttle:
-    """For `failures`: a session's holder who confirms an act with a wrong password.
+    """Use with `failures`: wrong passwords given in a session to confirm an action.
 
-    Apart from logins: else the thief of a session could keep its owner from logging in.
+    They are not counted as failed logins: otherwise the thief of a session could keep its owner
+    from logging in.
     """
     return Throttle(
         "password_confirmation_failures",
@@ -213,8 +218,10 @@ def _of_address(
     client: Client,
     message: str = "Too many requests from your address; try again later",
 ) -> Throttle:
-    # The same object, not an equal one: a client without an address may call itself "operator".
+    # Compare the identity, not the value: a client without an address may send "operator" as its
+    # user agent.
     size = 0 if client is OPERATOR else size
-    # Clients without an address share one window: else hiding it would evade the throttle.
+    # Clients without an address share one window: otherwise hiding the address would evade the
+    # throttle.
     subject = str(network_of(client.ip) or "no address")
     return Throttle(limit, size, window_seconds, subject, message)

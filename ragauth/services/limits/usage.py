@@ -1,4 +1,4 @@
-"""Usage: from the counters to the database in absolute totals, and back out for charts."""
+"""Usage: saved from the counters to the database as absolute totals, and listed for charts."""
 
 import logging
 import os
@@ -20,11 +20,12 @@ from ragauth.services.limits.limits import ENVIRONMENTS, current_limits
 
 log = logging.getLogger("ragauth")
 
-# Rows that are in memory at once, and hold the database's writers up together.
+# Rows of one transaction: they are in memory together, and other writers wait for all of them.
 _BATCH = 2_000
 _MAX_BATCHES = 100
 _LEASE = b"usage"
-# Longer than from one turn to the next: who has it keeps it. After a death the next one has it.
+# Longer than the time between two turns, so a living holder keeps the lease. It ends soon after its
+# holder died.
 _LEASE_MS = 15_000
 _SWEEPS = 10
 _READERS_WAIT_MS = 500
@@ -58,7 +59,7 @@ def save_usage_in_turn(counters: Counters) -> None:
 
 
 def give_turn_away(counters: Counters) -> None:
-    """This process ends: let another one have the lease at once."""
+    """Release the lease at the end of this process, so that another gets it at once."""
     now_ms = clock.now_ns() // 1_000_000
     if counters.acquire_lease(_LEASE, _holder(), _LEASE_MS, now_ms):
         counters.acquire_lease(_LEASE, _holder(), 0, now_ms)
@@ -69,9 +70,10 @@ def _holder() -> bytes:
 
 
 def bring_up_to_date(account_id: uuid.UUID | None = None) -> None:
-    """Save what was counted by now, of an account or of all. Where that fails, use what was saved.
+    """Save what was counted by now, of one account or of all, before it is read.
 
-    A database that is full or read-only is still read. Before a transaction, not within one.
+    If it cannot be saved (the counters do not answer; the database is full or read-only), the
+    caller reads what was saved before. Call it before a transaction, not within one.
     """
     _save_before_reading(account_id, None, raised=(None, DatabaseFault.UNREACHABLE))
 
@@ -119,7 +121,8 @@ def _save(counters: Counters, changed: Sequence[UsageRow], *, wait_ms: int | Non
         rows = changed[start : start + _BATCH]
         with transaction.unit_of_work(wait_ms=wait_ms):
             save_totals(_to_total(row) for row in rows)
-        # After the commit: a crash in between saves them once more, which changes nothing.
+        # After the commit: after a crash in between they are saved once more, which changes
+        # nothing.
         counters.usage_saved(rows)
     return len(changed)
 
@@ -132,7 +135,7 @@ def list_usage(
     limit: int,
     cursor: tuple[date, uuid.UUID] | None,
 ) -> Page[DayOfKey]:
-    """A row a day and key, the newest day first; without bounds, those of the present month.
+    """A row for each day and key, newest day first; without bounds, those of the present month.
 
     What is counted by now is saved first, so that nothing is missing.
     """
@@ -151,7 +154,7 @@ def list_usage(
 
 
 class TopAccounts(NamedTuple):
-    """Who used most, first, and how many used anything."""
+    """The accounts that used most, in that order, and how many accounts used anything."""
 
     accounts: list[UsageOfAccount]
     used: int
@@ -160,7 +163,10 @@ class TopAccounts(NamedTuple):
 def list_top_accounts(
     *, by: Literal["requests", "units"], days: int, limit: int | None
 ) -> TopAccounts:
-    """In the last days, today included; of live and test keys together. None is all."""
+    """The accounts that used most in the last `days`, today included; a `limit` of None is all.
+
+    Live and test keys count together.
+    """
     bring_up_to_date()
     today = clock.now().date()
     first_day = today - timedelta(days=days - 1)

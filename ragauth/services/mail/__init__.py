@@ -1,5 +1,5 @@
-"""Mail: queued in the transaction of what caused it, sent beside the requests, at least once.
+"""Mail: queued in the transaction that causes it, sent in the background, at least once.
 
-Services call `queue`; the process that sends calls `outbox`. A recipient gets
-a bounded number of mails, whatever causes them (`budget`).
+Services call `queue`; the process that sends calls `outbox`. The number of mails to one recipient
+is bounded for all causes together (`budget`).
 """

@@ -1,4 +1,4 @@
-"""The bell that wakes whoever sends mail: in this process, or in the one beside the workers."""
+"""The bell that wakes the mail sender, in this process or in the one beside the workers."""
 
 import os
 import select
@@ -7,10 +7,11 @@ from contextlib import suppress
 
 
 class Bell:
-    """Rung after a commit that queued mail. A ring that nobody waits for is kept, once.
+    """Rung after a commit that queued mail.
 
-    By itself it is heard in its own process. `share` makes it one for this process and for all
-    that are forked from it: then any of them may ring, and one may wait.
+    A ring while nobody waits is kept, but several are kept as one. Without `share` the bell works
+    within one process. `share` makes it common to this process and all that are forked from it: any
+    of them may ring, and one may wait.
     """
 
     def __init__(self) -> None:
@@ -18,7 +19,10 @@ class Bell:
         self._ends: tuple[int, int] | None = None
 
     def share(self) -> None:
-        """Before the fork. An executed program inherits nothing of it."""
+        """Share the bell with forked processes; call it before the fork.
+
+        It does not survive an exec.
+        """
         self._ends = reading, writing = os.pipe()
         os.set_blocking(reading, False)
         os.set_blocking(writing, False)
@@ -27,12 +31,12 @@ class Bell:
         if self._ends is None:
             self._event.set()
             return
-        # A full pipe is a bell that rings already.
+        # A full pipe means that the bell rings already.
         with suppress(BlockingIOError):
             os.write(self._ends[1], b"!")
 
     def wait(self, seconds: float) -> None:
-        """Until it rings, and no longer than so many seconds."""
+        """Wait until the bell rings, for at most so many seconds."""
         if self._ends is None:
             self._event.wait(seconds)
             self._event.clear()

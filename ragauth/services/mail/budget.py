@@ -1,9 +1,9 @@
-"""How many mails one address gets, for all causes together.
+"""How many mails one address gets, all causes together.
 
-The recipient is the address in its canonical form. Mails are counted by their sender, beside the
-requests and outside any transaction: what was rolled back counts nothing, and neither an answer nor
-its time depends on what an address has had. Resets are apart, so that neither kind can use up the
-other's. While nothing counts, mail waits.
+The recipient is the address in its canonical form. The mail sender counts them, in the background
+and outside any transaction: a mail that was rolled back is not counted, and neither an answer nor
+its time reveals how many mails an address got. Reset mails have a budget of their own, so that
+neither kind can use up the other's. While no counter answers, mail waits.
 """
 
 from dataclasses import dataclass
@@ -18,27 +18,29 @@ RESET_LIFETIME = timedelta(minutes=30)
 _HOUR = 3600
 _MAILS_PER_HOUR = 10
 _RESETS_OF_AN_HOUR = 2
-# The next mail comes before the last one's token dies; the difference is what a mail may take.
+# Shorter than a token's life, so that the next mail comes before the last token expires; the
+# difference is the time that a mail may take.
 _RESET_EVERY = RESET_LIFETIME - timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
 class ResetPlace:
-    """A place for a reset mail: taken just now, or, if not `is_taken`, the next one to be free."""
+    """A place for a reset mail: taken now (`is_taken`), or else the next one to become free."""
 
     throttle: Throttle
     is_taken: bool
     free_at: datetime
 
     def give_back(self) -> None:
-        """Free it: no mail was queued."""
-        # Not counted down: the window would stay open, and end too soon for the next mail.
+        """Free the place, because no mail was queued."""
+        # Clear it instead of counting down: the window would stay open, and end too soon for the
+        # next mail.
         if self.is_taken and clock.now() < self.free_at:
             self.throttle.clear()
 
 
 def mails_of_recipient(address: str) -> Throttle:
-    """For `take`: confirmations, changes and notices together; raises ValueError for no address."""
+    """Use with `take`: all mails except resets. Raises ValueError for text that is no address."""
     subject = canonical_email(address)
     return Throttle("mails_per_recipient", _MAILS_PER_HOUR, _HOUR, subject, fails_closed=True)
 
@@ -46,11 +48,13 @@ def mails_of_recipient(address: str) -> Throttle:
 def take_reset_place(email_canonical: str) -> ResetPlace:
     """Take a place for a reset mail, at most five in any hour; ExternalServiceUnavailable.
 
-    Two places are taken for an hour, one for 28 minutes. So three mails go at once, and where no
-    place is free one was taken in the last 28 minutes: its mail's token works until after that
-    place is free again. A request that waits for it leaves no time without a working token.
+    Two places are taken for an hour each, one for 28 minutes. So three mails can go at once. If no
+    place is free, the third one was taken in the last 28 minutes, and the token of its mail works
+    until after the place is free again. So a request that waits for that place leaves no time
+    without a working token.
     """
-    # A throttle of one for each: two in one window could be three of an hour that begins later.
+    # Each place is a throttle of size 1: with one window of size 2, its second mail late in it and
+    # the two of the next window would be three in one hour.
     for number in range(_RESETS_OF_AN_HOUR):
         place = _try_place(f"{number} {email_canonical}", _HOUR)
         if place.is_taken:

@@ -1,4 +1,4 @@
-"""How a mail looks: a template and its values as a message with a text and an HTML part."""
+"""Builds a mail: a template and its values become a message with a text and an HTML part."""
 
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -15,7 +15,10 @@ from ragauth.services.mail.queue import Letter
 
 
 def compose(mail: OutboxMail, letter: Letter, settings: Settings) -> EmailMessage:
-    """The message. Its id is that of the mail, so that a receiver knows a second copy."""
+    """The message.
+
+    Its Message-ID is made of the mail's id, so that a receiver recognises a second copy.
+    """
     name, sender = parseaddr(settings.mail_from)
     sender_name, sender_domain = split_address(sender)
     values = {
@@ -30,15 +33,15 @@ def compose(mail: OutboxMail, letter: Letter, settings: Settings) -> EmailMessag
 
     recipient_name, recipient_domain = split_address(letter.to)
     message = EmailMessage(policy=SMTP if recipient_name.isascii() else SMTPUTF8)
-    # Never with the account's name, which may be anything: the address alone has been checked.
+    # Without the account's name, which is unchecked text; the address has been checked.
     message["To"] = Address(username=recipient_name, domain=recipient_domain)
     message["From"] = Address(name, username=sender_name, domain=sender_domain)
     message["Subject"] = subject
     message["Date"] = format_datetime(mail.created_at)
     message["Message-ID"] = f"<{mail.id}@{sender_domain}>"
-    # RFC 3834: no holiday answers.
+    # RFC 3834: asks for no automatic replies.
     message["Auto-Submitted"] = "auto-generated"
-    # As it is wherever that is possible: a link in a file can then be copied.
+    # Unencoded if possible, so that a link in a file of the mail folder can be copied.
     message.set_content(text, cte="7bit" if text.isascii() else None)
     message.add_alternative(html, subtype="html", cte="7bit" if html.isascii() else None)
     return message

@@ -1,7 +1,7 @@
 """The outbox: sends what is due, tries failed mail again later, gives up expired mail.
 
-At least once: a sender that dies between the server's acceptance and the removal of the row
-leaves a mail that is sent again, with the same Message-ID.
+Each mail is sent at least once: a sender that dies between the server's acceptance and the removal
+of the row leaves a mail that is sent again, with the same Message-ID.
 """
 
 import logging
@@ -27,11 +27,12 @@ from ragauth.services.troubles import MAIL_FOLDER, MAIL_SERVER, SEALS
 
 log = logging.getLogger("ragauth")
 
-# Longer than a mail can take, all time-outs together: after that its sender is taken for dead.
+# Longer than sending one mail can take with all time-outs; after that its sender is taken for dead.
 _CLAIM = timedelta(minutes=2)
 _FIRST_DELAY_SECONDS = 2
 _LONGEST_DELAY_SECONDS = 300
-# A reset waits for its turn. What is due later than that was postponed by a clock that was wrong.
+# A reset may wait for its place this long. A mail that is due later was postponed under a wrong
+# clock.
 _LONGEST_WAIT = budget.RESET_LIFETIME
 _SERVICE = Client(ip=None, user_agent="mail")
 
@@ -52,10 +53,10 @@ def send_due_mail(
     answer_reset: Callable[[uuid.UUID, Letter], None],
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> Round:
-    """Send what is due now, until nothing is or the server is away.
+    """Send all mail that is due, or stop when the mail server is unreachable.
 
-    `answer_reset` answers a row that asks for a reset mail (`password_reset.answer_request`).
-    Any number of processes may do so at once: each mail is taken by one.
+    `answer_reset` answers a row that asks for a reset mail (`password_reset.answer_request`). Any
+    number of processes may run it at once: each mail is claimed by one of them.
     """
     done = Round()
     with closing(mail_transport(settings())) as transport:
@@ -71,7 +72,7 @@ def send_due_mail(
 
 
 def has_failed_mail() -> bool:
-    """Whether mail that could not be sent waits for its next try."""
+    """Whether any mail that could not be sent waits for its next try."""
     with transaction.read_only():
         return mail_rows.has_failed()
 
@@ -87,7 +88,7 @@ def _handle(
     done: Round,
     answer_reset: Callable[[uuid.UUID, Letter], None],
 ) -> bool:
-    """Do what a claimed row asks for; False when trying the next one is of no use."""
+    """Process a claimed row; False if it is of no use to try the next one."""
     if mail.expires_at <= clock.now():
         _give_up(mail, "expired")
         done.given_up += 1
@@ -95,7 +96,7 @@ def _handle(
     try:
         letter = open_letter(mail)
     except SealBroken as error:
-        # The secret may come back as one of RAGAUTH_OLD_SECRET_KEYS.
+        # Not given up: the operator may add the missing secret to RAGAUTH_OLD_SECRET_KEYS.
         _postpone(mail, str(error))
         done.postponed += 1
         done.cause = SEALS
@@ -106,7 +107,7 @@ def _handle(
             return True
         return _send(mail, letter, transport, done)
     except ExternalServiceUnavailable as error:
-        # No counter answers, so the recipient's number of mails is unknown.
+        # No counter answers, so it is unknown how many mails the recipient got.
         _postpone(mail, type(error).__name__)
         done.postponed += 1
         return True
@@ -117,11 +118,11 @@ def _send(mail: OutboxMail, letter: Letter, transport: MailTransport, done: Roun
         message = compose(mail, letter, settings())
         throttle = budget.mails_of_recipient(letter.to)
     except ValueError:
-        # No header can hold the address: it must not hold the others up.
+        # No header can hold the address. Give the mail up, so that it does not block the others.
         _give_up(mail, "malformed")
         done.given_up += 1
         return True
-    # A reset took its place before it had a token.
+    # A reset mail was counted when it took its place (`budget`), before its token was made.
     is_reset = mail.template == MailTemplate.RESET_PASSWORD
     try:
         counted_until_ms = 0 if is_reset else throttle.take()
@@ -133,7 +134,7 @@ def _send(mail: OutboxMail, letter: Letter, transport: MailTransport, done: Roun
         refusal = transport.deliver(message, str(mail.id))
     except OSError as error:
         throttle.give_back(counted_until_ms)
-        # The server's words may quote the mail: the class and the code alone.
+        # The server's text may quote the mail, so log only the error's class and code.
         code = getattr(error, "smtp_code", None)
         _postpone(mail, type(error).__name__ + (f" {code}" if code else ""))
         done.postponed += 1
@@ -150,7 +151,7 @@ def _send(mail: OutboxMail, letter: Letter, transport: MailTransport, done: Roun
 
 
 def _postpone(mail: OutboxMail, cause: str) -> None:
-    # The row that was read knows the attempts before this one.
+    # `mail` was read before the claim: its attempts do not include this one.
     seconds = min(_FIRST_DELAY_SECONDS * 2 ** min(mail.attempts, 30), _LONGEST_DELAY_SECONDS)
     log.warning(
         "a mail could not be sent yet",
@@ -167,7 +168,8 @@ def _give_up(mail: OutboxMail, cause: str) -> None:
 
 def _leave_out(mail: OutboxMail) -> None:
     log.warning("a mail was left out: its recipient has had enough of them", extra=_described(mail))
-    # Not in the history of the account that asked: it would tell what another's address gets.
+    # A change of address is left out of the account's history: it would reveal how many mails
+    # somebody else's address got.
     _remove(mail, "throttled", is_told=mail.template != MailTemplate.CHANGE_EMAIL)
 
 

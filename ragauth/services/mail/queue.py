@@ -1,7 +1,8 @@
-"""Mail: what is said to whom, queued in the transaction of what caused it.
+"""Mail: which mail goes to whom, queued in the transaction that causes it.
 
-It is sent after the commit (`ragauth.services.mail.outbox`). No word that somebody typed (a name, a
-key's name) goes into a mail: signing up with a stranger's address must not carry a message there.
+It is sent after the commit (`ragauth.services.mail.outbox`). No text that a user typed (a name, a
+key's name) goes into a mail: otherwise a signup with a stranger's address could carry a message to
+that stranger.
 """
 
 import json
@@ -19,13 +20,13 @@ from ragauth.security.sealing import seal, unseal
 from ragauth.services.audit import Client
 from ragauth.services.mail.bell import Bell
 
-# A mail about what happened is worth sending for a while after a mail server's long weekend.
+# A notice is still worth sending after a mail server was down for a long weekend.
 NOTICE_LIFETIME = timedelta(days=3)
 _SEAL_PURPOSE = "ragauth outbox"
 
 
 class MailTemplate(StrEnum):
-    """Each has a `.txt` and a `.html` in `templates/mail/`."""
+    """The mails; each has a `.txt` and a `.html` file in `templates/mail/`."""
 
     VERIFY_EMAIL = "verify_email"
     CHANGE_EMAIL = "change_email"
@@ -41,19 +42,19 @@ class MailTemplate(StrEnum):
     SESSION_ENDED = "session_ended"
 
 
-# The only mails for an unconfirmed address: it may be a stranger's, who must not be told of what
-# happens in this account.
+# The only mails that an unconfirmed address gets: it may be a stranger's, and a stranger must not
+# learn what happens in this account.
 _FOR_UNCONFIRMED = frozenset(
     {MailTemplate.VERIFY_EMAIL, MailTemplate.CHANGE_EMAIL, MailTemplate.RESET_PASSWORD}
 )
 
-# Not a mail yet: a request for one to this address, which may belong to no account.
+# Not a mail yet, but a request for a reset mail to an address that may belong to no account.
 RESET_REQUEST = "reset_request"
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """To whom, and what the template is to say; sealed in the outbox."""
+    """The recipient and the template's values; sealed in the outbox."""
 
     to: str
     values: dict[str, str]
@@ -64,8 +65,8 @@ def queue_mail(
 ) -> None:
     """Queue a mail in the present transaction; it is given up after its `lifetime`.
 
-    The account's unconfirmed address gets confirmations and resets, and nothing of the rest. How
-    many mails an address gets is decided when they are sent (`mail_budget`).
+    An unconfirmed address gets confirmations and resets only. How many mails an address gets is
+    decided when they are sent (`budget`).
     """
     if not account.email_verified and template not in _FOR_UNCONFIRMED:
         return
@@ -75,7 +76,10 @@ def queue_mail(
 def queue_notice(
     *, template: MailTemplate, account: Account, client: Client, **values: str
 ) -> None:
-    """Tell the account's owner what happens in the present transaction, and from which address."""
+    """Queue a notice to the account's owner: what happened, when, and from which address.
+
+    In the present transaction.
+    """
     if account.email is not None:
         at = clock.now().strftime("%d %B %Y, %H:%M UTC")
         queue_mail(
@@ -90,7 +94,7 @@ def queue_notice(
 
 
 def tell_of_key(account: Account, *, prefix: str, client: Client) -> None:
-    """A notice, for a new key may be a thief's."""
+    """Notify the owner of a new key: a thief may have made it."""
     queue_notice(template=MailTemplate.KEY_CREATED, account=account, client=client, prefix=prefix)
 
 
@@ -104,8 +108,8 @@ def add_letter(
 ) -> None:
     """Add a row to the outbox, and wake the sender after the commit.
 
-    In the present transaction. It is due now, or at a later moment, from which on it lives and
-    counts as waiting.
+    In the present transaction. The mail is due now, or at `due_at`; its lifetime and its waiting
+    time begin then.
     """
     now = due_at or clock.now()
     mail_id = new_uuid()
@@ -131,7 +135,7 @@ def add_letter(
 
 
 def open_letter(mail: OutboxMail) -> Letter:
-    """Raises SealBroken for one that was sealed with a secret that is not set."""
+    """Open a sealed letter; raises SealBroken if the secret that sealed it is not configured."""
     plain = unseal(
         mail.sealed,
         secret_keys=[settings().secret_key, *settings().old_secret_keys],
@@ -142,9 +146,9 @@ def open_letter(mail: OutboxMail) -> Letter:
 
 
 def withdraw_mail(*, account_id: uuid.UUID, templates: list[MailTemplate] | None = None) -> None:
-    """Take back what has not been sent yet: of some templates, or all.
+    """Delete unsent mails of an account, of some templates or all.
 
-    In the present transaction. With the resets goes a request for one that waits for its turn.
+    In the present transaction. With unsent reset mails, a waiting request for one is deleted too.
     """
     names = None if templates is None else [template.value for template in templates]
     if names is not None and MailTemplate.RESET_PASSWORD in names:
@@ -153,6 +157,6 @@ def withdraw_mail(*, account_id: uuid.UUID, templates: list[MailTemplate] | None
 
 
 def mail_bell() -> Bell:
-    """Rung when this process has committed a mail."""
+    """The bell that this process rings after it committed a mail."""
     bell: Bell = current().mail_bell
     return bell

@@ -1,4 +1,4 @@
-"""How a mail leaves the house: to an SMTP server, or into a file where none is set."""
+"""Where a mail goes: to an SMTP server, or into a file if none is configured."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from ragauth.config import Settings
 
 log = logging.getLogger("ragauth")
 
-# For each answer of the server; a mail needs some eight of them.
+# The time limit for each answer of the server; a mail needs about eight answers.
 _TIMEOUT_SECONDS = 10.0
 _SUBMISSION_PORT = 587  # RFC 6409
 _SUBMISSIONS_PORT = 465  # RFC 8314
@@ -24,17 +24,17 @@ class MailTransport(Protocol):
     """Sends mails one after another."""
 
     def deliver(self, message: EmailMessage, name: str) -> int | None:
-        """None once it is accepted, or the SMTP code of a refusal for good.
+        """Send the message; returns None, or the SMTP code of a permanent refusal.
 
-        Raises OSError (as all of smtplib's are) where a later try may succeed.
+        Raises OSError (all errors of smtplib are of that class) if a later try may succeed.
         """
 
     @property
     def is_away(self) -> bool:
-        """Whether the next mail would fare no better than the one that has just failed."""
+        """Whether the next mail would fail like the last one, since the server cannot be used."""
 
     def close(self) -> None:
-        """Part from the server with good manners."""
+        """Send QUIT."""
 
 
 def mail_transport(settings: Settings) -> MailTransport:
@@ -44,9 +44,9 @@ def mail_transport(settings: Settings) -> MailTransport:
 
 
 class SmtpServer:
-    """One connection, made for the first mail.
+    """One connection, opened for the first mail.
 
-    Certificates are always checked; user and password never go over a connection in the clear.
+    Certificates are always checked. User and password never go over an unencrypted connection.
     """
 
     def __init__(self, url: str) -> None:
@@ -78,7 +78,7 @@ class SmtpServer:
                 return error.smtp_code
             raise
         except smtplib.SMTPSenderRefused:
-            # It does not like RAGAUTH_MAIL_FROM: the next mail would fare no better.
+            # The server refuses RAGAUTH_MAIL_FROM, so it would refuse the next mail too.
             self._hang_up()
             raise
         except OSError:
@@ -115,12 +115,15 @@ class SmtpServer:
             try:
                 self._connection.quit()
             except OSError:
-                # It hung up first; every mail that it had accepted was answered before.
+                # The server closed first. Every accepted mail had its answer before.
                 self._hang_up()
 
 
 class MailFolder:
-    """Where mail goes that nobody sends: its owner's eyes only, for it holds tokens."""
+    """Writes mails to files if no server is configured.
+
+    Only the service's user may read them, because mails hold tokens.
+    """
 
     is_away = True
 
@@ -143,4 +146,4 @@ class MailFolder:
         return None
 
     def close(self) -> None:
-        """Nothing is open between two mails."""
+        """Do nothing: no file stays open between two mails."""

@@ -1,4 +1,4 @@
-"""What operators do and ask, at a command line or with a service key: no account's own business.
+"""What operators do and ask, at the command line or with a service key, across accounts.
 
-Nothing here is called by a route of the dashboard. It may use every other domain.
+Nothing here is called by a route of the dashboard. It may use all other domains of services.
 """

@@ -1,4 +1,4 @@
-"""All that an operator asks of one account, at one look."""
+"""One account's overview for operators."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,7 +18,8 @@ from ragauth.services.limits.usage import bring_up_to_date
 class AccountOverview:
     """`requests` and `units` are those since `month_began`, of live and test keys together.
 
-    `keys` are the live ones, newest first; `last_login_at` is as old as the history is kept.
+    `keys` are the live keys, newest first. `last_login_at` is None if the last login's event is too
+    old to be kept.
     """
 
     keys: list[ApiKey]
@@ -31,7 +32,7 @@ class AccountOverview:
 
 
 def look_at(account: Account) -> AccountOverview:
-    """What was counted by now is saved first."""
+    """Make the overview; usage that is counted by now is saved first."""
     bring_up_to_date(account.id)
     with transaction.read_only():
         now = clock.now()

@@ -19,12 +19,12 @@ from ragauth.services.audit import OPERATOR, Client, EventName
 from ragauth.services.limits.plans import current_plans
 from ragauth.services.sessions import sessions
 
-# Of ids in one query.
+# How many ids one query names.
 _BATCH = 500
 
 
 def get_account(*, account_id: uuid.UUID) -> Account:
-    """Raises NoSuchAccount."""
+    """The account with this id; raises NoSuchAccount."""
     with transaction.read_only():
         account = account_rows.find_account(account_id)
     if account is None:
@@ -49,7 +49,7 @@ def find(email_or_id: str) -> Account | None:
 
 
 def find_many(account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Account]:
-    """The accounts of these ids that are there, by their ids."""
+    """Those of these accounts that exist, by id."""
     found: dict[uuid.UUID, Account] = {}
     rest = iter(account_ids)
     while batch := list(islice(rest, _BATCH)):
@@ -67,7 +67,7 @@ def list_accounts(
     plan: str | None = None,
     status: str | None = None,
 ) -> Page[Account]:
-    """Newest first; with an e-mail, the one account that has it."""
+    """List accounts, newest first; with an e-mail address, only the account that has it."""
     with transaction.read_only():
         if email is None:
             return account_search.search_accounts(
@@ -85,8 +85,10 @@ def search_accounts(
     limit: int,
     cursor: uuid.UUID | None,
 ) -> Page[Account]:
-    """Newest first. The text may stand anywhere in e-mail, username or name, in any case, or be
-    an id or how one begins.
+    """Search accounts, newest first.
+
+    The text is found anywhere in e-mail, username or name, in upper or lower case, or it is an id
+    or the beginning of one.
     """
     with transaction.read_only():
         return account_search.search_accounts(
@@ -95,15 +97,15 @@ def search_accounts(
 
 
 def count_accounts(*, search: str | None, plan: str | None, status: str | None) -> int:
-    """How many `search_accounts` finds in all."""
+    """How many accounts `search_accounts` finds in total."""
     with transaction.read_only():
         return account_search.count_accounts(search=search, plan=plan, status=status)
 
 
 def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client) -> Account:
-    """Set plan, status or both; takes effect on the next request.
+    """Set an account's plan, status or both; this takes effect on the next request.
 
-    Raises NoSuchAccount; InvalidRequest for no plan.
+    Raises NoSuchAccount; InvalidRequest for an unknown plan.
     """
     with transaction.unit_of_work():
         account = hold_account(account_id, absent=NoSuchAccount)
@@ -128,7 +130,7 @@ def _change_plan(account: Account, plan: str, client: Client) -> None:
 
 
 def change_status(account: Account, status: str, client: Client) -> None:
-    """Suspend or resume an account, which is held, in the present transaction."""
+    """Suspend or resume an account, in the present transaction; the caller holds its lock."""
     if account.status != status:
         name = EventName.ACCOUNT_SUSPENDED if status == SUSPENDED else EventName.ACCOUNT_RESUMED
         audit.record(name, account_id=account.id, client=client)
@@ -136,14 +138,14 @@ def change_status(account: Account, status: str, client: Client) -> None:
 
 
 def end_sessions(*, account_id: uuid.UUID) -> int:
-    """End them all, from the next request on; returns how many. Raises NoSuchAccount."""
+    """End all sessions of an account at once; returns how many. Raises NoSuchAccount."""
     with transaction.unit_of_work():
         hold_account(account_id, absent=NoSuchAccount)
         return sessions.end_sessions(account_id=account_id, client=OPERATOR)
 
 
 def require_plan(plan: str) -> None:
-    """Raises InvalidRequest."""
+    """Raise InvalidRequest if there is no plan of this name."""
     plans = current_plans()
     if plan not in plans:
         message = f"There is no such plan; there are: {', '.join(plans)}"

@@ -1,4 +1,4 @@
-"""A consistent copy of the SQLite database, made while the service goes on."""
+"""A consistent copy of the SQLite database, made while the service is running."""
 
 import os
 import sqlite3
@@ -16,9 +16,9 @@ _SUFFIXES = ("", "-journal", "-wal", "-shm")
 def copy_sqlite(target: Path) -> int:
     """Copy the database as it is at this moment; returns the size in bytes.
 
-    One step within one snapshot: in WAL mode it holds up no writer. The file appears whole or not
-    at all, mode 0600, and never takes the place of another. Raises Conflict for one that
-    is there already, ExternalServiceUnavailable where it cannot be read or written.
+    The copy is one snapshot; in WAL mode it blocks no writer. The file appears whole or not at all,
+    has mode 0600, and never replaces another file. Raises Conflict if the file exists,
+    ExternalServiceUnavailable if the database cannot be read or the copy not written.
     """
     source = Path(db.engine.url.database or "")
     try:
@@ -46,13 +46,14 @@ def copy_sqlite(target: Path) -> int:
 
 def _copy(source: Path, target: Path) -> None:
     with (
-        # Never makes an empty database of a path that is wrong.
+        # This mode never creates an empty database for a wrong path.
         closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True)) as live,
         closing(sqlite3.connect(target)) as copy,
     ):
         live.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MS}")
         live.backup(copy)
-        # One file without a `-wal` beside it, until a service opens it.
+        # Leave WAL mode, so that the copy is one file without a `-wal` beside it until a service
+        # opens it.
         copy.execute("PRAGMA journal_mode=DELETE")
         (verdict,) = copy.execute("PRAGMA quick_check").fetchone()
     if verdict != "ok":

@@ -1,4 +1,4 @@
-"""The history of all accounts, as operators read it and as it is forgotten."""
+"""The history of all accounts: how operators read it, and how old events are deleted."""
 
 import uuid
 from collections.abc import Iterator
@@ -10,13 +10,14 @@ from ragauth.models import Event
 from ragauth.models import events as event_rows
 from ragauth.security.identifiers import first_uuid_at
 
-# An event has its id before its transaction is committed: for so long an older one may come late.
+# An event gets its id before its transaction is committed, so for this long an event with an older
+# id may still appear.
 _LATE = timedelta(seconds=30)
 _BATCH = 500
 
 
 class EventFilter(NamedTuple):
-    """Of which account, and of what name; None is any."""
+    """Selects events by account and by name; None selects all."""
 
     account_id: uuid.UUID | None = None
     name: str | None = None
@@ -30,7 +31,7 @@ def read_events(
 ) -> Iterator[Event]:
     """Events from `since` on and before `until`, oldest first.
 
-    Each batch is a short transaction of its own: a reader who takes his time holds up nobody.
+    Each batch is a short transaction of its own, so a slow reader blocks nobody.
     """
     after = uuid.UUID(int=0) if since is None else first_uuid_at(since)
     before = None if until is None else first_uuid_at(until)
@@ -50,7 +51,7 @@ def read_latest(which: EventFilter = ANY_EVENT, *, limit: int) -> list[Event]:
 
 
 class Follower:
-    """Reads what happens from now on; each event once, however late it is committed."""
+    """Reads new events as they happen: each event once, however late it is committed."""
 
     def __init__(self, which: EventFilter = ANY_EVENT) -> None:
         self._which = which
@@ -58,7 +59,7 @@ class Follower:
         self._seen = {event.id for event in read_events(which, since=self._since)}
 
     def read_latest(self, limit: int) -> list[Event]:
-        """The latest events, oldest first; `read` goes on after them."""
+        """The latest events, oldest first; `read` continues after them."""
         events = read_latest(self._which, limit=limit)
         self._seen.update(event.id for event in events)
         return events
@@ -73,12 +74,12 @@ class Follower:
 
 
 def delete_old_events(*, before: datetime, limit: int) -> int:
-    """Forget what happened before a moment; returns how many."""
+    """Delete events before a moment; returns how many."""
     with transaction.unit_of_work():
         return event_rows.delete_older(first_uuid_at(before), limit=limit)
 
 
 def delete_nobodys_events(*, before: datetime, limit: int) -> int:
-    """Forget what happened to no account before a moment; returns how many."""
+    """Delete events that belong to no account, before a moment; returns how many."""
     with transaction.unit_of_work():
         return event_rows.delete_nobodys(first_uuid_at(before), limit=limit)

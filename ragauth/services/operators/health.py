@@ -1,4 +1,7 @@
-"""How it stands, for an operator at a command line, who may have no running service to ask."""
+"""The state of the installation, for an operator at the command line.
+
+No service needs to be running.
+"""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -26,23 +29,26 @@ from ragauth.services.operators.readiness import OK
 from ragauth.services.sessions import signing_key_rotation
 from ragauth.services.sessions.signing_key_rotation import Sealed, State
 
-# A reset may wait for its turn for half an hour, and all else goes within minutes.
+# A reset mail may wait for its place for half an hour; all other mail goes within minutes.
 _MAIL_IS_STUCK = timedelta(hours=1)
-# It is saved every ten seconds.
+# Usage is saved every ten seconds.
 _USAGE_IS_STUCK = timedelta(minutes=1)
 _WAITING_USAGE = 1_000
 
 
 @dataclass
 class Health:
-    """Each part with what is known of it, and a sentence for each thing that is wrong."""
+    """What is known of each part, and one line for each fault."""
 
     parts: dict[str, dict[str, Any]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
 
 def examine() -> Health:
-    """Ask each part once. One that does not answer is a fault of it and leaves the others be."""
+    """Examine each part once.
+
+    A part that does not answer is a fault; the others are still examined.
+    """
     health = Health()
     checks = _failing_checks()
     health.faults += [f"{name}: {state}" for name, state in checks.items() if state != OK]
@@ -60,14 +66,14 @@ def examine() -> Health:
         try:
             examine_part(part, health.faults)
         except SQLAlchemyError:
-            # The check above has said of the database what is wrong with it.
+            # `_failing_checks` has reported the fault of the database.
             if database_state == OK and name != "database":
                 health.faults.append(f"{name}: the database did not answer")
     return health
 
 
 def _failing_checks() -> dict[str, str]:
-    """Those of `/readyz` where one of them fails; nothing where all is well."""
+    """The checks of `/readyz` if one of them fails, else an empty dict."""
     try:
         readiness.check_all()
     except ExternalServiceUnavailable as error:
@@ -83,7 +89,7 @@ def _where_the_database_is() -> dict[str, Any]:
 
 def _database(part: dict[str, Any], _faults: list[str]) -> None:
     part["newest_schema"] = known_revisions()[-1]
-    # The check wrote and took it back.
+    # The check wrote to the database and rolled back.
     part["writable"] = part["state"] == OK
     with transaction.read_only():
         part["schema"] = ", ".join(schema_revisions())
@@ -101,14 +107,14 @@ def _counters(checks: dict[str, str]) -> dict[str, Any]:
 
 
 def _names_in_redis(part: dict[str, Any], _faults: list[str]) -> None:
-    """The pattern of the names, as an ACL in Redis needs it."""
+    """Add the pattern of this installation's names, as an ACL in Redis needs it."""
     if settings().redis_url:
         with transaction.read_only():
             part["keys"] = f"ragauth:{db.session.scalar(select(Installation.name))}:*"
 
 
 def _server(url: str) -> str:
-    """Host and port: neither user nor password."""
+    """Host and port of a URL, without user and password."""
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
@@ -136,7 +142,7 @@ def _usage(part: dict[str, Any], faults: list[str]) -> None:
     try:
         waiting = current_limits().counters.changed_usage(_WAITING_USAGE)
     except CountersUnavailable:
-        # The check of the counters has said so.
+        # `_failing_checks` has reported the fault of the counters.
         part["waiting"] = None
         return
     part["waiting"] = len(waiting)

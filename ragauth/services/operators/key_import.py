@@ -20,20 +20,21 @@ from ragauth.services.audit import OPERATOR
 from ragauth.services.keys import api_keys
 from ragauth.services.limits.plans import current_plans, plan_of
 
-# Of names in one query.
+# How many names one query has.
 _BATCH = 500
 
 
 def import_keys(keys: Sequence[dict[str, Any]]) -> int:
-    """Add keys of which only the SHA-256 is known, as `digest`; returns how many were new.
+    """Add keys whose SHA-256 alone is known (`digest`); returns how many were new.
 
-    One whose digest is known already is left as it is, so a file may be imported twice. Each has
-    its `account_id`. Raises NotFound for an account that is gone, InvalidRequest for a test key
-    where the plan has none, UsageLimitExceeded where it has no room; then none is added.
+    A key whose digest exists already is left as it is, so a file may be imported twice. Each key
+    has its `account_id`. Raises NotFound for an account that does not exist, InvalidRequest for a
+    test key if the plan has none, UsageLimitExceeded if the plan has no room; in these cases no key
+    is added.
     """
     now = clock.now()
-    # All that needs no lock is done before the transaction: other writers wait while it lasts. One
-    # order for all, too: two that import the same keys at once cannot wait for each other.
+    # Work that needs no lock is done before the transaction, because other writers wait while it
+    # lasts. Rows are sorted, so that two imports of the same keys at once cannot deadlock.
     ordered = sorted(keys, key=lambda key: key["digest"])
     rows = [_to_row(*each, now) for each in zip(new_uuids(len(keys)), ordered, strict=True)]
     with transaction.unit_of_work():
@@ -68,7 +69,7 @@ def _add(rows: Sequence[dict[str, Any]]) -> int:
 
 
 def find_owners(owners: Iterable[str]) -> dict[str, Account]:
-    """The accounts by what they were named, e-mail or id; who has none is missing."""
+    """The accounts by the given names (e-mail addresses or ids); unknown names are missing."""
     names: dict[str, str | uuid.UUID] = {}
     for owner in set(owners):
         try:
@@ -94,10 +95,9 @@ def find_owners(owners: Iterable[str]) -> dict[str, Account]:
 def find_without_room(
     keys: Iterable[dict[str, Any]], owners: Iterable[Account]
 ) -> dict[uuid.UUID, str]:
-    """The accounts whose plan has no room for their keys, each with why.
+    """The accounts whose plan has no room for their keys, each with the reason.
 
-    It only reads. What is tested here is tested again as the keys are added: much may happen
-    before.
+    It only reads. `import_keys` tests the same again, since the accounts may change before.
     """
     now = clock.now()
     new_digests: dict[uuid.UUID, set[bytes]] = defaultdict(set)

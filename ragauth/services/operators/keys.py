@@ -1,4 +1,4 @@
-"""What operators do with keys of whatever owner: find them, kill them."""
+"""What operators do with keys of any owner: find and revoke them."""
 
 import uuid
 
@@ -19,10 +19,10 @@ from ragauth.services.limits.usage import bring_last_uses_up_to_date
 
 
 def find_named(named: str, *, limit: int) -> list[ApiKey]:
-    """The key with this `key_` id or of this raw form; else those with this display prefix.
+    """The key with this `key_` id or raw form, or else the keys with this display prefix.
 
-    Of the latter the live ones, or the dead ones where none lives. Raises NotFound, saying what is
-    wrong about the form where something is.
+    For a prefix, the live keys, or the revoked ones if none is live. Raises NotFound, which tells
+    what is wrong with the form if anything is.
     """
     bring_last_uses_up_to_date()
     with transaction.read_only():
@@ -57,13 +57,13 @@ def find_keys(
 
 
 def count_keys(prefix: str, *, include_revoked: bool) -> int:
-    """How many `find_keys` finds in all."""
+    """How many keys `find_keys` finds in total."""
     with transaction.read_only():
         return key_rows.count_by_prefix(_shown_part(prefix), include_revoked=include_revoked)
 
 
 def _shown_part(text: str) -> str:
-    """Of a prefix, a whole key or a part of one: what is stored. Raises NotFound for none."""
+    """The stored part of a display prefix or of a key; raises NotFound if there is none."""
     text = _without_dots(text)
     start = key_format.find_start(text, settings().key_brand)
     if start is not None:
@@ -74,17 +74,17 @@ def _shown_part(text: str) -> str:
 
 
 def _without_dots(text: str) -> str:
-    """Without what is written for the rest of a key that is not shown."""
+    """Remove the dots that stand for the hidden rest of a key."""
     return text.removesuffix("…").removesuffix("...")
 
 
 def _storable(text: str) -> str:
-    """The text, or nothing where no row can hold it."""
+    """The text if a row can hold it, else ""."""
     return text if text.isprintable() and len(text) <= LONGEST_PREFIX else ""
 
 
 def _find_fault(named: str) -> str | None:
-    """What is wrong about the form of what was meant as an id or as a key."""
+    """What is wrong with the form of text that was meant as an id or a key."""
     if named.startswith(f"{KEY}_"):
         found = len(named) - len(f"{KEY}_")
         is_whole = found == SUFFIX_LENGTH
@@ -98,7 +98,7 @@ def _find_fault(named: str) -> str | None:
 
 
 def revoke_key(*, key_id: uuid.UUID) -> ApiKey:
-    """Kill a key for good, whoever's it is; raises NotFound when it is dead already."""
+    """Revoke a key of any owner; raises NotFound if it is revoked already."""
     with transaction.unit_of_work():
         key = db.session.get(ApiKey, key_id)
         if key is None or not revocation.revoke(key, OPERATOR):
@@ -107,7 +107,7 @@ def revoke_key(*, key_id: uuid.UUID) -> ApiKey:
 
 
 def revoke_keys(*, account_id: uuid.UUID) -> int:
-    """Kill all keys of an account, its agents' too; returns how many were alive."""
+    """Revoke all keys of an account and of its agents; returns how many were alive."""
     with transaction.unit_of_work():
         hold_account(account_id)
         return revocation.revoke_all(account_id, OPERATOR)

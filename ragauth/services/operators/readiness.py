@@ -1,4 +1,4 @@
-"""Can this process serve, and does everything work that works beside the requests?"""
+"""Whether this process can serve requests, and whether the background work succeeds."""
 
 import logging
 from typing import NamedTuple
@@ -19,21 +19,21 @@ log = logging.getLogger("ragauth")
 
 OK = "ok"
 DEGRADED = "degraded"
-# What fails without a client's being refused: no reason to take a host out of service.
+# Background work: no client is refused when it fails, so the host stays in service.
 _BESIDE = ("usage", "mail")
 
 
 class Readiness(NamedTuple):
-    """`ok`, or `degraded` where only what is done beside the requests fails; each check's state."""
+    """`ok`, or `degraded` if only background work fails; and each check's state."""
 
     status: str
     checks: dict[str, str]
 
 
 def check_all() -> Readiness:
-    """Each thing that is needed, by name, with its state.
+    """Check everything that is needed; returns each state by name.
 
-    Raises ExternalServiceUnavailable, with the same in its details, when requests cannot be
+    Raises ExternalServiceUnavailable, with the same states in its details, if requests cannot be
     answered.
     """
     fault = database_fault() or _fault_of_checks()
@@ -47,7 +47,7 @@ def check_all() -> Readiness:
 
 
 def database_fault() -> DatabaseFault | None:
-    """Why the database would not take what is written; None where it would."""
+    """Why the database would refuse a write; None if it would accept it."""
     try:
         with transaction.read_only():
             return find_fault()
@@ -56,7 +56,7 @@ def database_fault() -> DatabaseFault | None:
 
 
 def _fault_of_checks() -> DatabaseFault | None:
-    """Whether keys can be read in time: another may hold the lock of their table alone."""
+    """Test that keys can be read in time: another client may hold a lock of their table."""
     try:
         current_checker().lookup.find_key(bytes(32))
     except ExternalServiceUnavailable:

@@ -1,8 +1,8 @@
-"""After a backup was restored: ends what lives again, as far as that can be known.
+"""After a backup was restored: end again what had ended since the backup, as far as it is known.
 
-The restored database knows nothing of what happened since the backup. What was opened, asked for or
-queued before it is ended as a whole. What was revoked since is known only to the database that was
-replaced: its history, where there is one, tells.
+The restored database knows nothing of what happened since the backup. Sessions, mailed tokens and
+queued mails from before the backup are all ended. What was revoked since then is known from the
+history of the replaced database alone, if there is one.
 """
 
 import uuid
@@ -28,7 +28,8 @@ from ragauth.services.audit import OPERATOR, EventName
 from ragauth.services.keys import agents, revocation
 from ragauth.services.operators.accounts import change_status
 
-#: What cannot be repeated for its owner: he has it as it was before, and may have to be told.
+#: Changes that cannot be repeated: their owners have the state of the backup again, and may have to
+#: be told.
 TO_BE_TOLD = frozenset(
     {
         EventName.PASSWORD_CHANGED,
@@ -64,7 +65,10 @@ class PastEvent(NamedTuple):
 
 @dataclass
 class Restored:
-    """What was ended; `to_be_told` has whom else it concerns, and by which events."""
+    """What was ended.
+
+    `to_be_told` has further accounts that are concerned, with the events' names.
+    """
 
     backup_at: datetime | None
     live_keys: int
@@ -79,7 +83,7 @@ class Restored:
 
 
 def newest_event_at() -> datetime | None:
-    """The last thing that the database knows of; None for an empty history."""
+    """The time of the database's latest event; None for an empty history."""
     with transaction.read_only():
         return _newest_event_at()
 
@@ -90,7 +94,7 @@ def _newest_event_at() -> datetime | None:
 
 
 def clean_up(history: Iterable[PastEvent]) -> Restored:
-    """End what lives again, in one transaction; again changes nothing."""
+    """End what has come back to life, in one transaction; a second call changes nothing."""
     with transaction.unit_of_work():
         return _clean_up(history)
 
@@ -132,13 +136,13 @@ def _repeat_revocation(event: PastEvent, done: Restored) -> None:
 
 
 def _repeat_rotation(event: PastEvent, done: Restored) -> None:
-    """The key that was replaced dies when its grace is over; its successor is not there."""
+    """End the replaced key when its grace is over; its successor is not in this database."""
     if event.account_id is None:
         return
     grace_ends_at = event.at + timedelta(seconds=int(event.details.get("grace_seconds", 0)))
     replaced_id, prefix = event.details.get("replaced_id"), event.details.get("replaced_prefix")
     for key in key_rows.list_all_live(event.account_id):
-        # Earlier versions did not note the id.
+        # Earlier versions did not record the key's id.
         if encode_id(KEY, key.id) != replaced_id if replaced_id else key.prefix != prefix:
             continue
         if grace_ends_at <= clock.now():
@@ -171,7 +175,7 @@ def _repeat_deletion_of_account(event: PastEvent, done: Restored) -> None:
 
 
 def _id_in(event: PastEvent, name: str, kind: str) -> uuid.UUID | None:
-    """None where the details are forgotten, as those of a deleted account are."""
+    """The id in an event's details; None if they are gone, because their account was deleted."""
     told = event.details.get(name)
     return decode_id(kind, told) if isinstance(told, str) else None
 

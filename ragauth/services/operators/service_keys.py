@@ -1,4 +1,4 @@
-"""The keys of services: a gateway that asks for verdicts, a billing job that reads usage."""
+"""The keys of services, for example a gateway that asks for verdicts or a billing job."""
 
 import uuid
 
@@ -36,7 +36,7 @@ def count_service_keys(*, include_revoked: bool) -> int:
 
 
 def revoke_service_key(*, key_id: uuid.UUID) -> ApiKey:
-    """Raises NotFound when there is no such live key."""
+    """Revoke a service's key; raises NotFound if there is no such live key."""
     with transaction.unit_of_work():
         key = key_rows.find_service_key(key_id)
         if key is None or not revocation.revoke(key, OPERATOR):

@@ -1,4 +1,4 @@
-"""What an operator watches beside the counts: are database and Redis there, how much mail waits."""
+"""What an operator watches beside the counters: whether database and Redis answer, waiting mail."""
 
 import logging
 from typing import NamedTuple
@@ -18,14 +18,14 @@ log = logging.getLogger("ragauth")
 
 
 class WaitingMail(NamedTuple):
-    """How many mails wait, and for how many seconds the oldest of them has."""
+    """How many mails wait, and the age of the oldest in seconds."""
 
     mails: int
     oldest_seconds: float
 
 
 class VitalSigns(NamedTuple):
-    """`mail` is None while the database does not answer, `redis_is_up` where there is no Redis."""
+    """`mail` is None while the database does not answer; `redis_is_up` is None without Redis."""
 
     database_is_up: bool
     database_is_writable: bool
@@ -36,12 +36,12 @@ class VitalSigns(NamedTuple):
 
 
 def take() -> VitalSigns:
-    """Ask once; what does not answer is a sign, not an error."""
+    """Ask database and Redis once; no answer is a result, not an error."""
     mail = _waiting_mail()
     counters_are_up = _counters_answer()
     return VitalSigns(
         database_is_up=mail is not None,
-        # Another version's schema takes what is written, while hosts are updated one by one.
+        # Another version's schema is no fault: hosts are updated one by one, and writes still work.
         database_is_writable=mail is not None
         and database_fault() in (None, DatabaseFault.OTHER_SCHEMA),
         mail=mail,

@@ -1,7 +1,8 @@
-"""What a clock that was ahead has left behind, once it is right again.
+"""Ends what was made while the clock was ahead, once the clock is right again.
 
-Nothing of it is accepted (`clock.is_ahead`), but it would be when its time comes. So it is ended:
-at once by the process that sees the step, and by the daily `cleanup` where none was running.
+Such sessions and tokens are refused now (`clock.is_ahead`), but would be accepted when their time
+comes. So they are ended: at once by the process that notices the step of the clock, or by the daily
+`cleanup` if no process was running.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from ragauth.models import sessions as session_rows
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """How many sessions ended, graces of replaced keys were shortened, mailed tokens withdrawn."""
+    """How many sessions were ended, graces of replaced keys shortened, mailed tokens withdrawn."""
 
     sessions: int
     graces: int
@@ -22,14 +23,14 @@ class Mended:
 
 
 def mend() -> Mended:
-    """End what was begun in the future; again changes nothing."""
+    """End what was begun in the future; a second call changes nothing."""
     with transaction.unit_of_work():
         now = clock.now()
         latest = now + clock.LEEWAY
         graces = key_rows.list_replaced_after(latest, now=now)
         for replaced, successor in graces:
             if replaced.expires_at is not None:
-                # The grace that was asked for, from now.
+                # The same length of grace, from now.
                 replaced.expires_at = now + (replaced.expires_at - successor.created_at)
             successor.created_at = now
         return Mended(

@@ -1,7 +1,7 @@
-"""Refreshes: a refresh token is good once, and its reuse ends the session (RFC 9700, 4.14.2).
+"""Refreshes: a refresh token works once, and its reuse ends the session (RFC 9700, 4.14.2).
 
-A token that was just spent may come again: from two tabs, or because the answer was lost. What
-becomes of it, as long as its session has not ended:
+A token that was just used may be presented again: by a second tab, or because the answer was lost.
+As long as its session has not ended, the answer is:
 
 | within the grace | user agent | network | answer |
 |---|---|---|---|
@@ -10,10 +10,10 @@ becomes of it, as long as its session has not ended:
 | yes, the last spent one | another | any | 401 `reused`; the session ends; an event |
 | no, or an older one | any | any | 401 `reused`; the session ends; an event |
 
-"The same" is compared with who spent it. User agents are compared by all that was sent; two
-requests without one have the same. A request without an address has no network, and that is not
-the same as anything, not even as that of another one without: what cannot be told apart from a
-thief is treated as one.
+"The same" and "another" compare with the client that used the token. User agents are compared as
+whole texts; two requests without one have the same. A request without an address has no network,
+which equals no other, not even that of another request without an address: a client that cannot be
+told apart from a thief is treated as a thief.
 """
 
 from datetime import datetime, timedelta
@@ -42,24 +42,25 @@ from ragauth.services.mail.queue import MailTemplate
 from ragauth.services.sessions import sessions, tokens
 from ragauth.services.sessions.tokens import REFRESH, TokenClaims, TokenPair
 
-# Two tabs, or an answer that was lost: within this time a spent token still gets its successor.
+# Within this time a used token still gets its successor, for a second tab or a lost answer.
 REUSE_GRACE = timedelta(seconds=20)
 
 
 def refresh(*, refresh_token: str, client: Client) -> TokenPair:
-    """The next pair. Of many refreshes with one token by one client all get the same.
+    """Issue the next pair. Repeated refreshes with one token by one client all get the same pair.
 
-    Raises CredentialExpired once the session has lasted for as long as one may, and
-    RefreshTokenReused for a token that was spent before.
+    Raises CredentialExpired when the session has reached its maximal age, and RefreshTokenReused
+    for a token that was used before.
     """
     now = clock.now()
-    # Before the transaction: the ring of keys may have to be read by a connection of its own.
+    # Before the transaction: reading the ring of signing keys may need a connection of its own.
     claims = tokens.read_token(refresh_token, expected=REFRESH)
     with transaction.unit_of_work():
         row = find_standing(claims)
         ends_at = sessions.end_of(now, created_at=row.created_at)
         if ends_at <= now:
-            # Of an operator who has just shortened what a session may last; else its token knows.
+            # Only possible if the operator has just shortened the life of sessions; otherwise the
+            # token's own end has come first.
             raise CredentialExpired(ends_at, "The session has expired")
         if session_rows.advance_generation(
             claims.session_id,
@@ -76,7 +77,7 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
                 rotated_at=now,
                 ends_at=ends_at,
             )
-        # Another was first, or the token is old: what the row says now decides.
+        # Another refresh came first, or the token is old: the present row decides.
         current = session_rows.find_with_status(claims.session_id)
         if current is None or claims.generation == current.generation:
             raise CredentialRevoked("The session has ended")
@@ -93,9 +94,9 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
 
 
 def find_standing(claims: TokenClaims) -> Row[*tuple[Any, ...]]:
-    """How session and account of a refresh token stand, in the present transaction.
+    """The live session and account of a refresh token, in the present transaction.
 
-    The token may be spent. Raises CredentialRevoked or AccountSuspended.
+    The token may have been used. Raises CredentialRevoked or AccountSuspended.
     """
     row = session_rows.find_with_status(claims.session_id)
     if row is None or row.account_id != claims.account_id or row.status == DELETED:
@@ -108,9 +109,9 @@ def find_standing(claims: TokenClaims) -> Row[*tuple[Any, ...]]:
 def refuse_spent(
     claims: TokenClaims, row: Row[*tuple[Any, ...]], *, now: datetime, client: Client
 ) -> AuthenticationFailed | None:
-    """What a spent token is refused with; None for who spent it just now and asks again.
+    """The refusal of a used token; None for the client that used it just now and asks again.
 
-    What the refusal ends is ended in the present transaction.
+    If the refusal ends the session, it is ended in the present transaction.
     """
     is_last = claims.generation == row.generation - 1
     is_other_agent = row.spender_agent is not None and row.spender_agent != client.user_agent_digest
@@ -119,7 +120,8 @@ def refuse_spent(
         return _end_session(claims, now=now, client=client)
     if row.ended_at is not None:
         return CredentialRevoked("The session has ended")
-    # An earlier version did not note who spent it: nobody can be told to be the same.
+    # An earlier version did not store the client that used the token, so no client can be
+    # recognised.
     network = None if row.spender_agent is None else _network_of(client)
     if network is None or network != row.spender_network:
         return _refuse_elsewhere(claims, row, client)
@@ -138,10 +140,11 @@ def _end_session(claims: TokenClaims, *, now: datetime, client: Client) -> Refre
 def _refuse_elsewhere(
     claims: TokenClaims, row: Row[*tuple[Any, ...]], client: Client
 ) -> RefreshTokenReused:
-    """A phone that changed networks, or a thief who copies the user agent: nobody can tell.
+    """Refuse a token from another network: a phone that moved, or a thief with the same user agent.
 
-    Nothing ends: the client that refreshed first goes on, be it the owner's or the thief's. An
-    event tells the owner, one for each generation however often it is asked for.
+    The two cannot be told apart, so nothing ends: the client that refreshed first continues,
+    whether it is the owner's or the thief's. An event tells the owner, once for each generation
+    however often the token is presented.
     """
     if session_rows.note_refusal(claims.session_id, generation=row.generation):
         _record(EventName.REFRESH_REFUSED, claims, client)

@@ -1,4 +1,4 @@
-"""Sessions: opened by a login, listed, ended for good. `refreshes` carries them on."""
+"""Sessions: opened by a login, listed, ended for good. `refreshes` continues them."""
 
 import uuid
 from collections.abc import Iterable
@@ -60,7 +60,7 @@ class SessionView:
 
 
 def open_session(*, account_id: uuid.UUID, client: Client) -> TokenPair:
-    """A new session in the present transaction, and its first pair."""
+    """Open a session in the present transaction; returns its first pair of tokens."""
     now = clock.now()
     session = Session(
         id=new_uuid(),
@@ -84,7 +84,7 @@ def open_session(*, account_id: uuid.UUID, client: Client) -> TokenPair:
 
 
 def authenticate(*, token: str) -> Caller:
-    """The caller behind an access token, if its session and its account still stand.
+    """The caller of an access token, if its session is live and its account active.
 
     Raises AuthenticationFailed or AccountSuspended.
     """
@@ -112,12 +112,12 @@ def authenticate(*, token: str) -> Caller:
 
 
 def read_any_token(token: str) -> TokenClaims:
-    """What an access or a refresh token says, dead or alive; raises AuthenticationFailed."""
+    """The claims of an access or refresh token, expired or not; raises AuthenticationFailed."""
     return access_tokens.read_token(token, expected=None, allow_expired=True)
 
 
 def log_out(*, tokens: Iterable[TokenClaims], client: Client) -> None:
-    """End the sessions of access and refresh tokens; one that is dead already is fine."""
+    """End the sessions of access and refresh tokens; ignore those that have ended already."""
     with transaction.unit_of_work():
         for claims in tokens:
             if session_rows.end_session(claims.session_id, now=clock.now()):
@@ -125,7 +125,7 @@ def log_out(*, tokens: Iterable[TokenClaims], client: Client) -> None:
 
 
 def list_sessions(*, caller: Caller, limit: int, cursor: uuid.UUID | None) -> Page[SessionView]:
-    """The caller's live sessions, the present one marked."""
+    """List the caller's live sessions; the present one is marked."""
     with transaction.read_only():
         page = session_rows.list_live(
             caller.account.id, now=clock.now(), limit=limit, cursor=cursor
@@ -171,7 +171,7 @@ def end_other_sessions(*, caller: Caller, and_this_one: bool, client: Client) ->
 def end_sessions(
     *, account_id: uuid.UUID, client: Client, except_session_id: uuid.UUID | None = None
 ) -> int:
-    """End all of the account's sessions but, where one is named, that one; returns how many.
+    """End all of the account's sessions, except the one that is named; returns how many.
 
     In the present transaction.
     """
@@ -184,14 +184,14 @@ def end_sessions(
 
 
 def delete_dead_sessions(*, before: datetime, limit: int) -> int:
-    """Forget sessions that ended or expired before a moment; returns how many."""
+    """Delete sessions that ended or expired before a moment; returns how many."""
     with transaction.unit_of_work():
         deleted = session_rows.delete_expired(before=before, limit=limit)
         return deleted + session_rows.delete_ended(before=before, limit=limit - deleted)
 
 
 def end_of(now: datetime, *, created_at: datetime) -> datetime:
-    """When a session ends that is not refreshed again, or at the latest (idle, absolute end)."""
+    """The end of a session that is not refreshed again: the earlier of idle and absolute end."""
     idle_end = now + timedelta(seconds=settings().refresh_token_seconds)
     return min(idle_end, created_at + timedelta(seconds=settings().session_seconds))
 

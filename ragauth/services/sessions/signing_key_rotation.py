@@ -1,4 +1,4 @@
-"""A signing key's life: published, signing, only verifying, retired, forgotten."""
+"""A signing key's life: published, signing, only verifying, retired, deleted."""
 
 import math
 from collections.abc import Sequence
@@ -25,9 +25,9 @@ from ragauth.services.sessions.signing_keys import (
     seal_private_key,
 )
 
-# Longer than verifiers in the field keep a key set (PyJWT and Nimbus 5 minutes, others 10).
+# Longer than common verifiers cache a key set (PyJWT and Nimbus 5 minutes, others 10).
 SIGN_AFTER_SECONDS = 900
-# By then every process knows the key, so all sign the same generation with the same one.
+# By then every process knows the new key, so all sign one generation with the same key.
 MIN_SIGN_AFTER_SECONDS = math.ceil(RING_SECONDS) + 1
 _LEARNING = timedelta(seconds=MIN_SIGN_AFTER_SECONDS)
 
@@ -40,7 +40,7 @@ class State(StrEnum):
 
 
 class Sealed(StrEnum):
-    """Which secret a private key is sealed with."""
+    """The secret that a private key is sealed with: present, old or unknown."""
 
     PRESENT = "present"
     OLD = "old"
@@ -51,8 +51,8 @@ class Sealed(StrEnum):
 class KeyState:
     """A key as operators see it.
 
-    `verifies_until` is when the last of its tokens ends; None while it signs or is yet to. `sealed`
-    is None for a retired key, whose private half is gone.
+    `verifies_until` is the end of the last token that the key signed; None for a key that signs or
+    will sign. `sealed` is None for a retired key, whose private half is gone.
     """
 
     row: SigningKey
@@ -62,11 +62,12 @@ class KeyState:
 
 
 def rotate(*, sign_after_seconds: int) -> KeyState:
-    """Publish a new key, which takes over from the present one after a while."""
+    """Publish a new key, which replaces the present one as the signing key after a while."""
     with transaction.unit_of_work():
         ensure_first_key()
         signing_key_rows.lock_all()
-        # After the lock: however long it took, every process has its time to learn of the key.
+        # Read the clock under the lock: however long the wait for it was, every process has the
+        # full time to learn of the key.
         seconds = max(sign_after_seconds, MIN_SIGN_AFTER_SECONDS)
         signs_from = clock.now() + timedelta(seconds=seconds)
         key = SigningKey(id=new_uuid(), **new_key(signs_from=signs_from))
@@ -76,16 +77,16 @@ def rotate(*, sign_after_seconds: int) -> KeyState:
 
 
 def list_keys() -> list[KeyState]:
-    """All keys, the eldest first."""
+    """List all keys, the oldest first."""
     with transaction.read_only():
         return _states(signing_key_rows.list_all(), clock.now())
 
 
 def retire(*, kid: str, force: bool) -> None:
-    """Refuse whatever this key signed.
+    """Retire a key: from now on all tokens that it signed are refused.
 
-    Raises NotFound; Conflict for a key that signs and, without `force`, for one whose tokens are
-    alive.
+    Raises NotFound; Conflict for the key that signs and, without `force`, for a key whose tokens
+    are alive.
     """
     with transaction.unit_of_work():
         keys = signing_key_rows.lock_all()
@@ -93,7 +94,7 @@ def retire(*, kid: str, force: bool) -> None:
         found = next((key for key in _states(keys, now) if key.row.kid == kid), None)
         if found is None or found.state is State.RETIRED:
             raise NotFound(f"there is no signing key {kid}, or it is retired")
-        # A process that does not know yet that it is retired must not sign with it meanwhile.
+        # A process that has not learned of the retirement yet must not sign with the key meanwhile.
         live = _live(keys)
         if found.row in (choose_key(live, now), choose_key(live, now + _LEARNING)):
             raise Conflict(_why_it_signs(live, found.row))
@@ -122,15 +123,15 @@ def retire_spent() -> int:
 
 
 def delete_retired(*, before: datetime, limit: int) -> int:
-    """Forget keys that were retired before a moment; returns how many."""
+    """Delete keys that were retired before a moment; returns how many."""
     with transaction.unit_of_work():
         return signing_key_rows.delete_retired(before=before, limit=limit)
 
 
 def reseal() -> tuple[int, int]:
-    """Seal with the present secret what an old one sealed.
+    """Seal with the present secret the private keys that an old secret sealed.
 
-    Returns how many keys that were, and how many no secret opens.
+    Returns how many keys were sealed again, and how many no secret opens.
     """
     with transaction.unit_of_work():
         states = _states(signing_key_rows.lock_all(), clock.now())
@@ -144,7 +145,7 @@ def reseal() -> tuple[int, int]:
 
 
 def _retire(row: SigningKey, now: datetime) -> None:
-    """Its private half is forgotten: it never signs again."""
+    """Retire a key and delete its private half: it never signs again."""
     row.retired_at = now
     row.sealed_private_key = b""
     _record(EventName.SIGNING_KEY_RETIRED, row)

@@ -1,7 +1,7 @@
 """The ring of signing keys: which key signs, which ones verify, what verifiers elsewhere read.
 
-The key of a moment is the youngest one whose `signs_from` has come by then, so it follows from
-the database alone: whoever signs for a session's row, on whatever host, signs with the same key.
+At any moment the signing key is the youngest key whose `signs_from` has passed. So it follows from
+the database alone: every host signs for a given session row with the same key.
 """
 
 import logging
@@ -24,7 +24,7 @@ from ragauth.security.signatures import ALGORITHM, generate_key_pair, load_priva
 
 log = logging.getLogger("ragauth")
 
-# A process learns of a new key, and of a retired one, within this time.
+# A process learns of a new or a retired key within this time.
 RING_SECONDS = 1.0
 # How long others may keep the published keys.
 PUBLISHED_SECONDS = 60
@@ -35,35 +35,38 @@ K = TypeVar("K", SigningKeyFacts, SigningKey)
 
 
 class SigningRing:
-    """What one process knows of the ring. Safe for threads and across a fork."""
+    """The ring as one process has cached it. Safe for threads and across a fork."""
 
     def __init__(self, lookup: SigningKeyLookup) -> None:
         self._lookup = lookup
         self.forget()
 
     def forget(self) -> None:
-        """The next use reads the ring."""
+        """Drop the cache: the next use reads the ring from the database."""
         self._known: tuple[float, Mapping[str, SigningKeyFacts]] = (0.0, {})
         self._searched_at = -RING_SECONDS
 
     def live(self) -> Mapping[str, SigningKeyFacts]:
-        """The keys that are not retired by their `kid`, the eldest first.
+        """The keys that are not retired, by `kid`, the oldest first.
 
-        An empty ring is never remembered: its first key may be there any moment. Raises
+        An empty ring is never cached: another process may make the first key at any moment. Raises
         ExternalServiceUnavailable.
         """
         return self.remembered() or self._read()
 
     def remembered(self) -> Mapping[str, SigningKeyFacts]:
-        """The same where they were read lately, otherwise none; asks nothing."""
+        """As `live`, from the cache alone; empty if the cache is too old.
+
+        Never asks the database.
+        """
         read_at, keys = self._known
         return keys if clock.monotonic() - read_at < RING_SECONDS else {}
 
     def find(self, kid: str) -> SigningKeyFacts | None:
-        """The key of this name, unless it is retired.
+        """The key with this `kid`, unless it is retired.
 
-        An unknown one may be new, so the ring is read again: but only so often, or whoever makes
-        names up could have a query for each.
+        An unknown `kid` may be a new key, so the ring is read again, but at a bounded rate:
+        otherwise a client could cause a query with each `kid` that it invents.
         """
         key = self.live().get(kid)
         if key is None:
@@ -74,7 +77,7 @@ class SigningRing:
         return key
 
     def _read(self) -> Mapping[str, SigningKeyFacts]:
-        # Before the read: what comes back may be as old as that.
+        # Read the clock before the query: the result may be as old as that.
         now = clock.monotonic()
         keys = {key.kid: key for key in self._lookup.list_live()}
         self._known = (now, keys)
@@ -90,11 +93,11 @@ def current_ring() -> SigningRing:
 def key_of(moment: datetime) -> SigningKeyFacts:
     """The key that signs what began at this moment.
 
-    Makes the first one, in the present transaction, where there is none. Raises
-    ExternalServiceUnavailable where each is retired.
+    If there is no key, the first one is made in the present transaction. Raises
+    ExternalServiceUnavailable if all keys are retired.
     """
-    # Not by the ring's own connection while the present transaction holds one: behind a pooler with
-    # few sessions, transactions that each wait for a second session would wait for one another.
+    # Do not use the ring's own connection while the present transaction holds one: behind a pooler
+    # with few sessions, transactions that each wait for a second session would deadlock.
     key = choose_key(current_ring().remembered().values() or live_rows.list_live(), moment)
     if key is None:
         ensure_first_key()
@@ -106,9 +109,10 @@ def key_of(moment: datetime) -> SigningKeyFacts:
 
 
 def choose_key(keys: Iterable[K], moment: datetime) -> K | None:
-    """Of keys by age: the youngest that signed at a moment; before the eldest's time, the eldest.
+    """Choose the youngest key that signed at a moment, from keys that are sorted by age.
 
-    (The first key is made after the moment that it signs for first.)
+    Before the time of the oldest key, the oldest: the first key is made shortly after the moment
+    that it first signs for.
     """
     chosen = None
     for key in keys:
@@ -118,9 +122,9 @@ def choose_key(keys: Iterable[K], moment: datetime) -> K | None:
 
 
 def publish() -> list[dict[str, Any]]:
-    """The public keys (RFC 7517), those that are yet to sign among them.
+    """The public keys (RFC 7517), including those that will sign later.
 
-    Makes the first key where there is none.
+    Makes the first key if there is none.
     """
     keys = list(current_ring().live().values())
     if not keys:
@@ -131,7 +135,7 @@ def publish() -> list[dict[str, Any]]:
 
 
 def ensure_first_key() -> None:
-    """Of any number of first starts at once, on any number of hosts, all get the same key.
+    """Make the first key; simultaneous first starts on any number of hosts all get the same one.
 
     In the present transaction.
     """
@@ -139,7 +143,7 @@ def ensure_first_key() -> None:
 
 
 def new_key(*, signs_from: datetime) -> dict[str, Any]:
-    """The columns of a new key, its id aside."""
+    """The columns of a new key, except its id."""
     pair = generate_key_pair()
     return {
         "kid": pair.kid,
@@ -152,19 +156,19 @@ def new_key(*, signs_from: datetime) -> dict[str, Any]:
 
 
 def seal_private_key(private_key: bytes, kid: str) -> bytes:
-    """Sealed with the present secret, of use beside this `kid` alone."""
+    """Seal a private key with the present secret; it opens together with this `kid` alone."""
     return seal(
         private_key, secret_key=settings().secret_key, purpose=_PURPOSE, context=kid.encode()
     )
 
 
 def open_private_key(sealed: bytes, kid: str, secret_keys: tuple[bytes, ...]) -> bytes:
-    """Raises SealBroken."""
+    """Open a sealed private key; raises SealBroken."""
     return unseal(sealed, secret_keys=secret_keys, purpose=_PURPOSE, context=kid.encode())
 
 
 def private_key_of(key: SigningKeyFacts) -> EllipticCurvePrivateKey:
-    """Raises ExternalServiceUnavailable for one that none of the secrets opens."""
+    """The private key of a row; ExternalServiceUnavailable if none of the secrets opens it."""
     secret_keys = (settings().secret_key, *settings().old_secret_keys)
     try:
         return _load(key.sealed_private_key, key.kid, secret_keys)

@@ -1,9 +1,9 @@
 """The JWTs of a session: an access token of an hour, a refresh token of seven days.
 
-Both are derived from the session's row alone (its id, its generation, when that began and ends),
-so a generation always has the same pair: whoever repeats a refresh gets the same successor. So
-does its signature: the key is that of the moment when the generation began, and ES256 is made
-deterministic. Sources: RFC 7519, RFC 8725 sections 3.1 to 3.11.
+Both are derived from the session's row alone (its id, its generation, when that began and ends), so
+a generation always has the same pair: a repeated refresh gets the same successor. The signature is
+the same too: the key is the one that signed when the generation began, and ES256 is used in its
+deterministic form. Sources: RFC 7519, RFC 8725 sections 3.1 to 3.11.
 """
 
 import re
@@ -41,13 +41,14 @@ AUDIENCE = "ragauth"
 ACCESS = "access"
 REFRESH = "refresh"
 
-# Whoever verifies tokens elsewhere, for the usual audience, must not take a refresh token for an
-# access token (RFC 8725 section 3.12).
+# An audience of its own: another service that verifies access tokens must not accept a refresh
+# token (RFC 8725 section 3.12).
 _AUDIENCES = {ACCESS: AUDIENCE, REFRESH: "ragauth/refresh"}
 
 _REQUIRED_CLAIMS = frozenset({"iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "type"})
 _HEADERS = frozenset({"alg", "typ", "kid"})
-# Two JSON objects in UTF-8 and nothing else (RFC 8725 section 3.7), and the 64 bytes of ES256.
+# Two JSON objects in UTF-8 and nothing else (RFC 8725 section 3.7), and an ES256 signature of 64
+# bytes.
 _FORM = re.compile(r"(?:eyJ[A-Za-z0-9_-]+\.){2}[A-Za-z0-9_-]{86}")
 
 
@@ -61,7 +62,7 @@ class TokenPair:
 
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
-    """What a token with a good signature says."""
+    """The claims of a token whose signature was verified."""
 
     account_id: uuid.UUID
     session_id: uuid.UUID
@@ -73,7 +74,7 @@ class TokenClaims:
 
 @dataclass(frozen=True, slots=True)
 class _Bearer:
-    """Whom a token is for, and the key that signs it."""
+    """The account and session that a token is for, and the key that signs it."""
 
     account_id: uuid.UUID
     private_key: EllipticCurvePrivateKey
@@ -87,9 +88,10 @@ def issue_pair(
     rotated_at: datetime,
     ends_at: datetime,
 ) -> TokenPair:
-    """The pair of one generation of a session. `expires_in` is in seconds from now.
+    """The pair of one generation of a session.
 
-    The refresh token lives until `ends_at`, the access token no longer than that.
+    `expires_in` is in seconds from now. The refresh token lives until `ends_at`, the access token
+    no longer than that.
     """
     issued_at = int(rotated_at.timestamp())
     ends = int(ends_at.timestamp())
@@ -125,7 +127,7 @@ def issue_pair(
 def issue_access_token(
     *, account_id: uuid.UUID, session_id: uuid.UUID, generation: int, ends_at: datetime
 ) -> str:
-    """A further access token of a generation, whose refresh token stays as it is."""
+    """Issue a further access token of a generation; the refresh token stays valid."""
     now = clock.now()
     issued_at = int(now.timestamp())
     key = signing_keys.key_of(now)
@@ -146,9 +148,9 @@ def issue_access_token(
 
 
 def read_token(token: str, *, expected: str | None, allow_expired: bool = False) -> TokenClaims:
-    """The claims of a token of ours.
+    """The claims of a token of this service.
 
-    `expected` is the type that it must have; None accepts both. Raises AuthenticationFailed.
+    `expected` is the type it must have; None accepts both. Raises AuthenticationFailed.
     """
     if resembles_key(token, settings().key_brand):
         raise WrongCredentialType("An API key is not accepted here; send an access token")
@@ -166,7 +168,8 @@ def read_token(token: str, *, expected: str | None, allow_expired: bool = False)
         raise WrongCredentialType(
             f"The token's type is {claims.type}, and {expected} is accepted here"
         )
-    # Its signature was checked once: the clock may have been stepped back since.
+    # The signature was cached as verified, and the clock may have been stepped back since: check
+    # `iat` now.
     if not allow_expired and clock.is_ahead(claims.issued_at):
         raise CredentialInvalid("The token was issued in the future")
     if not allow_expired and claims.expires_at <= clock.now():
@@ -178,9 +181,9 @@ def read_token(token: str, *, expected: str | None, allow_expired: bool = False)
 def _verify(token: str) -> tuple[TokenClaims, str]:
     """The claims of a token whose signature is good, expired or not, and its key's `kid`.
 
-    Remembered: a `kid` is the thumbprint of its key, and what a key once signed it has signed for
-    good. Whether both still hold (the key, the token's end, its session, its account) is asked
-    each time. Raises ValueError for a claim that is not of the form that we write.
+    The result is cached: a `kid` is the thumbprint of its key, so a valid signature stays valid.
+    Whether the key, the token, its session and its account are still live is checked each time.
+    Raises ValueError for a claim that does not have the form that this service writes.
     """
     if not _FORM.fullmatch(token):
         raise ValueError("not a token of ours")
@@ -221,9 +224,9 @@ def _encode_key(bearer: _Bearer) -> EllipticCurvePrivateKey:
 def _decode_key(headers: dict[str, Any], claims: dict[str, Any]) -> EllipticCurvePublicKey:
     """The key that a token must be signed with.
 
-    Called before the signature is checked: a token with a header that we never write (`jku`,
-    `jwk`, `x5u`, `crit`), an unknown `kid` or a claim missing is refused here. The key comes from
-    the ring alone, and only for the one algorithm that it is for.
+    Called before the signature is checked. A token with a header that this service never writes
+    (`jku`, `jwk`, `x5u`, `crit`), an unknown `kid` or a missing claim is refused here. The key
+    comes from the ring alone, and only for the one algorithm that it is for.
     """
     kid = headers.get("kid")
     if set(headers) != _HEADERS or headers["typ"] != "JWT" or not isinstance(kid, str):
@@ -237,7 +240,7 @@ def _decode_key(headers: dict[str, Any], claims: dict[str, Any]) -> EllipticCurv
 
 
 def jwt_config(access_token_seconds: int, refresh_token_seconds: int) -> dict[str, Any]:
-    """Flask-JWT-Extended's configuration; it accepts far more than this by default."""
+    """Flask-JWT-Extended's configuration; its defaults accept far more than this service should."""
     return {
         "JWT_ALGORITHM": ALGORITHM,
         "JWT_DECODE_ALGORITHMS": [ALGORITHM],
@@ -245,9 +248,10 @@ def jwt_config(access_token_seconds: int, refresh_token_seconds: int) -> dict[st
         "JWT_DECODE_ISSUER": ISSUER,
         "JWT_DECODE_AUDIENCE": list(_AUDIENCES.values()),
         "JWT_TOKEN_LOCATION": ["headers"],
-        # For `nbf` and `iat`, of hosts whose clocks differ; `exp` is compared here, without any.
+        # The leeway for `nbf` and `iat`, since hosts' clocks differ; `exp` is compared in this
+        # module, without leeway.
         "JWT_DECODE_LEEWAY": int(clock.LEEWAY.total_seconds()),
-        # Its csrf claim is random; a generation always has the same pair.
+        # No csrf claim: it is random, and a generation must always have the same pair.
         "JWT_COOKIE_CSRF_PROTECT": False,
         "JWT_ACCESS_TOKEN_EXPIRES": timedelta(seconds=access_token_seconds),
         "JWT_REFRESH_TOKEN_EXPIRES": timedelta(seconds=refresh_token_seconds),

@@ -1,5 +1,5 @@
-"""The hot path: a key check from the request's bytes to the answer's, past Flask where it is plain.
+"""The hot path: a key check from request to answer, without Flask if the request is plain.
 
-The gate asks the same checker as the ordinary routes and renders with the same functions; what is
-not plain goes on to the application.
+The gate asks the same checker as the ordinary routes and renders with the same functions. A request
+that is not plain goes on to the application.
 """

@@ -1,4 +1,4 @@
-"""One verdict on a key, in the words of each asker: a gateway, a service."""
+"""One verdict on a key, rendered for a gateway or for a service."""
 
 from typing import Any
 
@@ -21,10 +21,11 @@ IDENTITY_HEADERS = {
 
 
 def authorize_answer(verdict: KeyVerdict, *, limit_status: int) -> Answer:
-    """For a gateway: 200 and who the key belongs to, or the refusal as its client may see it.
+    """For a gateway: 200 with the key's owner, or the refusal as the gateway's client may see it.
 
-    nginx turns any refusal but 401 and 403 into 500. With a `limit_status` of 403 it has what
-    it understands where a limit refused, and `X-Ragauth-Status` tells what its client should see.
+    nginx turns any refusal but 401 and 403 into 500. With a `limit_status` of 403, refusals by a
+    limit have a status that nginx understands, and `X-Ragauth-Status` has the status for its
+    client.
     """
     refusal, key = verdict.refusal, verdict.key
     account_id = _encode(ACCOUNT, key and key.account_id)
@@ -43,7 +44,7 @@ def authorize_answer(verdict: KeyVerdict, *, limit_status: int) -> Answer:
 
 
 def client_headers(verdict: KeyVerdict) -> Headers:
-    """What the holder of the key should be told: challenge, when to come back, what is left."""
+    """The headers for the key's holder: WWW-Authenticate, Retry-After, RateLimit."""
     headers = [] if verdict.refusal is None else list(verdict.refusal.headers.items())
     return headers if verdict.limits is None else headers + rate_headers(verdict.limits)
 
@@ -55,7 +56,7 @@ def verify_answer(verdict: KeyVerdict) -> Answer:
 
 
 def verify_body(verdict: KeyVerdict) -> dict[str, Any]:
-    """The verdict for a service; status, headers and body are what it relays to its own client."""
+    """The verdict for a service, with the status, headers and body to relay to its own client."""
     refusal, key = verdict.refusal, verdict.key
     return {
         "valid": refusal is None,
@@ -77,10 +78,10 @@ def verify_body(verdict: KeyVerdict) -> dict[str, Any]:
 
 
 def identity_headers(key: KeyFacts) -> tuple[tuple[str, str], ...]:
-    """Who the key belongs to, for the service behind the gateway.
+    """The headers with the key's owner, for the service behind the gateway.
 
-    All of them always, empty where there is none: a gateway overwrites what a client forged
-    only with a header that it received.
+    All of them are always present, and empty if there is no value: a gateway overwrites a header
+    that a client forged only with a header that it received.
     """
     account_id, agent_id = key.account_id, key.agent_id
     values = (

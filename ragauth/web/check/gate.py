@@ -1,9 +1,11 @@
-"""The gate: answers the plain cases of `authorize` and `keys/verify` before Flask is asked, and
-turns away logins while every place to hash is taken.
+"""The gate: answers plain key checks, and refuses logins, before Flask is asked.
 
-It asks the same checker, renders with the same functions and adds the same headers as the
-routes do. Whatever is not plain (a fault in the question, no credential, a JWT, plain HTTP
-where HTTPS is required) goes on to the application, whose answer it is then.
+It answers the plain cases of `authorize` and `keys/verify`, and refuses logins while every place to
+hash is taken.
+
+It asks the same checker, renders with the same functions and adds the same headers as the routes
+do. Whatever is not plain (a fault in the question, no credential, a JWT, plain HTTP where HTTPS is
+required) goes on to the application, which answers it.
 """
 
 import time
@@ -42,12 +44,12 @@ if TYPE_CHECKING:
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
 _MAY_VERIFY = Question(kinds=SERVICE_KINDS, scope=scopes.VERIFY)
 
-# None is for the application to answer.
+# A result of None leaves the answer to the application.
 Ask = Callable[["WSGIEnvironment"], Answer | None]
 
 
 class Gate:
-    """A WSGI application in front of another."""
+    """A WSGI wrapper around the application."""
 
     def __init__(self, app: Flask) -> None:
         self.application: WSGIApplication = app.wsgi_app
@@ -73,7 +75,7 @@ class Gate:
         if ask is None or (self._require_https and environ["wsgi.url_scheme"] != "https"):
             return self.application(environ, start_response)
         if route not in (AUTHORIZE, KEYS_VERIFY):
-            # A login may take its time: it waits to be hashed.
+            # No deadline for a login: it may wait for its hash.
             return self._answer(ask, path, route, environ, start_response)
         deadline = check_deadline(hands_over=MUST_NOT_WAIT in environ)
         token = current_deadline.set(deadline)
@@ -98,13 +100,14 @@ class Gate:
         except WouldWait:
             current_request_id.set(None)
             raise
-        except Exception as error:  # as in Flask: whatever happens has an answer in the envelope
+        except Exception as error:  # as in Flask: every error becomes an answer in the envelope
             answer = answer_to(error, request_id)
         else:
             if answer is None:
                 environ["HTTP_X_REQUEST_ID"] = request_id
                 if route == AUTHORIZE:
-                    # Any path below it and any method, also of those that no route can match.
+                    # authorize takes any path below it and any method, also those that no route can
+                    # match.
                     environ["PATH_INFO"] = AUTHORIZE
                     if environ["REQUEST_METHOD"] not in ANY_METHOD:
                         environ["REQUEST_METHOD"] = "GET"
@@ -140,7 +143,8 @@ class Gate:
         try:
             question, limit_status = authorize_question(environ)
         except InvalidRequest:
-            # A key comes first: for one that is refused the fault is not worded, which costs more.
+            # A refused key comes before faults in the question, and wording the faults costs more
+            # time.
             verdict = self._checker.check(key, presented_in(environ, Question()))
             if verdict.refusal is None:
                 return None
@@ -160,7 +164,7 @@ class Gate:
 
 
 def _plain_key(environ: "WSGIEnvironment") -> str | None:
-    """The one API key of a request; None where the application must word what is wrong."""
+    """The one API key of a request; None if the application must answer with an error."""
     try:
         key = presented_key(environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_X_API_KEY"))
     except RagauthError:

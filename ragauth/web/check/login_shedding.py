@@ -1,4 +1,4 @@
-"""Turning logins away while every place to hash is taken, on every face, before Flask is asked."""
+"""Refuses logins while every place to hash is taken, on every face, before Flask is asked."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from ragauth.web.json_body import read_early
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-# Set by a server in its polling thread: a login that would wait for a hash is refused instead.
+# A server sets it in its polling thread: a login that would wait for its hash is refused there.
 MUST_NOT_WAIT = "ragauth.must_not_wait"
 
 _LONGEST_LOGIN = 256
@@ -29,16 +29,16 @@ Shed = Callable[["WSGIEnvironment"], Answer | None]
 
 
 def login_shedders(app: Flask) -> dict[str, Shed]:
-    """For each path of a login: the refusal in its face's words, or None if it may find a place."""
+    """By login path, a function that returns the refusal, or None if the login may find a place."""
     paths = [rule.rule for rule in app.url_map.iter_rules() if rule.rule.endswith("/login")]
     shedders = {path: _shedder(wording_of(app, path)) for path in paths}
     return shedders | {f"{path}/": shed for path, shed in shedders.items()}
 
 
 def is_to_be_shed(app: object, environ: "WSGIEnvironment", peer: str) -> bool:
-    """Whether to refuse a login for want of a place to hash; `peer` is the connection's address."""
+    """Whether to refuse a login for lack of a place to hash; `peer` is the connection's address."""
     if not isinstance(app, Flask):
-        # A wrapper is in front of the application: the gate behind it decides, in a thread.
+        # A wrapper around the application: the gate behind it decides, in a thread.
         return False
     settings: Settings = runtime_of(app).settings
     address = client_address(
@@ -64,10 +64,10 @@ def _shedder(wording: Wording) -> Shed:
 
 
 def _may_find_place(environ: "WSGIEnvironment", address: str | None) -> bool:
-    """False for a login that would be refused for want of a place.
+    """Whether a login may get a place to hash; False if it would be refused.
 
-    It must cost almost nothing, or a flood of logins would still starve the checks. Two cases
-    are left to the application: a body that does not name the account, and a browser's login,
+    It must cost almost nothing: otherwise a flood of logins would still starve the key checks. Two
+    cases are left to the application: a body that does not name the account, and a browser's login,
     whose answer needs the application's CORS headers.
     """
     if hashing_gate.free_places > 0 or "HTTP_ORIGIN" in environ:
@@ -77,7 +77,7 @@ def _may_find_place(environ: "WSGIEnvironment", address: str | None) -> bool:
 
 
 def _presented_login(environ: "WSGIEnvironment") -> str | None:
-    """The e-mail or username in the body, folded as plain ones are; the body can be read again."""
+    """The e-mail or username in the body, in its folded form; the body can be read again."""
     body = read_early(environ)
     if body is None:
         return None

@@ -1,8 +1,7 @@
-"""What a check is asked: by a gateway in the query of `authorize`, by a service in the body of
-`keys/verify`.
+"""The question of a check: in the query of `authorize`, or in the body of `keys/verify`.
 
-Much of the query may be the client's, whom a gateway hands on, and no key has been looked at yet.
-So a parameter that is not ours costs one comparison and is never decoded.
+A gateway may pass on its client's query, and no key has been checked yet. So an unknown parameter
+costs one comparison and is never decoded.
 """
 
 import json
@@ -23,23 +22,23 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 _MAX_PARAMETERS = 100
-# In bytes of the query. No value of ours is so long, each of its characters an escape.
+# In bytes of the query: longer than any valid value, even if each of its characters is an escape.
 _LONGEST_VALUE = 300
 _LONGEST_REMEMBERED = 200
 
 _QUERY_FIELDS = AuthorizeQuery().load_fields
 _BODY_FIELDS = VerifySchema().load_fields
 _UNASKED = {name: field.load_default for name, field in _BODY_FIELDS.items() if name != "key"}
-# A fifth of the price of `_replace`, and half that of Question(…), whose __new__ is in Python.
+# A fifth of the cost of `_replace`, and half that of Question(…), whose __new__ is in Python.
 _new_tuple = tuple.__new__
-# Made once: `json.loads` makes a decoder for each call with a hook.
+# Made once, since `json.loads` makes a decoder for each call with a hook.
 _decode_pairs = json.JSONDecoder(object_pairs_hook=tuple).decode
 
 
 def _spelling(name: str) -> str:
-    """A pattern of a name any of whose characters may be an escape (RFC 3986 section 2.1).
+    """A pattern for a name; each character may be an escape (RFC 3986 section 2.1).
 
-    No text fits it in two ways: a search that fails tries nothing twice.
+    No text matches it in two ways, so a failing search does not backtrack.
     """
     return "".join(
         f"(?:{character}|%{digits[0]}[{digits[1]}{digits[1].upper()}])"
@@ -54,29 +53,29 @@ _OURS = re.compile(
 
 
 def presented_in(environ: "WSGIEnvironment", question: Question) -> Question:
-    """The question with where its request came from: the client's address and its Origin."""
+    """The question with the client's address and Origin added."""
     kinds, scope, agent_id, cost, _, _ = question
     place = (environ.get("REMOTE_ADDR"), environ.get("HTTP_ORIGIN"))
     return _new_tuple(Question, (kinds, scope, agent_id, cost, *place))
 
 
 def authorize_question(environ: "WSGIEnvironment") -> tuple[Question, int]:
-    """What a gateway asks, and the status of a refusal by a limit; as `parse_authorize_query`."""
+    """A gateway's question, and the status of a refusal by a limit; see `parse_authorize_query`."""
     question, limit_status = parse_authorize_query(environ.get("QUERY_STRING", ""))
     return presented_in(environ, question), limit_status
 
 
 def verify_question(loaded: Mapping[str, Any]) -> Question:
-    """What a service asks in a body that fits `VerifySchema`."""
+    """A service's question in a body that `VerifySchema` has loaded."""
     agent_id = loaded["agent_id"]
     asked = (loaded["scope"], agent_id and agent_id.bytes, loaded["cost"])
     return _new_tuple(Question, (CUSTOMER_KINDS, *asked, loaded["client_ip"], loaded["origin"]))
 
 
 def parse_plain_body(body: bytes) -> tuple[str, Question] | None:
-    """The presented key and the question of `keys/verify`, by the fields of the schema alone.
+    """The presented key and the question of `keys/verify`, parsed with the schema's fields alone.
 
-    None for a body that the whole schema must look at, as it must where something is wrong.
+    None for a body that the whole schema must load, for example to report its faults.
     """
     if not body.isascii() or b"\\" in body:
         return None
@@ -109,9 +108,9 @@ def parse_plain_body(body: bytes) -> tuple[str, Question] | None:
 
 @lru_cache(maxsize=4096, typed=True)
 def _load(name: str, value: str | int) -> Any:
-    """What a field of `verify` makes of a value, of which a service sends the same again.
+    """Load a value with a field of `verify`; cached, since a service sends the same values again.
 
-    Raises KeyError where there is no such field.
+    Raises KeyError if there is no such field.
     """
     return _BODY_FIELDS[name].deserialize(value)
 
@@ -119,8 +118,8 @@ def _load(name: str, value: str | int) -> Any:
 def parse_authorize_query(query_string: str) -> tuple[Question, int]:
     """The question, and the status of a refusal by a limit.
 
-    Raises InvalidRequest for a parameter of ours that does not fit or stands twice, and for more
-    than a hundred parameters; what else stands there belongs to the gateway's client.
+    Raises InvalidRequest for a known parameter that is invalid or given twice, and for more than a
+    hundred parameters. Unknown parameters belong to the gateway's client.
     """
     if len(query_string) > _LONGEST_REMEMBERED:
         return _parse(query_string)
@@ -161,12 +160,12 @@ def _parse(query_string: str) -> tuple[Question, int]:
     return question, int(loaded["on_limit"])
 
 
-# A gateway asks the same each time. What is remembered is short: a client may add to it.
+# Cached, since a gateway asks the same each time. Only short queries are: a client may add to them.
 _remembered = lru_cache(maxsize=4096)(_parse)
 
 
 def _value_at(text: str, end_of_name: int) -> str:
-    """What is given to a parameter, decoded unless it is too long for any of ours."""
+    """The value of a parameter, decoded unless it is longer than any valid value."""
     value = (
         text[end_of_name + 1 :].partition("&")[0]
         if text[end_of_name : end_of_name + 1] == "="

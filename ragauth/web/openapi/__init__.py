@@ -1,7 +1,7 @@
 """The OpenAPI documents: made when first asked for, kept as bytes in each process.
 
-A document is written from the URL map, the declarations and the schemas alone, so it cannot say
-what the routes do not do. `current_documents().publish` gives one, `page` is for reading it.
+A document is made from the URL map, the declarations and the schemas alone, so it cannot differ
+from what the routes do. `current_documents().publish` gives one, `page` is for reading it.
 """
 
 import hashlib
@@ -28,7 +28,10 @@ class PublishedDocument(NamedTuple):
 
 
 class Documents:
-    """Those of one application; `further` has each face's by title: a URL without a prefix."""
+    """The documents of one application; `further` has those of faces: titles and URLs.
+
+    These URLs are without the prefix that the service is mounted at.
+    """
 
     def __init__(self, further: Mapping[str, str]) -> None:
         self.further = further
@@ -36,20 +39,21 @@ class Documents:
         self._making = threading.Lock()
 
     def publish(self, app: Flask, face: DocumentedFace, mounted_at: str) -> PublishedDocument:
-        """A face's document, which names as its server the path that the service is mounted at.
+        """A face's document; its server URL is the path that the service is mounted at.
 
-        The first one of a process takes a moment.
+        The first call in a process takes a moment.
         """
         mounted = f"{face.name}, mounted"
         with self._making:
             if face.name not in self._made:
-                # apispec is loaded by the first reader, not by every start.
+                # apispec is imported for the first reader, not at every start.
                 from ragauth.web.openapi.document import build_document  # noqa: PLC0415
 
                 self._made[face.name] = _publish(build_document(app, face), "")
             if not mounted_at:
                 return self._made[face.name]
-            # Only the last prefix is kept: a proxy may pass on any prefix that its clients invent.
+            # Only the document for the last prefix is kept: a proxy may pass on any prefix that
+            # clients invent.
             if mounted not in self._made or self._made[mounted].mounted_at != mounted_at:
                 document = json.loads(self._made[face.name].body)
                 document["servers"][0]["url"] = mounted_at

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of a face, from nothing but the URL map, declarations and schemas."""
+"""The OpenAPI 3.1 document of a face, made from the URL map, declarations and schemas alone."""
 
 import inspect
 import re
@@ -75,8 +75,9 @@ def build_document(app: Flask, face: DocumentedFace) -> dict[str, Any]:
 def routes_of(app: Flask, face: DocumentedFace) -> Iterator[Route]:
     """The face's routes in the order of their registration.
 
-    A rule that ends in any path (`authorize/…`) is another spelling of the one without it. A view
-    that takes any method stands there once, as GET: the others are the same operation.
+    A rule that ends in any path (`authorize/…`) is left out, as another spelling of the rule
+    without it. A view for any method appears once, as GET, because all methods are the same
+    operation.
     """
     for rule in app.url_map.iter_rules():
         view: Any = app.view_functions[rule.endpoint]
@@ -96,7 +97,7 @@ def _covers(face: DocumentedFace, rule: Rule) -> bool:
 
 
 def _methods(rule: Rule) -> list[str]:
-    """Those that the view was written for: Flask adds HEAD and OPTIONS to each GET."""
+    """The methods that the view was declared for, without HEAD and OPTIONS, which Flask adds."""
     methods = rule.methods or set()
     if methods.issuperset(ANY_METHOD):
         return ["get"]
@@ -110,7 +111,7 @@ def _operation_id(view: Callable[..., Any]) -> str:
 
 
 def _tag(view: Callable[..., Any]) -> tuple[str, str]:
-    """A module's routes are one chapter: its `TAG`, or its name."""
+    """The tag of a view: its module's `TAG`, or the module's name."""
     module = sys.modules[view.__module__]
     default = module.__name__.rpartition(".")[2].replace("_", " ").capitalize()
     tag: str = getattr(module, "TAG", default)
@@ -152,7 +153,7 @@ def _operation(
 
 
 def _credential_needed(demand: Demand) -> str:
-    """What to send, in words."""
+    """Which credential to send, in words."""
     scopes = [
         refusal.details["required_scope"]
         for refusal in demand.refusals
@@ -178,7 +179,7 @@ def _query_parameters(declaration: Declaration, shapes: Shapes) -> Iterator[dict
         if "anyOf" in schema:
             schema |= schema.pop("anyOf")[0]
         elif isinstance(schema.get("type"), list):
-            # It may be left out, but there is no null in a query.
+            # A parameter may be left out, but there is no null in a query.
             schema["type"] = schema["type"][0]
         yield {
             "name": field.data_key or name,

@@ -1,4 +1,4 @@
-"""The one error of the contract's document: a union that a program tells apart by `code`."""
+"""The error schema of the contract's document: a union, discriminated by `code`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -84,7 +84,7 @@ _DETAILS: dict[str, JsonSchema] = {
 }
 
 
-# Code: the component, what it means, the component of its details, whether these are always there.
+# By code: component, meaning, component of the details, whether details are always present.
 _FORMS: dict[str, tuple[str, str, str | None, bool]] = {
     "VALIDATION_ERROR": (
         "ValidationError",
@@ -129,7 +129,7 @@ _FORMS: dict[str, tuple[str, str, str | None, bool]] = {
 
 
 def error_components(errors: Sequence[RagauthError]) -> dict[str, JsonSchema]:
-    """`Error` and all that it refers to; codes and reasons are those of the errors given."""
+    """`Error` and all schemas that it refers to; codes and reasons are those of the errors."""
     codes = [code for code in _FORMS if any(error.code == code for error in errors)]
     members = {_FORMS[code][0]: _member(code) for code in codes}
     return {

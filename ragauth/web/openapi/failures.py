@@ -1,4 +1,4 @@
-"""Which errors a route can give, and each of them as a response with an example."""
+"""Which errors a route can return, and each error as a response with an example."""
 
 import re
 from collections import defaultdict
@@ -33,7 +33,7 @@ _HEADERS_OF_STATUS = {401: ["WWW-Authenticate"], 405: ["Allow"], 503: ["Retry-Af
 
 
 def errors_of(declaration: Declaration, path: str, method: str) -> list[RagauthError]:
-    """Every error of a route, as examples: what its guard, body and path imply, and its own."""
+    """Every error of a route, as examples: those that guard, body and path imply, and its own."""
     errors = [_as_example(failure) for failure in _failures(declaration, path, method)]
     distinct = {(type(error), error.message, str(error.details)): error for error in errors}
     return list(distinct.values())
@@ -68,7 +68,7 @@ def _as_example(failure: Failure) -> RagauthError:
 
 
 def _invalid_request(declaration: Declaration) -> InvalidRequest:
-    """What the route's own schema says to an empty body, or to an unknown field."""
+    """An example of an invalid request: what the schema says to an empty body or unknown field."""
     members = member_schemas(declaration.body)
     schema = members[0] if members else declaration.body or declaration.query
     issues = _issues(schema, {}) or _issues(schema, _UNKNOWN)
@@ -88,7 +88,7 @@ def _issues(schema: Schema, value: dict[str, Any]) -> list[dict[str, Any]]:
 def errors_by_status(
     declaration: Declaration, path: str, method: str, rendering: Rendering
 ) -> dict[int, list[RagauthError]]:
-    """The errors of a route by the status that they have in a face's answers."""
+    """The errors of a route, by their status in the face's answers."""
     by_status: dict[int, list[RagauthError]] = defaultdict(list)
     for error in errors_of(declaration, path, method):
         by_status[rendering.error_status(error)].append(error)
@@ -98,7 +98,7 @@ def errors_by_status(
 
 
 class SharedResponses:
-    """The refusals of one document: a component for each status, and what it can be on a route."""
+    """The refusals of one document: a component for each status, and references for each route."""
 
     def __init__(self, rendering: Rendering) -> None:
         self._rendering = rendering
@@ -107,13 +107,13 @@ class SharedResponses:
 
     @property
     def errors(self) -> list[RagauthError]:
-        """Every error of every route, each kind once."""
+        """All errors of all routes, each kind once."""
         return [error for alike in self._errors.values() for error in alike.values()]
 
     def references(
         self, by_status: Mapping[int, Sequence[RagauthError]], headers: Sequence[str]
     ) -> dict[str, Any]:
-        """A route's refusals by reference; `headers` are those of every answer of the route."""
+        """References to a route's refusals; `headers` are those of every answer of the route."""
         for status, errors in by_status.items():
             self._headers[status].update(dict.fromkeys(headers))
             for error in errors:
@@ -128,7 +128,7 @@ class SharedResponses:
         }
 
     def components(self) -> dict[str, Any]:
-        """The responses by name, when every route has asked for its references."""
+        """The responses by name; call it after all routes have asked for their references."""
         return {
             _name(status): _response(
                 status, [*errors.values()], self._rendering, [*self._headers[status]]
@@ -170,7 +170,7 @@ def _examples(errors: Sequence[RagauthError], rendering: Rendering) -> dict[str,
 
 
 def _describe(errors: Sequence[RagauthError], rendering: Rendering) -> str:
-    """What the status means on one route: a line for each error, by what a program reads of it."""
+    """What a status means on one route: a line for each error, with what a program reads of it."""
     lines = set()
     for error in errors:
         name, message = rendering.error_name(error), _general_message(error)
@@ -179,7 +179,7 @@ def _describe(errors: Sequence[RagauthError], rendering: Rendering) -> str:
 
 
 def _general_message(error: RagauthError) -> str:
-    """A validation error's message is about one body; replace it by one that fits all."""
+    """Replace a validation error's message, which is about one body, by a general one."""
     return InvalidRequest.message if isinstance(error, InvalidRequest) else error.message
 
 

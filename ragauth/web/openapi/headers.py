@@ -1,4 +1,4 @@
-"""The headers of answers, as the document describes them."""
+"""Descriptions of the answers' headers for the document."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What each class of field says about its values, in the keywords of JSON Schema 2020-12."""
+"""The JSON Schema (2020-12) keywords for the values of each field class."""
 
 from collections.abc import Iterator
 from functools import singledispatch
@@ -34,7 +34,7 @@ Keywords = dict[str, Any]
 
 @singledispatch
 def keywords_of(_field: fields.Field[Any]) -> Keywords:
-    """What a field's class says about its values; a class of its own inherits its parent's."""
+    """The keywords of a field's class; a subclass inherits its parent's."""
     return {}
 
 
@@ -91,7 +91,7 @@ def _(field: Choice) -> Keywords:
 
 @keywords_of.register
 def _(_field: Network) -> Keywords:
-    # The format bounds its length; blanks around it are dropped.
+    # No maxLength: the format bounds the length, and blanks around the value are dropped.
     return {"type": "string", "format": "ip-network"}
 
 
@@ -172,14 +172,14 @@ _CURSOR = "The `meta.next_cursor` of the page before."
 
 
 def field_keywords(_converter: OpenAPIConverter, field: Any, ret: Keywords) -> Keywords:
-    """The keywords of a field, after apispec's own; what its declaration says comes first."""
+    """The keywords of a field, besides apispec's; those of its declaration take precedence."""
     keywords = {**keywords_of(field), **dict(declared_keywords(field))}
     if field.allow_none and "$ref" not in ret and "anyOf" not in ret:
         kind = keywords.get("type", ret.get("type"))
         if isinstance(kind, str):
             keywords["type"] = [kind, "null"]
         if "enum" in keywords:
-            # Not null among the values: a generator would make a type for each way to have none.
+            # Leave null out of the enum: a code generator would make one more type for it.
             for one in (keywords, ret):
                 one.pop("type", None)
             choices = {"type": "string", "enum": keywords.pop("enum")}

@@ -1,4 +1,6 @@
-"""The page of the interactive reference and its assets, each under a name that tells its content.
+"""The page of the interactive reference, and its assets.
+
+The URL of each asset contains a hash of all assets.
 
 All of them are in `static/docs`; nothing is loaded from elsewhere.
 """
@@ -36,20 +38,20 @@ class _Assets(NamedTuple):
 
 
 def page(documents: Sequence[tuple[str, str]]) -> Response:
-    """The page, where the reader chooses among the documents: a title and a URL each."""
+    """The page; the reader chooses one of the documents, which are titles and URLs."""
     version = _assets().version
     body = render_template(
         "docs.html",
         asset=lambda name: url_for("reference.asset", version=version, name=name),
         scripts=sorted(name for name in _assets().files if name.endswith(".js")),
-        # The prefix that a gateway serves this application below.
+        # The prefix under which a gateway serves this application.
         root=request.script_root,
         documents=documents,
     )
     response = Response(body, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
-    # The page names the assets' versions, so a browser must not reuse an old copy.
+    # A browser must not reuse an old page, because it names the versions of the assets.
     response.cache_control.no_cache = True
     response.add_etag()
     response.make_conditional(request)
@@ -57,7 +59,7 @@ def page(documents: Sequence[tuple[str, str]]) -> Response:
 
 
 def asset(version: str, name: str) -> Response:
-    """A file of the present version, which never changes; raises NotFound for any other."""
+    """An asset of the present version, which never changes; raises NotFound for any other."""
     assets = _assets()
     path = assets.files.get(name)
     if path is None or version != assets.version:

@@ -1,4 +1,4 @@
-"""A face: which routes one document covers, and in which form they answer."""
+"""A face in a document: which routes it covers, and the form of their answers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -87,13 +87,13 @@ def _own_status(error: RagauthError) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """The form of a face's answers: what its JSON Schemas and examples are wrapped in.
+    """The form of a face's answers: what wraps its JSON Schemas and examples.
 
-    `error` gives the body of an error, `error_schema` the schema that fits all of several, and
-    `error_components` what that refers to, made from every error of the face; `error_name` is what
-    a program decides by, if the face has such a word. `data` and `page`
-    take the schema of one thing, `example` and `example_page` an example of it; by default a thing
-    is bare, and a page an array.
+    `error` returns the body of an error, `error_schema` the schema for several errors, and
+    `error_components` the schemas it refers to, made from all errors of the face. `error_name`
+    returns the word that a program decides by, if the face has one. `data` and `page` take the
+    schema of one object, `example` and `example_page` an example of it. By default an object is not
+    wrapped, and a page is an array.
     """
 
     error: Callable[[RagauthError], Any]
@@ -123,9 +123,9 @@ HOUSE_RENDERING = Rendering(
 
 @dataclass(frozen=True, slots=True)
 class DocumentedFace:
-    """What one document says of itself and covers.
+    """A document's title and texts, and what it covers.
 
-    `blueprints` are the names of those whose routes it has; None is all but the compat faces',
+    `blueprints` are the names of those whose routes it has; None is all except the compat faces',
     which have documents of their own. `security_schemes` are by the names that guards demand.
     """
 

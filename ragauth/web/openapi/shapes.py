@@ -1,4 +1,4 @@
-"""marshmallow's schemas as components of a document, with an example of each."""
+"""marshmallow's schemas as components of a document, each with an example."""
 
 import inspect
 import json
@@ -14,7 +14,7 @@ from ragauth.web.openapi.rendering import HOUSE_RENDERING, Rendering
 
 
 class Shapes:
-    """The schemas of one document: each is a component, named as its class."""
+    """The schemas of one document: each is a component with the name of its class."""
 
     def __init__(self, title: str, version: str, rendering: Rendering = HOUSE_RENDERING) -> None:
         plugin = MarshmallowPlugin(schema_name_resolver=_component_name)
@@ -25,7 +25,7 @@ class Shapes:
         self._rendering = rendering
 
     def reference(self, schema: Schema) -> Keywords:
-        """A schema, or one of several, by reference."""
+        """A reference to a schema, or to one of several."""
         members = member_schemas(schema)
         if members:
             return {"oneOf": [self.reference(member) for member in members]}
@@ -33,7 +33,7 @@ class Shapes:
         return reference
 
     def answer(self, data: Schema, *, is_page: bool) -> Keywords:
-        """The content of a success, whose envelope is a component of its own."""
+        """The content of a success; its envelope is a component of its own."""
         rendering = self._rendering
         reference, example = self.reference(data), self.example(data)
         name = _component_name(data)
@@ -53,7 +53,7 @@ class Shapes:
         return {"$ref": f"#/components/schemas/{name}"}
 
     def complete(self) -> None:
-        """Add to each component what its class says in words and rules."""
+        """Add to each component its class's description and rules."""
         for key, name in self._converter.refs.items():
             component = self.spec.components.schemas[name]
             schema_class = key[0]
@@ -70,7 +70,7 @@ class Shapes:
         return keywords
 
     def example(self, schema: Schema) -> Any:
-        """An example; in a request, of what it needs and of what has an example of its own."""
+        """An example of a schema; in a request, only required fields and those with an example."""
         members = member_schemas(schema)
         if members:
             return self.example(members[0])
@@ -101,10 +101,10 @@ class Shapes:
 
 
 def _tell_default(keywords: Keywords) -> None:
-    """Say in words what a field of a body is when it is left out.
+    """Say in words the value that an omitted field of a body has.
 
-    By the keyword `default` a generator of clients takes the field for one that is always there,
-    and its user has to send it.
+    With the keyword `default`, client generators make the field mandatory, and their users would
+    have to send it.
     """
     if "default" in keywords:
         default = json.dumps(keywords.pop("default"))
@@ -113,7 +113,7 @@ def _tell_default(keywords: Keywords) -> None:
 
 
 def member_schemas(schema: Any) -> list[Schema]:
-    """The schemas of which a value fits one; none for a schema of its own."""
+    """The member schemas of a union; empty for any other schema."""
     members = getattr(schema, "members", ())
     return list(members.values() if isinstance(members, dict) else members)
 

@@ -156,7 +156,7 @@ class TestEndedByAnOperator:
         member, other = client.sign_up(), client.sign_up()
         second = client.log_in(member)
         output = run(client.app, "accounts", "end-sessions", member.email, "--yes")
-        assert output == f"{member.email} had 2 sessions, ended now\n"
+        assert output == f"2 sessions of {member.email} are ended\n"
         for caller in (member.client, client.as_user(second["token"])):
             error(caller.get("/api/auth/me"), 401, "AUTHENTICATION_ERROR", "revoked")
         for token in (member.refresh_token, second["refresh_token"]):
