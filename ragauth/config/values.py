@@ -62,14 +62,13 @@ def is_file(path: Path) -> None:
 
 
 def is_bearer_token(value: str) -> None:
-    """Whether a text can follow `Bearer ` in a header (slightly wider than RFC 6750 section 2.1).
-    """
+    """Require text that can follow `Bearer ` in a header: RFC 6750 section 2.1, slightly wider."""
     if _VISIBLE.fullmatch(value) is None:
         raise ValidationError("must be of printable ASCII characters, without spaces")
 
 
 def is_mailbox(value: str) -> None:
-    """Whether a text is an address, with or without a name before it (RFC 5322 section 3.4)."""
+    """Require an address, with or without a name before it (RFC 5322 section 3.4)."""
     _, address = parseaddr(value)
     if "@" not in address.strip("@") or any(not character.isprintable() for character in value):
         raise ValidationError("must be an address such as Example <no-reply@example.com>")
