@@ -7,8 +7,8 @@ from there: the contracts in setup.cfg name the layers.
 import gc
 
 _collects = gc.isenabled()
-# What is being loaded is kept until the process ends, so no pass of the collector would free
-# anything of it; the passes take a tenth of the start. Frozen, it is left out of later passes too.
+# All that is loaded here lives until the process ends, so garbage collection would free nothing of
+# it, but take a tenth of the start. Frozen objects are left out of later collections too.
 gc.disable()
 try:
     from ragauth.app import create_app

@@ -42,9 +42,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The service as a WSGI application.
 
     Without `settings` it reads them from the environment; a faulty setting ends the process with
-    one line. An application that will serve then checks its database and logs what is wrong. The
-    factory leaves no connection open, so the process may fork afterwards. Background work starts
-    later, in each process (`ragauth.background.threads`), unless the application is `testing`.
+    one line. An application that will serve then checks its database and logs faults. The factory
+    leaves no connection open, so the process may fork afterwards. Background work starts later, in
+    each process (`ragauth.background.threads`), unless the application is `testing`.
     """
     configure_logging()
     try:
@@ -65,7 +65,7 @@ def _make_app(settings: Settings) -> Flask:
         )
     app = Flask(__name__, instance_path=str(settings.instance_dir), static_folder=None)
     app.request_class = Request
-    # No function here is a coroutine. Flask looks at each of them at each request.
+    # No function here is a coroutine; Flask would test each function at each request.
     app.ensure_sync = lambda func: func  # type: ignore[method-assign]
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
@@ -75,7 +75,7 @@ def _make_app(settings: Settings) -> Flask:
         ),
         **jwt_config(settings.access_token_seconds, settings.refresh_token_seconds),
     )
-    # One answer for a path with and without a trailing slash, and never a redirect.
+    # A path with and without a trailing slash has the same answer, never a redirect.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
 
@@ -117,16 +117,16 @@ def _tell_what_is_used(settings: Settings) -> None:
 
 
 def look_at_database(app: Flask) -> None:
-    """Log what is wrong with the database; stop only on a fault that waiting cannot mend.
+    """Log what is wrong with the database; stop only for a fault that waiting cannot repair.
 
-    Raises SettingsError.
+    Raises SettingsError for such a fault.
     """
     with app.app_context():
         fault = database_fault()
         db.engine.dispose()
     if fault is DatabaseFault.WRONG_ENCODING:
         raise SettingsError(f"RAGAUTH_DATABASE_URL: {fault.value}")
-    # A database that does not answer was already logged where that was noticed.
+    # A database that does not answer has been logged by the code that noticed it.
     if fault is not None and fault is not DatabaseFault.FROZEN:
         log.error(fault.sentence)
 

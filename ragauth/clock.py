@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from functools import lru_cache
 
-#: By so much the clocks of two hosts may differ.
+#: The clocks of two hosts may differ by this much.
 LEEWAY = timedelta(seconds=10)
 
 
@@ -15,7 +15,7 @@ def now() -> datetime:
 
 
 def is_ahead(moment: datetime) -> bool:
-    """Whether something was stamped by a clock that was wrong: it cannot have happened yet."""
+    """Whether a time is in the future, so that a wrong clock must have set it."""
     return moment > now() + LEEWAY
 
 
@@ -25,7 +25,7 @@ def now_ns() -> int:
 
 
 def timestamp() -> str:
-    """The present moment as a log has it: `2026-01-15T10:30:00.123456Z`."""
+    """The present moment in the log's form: `2026-01-15T10:30:00.123456Z`."""
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
     return f"{_second(seconds)}.{nanoseconds // 1000:06d}Z"
 
@@ -36,7 +36,7 @@ def _second(seconds: int) -> str:
 
 
 def http_date() -> str:
-    """The present moment as HTTP has it (RFC 9110 section 5.6.7)."""
+    """The present moment in HTTP's form (RFC 9110 section 5.6.7)."""
     return _http_date(int(time.time()))
 
 
@@ -46,7 +46,7 @@ def _http_date(seconds: int) -> str:
 
 
 def monotonic() -> float:
-    """Seconds from an arbitrary start, unmoved by changes of the wall clock."""
+    """Seconds from an arbitrary start, unaffected by changes of the wall clock."""
     return time.monotonic()
 
 
@@ -58,5 +58,5 @@ def format_time(moment: datetime) -> str:
 
 
 def from_ms(milliseconds: int) -> datetime:
-    """The moment of a number of Unix milliseconds."""
+    """The time of a number of Unix milliseconds."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)

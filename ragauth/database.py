@@ -24,14 +24,14 @@ from ragauth.metrics import DATABASE_ERRORS
 POOL_TIMEOUT_SECONDS = 5
 SQLITE_BUSY_MS = 10_000
 _POSTGRES_TIMEOUTS_MS = {"lock_timeout": 5_000, "statement_timeout": 15_000}
-# A session that has lost the options of its start, in a pooler, has lost this one too.
+# If a pooler dropped the options of a session's start, this one is missing too.
 SESSION_MARK = "ragauth.session"
-# One message, and so one round trip, as the driver's own BEGIN.
+# One message, so one round trip, like the driver's own BEGIN.
 _BEGIN_WITH_TIMEOUTS = "; ".join(
     ["BEGIN", *(f"SET LOCAL {name} = {ms}" for name, ms in _POSTGRES_TIMEOUTS_MS.items())]
 )
 
-# Loaded with the first engine of a Postgres.
+# Imported with the first engine for Postgres.
 dialects.register("postgresql.ragauth", "ragauth.postgres.dialect", "Dialect")
 
 # Whether the transaction that begins next will only read; set by `ragauth.transaction`.
@@ -41,13 +41,13 @@ only_reads: ContextVar[bool] = ContextVar("only_reads", default=False)
 longest_wait_ms: ContextVar[int | None] = ContextVar("longest_wait_ms", default=None)
 # Whether the present transaction has inserted, updated or deleted.
 has_written: ContextVar[bool] = ContextVar("has_written", default=False)
-# Whether the present transaction's commit was done here, and perhaps on no standby.
+# Whether the present transaction was committed here, but perhaps on no standby.
 is_unreplicated: ContextVar[bool] = ContextVar("is_unreplicated", default=False)
 _WANTS_WRITER = "ragauth_wants_writer"
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC. SQLite stores it without a zone and gives it back with one."""
+    """A time in UTC. SQLite stores it without a zone; it is loaded with one."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -78,7 +78,7 @@ class Words(TypeDecorator[list[str]]):
 
 
 class Base(DeclarativeBase):
-    """The declarative base; every constraint gets a name that can be told from its columns."""
+    """The declarative base; every constraint gets a name that is made of its columns."""
 
     registry = registry(
         type_annotation_map={datetime: UtcDateTime(), uuid.UUID: Uuid()},
@@ -95,7 +95,7 @@ class Base(DeclarativeBase):
 
 
 def engine_url(database_url: str) -> URL:
-    """What SQLAlchemy is told of the setting's URL; for Postgres `engine_options` has the rest."""
+    """SQLAlchemy's URL for the setting's URL; for Postgres `engine_options` has the rest."""
     if database_url.startswith("sqlite"):
         path = unquote(database_url.removeprefix("sqlite:///"))
         return URL.create("sqlite", database=path)
@@ -107,12 +107,11 @@ def engine_options(
 ) -> dict[str, Any]:
     """SQLAlchemy's engine options; `pooled` as for `connection_parameters`.
 
-    `is_patient` lets a command wait for a long statement.
-
-    Nothing waits for ever: a database that is gone shows itself as an error within the pool's
-    time-out, and one that does not answer as `ragauth.postgres` has it.
+    `is_patient` lets a command wait for a long statement. No wait is endless: an unreachable
+    database is an error within the pool's time-out, and for one that does not answer see
+    `ragauth.postgres`.
     """
-    # A statement's parameters may be secrets: no error tells them.
+    # Errors must not show a statement's parameters, which may be secrets.
     always = {"pool_timeout": POOL_TIMEOUT_SECONDS, "hide_parameters": True}
     if database_url.startswith("sqlite"):
         return {**always, "pool_size": 16, "max_overflow": 16}
@@ -127,15 +126,14 @@ def engine_options(
 
 
 def connection_parameters(database_url: str, *, pooled: bool = False) -> dict[str, Any]:
-    """psycopg's and libpq's parameters: those of the URL as libpq reads it, ours where it has none.
+    """psycopg's and libpq's parameters: those of the URL as libpq reads it, else our own.
 
-    Options of both are sent; of two for one thing the URL's counts.
-
-    Where a pooler hands each transaction to another session (`pooled`), nothing may rest on the
-    session: no options of ours at its start, no prepared statements, and transactions that begin
-    with their own time-outs (see `_begin`), not with the driver's bare BEGIN.
+    The `options` of both are sent; the URL's takes precedence. If a pooler gives each transaction
+    another session (`pooled`), nothing may depend on the session: no options of ours at its start,
+    no prepared statements, and transactions begin with their own time-outs (see `_begin`) instead
+    of the driver's bare BEGIN.
     """
-    # Loaded where there is a Postgres.
+    # Imported only for Postgres.
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
 
     parameters: dict[str, Any] = {
@@ -143,7 +141,7 @@ def connection_parameters(database_url: str, *, pooled: bool = False) -> dict[st
         "tcp_user_timeout": "5000",
         "application_name": "ragauth",
         **conninfo_to_dict(database_url),
-        # Whatever PGCLIENTENCODING says.
+        # It overrides PGCLIENTENCODING.
         "client_encoding": "UTF8",
     }
     if pooled:
@@ -161,22 +159,23 @@ def _make_private(dialect: Dialect, _record: object, arguments: Any, _keywords: 
 
 
 def make_private_file(path: str) -> None:
-    """Make a database that SQLite would make itself, for every user to read.
+    """Create the database file with mode 0600; SQLite itself would let every user read it.
 
-    Its `-wal` and `-shm` have the mode of the database (SQLite's findCreateFileMode). The file is
-    never opened here: to close it would drop every lock that SQLite holds on it in this process
-    (POSIX advisory locks), and another process would take the database for unused.
+    Its `-wal` and `-shm` get the mode of the database (SQLite's findCreateFileMode). An existing
+    file is never opened here: closing it would drop every lock that SQLite holds on it in this
+    process (POSIX advisory locks), and another process would take the database for unused.
     """
-    # SQLite itself finds, and tells, what is wrong with a path.
+    # SQLite itself reports what is wrong with the path.
     with suppress(OSError):
         os.mknod(path, 0o600 | stat.S_IFREG)
 
 
 @event.listens_for(Engine, "connect")
 def _prepare(connection: Any, record: ConnectionPoolEntry) -> None:
-    """Take SQLite's transactions into our own hands: Python's legacy mode loses updates silently.
+    """Prepare a new connection.
 
-    A Postgres must be able to hold every text.
+    On SQLite, begin transactions ourselves, because Python's legacy mode loses updates silently. A
+    Postgres database must be able to store every text.
     """
     if isinstance(connection, sqlite3.Connection):
         connection.isolation_level = None
@@ -189,45 +188,45 @@ def _prepare(connection: Any, record: ConnectionPoolEntry) -> None:
 
 @event.listens_for(Engine, "checkout")
 def _leave_read_only(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
-    """Have the pool connect again; its ping has just brought the server's newest word."""
+    """Let the pool connect again if the server is read-only, which its ping has just reported."""
     if record.info.get(_WANTS_WRITER) and is_read_only(connection):
         raise DisconnectionError
 
 
 def wants_writer(connection: Any) -> bool:
-    """Whether the URL, as one of several hosts does, asks for a server that writes."""
+    """Whether the URL requires a server that accepts writes, as a URL with several hosts does."""
     parameters = connection.info.get_parameters()
     return bool(parameters.get("target_session_attrs") == "read-write")
 
 
 def is_read_only(connection: Any) -> bool:
-    """Whether a server of Postgres has said that it writes no more; asks nothing.
+    """Whether the Postgres server has reported that it is read-only; sends no query.
 
-    From Postgres 14 on it tells of a change together with its next answer (GUC_REPORT). A former
-    primary that was fenced in this way answers from what it had: keys that the new one has
-    revoked since are alive there.
+    From Postgres 14 on a server reports the change with its next answer (GUC_REPORT). A former
+    primary that was fenced in this way still has its old rows: keys that were revoked on the new
+    primary are alive there.
     """
     status = connection.pgconn.parameter_status
     return b"on" in (status(b"default_transaction_read_only"), status(b"in_hot_standby"))
 
 
 def note_unreplicated_commits(connection: Any) -> None:
-    """Remember, see `transaction`, a commit that the standbys may not have."""
+    """Note a commit that the standbys may not have; `transaction` uses it."""
     connection.add_notice_handler(_note_notice)
 
 
 def _note_notice(notice: Any) -> None:
-    # Whoever cancels a commit that waits for its standbys gets it done, with this warning alone.
+    # A commit that is cancelled while it waits for standbys succeeds, with only this warning.
     if notice.source_function == "SyncRepWaitForLSN":
         is_unreplicated.set(True)
 
 
 def refuse_wrong_encoding(connection: Any) -> None:
-    """Raise UnusableDatabase for a database of Postgres that is not in UTF8; asks nothing.
+    """Raise UnusableDatabase for a Postgres database that is not in UTF8; sends no query.
 
-    LATIN1 cannot hold every name, SQL_ASCII gives bytes in the place of text.
+    LATIN1 cannot store every name; SQL_ASCII returns bytes instead of text.
     """
-    # A server tells it when the connection is made; not every pooler does.
+    # A server reports the encoding when the connection is made; some poolers do not.
     if connection.info.parameter_status("server_encoding") not in ("UTF8", None):
         connection.close()
         raise UnusableDatabase(DatabaseFault.WRONG_ENCODING)
@@ -246,12 +245,12 @@ def prepare_sqlite_connection(connection: sqlite3.Connection) -> None:
 
 @event.listens_for(Engine, "begin")
 def _begin(connection: Connection) -> None:
-    """On SQLite take the write lock at once, unless the transaction says that it only reads.
+    """Begin a transaction. On SQLite take the write lock at once, unless it only reads.
 
-    A read that is upgraded after another's commit fails at once with SQLITE_BUSY_SNAPSHOT, and
-    no busy_timeout helps; waiting for the lock at the start does.
-
-    Behind a pooler the driver begins nothing by itself: the time-outs come with the BEGIN.
+    A read transaction that starts to write after another's commit fails at once with
+    SQLITE_BUSY_SNAPSHOT, whatever the busy_timeout; waiting for the lock at the start avoids that.
+    Behind a pooler the driver does not begin transactions itself: the time-outs are sent with
+    BEGIN.
     """
     wait_ms = longest_wait_ms.get()
     if connection.dialect.name == "sqlite":
@@ -284,10 +283,10 @@ def _note_write(
 
 @event.listens_for(Engine, "handle_error")
 def _note_error(context: ExceptionContext) -> None:
-    """Count it: a constraint that refuses is no fault of the database, nor is a stale connection.
+    """Count an error, unless a constraint or a stale connection is the cause.
 
-    A server that has become read-only is left: behind the same name, or further on in the list of
-    hosts, there may be one by now that writes.
+    If the server has become read-only, close the connection: behind the same name, or later in the
+    list of hosts, another server may accept writes by now.
     """
     fault = fault_of(context.sqlalchemy_exception)
     if fault is None or context.is_pre_ping:

@@ -1,7 +1,7 @@
-"""What ails a database: one word for each cause, whichever driver tells of it.
+"""Faults of a database: one name for each cause, whichever driver reports it.
 
-Callers answer 503 for each of these, and the log, `/readyz`, the metrics and the commands say which
-it is. Any other fault is a bug in ragauth.
+Callers answer 503 for each of them, and the log, `/readyz`, the metrics and the commands name the
+fault. Any other fault is a bug in ragauth.
 """
 
 import logging
@@ -17,7 +17,10 @@ _LOG_ONCE_IN_SECONDS = 10.0
 
 
 class DatabaseFault(Enum):
-    """The value is what an operator reads; the name, in small letters, is the metrics' label."""
+    """A fault.
+
+    Its value is shown to operators; its name in lower case is the label in the metrics.
+    """
 
     UNREACHABLE = "out of reach"
     FROZEN = "does not answer: it is frozen, or the network loses its packets"
@@ -63,7 +66,7 @@ _IS = (
 
 
 class UnusableDatabase(SQLAlchemyError):
-    """A database that answers and can hold nothing of ours."""
+    """The database answers, but ragauth cannot store its data in it."""
 
     def __init__(self, fault: DatabaseFault) -> None:
         super().__init__(fault.value)
@@ -85,9 +88,10 @@ _OF_POSTGRES = {
     "42501": DatabaseFault.NOT_PERMITTED,
     "53100": DatabaseFault.FULL,
 }
-# Connection, resources, intervention, system: classes of conditions that pass by themselves.
+# Classes of conditions that pass by themselves: connection, resources, operator intervention,
+# system.
 _PASSING = ("08", "53", "57", "58")
-# A connection that was never made has no condition, only libpq's and the server's words.
+# A failed attempt to connect has no condition code, only the texts of libpq and the server.
 _WORDS = (
     ("password authentication failed", DatabaseFault.REFUSED),
     ("no password supplied", DatabaseFault.REFUSED),
@@ -96,7 +100,7 @@ _WORDS = (
     ("permission denied for database", DatabaseFault.REFUSED),
     ("is not permitted to log in", DatabaseFault.REFUSED),
     ("does not support SSL", DatabaseFault.NO_TLS),
-    # Not each "SSL error": one that ends a connection that served is an outage.
+    # Not every "SSL error": one on an established connection is an outage.
     ("certificate verify failed", DatabaseFault.NO_TLS),
     ("tlsv1 alert", DatabaseFault.NO_TLS),
     ("wrong version number", DatabaseFault.NO_TLS),
@@ -104,7 +108,7 @@ _WORDS = (
     ("certificate file", DatabaseFault.NO_TLS),
     ("private key file", DatabaseFault.NO_TLS),
     ("unrecognized configuration parameter", DatabaseFault.PARAMETER),
-    # Of PgBouncer, and of Amazon's RDS Proxy; Postgres itself says "unrecognized".
+    # Texts of PgBouncer and of Amazon's RDS Proxy; Postgres itself says "unrecognized".
     ("unsupported startup parameter", DatabaseFault.POOLED),
     ("support command-line options", DatabaseFault.POOLED),
     ("no such database", DatabaseFault.MISSING),
@@ -127,7 +131,7 @@ _NO_SUCH = ("no such table", "no such column", "has no column named")
 
 
 def fault_of(error: BaseException | None) -> DatabaseFault | None:
-    """What SQLAlchemy's or a driver's error tells of the database; None for a bug or a conflict."""
+    """The fault behind an error of SQLAlchemy or a driver; None for a bug or a conflict."""
     if isinstance(error, UnusableDatabase):
         return error.fault
     if isinstance(error, PoolTimeout):
@@ -135,7 +139,7 @@ def fault_of(error: BaseException | None) -> DatabaseFault | None:
     raw = error.orig if isinstance(error, DBAPIError) else error
     if raw is None:
         return None
-    # Of SQLite, from Python 3.11 on.
+    # SQLite's errors have it from Python 3.11 on.
     name = getattr(raw, "sqlite_errorname", None)
     if name is not None:
         return _of_sqlite(name, raw)
@@ -153,15 +157,15 @@ def _of_sqlite(name: str, raw: BaseException) -> DatabaseFault | None:
         if any(words in str(raw) for words in _NO_SUCH):
             return DatabaseFault.NOT_MIGRATED
         return DatabaseFault.OTHER_SCHEMA if str(raw).endswith("already exists") else None
-    # SQLITE_READONLY_DBMOVED and the like say more than is asked for.
+    # Extended codes such as SQLITE_READONLY_DBMOVED are reduced to their primary code.
     primary = "_".join(name.split("_")[:2])
     return _OF_SQLITE.get(primary) or _by_class(raw)
 
 
 def _by_class(raw: BaseException) -> DatabaseFault | None:
-    """PEP 249: an OperationalError is "not necessarily under the control of the programmer".
+    """Judge an error by its class: an OperationalError is an outage, not a bug (PEP 249).
 
-    Told by name: each driver has classes of its own, and the other driver is not loaded.
+    Classes are compared by name: each driver has its own, and the other driver is not loaded.
     """
     names = {each.__name__ for each in type(raw).__mro__}
     if "DatabaseFrozen" in names:
@@ -185,10 +189,10 @@ _last_logged: dict[DatabaseFault, float] = {}
 
 
 def log_fault(error: BaseException) -> DatabaseFault | None:
-    """Write what ails the database, with the error's class: its text may hold values.
+    """Log a fault with the error's class, without its text, which may contain values.
 
-    A request that met an outage has a line of its own. A state that all requests meet, until
-    an operator ends it, has one line in ten seconds. A frozen database has its line as it freezes.
+    An outage is logged for each request that met it. A lasting state, which an operator must end,
+    is logged once in ten seconds. A frozen database is logged when it freezes, not here.
     """
     fault = fault_of(error)
     if fault is DatabaseFault.FROZEN:
@@ -205,7 +209,7 @@ def log_fault(error: BaseException) -> DatabaseFault | None:
 
 
 def describe_database_error(error: SQLAlchemyError) -> str:
-    """One line for an operator: what ails the database, or the class of the error."""
+    """One line for an operator: the fault of the database, or the class of the error."""
     fault = fault_of(error)
     cause = type(getattr(error, "orig", None) or error).__name__
     if fault is None:

@@ -1,4 +1,4 @@
-"""Until when the present thread may wait for the database, and what happens then."""
+"""How long the present thread may wait for the database, and what happens then."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-#: All reads of one check, in the thread that polls the sockets and in one of the pool. A client
-#: has its answer within three seconds; the rest of them is for the way there and back.
+#: For all reads of one check: in the polling thread, and in a thread of the pool. A client must
+#: have its answer within three seconds; the difference is for the transfer.
 POLLER_SECONDS = 0.04
 CHECK_SECONDS = 2.5
 
 
 class Deadline(NamedTuple):
-    """`at` is on the monotonic clock. `hands_over`: another thread goes on with the work then."""
+    """`at` is on the monotonic clock. With `hands_over` another thread takes over the work then."""
 
     at: float
     hands_over: bool
@@ -22,9 +22,9 @@ class Deadline(NamedTuple):
 class WouldWait(BaseException):
     """A check needs more time than the polling thread has: a thread of the pool must answer it.
 
-    It is no failure, so nothing on the way may take it for one and answer it: as GeneratorExit, it
-    is no Exception. Nothing has been counted when it is raised. `has_waited` is false where there
-    was no connection, and so nothing to wait for.
+    It is not an error, so no handler of errors may catch it: like GeneratorExit, it is no
+    Exception. When it is raised, nothing has been counted. `has_waited` is False if there was no
+    connection, and so nothing to wait for.
     """
 
     def __init__(self, *, has_waited: bool) -> None:
@@ -32,14 +32,14 @@ class WouldWait(BaseException):
         self.has_waited = has_waited
 
 
-#: None: no more than what holds for each statement.
+#: None means that only the time-out of each statement holds.
 current_deadline: ContextVar[Deadline | None] = ContextVar("current_deadline", default=None)
-#: When the request of this thread came to wait for a thread, on the monotonic clock.
+#: When the request began to wait for this thread, on the monotonic clock.
 arrived_at: ContextVar[float | None] = ContextVar("arrived_at", default=None)
 
 
 def check_deadline(*, hands_over: bool) -> Deadline:
-    """For a check that begins now, in a thread of the pool for one that came at `arrived_at`."""
+    """The deadline of a check: counted from now or, in a thread of the pool, from `arrived_at`."""
     if hands_over:
         return Deadline(time.monotonic() + POLLER_SECONDS, hands_over)
     arrived = arrived_at.get()
@@ -48,7 +48,7 @@ def check_deadline(*, hands_over: bool) -> Deadline:
 
 @contextmanager
 def handing_over() -> Iterator[None]:
-    """In the polling thread: a read of the block that would wait raises WouldWait."""
+    """Let a read of the block raise WouldWait if it would wait; for the polling thread."""
     token = current_deadline.set(check_deadline(hands_over=True))
     try:
         yield
@@ -57,7 +57,7 @@ def handing_over() -> Iterator[None]:
 
 
 def counted_from(arrived: float, work: Callable[[Any], Any], subject: Any) -> Any:
-    """Do it in this thread; the time of a check in it began at `arrived`."""
+    """Run `work` in this thread; the time of a check in it is counted from `arrived`."""
     token = arrived_at.set(arrived)
     try:
         return work(subject)
@@ -66,7 +66,7 @@ def counted_from(arrived: float, work: Callable[[Any], Any], subject: Any) -> An
 
 
 class at_most:  # noqa: N801 - as contextlib's, which are classes for their speed too
-    """Let all statements of the block together wait so many seconds; never longer than before."""
+    """Bound the wait of all statements of the block together; an earlier deadline still holds."""
 
     __slots__ = ("_seconds", "_token")
 

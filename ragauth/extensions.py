@@ -12,16 +12,16 @@ from ragauth.database import Base
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-# Rows stay readable after the commit: the answer is built from them only then.
+# Rows stay readable after the commit, because the answer is built from them afterwards.
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 jwt = JWTManager()
 
 
 def runtime_of(app: Flask) -> Any:
-    """What an application holds: its `ragauth.runtime.Runtime`.
+    """The `ragauth.runtime.Runtime` of an application.
 
-    The type is Any because Runtime's module lies above this one and must not be imported here.
-    One accessor for each part names its type: `settings`, `current_limits`, `current_plans` …
+    The type is Any because Runtime's module lies above this one and must not be imported here. One
+    accessor for each part names its type: `settings`, `current_limits`, `current_plans` …
     """
     return app.extensions["ragauth"]
 

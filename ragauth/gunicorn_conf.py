@@ -37,14 +37,14 @@ workers = _server.workers
 threads = _server.threads
 worker_connections = most_connections(raise_open_files(), _server.threads)
 worker_class = _server.worker_class
-# The application is made once, before the fork: workers share its memory and start at once.
+# The application is loaded once, before the fork: workers share its memory and start at once.
 preload_app = True
 graceful_timeout = 30
-# In seconds. A worker whose poller makes no turn for this long is killed and replaced. Its turns
-# are short: the poller waits only for clients, and passwords are hashed without the GIL.
+# In seconds. A worker whose poller makes no turn for this long is killed and replaced. Turns are
+# short: the poller waits only for clients, and bcrypt releases the GIL.
 timeout = 30
 keepalive = 5
-# The poller sends every answer from memory, also one that was read from a file.
+# The poller sends every answer from memory, also those that were read from a file.
 sendfile = False
 # gunicorn puts this socket in the home directory, where all instances would share it.
 control_socket_disable = True
@@ -52,8 +52,9 @@ _memory = Path("/dev/shm")  # noqa: S108 - a folder of this name is what is want
 if _memory.is_dir():
     # A heartbeat on a slow disk would make gunicorn take a living worker for dead.
     worker_tmp_dir = str(_memory)
-# Proxies are believed by RAGAUTH_TRUSTED_PROXIES alone; this address never calls. Nor may one that
-# is allowed on the command line send SCRIPT_NAME: gunicorn answers 500 for paths outside it.
+# Only RAGAUTH_TRUSTED_PROXIES decides which proxies are trusted; no request comes from this
+# address. No header may set SCRIPT_NAME, even from a proxy that is allowed on the command line:
+# gunicorn would answer 500 for paths outside it.
 forwarded_allow_ips = "192.0.2.1"
 forwarder_headers = ""
 
@@ -62,29 +63,29 @@ accesslog = None
 if has_own_server():
     # For every class of worker.
     logger_class = "ragauth.server.answers.ErrorLogger"
-    # At SIGUSR2, in the process that will be the second master.
+    # Called at SIGUSR2, in the process that becomes the second master.
     pre_exec = handover.place_for_systemd
 
 
 def on_starting(server: Any) -> None:
-    """Before the server listens; the addresses may come from `--bind`."""
+    """Check the addresses, which may come from `--bind`; called before the server listens."""
     if not has_inherited_sockets() and not server.cfg.reuse_port:
         fault = fault_in_listening(server.cfg.address)
         if fault is not None:
             sys.exit(f"ragauth: {fault}")
-    # Not earlier: a reason for a failed start must be written at once.
+    # Not earlier: the reason for a failed start must be written at once.
     log_without_waiting()
     if has_own_server():
         handover.prepare(server)
     else:
-        log.info("gunicorn's own threads serve: ragauth/server is not there")
+        log.info("gunicorn's own threads serve: ragauth/server is missing")
 
 
 def when_ready(server: Any) -> None:
-    """Before the fork: freeze loaded objects, so that garbage collection copies no shared page.
+    """Before the fork, freeze loaded objects, so that garbage collection copies no shared page.
 
-    Without a pass of the collector, which would take as long as the application does to begin, and
-    find a thousand objects.
+    No collection runs first: it would take as long as loading the application, and free only about
+    a thousand objects.
     """
     gc.freeze()
     if has_own_server():
@@ -98,7 +99,7 @@ def when_ready(server: Any) -> None:
 
 
 def pre_fork(_server: object, worker: Any) -> None:
-    """Each worker counts in a slot of its own; its successor goes on in it."""
+    """Give the worker a slot of its own for metrics; its successor continues in it."""
     worker.metrics_slot = board.take_slot()
 
 
@@ -112,26 +113,26 @@ def post_fork(_server: object, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     if has_own_server():
         handover.accept_signals()
-    # Nothing where a process beside the workers does it. A wrapped application starts its
-    # background work at its first request.
+    # It starts nothing if a process beside the workers does the work. A wrapped application starts
+    # it at the first request.
     if isinstance(worker.wsgi, Flask):
         runtime_of(worker.wsgi).background.ensure_started()
 
 
 def worker_exit(_server: object, _worker: Any) -> None:
-    """In the worker, when it ends by itself."""
+    """Called in a worker that ends by itself."""
     board.end()
 
 
 def on_exit(server: Any) -> None:
-    """In the master, after its last worker."""
+    """Called in the master, after its last worker has ended."""
     if has_own_server():
         beside.end_all(server)
 
 
 def child_exit(_server: object, worker: Any) -> None:
-    """Also after SIGKILL: the master sees the end of each worker."""
-    # A worker of the previous version counted on that version's board.
+    """Called in the master after the end of each worker, also by SIGKILL."""
+    # A worker of the previous version has its slot on that version's board.
     if worker.metrics_slot is not None:
         has_ended_itself = board.leave_slot(worker.metrics_slot)
         if not worker.aborted and has_ended_itself:

@@ -1,4 +1,4 @@
-"""What one running application holds, in one object that is made once.
+"""The parts of one running application, in one object that is made once.
 
 The factory makes it and puts it in `app.extensions["ragauth"]`. This module imports the layers
 below; these must not import it. They call `ragauth.extensions.current`, and one accessor for each
@@ -42,7 +42,7 @@ COUNTERS_FILE = "counters"
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The parts. `wordings` are those of the mounted faces, by their prefixes."""
+    """The parts of an application. `wordings` are those of the mounted faces, by prefix."""
 
     settings: Settings
     plans: Mapping[str, Plan]
@@ -70,7 +70,7 @@ class Runtime:
 def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> Runtime:
     """Make all parts for an application with a database. Opens nothing, so a fork may follow.
 
-    Raises SettingsError for a file of plans that is not complete.
+    Raises SettingsError if the plans file is incomplete.
     """
     with app.app_context():
         engine = db.engine
@@ -111,7 +111,7 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
 
 
 def _installation_name(lookup: InstallationLookup) -> str:
-    """The name that counters are kept under; they are unavailable until the database gives it."""
+    """The installation's name for its counters; CountersUnavailable without a database."""
     try:
         name = lookup.name()
     except ExternalServiceUnavailable as error:

@@ -1,15 +1,14 @@
 """Where a transaction begins and ends: the single commit point.
 
-A service function says `with transaction.unit_of_work():`, or `with transaction.read_only():`,
-around what belongs to its transaction. Work outside the block is outside the
-transaction: a password hash, a counter (which may be a network away), a mail. On SQLite a unit of
-work begins with BEGIN IMMEDIATE (see `ragauth.database`), so it holds up every other writer and
-must be short.
+A service function puts `with transaction.unit_of_work():`, or `with transaction.read_only():`,
+around what belongs to its transaction. Slow work stays outside the block: a password hash, a
+counter (which may be across a network), a mail. On SQLite a unit of work begins with BEGIN
+IMMEDIATE (see `ragauth.database`), so it blocks every other writer and must be short.
 
-There is one block at a time. A block inside another one would end the other's transaction: it is
-an error at once (TransactionMisused), whatever the outer one has done. So is a query or a new row
-without a block: nothing would commit it. A function that is a part of a larger transaction says so
-in its docstring ("in the present transaction") and opens none.
+There is one block at a time. A block inside another one would end the outer transaction, so it is
+an error at once (TransactionMisused). So is a query or a new row without a block: nothing would
+commit it. A function that is a part of a larger transaction says so in its docstring ("in the
+present transaction") and opens none.
 """
 
 import logging
@@ -25,12 +24,12 @@ from ragauth.extensions import db
 
 log = logging.getLogger("ragauth")
 
-# In the session's `info` while a block is open: what to call after its commit.
+# The key in the session's `info`, while a block is open, for what to call after its commit.
 _CALLS = "when_committed"
 
 
 class TransactionMisused(RuntimeError):
-    """The code would lose what it wrote, or the lock that it holds: a bug, never a caller's."""
+    """A bug in ragauth: the code would lose what it wrote, or a lock that it holds."""
 
 
 @contextmanager
@@ -77,10 +76,10 @@ def read_only() -> Iterator[None]:
 
 
 def when_committed(call: Callable[[], object]) -> None:
-    """Call it right after the present transaction has been committed and closed, else not at all.
+    """Call a function right after the present transaction's commit; never if it is not committed.
 
-    For what must not wait but may be lost: a process can die between the two. Raises
-    TransactionMisused without a block.
+    For calls that may be lost, since the process can die between the two. Raises TransactionMisused
+    without a block.
     """
     if not is_open():
         raise TransactionMisused("there is no transaction whose commit this could follow")
@@ -88,7 +87,7 @@ def when_committed(call: Callable[[], object]) -> None:
 
 
 def is_open() -> bool:
-    """Whether a block is open in this application context, be its transaction begun or not."""
+    """Whether a block is open in this application context; its transaction may not have begun."""
     return _CALLS in db.session.info
 
 
@@ -113,13 +112,13 @@ def _block(*, reads: bool, wait_ms: int | None = None) -> Iterator[list[Callable
 
 @event.listens_for(db.session, "after_transaction_create")
 def _require_block(session: Any, _transaction: object) -> None:
-    """A transaction (its first query or new row) must begin within a block."""
+    """Require that a transaction (its first query or new row) begins within a block."""
     if _CALLS not in session.info:
         raise TransactionMisused("there is no block: nothing would commit this, or end it")
 
 
 def _commit() -> None:
-    """Raises ExternalServiceUnavailable for a commit that a fail-over could undo."""
+    """Commit; raises ExternalServiceUnavailable if a fail-over could undo the commit."""
     is_unreplicated.set(False)
     db.session.commit()
     if is_unreplicated.get():

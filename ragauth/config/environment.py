@@ -1,4 +1,4 @@
-"""The environment: every variable is read in the same way, and each fault is kept with its name."""
+"""The environment: all variables are read in the same way, and faults are collected by name."""
 
 import difflib
 import os
@@ -16,19 +16,19 @@ D = TypeVar("D")
 Check = Callable[[T], object]
 
 PREFIX = "RAGAUTH_"
-# The settings that have no prefix: every server reads them under these names.
+# Settings without a prefix: every server reads them under these names.
 SERVER_NAMES = ("HOST", "PORT", "WEB_CONCURRENCY", "WEB_THREADS", "SCRIPT_NAME")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,100}")
 _FLAGS = {
     **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
     **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
 }
-# What the examples read, as clients of the service: one shell may serve both.
+# Variables of the examples, which are clients of the service: both may run in one shell.
 _CLIENTS = {"RAGAUTH_URL", "RAGAUTH_SERVICE_KEY", "RAGAUTH_API"}
 _ADDRESS = r"[0-9A-Fa-f.:]+"
 _NUMBER = r"[0-9]{1,5}"
-# Kubernetes tells each container of the services of its namespace; one of them may be named
-# `ragauth` or `ragauth-…`.
+# Kubernetes sets variables for each Service of the namespace; one may be named `ragauth` or
+# `ragauth-…`.
 _SERVICE_LINKS = [
     (re.compile(rf"RAGAUTH_(\w+_)?{name}", re.ASCII), re.compile(value))
     for name, value in (
@@ -43,7 +43,7 @@ _SERVICE_LINKS = [
 
 
 def read_variables() -> dict[str, str]:
-    """The environment, and what the settings file says where the environment says nothing.
+    """The environment, with variables of the settings file that are not in the environment.
 
     Raises SettingsError for a file that cannot be read.
     """
@@ -55,9 +55,8 @@ def read_variables() -> dict[str, str]:
 class Variables:
     """Reads the variables whose names begin with `prefix`.
 
-    White space around a value is dropped; a value that is empty then is as if unset. A value that
-    cannot be read, or that a check refuses with a ValidationError, is a fault; the default stands
-    in for it.
+    White space around a value is dropped; an empty value counts as unset. A value that cannot be
+    parsed, or that a check refuses with a ValidationError, is a fault; the default is used instead.
     """
 
     def __init__(self, prefix: str = "") -> None:
@@ -65,7 +64,7 @@ class Variables:
         self._variables = read_variables()
         self.names: set[str] = set()
         self.faults: list[str] = []
-        # The names of those that had white space around them.
+        # The names of variables with white space around the value.
         self.trimmed: list[str] = []
 
     def text(self, name: str, default: D, *checks: Check[str]) -> str | D:
@@ -78,7 +77,7 @@ class Variables:
         return self._read(name, default, _flag, ())
 
     def words(self, name: str, default: D, *checks: Check[tuple[str, ...]]) -> tuple[str, ...] | D:
-        """The parts between commas, without white space around them and without empty ones."""
+        """The parts between commas, without white space around them; empty parts are dropped."""
         return self._read(name, default, _words, checks)
 
     def path(self, name: str, default: D, *checks: Check[Path]) -> Path | D:
@@ -86,11 +85,11 @@ class Variables:
         return self._read(name, default, expand_home, checks)
 
     def parsed(self, name: str, default: D, parse: Callable[[str], T]) -> T | D:
-        """What `parse` makes of the text; it raises ValidationError for what it cannot read."""
+        """The result of `parse` for the text; it raises ValidationError for a faulty one."""
         return self._read(name, default, parse, ())
 
     def raw(self, name: str) -> str:
-        """The value as it was given, empty where there is none."""
+        """The value as it was given, or "" if there is none."""
         return self._variables.get(self._prefix + name, "")
 
     def fault(self, name: str, words: str) -> None:
@@ -125,7 +124,7 @@ def unknown_settings(known: Collection[str]) -> list[str]:
             continue
         if not value.strip() or is_service_link(name, value):
             continue
-        # A setting of the server is often given the prefix that it has not.
+        # The server's settings are often written with the prefix, which they do not have.
         bare = name.removeprefix(PREFIX)
         nearest = (
             [bare] if bare in SERVER_NAMES else difflib.get_close_matches(name, sorted(known), 1)

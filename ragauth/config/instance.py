@@ -1,4 +1,4 @@
-"""The instance: the folder with what one installation owns, and who may make it."""
+"""The instance: the folder with the files of one installation, and who may create it."""
 
 import secrets
 from pathlib import Path
@@ -12,7 +12,7 @@ _INSTALLED = ("site-packages", "dist-packages")
 
 
 def default_instance_dir() -> Path:
-    """`instance/` beside wsgi.py in a checkout, else in the present folder."""
+    """`instance/` beside wsgi.py in a checkout, else in the current folder."""
     is_checkout = _PROJECT.name not in _INSTALLED and (_PROJECT / "wsgi.py").is_file()
     return (_PROJECT if is_checkout else Path.cwd()) / "instance"
 
@@ -20,12 +20,12 @@ def default_instance_dir() -> Path:
 def open_instance(folder: Path, *, database_file: Path | None, needs_secret: bool) -> bytes:
     """The instance's own secret, empty unless it `needs_secret`.
 
-    A process that serves, and `flask db upgrade`, make the folder (mode 0700) and the secret where
-    these are missing. Any other command would work on another installation than the one that is
-    meant, and raises SettingsError.
+    A serving process, and `flask db upgrade`, create the folder (mode 0700) and the secret if they
+    are missing. For any other command a missing folder probably means a wrong path, so it raises
+    SettingsError.
     """
     if is_explaining():
-        # It looks at no data; nothing that it could leave behind must be made.
+        # It reads no data, so it must not create anything.
         return secrets.token_bytes(MIN_SECRET_BYTES)
     if may_make_instance():
         try:

@@ -6,7 +6,7 @@ from functools import cache
 
 from ragauth.config.values import SettingsError
 
-# Segments that routers and browsers read alike: none is empty, goes up, or has an escape.
+# Segments that routers and browsers treat alike: none is empty, `.` or `..`, or has an escape.
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[0-9A-Za-z._~-]{1,100}){1,10}")
 
 
@@ -19,8 +19,8 @@ def is_prefix(text: str) -> bool:
 def mounted_at() -> str:
     """SCRIPT_NAME of the environment; "" for none.
 
-    It is taken out of the environment: gunicorn reads it too, and answers 500 for each path that
-    does not begin with it, a probe of /healthz above all. Raises SettingsError if it is no path.
+    It is removed from the environment: gunicorn reads it too, and would answer 500 for each path
+    that does not begin with it, such as a probe of /healthz. Raises SettingsError if it is no path.
     """
     prefix = os.environ.pop("SCRIPT_NAME", "").strip().rstrip("/")
     if prefix and not is_prefix(prefix):

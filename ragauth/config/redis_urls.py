@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 
 from ragauth.config.urls import Host, Url, read_url, refuse_unknown, require_file
 
-#: Each of them may be asked in turn, and waited for, while a check waits.
+#: A bound, because each host may be asked in turn while a check waits.
 _MOST_HOSTS = 9
 _PORT = 6379
 _SENTINEL_PORT = 26379
@@ -21,9 +21,9 @@ _FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _TLS = (*_FILES, "ssl_cert_reqs", "ssl_check_hostname")
 _TRUTHS = ("true", "false")
 _DATABASE = re.compile("[0-9]{1,5}")
-# What CLIENT SETNAME takes.
+# Names that CLIENT SETNAME accepts.
 _CLIENT_NAME = re.compile(r"[!-~]*+")
-# What Sentinel takes for the name of a primary.
+# Names of primaries that Sentinel accepts.
 _SERVICE = re.compile(r"[A-Za-z0-9._-]++")
 
 
@@ -45,10 +45,10 @@ class RedisPlace(NamedTuple):
 
 
 def redis_url(text: str) -> str:
-    """The one form of it, in the words of redis-py; raises ValidationError.
+    """The canonical form of the URL, with redis-py's names; raises ValidationError.
 
-    Of redis-py's many parameters those that an operator may want: the others change how answers
-    are read, or how long they are waited for.
+    Only those of redis-py's many parameters are allowed that an operator may need: the others
+    change how answers are parsed, or how long ragauth waits for them.
     """
     url = read_redis_url(text)
     _refuse_parameters(url)
@@ -65,12 +65,12 @@ def redis_url(text: str) -> str:
 
 
 def read_redis_url(text: str) -> Url:
-    """Take it apart; raises ValidationError for another scheme."""
+    """Parse the URL; raises ValidationError for another scheme."""
     return read_url(text, _SCHEMES)
 
 
 def redis_place(url: str) -> RedisPlace:
-    """Where the Redis of a URL is, which `redis_url` wrote."""
+    """The place of Redis in a URL that `redis_url` returned."""
     parts = read_redis_url(url)
     if parts.scheme == "unix":
         return RedisPlace("one", (), parts.path, int(parts.query.get("db", "0")))
@@ -83,7 +83,7 @@ def redis_place(url: str) -> RedisPlace:
 
 
 def is_unverified(url: str) -> bool:
-    """Whether the server's certificate is not looked at."""
+    """Whether the server's certificate is not verified."""
     return read_redis_url(url).query.get("ssl_cert_reqs") == "none"
 
 

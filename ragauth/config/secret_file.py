@@ -15,8 +15,8 @@ UNUSABLE = "RAGAUTH_INSTANCE_DIR: cannot use {}: {}"
 def embedded_secret_key(instance_dir: Path) -> bytes:
     """The installation's own secret, made at the first start, mode 0600.
 
-    Two first starts at once agree on one: the file appears whole, by a hard link that only one
-    of them can make.
+    Two simultaneous first starts get the same secret: the file appears whole, by a hard link that
+    only one of them can create.
     """
     path = instance_dir / FILE_NAME
     try:

@@ -1,4 +1,4 @@
-"""How the process serves: what gunicorn and the command line ask of the environment."""
+"""How the process serves: settings for gunicorn and the command line."""
 
 import ipaddress
 import os
@@ -14,7 +14,7 @@ from ragauth.config.environment import Variables, expand_home
 from ragauth.config.mount import mounted_at
 from ragauth.config.values import POSITIVE, SettingsError, warn_of_white_space
 
-# Also read by gunicorn's configuration alone: no setting of the application.
+# Only gunicorn's configuration reads it; it is no setting of the application.
 SERVER_SETTING = "RAGAUTH_SERVER"
 _WORKER_CLASSES = {
     "ragauth": "ragauth.server.worker.Worker",
@@ -24,32 +24,33 @@ _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?", 
 _UNIX = re.compile(r"unix:(//)?")
 # Flask's own options that take a value; the others are flags.
 _FLASK_OPTIONS = ("-A", "--app", "-e", "--env-file")
-# These make the instance where there is none.
+# Commands that create a missing instance.
 _FIRST_COMMANDS = (("run",), ("serve",), ("db", "upgrade"))
 _FROM_FLASK = "FLASK_RUN_FROM_CLI"
-# What a master hands to the version after it: `pid:descriptor` of each worker's heartbeat.
+# The variable by which a master passes its workers to the next version: `pid:descriptor` of each
+# heartbeat.
 WORKERS_BEFORE = "GUNICORN_WORKERS_BEFORE"
 
 
 def has_own_server() -> bool:
-    """Whether `ragauth/server` is there: the service works without it, on gunicorn's threads."""
+    """Whether `ragauth/server` exists; without it the service runs on gunicorn's threads."""
     found = find_spec("ragauth.server")
-    # What is left of a folder that was taken out, its `__pycache__`, is a package without a file.
+    # A leftover folder with `__pycache__` alone would be found as a package, but without a file.
     return found is not None and found.origin is not None
 
 
 def is_flask_command() -> bool:
-    """Whether this process is `flask …`, not a server's."""
+    """Whether this process is a `flask …` command, not a server."""
     return os.environ.get(_FROM_FLASK) == "true"
 
 
 def is_serving() -> bool:
-    """Whether this process answers requests, or is to: each but a command, and `flask run`."""
+    """Whether this process will answer requests: all except commands, and `flask run`."""
     return not is_flask_command() or _flask_words()[:1] == ["run"]
 
 
 def may_make_instance() -> bool:
-    """Whether this process is one that makes the instance where there is none."""
+    """Whether this process may create a missing instance."""
     if not is_flask_command():
         return True
     words = tuple(_flask_words())
@@ -57,12 +58,12 @@ def may_make_instance() -> bool:
 
 
 def is_explaining() -> bool:
-    """Whether this is a command that only tells what commands there are: it needs no instance."""
+    """Whether this command only shows help, and so needs no instance."""
     return is_flask_command() and (not _flask_words() or "--help" in sys.argv)
 
 
 def _flask_words() -> list[str]:
-    """The command of `flask …` and what follows it, without options."""
+    """The words of a `flask …` command line without options."""
     arguments = iter(sys.argv[1:])
     for argument in arguments:
         if argument in _FLASK_OPTIONS:
@@ -97,8 +98,8 @@ class ServerSettings:
 def read_server_settings() -> ServerSettings:
     """Read HOST, PORT, WEB_CONCURRENCY (processes), WEB_THREADS (threads in each), RAGAUTH_SERVER.
 
-    Raises SettingsError naming every one that is malformed, and where this process is to take over
-    from one with `ragauth/server` and has not got it.
+    Raises SettingsError that names every malformed one, and if this process should take over from
+    one with `ragauth/server` but does not have that folder.
     """
     if WORKERS_BEFORE in os.environ and not has_own_server():
         raise SettingsError(
@@ -151,8 +152,8 @@ def host_of(text: str) -> str:
 def server_environment() -> dict[str, str]:
     """The environment of a gunicorn that a command starts.
 
-    gunicorn itself reads WEB_CONCURRENCY before it asks us, and fails for one that is empty.
-    SCRIPT_NAME was taken out of this process's environment, and is the server's to read again.
+    gunicorn itself reads WEB_CONCURRENCY before our configuration, and fails if it is empty.
+    SCRIPT_NAME was removed from this process's environment; it is put back for the server.
     """
     environment = {
         name: value
@@ -163,7 +164,7 @@ def server_environment() -> dict[str, str]:
 
 
 def has_inherited_sockets() -> bool:
-    """Whether systemd, or the gunicorn that this one replaces, hands over sockets that listen."""
+    """Whether systemd, or the gunicorn that this one replaces, passes listening sockets."""
     return "GUNICORN_FD" in os.environ or os.environ.get("LISTEN_PID") == str(os.getpid())
 
 
@@ -174,10 +175,11 @@ def environment_for_successor(
     is_systemd: bool,
     workers: Mapping[int, int],
 ) -> dict[str, str]:
-    """That of the program which a master executes in its own place, with the same process id.
+    """The environment for the program with which a master replaces itself by exec.
 
     `listeners` are its sockets' descriptors, `workers` the process ids of its workers with the
-    descriptor of each heartbeat. gunicorn takes its own two names, or systemd's, for the sockets.
+    descriptor of each heartbeat. gunicorn finds the sockets by its own two variables, or by
+    systemd's.
     """
     given = {WORKERS_BEFORE: ",".join(f"{pid}:{heartbeat}" for pid, heartbeat in workers.items())}
     pid = str(os.getpid())
@@ -190,6 +192,6 @@ def environment_for_successor(
 
 
 def take_workers_before() -> list[tuple[int, int]]:
-    """Process id and heartbeat of each worker that this process had as the version before."""
+    """Process id and heartbeat of each worker that this process had as the old version."""
     pairs = (pair.split(":") for pair in os.environ.pop(WORKERS_BEFORE, "").split(",") if pair)
     return [(int(pid), int(heartbeat)) for pid, heartbeat in pairs]

@@ -42,7 +42,7 @@ def _read(method: Callable[..., Any], default: Any, *arguments: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one installation decided. Durations are in seconds."""
+    """The settings of one installation. Durations are in seconds."""
 
     instance_dir: Path
     database_url: str
@@ -73,7 +73,7 @@ class Settings:
 
     @property
     def is_pooled(self) -> bool:
-        """Whether a pooler may hand each transaction to another session of Postgres."""
+        """Whether a pooler may give each transaction another Postgres session."""
         return self.database_pooler is not None
 
     @property
@@ -82,19 +82,19 @@ class Settings:
 
     @property
     def database_place(self) -> str:
-        """The database's URL without user, password and parameters, which may hold them too."""
+        """The database's URL without user, password and parameters, which may contain these too."""
         if self.uses_sqlite:
             return self.database_url
-        # In its one form no other @ and no other ? stands as it is.
+        # In the canonical form any other @ and ? is percent-encoded.
         place = self.database_url.removeprefix("postgresql://").rpartition("@")[2]
         return f"postgresql://{place.partition('?')[0]}"
 
 
 def read_settings() -> Settings:
-    """Read the environment, and make the instance where this process may.
+    """Read the environment, and create a missing instance if this process may.
 
-    Raises SettingsError naming every setting that is missing, malformed or unknown, or the folder
-    that holds no instance.
+    Raises SettingsError that names every missing, malformed or unknown setting, or the folder
+    without an instance.
     """
     env = Variables(PREFIX)
     instance_dir = env.path("INSTANCE_DIR", default_instance_dir()).absolute()

@@ -1,4 +1,4 @@
-"""The settings file: what the environment does not say; a running service can read it anew."""
+"""The settings file: settings outside the environment, which a running service can read again."""
 
 import re
 from pathlib import Path
@@ -13,8 +13,8 @@ _QUOTED = re.compile(r"""(["'])(.*)\1""")
 def read_settings_file(place: str) -> dict[str, str]:
     """The variables of a file with `NAME=value` in each line, as `docker compose` reads one.
 
-    Empty lines and those that begin with # mean nothing; quotes around a whole value are dropped.
-    Raises SettingsError, which shows nothing of the file: there are secrets in it.
+    Empty lines and those that begin with # are ignored; quotes around a whole value are dropped.
+    Raises SettingsError, which shows no text of the file, because it contains secrets.
     """
     path = Path(place)
     try:

@@ -1,8 +1,8 @@
-"""The URLs among the settings: taken apart once, understood or refused; no message shows a part.
+"""The URLs among the settings: parsed once, and refused if faulty; messages show no part of them.
 
-Drivers differ in what they make of the same text, and some drop what they do not know. So each URL
-is read here, checked against what its driver takes, and written again in the one form that every
-driver reads alike.
+Drivers parse the same text differently, and some ignore what they do not know. So each URL is
+parsed here, checked against what its driver accepts, and written in a canonical form that every
+driver parses alike.
 """
 
 import ipaddress
@@ -22,7 +22,7 @@ _ENCODE = (
 _HOST = re.compile(
     r"(\[(?P<address>[0-9A-Fa-f:.]{2,45}(%25[A-Za-z0-9._~-]{1,20})?)\]"
     r"|(?P<name>[A-Za-z0-9_]([A-Za-z0-9._-]{0,252}[A-Za-z0-9_.])?)"
-    # The folder of a Unix socket, where libpq takes a host.
+    # The folder of a Unix socket, which libpq accepts in place of a host.
     r"|(?P<folder>%2[Ff][A-Za-z0-9._~%-]*))?(:(?P<port>[0-9]{1,5}))?"
 )
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -56,13 +56,13 @@ class Url(NamedTuple):
 
     @property
     def host(self) -> Host:
-        """The only one; raises ValidationError for a list, and for a folder in its place."""
+        """The only host; raises ValidationError for a list of hosts or a folder."""
         if len(self.hosts) > 1 or self.hosts[0].name.startswith("/"):
             raise ValidationError("must name one host")
         return self.hosts[0]
 
     def text(self, scheme: str | None = None) -> str:
-        """The one form: lower-case scheme, all that could be misread percent-encoded."""
+        """The canonical form: lower-case scheme, all ambiguous characters percent-encoded."""
         user = "" if self.user is None else quote(self.user, safe="")
         password = "" if self.password is None else f":{quote(self.password, safe='')}"
         at = "@" if user or password else ""
@@ -75,9 +75,9 @@ class Url(NamedTuple):
 
 
 def read_url(text: str, schemes: tuple[str, ...]) -> Url:
-    """Take a URL apart; raises ValidationError.
+    """Parse a URL; raises ValidationError.
 
-    The password may hold `@ / ? # [ ]` as they are, where only one reading is possible.
+    The password may contain unencoded `@ / ? # [ ]` if the URL is unambiguous.
     """
     scheme, separator, rest = text.partition("://")
     if not separator or scheme.lower() not in schemes:
@@ -107,9 +107,9 @@ _Target = tuple[tuple[Host, ...], str, dict[str, str]]
 
 
 def _readings(rest: str) -> dict[str, _Target]:
-    """Each way to read it: what stands before the `@`, and what it leads to."""
+    """Each possible reading: the part before the `@`, and the target after it."""
     authority = _AFTER_HOSTS.split(rest, maxsplit=1)[0]
-    # An @ further on may end a password, but only one that follows a user's name and a colon.
+    # A later @ can end a password only if a user's name and a colon come before.
     ends = {authority.rfind("@")} | {
         place for place, character in enumerate(rest) if character == "@" and ":" in rest[:place]
     }
@@ -118,7 +118,7 @@ def _readings(rest: str) -> dict[str, _Target]:
 
 
 def _target(text: str) -> _Target | None:
-    """Hosts, path and parameters of what follows the credentials; None if it cannot be that."""
+    """Hosts, path and parameters of the part after the credentials; None if it is no target."""
     match = _TARGET.fullmatch(text)
     if match is None or _STRAY_PERCENT.search(text):
         return None
@@ -134,13 +134,13 @@ def _target(text: str) -> _Target | None:
         name, equals, value = pair.partition("=")
         if not equals or not _PARAMETER.fullmatch(name) or name in query:
             return None
-        # A + is a +: libpq and redis-py disagree with forms, which make a space of it.
+        # A + stays a +: libpq and redis-py, unlike HTML forms, do not make a space of it.
         query[name] = unquote(value)
     return tuple(hosts), unquote(match["path"] or ""), query
 
 
 def _fault_of(text: str) -> str:
-    """Why it is no target, for a text that holds no password."""
+    """Why a text (without a password) is no target."""
     if "#" in text:
         return "must hold no #"
     if _STRAY_PERCENT.search(text):
@@ -176,7 +176,7 @@ def page_url(text: str) -> str:
 
 
 def upstream_url(text: str) -> str:
-    """The same of a service that is called, perhaps with a user and a password (RFC 7617)."""
+    """As `page_url`, for a service that is called; user and password are allowed (RFC 7617)."""
     return _web_url(read_url(text, ("http", "https")))
 
 
@@ -207,7 +207,7 @@ _NUMBERS = (
 )
 _NO_FOLDER = "/nonexistent"
 _SPOILT = "gssencmode"
-# Those that a server which takes what is written can meet.
+# Values that a server which accepts writes can satisfy.
 _TARGETS = ("read-write", "primary", "any")
 
 
@@ -222,7 +222,7 @@ def database_url(text: str, instance_dir: Path) -> str:
 
 
 def _sqlite_url(text: str, instance_dir: Path) -> str:
-    """A relative path starts in the instance folder."""
+    """A SQLite URL; a relative path starts in the instance folder."""
     rest = text.partition("://")[2]
     if not rest.startswith("/") or rest == "/" or rest.startswith("/:memory:"):
         raise ValidationError(
@@ -237,7 +237,7 @@ def _sqlite_url(text: str, instance_dir: Path) -> str:
     if not name.isprintable():
         raise ValidationError("must hold no control character")
     path = instance_dir / name
-    # The instance folder is made when it is needed; another one is its owner's to make.
+    # The instance folder is created when needed; any other folder must exist.
     if path.parent != instance_dir and not path.parent.is_dir():
         raise ValidationError(f"there is no folder {path.parent}")
     if path.is_dir():
@@ -253,8 +253,8 @@ def sqlite_url(path: Path) -> str:
 
 
 def _postgres_url(text: str) -> str:
-    """What libpq knows is handed on to it; what it does not know would fail at each connection."""
-    # Only where it is used: a start with SQLite needs no driver of Postgres.
+    """Pass on parameters that libpq knows; refuse others, which would fail at each connection."""
+    # Imported only for Postgres: a start with SQLite needs no Postgres driver.
     from psycopg.pq import Conninfo  # noqa: PLC0415
 
     url = read_url(text, _POSTGRES)
@@ -262,7 +262,7 @@ def _postgres_url(text: str) -> str:
         raise ValidationError(_NO_DATABASE)
     query = dict(url.query)
     if query.get("ssl") == "true":
-        # As libpq itself reads the URLs of JDBC.
+        # As libpq itself does, for JDBC's URLs.
         del query["ssl"]
         query["sslmode"] = "require"
     unknown = sorted(set(query) - {each.keyword.decode() for each in Conninfo.get_defaults()})
@@ -289,7 +289,8 @@ def _postgres_url(text: str) -> str:
     told = _as_libpq_reads_it(url._replace(query=query).text("postgresql"))
     _let_libpq_look(told)
     if "service" in query:
-        # psycopg tries host after host, each for `connect_timeout`, only where it is told of them.
+        # psycopg tries host after host, each for `connect_timeout`, only if it gets the hosts as
+        # parameters.
         query |= {name: told[name] for name in ("host", "hostaddr", "port") if told.get(name)}
         url = url._replace(hosts=(Host("", None),))
     if "target_session_attrs" not in query:
@@ -297,7 +298,7 @@ def _postgres_url(text: str) -> str:
         if target not in _TARGETS:
             raise ValidationError(f"target_session_attrs must be {', '.join(_TARGETS)}")
         if target == "any":
-            # A standby may be behind, so a key that was revoked would open it.
+            # A standby may be behind, and would still accept a revoked key.
             target = "read-write" if len(_hosts_of(told)) > 1 else "primary"
         query["target_session_attrs"] = target
     return url._replace(query=query).text("postgresql")
@@ -316,7 +317,7 @@ def _is_address(text: str) -> bool:
 
 
 def _as_libpq_reads_it(url: str) -> dict[str, str]:
-    """All parameters that hold: the URL's, its service's, the environment's, libpq's own.
+    """The effective parameters: the URL's, its service's, the environment's, libpq's defaults.
 
     Raises ValidationError.
     """
@@ -328,7 +329,7 @@ def _as_libpq_reads_it(url: str) -> dict[str, str]:
         parameters = conninfo_to_dict(url)
     except ProgrammingError as error:
         raise ValidationError("libpq cannot read it") from error
-    # With a value that it refuses, libpq tells what it knows and looks for no host.
+    # With one invalid value libpq still reports all its parameters, but looks up no host.
     connection = PGconn.connect_start(make_conninfo("", **{**parameters, _SPOILT: "x"}).encode())
     told = {each.keyword.decode(): each.val.decode() for each in connection.info if each.val}
     connection.finish()
@@ -339,13 +340,13 @@ def _as_libpq_reads_it(url: str) -> dict[str, str]:
 def _let_libpq_look(told: Mapping[str, str]) -> None:
     """Raise ValidationError for values that libpq refuses.
 
-    It says so only when it begins to connect. So it is sent to a socket that cannot be there, and
-    fails at once: with those words if it understood everything else.
+    libpq checks them only when it connects. So it is told to connect to a socket that cannot exist,
+    and fails at once: with the error of that socket if all values are right.
     """
     from psycopg.conninfo import make_conninfo  # noqa: PLC0415
     from psycopg.pq import PGconn  # noqa: PLC0415
 
-    # What a service says stands among these already, its hosts too.
+    # The service's parameters are included already, with its hosts.
     parameters = {name: value for name, value in told.items() if name != "hostaddr"}
     parameters["host"] = ",".join([_NO_FOLDER] * len(_hosts_of(told)))
     connection = PGconn.connect_start(make_conninfo("", **parameters).encode())

@@ -1,4 +1,4 @@
-"""What a setting's value may be, and the words for one that may not."""
+"""Checks of settings' values, and the messages for faulty ones."""
 
 import logging
 import re
@@ -24,7 +24,7 @@ class SettingsError(Exception):
 _TEN_YEARS = 315_360_000
 SECONDS = validate.Range(1, _TEN_YEARS, error="must be 1 second to 10 years")
 _VISIBLE = re.compile(r"[!-~]*")
-# The folders of `ragauth.blueprints.compat`.
+# The names of the folders in `ragauth.blueprints.compat`.
 COMPAT_FACES = ("ragchats", "rst")
 POSITIVE = validate.Range(min=1, error="must be at least 1")
 COUNT = validate.Range(min=0, error="must be 0 (off) or more")
@@ -33,9 +33,10 @@ BRAND = validate.Regexp(r"^[a-z][a-z0-9]{1,15}\Z", error="must be 2 to 16 of a-z
 
 
 def origins_in(text: str) -> tuple[str, ...]:
-    """The origins of a list that has commas or white space between them, as browsers send them.
+    """The origins of a list, in the form that browsers send.
 
-    Raises ValidationError for one that no browser sends.
+    They are separated by commas or white space. Raises ValidationError for one that no browser
+    sends.
     """
     origins = []
     for listed in text.replace(",", " ").split():
@@ -61,19 +62,19 @@ def is_file(path: Path) -> None:
 
 
 def is_bearer_token(value: str) -> None:
-    """What can follow `Bearer ` in a header (RFC 6750 section 2.1), a little more freely."""
+    """Require text that can follow `Bearer ` in a header: RFC 6750 section 2.1, slightly wider."""
     if _VISIBLE.fullmatch(value) is None:
         raise ValidationError("must be of printable ASCII characters, without spaces")
 
 
 def is_mailbox(value: str) -> None:
-    """An address, with or without a name before it (RFC 5322 section 3.4)."""
+    """Require an address, with or without a name before it (RFC 5322 section 3.4)."""
     _, address = parseaddr(value)
     if "@" not in address.strip("@") or any(not character.isprintable() for character in value):
         raise ValidationError("must be an address such as Example <no-reply@example.com>")
 
 
 def warn_of_white_space(names: Iterable[str]) -> None:
-    """A value from a file often ends with a newline that its author does not see."""
+    """Warn of dropped white space: a value from a file often ends with an invisible newline."""
     for name in names:
         log.warning(f"{name}: the white space around its value was dropped")

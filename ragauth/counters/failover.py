@@ -275,4 +275,4 @@ class FailoverCounters:
         try:
             self._fallback.begin_turn(int(self._monotonic() * 1000))
         except CountersUnavailable as error:
-            log.warning("the counter file should stand in for Redis, and does not: %s", error)
+            log.warning("the counter file should stand in for Redis, but it fails: %s", error)

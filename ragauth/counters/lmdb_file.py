@@ -175,7 +175,7 @@ class LmdbFile:
         if now_ms is not None:
             self.checked_ms = now_ms
         if self.env is not None and self._identity_on_disk() != self._identity:
-            log.warning("the counter file %s was replaced; opening it anew", self.path)
+            log.warning("the counter file %s was replaced; opening the new one", self.path)
             self._close()
 
     def recover(self, error: lmdb.Error) -> None:
@@ -281,7 +281,7 @@ class LmdbFile:
             os.pwrite(self.guard, lifetime, 0)
 
     def _discard(self, error: Exception) -> None:
-        log.error("the counter file %s is damaged and starts anew: %s", self.path, error)
+        log.error("the counter file %s is damaged and is replaced: %s", self.path, error)
         self.path.unlink(missing_ok=True)
 
     def _open_env(self) -> lmdb.Environment:

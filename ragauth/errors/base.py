@@ -1,17 +1,17 @@
-"""The form that every failure of the contract has."""
+"""The base class of all errors of the contract."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 
 class RagauthError(Exception):
-    """A failure with a place in the contract."""
+    """An error of the contract."""
 
     code: str = "INTERNAL_ERROR"
     status: int = 500
     message: str = "Internal server error"
-    # A failure that must keep what it wrote (a session ended because its token was reused)
-    # is committed before it is raised on.
+    # With an error that must keep changes (a session ended because its token was reused), the
+    # transaction is committed before the error is raised further.
     keeps_changes: ClassVar[bool] = False
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Finding accounts by a part of what an operator remembers of them."""
+"""Searching accounts by a part of e-mail, username, name or id."""
 
 import uuid
 from typing import Any
@@ -11,7 +11,7 @@ from ragauth.models.base import Page, count_rows, paginate
 from ragauth.security.identifiers import ACCOUNT, id_range
 from ragauth.security.normal_forms import fold
 
-# No column holds more than 256 code points, of which NFKC makes 18 each at most.
+# A column has at most 256 code points, each of which NFKC expands to at most 18.
 _LONGEST = 18 * 256
 _SEARCHED = (Account.email, Account.username, Account.name)
 
@@ -24,14 +24,15 @@ def search_accounts(
     limit: int,
     cursor: uuid.UUID | None,
 ) -> Page[Account]:
-    """Newest first; `search` is as for `count_accounts`."""
+    """Search accounts, newest first; `search` is as for `count_accounts`."""
     query = _chosen(search, plan, status)
     return paginate(query, Account.id, limit=limit, cursor=cursor)
 
 
 def count_accounts(*, search: str | None, plan: str | None, status: str | None) -> int:
-    """How many have the text in their e-mail, username or name, whatever its case, or an id that
-    begins so.
+    """How many accounts have the text in e-mail, username or name, or at the beginning of the id.
+
+    Case does not matter.
     """
     return count_rows(_chosen(search, plan, status))
 
@@ -46,10 +47,10 @@ def _chosen(search: str | None, plan: str | None, status: str | None) -> Select[
 
 
 def _has(search: str) -> ColumnElement[bool]:
-    """No pattern, so nothing in the text is a wildcard."""
+    """Not with LIKE, so that nothing in the text is a wildcard."""
     connection = db.session.connection()
     if connection.dialect.name == "sqlite":
-        # SQLite's own lower() knows ASCII alone.
+        # SQLite's own lower() handles ASCII only.
         connection.connection.driver_connection.create_function(  # type: ignore[union-attr]
             "ragauth_fold", 1, _fold, deterministic=True
         )

@@ -17,7 +17,7 @@ DELETED = "deleted"
 
 
 class Account(Base):
-    """One customer. A deleted one keeps its row, without anything personal in it."""
+    """One customer. A deleted account keeps its row, without personal data."""
 
     __tablename__ = "accounts"
     __table_args__ = (
@@ -59,7 +59,7 @@ def find_by_email(email_canonical: str) -> Account | None:
 def find_many(
     *, emails_canonical: Collection[str], account_ids: Collection[uuid.UUID]
 ) -> list[Account]:
-    """Those of these addresses or ids that are there."""
+    """The accounts with these addresses or ids, as far as they exist."""
     query = select(Account).where(
         Account.status != DELETED,
         Account.email_canonical.in_(emails_canonical) | Account.id.in_(account_ids),
@@ -74,10 +74,10 @@ def find_by_username(username_canonical: str) -> Account | None:
 
 
 def lock_account(account_id: uuid.UUID) -> Account | None:
-    """The account, held until the commit.
+    """Lock the account until the commit.
 
-    Whatever changes an account's keys, agents or sessions as a whole takes this lock first, so
-    that two such changes follow one another.
+    Everything that changes an account's keys, agents or sessions as a whole takes this lock first,
+    so that two such changes happen one after the other.
     """
     return db.session.scalar(_locking(), {"account_id": account_id})
 
@@ -93,7 +93,7 @@ def _locking() -> Select[Account]:
 
 
 def lock_accounts(account_ids: Collection[uuid.UUID]) -> list[Account]:
-    """Several accounts, held until the commit; in one order for all who lock more than one."""
+    """Lock several accounts until the commit, always in the same order, to avoid deadlocks."""
     query = (
         select(Account)
         .where(Account.id.in_(account_ids), Account.status != DELETED)

@@ -36,7 +36,7 @@ def list_agents(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) 
 
 
 def list_ids(account_id: uuid.UUID) -> list[uuid.UUID]:
-    """Those of all its agents."""
+    """The ids of all agents of the account."""
     return list(db.session.scalars(select(Agent.id).where(Agent.account_id == account_id)))
 
 
@@ -50,5 +50,5 @@ def count_agents(account_id: uuid.UUID) -> int:
 
 
 def delete_agents(account_id: uuid.UUID) -> None:
-    """All of an account's; its keys are revoked before."""
+    """Delete all agents of an account; the caller has revoked its keys."""
     db.session.execute(delete(Agent).where(Agent.account_id == account_id))

@@ -44,7 +44,7 @@ PUBLISHABLE = "publishable"
 SERVICE = "service"
 
 LONGEST_PREFIX = 40
-# No text goes on with one that comes later.
+# The greatest code point: no text continues with a greater one.
 _LAST_CHARACTER = "\U0010ffff"
 
 
@@ -63,16 +63,17 @@ class ApiKey(Base):
             sqlite_where=text("is_imported"),
             postgresql_where=text("is_imported"),
         ),
-        # On Postgres in the order of its bytes, whatever the collation: a prefix is a range then.
+        # On Postgres in byte order, whatever the collation, so that a prefix is a range of the
+        # index.
         Index(None, "prefix", postgresql_ops={"prefix": "text_pattern_ops"}),
-        # The keys in their grace, with which a clock that was ahead has to do.
+        # Finds keys whose grace was begun by a clock that was ahead.
         Index(
             "ix_api_keys_expires_at",
             "expires_at",
             sqlite_where=text("replaced_by IS NOT NULL"),
             postgresql_where=text("replaced_by IS NOT NULL"),
         ),
-        # At most one live primary key for an account, whatever happens at the same time.
+        # At most one live primary key for an account, even with simultaneous changes.
         Index(
             "uq_api_keys_account_id",
             "account_id",
@@ -86,7 +87,7 @@ class ApiKey(Base):
     account_id: Mapped[uuid.UUID | None] = mapped_column(
         ForeignKey("accounts.id", ondelete="CASCADE")
     )
-    # Its keys are revoked before an agent is deleted: no key ever loses its binding alive.
+    # An agent's keys are revoked before the agent is deleted, so no live key loses its binding.
     agent_id: Mapped[uuid.UUID | None] = mapped_column(
         ForeignKey("agents.id", ondelete="SET NULL"), index=True
     )
@@ -100,7 +101,7 @@ class ApiKey(Base):
     allowed_origins: Mapped[list[str] | None] = mapped_column(Words())
     is_enabled: Mapped[bool]
     is_primary: Mapped[bool]
-    # Its digest came from another system, so its form may be any.
+    # The digest came from another system, so the key may have any form.
     is_imported: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
@@ -130,13 +131,13 @@ def find_by_digest(digest: bytes) -> ApiKey | None:
 def list_by_prefix(
     prefix: str, *, is_whole: bool, include_revoked: bool, limit: int, cursor: uuid.UUID | None
 ) -> Page[ApiKey]:
-    """The keys of all accounts and services with this display prefix, or one that begins so."""
+    """Keys of all accounts and services whose display prefix begins with this."""
     query = _with_prefix(prefix, is_whole=is_whole, include_revoked=include_revoked)
     return paginate(query, ApiKey.id, limit=limit, cursor=cursor)
 
 
 def count_by_prefix(prefix: str, *, include_revoked: bool) -> int:
-    """How many have one that begins so."""
+    """How many keys `list_by_prefix` finds."""
     return count_rows(_with_prefix(prefix, is_whole=False, include_revoked=include_revoked))
 
 
@@ -146,9 +147,9 @@ def _with_prefix(prefix: str, *, is_whole: bool, include_revoked: bool) -> Selec
 
 
 def _begins_with(prefix: str) -> ColumnElement[bool]:
-    """A range of the index, in the order of bytes.
+    """A range of the index, in byte order.
 
-    Not LIKE, which has wildcards, and to which case is nothing on SQLite.
+    Not LIKE, which has wildcards, and ignores case on SQLite.
     """
     is_sqlite = db.session.connection().dialect.name == "sqlite"
     at_least, below = (">=", "<") if is_sqlite else ("~>=~", "~<~")
@@ -175,7 +176,7 @@ def list_keys(
     limit: int,
     cursor: uuid.UUID | None,
 ) -> Page[Shown]:
-    """To be shown: plain rows, with `is_active` beside the columns."""
+    """Keys as plain rows to be shown, with `is_active` besides the columns."""
     statement = _page_of_account(
         of_agent=agent_id is not None,
         include_revoked=include_revoked,
@@ -214,7 +215,7 @@ def count_keys(account_id: uuid.UUID, *, include_revoked: bool) -> int:
 
 
 def list_all_live(account_id: uuid.UUID) -> list[ApiKey]:
-    """All of the account's keys that are not revoked."""
+    """The account's keys that are not revoked."""
     return list(db.session.scalars(_of_account(account_id, include_revoked=False)))
 
 
@@ -226,8 +227,8 @@ def _of_account(account_id: uuid.UUID, *, include_revoked: bool) -> Select[ApiKe
 def count_live_keys(account_ids: Collection[uuid.UUID], *, now: datetime) -> dict[uuid.UUID, int]:
     """How many keys of each account count against its plan.
 
-    Those that are neither revoked nor expired, switched off or not. One in its grace does not
-    count, as long as the key that replaced it is alive: it stands for both.
+    Keys count that are neither revoked nor expired, even if they are switched off. A key in its
+    grace does not count while the key that replaced it is alive, which counts for both.
     """
     rows = db.session.connection().execute(
         _count_live(), {"account_ids": list(account_ids), "now": now}
@@ -258,7 +259,7 @@ def _count_live() -> Select[*tuple[Any, ...]]:
 
 
 def find_known_digests(digests: Collection[bytes]) -> set[bytes]:
-    """Those of the digests that are a key's already."""
+    """Which of the digests already belong to a key."""
     return set(db.session.scalars(select(ApiKey.digest).where(ApiKey.digest.in_(digests))))
 
 
@@ -280,7 +281,7 @@ def _is_alive(key: type[ApiKey], now: datetime) -> ColumnElement[bool]:
 
 
 def add_unless_known(keys: Sequence[dict[str, Any]]) -> set[uuid.UUID]:
-    """Insert them all; returns the ids of those whose digest was new."""
+    """Insert the keys with a new digest; returns their ids."""
     is_sqlite = db.session.connection().dialect.name == "sqlite"
     insert = sqlite.insert if is_sqlite else postgresql.insert
     statement = insert(cast("Table", ApiKey.__table__))
@@ -290,12 +291,12 @@ def add_unless_known(keys: Sequence[dict[str, Any]]) -> set[uuid.UUID]:
 
 
 def count_all_live(*, now: datetime) -> int:
-    """Of all accounts and services."""
+    """How many keys of all accounts and services are live."""
     return count_rows(select(ApiKey.id).where(_is_alive(ApiKey, now)))
 
 
 def list_replaced_after(latest: datetime, *, now: datetime) -> list[tuple[ApiKey, ApiKey]]:
-    """Keys whose grace a clock that was ahead began, each with its successor; locked."""
+    """Lock and return the keys whose grace was begun by a clock that was ahead, with successors."""
     successor = aliased(ApiKey)
     query = (
         select(ApiKey, successor)
@@ -313,7 +314,7 @@ def list_replaced_after(latest: datetime, *, now: datetime) -> list[tuple[ApiKey
 
 
 def revoke_key(key_id: uuid.UUID, *, now: datetime) -> bool:
-    """Revoke it; False when it was dead already."""
+    """Revoke a key; False if it was revoked already."""
     changed = count_changed(
         update(ApiKey)
         .where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))
@@ -334,13 +335,13 @@ def revoke_keys_of_account(account_id: uuid.UUID, *, now: datetime) -> int:
 
 def _revoke_all(condition: ColumnElement[bool], *, now: datetime) -> int:
     alive = condition & ApiKey.revoked_at.is_(None)
-    # Locked in the order in which usage is saved: neither waits for what the other holds.
+    # Lock in the same order as when usage is saved, so that the two cannot deadlock.
     db.session.execute(select(ApiKey.id).where(alive).order_by(ApiKey.id).with_for_update())
     return count_changed(update(ApiKey).where(alive).values(revoked_at=now, is_primary=False))
 
 
 def forget_details(account_id: uuid.UUID) -> None:
-    """What its owner called a key, and where it was used from, may be personal."""
+    """Delete what may be personal in keys: names, allowed addresses and origins."""
     db.session.execute(
         update(ApiKey)
         .where(ApiKey.account_id == account_id)

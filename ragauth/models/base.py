@@ -31,10 +31,10 @@ _SQLITE_UNIQUE = re.compile(r"UNIQUE constraint failed: (?P<columns>.+)")
 
 
 def flush(conflicts: Mapping[str, type[RagauthError]]) -> None:
-    """Send what is pending to the database.
+    """Send pending changes to the database; a violated constraint in `conflicts` raises its error.
 
-    A violated constraint named in `conflicts` becomes that error: no look-up beforehand can
-    close the race between two that want the same thing, the constraint does.
+    Only the constraint can decide a race between two requests for the same value; a look-up before
+    the insert cannot.
     """
     try:
         db.session.flush()
@@ -52,7 +52,7 @@ def _violated_constraint(error: IntegrityError) -> str:
     unique = _SQLITE_UNIQUE.search(str(error.orig))
     if unique is None:
         return ""
-    # SQLite names the columns; the naming convention makes the constraint's name of them.
+    # SQLite reports the columns, from which the naming convention makes the constraint's name.
     table, *columns = [
         part
         for position, column in enumerate(unique["columns"].split(", "))
@@ -62,10 +62,9 @@ def _violated_constraint(error: IntegrityError) -> str:
 
 
 def insert_many(statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Execute it for thousands of rows of the same columns.
+    """Execute an insert for thousands of rows with the same columns.
 
-    The driver is told once what is the same for all: that takes a quarter of the time that
-    SQLAlchemy needs for as many rows.
+    The conversions are looked up once for all rows, which takes a quarter of SQLAlchemy's time.
     """
     if not rows:
         return
@@ -91,13 +90,13 @@ def insert_many(statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def count_changed(statement: Update | Delete) -> int:
-    """Execute it; returns how many rows it changed."""
+    """Execute a statement; returns how many rows it changed."""
     return cast("CursorResult[Any]", db.session.execute(statement)).rowcount
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A part of a list, newest first; `next_cursor` tells where to go on, if more follows."""
+    """A part of a list, newest first; `next_cursor` tells where the next part begins, if any."""
 
     items: list[T]
     next_cursor: uuid.UUID | tuple[date, uuid.UUID] | None
@@ -121,7 +120,7 @@ Shown = Row[*tuple[Any, ...]]
 def page_statement(query: Select[Any], id_column: Column[Any], *, goes_on: bool) -> Select[Any]:
     """One page of plain rows of `query`, newest first, for `read_page`.
 
-    To be built once: building a statement takes longer than executing it.
+    Build it once: building a statement takes longer than executing it.
     """
     if goes_on:
         query = query.where(id_column < bindparam("cursor", type_=id_column.type))
@@ -131,7 +130,7 @@ def page_statement(query: Select[Any], id_column: Column[Any], *, goes_on: bool)
 def read_page(
     statement: Select[Any], *, limit: int, cursor: uuid.UUID | None, **parameters: Any
 ) -> Page[Shown]:
-    """The page that a `page_statement` finds; its rows must have an `id`."""
+    """Read the page of a `page_statement`; its rows must have an `id`."""
     rows = (
         db.session.connection()
         .execute(statement, {**parameters, "most": limit + 1, "cursor": cursor})

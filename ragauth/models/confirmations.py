@@ -22,7 +22,7 @@ from ragauth.models.base import count_changed
 
 
 class Confirmation(Base):
-    """A token of which only the SHA-256 is kept; `used_at` is set once, by whoever is first."""
+    """A token of which only the SHA-256 is kept; `used_at` is set once, by the first use."""
 
     __tablename__ = "confirmations"
     __table_args__ = (
@@ -50,7 +50,7 @@ def find_by_digest(digest: bytes) -> Confirmation | None:
 
 
 def mark_used(confirmation_id: uuid.UUID, *, now: datetime) -> bool:
-    """Compare and swap: of many uses at once, one gets True."""
+    """Compare and swap: of simultaneous uses, one gets True."""
     changed = count_changed(
         update(Confirmation)
         .where(Confirmation.id == confirmation_id, Confirmation.used_at.is_(None))
@@ -61,12 +61,12 @@ def mark_used(confirmation_id: uuid.UUID, *, now: datetime) -> bool:
 
 
 def forget_account(account_id: uuid.UUID) -> None:
-    """Spent or not: they hold addresses."""
+    """Delete used and unused tokens, because both contain addresses."""
     db.session.execute(delete(Confirmation).where(Confirmation.account_id == account_id))
 
 
 def delete_unused(account_id: uuid.UUID, *, purposes: Sequence[str]) -> None:
-    """Spent ones stay, so that using them again is told apart from garbage."""
+    """Delete unused tokens; used ones stay, so that a second use is distinguished from garbage."""
     db.session.execute(
         delete(Confirmation).where(
             Confirmation.account_id == account_id,
@@ -83,15 +83,16 @@ def list_of_account(account_id: uuid.UUID) -> list[Confirmation]:
 
 
 def delete_all_unused() -> int:
-    """Withdraw them all; returns how many."""
+    """Delete all unused tokens of all accounts; returns how many."""
     return count_changed(delete(Confirmation).where(Confirmation.used_at.is_(None)))
 
 
 def delete_made_after(latest: datetime) -> int:
-    """Withdraw the unused ones of a clock that was ahead; returns how many."""
+    """Delete unused tokens that a clock made that was ahead; returns how many."""
     return count_changed(
         delete(Confirmation).where(
-            # Each lives for a while, so its end is beyond that moment as well: the index has that.
+            # The index has the ends only: a token that was made after the moment also ends after
+            # it.
             Confirmation.expires_at > latest,
             Confirmation.created_at > latest,
             Confirmation.used_at.is_(None),
@@ -100,7 +101,7 @@ def delete_made_after(latest: datetime) -> int:
 
 
 def delete_expired(*, before: datetime, limit: int) -> int:
-    """Forget tokens that expired before a moment; returns how many."""
+    """Delete tokens that expired before a moment; returns how many."""
     expired = select(Confirmation.id).where(Confirmation.expires_at < before).limit(limit)
     return count_changed(
         delete(Confirmation)

@@ -1,4 +1,4 @@
-"""Asks the database, cheaply and within bounds, whether it would take what the service writes."""
+"""Tests, cheaply and with a bounded wait, whether the database accepts the service's writes."""
 
 import os
 import re
@@ -17,8 +17,8 @@ _SQLITE_ROOM_BYTES = 1 << 20
 
 _REVISIONS = text("SELECT version_num FROM alembic_version")
 _SQLITE_TABLES = text("SELECT name FROM sqlite_master")
-# A standby, a server or role with default_transaction_read_only, a role without its rights: one
-# question for all. A table that is not found has no rights either, which counts as null.
+# One query detects a standby, default_transaction_read_only of a server or role, and missing
+# rights. For a missing table the rights are null.
 _POSTGRES = text("""
     SELECT current_setting(:mark, true) IS NULL,
            current_setting('transaction_read_only') = 'on',
@@ -33,21 +33,21 @@ _POSTGRES = text("""
 
 
 def find_fault() -> DatabaseFault | None:
-    """None where a request could read and write; raises SQLAlchemyError."""
+    """The database's fault; None if a request could read and write. Raises SQLAlchemyError."""
     revisions = set(schema_revisions())
     is_sqlite = db.engine.dialect.name == "sqlite"
     fault = _sqlite_fault() if is_sqlite else _postgres_fault()
     if revisions == {known_revisions()[-1]} or fault not in (None, DatabaseFault.NOT_MIGRATED):
         return fault
     if len(revisions) == 1 and all(map(_is_newer, revisions)):
-        # What a newer version has migrated serves this one too, until that one takes its place.
+        # A newer schema works for this version too, until the newer version replaces it.
         return fault
     is_ours = revisions <= set(known_revisions())
     return DatabaseFault.NOT_MIGRATED if is_ours else DatabaseFault.OTHER_SCHEMA
 
 
 def _is_newer(revision: str) -> bool:
-    """Whether a later version has made it: these only add, and are numbered in four digits."""
+    """Whether a later version made the schema: revisions have four digits, later ones only add."""
     return _NUMBER.fullmatch(revision) is not None and revision > known_revisions()[-1]
 
 
@@ -56,30 +56,30 @@ def _postgres_fault() -> DatabaseFault | None:
     answer = db.session.execute(_POSTGRES, {"names": names, "mark": SESSION_MARK}).one()
     is_unmarked, is_read_only, is_incomplete, is_permitted = answer
     if is_unmarked and not settings().is_pooled:
-        # A pooler dropped the options without a word: prepared statements would get lost, too.
+        # A pooler has silently dropped the options; it would lose prepared statements too.
         return DatabaseFault.POOLED
     if is_incomplete:
         return DatabaseFault.NOT_MIGRATED
     if is_read_only:
-        # As after an error: the next connection may lead to a server that writes.
+        # Drop the connection: the next one may lead to a server that accepts writes.
         db.session().invalidate()
         return DatabaseFault.READ_ONLY
     return None if is_permitted else DatabaseFault.NOT_PERMITTED
 
 
 def schema_revisions() -> list[str]:
-    """Those that the database was migrated to: one, unless it is none of ours."""
+    """The database's revisions: exactly one, unless the database is not ragauth's."""
     return sorted(db.session.scalars(_REVISIONS))
 
 
 @cache
 def known_revisions() -> tuple[str, ...]:
-    """Those of this version, oldest first: their files' names tell them, Alembic is not loaded."""
+    """This version's revisions, oldest first, from the file names: Alembic is not imported."""
     return tuple(sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")))
 
 
 def _sqlite_fault() -> DatabaseFault | None:
-    """Write and take it back: on a read-only file SQLite gives the writers' lock all the same."""
+    """Write and roll back: on a read-only file SQLite grants the write lock nevertheless."""
     if not set(db.metadata.tables) <= set(db.session.scalars(_SQLITE_TABLES)):
         return DatabaseFault.NOT_MIGRATED
     folder = os.path.dirname(db.engine.url.database or "")
@@ -92,12 +92,12 @@ def _sqlite_fault() -> DatabaseFault | None:
         cursor.execute(f"PRAGMA busy_timeout={_SQLITE_WAIT_MS}")
         cursor.execute("BEGIN IMMEDIATE")
         try:
-            # In memory: nothing reaches the disk before a commit.
+            # In memory only: nothing reaches the disk before a commit.
             cursor.execute("UPDATE installation SET name = name")
         finally:
             cursor.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
-        # Another writes at this moment, so it can be written.
+        # Another process is writing now, so the database accepts writes.
         is_busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
         return None if is_busy else fault_of(error)
     finally:

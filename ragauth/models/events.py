@@ -20,7 +20,7 @@ from ragauth.models.base import (
     read_page,
 )
 
-# The most ids that one statement may name.
+# The maximal number of ids in one statement.
 _AT_ONCE = 500
 
 
@@ -38,11 +38,11 @@ class Event(Base):
 
 
 def add_all(rows: Sequence[dict[str, Any]]) -> None:
-    """Insert many, as plain values."""
+    """Insert many events as plain values."""
     insert_many(insert(cast("Table", Event.__table__)), rows)
 
 
-# The ids are UUIDv7: their order is that of time, so the primary key finds what is old.
+# The ids are UUIDv7, ordered by time, so the primary key finds old events.
 
 
 def delete_older(before: uuid.UUID, *, limit: int) -> int:
@@ -63,7 +63,7 @@ def _delete(old: Select[uuid.UUID], limit: int) -> int:
 
 
 def list_events(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> Page[Shown]:
-    """To be shown: plain rows."""
+    """Events as plain rows to be shown."""
     statement = _page_of_account(goes_on=cursor is not None)
     return read_page(statement, limit=limit, cursor=cursor, account_id=account_id)
 
@@ -83,7 +83,7 @@ def list_between(
     *,
     limit: int,
 ) -> list[Event]:
-    """Events from one id on and before another, oldest first."""
+    """Events from one id on, up to but without another, oldest first."""
     query = _of(account_id, name).where(Event.id >= first)
     if before is not None:
         query = query.where(Event.id < before)
@@ -91,7 +91,7 @@ def list_between(
 
 
 def find_known(event_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
-    """Those of these ids that are here."""
+    """Which of these ids exist."""
     known: set[uuid.UUID] = set()
     for start in range(0, len(event_ids), _AT_ONCE):
         some = event_ids[start : start + _AT_ONCE]
@@ -100,7 +100,7 @@ def find_known(event_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
 
 
 def list_latest(account_id: uuid.UUID | None, name: str | None, *, limit: int) -> list[Event]:
-    """Newest first."""
+    """The latest events, newest first."""
     query = _of(account_id, name).order_by(Event.id.desc()).limit(limit)
     return list(db.session.scalars(query))
 
@@ -115,7 +115,7 @@ def _of(account_id: uuid.UUID | None, name: str | None) -> Select[Event]:
 
 
 def forget_clients(account_id: uuid.UUID) -> None:
-    """Where its owner was, with what browser, and all details: what happened when remains."""
+    """Delete addresses, user agents and details of an account's events; names and times remain."""
     db.session.execute(
         update(Event)
         .where(Event.account_id == account_id)

@@ -1,4 +1,4 @@
-"""The installation's own name, made once by the migration: what it keeps in Redis has it."""
+"""The installation's own name, made once by the migration; its names in Redis contain it."""
 
 from sqlalchemy import CheckConstraint, Integer, String, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -8,7 +8,7 @@ from ragauth.models.reads.prepared import PreparedReads
 
 
 class Installation(Base):
-    """One row. All hosts of an installation share it, for they share the database."""
+    """The table's only row. All hosts of an installation share it with the database."""
 
     __tablename__ = "installation"
     __table_args__ = (CheckConstraint("id = 1", name="one"),)
@@ -18,7 +18,7 @@ class Installation(Base):
 
 
 class InstallationLookup:
-    """Reads the name when it is first asked for, and then remembers it: it never changes."""
+    """Reads the name at the first use and caches it, because it never changes."""
 
     def __init__(self, reads: PreparedReads) -> None:
         self._reads = reads
@@ -26,7 +26,10 @@ class InstallationLookup:
         self._name: str | None = None
 
     def name(self) -> str | None:
-        """32 hex digits; None where the row is missing. Raises ExternalServiceUnavailable."""
+        """The name, 32 hex digits; None if the row is missing.
+
+        Raises ExternalServiceUnavailable.
+        """
         if self._name is None:
             rows = self._reads.read(self._sql, {})
             self._name = rows[0][0] if rows else None

@@ -1,4 +1,4 @@
-"""The outbox: mail that is to be sent, written in the transaction of what caused it."""
+"""The outbox: mail to be sent, written in the transaction that caused it."""
 
 import uuid
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from ragauth.models.base import count_changed
 
 
 class OutboxMail(Base):
-    """A mail that has not been sent yet; the row goes when it has been.
+    """A mail that has not been sent yet; the row is deleted when it has been.
 
-    Recipient and words are sealed (`ragauth.security.sealing`): they hold tokens. A sender takes
-    a mail by counting an attempt and moving `next_attempt_at` on, so that of two senders one has
-    it, and another tries again if that one dies.
+    Recipient and values are sealed (`ragauth.security.sealing`), because they contain tokens. A
+    sender claims a mail by increasing `attempts` and postponing `next_attempt_at`: only one of
+    several senders gets it, and another one tries again if that sender dies.
     """
 
     __tablename__ = "outbox"
@@ -34,7 +34,10 @@ class OutboxMail(Base):
 
 
 def find_due(*, now: datetime, latest: datetime) -> OutboxMail | None:
-    """The mail that has been due for the longest; nothing waits until after `latest`."""
+    """The mail that has been due for longest.
+
+    One postponed beyond `latest` is due too (wrong clock).
+    """
     next_attempt_at = OutboxMail.next_attempt_at
     first = select(OutboxMail).order_by(next_attempt_at).limit(1)
     due = db.session.scalar(first.where(next_attempt_at <= now))
@@ -42,7 +45,7 @@ def find_due(*, now: datetime, latest: datetime) -> OutboxMail | None:
 
 
 def claim(mail_id: uuid.UUID, *, attempts: int, until: datetime) -> bool:
-    """Compare and swap on the number of attempts: of many senders, one gets True."""
+    """Compare and swap on the number of attempts: one of several senders gets True."""
     changed = count_changed(
         update(OutboxMail)
         .where(OutboxMail.id == mail_id, OutboxMail.attempts == attempts)
@@ -62,12 +65,12 @@ def postpone(mail_id: uuid.UUID, *, until: datetime) -> None:
 
 
 def has_failed() -> bool:
-    """Whether any that was tried waits, or is being tried again."""
+    """Whether a mail waits that was tried before."""
     return bool(db.session.scalar(select(exists().where(OutboxMail.attempts > 0))))
 
 
 def remove(mail_id: uuid.UUID) -> bool:
-    """Delete it; False when another sender had deleted it before."""
+    """Delete a mail; False if another sender has deleted it."""
     return count_changed(delete(OutboxMail).where(OutboxMail.id == mail_id)) > 0
 
 

@@ -21,7 +21,7 @@ _DEPTH = (
 
 
 class OutboxDepth(NamedTuple):
-    """How many mails wait, since when the oldest does, and how many were tried in vain before."""
+    """How many mails wait, since when the oldest waits, and how many were tried before."""
 
     mails: int
     oldest_at: datetime | None
@@ -29,5 +29,5 @@ class OutboxDepth(NamedTuple):
 
 
 def outbox_depth(*, now: datetime) -> OutboxDepth:
-    """Count what is due now; mail that is scheduled for later is left out."""
+    """Count the mail that is due now; mail that is scheduled for later is left out."""
     return OutboxDepth(*db.session.connection().execute(_DEPTH, {"now": now}).one())

@@ -1,4 +1,4 @@
-"""Saves usage in bulk, past the ORM: thousands of totals in two statements of the driver.
+"""Saves usage in bulk, without the ORM: thousands of totals in two statements of the driver.
 
 It is the one writer of `usage` and of `api_keys.last_used_at`. SQLAlchemy's own bulk form costs
 several times what the database does. SQLAlchemy still writes the names of tables and columns, so
@@ -56,10 +56,10 @@ class Total(NamedTuple):
 def save_totals(totals: Iterable[Total]) -> None:
     """Raise the stored totals to these where they are larger; the keys' `last_used_at` too.
 
-    In the present transaction. A total is absolute: to save it twice, late, or in two processes at
+    In the present transaction. Totals are absolute: saving one twice, late, or in two processes at
     once changes nothing.
     """
-    # One order for all: two that save the same rows at once cannot wait for each other.
+    # Always in the same order, so that two processes that save the same rows cannot deadlock.
     ordered = sorted(totals)
     if not ordered:
         return
@@ -69,7 +69,7 @@ def save_totals(totals: Iterable[Total]) -> None:
 
 
 def _latest_uses(ordered: Sequence[Total]) -> dict[str, int]:
-    """When each key was used last; in the order of their ids."""
+    """The last use of each key, in the order of ids."""
     latest: dict[str, int] = {}
     for total in ordered:
         if total.last_used_ms > latest.get(total.key_id, -1):
@@ -127,12 +127,12 @@ def _sqlite_statements() -> tuple[str, str]:
 
 
 def _sqlite_moment(ms: int) -> str:
-    """As SQLAlchemy writes a DateTime there."""
+    """A time in the form in which SQLAlchemy stores it in SQLite."""
     return (_EPOCH + timedelta(milliseconds=ms)).isoformat(" ", "microseconds")
 
 
 def _save_in_postgres(connection: Connection, ordered: Sequence[Total]) -> None:
-    """Columns travel as arrays: one message for all rows."""
+    """Send columns as arrays, so that one message has all rows."""
     upsert, touch = _postgres_statements()
     columns = zip(*ordered, strict=True)
     connection.execute(upsert, dict(zip((*_COUNTED, "_"), map(list, columns), strict=True)))
@@ -170,8 +170,8 @@ def _postgres_statements() -> tuple[Executable, Executable]:
         .table_valued("key_id", "moment")
         .render_derived(name="uses")
     )
-    # Locked in their order before they are changed: an UPDATE that joins has an order of its own,
-    # in which it could wait for another that waits for it.
+    # Lock the keys in order before the update: a joining UPDATE locks rows in an order of its own,
+    # and could deadlock with another.
     locked = (
         select(keys.c.id, uses.c.moment)
         .join(uses, keys.c.id == uses.c.key_id)
@@ -185,7 +185,7 @@ def _postgres_statements() -> tuple[Executable, Executable]:
 
 
 def _array(name: str, kind: Any, stored_as: Any = None) -> ColumnElement[Any]:
-    """A parameter that is a list. Ids travel as text, which costs the driver less."""
+    """A list as a parameter. Ids are sent as text, which costs the driver less."""
     parameter = bindparam(name, type_=ARRAY(kind))
     return parameter if stored_as is None else sql_cast(parameter, ARRAY(stored_as))
 

@@ -23,7 +23,7 @@ from ragauth.security.identifiers import new_uuid
 
 
 class SecondFactor(Base):
-    """A TOTP secret (RFC 6238), sealed; it counts once it was confirmed with a first code.
+    """A sealed TOTP secret (RFC 6238); it counts once it is confirmed with a first code.
 
     `last_step` is the time step of the last code that was accepted: none at or before it is
     accepted again.
@@ -41,7 +41,7 @@ class SecondFactor(Base):
 
 
 class RecoveryCode(Base):
-    """A code for a lost device, of which a keyed digest is kept; good once."""
+    """A single-use code for a lost device; only its keyed digest is kept."""
 
     __tablename__ = "recovery_codes"
     __table_args__ = (UniqueConstraint("account_id", "digest"),)
@@ -65,10 +65,10 @@ def advance_step(
     sealed_secret: bytes,
     resealed_secret: bytes,
 ) -> bool:
-    """Compare and swap: of many codes of one step, and of earlier ones, one gets True.
+    """Compare and swap: of codes of one step or earlier steps, one gets True.
 
-    A last step beyond `furthest_used` cannot have been. `sealed_secret` is that of the row which
-    the code was checked against.
+    A stored step beyond `furthest_used` is from a wrong clock, and is ignored. `sealed_secret` is
+    that of the row which the code was checked against.
     """
     last_step = SecondFactor.last_step
     changed = count_changed(
@@ -100,7 +100,7 @@ def list_account_ids() -> list[uuid.UUID]:
 
 
 def has_recovery_code(account_id: uuid.UUID, *, digest: bytes) -> bool:
-    """Whether it is one of the account's that was not used yet."""
+    """Whether the digest is that of an unused code of the account."""
     code = select(RecoveryCode.id).where(
         RecoveryCode.account_id == account_id,
         RecoveryCode.digest == digest,
@@ -132,7 +132,7 @@ def spend_recovery_code(account_id: uuid.UUID, *, digest: bytes, now: datetime) 
 
 
 def count_recovery_codes(account_id: uuid.UUID) -> int:
-    """How many were not used yet."""
+    """How many codes are unused."""
     return (
         db.session.scalar(
             select(func.count())
@@ -148,6 +148,6 @@ def delete_recovery_codes(account_id: uuid.UUID) -> None:
 
 
 def delete_for_account(account_id: uuid.UUID) -> None:
-    """Forget the factor, confirmed or not, and its codes."""
+    """Delete the factor, confirmed or not, and its codes."""
     delete_recovery_codes(account_id)
     db.session.execute(delete(SecondFactor).where(SecondFactor.account_id == account_id))

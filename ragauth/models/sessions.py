@@ -26,23 +26,25 @@ from ragauth.extensions import db
 from ragauth.models.accounts import Account
 from ragauth.models.base import Page, count_changed, count_rows, paginate
 
-# The most logins that are read: a script that logs in all day must not slow down its own login.
+# The maximal number of logins that are read, so that a script that logs in all day does not slow
+# down.
 _LATEST = 100
 
 
 class Session(Base):
-    """A login. Each refresh adds one to `generation`; only the newest generation is good.
+    """A login. Each refresh adds one to `generation`; only the newest generation is valid.
 
     `spender_network` and `spender_agent` (a SHA-256) are of the client that refreshed last: only
-    that client is told the successor of the spent token again. `refused_generation` is the last
-    one of which an event says that another network asked for it.
+    that client is told the successor of the spent token again. `refused_generation` is the last one
+    of which an event says that another network asked for it.
     """
 
     __tablename__ = "sessions"
     __table_args__ = (
         Index(None, "account_id", "id"),
         Index(None, "expires_at"),
-        # Few have ended, or are found to be of a clock that was ahead.
+        # Partial indexes, because few sessions have been ended, or were made by a clock that was
+        # ahead.
         Index(
             "ix_sessions_ended_at",
             "ended_at",
@@ -72,8 +74,8 @@ class Session(Base):
     user_agent: Mapped[str | None] = mapped_column(String(400))
 
 
-# Built once, on the tables: to build a statement, or to have the ORM look at it, takes longer than
-# to execute it.
+# Built once, on the tables: building a statement, or passing it through the ORM, takes longer than
+# executing it.
 _SESSIONS, _ACCOUNTS = cast("Table", Session.__table__), cast("Table", Account.__table__)
 _WITH_STATUS = (
     select(
@@ -110,7 +112,7 @@ _ADVANCE = (
 
 
 def find_with_status(session_id: uuid.UUID) -> Row[*tuple[Any, ...]] | None:
-    """What a refresh asks: the session's generation, and how its account stands."""
+    """For a refresh: the session's generation, and its account's status."""
     connection = db.session.connection()
     return connection.execute(_WITH_STATUS, {"session_id": session_id}).one_or_none()
 
@@ -134,7 +136,7 @@ def count_live(account_id: uuid.UUID, *, now: datetime) -> int:
 
 
 def latest_addresses(account_id: uuid.UUID, *, since: uuid.UUID) -> Sequence[str | None]:
-    """Where the account's latest sessions were opened, dead ones too; those after an id."""
+    """The addresses where the account's latest sessions were opened, dead ones too, after an id."""
     latest = (
         select(Session.ip)
         .where(Session.account_id == account_id, Session.id >= since)
@@ -166,7 +168,7 @@ def advance_generation(
     spender_network: str | None,
     spender_agent: bytes | None,
 ) -> bool:
-    """Compare and swap: of many refreshes with one token, one gets True."""
+    """Compare and swap: of simultaneous refreshes with one token, one gets True."""
     changed = db.session.connection().execute(
         _ADVANCE,
         {
@@ -182,7 +184,7 @@ def advance_generation(
 
 
 def note_refusal(session_id: uuid.UUID, *, generation: int) -> bool:
-    """Note that another network asked for this generation; True for the first one that did."""
+    """Note that another network presented this generation's token; True for the first time."""
     is_new = Session.refused_generation.is_(None) | (Session.refused_generation < generation)
     changed = count_changed(
         update(Session)
@@ -193,7 +195,7 @@ def note_refusal(session_id: uuid.UUID, *, generation: int) -> bool:
 
 
 def touch_session(session_id: uuid.UUID, *, now: datetime) -> bool:
-    """Note that it was used; False when it has ended."""
+    """Note that a session was used; False if it has ended."""
     changed = count_changed(
         update(Session)
         .where(Session.id == session_id, Session.ended_at.is_(None))
@@ -203,7 +205,7 @@ def touch_session(session_id: uuid.UUID, *, now: datetime) -> bool:
 
 
 def end_session(session_id: uuid.UUID, *, now: datetime) -> bool:
-    """End it; False when it had ended before."""
+    """End a session; False if it has ended before."""
     changed = count_changed(
         update(Session)
         .where(Session.id == session_id, Session.ended_at.is_(None))
@@ -228,7 +230,7 @@ def end_all(*, now: datetime) -> int:
 
 
 def end_issued_after(latest: datetime, *, now: datetime) -> int:
-    """End those that a clock that was ahead opened or carried on; returns how many."""
+    """End sessions that a clock that was ahead opened or refreshed; returns how many."""
     return count_changed(
         update(Session)
         .where(Session.rotated_at > latest, Session.ended_at.is_(None))
@@ -237,7 +239,7 @@ def end_issued_after(latest: datetime, *, now: datetime) -> int:
 
 
 def forget_clients(account_id: uuid.UUID) -> None:
-    """Where its owner was, and with what browser."""
+    """Delete the addresses and user agents of an account's sessions."""
     db.session.execute(
         update(Session)
         .where(Session.account_id == account_id)
@@ -246,17 +248,17 @@ def forget_clients(account_id: uuid.UUID) -> None:
 
 
 def delete_expired(*, before: datetime, limit: int) -> int:
-    """Forget sessions that expired before a moment; returns how many."""
+    """Delete sessions that expired before a moment; returns how many."""
     return _delete(Session.expires_at, before, limit)
 
 
 def delete_ended(*, before: datetime, limit: int) -> int:
-    """Forget sessions that were ended before a moment; returns how many."""
+    """Delete sessions that were ended before a moment; returns how many."""
     return _delete(Session.ended_at, before, limit)
 
 
 def _delete(moment: InstrumentedAttribute[Any], before: datetime, limit: int) -> int:
-    """The oldest first: each batch takes up the index where the one before has left it."""
+    """Delete the oldest first: each batch continues in the index where the last one stopped."""
     oldest = select(Session.id).where(moment < before).order_by(moment).limit(limit)
     return count_changed(
         delete(Session).where(Session.id.in_(oldest)).execution_options(synchronize_session=False)

@@ -54,16 +54,17 @@ def lock_all() -> Sequence[SigningKey]:
 
 
 def list_all() -> Sequence[SigningKey]:
-    """All keys, the eldest first."""
+    """All keys, oldest first."""
     return db.session.scalars(
         select(SigningKey).order_by(SigningKey.signs_from, SigningKey.kid)
     ).all()
 
 
 def delete_retired(*, before: datetime, limit: int) -> int:
-    """Forget keys that were retired before a moment; returns how many.
+    """Delete keys that were retired before a moment; returns how many.
 
-    The first one's row stays for good: without it another would be made, and sign at once.
+    The first key's row stays for good: without it another first key would be made, and sign at
+    once.
     """
     retired = (
         select(SigningKey.id)

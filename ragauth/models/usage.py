@@ -27,16 +27,16 @@ from ragauth.models.base import count_rows
 class Usage(Base):
     """A store's own total for one key and day.
 
-    A total only grows, so saving it twice, late or from two processes changes nothing: the
-    larger one stays. No foreign key: what was used stays counted.
+    A total only grows, and the larger one is kept, so saving it twice, late or from two processes
+    changes nothing. There is no foreign key, because usage outlives its key and account.
     """
 
     __tablename__ = "usage"
     __table_args__ = (
         Index(None, "account_id", "day"),
         Index(None, "day"),
-        # A page in its own order, of one account and of all. No column here ever changes: on
-        # Postgres a total that is raised touches no index.
+        # For pages in their own order, of one account and of all. No column here ever changes, so
+        # on Postgres raising a total touches no index.
         Index(None, "account_id", "day", "key_id", "environment"),
         Index(None, "day", "key_id", "account_id", "environment"),
     )
@@ -70,10 +70,10 @@ def list_days(
     before: tuple[date, uuid.UUID] | None,
     limit: int,
 ) -> list[DayOfKey]:
-    """A row a day and key, the newest day first; `before` is where a further page goes on.
+    """A row for each day and key, newest day first; `before` is where the next page begins.
 
-    Groups are made in the order of the page, which is that of an index: what is read is the page,
-    however long the span is. Of one key and day there is one account and one environment.
+    Grouping is in the order of the page, which is that of an index, so only the page is read,
+    however long the span is. All rows of one key and day have the same account and environment.
     """
     page_order = (Usage.day, Usage.key_id, Usage.account_id, Usage.environment)
     query = (
@@ -95,7 +95,7 @@ def list_days(
     if before is None or before[0] > last_day:
         query = query.where(Usage.day <= last_day)
     else:
-        # The one bound from above: SQLite would use the weaker one of two.
+        # Only one upper bound: of two, SQLite would use the weaker one.
         query = query.where(tuple_(Usage.day, Usage.key_id) < before)
     return [
         DayOfKey(account, key, environment, day, int(requests), int(units))
@@ -104,9 +104,10 @@ def list_days(
 
 
 def last_use() -> datetime | None:
-    """When a key was used last, as far as that is saved.
+    """The time of the latest use of any key, as far as it is saved.
 
-    The keys of the last day that has usage are looked at: `last_used_at` is saved along with it.
+    It reads the keys of the last day with usage, because `last_used_at` is saved together with
+    usage.
     """
     last_day = select(func.max(Usage.day)).scalar_subquery()
     used = select(Usage.key_id).where(Usage.day == last_day)
@@ -114,7 +115,7 @@ def last_use() -> datetime | None:
 
 
 class UsageOfAccount(NamedTuple):
-    """What an account used in some days; one that was deleted has no e-mail any more."""
+    """What an account used in some days; a deleted account has no e-mail."""
 
     account_id: uuid.UUID
     email: str | None
@@ -126,7 +127,7 @@ class UsageOfAccount(NamedTuple):
 def list_top_accounts(
     *, by: Literal["requests", "units"], first_day: date, last_day: date, limit: int | None
 ) -> list[UsageOfAccount]:
-    """Who used most, first; None is all."""
+    """The accounts that used most, in that order; a `limit` of None is all."""
     totals = _by_account(first_day, last_day).subquery()
     query = (
         select(totals.c.account_id, Account.email, Account.plan, totals.c.requests, totals.c.units)
@@ -146,7 +147,7 @@ def count_used_accounts(*, first_day: date, last_day: date) -> int:
 
 
 def sum_of_account(account_id: uuid.UUID, *, first_day: date, last_day: date) -> tuple[int, int]:
-    """Requests and units, of live and test keys together."""
+    """Requests and units of an account, live and test keys together."""
     query = _by_account(first_day, last_day).where(Usage.account_id == account_id)
     found = db.session.execute(query).one_or_none()
     return (0, 0) if found is None else (int(found.requests), int(found.units))

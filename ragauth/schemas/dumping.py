@@ -1,9 +1,9 @@
 """Dumping with a marshmallow schema, compiled once: the schema declares, this only does it faster.
 
-marshmallow looks each field of each row up anew: its attribute, its accessor, its serializer. All
-of that follows from the schema alone. What cannot be compiled (a hook, an accessor of its own, a
-field whose form this module does not know, an object that lacks an attribute) is left to
-`Schema.dump`, so the result is the same in every case.
+marshmallow looks up attribute, accessor and serializer of each field again for each row, although
+they depend on the schema alone. What cannot be compiled (a hook, an accessor of its own, a field
+whose form this module does not know, an object that lacks an attribute) is left to `Schema.dump`,
+so the result is the same in every case.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ Convert = Callable[[Any], Any]
 
 
 class Dumper:
-    """Dumps one thing, or many, as its schema would."""
+    """Dumps one object, or many, as the schema would."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
@@ -31,7 +31,7 @@ class Dumper:
         self.is_compiled = not _has_own_ways(schema) and self._compile()
 
     def dump(self, thing: Any) -> Any:
-        """One thing as a dict of what JSON knows."""
+        """One object as a dict of JSON values."""
         return self._dump_compiled(thing) if self.is_compiled else self._schema.dump(thing)
 
     def dump_all(self, things: Sequence[Any]) -> list[Any]:
@@ -79,7 +79,7 @@ def _has_own_ways(schema: Schema) -> bool:
 
 
 def _conversion(field: fields.Field[Any]) -> Convert | None:
-    """What the field makes of a value; None where only `Schema.dump` knows."""
+    """The field's conversion of a value; None if only `Schema.dump` can do it."""
     if not field._CHECK_ATTRIBUTE:
         return None
     make = _CONVERSIONS.get(type(field))
@@ -119,7 +119,7 @@ def _id(field: fields.Field[Any]) -> Convert:
 
 
 def _by_itself(field: fields.Field[Any]) -> Convert:
-    """For a field that looks at nothing but the value."""
+    """The conversion of a field that depends on the value alone."""
     serialize = field._serialize
     return lambda value: serialize(value, None, None)
 

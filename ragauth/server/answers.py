@@ -58,7 +58,7 @@ def answer_fault(client: socket.socket, addr: Any, exc: BaseException) -> None:
     try:
         util.write_nonblock(client, answer)
     except OSError as error:
-        log.info("the client was gone", extra={"cause": type(error).__name__})
+        log.info("the client had gone before its answer", extra={"cause": type(error).__name__})
 
 
 class ErrorLogger(Logger):

@@ -35,7 +35,7 @@ class PoolWatch:
     def must_stop(self) -> bool:
         """Whether every thread has worked on its request for too long, so that none is free."""
         if is_hanging := self._is_hanging():
-            log.error("a worker hangs and is replaced: no thread has ended its request for long")
+            log.error("a worker hangs and is replaced: all its threads are stuck")
         return is_hanging
 
     def end_if_hanging(self) -> None:

@@ -1,7 +1,7 @@
 """The rules: modules of functions with keyword arguments; nothing here knows HTTP.
 
-A folder is a domain, and knows those below it alone: operators and compat, accounts, keys,
-sessions, mail, limits. Beside them stand what each may use: `audit`, `account_lock`, `troubles`.
-Faces, commands and the work beside requests call them. What a caller can meet is raised as a
-RagauthError.
+Each folder is a domain, and imports only domains below it, in this order: operators and compat,
+accounts, keys, sessions, mail, limits. All domains may use `audit`, `account_lock` and `troubles`.
+Faces, commands and background work call the services. Errors that concern a caller are
+RagauthErrors.
 """

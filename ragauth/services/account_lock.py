@@ -34,11 +34,11 @@ def acting_in(session_id: uuid.UUID | None) -> Iterator[None]:
 
 
 def lock_account(account_id: uuid.UUID) -> Account | None:
-    """The account, held until the commit; None for a deleted one.
+    """Lock the account until the commit; None for a deleted one.
 
-    Raises CredentialRevoked where the caller's session has ended since the guard looked at it, and
-    AccountSuspended: what ended it (a new password, a clean start) held this lock before, and was
-    to end whatever the caller may do.
+    Raises AccountSuspended, and CredentialRevoked if the caller's session has ended after the guard
+    checked it: a new password or a clean start, which ended it, has held this lock before, and the
+    caller must not act after it.
     """
     account = account_rows.lock_account(account_id)
     session_id = _acting_session.get()
@@ -56,10 +56,10 @@ def hold_account(
     absent: type[RagauthError] = CredentialRevoked,
     password_hash: str | None = None,
 ) -> Account:
-    """The account, held until the commit, as `lock_account` does it.
+    """Lock the account until the commit, as `lock_account` does.
 
-    Raises `absent` for a deleted one; Conflict where its password is no longer the one of this
-    hash, which was confirmed before the lock.
+    Raises `absent` for a deleted account; Conflict if its password hash is no longer the given one,
+    which was confirmed before the lock.
     """
     account = lock_account(account_id)
     if account is None:
@@ -70,7 +70,7 @@ def hold_account(
 
 
 def hold_account_of_token(account_id: uuid.UUID) -> Account:
-    """The account that a mailed token or a login's first step is for, held until the commit.
+    """Lock the account of a mailed token or of a login's first step, until the commit.
 
     Raises CredentialInvalid for a deleted one, AccountSuspended.
     """

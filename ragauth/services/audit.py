@@ -1,6 +1,6 @@
-"""The security history: what happened to an account, written in the transaction of what it tells.
+"""The security history: events of an account, written in the transaction that they are about.
 
-No secret ever stands in an event: a key is named by its id and its display prefix.
+An event never contains a secret: a key is named by its id and its display prefix.
 """
 
 import uuid
@@ -62,11 +62,10 @@ for _name in EventName:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The client: its trusted address, and the name of its browser.
+    """The client: its trusted address and its user agent.
 
-    `user_agent` is what may be stored and shown: cut, and without credentials.
-    `user_agent_digest` is the SHA-256 of the whole header, of an empty one where it is missing;
-    only a request has one.
+    `user_agent` may be stored and shown: it is cut, and without credentials. `user_agent_digest` is
+    the SHA-256 of the whole header, or of an empty one if it is missing; only a request has it.
     """
 
     ip: str | None
@@ -80,7 +79,7 @@ OPERATOR = Client(ip=None, user_agent="operator")
 def record(
     name: EventName, *, account_id: uuid.UUID | None, client: Client, **details: Any
 ) -> None:
-    """Add an event to the present transaction; it is counted once that is committed."""
+    """Add an event to the present transaction; it is counted in the metrics after the commit."""
     transaction.when_committed(lambda: EVENTS.count(name.value))
     db.session.add(
         Event(
@@ -96,7 +95,7 @@ def record(
 
 
 def record_imported_keys(keys: Sequence[Mapping[str, Any]], client: Client) -> None:
-    """The same for thousands of rows of keys at once, past the ORM."""
+    """Record the events of thousands of imported keys at once, without the ORM."""
     if not keys:
         return
     name, at = EventName.KEY_IMPORTED.value, clock.now()
@@ -127,7 +126,7 @@ def list_events(*, account_id: uuid.UUID, limit: int, cursor: uuid.UUID | None) 
 
 
 def record_key_event(name: EventName, key: ApiKey, client: Client, **details: Any) -> None:
-    """The same for what happened to a key."""
+    """Record an event about a key."""
     record(
         name,
         account_id=key.account_id,

@@ -20,7 +20,10 @@ def raise_open_files() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     except (OSError, ValueError) as error:
         # macOS refuses an unlimited number even where the hard limit is unlimited.
-        log.info("the limit of open files stays", extra={"cause": str(error), "limit": soft})
+        log.info(
+            "the limit of open files could not be raised",
+            extra={"cause": str(error), "limit": soft},
+        )
         hard = soft
     return _MOST_CONNECTIONS * 2 if hard == resource.RLIM_INFINITY else hard
 

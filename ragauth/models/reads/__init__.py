@@ -1,4 +1,4 @@
-"""The reads of every request: prepared statements past the ORM, which see the latest commit.
+"""The reads of every request: prepared statements without the ORM, which see the latest commit.
 
-They raise ExternalServiceUnavailable for a database that does not answer in time.
+They raise ExternalServiceUnavailable if the database does not answer in time.
 """

@@ -1,4 +1,4 @@
-"""The one read of a key's holder: the key and its account, to be shown, by the key's id."""
+"""The read for a key's holder: the key and its account, to be shown, by the key's id."""
 
 import uuid
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ _ACCOUNT = select(*_OF_ACCOUNT).where(
 
 
 class HolderFacts(NamedTuple):
-    """Rows with the names of their columns; `account` is None where there is none."""
+    """Rows with named columns; `account` is None if the key has none."""
 
     key: Any
     account: Any

@@ -1,4 +1,4 @@
-"""The one read of a key check: the key and its owner by the digest of what was presented."""
+"""The read of a key check: the key and its owner, by the digest of the presented key."""
 
 import uuid
 from datetime import datetime
@@ -12,12 +12,12 @@ from ragauth.models.agents import Agent
 from ragauth.models.api_keys import ApiKey
 from ragauth.models.reads.prepared import PreparedReads, parse_sqlite_moment
 
-# A process notices within this time that the first foreign keys were imported.
+# A process notices the first import of foreign keys within this time.
 _IMPORTED_RECHECK_SECONDS = 2.0
 
 
 class KeyFacts(NamedTuple):
-    """What the database says of a key and of its owner. Ids are the 16 bytes of a UUID."""
+    """A key and its owner as the database has them. Ids are the 16 bytes of a UUID."""
 
     id: bytes
     account_id: bytes | None
@@ -56,8 +56,8 @@ _KEY = (
 _AGENT = select(Agent.id).where(
     Agent.id == bindparam("agent_id"), Agent.account_id == bindparam("account_id")
 )
-# As a number it stands there bare, as in the index of these keys: SQLite would not know that one by
-# `is_imported = 1`, and read all keys.
+# The bare column, as in the partial index of imported keys: with `is_imported = 1` SQLite would not
+# use that index, and read all keys.
 _IS_IMPORTED = type_coerce(ApiKey.is_imported, Integer)
 _ANY_IMPORTED = select(ApiKey.id).where(_IS_IMPORTED).exists().select()
 
@@ -90,7 +90,7 @@ class KeyLookup:
         )
 
     def has_imported_keys(self) -> bool:
-        """Whether keys of another system were ever imported; once true it stays so."""
+        """Whether keys of another system were ever imported; once True, it is cached for good."""
         if not self._has_imported:
             now = clock.monotonic()
             if now - self._imported_checked_at >= _IMPORTED_RECHECK_SECONDS:

@@ -1,7 +1,7 @@
-"""Reads that are asked on every request: prepared statements on raw connections.
+"""Reads for every request: prepared statements on raw connections.
 
-SQLAlchemy Core compiles the SQL from the models once, so a renamed column cannot break it
-silently; the driver alone runs it. Nothing is remembered between two reads, and each sees what
+SQLAlchemy Core compiles the SQL from the models once, so that a renamed column cannot break it
+silently; only the driver executes it. Nothing is cached between two reads, and each read sees what
 was committed before it began.
 """
 
@@ -29,8 +29,8 @@ from ragauth.deadlines import CHECK_SECONDS, WouldWait, at_most, current_deadlin
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.metrics import DATABASE_ERRORS
 
-# The beginning of the file. To map all of it would save a check 2 µs more, and count as memory of
-# each worker.
+# The mapped beginning of the file. Mapping all of it would make a check 2 µs faster, but count as
+# memory of each worker.
 _SQLITE_MMAP_BYTES = 16 << 20
 _FIRST_TRY_SECONDS = 1.0
 _HANGS_SECONDS = 1.0
@@ -50,16 +50,18 @@ class PreparedReads:
         self._errors = (engine.dialect.dbapi.Error, UnusableDatabase)  # type: ignore[union-attr]
         self._local = threading.local()
         self._held: weakref.WeakSet[_HeldConnection] = weakref.WeakSet()
-        # Of Postgres: at hand for any thread, so that the polling one need never make one.
+        # Spare connections to Postgres for any thread, so that the polling thread never needs to
+        # open one.
         self._spare: deque[_HeldConnection] = deque()
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._read = self._read_sqlite if self.is_sqlite else self._read_postgres
-        # Until when one thread at a time tries again, so that the rest are free for other requests:
-        # a read had no answer in time, though the database answers others.
+        # Set when a read had no answer in time although the database answers others. Until this
+        # time only one thread at a time tries again, so that the others are free for other
+        # requests.
         self._hangs_until = 0.0
         self._trying = threading.Lock()
         if not self.is_sqlite:
-            # Loaded where there is a Postgres.
+            # Imported only for Postgres.
             from ragauth.postgres.connection import DatabaseFrozen, NoAnswer  # noqa: PLC0415
 
             self._no_answer, self._frozen = NoAnswer, DatabaseFrozen
@@ -69,17 +71,17 @@ class PreparedReads:
         return self._engine.dialect
 
     def compile(self, statement: Select[*tuple[Any, ...]]) -> str:
-        """The statement in the driver's words; its parameters are named."""
+        """Compile a statement for the driver; its parameters are named."""
         compiled = statement.compile(dialect=self._engine.dialect)
         sql = str(compiled)
         if self.is_sqlite:
-            # sqlite3 knows names too: one form of parameters for both drivers.
+            # Named parameters, which both drivers support.
             for name in compiled.positiontup or ():
                 sql = sql.replace("?", f":{name}", 1)
         return sql
 
     def read(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
-        """All rows; a connection that was lost is opened again, once.
+        """Read all rows; a lost connection is opened again, once.
 
         Raises ExternalServiceUnavailable, and in the polling thread WouldWait.
         """
@@ -91,7 +93,7 @@ class PreparedReads:
             raise ExternalServiceUnavailable from error
 
     def close(self) -> None:
-        """Close the connections of all threads; a later read opens its own again."""
+        """Close the connections of all threads; a later read opens a new one."""
         for held in list(self._held):
             held.close()
         self._local = threading.local()
@@ -144,7 +146,8 @@ class PreparedReads:
             with at_most(CHECK_SECONDS):
                 rows = self._read_twice(sql, parameters)
         except self._no_answer as error:
-            # Too little time left proves nothing; all threads know of a frozen database already.
+            # If there was too little time left, the time-out proves nothing; of a frozen database
+            # all threads know already.
             has_waited = time.monotonic() - began >= _LONG_WAIT_SECONDS
             if has_waited and not isinstance(error, self._frozen):
                 self._hangs_until = time.monotonic() + _HANGS_SECONDS
@@ -166,7 +169,10 @@ class PreparedReads:
         return self._ask_postgres(held, sql, parameters)
 
     def _read_at_once(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
-        """Read in the polling thread. It opens no connection, for resolving a name could block."""
+        """Read in the polling thread.
+
+        It opens no connection, because resolving a name could block.
+        """
         held = None if self._hangs() else self._take_spare()
         if held is not None:
             try:
@@ -194,7 +200,7 @@ class PreparedReads:
         return rows
 
     def _take_spare(self) -> "_HeldConnection | None":
-        """The spare connection that was used last; never one of the parent from before a fork."""
+        """Take the spare connection that was used last; never a connection of the parent."""
         try:
             held = self._spare.pop()
             while held.pid != os.getpid():
@@ -204,7 +210,7 @@ class PreparedReads:
         return held
 
     def _forget_spare(self) -> None:
-        """Close all spare connections: what broke one has broken the others."""
+        """Close all spare connections: the fault that broke one has probably broken the others."""
         while (held := self._take_spare()) is not None:
             held.close()
 
@@ -235,12 +241,12 @@ class PreparedReads:
 
 
 def parse_sqlite_moment(text: str) -> datetime:
-    """SQLite stores a moment as text without a zone; it is UTC."""
+    """Parse SQLite's form of a time: text without a zone, in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 class _HeldConnection:
-    """A raw connection that is closed when it is let go of: SQLite's with its thread."""
+    """A raw connection, closed with its last reference: SQLite's when its thread ends."""
 
     def __init__(self, connection: Any, *, must_write: bool) -> None:
         self.connection = connection
@@ -249,7 +255,7 @@ class _HeldConnection:
         self.pid = os.getpid()
 
     def close(self) -> None:
-        # After a fork the socket is still the parent's.
+        # After a fork the parent still uses the socket.
         if self.pid == os.getpid():
             self.connection.close()
 

@@ -10,9 +10,9 @@ from ragauth.models.reads.prepared import PreparedReads
 
 
 class PreparedRows:
-    """A statement, and what makes the driver's values into those of the models' types.
+    """A prepared statement, with conversions of the driver's values to the models' types.
 
-    SQLAlchemy's own types convert; only its way to execute a statement is left out.
+    SQLAlchemy's own types convert; only its execution of statements is bypassed.
     """
 
     def __init__(self, reads: PreparedReads, statement: Select[*tuple[Any, ...]]) -> None:

@@ -1,4 +1,4 @@
-"""The one read of an access token: the session and its account by the session's id."""
+"""The read for an access token: the session and its account, by the session's id."""
 
 import uuid
 from datetime import datetime
@@ -12,7 +12,7 @@ from ragauth.models.sessions import Session
 
 
 class SessionFacts(NamedTuple):
-    """What the database says of a session and of its account."""
+    """A session and its account as the database has them."""
 
     expires_at: datetime
     is_ended: bool

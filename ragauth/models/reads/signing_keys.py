@@ -1,4 +1,4 @@
-"""The one read of the ring: every signing key that is not retired, the eldest first."""
+"""The read of the ring: every signing key that is not retired, oldest first."""
 
 import json
 from datetime import datetime
@@ -12,7 +12,7 @@ from ragauth.models.signing_keys import SigningKey
 
 
 class SigningKeyFacts(NamedTuple):
-    """What the database says of a key that is not retired."""
+    """A signing key that is not retired, as the database has it."""
 
     kid: str
     algorithm: str
@@ -35,7 +35,7 @@ _LIVE = (
 
 
 class SigningKeyLookup:
-    """Reads the ring outside any transaction: what was committed when the read began."""
+    """Reads the ring outside any transaction, as it was committed when the read began."""
 
     def __init__(self, reads: PreparedReads) -> None:
         self._reads = reads

@@ -1,4 +1,4 @@
-"""The one read of a month's usage, asked for a counter store that does not know the month."""
+"""The read of a month's usage, for a counter store that does not know the month."""
 
 import uuid
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class RowName(NamedTuple):
 
 
 class UsageLookup:
-    """Sums what the database knows, over all counter stores."""
+    """Sums the usage in the database over all counter stores."""
 
     def __init__(self, reads: PreparedReads) -> None:
         self._reads = reads
@@ -49,7 +49,7 @@ class UsageLookup:
     ) -> int:
         """The units of an account in a month (yyyymm); raises ExternalServiceUnavailable.
 
-        `unsaved` are units that are perhaps not saved; where they are, the larger total counts.
+        `unsaved` are totals that may not be saved yet; if one is saved, the larger total counts.
         """
         first_day = date(month // 100, month % 100, 1)
         last_day = (first_day + timedelta(days=31)).replace(day=1) - timedelta(days=1)
@@ -62,7 +62,7 @@ class UsageLookup:
         }
         if not unsaved:
             return int(self._reads.read(self._sql, parameters)[0][0] or 0)
-        # One statement: what is saved while it runs is in it, or it is not.
+        # One statement, so it sees each simultaneous save completely or not at all.
         totals = {
             RowName(_key_id(key_id), str(day), source): units
             for key_id, day, source, units in self._reads.read(self._rows_sql, parameters)

@@ -141,7 +141,9 @@ class Limits:
         try:
             self.counters.forget_account(account_id.bytes)
         except CountersUnavailable as error:
-            log.warning("a deleted account's limits are kept", extra={"cause": str(error)})
+            log.warning(
+                "the limits of a deleted account were not dropped", extra={"cause": str(error)}
+            )
 
     def _seed(self, account_id: bytes, environment_index: int, month: int) -> None:
         """Start a month in the counters at the units that database and counters know together.

@@ -138,7 +138,10 @@ class Throttle:
         try:
             current_limits().counters.hit(self._bucket, self.window_seconds * 1000, now_ms, -1)
         except CountersUnavailable as error:
-            log.error("the counters did not answer, one more is counted", extra=_cause(error))
+            log.error(
+                "the counters did not answer: one attempt too many stays counted",
+                extra=_cause(error),
+            )
 
     def clear(self) -> None:
         """Forget all that was counted."""
@@ -147,7 +150,7 @@ class Throttle:
         try:
             current_limits().counters.clear_window(self._bucket)
         except CountersUnavailable as error:
-            log.error("the counters did not answer, a throttle stays", extra=_cause(error))
+            log.error("the counters did not answer: a throttle was not reset", extra=_cause(error))
 
     @property
     def _bucket(self) -> bytes:

@@ -167,7 +167,7 @@ def _give_up(mail: OutboxMail, cause: str) -> None:
 
 
 def _leave_out(mail: OutboxMail) -> None:
-    log.warning("a mail was left out: its recipient has had enough of them", extra=_described(mail))
+    log.warning("a mail was left out: its recipient has got too many", extra=_described(mail))
     # A change of address is left out of the account's history: it would reveal how many mails
     # somebody else's address got.
     _remove(mail, "throttled", is_told=mail.template != MailTemplate.CHANGE_EMAIL)
