@@ -37,6 +37,8 @@ def make() -> Iterator[Make]:
 
     yield make_one
     for process in made:
+        # The metrics are those of all tests.
+        ProcessBeside._tell(process, is_failing=False)
         process.let_go()
         if process._pid:
             with suppress(ProcessLookupError, ChildProcessError):
