@@ -72,9 +72,9 @@ a multiple of bare Flask's unless its name says of what.
   as many workers and threads, and writes its log to a file. Everything runs on the same machine as
   the load. Databases and counters are on a disk; Postgres has its own defaults (`fsync=on`), Redis
   writes its file each second.
-- Bare Flask has two modes on this machine, about 290 and 450 µs of CPU a request, by how its threads
-  meet the GIL, and one run rarely sees both. A ratio of a run in the dear mode flatters ragauth: look
-  at the µs, and at the range of bare Flask's requests/s, before a ratio.
+- Bare Flask has two modes here, about 290 and 450 µs of CPU a request, by how its threads
+  meet the GIL; one run rarely sees both. A ratio of a run in the dear mode flatters ragauth:
+  look at the µs, and at the range of bare Flask's requests/s, before a ratio.
 - Requests/s, CPU and p99: `wrk -t1 -c{CONNECTIONS}`; every contender has a turn of
   {setting.seconds:g} s in each of {setting.rounds} rounds; medians of the turns. Turns of what is
   counted last {setting.counting_seconds:g} s, for usage is saved about each ten. The databases have
