@@ -61,6 +61,8 @@ def populate(engine: Engine, sizes: Sizes, *, now: datetime) -> None:
     with engine.connect() as connection:
         connection.execute(text("ANALYZE"))
         connection.commit()
+    # A connection of SQLite keeps the statistics that it read when it was opened.
+    engine.dispose()
 
 
 def account_id(number: int) -> uuid.UUID:
