@@ -72,7 +72,7 @@ def test_the_workers_of_a_master_that_is_killed_end_and_another_takes_their_plac
         assert {day["key_id"]: day["requests"] for day in days}[kept_id] == 11
 
 
-def test_a_worker_that_gets_no_more_memory_refuses_or_is_replaced(
+def test_a_worker_without_memory_refuses_or_is_replaced(
     installation: Installation,
 ) -> None:
     """S39: what wants more than there is ends, with its worker at worst; then all is as before."""
