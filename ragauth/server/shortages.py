@@ -1,8 +1,10 @@
-"""The errors of accept(2), and the log line when a worker can accept no connection."""
+"""What a worker logs when it lacks files or memory, and the errors of accept(2)."""
 
 import errno
 import logging
 import time
+
+from ragauth.metrics import LOG_LINES_LOST
 
 log = logging.getLogger("ragauth")
 
@@ -22,3 +24,11 @@ def log_shortage(error: OSError) -> None:
     if time.monotonic() - _logged_at >= _QUIET_SECONDS:
         _logged_at = time.monotonic()
         log.warning("a connection could not be taken", extra={"cause": str(error)})
+
+
+def log_fault(error: Exception) -> None:
+    """Log an error that ended a connection; without memory for the line, count it as lost."""
+    try:
+        log.error("a connection could not be closed in good order", exc_info=error)
+    except MemoryError:
+        LOG_LINES_LOST.count()

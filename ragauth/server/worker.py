@@ -28,7 +28,7 @@ from ragauth.server.plain_http import PlainRequest
 from ragauth.server.pool_watch import PoolWatch
 from ragauth.server.quick_requests import find_quick_request, is_login
 from ragauth.server.refusals import Refusals
-from ragauth.server.shortages import NO_CONNECTION, SHORTAGES, log_shortage
+from ragauth.server.shortages import NO_CONNECTION, SHORTAGES, log_fault, log_shortage
 from ragauth.web.paths import HEALTHZ
 
 log = logging.getLogger("ragauth")
@@ -66,12 +66,10 @@ class Worker(ThreadWorker):
         self._is_gunicorns = is_read_by_gunicorn(self.cfg)
         self._refusals = Refusals()
         self._lines = Lines(self.cfg.keepalive)
-        self._next_look = 0.0
-        self._accepts_from = 0.0
+        self._next_look = self._accepts_from = 0.0
 
     def init_process(self) -> None:
-        # A request reads about thirty settings, each through three calls: make them plain
-        # attributes.
+        # A request reads about thirty settings, each through three calls: make them attributes.
         vars(self.cfg).update({name: s.get() for name, s in self.cfg.settings.items()})
         super().init_process()
 
@@ -122,8 +120,12 @@ class Worker(ThreadWorker):
 
     def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
         longest = _PAUSE_SECONDS if time.monotonic() < self._accepts_from else timeout
-        super().wait_for_and_dispatch_events(self._refusals.longest_wait(longest))
-        self._refusals.take(lambda conn: self._guard(conn, self._take))
+        try:
+            super().wait_for_and_dispatch_events(self._refusals.longest_wait(longest))
+            self._refusals.take(lambda conn: self._guard(conn, self._take))
+        except MemoryError as error:
+            # What was not dispatched is ready in the next round too.
+            log_fault(error)
 
     def _make_room(self) -> bool:
         """Close the connection that can best be done without, if one waits at all."""
@@ -158,9 +160,9 @@ class Worker(ThreadWorker):
                 self._drop(conn)
             except Exception as error:
                 self._refuse(conn, error)
-        except Exception:
-            log.exception("a connection could not be closed in good order")
-            self._drop(conn)
+        except Exception as error:
+            self._drop(conn)  # First: the log line may need the memory that this frees.
+            log_fault(error)
 
     def _go_on_with(self, conn: Connection) -> None:
         if conn.line is self._lines.unsent:
@@ -377,8 +379,7 @@ class Worker(ThreadWorker):
         """The worker stops: give clients with something under way a little time to finish."""
         super()._cap_keepalive(deadline)  # type: ignore[misc]
         self._lines.hurry(_STOP_SECONDS)
-        # Accept waiting connections now: they are lost with the socket if nobody else listens on
-        # it.
+        # Accept what waits now: it is lost with the socket if nobody else listens on it.
         for listener in self.sockets:
             taken = -1
             while taken != self.nr_conns < self.worker_connections:

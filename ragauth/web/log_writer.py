@@ -60,10 +60,14 @@ class LogWriter:
         if self._lines.qsize() >= MOST_LINES or self._is_closed:
             self._lose(1)
             return
-        # SimpleQueue's `put` may be interrupted by itself; a lock or a Condition may not.
-        self._lines.put(line)
-        if self._thread is None:
-            self._run()
+        try:
+            # SimpleQueue's `put` may be interrupted by itself; a lock or a Condition may not.
+            self._lines.put(line)
+            if self._thread is None:
+                self._run()
+        except (MemoryError, RuntimeError):
+            # No memory for the line, or for a thread.
+            self._lose(1)
 
     def stop(self) -> None:
         """Give the last lines a moment to be written; later lines are written at once, or lost."""
