@@ -1,5 +1,6 @@
 """How the service talks to SQLite and to Postgres: types, names, pools, transactions."""
 
+import json
 import os
 import sqlite3
 import stat
@@ -75,6 +76,19 @@ class Words(TypeDecorator[list[str]]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> list[str] | None:
         return None if value is None else value.split()
+
+
+class Json(TypeDecorator[Any]):
+    """A value of JSON, stored as text; the key check reads the text as it is. None is NULL."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
 
 
 class Base(DeclarativeBase):

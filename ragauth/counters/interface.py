@@ -31,6 +31,43 @@ class NewerCounters(CountersUnavailable):
     """A newer version counts in this store, in another format; no fallback may be used."""
 
 
+class Tally(NamedTuple):
+    """A count against one limit, beside the account's minute and month of requests.
+
+    `owner` is the 16 bytes of the account, or of the key whose counts a key goes on with. `name`
+    is the limit's own within the owner, for example `tokens/month` or `requests/10s/burst`; live
+    and test count apart. A window of `length_ms` opens with the first thing that is counted in it.
+    With a length of 0 the count belongs to `period`: yyyymmdd, yyyymm, or 0 for a total that never
+    ends. `amount` is what is counted; more than `size` is refused.
+    """
+
+    owner: bytes
+    name: bytes
+    meter: bytes
+    length_ms: int
+    period: int
+    size: int
+    amount: int
+
+
+class Use(NamedTuple):
+    """What is used of one meter; `requests` are counted by themselves."""
+
+    meter: bytes
+    amount: int
+
+
+class Reserve(NamedTuple):
+    """A reservation to make: its uses are among those of the charge.
+
+    `token` is 16 random bytes. `ends_at_ms` is exact: from then on it cannot be settled.
+    """
+
+    token: bytes
+    ends_at_ms: int
+    uses: tuple[Use, ...]
+
+
 class Charge(NamedTuple):
     """One request of `cost` units, and the limits of the account that it is charged to.
 
@@ -47,6 +84,49 @@ class Charge(NamedTuple):
     month: int
     day: int
     now_ms: int
+    tallies: tuple[Tally, ...] = ()
+    uses: tuple[Use, ...] = ()
+    reserve: Reserve | None = None
+
+
+class Count(NamedTuple):
+    """What a tally's window has counted, and the Unix milliseconds at which it is over.
+
+    0 for a `period`, whose end the caller knows.
+    """
+
+    used: int
+    resets_at_ms: int
+
+
+class Report(NamedTuple):
+    """An amount that was used already: it is counted past every limit, once for each `event`.
+
+    `event` is the reporter's own name for it, unique in the account. `day` and the periods of
+    `tallies` are those of the moment when it was used.
+    """
+
+    account: bytes
+    key: bytes
+    environment: int
+    day: int
+    event: bytes
+    uses: tuple[Use, ...]
+    tallies: tuple[Tally, ...]
+    now_ms: int
+
+
+class Settled(NamedTuple):
+    """The outcome of settling a reservation.
+
+    `settled`: now, or by the same call before; `used` is what it comes to and `released` what was
+    given back, both by meter. Otherwise nothing has changed: `other_amount` was settled before,
+    the reservation is `over`, is `unknown`, or has `no_meter` of one of these names.
+    """
+
+    outcome: Literal["settled", "other_amount", "over", "unknown", "no_meter"]
+    used: tuple[Use, ...] = ()
+    released: tuple[Use, ...] = ()
 
 
 class Admission(NamedTuple):
@@ -72,6 +152,22 @@ class Window:
 
     count: int
     resets_at_ms: int
+
+
+class MeterRow(NamedTuple):
+    """What one store has counted of one meter, as `UsageRow`.
+
+    Both totals only grow: what was used is `amount` - `released`.
+    """
+
+    account: bytes
+    key: bytes
+    environment: int
+    day: int
+    meter: str
+    amount: int
+    released: int
+    source_id: str
 
 
 class UsageRow(NamedTuple):

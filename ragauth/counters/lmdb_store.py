@@ -66,7 +66,7 @@ class LmdbCounters:
     def admit(self, charge: Charge) -> Admission | None:
         # Written out in one piece: each call and each closure would add noticeably to the cost of a
         # check.
-        account, key, environment, minute_limit, month_limit, cost, month, day, now_ms = charge
+        account, key, environment, minute_limit, month_limit, cost, month, day, now_ms = charge[:9]
         file = self._file
         account_key = b"a" + account + ENVIRONMENT_BYTES[environment]
         env = file.enter(now_ms)

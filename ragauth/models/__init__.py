@@ -10,11 +10,12 @@ from ragauth.models.api_keys import ApiKey
 from ragauth.models.confirmations import Confirmation
 from ragauth.models.events import Event
 from ragauth.models.installation import Installation
+from ragauth.models.limit_notices import LimitNotice
 from ragauth.models.outbox import OutboxMail
 from ragauth.models.second_factors import RecoveryCode, SecondFactor
 from ragauth.models.sessions import Session
 from ragauth.models.signing_keys import SigningKey
-from ragauth.models.usage import Usage
+from ragauth.models.usage import MeterUsage, Usage
 
 __all__ = [
     "Account",
@@ -23,6 +24,8 @@ __all__ = [
     "Confirmation",
     "Event",
     "Installation",
+    "LimitNotice",
+    "MeterUsage",
     "OutboxMail",
     "RecoveryCode",
     "SecondFactor",

@@ -4,11 +4,12 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 from functools import cache
+from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, Select, String, bindparam, select
+from sqlalchemy import CheckConstraint, Index, Select, String, bindparam, select, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ragauth.database import Base
+from ragauth.database import Base, Json
 from ragauth.extensions import db
 
 ACTIVE = "active"
@@ -27,6 +28,8 @@ class Account(Base):
         ),
         Index(None, "plan", "id"),
         Index(None, "status", "id"),
+        # An index and not a constraint, which a large table would be copied for on SQLite.
+        Index("uq_accounts_external_id", "external_id", unique=True),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -41,6 +44,14 @@ class Account(Base):
     plan: Mapped[str] = mapped_column(String(50))
     status: Mapped[str] = mapped_column(String(20))
     created_at: Mapped[datetime]
+    # The operator's own name for the account.
+    external_id: Mapped[str | None] = mapped_column(String(255))
+    # The operator's `metadata`, a name that SQLAlchemy's models use themselves.
+    own_data: Mapped[dict[str, Any] | None] = mapped_column(Json())
+    # What replaces limits of the plan: meter, window and size; a size of None removes one.
+    limits: Mapped[list[dict[str, Any]] | None] = mapped_column(Json())
+    # Whether its owner gets a mail when most of a limit is used.
+    limit_mails: Mapped[bool] = mapped_column(default=True, server_default=true())
 
     @property
     def email_verified(self) -> bool:

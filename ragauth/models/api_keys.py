@@ -18,6 +18,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
+    false,
     func,
     select,
     text,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from ragauth.database import Base, Words
+from ragauth.database import Base, Json, Words
 from ragauth.extensions import db
 from ragauth.models.base import (
     Page,
@@ -57,6 +58,12 @@ class ApiKey(Base):
         CheckConstraint("environment IN ('live', 'test')", name="environment"),
         CheckConstraint("(kind = 'service') = (account_id IS NULL)", name="owner"),
         Index(None, "account_id", "id"),
+        Index(
+            "ix_api_keys_counted_as",
+            "counted_as",
+            sqlite_where=text("counted_as IS NOT NULL"),
+            postgresql_where=text("counted_as IS NOT NULL"),
+        ),
         Index(
             "ix_api_keys_is_imported",
             "is_imported",
@@ -108,6 +115,14 @@ class ApiKey(Base):
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     replaced_by: Mapped[uuid.UUID | None]
+    # The operator's: its owner may see and revoke it only.
+    is_managed: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # Limits of the key alone, as the contract has them; None is no limit beside the account's.
+    limits: Mapped[list[dict[str, Any]] | None] = mapped_column(Json())
+    # The owner's `metadata`, a name that SQLAlchemy's models use themselves.
+    own_data: Mapped[dict[str, Any] | None] = mapped_column(Json())
+    # The key whose counts this one goes on with, because it replaced that one; None is itself.
+    counted_as: Mapped[uuid.UUID | None]
 
     @property
     def is_active(self) -> bool:

@@ -50,6 +50,29 @@ class Usage(Base):
     units: Mapped[int] = mapped_column(BigInteger)
 
 
+class MeterUsage(Base):
+    """A store's own totals of one meter for one key and day; `requests` are in `usage`.
+
+    Both totals only grow, and the larger ones are kept. What was used is `amount` - `released`:
+    `released` is what reservations gave back.
+    """
+
+    __tablename__ = "meter_usage"
+    __table_args__ = (
+        Index(None, "account_id", "day", "key_id", "environment", "meter"),
+        Index(None, "day", "key_id", "account_id", "environment", "meter"),
+    )
+
+    key_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    source: Mapped[str] = mapped_column(String(64), primary_key=True)
+    meter: Mapped[str] = mapped_column(String(31), primary_key=True)
+    account_id: Mapped[uuid.UUID]
+    environment: Mapped[str] = mapped_column(String(10))
+    amount: Mapped[int] = mapped_column(BigInteger)
+    released: Mapped[int] = mapped_column(BigInteger)
+
+
 @dataclass(frozen=True, slots=True)
 class DayOfKey:
     """The sum over all stores for one key and day."""

@@ -56,7 +56,7 @@ class Model:
         return ends, used
 
     def admit(self, charge: Charge) -> Admission | None:
-        account, key, environment, minute_limit, month_limit, cost, month, day, _ = charge
+        account, key, environment, minute_limit, month_limit, cost, month, day, _ = charge[:9]
         spent = self.months.get((account, environment, month))
         if spent is None:
             return None

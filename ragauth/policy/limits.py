@@ -1,0 +1,34 @@
+"""Limits: how much of a meter may be used in a window."""
+
+from dataclasses import dataclass
+
+from ragauth.policy.windows import Window
+
+#: The meter that always is: each allowed check counts there.
+REQUESTS = "requests"
+#: The greatest amount and size.
+LARGEST = 10**12
+MOST_LIMITS = 10
+
+ALWAYS = "always"
+NAMED = "named"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`size` of `meter` in `window`.
+
+    Only a key's limit may have a name. With `applies` = "named" it counts only for checks that
+    name it.
+    """
+
+    meter: str
+    window: Window
+    size: int
+    name: str | None = None
+    applies: str = ALWAYS
+
+    @property
+    def full_name(self) -> str:
+        """As errors call it: `requests_per_minute`, `tokens_per_10s`, `requests_total`."""
+        return f"{self.meter}_{'' if self.window.name == 'total' else 'per_'}{self.window.name}"

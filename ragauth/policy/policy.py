@@ -1,0 +1,115 @@
+"""What a policy consists of, and the one that holds without a file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ragauth.policy.limits import REQUESTS, Limit
+from ragauth.policy.windows import MINUTE, MONTH, Window
+
+#: The plan of a new account.
+FIRST_PLAN = "trial"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a key may be used for.
+
+    A key that is bound to an agent needs the agent's name in a question for an `is_account_wide`
+    scope. A publishable key may have only `is_publishable` ones. A scope `for_operators` is given
+    by operators alone, and a key without a list of scopes does not have it.
+    """
+
+    name: str
+    description: str
+    is_account_wide: bool = False
+    is_publishable: bool = False
+    for_operators: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """What is counted."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an account may do.
+
+    `has_test_keys` tells whether it has test keys, which count apart. `features` are words that
+    are told to services and decide nothing here.
+    """
+
+    name: str
+    max_keys: int
+    max_agents: int
+    limits: tuple[Limit, ...]
+    features: tuple[str, ...] = ()
+    has_test_keys: bool = True
+
+    def size_of(self, meter: str, window: Window) -> int | None:
+        """The size of the plan's limit of a meter and window, if it has one."""
+        for limit in self.limits:
+            if limit.meter == meter and limit.window == window:
+                return limit.size
+        return None
+
+    @property
+    def requests_per_minute(self) -> int | None:
+        return self.size_of(REQUESTS, MINUTE)
+
+    @property
+    def requests_per_month(self) -> int | None:
+        return self.size_of(REQUESTS, MONTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Scopes, meters and plans by name.
+
+    With `open_scopes`, managed keys may have, and questions may name, scopes that are not
+    declared.
+    """
+
+    scopes: Mapping[str, Scope]
+    meters: Mapping[str, Meter]
+    plans: Mapping[str, Plan]
+    open_scopes: bool = False
+    #: Those that a key without a list of scopes has, in the order of the file.
+    usual_scopes: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        usual = tuple(scope.name for scope in self.scopes.values() if not scope.for_operators)
+        object.__setattr__(self, "usual_scopes", usual)
+
+    def plan(self, name: str | None) -> Plan:
+        """The plan of this name, or the first plan where the file no longer has this one."""
+        return self.plans.get(name or FIRST_PLAN) or self.plans[FIRST_PLAN]
+
+
+def _plan(name: str, a_minute: int, a_month: int, max_keys: int, max_agents: int) -> Plan:
+    limits = (Limit(REQUESTS, MINUTE, a_minute), Limit(REQUESTS, MONTH, a_month))
+    return Plan(name, max_keys, max_agents, limits)
+
+
+DEFAULT_SCOPES: Mapping[str, Scope] = {
+    scope.name: scope
+    for scope in (
+        Scope("query", "Ask questions", is_publishable=True),
+        Scope("ingest", "Add documents"),
+        Scope("manage", "Change what belongs to the whole account", is_account_wide=True),
+    )
+}
+DEFAULT_METERS: Mapping[str, Meter] = {REQUESTS: Meter(REQUESTS, "Allowed checks")}
+DEFAULT_PLANS: Mapping[str, Plan] = {
+    plan.name: plan
+    for plan in (
+        _plan("trial", 60, 1_000, 5, 2),
+        _plan("starter", 300, 50_000, 10, 10),
+        _plan("pro", 1_200, 1_000_000, 50, 100),
+        _plan("scale", 6_000, 20_000_000, 500, 1_000),
+    )
+}
+DEFAULT_POLICY = Policy(DEFAULT_SCOPES, DEFAULT_METERS, DEFAULT_PLANS)
