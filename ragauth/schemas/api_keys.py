@@ -18,6 +18,7 @@ from ragauth.schemas.fields import (
     Whole,
 )
 from ragauth.schemas.key_fields import Network, Origin
+from ragauth.schemas.limits import ShownKeyLimitSchema, key_limits
 from ragauth.security.identifiers import AGENT, KEY
 from ragauth.security.scopes import KEY_SCOPES
 
@@ -83,6 +84,17 @@ class KeySchema(Schema):
         allow_none=True,
         **about("The key that it was rotated into; null for none.", None),
     )
+    managed = fields.Boolean(
+        required=True,
+        attribute="is_managed",
+        **about("Whether it is the operator's: its owner may see and revoke it only.", False),
+    )
+    limits = fields.List(
+        fields.Nested(ShownKeyLimitSchema),
+        required=True,
+        allow_none=True,
+        **about("Its own limits, beside the account's; null for none.", None),
+    )
 
 
 class IssuedKeySchema(KeySchema):
@@ -147,6 +159,7 @@ class AgentKeySchema(RequestSchema):
     expires_at = Moment(allow_none=True, **about("When it shall end, in the future."))
     allowed_ips = _networks()
     allowed_origins = _origins()
+    limits = key_limits()
 
 
 class NewKeySchema(AgentKeySchema):
@@ -162,6 +175,7 @@ class KeyChangesSchema(RequestSchema):
     )
     allowed_ips = _networks()
     allowed_origins = _origins()
+    limits = key_limits()
 
 
 class RotationSchema(RequestSchema):

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, bindparam, select, type_coerce
+from sqlalchemy import Integer, Text, bindparam, select, type_coerce
 
 from ragauth import clock
 from ragauth.models.accounts import Account
@@ -32,6 +32,11 @@ class KeyFacts(NamedTuple):
     is_revoked: bool
     plan: str | None
     account_status: str | None
+    # JSON texts: the limits of the key and of its account, and the key's metadata.
+    limits: str | None
+    account_limits: str | None
+    own_data: str | None
+    counted_as: bytes | None
 
 
 _KEY = (
@@ -49,6 +54,10 @@ _KEY = (
         ApiKey.revoked_at.is_not(None),
         Account.plan,
         Account.status,
+        type_coerce(ApiKey.limits, Text),
+        type_coerce(Account.limits, Text),
+        type_coerce(ApiKey.own_data, Text),
+        ApiKey.counted_as,
     )
     .outerjoin(Account, Account.id == ApiKey.account_id)
     .where(ApiKey.digest == bindparam("digest"))
@@ -116,7 +125,8 @@ def _from_sqlite(row: tuple[Any, ...]) -> KeyFacts:
         origins,
         enabled,
         expires,
-        *end,
+        *middle,
+        counted_as,
     ) = row
     return KeyFacts(
         bytes.fromhex(key_id),
@@ -129,12 +139,17 @@ def _from_sqlite(row: tuple[Any, ...]) -> KeyFacts:
         origins,
         enabled,
         expires and parse_sqlite_moment(expires),
-        *end,
+        *middle,
+        counted_as and bytes.fromhex(counted_as),
     )
 
 
 def _from_postgres(row: tuple[Any, ...]) -> KeyFacts:
-    key_id, account_id, agent_id, *facts = row
+    key_id, account_id, agent_id, *facts, counted_as = row
     return KeyFacts(
-        key_id.bytes, account_id and account_id.bytes, agent_id and agent_id.bytes, *facts
+        key_id.bytes,
+        account_id and account_id.bytes,
+        agent_id and agent_id.bytes,
+        *facts,
+        counted_as and counted_as.bytes,
     )

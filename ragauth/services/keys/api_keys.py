@@ -92,10 +92,12 @@ def add_key(
     is_enabled: bool = True,
     is_primary: bool = False,
     unbranded_tag: str | None = None,
+    limits: list[dict[str, Any]] | None = None,
+    counted_as: uuid.UUID | None = None,
 ) -> IssuedKey:
     """Make a key of these properties and add its row to the present transaction.
 
-    Every new key passes here. Raises InvalidRequest for a test key if the plan has none.
+    Every new key passes here. `counted_as` is the key whose counts it goes on with. Raises InvalidRequest for a test key if the plan has none.
     """
     if account_id is not None and environment == key_format.TEST:
         require_environment(hold_account(account_id), environment)
@@ -118,6 +120,8 @@ def add_key(
         is_primary=is_primary,
         created_at=clock.now(),
         expires_at=expires_at,
+        limits=limits,
+        counted_as=counted_as,
     )
     db.session.add(key)
     db.session.flush()

@@ -41,6 +41,8 @@ def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKe
                 agent_id=old_key.agent_id,
                 scopes=old_key.scopes,
                 allowed_ips=old_key.allowed_ips,
+                limits=old_key.limits,
+                counted_as=old_key.counted_as or old_key.id,
                 is_primary=True,
                 unbranded_tag=key_format.unbranded_tag(old_key.prefix),
             )
@@ -84,6 +86,8 @@ def rotate_key(
             scopes=old_key.scopes,
             allowed_ips=old_key.allowed_ips,
             allowed_origins=old_key.allowed_origins,
+            limits=old_key.limits,
+            counted_as=old_key.counted_as or old_key.id,
             expires_at=expires_at,
             is_enabled=old_key.is_enabled,
             is_primary=was_primary,
