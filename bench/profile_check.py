@@ -23,7 +23,7 @@ from ragauth.metrics import ALLOWED, CHECKS, note_request
 from ragauth.security import key_format
 from ragauth.security.key_format import is_token_shaped
 from ragauth.services.keys.check import KeyChecker, Question
-from ragauth.services.limits.limits import span_of
+from ragauth.services.limits.spans import span_of
 from ragauth.services.limits.usage import save_usage
 from ragauth.web.around import request_id_of, write_request_line
 from ragauth.web.check.answers import authorize_answer

@@ -79,7 +79,7 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         partial(save_all, app),
     )
     mail_bell = Bell()
-    limits = Limits(counters, settings.policy, UsageLookup(reads).month_units)
+    limits = Limits(counters, settings.policy, UsageLookup(reads), settings.reservation_seconds)
     return Runtime(
         settings=settings,
         policy=settings.policy,

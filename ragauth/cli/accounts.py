@@ -41,6 +41,8 @@ accounts = Group("accounts", help="Create, list and administer accounts.")
 _COLUMNS = ("id", "email", "plan", "status", "created_at", "username")
 _SHOWN_KEYS = 20
 _NONE, _DEFAULT = "none", "default"
+# More digits than any size has; Python's int() refuses thousands.
+_TOO_LONG = 20
 _KEY_COLUMNS = ("id", "name", "prefix", "is_active", "last_used_at")
 
 
@@ -284,7 +286,9 @@ def _set_status(account: str, status: str, *, as_json: bool) -> None:
 
 def _load_limit(meter: str, window: str, size: str) -> dict[str, Any]:
     """Load a limit as over HTTP; raises InvalidRequest with all its faults."""
-    given = None if size in (_NONE, _DEFAULT) else int(size) if size.isdecimal() and len(size) < 20 else size
+    given: str | int | None = None if size in (_NONE, _DEFAULT) else size
+    if size.isdecimal() and len(size) < _TOO_LONG:
+        given = int(size)
     try:
         limit = AccountLimitSchema().load({"meter": meter, "window": window, "size": given})
     except ValidationError as error:

@@ -64,6 +64,7 @@ class Settings:
     cors_origins: tuple[str, ...] = _read(Variables.parsed, (), origins_in)
     refresh_cookie: bool = _read(Variables.flag, False)
     session_seconds: int = _read(Variables.number, _THIRTY_DAYS, SECONDS)
+    reservation_seconds: int = _read(Variables.number, 900, validate.Range(1, 86_400))
     event_days: int = _read(Variables.number, 365, validate.Range(1, 36_500))
     mail_from: str = _read(Variables.text, "ragauth <no-reply@localhost>", is_mailbox)
     dashboard_url: str | None = _read(Variables.parsed, None, urls.page_url)

@@ -10,6 +10,7 @@ from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import AnyText, Choice, Id, QueryWhole, Text, Whole
 from ragauth.schemas.key_fields import PresentedOrigin
+from ragauth.schemas.limits import QuotaSchema
 from ragauth.schemas.usage import RemainingSchema
 from ragauth.security.identifiers import AGENT
 from ragauth.security.scopes import KEY_SCOPES
@@ -183,4 +184,10 @@ class KeyHolderSchema(Schema):
         required=True,
         allow_none=True,
         **about("What is used and left; null for a service's key."),
+    )
+    quotas = fields.List(
+        fields.Nested(QuotaSchema),
+        required=True,
+        allow_none=True,
+        **about("Every limit that applies to the key; null for a service's key."),
     )

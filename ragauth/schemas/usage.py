@@ -7,6 +7,7 @@ from marshmallow import Schema, ValidationError, fields, validates_schema
 from ragauth.schemas.about import about
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import Day, DayCursor, Id, Moment, QueryWhole
+from ragauth.schemas.limits import QuotaSchema
 from ragauth.security.identifiers import ACCOUNT, KEY
 
 
@@ -70,13 +71,11 @@ class AccountLimitsSchema(Schema):
     requests_per_minute = fields.Integer(
         required=True,
         allow_none=True,
-        attribute="plan.requests_per_minute",
         **about("Of all keys together; null without such a limit.", 60),
     )
     requests_per_month = fields.Integer(
         required=True,
         allow_none=True,
-        attribute="plan.requests_per_month",
         **about("Of all keys together; null without such a limit.", 1000),
     )
     max_keys = fields.Integer(
@@ -86,3 +85,6 @@ class AccountLimitsSchema(Schema):
         required=True, attribute="plan.max_agents", **about("Agents at a time.", 2)
     )
     usage = fields.Nested(MonthsSchema, required=True, **about("Live and test count apart."))
+    quotas = fields.List(
+        fields.Nested(QuotaSchema), required=True, **about("Every limit of the account.")
+    )

@@ -1,51 +1,55 @@
-"""What is left of a plan, as headers (draft-ietf-httpapi-ratelimit-headers-10)."""
+"""What is left of each limit, as headers (draft-ietf-httpapi-ratelimit-headers-10)."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 
+from ragauth.services.limits.applied import policy_item
 from ragauth.services.limits.limits import LimitState
+from ragauth.services.limits.refusals import seconds_up
 
 
 def rate_headers(state: LimitState) -> list[tuple[str, str]]:
-    """`RateLimit-Policy` names both quotas (q) and their windows (w, seconds); `RateLimit`
-    says what remains (r) and in how many seconds it is renewed (t).
-
-    A limit that the plan does not have is not named.
+    """`RateLimit-Policy` names each limit (q) and its window (w, seconds), and what is counted
+    where that is not requests (qu); `RateLimit` says what remains (r) and in how many seconds it
+    is renewed (t). A total has no window. Without any limit there are no headers.
     """
-    if state.plan.requests_per_minute is None or state.plan.requests_per_month is None:
-        return _rate_headers_of_one(state)
-    return [
-        (
-            "RateLimit-Policy",
-            _policy(
-                state.plan.requests_per_minute,
-                state.plan.requests_per_month,
-                state.span.month_seconds,
-            ),
-        ),
-        (
-            "RateLimit",
+    applied = state.applied
+    if applied.is_plain:
+        a_minute, a_month = applied.requests_per_minute, applied.requests_per_month
+        policy = _plain_policy(a_minute, a_month, state.span.month_seconds)
+        left = (
             f'"minute";r={state.minute_remaining};t={state.minute_resets_in},'
-            f' "month";r={state.month_remaining};t={state.month_resets_in}',
-        ),
-    ]
+            f' "month";r={state.month_remaining};t={state.month_resets_in}'
+        )
+    else:
+        items = [*_items(state)]
+        policy = ", ".join(item for item, _ in items)
+        left = ", ".join(item for _, item in items)
+    return [("RateLimit-Policy", policy), ("RateLimit", left)] if policy else []
 
 
-def _rate_headers_of_one(state: LimitState) -> list[tuple[str, str]]:
-    """For a plan that lacks one limit, or both: then there are no headers."""
-    plan, span = state.plan, state.span
-    if plan.requests_per_minute is not None:
-        return [
-            ("RateLimit-Policy", f'"minute";q={plan.requests_per_minute};w=60'),
-            ("RateLimit", f'"minute";r={state.minute_remaining};t={state.minute_resets_in}'),
-        ]
-    if plan.requests_per_month is not None:
-        return [
-            ("RateLimit-Policy", f'"month";q={plan.requests_per_month};w={span.month_seconds}'),
-            ("RateLimit", f'"month";r={state.month_remaining};t={state.month_resets_in}'),
-        ]
-    return []
+def _items(state: LimitState) -> Iterator[tuple[str, str]]:
+    """Each limit's item in both headers."""
+    applied, span = state.applied, state.span
+    if applied.requests_per_minute is not None:
+        yield (
+            f'"minute";q={applied.requests_per_minute};w=60',
+            f'"minute";r={state.minute_remaining};t={state.minute_resets_in}',
+        )
+    if applied.requests_per_month is not None:
+        yield (
+            f'"month";q={applied.requests_per_month};w={span.month_seconds}',
+            f'"month";r={state.month_remaining};t={state.month_resets_in}',
+        )
+    for one, count in zip(state.told, state.counts, strict=True):
+        item = one.policy_item or policy_item(one.limit, one.label, span.month_seconds)
+        left = max(0, one.limit.size - count.used)
+        ends_ms = state.ends_ms(one, count)
+        # Only a total has no end.
+        renewed = f";t={seconds_up(ends_ms - state.now_ms)}" if ends_ms else ""
+        yield item, f'"{one.label}";r={left}{renewed}'
 
 
 @lru_cache(maxsize=256)
-def _policy(a_minute: int, a_month: int, month_seconds: int) -> str:
+def _plain_policy(a_minute: int, a_month: int, month_seconds: int) -> str:
     return f'"minute";q={a_minute};w=60, "month";q={a_month};w={month_seconds}'

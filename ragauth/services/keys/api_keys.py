@@ -29,7 +29,7 @@ from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.keys import revocation
-from ragauth.services.limits.limits import NO_TEST_KEYS
+from ragauth.services.limits.refusals import NO_TEST_KEYS
 from ragauth.services.limits.usage import bring_last_uses_up_to_date
 from ragauth.services.mail.queue import tell_of_key
 
@@ -97,7 +97,8 @@ def add_key(
 ) -> IssuedKey:
     """Make a key of these properties and add its row to the present transaction.
 
-    Every new key passes here. `counted_as` is the key whose counts it goes on with. Raises InvalidRequest for a test key if the plan has none.
+    Every new key passes here. `counted_as` is the key whose counts it goes on with. Raises
+    InvalidRequest for a test key if the plan has none.
     """
     if account_id is not None and environment == key_format.TEST:
         require_environment(hold_account(account_id), environment)

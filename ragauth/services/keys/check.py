@@ -34,6 +34,7 @@ from ragauth.security.key_faults import explain_no_key
 from ragauth.security.origins import find_canonical_origin
 from ragauth.security.scopes import KEY_SCOPES, MANAGE
 from ragauth.services.limits.limits import Limits, LimitState
+from ragauth.services.limits.takings import Amounts
 
 CUSTOMER_KINDS = frozenset({SECRET, PUBLISHABLE})
 SERVICE_KINDS = frozenset({SERVICE})
@@ -55,7 +56,7 @@ class Question(NamedTuple):
 
     `agent_id` is the 16 bytes of a UUID. A `client_ip` that cannot be parsed counts as no address,
     which a key with a list of addresses refuses. `cost` is counted against the month's quota; None
-    asks without counting.
+    asks without counting. `amounts` are what the check takes beside its cost.
     """
 
     kinds: frozenset[str] = CUSTOMER_KINDS
@@ -64,6 +65,7 @@ class Question(NamedTuple):
     cost: int | None = None
     client_ip: str | None = None
     origin: str | None = None
+    amounts: Amounts | None = None
 
 
 class KeyVerdict(NamedTuple):
@@ -127,9 +129,9 @@ class KeyChecker:
         if account_id is None or isinstance(refusal, AuthenticationFailed):
             return KeyVerdict(refusal, key)
         if refusal is not None or cost is None:
-            state = self.limits.peek(account_id, key.environment, key.plan)
+            state = self.limits.peek(account_id, key, question.amounts)
         else:
-            refusal, state = self.limits.admit(account_id, key.id, key.environment, key.plan, cost)
+            refusal, state = self.limits.admit(account_id, key, cost, question.amounts)
         return KeyVerdict(refusal, key, state)
 
     def _may_be_foreign(self, presented_key: str) -> bool:

@@ -136,9 +136,7 @@ def label_of(limit: Limit, of: str) -> str:
 
 
 def _apply(limits: Iterable[Limit], of: str, policy: Policy) -> list[AppliedLimit]:
-    return [
-        _applied(limit, of) for limit in limits if limit.meter in policy.meters
-    ]
+    return [_applied(limit, of) for limit in limits if limit.meter in policy.meters]
 
 
 def _applied(limit: Limit, of: str) -> AppliedLimit:

@@ -16,7 +16,8 @@ from ragauth.models import usage as usage_rows
 from ragauth.models.base import Page
 from ragauth.models.saved_usage import Total, save_totals
 from ragauth.models.usage import DayOfKey, UsageOfAccount
-from ragauth.services.limits.limits import ENVIRONMENTS, current_limits
+from ragauth.services.limits.limits import current_limits
+from ragauth.services.limits.seeds import ENVIRONMENTS
 
 log = logging.getLogger("ragauth")
 

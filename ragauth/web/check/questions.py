@@ -54,9 +54,9 @@ _OURS = re.compile(
 
 def presented_in(environ: "WSGIEnvironment", question: Question) -> Question:
     """The question with the client's address and Origin added."""
-    kinds, scope, agent_id, cost, _, _ = question
-    place = (environ.get("REMOTE_ADDR"), environ.get("HTTP_ORIGIN"))
-    return _new_tuple(Question, (kinds, scope, agent_id, cost, *place))
+    kinds, scope, agent_id, cost, _, _, amounts = question
+    address, origin = environ.get("REMOTE_ADDR"), environ.get("HTTP_ORIGIN")
+    return _new_tuple(Question, (kinds, scope, agent_id, cost, address, origin, amounts))
 
 
 def authorize_question(environ: "WSGIEnvironment") -> tuple[Question, int]:
@@ -69,7 +69,8 @@ def verify_question(loaded: Mapping[str, Any]) -> Question:
     """A service's question in a body that `VerifySchema` has loaded."""
     agent_id = loaded["agent_id"]
     asked = (loaded["scope"], agent_id and agent_id.bytes, loaded["cost"])
-    return _new_tuple(Question, (CUSTOMER_KINDS, *asked, loaded["client_ip"], loaded["origin"]))
+    client = (loaded["client_ip"], loaded["origin"])
+    return _new_tuple(Question, (CUSTOMER_KINDS, *asked, *client, None))
 
 
 def parse_plain_body(body: bytes) -> tuple[str, Question] | None:
