@@ -38,4 +38,4 @@ def list_counted(key_ids: Collection[uuid.UUID]) -> list[CountedKey]:
         .join(Account, Account.id == ApiKey.account_id)
         .where(ApiKey.id.in_(key_ids))
     )
-    return [CountedKey(*row) for row in db.session.execute(query)]
+    return [CountedKey._make(row) for row in db.session.execute(query)]

@@ -44,6 +44,8 @@ class QueryAmounts(fields.Field[ByMeter]):
         value: Iterable[str],
         attr: str | None,
         data: Mapping[str, Any] | None,
+        *,
+        policy: Policy | None = None,
         **_kwargs: Any,
     ) -> ByMeter:
         found: dict[str, int] = {}
@@ -56,6 +58,7 @@ class QueryAmounts(fields.Field[ByMeter]):
                 faults.append(f"The meter {form[1]} is named more than once")
             else:
                 found[form[1]] = int(form[2])
+        faults += undeclared(found.items(), policy or current_policy()).values()
         if faults:
             raise ValidationError(faults)
         return tuple(found.items())
@@ -95,13 +98,19 @@ class Amounts(fields.Field[ByMeter]):
         self.is_new = is_new
 
     def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
+        self,
+        value: Any,
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        *,
+        policy: Policy | None = None,
+        **_kwargs: Any,
     ) -> ByMeter:
         if not isinstance(value, Mapping):
             raise self.make_error("invalid")
         faults: dict[str, list[str]] = {}
         if self.is_new:
-            found = undeclared(((meter, 0) for meter in value), current_policy())
+            found = undeclared(((meter, 0) for meter in value), policy or current_policy())
             faults = {meter: [words] for meter, words in found.items()}
         for meter, amount in value.items():
             try:
@@ -140,7 +149,7 @@ class NamedLimits(fields.List[Any]):
             raise self.make_error("invalid")
         if len(value) > MOST_LIMITS:
             raise ValidationError(f"Must have at most {MOST_LIMITS} entries")
-        loaded = super()._deserialize(value, *args, **kwargs)
+        loaded: list[Any] = super()._deserialize(value, *args, **kwargs)
         faults = dict(_repeated(loaded))
         if faults:
             raise ValidationError(faults)

@@ -6,6 +6,7 @@ from marshmallow import EXCLUDE, Schema, fields, pre_load
 
 from ragauth.schemas.about import about
 from ragauth.schemas.accounts import AccountSchema
+from ragauth.schemas.amounts import Amounts, NamedLimits, QueryAmounts, QueryNames
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import AnyText, Choice, Id, QueryWhole, Text, Whole
@@ -25,6 +26,18 @@ class AuthorizeQuery(RequestSchema):
     agent_id = Id(AGENT, load_default=None, **about("Which agent the request is for."))
     cost = QueryWhole(
         minimum=0, maximum=MAX_COST, load_default=1, **about("What it counts in the month.")
+    )
+    use = QueryAmounts(
+        load_default=(),
+        **about("What it uses of a meter, `tokens:1200`; once for each meter."),
+    )
+    reserve = QueryAmounts(
+        load_default=(),
+        **about("What it reserves of a meter, `tokens:4000`, until it is settled."),
+    )
+    limit = QueryNames(
+        load_default=(),
+        **about("A limit of the key that counts only where it is named; may be repeated."),
     )
     on_limit = Choice(
         "429",
@@ -62,6 +75,21 @@ class VerifySchema(RequestSchema):
         load_default=1,
         allow_none=True,
         **about("What it counts in the month.", 1),
+    )
+    use = Amounts(
+        load_default=(), allow_none=True, **about("What it uses of other meters, by meter.")
+    )
+    reserve = Amounts(
+        load_default=(),
+        allow_none=True,
+        **about("What it reserves of them, until the reservation is settled."),
+    )
+    limits = NamedLimits(
+        load_default=(),
+        allow_none=True,
+        **about(
+            "Limits of the key that count only where they are named. Of an unknown name: none."
+        ),
     )
     client_ip = Text(
         maximum=100,
@@ -144,6 +172,17 @@ class VerdictSchema(Schema):
         required=True, allow_none=True, **about("`live` or `test`.", "live")
     )
     expires_at = fields.String(required=True, allow_none=True, **about("When the key ends.", None))
+    metadata = fields.Dict(
+        keys=fields.String(),
+        required=True,
+        allow_none=True,
+        **about("What the key's owner noted on it.", None),
+    )
+    reservation_id = fields.String(
+        required=True,
+        allow_none=True,
+        **about("What to settle the reservation with; null where nothing was reserved.", None),
+    )
 
 
 class PresentedKeySchema(RequestSchema):

@@ -19,7 +19,12 @@ from ragauth.models.reads.keys import KeyFacts
 from ragauth.schemas.checks import AuthorizeQuery, VerdictSchema, VerifySchema
 from ragauth.security.scopes import VERIFY
 from ragauth.services.keys.check import current_checker
-from ragauth.web.check.answers import IDENTITY_HEADERS, authorize_answer, verify_body
+from ragauth.web.check.answers import (
+    IDENTITY_HEADERS,
+    RESERVATION_HEADER,
+    authorize_answer,
+    verify_body,
+)
 from ragauth.web.check.questions import authorize_question, verify_question
 from ragauth.web.endpoint import declared, endpoint
 from ragauth.web.guards import current_key, customer_key, service_key
@@ -34,7 +39,10 @@ TAG = "Key check"
     guard=customer_key,
     query=AuthorizeQuery,
     errors=(WrongAgent, InsufficientScope, RateLimitExceeded, UsageLimitExceeded),
-    headers=IDENTITY_HEADERS,
+    headers={
+        **IDENTITY_HEADERS,
+        RESERVATION_HEADER: "What to settle the reservation with; empty where nothing was reserved.",
+    },
     disguised={403: (RateLimitExceeded, UsageLimitExceeded)},
 )
 def authorize(path: str) -> Response:  # noqa: ARG001 - a gateway appends its client's path

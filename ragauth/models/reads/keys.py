@@ -22,6 +22,8 @@ class KeyFacts(NamedTuple):
     id: bytes
     account_id: bytes | None
     agent_id: bytes | None
+    # The key whose counts this one goes on with; None is itself.
+    counted_as: bytes | None
     kind: str
     environment: str
     scopes: str | None
@@ -36,7 +38,6 @@ class KeyFacts(NamedTuple):
     limits: str | None
     account_limits: str | None
     own_data: str | None
-    counted_as: bytes | None
 
 
 _KEY = (
@@ -44,6 +45,7 @@ _KEY = (
         ApiKey.id,
         ApiKey.account_id,
         ApiKey.agent_id,
+        ApiKey.counted_as,
         ApiKey.kind,
         ApiKey.environment,
         ApiKey.scopes,
@@ -57,7 +59,6 @@ _KEY = (
         type_coerce(ApiKey.limits, Text),
         type_coerce(Account.limits, Text),
         type_coerce(ApiKey.own_data, Text),
-        ApiKey.counted_as,
     )
     .outerjoin(Account, Account.id == ApiKey.account_id)
     .where(ApiKey.digest == bindparam("digest"))
@@ -118,6 +119,7 @@ def _from_sqlite(row: tuple[Any, ...]) -> KeyFacts:
         key_id,
         account_id,
         agent_id,
+        counted_as,
         kind,
         environment,
         scopes,
@@ -125,13 +127,13 @@ def _from_sqlite(row: tuple[Any, ...]) -> KeyFacts:
         origins,
         enabled,
         expires,
-        *middle,
-        counted_as,
+        *end,
     ) = row
     return KeyFacts(
         bytes.fromhex(key_id),
         account_id and bytes.fromhex(account_id),
         agent_id and bytes.fromhex(agent_id),
+        counted_as and bytes.fromhex(counted_as),
         kind,
         environment,
         scopes,
@@ -139,17 +141,16 @@ def _from_sqlite(row: tuple[Any, ...]) -> KeyFacts:
         origins,
         enabled,
         expires and parse_sqlite_moment(expires),
-        *middle,
-        counted_as and bytes.fromhex(counted_as),
+        *end,
     )
 
 
 def _from_postgres(row: tuple[Any, ...]) -> KeyFacts:
-    key_id, account_id, agent_id, *facts, counted_as = row
+    key_id, account_id, agent_id, counted_as, *facts = row
     return KeyFacts(
         key_id.bytes,
         account_id and account_id.bytes,
         agent_id and agent_id.bytes,
-        *facts,
         counted_as and counted_as.bytes,
+        *facts,
     )

@@ -1,5 +1,6 @@
 """One verdict on a key, rendered for a gateway or for a service."""
 
+import json
 from typing import Any
 
 from ragauth.clock import format_time
@@ -18,6 +19,7 @@ IDENTITY_HEADERS = {
     "X-Ragauth-Scopes": "What the key may be used for, separated by spaces.",
     "X-Ragauth-Environment": "`live` or `test`.",
 }
+RESERVATION_HEADER = "X-Ragauth-Reservation"
 
 
 def authorize_answer(verdict: KeyVerdict, *, limit_status: int) -> Answer:
@@ -31,8 +33,11 @@ def authorize_answer(verdict: KeyVerdict, *, limit_status: int) -> Answer:
     account_id = _encode(ACCOUNT, key and key.account_id)
     if refusal is None:
         headers = [*identity_headers(verdict.allowed_key())]
-        if verdict.limits is not None:
-            headers += rate_headers(verdict.limits)
+        state = verdict.limits
+        # Always present, as the headers before it are.
+        headers.append((RESERVATION_HEADER, (state and state.reservation_id) or ""))
+        if state is not None:
+            headers += rate_headers(state)
         return Answer(200, headers, b"", account_id)
     body = encode_json(error_body(refusal))
     headers = [("Content-Type", JSON_TYPE), *client_headers(verdict), error_header(body)]
@@ -74,6 +79,8 @@ def verify_body(verdict: KeyVerdict) -> dict[str, Any]:
         "scopes": key and scopes_of(key),
         "environment": key and key.environment,
         "expires_at": format_time(key.expires_at) if key and key.expires_at else None,
+        "metadata": json.loads(key.own_data) if key and key.own_data else None,
+        "reservation_id": verdict.limits and verdict.limits.reservation_id,
     }
 
 

@@ -14,9 +14,11 @@ from urllib.parse import unquote_plus
 from marshmallow import ValidationError
 
 from ragauth.errors import InvalidRequest
+from ragauth.schemas.amounts import ByMeter
 from ragauth.schemas.base import to_issues
 from ragauth.schemas.checks import AuthorizeQuery, VerifySchema
 from ragauth.services.keys.check import CUSTOMER_KINDS, Question
+from ragauth.services.limits.takings import Amounts
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -25,6 +27,8 @@ _MAX_PARAMETERS = 100
 # In bytes of the query: longer than any valid value, even if each of its characters is an escape.
 _LONGEST_VALUE = 300
 _LONGEST_REMEMBERED = 200
+# Once for each meter, or for each limit.
+_REPEATABLE = frozenset({"use", "reserve", "limit"})
 
 _QUERY_FIELDS = AuthorizeQuery().load_fields
 _BODY_FIELDS = VerifySchema().load_fields
@@ -70,7 +74,12 @@ def verify_question(loaded: Mapping[str, Any]) -> Question:
     agent_id = loaded["agent_id"]
     asked = (loaded["scope"], agent_id and agent_id.bytes, loaded["cost"])
     client = (loaded["client_ip"], loaded["origin"])
-    return _new_tuple(Question, (CUSTOMER_KINDS, *asked, *client, None))
+    amounts = _amounts(loaded["use"], loaded["reserve"], loaded["limits"])
+    return _new_tuple(Question, (CUSTOMER_KINDS, *asked, *client, amounts))
+
+
+def _amounts(use: ByMeter, reserve: ByMeter, named: Any) -> Amounts | None:
+    return Amounts(use, reserve, named) if use or reserve or named else None
 
 
 def parse_plain_body(body: bytes) -> tuple[str, Question] | None:
@@ -131,13 +140,10 @@ def _parse(query_string: str) -> tuple[Question, int]:
     if query_string.count("&") >= _MAX_PARAMETERS:
         raise InvalidRequest([{"path": [], "message": "Too many query parameters"}])
     text = f"&{query_string}"
-    places: dict[str, int] = {}
-    repeated = set()
+    places: dict[str, list[int]] = {}
     for found in _OURS.finditer(text):
-        name = found.lastgroup or ""
-        if name in places:
-            repeated.add(name)
-        places[name] = found.end()
+        places.setdefault(found.lastgroup or "", []).append(found.end())
+    repeated = {name for name, ends in places.items() if len(ends) > 1} - _REPEATABLE
     if repeated:
         raise InvalidRequest(
             {"path": [name], "message": "Given more than once"} for name in sorted(repeated)
@@ -145,18 +151,22 @@ def _parse(query_string: str) -> tuple[Question, int]:
     loaded, faults = {}, {}
     for name, field in _QUERY_FIELDS.items():
         try:
-            loaded[name] = (
-                field.deserialize(_value_at(text, places[name]))
-                if name in places
-                else field.load_default
-            )
+            if name not in places:
+                loaded[name] = field.load_default
+                continue
+            values = [_value_at(text, end) for end in places[name]]
+            loaded[name] = field.deserialize(values if name in _REPEATABLE else values[0])
         except ValidationError as error:
             faults[name] = error.messages
     if faults:
         raise InvalidRequest(to_issues(faults))
     agent_id = loaded["agent_id"]
+    named = tuple((name, None) for name in loaded["limit"])
     question = Question(
-        scope=loaded["scope"], agent_id=agent_id and agent_id.bytes, cost=loaded["cost"]
+        scope=loaded["scope"],
+        agent_id=agent_id and agent_id.bytes,
+        cost=loaded["cost"],
+        amounts=_amounts(loaded["use"], loaded["reserve"], named),
     )
     return question, int(loaded["on_limit"])
 

@@ -7,7 +7,9 @@ from typing import Any
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import fields
 
+from ragauth.policy.limits import LARGEST, MOST_LIMITS
 from ragauth.schemas.account_fields import Email, NewPassword, PresentedPassword, Username
+from ragauth.schemas.amounts import Amounts, NamedLimits, QueryAmounts, QueryNames
 from ragauth.schemas.fields import (
     AnyText,
     Choice,
@@ -23,6 +25,7 @@ from ragauth.schemas.fields import (
     Whole,
 )
 from ragauth.schemas.key_fields import Network, Origin
+from ragauth.schemas.limits import AccountLimits, KeyLimits, LimitName
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.security import passwords
 
@@ -87,6 +90,31 @@ def _(field: Username) -> Keywords:
 @keywords_of.register
 def _(field: Choice) -> Keywords:
     return {"type": "string", "enum": [*field.choices]}
+
+
+@keywords_of.register
+def _(field: LimitName) -> Keywords:
+    return {"type": "string", "pattern": f"^{field.FORM.pattern}$"}
+
+
+@keywords_of.register(AccountLimits)
+@keywords_of.register(KeyLimits)
+@keywords_of.register(NamedLimits)
+def _(_field: fields.List[Any]) -> Keywords:
+    return {"type": "array", "maxItems": MOST_LIMITS}
+
+
+@keywords_of.register
+def _(_field: Amounts) -> Keywords:
+    amount = {"type": "integer", "minimum": 0, "maximum": LARGEST}
+    return {"type": "object", "additionalProperties": amount}
+
+
+@keywords_of.register(QueryAmounts)
+@keywords_of.register(QueryNames)
+def _(_field: fields.Field[Any]) -> Keywords:
+    # A parameter that may be repeated (RFC 6570 section 3.2.8).
+    return {"type": "array", "items": {"type": "string"}}
 
 
 @keywords_of.register
