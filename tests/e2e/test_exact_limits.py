@@ -21,9 +21,9 @@ WORKERS = 4
 THREADS = 200
 TRIES_OF_EACH = 7
 PLANS = """
-[trial]
-requests_per_minute = {minute}
-requests_per_month = {month}
+[plans.trial]
+limits.requests.minute = {minute}
+limits.requests.month = {month}
 max_keys = 5
 max_agents = 2
 """
@@ -36,9 +36,9 @@ def limited(
     """Four workers, with a limit of 1,000 requests a minute."""
     database, _, counters = request.param.split()
     installation = new_installation(database)
-    plans = tmp_path / "plans.toml"
+    plans = tmp_path / "policy.toml"
     plans.write_text(PLANS.format(minute=LIMIT, month=10**9))
-    settings = {"RAGAUTH_PLANS_FILE": str(plans)}
+    settings = {"RAGAUTH_POLICY_FILE": str(plans)}
     installation.migrate()
     with ExitStack() as stack:
         if counters == "redis":
@@ -72,9 +72,9 @@ def test_no_count_is_lost_or_doubled_when_a_worker_is_killed(
     new_installation: NewInstallation, tmp_path: Path
 ) -> None:
     """S34: a worker is killed with SIGKILL while it counts."""
-    plans = tmp_path / "plans.toml"
+    plans = tmp_path / "policy.toml"
     plans.write_text(PLANS.format(minute=10**9, month=10**9))
-    installation = install(tmp_path, None, RAGAUTH_PLANS_FILE=str(plans))
+    installation = install(tmp_path, None, RAGAUTH_POLICY_FILE=str(plans))
     installation.migrate()
     with installation.serve() as service:
         user = service.sign_up()

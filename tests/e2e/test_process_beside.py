@@ -20,9 +20,9 @@ from tests.waiting import wait_until
 
 CLIENTS = 4
 PLANS = """
-[trial]
-requests_per_minute = 1_000_000_000
-requests_per_month = 1_000_000_000
+[plans.trial]
+limits.requests.minute = 1_000_000_000
+limits.requests.month = 1_000_000_000
 max_keys = 10
 max_agents = 10
 """
@@ -31,9 +31,9 @@ max_agents = 10
 @pytest.fixture
 def installation(tmp_path: Path) -> Installation:
     """One with SQLite, whose file a test can read, and without limits."""
-    plans = tmp_path / "plans.toml"
+    plans = tmp_path / "policy.toml"
     plans.write_text(PLANS)
-    made = install(tmp_path, None, RAGAUTH_PLANS_FILE=str(plans))
+    made = install(tmp_path, None, RAGAUTH_POLICY_FILE=str(plans))
     made.migrate()
     return made
 
