@@ -102,7 +102,7 @@ def _stages(app: Any, keys: list[str]) -> dict[str, Callable[[int], object]]:
 
     def admit(index: int) -> object:
         fact = known[index]
-        return checker.limits.admit(fact.account_id or b"", fact.id, fact.environment, fact.plan, 1)
+        return checker.limits.admit(fact.account_id or b"", fact, 1)
 
     def store(index: int) -> object:
         fact, span = known[index], span_of(time.time_ns() // 1_000_000)

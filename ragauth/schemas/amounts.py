@@ -142,7 +142,8 @@ class NamedLimits(fields.List[Any]):
     maximum = MOST_LIMITS
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(fields.Nested(NamedLimitSchema), **kwargs)
+        nested = fields.Nested(NamedLimitSchema, error_messages={"null": "May not be null"})
+        super().__init__(nested, **kwargs)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(value, list):

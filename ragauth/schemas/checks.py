@@ -87,9 +87,7 @@ class VerifySchema(RequestSchema):
     limits = NamedLimits(
         load_default=(),
         allow_none=True,
-        **about(
-            "Limits of the key that count only where they are named. Of an unknown name: none."
-        ),
+        **about("Limits of the key that a check must name; of an unknown name it has none."),
     )
     client_ip = Text(
         maximum=100,

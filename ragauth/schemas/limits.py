@@ -92,7 +92,8 @@ class _Limits(fields.List[Any]):
     maximum = MOST_LIMITS
 
     def __init__(self, schema: type[RequestSchema], **kwargs: Any) -> None:
-        super().__init__(fields.Nested(schema), allow_none=True, **kwargs)
+        nested = fields.Nested(schema, error_messages={"null": "May not be null"})
+        super().__init__(nested, allow_none=True, **kwargs)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
         if not isinstance(value, list):

@@ -41,7 +41,7 @@ TAG = "Key check"
     errors=(WrongAgent, InsufficientScope, RateLimitExceeded, UsageLimitExceeded),
     headers={
         **IDENTITY_HEADERS,
-        RESERVATION_HEADER: "What to settle the reservation with; empty where nothing was reserved.",
+        RESERVATION_HEADER: "What to settle the reservation with; empty for none.",
     },
     disguised={403: (RateLimitExceeded, UsageLimitExceeded)},
 )

@@ -212,7 +212,7 @@ def field_keywords(_converter: OpenAPIConverter, field: Any, ret: Keywords) -> K
                 one.pop("type", None)
             choices = {"type": "string", "enum": keywords.pop("enum")}
             keywords["anyOf"] = [choices, {"type": "null"}]
-    if ret.get("default", False) is None:
+    if ret.get("default", False) in (None, ()):
         del ret["default"]
     return keywords
 
