@@ -32,6 +32,7 @@ class KeyFacts(NamedTuple):
     is_revoked: bool
     plan: str | None
     account_status: str | None
+    is_managed: bool
 
 
 _KEY = (
@@ -49,6 +50,7 @@ _KEY = (
         ApiKey.revoked_at.is_not(None),
         Account.plan,
         Account.status,
+        ApiKey.is_managed,
     )
     .outerjoin(Account, Account.id == ApiKey.account_id)
     .where(ApiKey.digest == bindparam("digest"))

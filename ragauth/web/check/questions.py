@@ -14,8 +14,10 @@ from urllib.parse import unquote_plus
 from marshmallow import ValidationError
 
 from ragauth.errors import InvalidRequest
+from ragauth.policy import Policy
 from ragauth.schemas.base import to_issues
 from ragauth.schemas.checks import AuthorizeQuery, VerifySchema
+from ragauth.schemas.scope_fields import LONGEST_SCOPES
 from ragauth.services.keys.check import CUSTOMER_KINDS, Question
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 _MAX_PARAMETERS = 100
 # In bytes of the query: longer than any valid value, even if each of its characters is an escape.
-_LONGEST_VALUE = 300
+_LONGEST_VALUE = 3 * LONGEST_SCOPES
 _LONGEST_REMEMBERED = 200
 
 _QUERY_FIELDS = AuthorizeQuery().load_fields
@@ -54,14 +56,14 @@ _OURS = re.compile(
 
 def presented_in(environ: "WSGIEnvironment", question: Question) -> Question:
     """The question with the client's address and Origin added."""
-    kinds, scope, agent_id, cost, _, _ = question
+    kinds, scopes, agent_id, cost, _, _ = question
     place = (environ.get("REMOTE_ADDR"), environ.get("HTTP_ORIGIN"))
-    return _new_tuple(Question, (kinds, scope, agent_id, cost, *place))
+    return _new_tuple(Question, (kinds, scopes, agent_id, cost, *place))
 
 
-def authorize_question(environ: "WSGIEnvironment") -> tuple[Question, int]:
+def authorize_question(environ: "WSGIEnvironment", policy: Policy) -> tuple[Question, int]:
     """A gateway's question, and the status of a refusal by a limit; see `parse_authorize_query`."""
-    question, limit_status = parse_authorize_query(environ.get("QUERY_STRING", ""))
+    question, limit_status = parse_authorize_query(environ.get("QUERY_STRING", ""), policy)
     return presented_in(environ, question), limit_status
 
 
@@ -72,7 +74,7 @@ def verify_question(loaded: Mapping[str, Any]) -> Question:
     return _new_tuple(Question, (CUSTOMER_KINDS, *asked, loaded["client_ip"], loaded["origin"]))
 
 
-def parse_plain_body(body: bytes) -> tuple[str, Question] | None:
+def parse_plain_body(body: bytes, policy: Policy) -> tuple[str, Question] | None:
     """The presented key and the question of `keys/verify`, parsed with the schema's fields alone.
 
     None for a body that the whole schema must load, for example to report its faults.
@@ -98,7 +100,7 @@ def parse_plain_body(body: bytes) -> tuple[str, Question] | None:
             elif isinstance(value, int) or (
                 isinstance(value, str) and len(value) <= _LONGEST_REMEMBERED
             ):
-                loaded[name] = _load(name, value)
+                loaded[name] = _load(name, value, policy)
             else:
                 return None
     except (KeyError, ValidationError):
@@ -107,26 +109,26 @@ def parse_plain_body(body: bytes) -> tuple[str, Question] | None:
 
 
 @lru_cache(maxsize=4096, typed=True)
-def _load(name: str, value: str | int) -> Any:
+def _load(name: str, value: str | int, policy: Policy) -> Any:
     """Load a value with a field of `verify`; cached, since a service sends the same values again.
 
     Raises KeyError if there is no such field.
     """
-    return _BODY_FIELDS[name].deserialize(value)
+    return _BODY_FIELDS[name].deserialize(value, policy=policy)
 
 
-def parse_authorize_query(query_string: str) -> tuple[Question, int]:
+def parse_authorize_query(query_string: str, policy: Policy) -> tuple[Question, int]:
     """The question, and the status of a refusal by a limit.
 
     Raises InvalidRequest for a known parameter that is invalid or given twice, and for more than a
     hundred parameters. Unknown parameters belong to the gateway's client.
     """
     if len(query_string) > _LONGEST_REMEMBERED:
-        return _parse(query_string)
-    return _remembered(query_string)
+        return _parse(query_string, policy)
+    return _remembered(query_string, policy)
 
 
-def _parse(query_string: str) -> tuple[Question, int]:
+def _parse(query_string: str, policy: Policy) -> tuple[Question, int]:
     if query_string.count("&") >= _MAX_PARAMETERS:
         raise InvalidRequest([{"path": [], "message": "Too many query parameters"}])
     text = f"&{query_string}"
@@ -145,7 +147,7 @@ def _parse(query_string: str) -> tuple[Question, int]:
     for name, field in _QUERY_FIELDS.items():
         try:
             loaded[name] = (
-                field.deserialize(_value_at(text, places[name]))
+                field.deserialize(_value_at(text, places[name]), policy=policy)
                 if name in places
                 else field.load_default
             )
@@ -155,7 +157,7 @@ def _parse(query_string: str) -> tuple[Question, int]:
         raise InvalidRequest(to_issues(faults))
     agent_id = loaded["agent_id"]
     question = Question(
-        scope=loaded["scope"], agent_id=agent_id and agent_id.bytes, cost=loaded["cost"]
+        scopes=loaded["scope"], agent_id=agent_id and agent_id.bytes, cost=loaded["cost"]
     )
     return question, int(loaded["on_limit"])
 
