@@ -92,6 +92,7 @@ def _stages(app: Any, keys: list[str]) -> dict[str, Callable[[int], object]]:
     """The stages by name; each is called with the index of a key."""
     gate = app.wsgi_app
     checker: KeyChecker = runtime_of(app).key_checker
+    policy = checker.policy
     digests = [key_format.digest_key(key) for key in keys]
     environs = [_environ(key) for key in keys]
     facts = [checker.lookup.find_key(digest) for digest in digests]
@@ -120,7 +121,7 @@ def _stages(app: Any, keys: list[str]) -> dict[str, Callable[[int], object]]:
     def question(index: int) -> object:
         environ = environs[index]
         key = presented_key(environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_X_API_KEY"))
-        return is_token_shaped(key), authorize_question(environ)
+        return is_token_shaped(key), authorize_question(environ, policy)
 
     def form(index: int) -> object:
         return key_format.is_well_formed(keys[index], "rag"), key_format.digest_key(keys[index])
@@ -153,7 +154,7 @@ def _stages(app: Any, keys: list[str]) -> dict[str, Callable[[int], object]]:
         "  (checker.check: the five above, no question)": lambda index: checker.check(
             keys[index], Question(cost=1, client_ip=_IP)
         ),
-        "  rendering": lambda index: authorize_answer(verdicts[index], limit_status=429),
+        "  rendering": lambda index: authorize_answer(verdicts[index], policy, limit_status=429),
         "  request id": lambda _: request_id_of(None),
         "  request line": request_line,
         "  metrics": metrics,

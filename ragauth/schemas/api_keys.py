@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
+from ragauth.policy import MOST_SCOPES
 from ragauth.schemas.about import about
 from ragauth.schemas.base import PageQuery, RequestSchema
 from ragauth.schemas.fields import (
@@ -19,8 +20,8 @@ from ragauth.schemas.fields import (
 )
 from ragauth.schemas.key_fields import Network, Origin
 from ragauth.schemas.limits import ShownKeyLimitSchema, key_limits
+from ragauth.schemas.scope_fields import GivenScope
 from ragauth.security.identifiers import AGENT, KEY
-from ragauth.security.scopes import KEY_SCOPES
 
 MAX_GRACE_SECONDS = 604_800
 
@@ -50,7 +51,7 @@ class KeySchema(Schema):
         fields.String(),
         required=True,
         allow_none=True,
-        **about("What it may be used for: `query`, `ingest`, `manage`; null for all three.", None),
+        **about("What it may be used for; null for all that an owner can give.", None),
     )
     is_active = fields.Boolean(required=True, **about("Whether it is switched on.", True))
     is_primary = fields.Boolean(
@@ -120,8 +121,8 @@ class RegeneratedKeySchema(Schema):
 
 
 def _scopes() -> Items:
-    text = "What it may be used for; null for all three."
-    return Items(Choice(*KEY_SCOPES), minimum=1, maximum=10, allow_none=True, **about(text))
+    text = "What it may be used for; null for all that an owner can give."
+    return Items(GivenScope(), minimum=1, maximum=MOST_SCOPES, allow_none=True, **about(text))
 
 
 def _networks() -> Items:
@@ -147,7 +148,7 @@ class AgentKeySchema(RequestSchema):
         "secret",
         "publishable",
         load_default="secret",
-        **about("`publishable` is for a web page: one agent, the scope `query`, listed origins."),
+        **about("`publishable` is for a web page: one agent, few scopes, listed origins."),
     )
     environment = Choice(
         "live",

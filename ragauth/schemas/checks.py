@@ -12,9 +12,9 @@ from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import AnyText, Choice, Id, QueryWhole, Text, Whole
 from ragauth.schemas.key_fields import PresentedOrigin
 from ragauth.schemas.limits import QuotaSchema
+from ragauth.schemas.scope_fields import AskedScopes
 from ragauth.schemas.usage import RemainingSchema
 from ragauth.security.identifiers import AGENT
-from ragauth.security.scopes import KEY_SCOPES
 
 MAX_COST = 10_000
 
@@ -22,7 +22,7 @@ MAX_COST = 10_000
 class AuthorizeQuery(RequestSchema):
     """Gateways put the question into the query; what else stands there is the client's."""
 
-    scope = Choice(*KEY_SCOPES, load_default=None, **about("What the key must be good for."))
+    scope = AskedScopes(load_default=())
     agent_id = Id(AGENT, load_default=None, **about("Which agent the request is for."))
     cost = QueryWhole(
         minimum=0, maximum=MAX_COST, load_default=1, **about("What it counts in the month.")
@@ -60,12 +60,7 @@ class VerifySchema(RequestSchema):
             "rag_live_abc123def456...",
         ),
     )
-    scope = Choice(
-        *KEY_SCOPES,
-        load_default=None,
-        allow_none=True,
-        **about("What it must be good for.", "query"),
-    )
+    scope = AskedScopes(load_default=(), allow_none=True)
     agent_id = Id(
         AGENT, load_default=None, allow_none=True, **about("Which agent the request is for.")
     )
@@ -160,6 +155,12 @@ class VerdictSchema(Schema):
         required=True, allow_none=True, **about("The agent that it is bound to.", None)
     )
     plan = fields.String(required=True, allow_none=True, **about("The account's plan.", "trial"))
+    features = fields.List(
+        fields.String(),
+        required=True,
+        allow_none=True,
+        **about("The features of the account's plan.", []),
+    )
     scopes = fields.List(
         fields.String(),
         required=True,

@@ -34,6 +34,7 @@ class KeyFacts(NamedTuple):
     is_revoked: bool
     plan: str | None
     account_status: str | None
+    is_managed: bool
     # JSON texts: the limits of the key and of its account, and the key's metadata.
     limits: str | None
     account_limits: str | None
@@ -56,6 +57,7 @@ _KEY = (
         ApiKey.revoked_at.is_not(None),
         Account.plan,
         Account.status,
+        ApiKey.is_managed,
         type_coerce(ApiKey.limits, Text),
         type_coerce(Account.limits, Text),
         type_coerce(ApiKey.own_data, Text),

@@ -24,7 +24,6 @@ from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
 from ragauth.models.base import Page, Shown
 from ragauth.security import key_format
 from ragauth.security.identifiers import new_uuid
-from ragauth.security.scopes import QUERY
 from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import Client, EventName
@@ -114,7 +113,7 @@ def add_key(
         kind=kind,
         environment=environment,
         name=name,
-        scopes=[QUERY] if kind == PUBLISHABLE else scopes,
+        scopes=_scopes_to_store(kind, scopes),
         allowed_ips=allowed_ips,
         allowed_origins=allowed_origins,
         is_enabled=is_enabled,
@@ -200,8 +199,7 @@ def change_key(
             agent_id=key.agent_id,
             new_expires_at=changes.get("expires_at"),
         )
-        if key.kind == PUBLISHABLE:
-            key.scopes = [QUERY]
+        key.scopes = _scopes_to_store(key.kind, key.scopes)
         if changes:
             audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=sorted(changes))
         return key
@@ -274,6 +272,23 @@ def _max_keys(account: Account) -> int:
     return current_policy().plan(account.plan).max_keys
 
 
+def _scopes_to_store(kind: str, scopes: list[str] | None) -> list[str] | None:
+    """A publishable key always has a list: without one, the scopes that it may have today."""
+    if kind == PUBLISHABLE and scopes is None:
+        return [*current_policy().publishable_scopes]
+    return scopes
+
+
+def _fault_of_publishable(scopes: list[str] | None) -> str | None:
+    """What is wrong with the scopes of a publishable key; None for nothing."""
+    allowed = current_policy().publishable_scopes
+    if not allowed:
+        return "The policy has no scope for publishable keys"
+    if scopes is None or set(scopes) <= set(allowed):
+        return None
+    return f"A publishable key may have only: {', '.join(allowed)}"
+
+
 def _is_later(expires_at: datetime | None, than: datetime | None) -> bool:
     """Whether the first end is later than the second; None is never."""
     return than is not None and (expires_at is None or expires_at > than)
@@ -289,7 +304,7 @@ def _require_coherent(
     new_expires_at: datetime | None,
     further: Iterable[tuple[list[str], str]] = (),
 ) -> None:
-    """A publishable key is public in a web page: one agent, scope `query` alone, listed origins."""
+    """A publishable key is public in a web page: one agent, publishable scopes, listed origins."""
     issues = [*further]
     if new_expires_at is not None and new_expires_at <= clock.now():
         issues.append((["expires_at"], "Must be in the future"))
@@ -298,8 +313,8 @@ def _require_coherent(
             issues.append((["agent_id"], "Required for a publishable key"))
         if not allowed_origins:
             issues.append((["allowed_origins"], "Required for a publishable key"))
-        if scopes is not None and scopes != [QUERY]:
-            issues.append((["scopes"], "A publishable key has the scope query only"))
+        if message := _fault_of_publishable(scopes):
+            issues.append((["scopes"], message))
         if environment != key_format.LIVE:
             issues.append((["environment"], "A publishable key is always live"))
     elif allowed_origins is not None:

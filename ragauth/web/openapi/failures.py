@@ -73,7 +73,7 @@ def _invalid_request(declaration: Declaration) -> InvalidRequest:
     schema = members[0] if members else declaration.body or declaration.query
     issues = _issues(schema, {}) or _issues(schema, _UNKNOWN)
     if not issues:
-        return InvalidRequest([{"path": ["scope"], "message": "Must be one of: query"}])
+        return InvalidRequest([{"path": ["cost"], "message": "Must be a whole number"}])
     return InvalidRequest(issues)
 
 

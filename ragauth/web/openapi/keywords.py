@@ -1,12 +1,15 @@
 """The JSON Schema (2020-12) keywords for the values of each field class."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from functools import singledispatch
 from typing import Any
 
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import fields
 
+from ragauth.extensions import current_policy
+from ragauth.policy import SCOPE_NAME, Policy
 from ragauth.policy.limits import LARGEST, MOST_LIMITS
 from ragauth.schemas.account_fields import Email, NewPassword, PresentedPassword, Username
 from ragauth.schemas.amounts import Amounts, NamedLimits, QueryAmounts, QueryNames
@@ -27,6 +30,7 @@ from ragauth.schemas.fields import (
 from ragauth.schemas.key_fields import Network, Origin
 from ragauth.schemas.limits import AccountLimits, KeyLimits, LimitName
 from ragauth.schemas.plain_uuid import PlainUuid
+from ragauth.schemas.scope_fields import AskedScopes, GivenScope
 from ragauth.security import passwords
 
 _SUFFIX = "[0-7][0-9a-hjkmnp-tv-z]{25}"
@@ -115,6 +119,34 @@ def _(_field: Amounts) -> Keywords:
 def _(_field: fields.Field[Any]) -> Keywords:
     # A parameter that may be repeated (RFC 6570 section 3.2.8).
     return {"type": "array", "items": {"type": "string"}}
+
+
+@keywords_of.register
+def _(field: AskedScopes) -> Keywords:
+    policy = current_policy()
+    declared = "|".join(map(re.escape, policy.scopes))
+    one = SCOPE_NAME.pattern if policy.open_scopes else f"(?:{declared})"
+    return {
+        "type": "string",
+        "pattern": f"^{one}(?: {one})*$",
+        "maxLength": field.maximum,
+        "description": (
+            "What the key must be good for: a scope, or several separated by spaces, of which all"
+            f" are needed.\n\n{_told(policy, policy.scopes)}"
+        ),
+        "examples": [next(iter(policy.scopes))],
+    }
+
+
+@keywords_of.register
+def _(field: GivenScope) -> Keywords:
+    names = field.choices()
+    return {"type": "string", "enum": [*names], "description": _told(current_policy(), names)}
+
+
+def _told(policy: Policy, names: Iterable[str]) -> str:
+    """A list of scopes with what they are for, in Markdown."""
+    return "\n".join(f"- `{name}`: {policy.scopes[name].description}" for name in names)
 
 
 @keywords_of.register

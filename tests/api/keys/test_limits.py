@@ -1,4 +1,4 @@
-"""Limits of a key: given when it is made, changed by PATCH, shown with it, carried to a successor."""
+"""Limits of a key: given when it is made, changed, shown with it, carried to a successor."""
 
 from collections.abc import Callable
 from typing import Any
@@ -133,7 +133,17 @@ class TestRejectsInput:
             ),
             *(
                 ([{**TEN_A_MINUTE, "window": window}], {("limits", 0, "window"): _WINDOW})
-                for window in ("year", "", "0s", "01s", "99ms", "2592001s", "1.5s", "-1s", "１s")
+                for window in (
+                    "year",
+                    "",
+                    "0s",
+                    "01s",
+                    "99ms",
+                    "2592001s",
+                    "1.5s",
+                    "-1s",
+                    "\uff11s",
+                )
             ),
             ([{**TEN_A_MINUTE, "window": 60}], {("limits", 0, "window"): "Not a string"}),
             *(

@@ -13,7 +13,16 @@ PATH = "/api/v1/keys/verify"
 ANSWER = ("valid", "code", "reason", "message", "details", "status", "headers", "body")
 MEMBERS = {
     *ANSWER,
-    *("account_id", "key_id", "agent_id", "plan", "scopes", "environment", "expires_at"),
+    *(
+        "account_id",
+        "key_id",
+        "agent_id",
+        "plan",
+        "features",
+        "scopes",
+        "environment",
+        "expires_at",
+    ),
 }
 
 
@@ -67,6 +76,7 @@ class TestSucceeds:
             "key_id": key["id"],
             "agent_id": agent["id"],
             "plan": "trial",
+            "features": [],
             "scopes": ["query"],
             "environment": "test",
             "expires_at": "2999-01-01T00:00:00Z",
