@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from ragauth import clock
-from ragauth.counters import Charge, Counters, CountersUnavailable
+from ragauth.counters import Charge, Counters, CountersUnavailable, UsageRow
 from ragauth.errors import (
     ExternalServiceUnavailable,
     RagauthError,
@@ -100,6 +100,9 @@ class Limits:
                 span.month,
                 span.day,
                 now_ms,
+                (),
+                (),
+                None,
             ),
         )
         try:
@@ -110,7 +113,7 @@ class Limits:
                 self._seed(account_id, environment_index, span.month)
         except CountersUnavailable as error:
             raise _unavailable(error) from error
-        refused_by, minute_used, minute_resets_at_ms, month_used = admission
+        refused_by, minute_used, minute_resets_at_ms, month_used, _counts, _store = admission
         state = _state(plan, minute_used, minute_resets_at_ms, month_used, span, now_ms)
         if refused_by is None:
             return None, state
@@ -130,7 +133,7 @@ class Limits:
                 self._seed(account_id, environment_index, span.month)
         except CountersUnavailable as error:
             raise _unavailable(error) from error
-        return _state(plan, *peek, span, now_ms)
+        return _state(plan, *peek[:3], span, now_ms)
 
     def forget_account(self, account_id: uuid.UUID) -> None:
         """Drop a deleted account's counts of minutes and months, after the commit that deleted it.
@@ -155,7 +158,9 @@ class Limits:
         unsaved = {
             RowName(uuid.UUID(bytes=row.key), _iso_day(row.day), row.source_id): row.units
             for row in self.counters.usage_to_seed(account_id)
-            if row.environment == environment_index and row.day // 100 == month
+            if isinstance(row, UsageRow)
+            and row.environment == environment_index
+            and row.day // 100 == month
         }
         units = self._load_month_units(
             uuid.UUID(bytes=account_id), ENVIRONMENTS[environment_index], month, unsaved
