@@ -9,8 +9,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ragauth import clock
-from ragauth.counters import Charge, Counters, CountersUnavailable
-from ragauth.counters.interface import Count, Report, Reserve, Tally, Use
+from ragauth.counters import (
+    Charge,
+    Count,
+    Counters,
+    CountersUnavailable,
+    Report,
+    Reserve,
+    Tally,
+    Use,
+)
 from ragauth.errors import ExternalServiceUnavailable, RagauthError
 from ragauth.extensions import current
 from ragauth.models.counted_keys import CountedKey
@@ -171,7 +179,7 @@ class Limits:
                 span,
                 now_ms,
                 told,
-                admission.counts if told else (),
+                admission.counts,
                 None
                 if reserve is None or admission.refused_by is not None
                 else encode_reservation(account_id, reserve.token, admission.store),
@@ -254,9 +262,9 @@ class Limits:
         now_ms = clock.now_ns() // 1_000_000
         span = self._calendar.span_at(now_ms)
         tallies = tallies_of(told, owners, span)
-        index, month = INDEX_OF[environment], span.month
+        index, month, look = INDEX_OF[environment], span.month, self.counters.peek
         try:
-            while (peek := self.counters.peek(owners.account, index, month, now_ms)) is None:
+            while (peek := look(owners.account, index, month, now_ms, tallies)) is None:
                 self._seeder.seed(owners.account, index, month, tallies)
         except CountersUnavailable as error:
             raise unavailable(error) from error
@@ -269,7 +277,7 @@ class Limits:
             span,
             now_ms,
             told,
-            peek.counts if told else (),
+            peek.counts,
         )
 
     def _compile(

@@ -8,8 +8,7 @@ check wait for the database's writers.
 import uuid
 from collections.abc import Sequence
 
-from ragauth.counters import Counters
-from ragauth.counters.interface import Tally
+from ragauth.counters import Counters, Tally, UsageRow
 from ragauth.models.reads.usage import RowName, UsageLookup
 from ragauth.security.key_format import LIVE, TEST
 
@@ -32,7 +31,9 @@ class Seeder:
         unsaved = {
             RowName(uuid.UUID(bytes=row.key), _iso_day(row.day), row.source_id): row.units
             for row in self._counters.usage_to_seed(account)
-            if row.environment == environment and row.day // 100 == month
+            if isinstance(row, UsageRow)
+            and row.environment == environment
+            and row.day // 100 == month
         }
         units = self._lookup.month_units(
             uuid.UUID(bytes=account), ENVIRONMENTS[environment], month, unsaved

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ragauth.counters.interface import Tally, Use
+from ragauth.counters import Tally, Use
 from ragauth.services.limits.applied import OF_ACCOUNT, AppliedLimit, AppliedLimits
 from ragauth.services.limits.spans import Span
 

@@ -22,6 +22,8 @@ MEMBERS = {
         "scopes",
         "environment",
         "expires_at",
+        "metadata",
+        "reservation_id",
     ),
 }
 
