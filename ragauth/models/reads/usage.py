@@ -1,75 +1,121 @@
-"""The read of a month's usage, for a counter store that does not know the month."""
+"""The read of what an account or a key has used so far, for a counter store that does not know."""
 
 import uuid
-from collections.abc import Mapping
-from datetime import date, timedelta
+from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Select, bindparam, func, literal_column, or_, select
 
+from ragauth.models.api_keys import ApiKey
 from ragauth.models.reads.prepared import PreparedReads
-from ragauth.models.usage import Usage
-
-_UNITS = select(func.sum(Usage.units)).where(
-    Usage.account_id == bindparam("account_id"),
-    Usage.environment == bindparam("environment"),
-    Usage.day.between(bindparam("first_day"), bindparam("last_day")),
-)
-
-
-_ROWS = select(Usage.key_id, Usage.day, Usage.source, Usage.units).where(
-    Usage.account_id == bindparam("account_id"),
-    Usage.environment == bindparam("environment"),
-    Usage.day.between(bindparam("first_day"), bindparam("last_day")),
-)
+from ragauth.models.usage import MeterUsage, Usage
+from ragauth.policy import REQUESTS
 
 
 class RowName(NamedTuple):
-    """Names a row of usage; `day` as in ISO 8601."""
+    """Names a row of usage, of the one table or the other; `day` as in ISO 8601."""
 
     key_id: uuid.UUID
     day: str
     source: str
 
 
+class Wanted(NamedTuple):
+    """Whose use is wanted, of which meter, and from which day to which.
+
+    With `is_of_key` the owner is a key, and those keys count that go on with its counts; else it is
+    an account.
+    """
+
+    owner: uuid.UUID
+    is_of_key: bool
+    environment: str
+    meter: str
+    first_day: date
+    last_day: date
+
+
+# Totals that only grow: what was counted, and what reservations gave back.
+Totals = tuple[int, int]
+
+
 class UsageLookup:
-    """Sums the usage in the database over all counter stores."""
+    """Sums the use in the database over all counter stores."""
 
     def __init__(self, reads: PreparedReads) -> None:
         self._reads = reads
-        self._sql = reads.compile(_UNITS)
-        self._rows_sql = reads.compile(_ROWS)
+        kinds = [(of_key, of_meter) for of_key in (False, True) for of_meter in (False, True)]
+        self._sums = {kind: reads.compile(_used(*kind, _sum_of)) for kind in kinds}
+        self._rows = {kind: reads.compile(_used(*kind, _rows_of)) for kind in kinds}
+        self._family_sql = reads.compile(_FAMILY)
 
-    def month_units(
-        self,
-        account_id: uuid.UUID,
-        environment: str,
-        month: int,
-        unsaved: Mapping[RowName, int],
-    ) -> int:
-        """The units of an account in a month (yyyymm); raises ExternalServiceUnavailable.
+    def family(self, key_id: uuid.UUID) -> set[uuid.UUID]:
+        """The keys that count together with this one: it, and those that go on with its counts.
 
-        `unsaved` are totals that may not be saved yet; if one is saved, the larger total counts.
+        Raises ExternalServiceUnavailable.
         """
-        first_day = date(month // 100, month % 100, 1)
-        last_day = (first_day + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        rows = self._reads.read(self._family_sql, {"owner": self._id(key_id)})
+        return {key_id, *(_key_id(found) for (found,) in rows)}
+
+    def used(self, wanted: Wanted, unsaved: Mapping[RowName, Totals]) -> int:
+        """What was used; raises ExternalServiceUnavailable.
+
+        `unsaved` are totals that may not be saved yet; if one is saved, the larger totals count.
+        """
+        kind = (wanted.is_of_key, wanted.meter != REQUESTS)
         is_sqlite = self._reads.is_sqlite
         parameters: dict[str, Any] = {
-            "account_id": account_id.hex if is_sqlite else account_id,
-            "environment": environment,
-            "first_day": first_day.isoformat() if is_sqlite else first_day,
-            "last_day": last_day.isoformat() if is_sqlite else last_day,
+            "owner": self._id(wanted.owner),
+            "environment": wanted.environment,
+            "first_day": wanted.first_day.isoformat() if is_sqlite else wanted.first_day,
+            "last_day": wanted.last_day.isoformat() if is_sqlite else wanted.last_day,
         }
+        if kind[1]:
+            parameters["meter"] = wanted.meter
         if not unsaved:
-            return int(self._reads.read(self._sql, parameters)[0][0] or 0)
+            [(counted, released)] = self._reads.read(self._sums[kind], parameters)
+            return int(counted or 0) - int(released or 0)
         # One statement, so it sees each simultaneous save completely or not at all.
         totals = {
-            RowName(_key_id(key_id), str(day), source): units
-            for key_id, day, source, units in self._reads.read(self._rows_sql, parameters)
+            RowName(_key_id(key_id), str(day), source): (counted, released)
+            for key_id, day, source, counted, released in self._reads.read(
+                self._rows[kind], parameters
+            )
         }
-        for name, units in unsaved.items():
-            totals[name] = max(units, totals.get(name, 0))
-        return sum(totals.values())
+        for name, (counted, released) in unsaved.items():
+            known, known_released = totals.get(name, (0, 0))
+            totals[name] = (max(counted, known), max(released, known_released))
+        return sum(counted - released for counted, released in totals.values())
+
+    def _id(self, identifier: uuid.UUID) -> Any:
+        return identifier.hex if self._reads.is_sqlite else identifier
+
+
+_FAMILY = select(ApiKey.id).where(
+    or_(ApiKey.id == bindparam("owner"), ApiKey.counted_as == bindparam("owner"))
+)
+Columns = Callable[[Any, Any, Any], tuple[Any, ...]]
+
+
+def _sum_of(_table: Any, counted: Any, released: Any) -> tuple[Any, ...]:
+    return func.sum(counted), func.sum(released)
+
+
+def _rows_of(table: Any, counted: Any, released: Any) -> tuple[Any, ...]:
+    return table.key_id, table.day, table.source, counted, released
+
+
+def _used(of_key: bool, of_meter: bool, columns: Columns) -> Select[*tuple[Any, ...]]:
+    table: Any = MeterUsage if of_meter else Usage
+    counted: Any = MeterUsage.amount if of_meter else Usage.units
+    released: Any = MeterUsage.released if of_meter else literal_column("0")
+    query = select(*columns(table, counted, released)).where(
+        table.key_id.in_(_FAMILY) if of_key else table.account_id == bindparam("owner"),
+        table.environment == bindparam("environment"),
+        table.day.between(bindparam("first_day"), bindparam("last_day")),
+    )
+    return query.where(table.meter == bindparam("meter")) if of_meter else query
 
 
 def _key_id(stored: str | uuid.UUID) -> uuid.UUID:

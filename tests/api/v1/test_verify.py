@@ -82,6 +82,8 @@ class TestSucceeds:
             "scopes": ["query"],
             "environment": "test",
             "expires_at": "2999-01-01T00:00:00Z",
+            "metadata": None,
+            "reservation_id": None,
         }
 
     def test_a_key_without_a_list_has_all_scopes(self, client: Client, service: Client) -> None:
