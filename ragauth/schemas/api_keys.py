@@ -131,9 +131,8 @@ def _origins() -> Items:
 
 def _metadata() -> Metadata:
     text = (
-        "What you keep with it, told to who may see the key: an object of up to 4,096 bytes (compact, "
-        "in UTF-8), 50 names in all its objects together, and 5 levels, itself the first; null for "
-        "none."
+        "What you keep with it, told to its holder too: an object of up to 4,096 bytes (compact, "
+        "in UTF-8), 50 names in all its objects, and 5 levels, itself the first; null for none."
     )
     return Metadata(allow_none=True, **about(text, {"customer": "c-17"}))
 

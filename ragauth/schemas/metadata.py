@@ -87,6 +87,8 @@ class _Inspection:
     def _add(self, path: tuple[str | int, ...], message: str) -> None:
         if len(self.faults) < _MOST_FAULTS:
             self.faults.append(Fault(path, message))
+        elif len(self.faults) == _MOST_FAULTS:
+            self.faults.append(Fault((), "There are more faults"))
 
 
 def _size(value: dict[str, Any]) -> int:

@@ -69,6 +69,7 @@ def _register_formats() -> None:
         "name": st.text(
             st.characters(categories=("L", "N", "P", "Sm", "Sc", "Zs")), max_size=100
         ).filter(lambda name: find_deceptive(name) is None),
+        "external-id": _WORDS,
         "origin": st.builds("https://{}.example.com".format, _WORDS),
     }
     for name, strategy in formats.items():
