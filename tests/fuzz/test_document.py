@@ -45,6 +45,7 @@ _MAY_BE_REFUSED = {
     "/api/auth/api-keys": "kind, agent and origins must go together",
     "/api/auth/api-keys/{key_id}": "only a publishable key has origins",
     "/api/agents/{agent_id}/api-keys": "kind and origins must go together",
+    "/api/v1/internal/accounts": "the plans are the operator's",
     "/api/v1/internal/accounts/{account_id}": "the plans are the operator's",
     "/api/auth/usage": "`from` may not be after `to`",
     "/api/v1/internal/usage": "`from` may not be after `to`",
