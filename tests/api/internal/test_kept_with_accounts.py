@@ -130,7 +130,9 @@ class TestOneAccountHasIt:
             "plan": "pro",
             "status": "suspended",
         }
-        error(service.patch(path, changes), 409, "CONFLICT")
+        refused = service.patch(path, changes)
+        error(refused, 409, "CONFLICT")
+        assert "An account with this external id already exists" in refused.text
         data = ok(service.get(path))
         assert (data["external_id"], data["metadata"]) == (None, None)
         assert (data["plan"], data["status"]) == ("trial", "active")

@@ -81,15 +81,10 @@ class TestChanged:
             assert ok(member.client.patch(path, changes))["metadata"] == left
             assert shown(member, key) == left
 
-    @pytest.mark.parametrize(
-        "texts", [("1", "true"), ("1", "1.0"), ("0.0", "-0.0"), ("0", "false")]
-    )
-    def test_to_what_python_takes_for_the_same(
-        self, client: Client, texts: tuple[str, str]
-    ) -> None:
+    def test_to_what_python_takes_for_the_same(self, client: Client) -> None:
         member = client.sign_up()
         path = f"{KEYS}/{member.create_key()['id']}"
-        for text in texts:
+        for text in ("1", "true", "1.0", "1", "0.0", "-0.0", "0", "false"):
             body = f'{{"metadata":{{"a":{text}}}}}'
             ok(member.client.patch(path, data=body, content_type="application/json"))
             assert body[1:-1] in member.client.get(path).text
