@@ -24,7 +24,6 @@ from ragauth.errors import InvalidRequest
 from ragauth.models import Account
 from ragauth.models.accounts import ACTIVE, DELETED, SUSPENDED
 from ragauth.schemas.account_fields import Email, NewPassword, Username
-from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import to_issues
 from ragauth.schemas.fields import Name, Text
@@ -297,4 +296,5 @@ def _load_limit(meter: str, window: str, size: str) -> dict[str, Any]:
 
 
 def _describe(account: Account) -> dict[str, object]:
-    return {**AccountSchema().dump(account), "status": account.status}
+    described: dict[str, object] = InternalAccountSchema().dump(account)
+    return described

@@ -20,6 +20,7 @@ from ragauth.schemas.fields import (
 )
 from ragauth.schemas.key_fields import Network, Origin
 from ragauth.schemas.limits import ShownKeyLimitSchema, key_limits
+from ragauth.schemas.metadata import Metadata
 from ragauth.schemas.scope_fields import GivenScope
 from ragauth.security.identifiers import AGENT, KEY
 
@@ -96,6 +97,12 @@ class KeySchema(Schema):
         allow_none=True,
         **about("Its own limits, beside the account's; null for none.", None),
     )
+    metadata = fields.Dict(
+        required=True,
+        allow_none=True,
+        attribute="own_data",
+        **about("What its owner keeps with it; null for none.", {"customer": "c-17"}),
+    )
 
 
 class IssuedKeySchema(KeySchema):
@@ -135,6 +142,14 @@ def _origins() -> Items:
     return Items(Origin(), minimum=1, maximum=20, allow_none=True, **about(text))
 
 
+def _metadata() -> Metadata:
+    text = (
+        "What you keep with it, told to its holder too: an object of up to 4,096 bytes (compact, "
+        "in UTF-8), 50 names in all its objects, and 5 levels, itself the first; null for none."
+    )
+    return Metadata(allow_none=True, **about(text, {"customer": "c-17"}))
+
+
 class AgentKeySchema(RequestSchema):
     """A new key for the agent in the path."""
 
@@ -161,6 +176,7 @@ class AgentKeySchema(RequestSchema):
     allowed_ips = _networks()
     allowed_origins = _origins()
     limits = key_limits()
+    metadata = _metadata()
 
 
 class NewKeySchema(AgentKeySchema):
@@ -177,6 +193,7 @@ class KeyChangesSchema(RequestSchema):
     allowed_ips = _networks()
     allowed_origins = _origins()
     limits = key_limits()
+    metadata = _metadata()
 
 
 class RotationSchema(RequestSchema):

@@ -3,14 +3,25 @@
 from marshmallow import fields
 
 from ragauth.schemas.about import about
+from ragauth.schemas.account_fields import ExternalId
 from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.base import PageQuery, RequestSchema
 from ragauth.schemas.fields import Choice, Text
 from ragauth.schemas.limits import AccountLimits, ShownAccountLimitSchema
+from ragauth.schemas.metadata import Metadata
 
 
 class AccountsQuery(PageQuery):
+    """All of these must fit."""
+
     email = Text(maximum=1000, load_default=None, **about("Only the account with this address."))
+    external_id = Text(
+        maximum=1000, load_default=None, **about("Only the account that you call so.")
+    )
+    plan = Text(maximum=50, load_default=None, **about("Only accounts on this plan."))
+    status = Choice(
+        "active", "suspended", load_default=None, **about("Only accounts of this status.")
+    )
 
 
 class InternalAccountSchema(AccountSchema):
@@ -20,6 +31,15 @@ class InternalAccountSchema(AccountSchema):
         required=True,
         allow_none=True,
         **about("What replaces limits of its plan; null for nothing.", None),
+    )
+    external_id = fields.String(
+        required=True, allow_none=True, **about("What you call it; null for nothing.", "c-17")
+    )
+    metadata = fields.Dict(
+        required=True,
+        allow_none=True,
+        attribute="own_data",
+        **about("What you keep with it; null for none.", {"crm": 42}),
     )
 
 
@@ -35,4 +55,16 @@ class InternalAccountChangesSchema(RequestSchema):
             "Limits that replace the plan's of the same meter and window; null for none.",
             [{"meter": "requests", "window": "minute", "size": 600}],
         )
+    )
+    external_id = ExternalId(
+        allow_none=True,
+        **about("What you call it, unlike any other account; null for nothing.", "c-17"),
+    )
+    metadata = Metadata(
+        allow_none=True,
+        **about(
+            "What you keep with it, in place of what was kept: as a key's `metadata`; null for "
+            "none.",
+            {"crm": 42},
+        ),
     )

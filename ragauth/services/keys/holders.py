@@ -31,8 +31,8 @@ from ragauth.services.limits.usage import find_unsaved_use
 class KeyHolder:
     """A key, and the account that it belongs to: plain rows, to be shown.
 
-    The account is None for a service's own key, and for a publishable key, which every visitor of a
-    page holds.
+    The account is None for a service's own key. A publishable key, which every visitor of a page
+    holds, tells neither the account nor its owner's metadata.
     """
 
     key: Any
@@ -63,9 +63,10 @@ def get_holder(*, key_id: uuid.UUID) -> KeyHolder:
         text_of(account.limits),
         text_of(key.limits),
     )
-    shown = None if key.kind == PUBLISHABLE else account
     quotas = quotas_of(state, key.environment)
-    return KeyHolder(key, shown, state.applied, month_usage(state), quotas)
+    if key.kind == PUBLISHABLE:
+        key, account = key._replace(own_data=None), None
+    return KeyHolder(key, account, state.applied, month_usage(state), quotas)
 
 
 def revoke_presented_key(*, presented_key: str, client: Client) -> None:

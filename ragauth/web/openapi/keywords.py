@@ -11,7 +11,13 @@ from marshmallow import fields
 from ragauth.extensions import current_policy
 from ragauth.policy import SCOPE_NAME, Policy
 from ragauth.policy.limits import LARGEST, MOST_LIMITS
-from ragauth.schemas.account_fields import Email, NewPassword, PresentedPassword, Username
+from ragauth.schemas.account_fields import (
+    Email,
+    ExternalId,
+    NewPassword,
+    PresentedPassword,
+    Username,
+)
 from ragauth.schemas.amounts import Amounts, NamedLimits, QueryAmounts, QueryNames
 from ragauth.schemas.fields import (
     AnyText,
@@ -29,6 +35,7 @@ from ragauth.schemas.fields import (
 )
 from ragauth.schemas.key_fields import Network, Origin
 from ragauth.schemas.limits import AccountLimits, KeyLimits, LimitName
+from ragauth.schemas.metadata import Metadata
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.schemas.scope_fields import AskedScopes, GivenScope
 from ragauth.security import passwords
@@ -60,6 +67,16 @@ def _(field: Text) -> Keywords:
 def _(field: Name) -> Keywords:
     lengths = {"minLength": field.minimum} if field.minimum else {}
     return {**lengths, "type": "string", "format": "name", "maxLength": field.maximum}
+
+
+@keywords_of.register
+def _(field: ExternalId) -> Keywords:
+    return {"type": "string", "format": "external-id", "minLength": 1, "maxLength": field.maximum}
+
+
+@keywords_of.register
+def _(field: Metadata) -> Keywords:
+    return {"type": "object", "additionalProperties": True, "maxProperties": field.MAX_NAMES}
 
 
 @keywords_of.register
