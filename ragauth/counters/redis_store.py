@@ -93,13 +93,13 @@ class RedisCounters:
 
     def admit(self, charge: Charge) -> Admission | None:
         member = charge.account.hex() + _ENVIRONMENT_ENDINGS[charge.environment]
-        script, more = scripts.ADMIT, tuple[redis_tallies.Argument, ...]()
+        script, more = scripts.ADMIT, tuple[str, ...]()
         if charge.tallies or charge.uses or charge.reserve:
             script, more = (
                 tally_scripts.ADMIT_WITH_TALLIES,
                 (
-                    *redis_tallies.tally_arguments(member, charge.tallies),
-                    *redis_tallies.use_arguments(charge.uses),
+                    redis_tallies.tallies_text(member, charge.tallies, charge),
+                    redis_tallies.uses_text(charge.uses),
                     *redis_tallies.reservation_arguments(charge),
                 ),
             )
@@ -123,8 +123,8 @@ class RedisCounters:
         if not more:
             verdict, minute_used, ends, month_used = reply
             return Admission(_REFUSALS[verdict], minute_used, ends, month_used)
-        verdict, minute_used, ends, month_used, *numbers = reply
-        counts = redis_tallies.counts_of(numbers)
+        verdict, minute_used, ends, month_used, told = reply
+        counts = redis_tallies.counts_of(told)
         is_reserved = charge.reserve is not None and verdict == 0
         store = STORE_NAME if is_reserved else ""
         return Admission(_REFUSALS[verdict], minute_used, ends, month_used, counts, store)
@@ -156,13 +156,13 @@ class RedisCounters:
         tallies: tuple[Tally, ...] = (),
     ) -> Peek | None:
         member = account.hex() + _ENVIRONMENT_ENDINGS[environment]
-        more = redis_tallies.tally_arguments(member, tallies)
-        reply = self._run(tally_scripts.PEEK, self._names_of(account), member, month, now_ms, *more)
+        text = redis_tallies.tallies_text(member, tallies)
+        reply = self._run(tally_scripts.PEEK, self._names_of(account), member, month, now_ms, text)
         if reply is None:
             return None
-        ends, used, month_used, *numbers = reply
+        ends, used, month_used, told = reply
         ends, used = settle_window(ends, used, MINUTE_MS, now_ms)
-        return Peek(used, ends, month_used, redis_tallies.counts_of(numbers))
+        return Peek(used, ends, month_used, redis_tallies.counts_of(told))
 
     def report(self, report: Report) -> Reported | None:
         member = report.account.hex() + _ENVIRONMENT_ENDINGS[report.environment]
@@ -173,13 +173,13 @@ class RedisCounters:
             report.now_ms,
             report.at_ms,
             f"{report.day}:{member}:{report.key.hex()}",
-            *redis_tallies.tally_arguments(member, report.tallies),
-            *redis_tallies.use_arguments(report.uses),
+            redis_tallies.tallies_text(member, report.tallies),
+            redis_tallies.uses_text(report.uses),
         )
         if reply is None:
             return None
-        is_new, *numbers = reply
-        return Reported(not is_new, redis_tallies.counts_of(numbers))
+        is_new, *told = reply
+        return Reported(not is_new, redis_tallies.counts_of(told[0]) if is_new else ())
 
     def settle(
         self, account: bytes, token: bytes, uses: tuple[Use, ...], now_ms: int, store: str
@@ -187,11 +187,9 @@ class RedisCounters:
         if store != STORE_NAME:
             return Settled("unknown")
         name = redis_tallies.reservation_name(account, token)
-        # Each once: the last of a meter counts.
-        given = dict(uses)
-        pairs = [each for use in given.items() for each in use]
-        reply = self._run(tally_scripts.SETTLE, self._names_of(account), name, now_ms, *pairs)
-        return redis_tallies.settled_of(reply, given)
+        text = redis_tallies.uses_text(uses)
+        reply = self._run(tally_scripts.SETTLE, self._names_of(account), name, now_ms, text)
+        return redis_tallies.settled_of(reply, dict(uses))
 
     def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
         names, name, longest = self._names_of(bucket), bounded_name(bucket), window_ms + SKEW_MS

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from ragauth.counters.interface import Charge, Count, Settled, Tally, Use
 
-Argument = str | bytes | int
-
 
 def tally_name(member: str, tally: Tally) -> str:
     """A tally's name in Redis; `member` is the account with its environment."""
@@ -13,49 +11,45 @@ def tally_name(member: str, tally: Tally) -> str:
     return name if tally.length_ms else f"{name}:{tally.period}"
 
 
-def tally_arguments(member: str, tallies: Sequence[Tally]) -> list[Argument]:
-    """How many there are, and each."""
-    arguments: list[Argument] = [len(tallies)]
+def tallies_text(member: str, tallies: Sequence[Tally], charge: Charge | None = None) -> str:
+    """Tallies as scripts read them; those that the reservation of a charge is to be settled in."""
+    settled: Mapping[bytes, int] = {}
+    if charge is not None and charge.reserve is not None:
+        used = dict(charge.uses)
+        settled = {meter: used.get(meter, 0) for meter, _amount in charge.reserve.uses}
+    lines = []
     for tally in tallies:
-        arguments += (tally_name(member, tally), tally.length_ms, tally.size, tally.amount)
-    return arguments
+        owner, name, meter, length_ms, period, size, amount = tally
+        by = meter.decode() if settled.get(meter) == amount else "-"
+        of_period = "" if length_ms else f":{period}"
+        lines.append(
+            f"{length_ms} {size} {amount} {by} {member}:{owner.hex()}:{name.decode()}{of_period}"
+        )
+    return "\n".join(lines)
 
 
-def use_arguments(uses: Sequence[Use]) -> list[Argument]:
-    """How many there are, and each."""
-    arguments: list[Argument] = [len(uses)]
-    for use in uses:
-        arguments += use
-    return arguments
+def uses_text(uses: Sequence[Use]) -> str:
+    """Uses as scripts read them."""
+    return "\n".join([f"{meter.decode()} {amount}" for meter, amount in uses])
 
 
-def reservation_arguments(charge: Charge) -> list[Argument]:
-    """The reservation of a charge, if it has one; see `ADMIT_WITH_TALLIES`."""
+def reservation_arguments(charge: Charge) -> tuple[str, ...]:
+    """The reservation of a charge, if it has one: name, end, uses."""
     reserve = charge.reserve
     if reserve is None:
-        return []
-    reserved = {meter for meter, _amount in reserve.uses}
-    used = dict(charge.uses)
-    return [
-        reservation_name(charge.account, reserve.token),
-        reserve.ends_at_ms,
-        *use_arguments(reserve.uses),
-        *(
-            tally.meter
-            if tally.meter in reserved and tally.amount == used.get(tally.meter, 0)
-            else b""
-            for tally in charge.tallies
-        ),
-    ]
+        return ()
+    name = reservation_name(charge.account, reserve.token)
+    return name, str(reserve.ends_at_ms), uses_text(reserve.uses)
 
 
 def reservation_name(account: bytes, token: bytes) -> str:
     return f"{account.hex()}:{token.hex()}"
 
 
-def counts_of(numbers: Sequence[int]) -> tuple[Count, ...]:
+def counts_of(told: bytes) -> tuple[Count, ...]:
     """Read used and end of each tally."""
-    return tuple(Count(*each) for each in zip(numbers[::2], numbers[1::2], strict=True))
+    numbers = map(int, told.split())
+    return tuple(map(Count._make, zip(numbers, numbers, strict=True)))
 
 
 def settled_of(reply: Sequence[bytes], given: Mapping[bytes, int]) -> Settled:

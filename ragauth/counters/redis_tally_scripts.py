@@ -19,11 +19,10 @@ from ragauth.counters.redis_scripts import (
     Script,
 )
 
-#: How many arguments a tally is.
-TALLY_ARGUMENTS = 4
-
-# `tallies_at` is the place in ARGV of how many tallies there are. Of each follow its name, length
-# (0: of a period), size and amount.
+# Tallies and uses are one argument each, however many they are: each argument and each number of an
+# answer costs the client a microsecond. A tally is a line with its length (0: of a period), size,
+# amount, the meter by which it is settled (or -) and its name; a use is a line with meter and
+# amount.
 _WHOLE = """
 local function whole(number) return string.format('%d', number) end
 """
@@ -43,17 +42,17 @@ local function open_window(tally, value, now)
   end
 end
 -- How the tallies stand, or nil if one of a period is not known.
-local function read_tallies(at, now)
+local function read_tallies(text, now)
   local tallies, names = {{}}, {{}}
-  for i = 1, tonumber(ARGV[at]) do
-    local place = at + 1 + (i - 1) * {TALLY_ARGUMENTS}
-    local tally = {{name = ARGV[place], length = tonumber(ARGV[place + 1]),
-      size = tonumber(ARGV[place + 2]), amount = tonumber(ARGV[place + 3])}}
-    tallies[i] = tally
+  for length, size, amount, meter, name in
+      string.gmatch(text, '(%d+) (%d+) (%d+) (%S+) ([^\\n]+)') do
+    local tally = {{name = name, length = tonumber(length), size = tonumber(size),
+      amount = tonumber(amount), meter = meter}}
+    table.insert(tallies, tally)
     if tally.length > 0 then
-      names[i] = ours .. 'tally:' .. tally.name
+      table.insert(names, ours .. 'tally:' .. name)
     else
-      names[i] = ours .. 'count:' .. source .. ':' .. tally.name
+      table.insert(names, ours .. 'count:' .. source .. ':' .. name)
     end
   end
   if #tallies == 0 then return tallies, names end
@@ -69,13 +68,11 @@ local function read_tallies(at, now)
   end
   return tallies, names
 end
--- Adds how the tallies stand to an answer.
-local function tell(answer, tallies)
-  for _, tally in ipairs(tallies) do
-    table.insert(answer, tally.used)
-    table.insert(answer, tally.ends)
-  end
-  return answer
+-- Used and end of each tally.
+local function tell(tallies)
+  local told = {{}}
+  for i, tally in ipairs(tallies) do told[i] = string.format('%d %d', tally.used, tally.ends) end
+  return table.concat(told, ' ')
 end
 local function keep_shortened(tallies, names)
   for i, tally in ipairs(tallies) do
@@ -111,28 +108,22 @@ local function add_use(row, meter, amount, released, now)
     redis.call('EXPIRE', ours .. 'meters_changed_by', {USAGE_SECONDS})
   end
 end
--- Counts meters and amounts from a place in ARGV on; returns the place after them.
-local function add_uses(row, at, now)
-  local last = at + 2 * tonumber(ARGV[at])
-  for i = at + 1, last, 2 do
-    local amount = tonumber(ARGV[i + 1])
-    if amount > 0 then add_use(row, ARGV[i], amount, 0, now) end
+local function add_uses(row, text, now)
+  for meter, amount in string.gmatch(text, '(%S+) (%d+)') do
+    if amount ~= '0' then add_use(row, meter, tonumber(amount), 0, now) end
   end
-  return last + 1
 end
 """
 
-# ARGV: as for ADMIT, then how many tallies and each of them, how many uses and each of them, and
-# for a reservation: name, end, how many uses and each of them, for each tally its meter if it is to
-# be settled, else ''. Reply: as for ADMIT with the verdict 3 for tallies, and used and end of each
-# tally.
+# ARGV: as for ADMIT, tallies, uses, and for a reservation its name, end and uses. Reply: as for
+# ADMIT with the verdict 3 for tallies, and used and end of each tally.
 ADMIT_WITH_TALLIES = Script(
     RUN
     + MONTH_IS_KNOWN
     + _READ_TALLIES
     + _ADD_USE
     + """
-local tallies, names = read_tallies(10, now)
+local tallies, names = read_tallies(ARGV[10], now)
 if not tallies then return false end
 """
     + SETTLE_MINUTE
@@ -149,33 +140,27 @@ else
 end
 if verdict > 0 then
   keep_shortened(tallies, names)
-  return tell({verdict, used, ends, spent}, tallies)
+  return {verdict, used, ends, spent, tell(tallies)}
 end
 """
     + COUNT_REQUEST
     + f"""
 count_tallies(tallies, names, now)
-local at = add_uses(ARGV[2], 11 + {TALLY_ARGUMENTS} * #tallies, now)
-if at < #ARGV then
-  local reservation, ends_at, uses = ARGV[at], ARGV[at + 1], {{}}
-  local last = at + 2 + 2 * tonumber(ARGV[at + 2])
-  for i = at + 3, last, 2 do
-    table.insert(uses, ARGV[i] .. ' ' .. ARGV[i + 1])
-  end
+add_uses(ARGV[2], ARGV[11], now)
+if #ARGV > 12 then
   local counted = {{}}
-  for i, tally in ipairs(tallies) do
-    local meter = ARGV[last + i]
-    if meter ~= '' and (tally.length == 0 or tally.opened > 0) then
-      table.insert(counted, meter .. ' ' .. whole(tally.opened or 0) .. ' ' ..
+  for _, tally in ipairs(tallies) do
+    if tally.meter ~= '-' and (tally.length == 0 or tally.opened > 0) then
+      table.insert(counted, tally.meter .. ' ' .. whole(tally.opened or 0) .. ' ' ..
         whole(tally.length) .. ' ' .. tally.name)
     end
   end
-  local name = ours .. 'reservation:' .. run .. ':' .. reservation
-  redis.call('HSET', name, 'ends', ends_at, 'row', ARGV[2],
-    'uses', table.concat(uses, '\\n'), 'tallies', table.concat(counted, '\\n'))
-  redis.call('PEXPIRE', name, whole(math.max(tonumber(ends_at) - now, 0) + {RESERVATION_KEPT_MS}))
+  local name = ours .. 'reservation:' .. run .. ':' .. ARGV[12]
+  redis.call('HSET', name, 'ends', ARGV[13], 'row', ARGV[2], 'uses', ARGV[14],
+    'tallies', table.concat(counted, '\\n'))
+  redis.call('PEXPIRE', name, whole(math.max(tonumber(ARGV[13]) - now, 0) + {RESERVATION_KEPT_MS}))
 end
-return tell({{0, used, ends, spent}}, tallies)
+return {{0, used, ends, spent, tell(tallies)}}
 """
 )
 
@@ -193,8 +178,8 @@ redis.call('SET', ours .. 'count:' .. source .. ':' .. ARGV[2], string.format('%
 """
 )
 
-# ARGV: account member, month, now, how many tallies and each of them. Reply: {ends, used, spent},
-# used and end of each tally; false if month or tallies are not known.
+# ARGV: account member, month, now, tallies. Reply: {ends, used, spent, used and end of each tally};
+# false if month or tallies are not known.
 PEEK = Script(
     RUN
     + _WHOLE
@@ -203,15 +188,14 @@ PEEK = Script(
 if not source then return false end
 local name = ours .. 'account:' .. source .. ':' .. ARGV[1]
 local found = redis.call('HMGET', name, 'ends', 'used', ARGV[2])
-local tallies = found[3] and read_tallies(4, tonumber(ARGV[3]))
+local tallies = found[3] and read_tallies(ARGV[4], tonumber(ARGV[3]))
 if not tallies then return false end
-return tell({tonumber(found[1] or 0), tonumber(found[2] or 0), tonumber(found[3])}, tallies)
+return {tonumber(found[1] or 0), tonumber(found[2] or 0), tonumber(found[3]), tell(tallies)}
 """
 )
 
-# ARGV: name of the event, now, when it was used, usage member, how many tallies and each of them,
-# how many uses and each of them. Reply: false (something is not known), {0} (the event is known
-# already), or {1} and used and end of each tally.
+# ARGV: name of the event, now, when it was used, usage member, tallies, uses. Reply: false
+# (something is not known), {0} (the event is known already), or {1, used and end of each tally}.
 REPORT = Script(
     RUN
     + _WHOLE
@@ -222,7 +206,7 @@ local event, now, at = ours .. 'event:' .. ARGV[1], tonumber(ARGV[2]), tonumber(
 local counted = redis.call('MGET', event)[1]
 if counted and now < tonumber(counted) + {EVENT_KEPT_MS} then return {{0}} end
 if not source then return false end
-local tallies, names = read_tallies(5, now)
+local tallies, names = read_tallies(ARGV[5], now)
 if not tallies then return false end
 for _, tally in ipairs(tallies) do
   local was_open = tally.length == 0
@@ -230,13 +214,13 @@ for _, tally in ipairs(tallies) do
   if not was_open then tally.amount = 0 end
 end
 count_tallies(tallies, names, now)
-add_uses(ARGV[4], 6 + {TALLY_ARGUMENTS} * #tallies, now)
+add_uses(ARGV[4], ARGV[6], now)
 redis.call('SET', event, whole(now), 'PX', {EVENT_KEPT_MS})
-return tell({{1}}, tallies)
+return {{1, tell(tallies)}}
 """
 )
 
-# ARGV: name of the reservation, now, each meter and amount. Reply: {outcome, what was reserved}.
+# ARGV: name of the reservation, now, uses. Reply: {outcome, what was reserved}.
 SETTLE = Script(
     RUN
     + _WHOLE
@@ -248,7 +232,7 @@ local found = redis.call('HMGET', name, 'ends', 'row', 'uses', 'tallies', 'settl
 local ends = tonumber(found[1] or 0)
 if not source or not found[1] or now >= ends + {RESERVATION_KEPT_MS} then return {{'unknown'}} end
 local given = {{}}
-for i = 3, #ARGV - 1, 2 do given[ARGV[i]] = tonumber(ARGV[i + 1]) end
+for meter, amount in string.gmatch(ARGV[3], '(%S+) (%d+)') do given[meter] = tonumber(amount) end
 local more, lines = {{}}, {{}}
 for meter, amount in string.gmatch(found[3], '(%S+) (%d+)') do
   local used = given[meter] or 0
