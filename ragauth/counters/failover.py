@@ -127,7 +127,7 @@ class FailoverCounters:
         if not self._is_primary_there():
             raise CountersUnavailable(str(self._cause), self._cause.state) from self._cause
         try:
-            return self._asked_primary().settle(account, token, uses, now_ms, store)
+            return self._primary.settle(account, token, uses, now_ms, store)
         except CountersUnavailable as error:
             self._leave_primary(error)
             raise
@@ -182,7 +182,7 @@ class FailoverCounters:
         if self._is_primary_there():
             rows = self._fallback.take_over_from(account)
             try:
-                return rows + self._asked_primary().usage_to_seed(account)
+                return rows + self._primary.usage_to_seed(account)
             except CountersUnavailable as error:
                 self._leave_primary(error)
         return self._fallback.usage_to_seed(account)
