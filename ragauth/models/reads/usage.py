@@ -1,121 +1,214 @@
-"""The read of what an account or a key has used so far, for a counter store that does not know."""
+"""The read of what was used in a period, for a counter store that does not know the period."""
 
 import uuid
-from collections.abc import Callable, Mapping
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, bindparam, func, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Select,
+    String,
+    Uuid,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    null,
+    select,
+    union,
+    union_all,
+)
+from sqlalchemy.orm import InstrumentedAttribute
 
 from ragauth.models.api_keys import ApiKey
 from ragauth.models.reads.prepared import PreparedReads
 from ragauth.models.usage import MeterUsage, Usage
 from ragauth.policy import REQUESTS
 
+_DAY = timedelta(days=1)
+_NO_KEY = cast(null(), Uuid).label("key_id")
+_NO_DAY = cast(null(), Date).label("day")
+_NO_SOURCE = cast(null(), String).label("source")
+_ZERO: ColumnElement[int] = literal_column("0")
+
 
 class RowName(NamedTuple):
-    """Names a row of usage, of the one table or the other; `day` as in ISO 8601."""
+    """Names a row of usage; `day` as in ISO 8601."""
 
     key_id: uuid.UUID
     day: str
     source: str
 
 
-class Wanted(NamedTuple):
-    """Whose use is wanted, of which meter, and from which day to which.
+class Used(NamedTuple):
+    """Two totals of a row, which only grow: `amount` - `released` was used."""
 
-    With `is_of_key` the owner is a key, and those keys count that go on with its counts; else it is
-    an account.
-    """
+    amount: int
+    released: int
 
-    owner: uuid.UUID
-    is_of_key: bool
+
+class OfAccount(NamedTuple):
+    """All keys of an account in an environment."""
+
+    account_id: uuid.UUID
     environment: str
-    meter: str
-    first_day: date
-    last_day: date
 
 
-# Totals that only grow: what was counted, and what reservations gave back.
-Totals = tuple[int, int]
+class OfKey(NamedTuple):
+    """A key and all that count as this one, because they replaced it or one another."""
+
+    key_id: uuid.UUID
+
+
+def _used(
+    table: type[Usage | MeterUsage],
+    amount: InstrumentedAttribute[int],
+    released: ColumnElement[Any],
+    owner: tuple[ColumnElement[bool], ...],
+) -> list[Select[*tuple[Any, ...]]]:
+    """The sum before `rows_from`, and each row from that day on.
+
+    Both in one statement, so that it sees each simultaneous save completely or not at all. Rows are
+    needed only of the days that have unsaved ones.
+    """
+    sums = select(
+        _NO_KEY,
+        _NO_DAY,
+        _NO_SOURCE,
+        func.sum(amount).label("amount"),
+        func.sum(released).label("released"),
+    ).where(*owner, table.day >= bindparam("first_day"), table.day < bindparam("rows_from"))
+    rows = select(
+        table.key_id, table.day, table.source, amount.label("amount"), released.label("released")
+    ).where(*owner, table.day >= bindparam("rows_from"), table.day <= bindparam("last_day"))
+    return [sums, rows]
+
+
+def _statement(parts: list[Select[*tuple[Any, ...]]]) -> Select[*tuple[Any, ...]]:
+    return select(*union_all(*parts).subquery("used").c)
+
+
+def _units_of(*owner: ColumnElement[bool]) -> list[Select[*tuple[Any, ...]]]:
+    return _used(Usage, Usage.units, _ZERO, owner)
+
+
+def _meter_of(*owner: ColumnElement[bool]) -> list[Select[*tuple[Any, ...]]]:
+    of_meter = (*owner, MeterUsage.meter == bindparam("meter"))
+    return _used(MeterUsage, MeterUsage.amount, MeterUsage.released.expression, of_meter)
+
+
+def _of_account(table: type[Usage | MeterUsage]) -> tuple[ColumnElement[bool], ...]:
+    return (
+        table.account_id == bindparam("account_id"),
+        table.environment == bindparam("environment"),
+    )
+
+
+_LINEAGE = union(
+    select(ApiKey.id).where(ApiKey.id == bindparam("key_id")),
+    select(ApiKey.id).where(ApiKey.counted_as == bindparam("key_id")),
+).cte("lineage")
+# Which keys there are: unsaved rows of others do not count.
+_KEYS_OF_LINEAGE = select(
+    _LINEAGE.c.id, _NO_DAY, _NO_SOURCE, _ZERO.label("amount"), _ZERO.label("released")
+)
+_IN_LINEAGE = select(_LINEAGE.c.id)
+
+_UNITS_OF_ACCOUNT = _statement(_units_of(*_of_account(Usage)))
+_METER_OF_ACCOUNT = _statement(_meter_of(*_of_account(MeterUsage)))
+_UNITS_OF_KEY = _statement([*_units_of(Usage.key_id.in_(_IN_LINEAGE)), _KEYS_OF_LINEAGE])
+_METER_OF_KEY = _statement([*_meter_of(MeterUsage.key_id.in_(_IN_LINEAGE)), _KEYS_OF_LINEAGE])
 
 
 class UsageLookup:
-    """Sums the use in the database over all counter stores."""
+    """Sums the usage in the database over all counter stores."""
 
     def __init__(self, reads: PreparedReads) -> None:
         self._reads = reads
-        kinds = [(of_key, of_meter) for of_key in (False, True) for of_meter in (False, True)]
-        self._sums = {kind: reads.compile(_used(*kind, _sum_of)) for kind in kinds}
-        self._rows = {kind: reads.compile(_used(*kind, _rows_of)) for kind in kinds}
-        self._family_sql = reads.compile(_FAMILY)
+        self._sql = {
+            (OfAccount, True): reads.compile(_UNITS_OF_ACCOUNT),
+            (OfAccount, False): reads.compile(_METER_OF_ACCOUNT),
+            (OfKey, True): reads.compile(_UNITS_OF_KEY),
+            (OfKey, False): reads.compile(_METER_OF_KEY),
+        }
 
-    def family(self, key_id: uuid.UUID) -> set[uuid.UUID]:
-        """The keys that count together with this one: it, and those that go on with its counts.
+    def month_units(
+        self,
+        account_id: uuid.UUID,
+        environment: str,
+        month: int,
+        unsaved: Mapping[RowName, int],
+    ) -> int:
+        """The units of an account in a month (yyyymm), as `used_in_period`."""
+        rows = {name: Used(units, 0) for name, units in unsaved.items()}
+        return self.used_in_period(OfAccount(account_id, environment), REQUESTS, month, rows)
 
-        Raises ExternalServiceUnavailable.
+    def used_in_period(
+        self, owner: OfAccount | OfKey, meter: str, period: int, unsaved: Mapping[RowName, Used]
+    ) -> int:
+        """What was used of a meter in a day (yyyymmdd), a month (yyyymm) or in total (0).
+
+        Of `requests` it is their units. `unsaved` are totals of this meter and environment that may
+        not be saved yet; if one is saved, the larger of each total counts. Those of other days, or
+        of keys that are not the owner's, do not count. Raises ExternalServiceUnavailable.
         """
-        rows = self._reads.read(self._family_sql, {"owner": self._id(key_id)})
-        return {key_id, *(_key_id(found) for (found,) in rows)}
-
-    def used(self, wanted: Wanted, unsaved: Mapping[RowName, Totals]) -> int:
-        """What was used; raises ExternalServiceUnavailable.
-
-        `unsaved` are totals that may not be saved yet; if one is saved, the larger totals count.
-        """
-        kind = (wanted.is_of_key, wanted.meter != REQUESTS)
-        is_sqlite = self._reads.is_sqlite
+        first_day, last_day = _days_of(period)
+        of_period = {
+            name: used
+            for name, used in unsaved.items()
+            if first_day.isoformat() <= name.day <= last_day.isoformat()
+        }
+        unsaved_from = min((date.fromisoformat(name.day) for name in of_period), default=None)
+        # After the last day there is none.
+        rows_from = unsaved_from or (last_day if last_day == date.max else last_day + _DAY)
+        days = {"first_day": first_day, "last_day": last_day, "rows_from": rows_from}
         parameters: dict[str, Any] = {
-            "owner": self._id(wanted.owner),
-            "environment": wanted.environment,
-            "first_day": wanted.first_day.isoformat() if is_sqlite else wanted.first_day,
-            "last_day": wanted.last_day.isoformat() if is_sqlite else wanted.last_day,
+            **owner._asdict(),
+            **days,
+            **({} if meter == REQUESTS else {"meter": meter}),
         }
-        if kind[1]:
-            parameters["meter"] = wanted.meter
-        if not unsaved:
-            [(counted, released)] = self._reads.read(self._sums[kind], parameters)
-            return int(counted or 0) - int(released or 0)
-        # One statement, so it sees each simultaneous save completely or not at all.
-        totals = {
-            RowName(_key_id(key_id), str(day), source): (counted, released)
-            for key_id, day, source, counted, released in self._reads.read(
-                self._rows[kind], parameters
-            )
-        }
-        for name, (counted, released) in unsaved.items():
-            known, known_released = totals.get(name, (0, 0))
-            totals[name] = (max(counted, known), max(released, known_released))
-        return sum(counted - released for counted, released in totals.values())
-
-    def _id(self, identifier: uuid.UUID) -> Any:
-        return identifier.hex if self._reads.is_sqlite else identifier
+        if self._reads.is_sqlite:
+            parameters = {name: _as_in_sqlite(value) for name, value in parameters.items()}
+        sql = self._sql[type(owner), meter == REQUESTS]
+        return _sum(self._reads.read(sql, parameters), owner, of_period)
 
 
-_FAMILY = select(ApiKey.id).where(
-    or_(ApiKey.id == bindparam("owner"), ApiKey.counted_as == bindparam("owner"))
-)
-Columns = Callable[[Any, Any, Any], tuple[Any, ...]]
+def _sum(found: Any, owner: OfAccount | OfKey, unsaved: Mapping[RowName, Used]) -> int:
+    """Add up rows and sums, with unsaved rows of the owner's keys in place of smaller ones."""
+    before = 0
+    keys: set[uuid.UUID] = set()
+    totals: dict[RowName, Used] = {}
+    for key_id, day, source, amount, released in found:
+        if key_id is None:
+            before += int(amount or 0) - int(released or 0)
+        elif source is None:
+            keys.add(_key_id(key_id))
+        else:
+            totals[RowName(_key_id(key_id), str(day), source)] = Used(int(amount), int(released))
+    for name, used in unsaved.items():
+        if isinstance(owner, OfAccount) or name.key_id in keys:
+            saved = totals.get(name, Used(0, 0))
+            totals[name] = Used(*map(max, saved, used))
+    return before + sum(used.amount - used.released for used in totals.values())
 
 
-def _sum_of(_table: Any, counted: Any, released: Any) -> tuple[Any, ...]:
-    return func.sum(counted), func.sum(released)
+def _days_of(period: int) -> tuple[date, date]:
+    """The first and the last day of a day, a month, or of all time (0)."""
+    if period == 0:
+        return date.min, date.max
+    if period > 999_999:
+        day = date(period // 10_000, period // 100 % 100, period % 100)
+        return day, day
+    first_day = date(period // 100, period % 100, 1)
+    return first_day, (first_day + timedelta(days=31)).replace(day=1) - _DAY
 
 
-def _rows_of(table: Any, counted: Any, released: Any) -> tuple[Any, ...]:
-    return table.key_id, table.day, table.source, counted, released
-
-
-def _used(of_key: bool, of_meter: bool, columns: Columns) -> Select[*tuple[Any, ...]]:
-    table: Any = MeterUsage if of_meter else Usage
-    counted: Any = MeterUsage.amount if of_meter else Usage.units
-    released: Any = MeterUsage.released if of_meter else literal_column("0")
-    query = select(*columns(table, counted, released)).where(
-        table.key_id.in_(_FAMILY) if of_key else table.account_id == bindparam("owner"),
-        table.environment == bindparam("environment"),
-        table.day.between(bindparam("first_day"), bindparam("last_day")),
-    )
-    return query.where(table.meter == bindparam("meter")) if of_meter else query
+def _as_in_sqlite(value: Any) -> Any:
+    if isinstance(value, uuid.UUID):
+        return value.hex
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _key_id(stored: str | uuid.UUID) -> uuid.UUID:

@@ -6,12 +6,11 @@ check wait for the database's writers.
 """
 
 import uuid
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Iterable, Sequence
 
 from ragauth import clock
 from ragauth.counters import ChangedRow, Counters, Tally, UsageRow
-from ragauth.models.reads.usage import RowName, Totals, UsageLookup, Wanted
+from ragauth.models.reads.usage import OfAccount, OfKey, RowName, UsageLookup, Used
 from ragauth.policy import REQUESTS
 from ragauth.security.key_format import LIVE, TEST
 
@@ -34,60 +33,33 @@ class Seeder:
         unsaved = [
             row for row in self._counters.usage_to_seed(account) if row.environment == environment
         ]
-        owner = uuid.UUID(bytes=account)
-        used = self._used(owner, None, environment, REQUESTS, month, unsaved)
+        of_account = OfAccount(uuid.UUID(bytes=account), ENVIRONMENTS[environment])
+        used = self._lookup.used_in_period(of_account, REQUESTS, month, _rows_of(REQUESTS, unsaved))
         self._counters.seed_month(account, environment, month, used)
         now_ms = clock.now_ns() // 1_000_000
         for tally in tallies:
             if tally.length_ms:
                 continue
-            key_id = None if tally.owner == account else uuid.UUID(bytes=tally.owner)
+            is_accounts = tally.owner == account
+            owner = of_account if is_accounts else OfKey(uuid.UUID(bytes=tally.owner))
             meter = tally.meter.decode()
-            used = self._used(owner, key_id, environment, meter, tally.period, unsaved)
+            rows = _rows_of(meter, unsaved)
+            used = self._lookup.used_in_period(owner, meter, tally.period, rows)
             self._counters.seed_tally(account, environment, tally, used, now_ms)
 
-    def _used(
-        self,
-        account_id: uuid.UUID,
-        key_id: uuid.UUID | None,
-        environment: int,
-        meter: str,
-        period: int,
-        unsaved: Sequence[ChangedRow],
-    ) -> int:
-        first_day, last_day = _days_of(period)
-        keys = None if key_id is None else self._lookup.family(key_id)
-        totals: dict[RowName, Totals] = {}
-        for row in unsaved:
-            day = _to_date(row.day)
-            name = RowName(uuid.UUID(bytes=row.key), day.isoformat(), row.source_id)
-            if first_day <= day <= last_day and (keys is None or name.key_id in keys):
-                if isinstance(row, UsageRow):
-                    if meter == REQUESTS:
-                        totals[name] = (row.units, 0)
-                elif row.meter == meter:
-                    totals[name] = (row.amount, row.released)
-        wanted = Wanted(
-            account_id if key_id is None else key_id,
-            key_id is not None,
-            ENVIRONMENTS[environment],
-            meter,
-            first_day,
-            last_day,
-        )
-        return self._lookup.used(wanted, totals)
+
+def _rows_of(meter: str, rows: Iterable[ChangedRow]) -> dict[RowName, Used]:
+    """The totals of one meter; of requests their units."""
+    found = {}
+    for row in rows:
+        name = RowName(uuid.UUID(bytes=row.key), _iso_day(row.day), row.source_id)
+        if isinstance(row, UsageRow):
+            if meter == REQUESTS:
+                found[name] = Used(row.units, 0)
+        elif row.meter == meter:
+            found[name] = Used(row.amount, row.released)
+    return found
 
 
-def _days_of(period: int) -> tuple[date, date]:
-    """The first and the last day of a period: a day (yyyymmdd), a month (yyyymm), 0 for all."""
-    if period == 0:
-        return date.min, date.max
-    if period > 999_999:
-        day = _to_date(period)
-        return day, day
-    first_day = date(period // 100, period % 100, 1)
-    return first_day, (first_day + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-
-
-def _to_date(day: int) -> date:
-    return date(day // 10_000, day // 100 % 100, day % 100)
+def _iso_day(day: int) -> str:
+    return f"{day // 10_000}-{day // 100 % 100:02}-{day % 100:02}"
