@@ -31,9 +31,9 @@ def list_counted(key_ids: Collection[uuid.UUID]) -> list[CountedKey]:
             ApiKey.account_id,
             ApiKey.environment,
             ApiKey.counted_as,
-            type_coerce(ApiKey.limits, Text),
+            type_coerce(ApiKey.limits, Text).label("limits"),
             Account.plan,
-            type_coerce(Account.limits, Text),
+            type_coerce(Account.limits, Text).label("account_limits"),
         )
         .join(Account, Account.id == ApiKey.account_id)
         .where(ApiKey.id.in_(key_ids))

@@ -11,6 +11,8 @@ from tests.clients import Client, Member
 from tests.factories.api_keys import make_service_key
 from tests.factories.policies import metered
 
+# The clock may be moved over the end of a month.
+_WEEKS = 4 * 7 * 86_400
 NOON = datetime(2027, 2, 10, 12, tzinfo=UTC)
 
 
@@ -24,7 +26,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 @pytest.fixture
 def member(make_app: Callable[..., Flask], clock: time_machine.Traveller) -> Member:
     """On the plan `trial`, with no more than 60 requests a minute and 1,000 a month."""
-    return Client(make_app(policy=metered())).sign_up()
+    return Client(make_app(policy=metered(), access_token_seconds=_WEEKS)).sign_up()
 
 
 @pytest.fixture
