@@ -11,7 +11,7 @@ from ragauth.web.guards import access_token
 
 
 @auth.get("/scopes")
-@endpoint(guard=access_token, data=ScopeSchema, is_list=True, is_quick=True)
+@endpoint(guard=access_token, data=ScopeSchema, is_list=True)
 def list_scopes(caller: Caller) -> Page[Scope]:  # noqa: ARG001
     """What a key of yours may be used for: the scopes that you can give.
 
