@@ -11,7 +11,12 @@ pytest.register_assert_rewrite("tests.examples.gateway_cases")
 
 from tests.e2e.service import Installation, install  # noqa: E402
 from tests.examples.programs import INSTALLED_BY, missing_programs  # noqa: E402
-from tests.examples.stack import Customer, GatewayStarter, start_rag_service  # noqa: E402
+from tests.examples.stack import (  # noqa: E402
+    EXAMPLES,
+    Customer,
+    GatewayStarter,
+    start_rag_service,
+)
 from tests.servers.gunicorn import GunicornServer, start_gunicorn  # noqa: E402
 
 collect_ignore = [f"test_{name}.py" for name in missing_programs()]
@@ -37,6 +42,21 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 @pytest.fixture(scope="session")
 def ragauth(installation: Installation) -> Iterator[GunicornServer]:
     with start_gunicorn(installation.environment) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def vendor(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """A migrated ragauth on SQLite that sells tokens, by the example of a policy file."""
+    policy = str(EXAMPLES / "policy.toml")
+    installation = install(tmp_path_factory.mktemp("vendor"), RAGAUTH_POLICY_FILE=policy)
+    installation.migrate()
+    return installation
+
+
+@pytest.fixture(scope="session")
+def vendors_ragauth(vendor: Installation) -> Iterator[GunicornServer]:
+    with start_gunicorn(vendor.environment) as server:
         yield server
 
 
