@@ -217,54 +217,52 @@ class _Answer(BaseHTTPRequestHandler):
         """Nothing: the test reads what has arrived."""
 
 
-class TestSettling:
-    @pytest.fixture(scope="class")
-    def stubborn_ragauth(self) -> Iterator[_Settlements]:
-        with _Settlements() as server:
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-            thread.start()
-            try:
-                yield server
-            finally:
-                server.shutdown()
-                thread.join()
-
-    @pytest.fixture(scope="class")
-    def its_service(self, stubborn_ragauth: _Settlements) -> Iterator[GunicornServer]:
-        url = f"http://127.0.0.1:{stubborn_ragauth.server_port}"
-        with start_rag_service({"RAGAUTH_URL": url, "RAGAUTH_SERVICE_KEY": "x"}) as server:
+@pytest.fixture(scope="module")
+def stubborn_ragauth() -> Iterator[_Settlements]:
+    with _Settlements() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
             yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
-    @pytest.mark.parametrize(
-        ("refusals", "times", "lost"),
-        [
-            ((503, 0), 3, False),
-            ((429,), 2, False),
-            ((409,), 1, True),
-            ((404,), 1, True),
-            ((503,) * 9, 4, True),
-        ],
-        ids=["gone", "busy", "over", "lost", "gone for long"],
+
+@pytest.fixture(scope="module")
+def its_service(stubborn_ragauth: _Settlements) -> Iterator[GunicornServer]:
+    url = f"http://127.0.0.1:{stubborn_ragauth.server_port}"
+    with start_rag_service({"RAGAUTH_URL": url, "RAGAUTH_SERVICE_KEY": "x"}) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("refusals", "times", "lost"),
+    [
+        ((503, 0), 3, False),
+        ((429,), 2, False),
+        ((409,), 1, True),
+        ((404,), 1, True),
+        ((503,) * 9, 4, True),
+    ],
+    ids=["gone", "busy", "over", "lost", "gone for long"],
+)
+def test_settling_is_repeated_with_the_same_amount_where_that_may_help(
+    stubborn_ragauth: _Settlements,
+    its_service: GunicornServer,
+    refusals: tuple[int, ...],
+    times: int,
+    lost: bool,
+) -> None:
+    """No more than three times; the client has its answer anyway, and the log what is lost."""
+    stubborn_ragauth.refusals, stubborn_ragauth.settled = [*refusals], []
+    said = its_service.log().count("not settled")
+    answer = httpx.post(
+        f"{its_service.url}/agents/agt_x/query/stream",
+        headers={"X-API-Key": "x"},
+        json={"message": "Good morning"},
+        timeout=30,
     )
-    def test_is_repeated_with_the_same_amount_where_that_may_help(
-        self,
-        stubborn_ragauth: _Settlements,
-        its_service: GunicornServer,
-        refusals: tuple[int, ...],
-        times: int,
-        lost: bool,
-    ) -> None:
-        """No more than three times; the client has its answer anyway, and the log what is lost."""
-        stubborn_ragauth.refusals, stubborn_ragauth.settled = [*refusals], []
-        said = its_service.log().count("not settled")
-        answer = httpx.post(
-            f"{its_service.url}/agents/agt_x/query/stream",
-            headers={"X-API-Key": "x"},
-            json={"message": "Good morning"},
-            timeout=30,
-        )
-        assert answer.text.endswith('event: done\ndata: {"tokens": 6}\n\n')
-        assert (
-            stubborn_ragauth.settled == [{"reservation_id": "rsv_1", "use": {"tokens": 6}}] * times
-        )
-        assert its_service.log().count("not settled") - said == lost
+    assert answer.text.endswith('event: done\ndata: {"tokens": 6}\n\n')
+    assert stubborn_ragauth.settled == [{"reservation_id": "rsv_1", "use": {"tokens": 6}}] * times
+    assert its_service.log().count("not settled") - said == lost
