@@ -15,7 +15,7 @@ from ragauth.errors import (
     NoSuchKey,
     UsageLimitExceeded,
 )
-from ragauth.extensions import db, settings
+from ragauth.extensions import current_policy, db, settings
 from ragauth.metrics import LIMIT_HITS
 from ragauth.models import Account, ApiKey
 from ragauth.models import agents as agent_rows
@@ -29,11 +29,13 @@ from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.keys import revocation
-from ragauth.services.limits.plans import NO_TEST_KEYS, current_plans, plan_of
+from ragauth.services.limits.limits import NO_TEST_KEYS
 from ragauth.services.limits.usage import bring_last_uses_up_to_date
 from ragauth.services.mail.queue import tell_of_key
 
 PRIMARY_KEY_NAME = "Primary"
+# Of the contract's fields, those whose columns have another name.
+_COLUMNS = {"is_active": "is_enabled", "metadata": "own_data"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def add_key(
     is_enabled: bool = True,
     is_primary: bool = False,
     unbranded_tag: str | None = None,
+    metadata: dict[str, Any] | None = None,
 ) -> IssuedKey:
     """Make a key of these properties and add its row to the present transaction.
 
@@ -118,6 +121,7 @@ def add_key(
         is_primary=is_primary,
         created_at=clock.now(),
         expires_at=expires_at,
+        own_data=metadata,
     )
     db.session.add(key)
     db.session.flush()
@@ -186,7 +190,7 @@ def change_key(
         if key.replaced_by is not None and is_longer:
             raise KeyAlreadyRotated
         for field, value in changes.items():
-            setattr(key, "is_enabled" if field == "is_active" else field, value)
+            setattr(key, _COLUMNS.get(field, field), value)
         _require_coherent(
             kind=key.kind,
             environment=key.environment,
@@ -253,7 +257,7 @@ def require_environment(account: Account, environment: str) -> None:
 
 
 def _environment_issues(account: Account, environment: str) -> list[tuple[list[str], str]]:
-    has_test_keys = plan_of(account.plan, current_plans()).test
+    has_test_keys = current_policy().plan(account.plan).has_test_keys
     if environment != key_format.TEST or has_test_keys:
         return []
     return [(["environment"], NO_TEST_KEYS)]
@@ -266,7 +270,7 @@ def rooms_of(accounts: Sequence[Account]) -> dict[uuid.UUID, int]:
 
 
 def _max_keys(account: Account) -> int:
-    return plan_of(account.plan, current_plans()).max_keys
+    return current_policy().plan(account.plan).max_keys
 
 
 def _is_later(expires_at: datetime | None, than: datetime | None) -> bool:
