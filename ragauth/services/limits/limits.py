@@ -177,7 +177,7 @@ class Limits:
                 admission.counts,
                 None
                 if reserve is None or admission.refused_by is not None
-                else encode_reservation(account_id, reserve.token, admission.store),
+                else encode_reservation(account_id, admission.token, admission.store),
             ),
         )
         if admission.refused_by is None:
