@@ -24,6 +24,8 @@ class Identity:
     agent_id: str | None
     scopes: list[str]
     environment: str
+    # What the account's plan has beside its limits; this service decides what follows from it.
+    features: list[str]
 
     def as_dict(self) -> dict[str, Any]:
         return {"caller": asdict(self)}
@@ -54,15 +56,25 @@ def _unavailable() -> Refused:
 def from_gateway(request: Request, *, scope: str, agent_id: str | None) -> Identity:
     """The identity that the gateway vouches for; only the gateway may reach this service.
 
-    All six headers must be there, the empty ones too: a client that gets one of them dropped on
+    All headers must be there, the empty ones too: a client that gets one of them dropped on
     the way (by naming it in `Connection`) must not look like a key without that restriction.
     """
-    names = ("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment")
+    names = ("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment", "Features")
     values = [request.headers.get(f"X-Ragauth-{name}") for name in names]
     if None in values or not values[0] or not values[1]:
         raise _unavailable()
-    account_id, key_id, plan, bound_to, scopes, environment = (value or "" for value in values)
-    who = Identity(account_id, key_id, plan, bound_to or None, scopes.split(), environment)
+    account_id, key_id, plan, bound_to, scopes, environment, features = (
+        value or "" for value in values
+    )
+    who = Identity(
+        account_id,
+        key_id,
+        plan,
+        bound_to or None,
+        scopes.split(),
+        environment,
+        features.split(),
+    )
     # The gateway has asked for both. A rule that was forgotten there stops here.
     if scope not in who.scopes or (who.agent_id and agent_id and who.agent_id != agent_id):
         raise Refused(403, envelope("AUTHORIZATION_ERROR", "The key may not do this"))

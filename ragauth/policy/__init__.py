@@ -15,6 +15,7 @@ from ragauth.policy.policy import (
     Scope,
 )
 from ragauth.policy.policy_file import MOST_SCOPES, Fault, FaultyPolicy, read_policy
+from ragauth.policy.policy_text import describe_policy, write_policy
 from ragauth.policy.windows import DAY, HOUR, MINUTE, MONTH, TOTAL, Window, read_window
 
 __all__ = [
@@ -36,6 +37,8 @@ __all__ = [
     "Policy",
     "Scope",
     "Window",
+    "describe_policy",
     "read_policy",
     "read_window",
+    "write_policy",
 ]

@@ -52,7 +52,7 @@ class Fault:
 
 
 class FaultyPolicy(Exception):
-    """A policy file does not fit; it holds each fault, in the order of the file."""
+    """A policy file does not fit; it holds each fault, in the order of scopes, meters and plans."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
@@ -68,10 +68,10 @@ def read_policy(content: bytes) -> Policy:
     document = _parse(content)
     reader = _Reader()
     root = reader.table("", document, {"open_scopes", "scopes", "meters", "plans"})
+    open_scopes = reader.flag("open_scopes", root.get("open_scopes", False))
     scopes = reader.scopes(root["scopes"]) if "scopes" in root else DEFAULT_SCOPES
     meters = reader.meters(root.get("meters", {}))
     plans = reader.plans(root["plans"], meters) if "plans" in root else DEFAULT_PLANS
-    open_scopes = reader.flag("open_scopes", root.get("open_scopes", False))
     if reader.faults:
         raise FaultyPolicy(reader.faults)
     return Policy(scopes, meters, plans, open_scopes)

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields, pre_load
 
-from ragauth.schemas.about import about
+from ragauth.schemas.about import IN_EXAMPLE, about
 from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.amounts import Amounts, NamedLimits, QueryAmounts, QueryNames
 from ragauth.schemas.api_keys import KeySchema
@@ -60,7 +60,7 @@ class VerifySchema(RequestSchema):
             "rag_live_abc123def456...",
         ),
     )
-    scope = AskedScopes(load_default=(), allow_none=True)
+    scope = AskedScopes(load_default=(), allow_none=True, metadata={IN_EXAMPLE: True})
     agent_id = Id(
         AGENT, load_default=None, allow_none=True, **about("Which agent the request is for.")
     )

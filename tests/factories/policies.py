@@ -1,4 +1,4 @@
-"""Policies of installations that sell more than requests."""
+"""Policies that tests put in force."""
 
 from ragauth.policy import Policy, read_policy
 
@@ -17,6 +17,41 @@ limits = {{ requests = {{ minute = 60, month = 1_000{requests} }}{others} }}
 max_keys = 20
 max_agents = 5
 """
+_TEXT = """
+open_scopes = {open_scopes}
+[scopes.read]
+description = "Read documents"
+publishable = true
+[scopes."docs.write:all"]
+description = "Write documents"
+[scopes.suggest]
+description = "Complete a question"
+publishable = true
+[scopes.billing]
+description = "See invoices"
+account_wide = true
+[scopes.train]
+description = "Train models"
+grant = "operator"
+[meters.tokens]
+description = "Tokens"
+[plans.trial]
+max_keys = 20
+max_agents = 5
+limits.requests = {{ minute = 1000, month = 10000 }}
+[plans.team]
+max_keys = 20
+max_agents = 5
+features = ["rerank", "gpt-4o"]
+limits.requests = {{ minute = 1000, month = 10000 }}
+"""
+USUAL = ["read", "docs.write:all", "suggest", "billing"]
+PUBLISHABLE = ["read", "suggest"]
+
+
+def own_scopes(*, open_scopes: bool = False) -> Policy:
+    """One whose scopes are none of the default ones: USUAL, and `train` of operators."""
+    return read_policy(_TEXT.format(open_scopes=str(open_scopes).lower()).encode())
 
 
 def metered(requests: str = "", others: str = "") -> Policy:

@@ -67,11 +67,13 @@ def create_key(
         _require_coherent(
             kind=fields["kind"],
             environment=fields["environment"],
-            scopes=fields.get("scopes"),
             allowed_origins=fields.get("allowed_origins"),
             agent_id=agent_id,
             new_expires_at=fields.get("expires_at"),
-            further=_environment_issues(account, fields["environment"]),
+            further=[
+                *_environment_issues(account, fields["environment"]),
+                *_scope_issues(fields["kind"], fields.get("scopes")),
+            ],
         )
         issued = add_key(account_id=account_id, agent_id=agent_id, **fields)
         audit.record_key_event(EventName.KEY_CREATED, issued.key, client)
@@ -198,10 +200,10 @@ def change_key(
         _require_coherent(
             kind=key.kind,
             environment=key.environment,
-            scopes=key.scopes,
             allowed_origins=key.allowed_origins,
             agent_id=key.agent_id,
             new_expires_at=changes.get("expires_at"),
+            further=_scope_issues(key.kind, key.scopes) if "scopes" in changes else (),
         )
         key.scopes = _scopes_to_store(key.kind, key.scopes)
         if changes:
@@ -283,14 +285,14 @@ def _scopes_to_store(kind: str, scopes: list[str] | None) -> list[str] | None:
     return scopes
 
 
-def _fault_of_publishable(scopes: list[str] | None) -> str | None:
-    """What is wrong with the scopes of a publishable key; None for nothing."""
+def _scope_issues(kind: str, scopes: list[str] | None) -> list[tuple[list[str], str]]:
+    """What is wrong with the scopes that a publishable key is given; None is all that it may."""
     allowed = current_policy().publishable_scopes
+    if kind != PUBLISHABLE or (allowed and set(scopes or allowed) <= set(allowed)):
+        return []
     if not allowed:
-        return "The policy has no scope for publishable keys"
-    if scopes is None or set(scopes) <= set(allowed):
-        return None
-    return f"A publishable key may have only: {', '.join(allowed)}"
+        return [(["kind"], "The policy has no scope for publishable keys")]
+    return [(["scopes"], f"A publishable key may have only: {', '.join(allowed)}")]
 
 
 def _is_later(expires_at: datetime | None, than: datetime | None) -> bool:
@@ -302,13 +304,12 @@ def _require_coherent(
     *,
     kind: str,
     environment: str,
-    scopes: list[str] | None,
     allowed_origins: list[str] | None,
     agent_id: uuid.UUID | None,
     new_expires_at: datetime | None,
     further: Iterable[tuple[list[str], str]] = (),
 ) -> None:
-    """A publishable key is public in a web page: one agent, publishable scopes, listed origins."""
+    """A publishable key is public in a web page: one agent, listed origins, always live."""
     issues = [*further]
     if new_expires_at is not None and new_expires_at <= clock.now():
         issues.append((["expires_at"], "Must be in the future"))
@@ -317,8 +318,6 @@ def _require_coherent(
             issues.append((["agent_id"], "Required for a publishable key"))
         if not allowed_origins:
             issues.append((["allowed_origins"], "Required for a publishable key"))
-        if message := _fault_of_publishable(scopes):
-            issues.append((["scopes"], message))
         if environment != key_format.LIVE:
             issues.append((["environment"], "A publishable key is always live"))
     elif allowed_origins is not None:
