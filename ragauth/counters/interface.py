@@ -154,7 +154,8 @@ class Admission(NamedTuple):
 
     `counts` are those of the tallies, in their order. A refusal has changed none of the numbers, so
     they tell which tallies refused: `refused_by` is "tally" only if neither minute nor month did.
-    `store` names the store that keeps the reservation, if one was made: `settle` needs it.
+    If a reservation was made, `store` names the store that keeps it: `settle` needs it. `token` is
+    the reservation's: of the same request that an impatient thread asked first, if it was counted.
     """
 
     refused_by: Literal["minute", "month", "tally"] | None
@@ -163,6 +164,7 @@ class Admission(NamedTuple):
     month_used: int
     counts: tuple[Count, ...] = ()
     store: str = ""
+    token: bytes = b""
 
 
 class Peek(NamedTuple):

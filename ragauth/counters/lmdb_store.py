@@ -153,16 +153,16 @@ class LmdbCounters:
                     _pack_account(turn, ends, used, newest, newest_units, older, older_units),
                 )
                 counts: tuple[Count, ...] = ()
-                kept_by = ""
+                kept_by, token = "", b""
                 if found:
                     counts = lmdb_tallies.count(txn, found, tallies, turn, now_ms)
                 if uses:
                     lmdb_usage.add_uses(txn, usage_key[1:], uses)
                 if reserve is not None:
                     lmdb_reservations.make(txn, charge, reserve, found or ())
-                    kept_by = file.store_name
+                    kept_by, token = file.store_name, reserve.token
             # Half the cost of Admission(…), whose __new__ is written in Python.
-            return _new_tuple(Admission, (None, used, ends, spent, counts, kept_by))
+            return _new_tuple(Admission, (None, used, ends, spent, counts, kept_by, token))
         except lmdb.Error as error:
             file.recover(error)
         finally:

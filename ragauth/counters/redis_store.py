@@ -123,11 +123,12 @@ class RedisCounters:
         if not more:
             verdict, minute_used, ends, month_used = reply
             return Admission(_REFUSALS[verdict], minute_used, ends, month_used)
-        verdict, minute_used, ends, month_used, told = reply
+        verdict, minute_used, ends, month_used, told, *reserved = reply
+        numbers = (_REFUSALS[verdict], minute_used, ends, month_used)
         counts = redis_tallies.counts_of(told)
-        is_reserved = charge.reserve is not None and verdict == 0
-        store = STORE_NAME if is_reserved else ""
-        return Admission(_REFUSALS[verdict], minute_used, ends, month_used, counts, store)
+        if not reserved:
+            return Admission(*numbers, counts)
+        return Admission(*numbers, counts, STORE_NAME, redis_tallies.token_of(reserved[0]))
 
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
         self._run(

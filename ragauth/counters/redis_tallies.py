@@ -46,6 +46,11 @@ def reservation_name(account: bytes, token: bytes) -> str:
     return f"{account.hex()}:{token.hex()}"
 
 
+def token_of(name: bytes) -> bytes:
+    """The token of a reservation, of which this is the name."""
+    return bytes.fromhex(name.rpartition(b":")[2].decode())
+
+
 def counts_of(told: bytes) -> tuple[Count, ...]:
     """Read used and end of each tally."""
     numbers = map(int, told.split())

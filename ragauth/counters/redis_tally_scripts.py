@@ -116,7 +116,8 @@ end
 """
 
 # ARGV: as for ADMIT, tallies, uses, and for a reservation its name, end and uses. Reply: as for
-# ADMIT with the verdict 3 for tallies, and used and end of each tally.
+# ADMIT with the verdict 3 for tallies, used and end of each tally, and the name of a reservation
+# that was made.
 ADMIT_WITH_TALLIES = Script(
     RUN
     + MONTH_IS_KNOWN
@@ -159,6 +160,7 @@ if #ARGV > 12 then
   redis.call('HSET', name, 'ends', ARGV[13], 'row', ARGV[2], 'uses', ARGV[14],
     'tallies', table.concat(counted, '\\n'))
   redis.call('PEXPIRE', name, whole(math.max(tonumber(ARGV[13]) - now, 0) + {RESERVATION_KEPT_MS}))
+  return {{0, used, ends, spent, tell(tallies), ARGV[12]}}
 end
 return {{0, used, ends, spent, tell(tallies)}}
 """

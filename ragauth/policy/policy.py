@@ -66,9 +66,10 @@ class Plan:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+# A policy is in the keys of caches of the check, so its hash must be fast: that of its identity.
+@dataclass(frozen=True, slots=True, eq=False)
 class Policy:
-    """Scopes, meters and plans by name.
+    """Scopes, meters and plans by name. Each policy equals itself alone.
 
     With `open_scopes`, managed keys may have, and questions may name, scopes that are not
     declared.
@@ -82,19 +83,12 @@ class Policy:
     usual_scopes: tuple[str, ...] = field(init=False)
     #: Those of them that a publishable key may have.
     publishable_scopes: tuple[str, ...] = field(init=False)
-    _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         usual = tuple(scope.name for scope in self.scopes.values() if not scope.for_operators)
         publishable = tuple(name for name in usual if self.scopes[name].is_publishable)
-        names = frozenset(self.scopes), frozenset(self.meters), frozenset(self.plans)
         object.__setattr__(self, "usual_scopes", usual)
         object.__setattr__(self, "publishable_scopes", publishable)
-        object.__setattr__(self, "_hash", hash((*names, self.open_scopes)))
-
-    def __hash__(self) -> int:
-        """A policy is a key of caches, and its mappings have no hash."""
-        return self._hash
 
     def is_known(self, scope: str) -> bool:
         """Whether a question may name this scope."""

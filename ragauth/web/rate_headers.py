@@ -1,11 +1,10 @@
 """What is left of each limit, as headers (draft-ietf-httpapi-ratelimit-headers-10)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 
-from ragauth.services.limits.applied import policy_item
+from ragauth.services.limits.applied import AppliedLimit, AppliedLimits
 from ragauth.services.limits.limits import LimitState
-from ragauth.services.limits.refusals import seconds_up
 
 
 def rate_headers(state: LimitState) -> list[tuple[str, str]]:
@@ -13,43 +12,60 @@ def rate_headers(state: LimitState) -> list[tuple[str, str]]:
     where that is not requests (qu); `RateLimit` says what remains (r) and in how many seconds it
     is renewed (t). A total has no window. Without any limit there are no headers.
     """
-    applied = state.applied
+    applied, month_seconds = state.applied, state.span.month_seconds
     if applied.is_plain:
-        a_minute, a_month = applied.requests_per_minute, applied.requests_per_month
-        policy = _plain_policy(a_minute, a_month, state.span.month_seconds)
         left = (
             f'"minute";r={state.minute_remaining};t={state.minute_resets_in},'
             f' "month";r={state.month_remaining};t={state.month_resets_in}'
         )
     else:
-        items = [*_items(state)]
-        policy = ", ".join(item for item, _ in items)
-        left = ", ".join(item for _, item in items)
+        left = ", ".join(_left(state))
+    policy = (
+        _usual_policy(applied, month_seconds)
+        if state.told is applied.others
+        else _policy(applied, state.told, month_seconds)
+    )
     return [("RateLimit-Policy", policy), ("RateLimit", left)] if policy else []
 
 
-def _items(state: LimitState) -> Iterator[tuple[str, str]]:
-    """Each limit's item in both headers."""
+def _left(state: LimitState) -> list[str]:
     applied, span = state.applied, state.span
+    items = []
     if applied.requests_per_minute is not None:
-        yield (
-            f'"minute";q={applied.requests_per_minute};w=60',
-            f'"minute";r={state.minute_remaining};t={state.minute_resets_in}',
-        )
+        items.append(f'"minute";r={state.minute_remaining};t={state.minute_resets_in}')
     if applied.requests_per_month is not None:
-        yield (
-            f'"month";q={applied.requests_per_month};w={span.month_seconds}',
-            f'"month";r={state.month_remaining};t={state.month_resets_in}',
-        )
-    for one, count in zip(state.told, state.counts, strict=True):
-        item = one.policy_item or policy_item(one.limit, one.label, span.month_seconds)
-        left = max(0, one.limit.size - count.used)
-        ends_ms = state.ends_ms(one, count)
-        # Only a total has no end.
-        renewed = f";t={seconds_up(ends_ms - state.now_ms)}" if ends_ms else ""
-        yield item, f'"{one.label}";r={left}{renewed}'
+        items.append(f'"month";r={state.month_remaining};t={state.month_resets_in}')
+    # Seconds are rounded up, so that the wait is long enough.
+    after = 999 - state.now_ms
+    of_day, of_month = (span.day_ends_ms + after) // 1000, (span.month_ends_ms + after) // 1000
+    for one, (used, resets_at_ms) in zip(state.told, state.counts, strict=True):
+        size, period, begins = one.shown
+        left = size - used if size > used else 0
+        if period == 1:
+            items.append(f"{begins}{left};t={of_day}")
+        elif period == 2:
+            items.append(f"{begins}{left};t={of_month}")
+        elif resets_at_ms:
+            items.append(f"{begins}{left};t={(resets_at_ms + after) // 1000}")
+        else:
+            # A total is never renewed.
+            items.append(f"{begins}{left}")
+    return items
 
 
-@lru_cache(maxsize=256)
-def _plain_policy(a_minute: int, a_month: int, month_seconds: int) -> str:
-    return f'"minute";q={a_minute};w=60, "month";q={a_month};w={month_seconds}'
+def _policy(applied: AppliedLimits, told: Iterable[AppliedLimit], month_seconds: int) -> str:
+    items = []
+    if applied.requests_per_minute is not None:
+        items.append(f'"minute";q={applied.requests_per_minute};w=60')
+    if applied.requests_per_month is not None:
+        items.append(f'"month";q={applied.requests_per_month};w={month_seconds}')
+    items += (
+        f"{one.policy_item};w={month_seconds}" if one.parts.period == 2 else one.policy_item
+        for one in told
+    )
+    return ", ".join(items)
+
+
+@lru_cache(maxsize=1024)
+def _usual_policy(applied: AppliedLimits, month_seconds: int) -> str:
+    return _policy(applied, applied.others, month_seconds)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -37,6 +38,10 @@ max_agents = 1
 
 def policies() -> list[Policy]:
     return [DEFAULT_POLICY, read_policy(HOSTILE.encode()), read_policy(EXAMPLE.read_bytes())]
+
+
+def parts_of(policy: Policy) -> tuple[Any, ...]:
+    return policy.scopes, policy.meters, policy.plans, policy.open_scopes, policy.usual_scopes
 
 
 class TestCheck:
@@ -85,7 +90,7 @@ class TestShow:
         commands = Commands(make_app(policy=policy))
         shown = commands.succeed("policy", "show").output
         again = read_policy(shown.encode())
-        assert again == policy
+        assert parts_of(again) == parts_of(policy)
         assert write_policy(again) == shown
 
     def test_json_has_all_of_it(self, make_app: Callable[..., Flask]) -> None:

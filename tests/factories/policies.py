@@ -2,6 +2,21 @@
 
 from ragauth.policy import Policy, read_policy
 
+_METERED = """
+[meters.tokens]
+description = "Tokens in and out"
+[meters.pages]
+description = "Pages that were read"
+
+[plans.trial]
+max_keys = 20
+max_agents = 5
+limits = {{ requests = {{ minute = 60, month = 1_000{requests} }}{others} }}
+
+[plans.free]
+max_keys = 20
+max_agents = 5
+"""
 _TEXT = """
 open_scopes = {open_scopes}
 [scopes.read]
@@ -37,23 +52,6 @@ PUBLISHABLE = ["read", "suggest"]
 def own_scopes(*, open_scopes: bool = False) -> Policy:
     """One whose scopes are none of the default ones: USUAL, and `train` of operators."""
     return read_policy(_TEXT.format(open_scopes=str(open_scopes).lower()).encode())
-
-
-_METERED = """
-[meters.tokens]
-description = "Tokens in and out"
-[meters.pages]
-description = "Pages that were read"
-
-[plans.trial]
-max_keys = 20
-max_agents = 5
-limits = {{ requests = {{ minute = 60, month = 1_000{requests} }}{others} }}
-
-[plans.free]
-max_keys = 20
-max_agents = 5
-"""
 
 
 def metered(requests: str = "", others: str = "") -> Policy:

@@ -24,6 +24,7 @@ Query = tuple[str, Callable[[], object]]
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 # Not queries of their own: they run what they are given, or ask for no table's rows.
 _NO_QUERIES = {
+    "base.changed_columns",
     "base.count_changed",
     "base.count_rows",
     "base.flush",
@@ -47,6 +48,7 @@ _NEW_KEY = {
     "is_enabled": True,
     "is_primary": False,
     "is_imported": True,
+    "is_managed": False,
     "created_at": NOW,
 }
 _TOTAL = Total(
@@ -88,6 +90,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "emails_canonical": ([], ["customer1@example.com"]),
     "event_ids": ([key_id(1)],),
     "except_session_id": (None, session_id(1)),
+    "external_id": (None, "customer-7"),
     "expires_at": (NOW,),
     "first": (uuid.UUID(int=0),),
     "first_day": (NOW.date() - timedelta(days=200),),

@@ -192,16 +192,18 @@ def current_checker() -> KeyChecker:
 
 def scopes_of(key: KeyFacts, policy: Policy) -> tuple[str, ...]:
     """What the key may be used for; a key without a list of scopes has all usual ones."""
-    return _counting(policy, key.scopes, key.kind, key.is_managed)
+    return counting_scopes(policy, key.scopes, key.kind, key.is_managed)
 
 
-def features_of(key: KeyFacts, policy: Policy) -> tuple[str, ...]:
-    """The features of the plan of the key's account; a service's own key has none."""
-    return () if key.account_id is None else policy.plan(key.plan).features
+def features_of(plan: str | None, policy: Policy) -> tuple[str, ...]:
+    """The features of an account's plan; a service's own key has no plan, and none."""
+    return () if plan is None else policy.plan(plan).features
 
 
 @lru_cache(maxsize=1024)
-def _counting(policy: Policy, listed: str | None, kind: str, is_managed: bool) -> tuple[str, ...]:
+def counting_scopes(
+    policy: Policy, listed: str | None, kind: str, is_managed: bool
+) -> tuple[str, ...]:
     if kind == SERVICE:
         # A service's scopes are the contract's, not the policy's.
         return tuple((listed or "").split())

@@ -116,6 +116,6 @@ def _quotas(state: LimitState) -> Iterator[_Quota]:
         ends = state.month_resets_at
         yield of_requests(MONTH, applied.requests_per_month, state.month_used, ends)
     for one, count in zip(state.told, state.counts, strict=True):
-        limit, ends_ms = one.limit, state.ends_ms(one, count)
-        ends_at = None if limit.window.name == "total" else clock.from_ms(ends_ms)
+        limit, ends_ms = one.limit, one.ends_ms(state.span, count.resets_at_ms)
+        ends_at = clock.from_ms(ends_ms) if ends_ms else None
         yield limit.meter, limit.window.name, limit.name, one.of, limit.size, count.used, ends_at

@@ -7,7 +7,7 @@ the same meter and window, or removes it. The key's own come on top.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ragauth.policy import DAY, MINUTE, MONTH, REQUESTS, Limit, Plan, Policy, read_window
 from ragauth.policy.limits import ALWAYS, NAMED
@@ -18,53 +18,64 @@ OF_KEY = "key"
 #: The size that the counters are told where there is no limit.
 NO_LIMIT = 10**15
 
-_DAY_SECONDS = 86_400
+_DAY_MS = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
+class Parts(NamedTuple):
+    """What a tally of a limit consists of; numbers are positions.
+
+    `owner` is 0 for the account, 1 for the key. `period` is 0 for a total and for windows with a
+    length, 1 for a day, 2 for a month. `takes` is 0 for what a check takes its cost of (requests
+    in the calendar and in all), 1 for what it takes one of (requests in other windows), None for
+    other meters.
+    """
+
+    owner: int
+    name: bytes
+    meter: bytes
+    length_ms: int
+    period: int
+    size: int
+    takes: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class AppliedLimit:
     """A limit, and how the counters and the headers call it.
 
-    `label` is its name in the RateLimit headers; `policy_item` is its item in RateLimit-Policy,
-    None where that depends on the month. `takes_cost` is for requests in the calendar and in all,
-    of which a check takes its cost; of requests in other windows it `takes_one`.
+    `label` is its name in the RateLimit headers. `policy_item` is its item in RateLimit-Policy, of
+    a month without the window; `shown` has what its item in RateLimit is made of: its size, its
+    period (as in `Parts`), and how the item begins.
     """
 
     limit: Limit
     of: str
     label: str
-    policy_item: str | None
-    tally_name: bytes
-    meter: bytes
-    length_ms: int
-    takes_cost: bool
-    takes_one: bool
+    parts: Parts
+    policy_item: str
+    shown: tuple[int, int, str]
 
-    def period(self, span: Span) -> int:
-        """The period that its count belongs to; 0 for a total and for windows with a length."""
-        window = self.limit.window
-        return span.day if window == DAY else span.month if window == MONTH else 0
+    def ends_ms(self, span: Span, resets_at_ms: int) -> int:
+        """When its window is over, in Unix milliseconds, if the store says `resets_at_ms` of it.
 
-    def ends_ms(self, span: Span) -> int:
-        """When its window of the calendar is over; 0 for a total and for windows with a length."""
-        window = self.limit.window
-        return span.day_ends_ms if window == DAY else span.month_ends_ms if window == MONTH else 0
+        0 for a total.
+        """
+        return (resets_at_ms, span.day_ends_ms, span.month_ends_ms)[self.parts.period]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class AppliedLimits:
     """All limits of one key's checks.
 
     The account's requests a minute and a month are sizes by themselves, None without such a limit:
-    the counters keep these two apart. `others` apply to each check; `named` are those that a check
-    must name, and `by_name` all that it may name.
+    the counters keep these two apart. `others` apply to each check, `named` to those that name
+    them.
     """
 
     plan: Plan
     requests_per_minute: int | None
     requests_per_month: int | None
     others: tuple[AppliedLimit, ...]
-    by_name: Mapping[str, AppliedLimit]
     named: tuple[AppliedLimit, ...]
     #: Nothing beside the minute and the month applies, or could be named.
     is_plain: bool
@@ -109,7 +120,6 @@ def compile_limits(
         requests_per_minute=None if minute is None else minute.size,
         requests_per_month=None if month is None else month.size,
         others=tuple(found for found in applied if found.limit.applies == ALWAYS),
-        by_name={found.limit.name: found for found in applied if found.limit.name is not None},
         named=tuple(found for found in applied if found.limit.applies == NAMED),
         is_plain=not applied and minute is not None and month is not None,
         is_closed=is_closed,
@@ -143,38 +153,32 @@ def _applied(limit: Limit, of: str) -> AppliedLimit:
     window, label = limit.window, label_of(limit, of)
     name = f"{limit.meter}/{window.name}" + ("" if limit.name is None else f"/{limit.name}")
     is_of_requests = limit.meter == REQUESTS
+    period = {DAY: 1, MONTH: 2}.get(window, 0)
     return AppliedLimit(
         limit=limit,
         of=of,
         label=label,
+        parts=Parts(
+            owner=(OF_ACCOUNT, OF_KEY).index(of),
+            name=name.encode(),
+            meter=limit.meter.encode(),
+            length_ms=window.length_ms or 0,
+            period=period,
+            size=limit.size,
+            takes=int(window.length_ms is not None) if is_of_requests else None,
+        ),
         policy_item=_policy_item(limit, label),
-        tally_name=name.encode(),
-        meter=limit.meter.encode(),
-        length_ms=window.length_ms or 0,
-        takes_cost=is_of_requests and window.length_ms is None,
-        takes_one=is_of_requests and window.length_ms is not None,
+        shown=(limit.size, period, f'"{label}";r='),
     )
 
 
-def _policy_item(limit: Limit, label: str) -> str | None:
-    if limit.window == MONTH:
-        return None
-    return policy_item(limit, label, _seconds_of(limit))
-
-
-def policy_item(limit: Limit, label: str, seconds: int | None) -> str:
-    """A limit in RateLimit-Policy; `seconds` is the length of its window, None for a total."""
-    window = "" if seconds is None else f";w={seconds}"
+def _policy_item(limit: Limit, label: str) -> str:
+    """A limit in RateLimit-Policy; the seconds of a month differ and are left out."""
     unit = "" if limit.meter == REQUESTS else f';qu="{limit.meter}"'
-    return f'"{label}";q={limit.size}{window}{unit}'
-
-
-def _seconds_of(limit: Limit) -> int | None:
-    """The length of a window in whole seconds (at least 1); None for a total."""
-    if limit.window == DAY:
-        return _DAY_SECONDS
-    length_ms = limit.window.length_ms
-    return None if length_ms is None else -(-length_ms // 1000)
+    length_ms = _DAY_MS if limit.window == DAY else limit.window.length_ms
+    # In whole seconds (draft-ietf-httpapi-ratelimit-headers-10 section 3), at least 1.
+    window = "" if length_ms is None else f";w={-(-length_ms // 1000)}"
+    return f'"{label}";q={limit.size}{unit}{window}'
 
 
 _NO_MINUTE = Limit(REQUESTS, MINUTE, 0)

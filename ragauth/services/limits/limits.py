@@ -43,12 +43,12 @@ from ragauth.services.limits.reservation_ids import encode_reservation
 from ragauth.services.limits.seeds import INDEX_OF, Seeder
 from ragauth.services.limits.spans import Calendar, Span, span_of
 from ragauth.services.limits.takings import (
+    NO_AMOUNTS,
     Amounts,
     Owners,
     encode_uses,
     find_told,
     tallies_of,
-    uses_of,
 )
 
 log = logging.getLogger("ragauth")
@@ -91,10 +91,6 @@ class LimitState(NamedTuple):
         """None without such a limit."""
         return _remaining(self.applied.requests_per_month, self.month_used)
 
-    def ends_ms(self, one: AppliedLimit, count: Count) -> int:
-        """When the window of a limit of `told` is over, in Unix ms; of no meaning for a total."""
-        return one.ends_ms(self.span) or count.resets_at_ms
-
 
 class Limits:
     """The limits of all accounts and keys. Live and test keys are counted apart."""
@@ -130,21 +126,20 @@ class Limits:
         reserve = None
         if told or amounts is not None:
             # The usual check, with the account's requests a minute and a month alone, skips this.
-            asked = amounts or Amounts()
-            told, by_meter = find_told(applied, asked), uses_of(asked)
+            asked = amounts or NO_AMOUNTS
+            told, uses = find_told(applied, asked.names), asked.uses
             tallies = tallies_of(
                 told,
                 Owners(account_id, key.counted_as or key.id),
                 span,
                 cost=cost,
-                uses=by_meter,
-                named=dict(asked.named),
+                of_one=1,
+                by_meter=asked.by_meter,
+                costs=asked.costs,
             )
-            uses = encode_uses(by_meter)
-            if asked.reserve:
+            if asked.reserved:
                 ends_at_ms = now_ms + self._reservation_ms
-                reserved = encode_uses(dict(asked.reserve))
-                reserve = Reserve(secrets.token_bytes(16), ends_at_ms, reserved)
+                reserve = Reserve(secrets.token_bytes(16), ends_at_ms, asked.reserved)
         a_minute, a_month = applied.requests_per_minute, applied.requests_per_month
         charge = _new_tuple(
             Charge,
@@ -182,7 +177,7 @@ class Limits:
                 admission.counts,
                 None
                 if reserve is None or admission.refused_by is not None
-                else encode_reservation(account_id, reserve.token, admission.store),
+                else encode_reservation(account_id, admission.token, admission.store),
             ),
         )
         if admission.refused_by is None:
@@ -197,7 +192,8 @@ class Limits:
         """
         applied = self._applied(key.plan, key.environment, key.account_limits, key.limits)
         owners = Owners(account_id, key.counted_as or key.id)
-        return self._peek(applied, find_told(applied, amounts), owners, key.environment)
+        told = find_told(applied, (amounts or NO_AMOUNTS).names)
+        return self._peek(applied, told, owners, key.environment)
 
     def peek_at_all(
         self,
@@ -228,7 +224,7 @@ class Limits:
             day=span.day,
             event=event,
             uses=encode_uses(uses),
-            tallies=tallies_of(told, owners, span, uses=uses),
+            tallies=tallies_of(told, owners, span, by_meter=uses),
             now_ms=now_ms,
             at_ms=at_ms,
         )
@@ -325,4 +321,6 @@ def _standings(
         if size is not None:
             yield Standing(Limit(REQUESTS, window, size), OF_ACCOUNT, used, amount, ends_ms)
     for one, tally, count in zip(state.told, tallies, state.counts, strict=True):
-        yield Standing(one.limit, one.of, count.used, tally.amount, state.ends_ms(one, count))
+        yield Standing(
+            one.limit, one.of, count.used, tally.amount, one.ends_ms(state.span, count.resets_at_ms)
+        )

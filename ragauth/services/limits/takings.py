@@ -1,26 +1,52 @@
 """What a check takes of the limits that apply to it, as the counters are asked for it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ragauth.counters import Tally, Use
-from ragauth.services.limits.applied import OF_ACCOUNT, AppliedLimit, AppliedLimits
+from ragauth.services.limits.applied import AppliedLimit, AppliedLimits
 from ragauth.services.limits.spans import Span
 
-# Half the cost of calling Tally(…), whose __new__ is written in Python.
 _new_tuple = tuple.__new__
+_NOTHING: Mapping[str, int] = {}
 
 
-class Amounts(NamedTuple):
+def encode_uses(uses: Mapping[str, int]) -> tuple[Use, ...]:
+    return tuple(Use(meter.encode(), amount) for meter, amount in uses.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
     """What a check takes beside its cost.
 
     `use` and `reserve` are amounts by meter, each meter once. `named` are names of limits, each
-    once, with what the check takes of it; None is what it would take anyway.
+    once, with what the check takes of it; None is what it would take anyway. The others follow from
+    these: a gateway asks the same again and again, so they are made once.
     """
 
     use: tuple[tuple[str, int], ...] = ()
     reserve: tuple[tuple[str, int], ...] = ()
     named: tuple[tuple[str, int | None], ...] = ()
+    by_meter: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    uses: tuple[Use, ...] = field(init=False, repr=False, compare=False)
+    reserved: tuple[Use, ...] = field(init=False, repr=False, compare=False)
+    names: frozenset[str] = field(init=False, repr=False, compare=False)
+    costs: Mapping[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_meter = dict(self.use)
+        for meter, amount in self.reserve:
+            by_meter[meter] = by_meter.get(meter, 0) + amount
+        costs = {name: cost for name, cost in self.named if cost is not None}
+        object.__setattr__(self, "by_meter", by_meter)
+        object.__setattr__(self, "uses", encode_uses(by_meter))
+        object.__setattr__(self, "reserved", encode_uses(dict(self.reserve)))
+        object.__setattr__(self, "names", frozenset(name for name, _ in self.named))
+        object.__setattr__(self, "costs", costs)
+
+
+NO_AMOUNTS = Amounts()
 
 
 class Owners(NamedTuple):
@@ -33,24 +59,15 @@ class Owners(NamedTuple):
     key: bytes
 
 
-def find_told(applied: AppliedLimits, amounts: Amounts | None) -> tuple[AppliedLimit, ...]:
-    """The limits that apply to a check: those of each check, and those that this one names.
+def find_told(applied: AppliedLimits, names: frozenset[str]) -> tuple[AppliedLimit, ...]:
+    """The limits that apply to a check: those of each check, and those of these names.
 
     A name that the key has no limit of applies to nothing: keys differ, and a gateway asks the
     same of all.
     """
-    if amounts is None or not amounts.named or not applied.named:
+    if not names or not applied.named:
         return applied.others
-    names = {name for name, _ in amounts.named}
     return applied.others + tuple(one for one in applied.named if one.limit.name in names)
-
-
-def uses_of(amounts: Amounts) -> dict[str, int]:
-    """What is used of each meter, the reserved amounts included."""
-    uses = dict(amounts.use)
-    for meter, amount in amounts.reserve:
-        uses[meter] = uses.get(meter, 0) + amount
-    return uses
 
 
 def tallies_of(
@@ -59,49 +76,27 @@ def tallies_of(
     span: Span,
     *,
     cost: int = 0,
-    is_request: bool = True,
-    uses: Mapping[str, int] | None = None,
-    named: Mapping[str, int | None] | None = None,
+    of_one: int = 0,
+    by_meter: Mapping[str, int] = _NOTHING,
+    costs: Mapping[str, int] = _NOTHING,
 ) -> tuple[Tally, ...]:
     """A tally for each limit, in their order.
 
-    A request takes its cost of requests in the calendar and in all, 1 in other windows, and of
-    other meters what it uses; what it names for a limit replaces all that.
+    A check takes its cost of requests in the calendar and in all, `of_one` of requests in other
+    windows, and of other meters what it uses; `costs` by the limits' names replace all that.
     """
-    uses, named = uses or {}, named or {}
-    one_request = int(is_request)
-    return tuple(
-        _new_tuple(
-            Tally,
-            (
-                owners.account if one.of == OF_ACCOUNT else owners.key,
-                one.tally_name,
-                one.meter,
-                one.length_ms,
-                one.period(span),
-                one.limit.size,
-                _amount(one, cost, one_request, uses, named),
-            ),
+    # One tuple is unpacked for each limit: attributes would cost twice as much.
+    amounts = (cost, of_one)
+    periods = (0, span.day, span.month)
+    tallies = []
+    for one in told:
+        owner, name, meter, length_ms, period, size, takes = one.parts
+        amount = by_meter.get(one.limit.meter, 0) if takes is None else amounts[takes]
+        if costs and one.limit.name is not None:
+            amount = costs.get(one.limit.name, amount)
+        tallies.append(
+            _new_tuple(
+                Tally, (owners[owner], name, meter, length_ms, periods[period], size, amount)
+            )
         )
-        for one in told
-    )
-
-
-def _amount(
-    one: AppliedLimit,
-    cost: int,
-    one_request: int,
-    uses: Mapping[str, int],
-    named: Mapping[str, int | None],
-) -> int:
-    if named and one.limit.name is not None:
-        own = named.get(one.limit.name)
-        if own is not None:
-            return own
-    if one.takes_cost:
-        return cost
-    return one_request if one.takes_one else uses.get(one.limit.meter, 0)
-
-
-def encode_uses(uses: Mapping[str, int]) -> tuple[Use, ...]:
-    return tuple(Use(meter.encode(), amount) for meter, amount in uses.items())
+    return tuple(tallies)

@@ -1,6 +1,7 @@
 """One verdict on a key, rendered for a gateway or for a service."""
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from ragauth.clock import format_time
@@ -8,7 +9,7 @@ from ragauth.errors import RateLimitExceeded, UsageLimitExceeded
 from ragauth.models.reads.keys import KeyFacts
 from ragauth.policy import Policy
 from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, encode_bytes
-from ragauth.services.keys.check import KeyVerdict, features_of, scopes_of
+from ragauth.services.keys.check import KeyVerdict, counting_scopes, features_of, scopes_of
 from ragauth.web.envelope import JSON_TYPE, Answer, Headers, encode_json, error_body, error_header
 from ragauth.web.rate_headers import rate_headers
 
@@ -78,7 +79,7 @@ def verify_body(verdict: KeyVerdict, policy: Policy) -> dict[str, Any]:
         "key_id": _encode(KEY, key and key.id),
         "agent_id": _encode(AGENT, key and key.agent_id),
         "plan": key and key.plan,
-        "features": key and features_of(key, policy),
+        "features": key and features_of(key.plan, policy),
         "scopes": key and scopes_of(key, policy),
         "environment": key and key.environment,
         "expires_at": format_time(key.expires_at) if key and key.expires_at else None,
@@ -94,16 +95,26 @@ def identity_headers(key: KeyFacts, policy: Policy) -> tuple[tuple[str, str], ..
     that a client forged only with a header that it received.
     """
     account_id, agent_id = key.account_id, key.agent_id
+    scopes, features = _words(policy, key.plan, key.scopes, key.kind, key.is_managed)
     values = (
         "" if account_id is None else encode_bytes(ACCOUNT, account_id),
         encode_bytes(KEY, key.id),
         key.plan or "",
         "" if agent_id is None else encode_bytes(AGENT, agent_id),
-        " ".join(scopes_of(key, policy)),
+        scopes,
         key.environment,
-        " ".join(features_of(key, policy)),
+        features,
     )
     return tuple(zip(IDENTITY_HEADERS, values, strict=True))
+
+
+@lru_cache(maxsize=1024)
+def _words(
+    policy: Policy, plan: str | None, scopes: str | None, kind: str, is_managed: bool
+) -> tuple[str, str]:
+    """Scopes and features as they stand in headers."""
+    counting = counting_scopes(policy, scopes, kind, is_managed)
+    return " ".join(counting), " ".join(features_of(plan, policy))
 
 
 def _encode(kind: str, identifier: bytes | None) -> str | None:
