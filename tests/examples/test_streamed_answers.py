@@ -11,17 +11,11 @@ import httpx
 import pytest
 
 from tests.e2e.service import Installation
-from tests.examples.stack import EXAMPLES, Customer, start_rag_service
+from tests.examples.stack import EXAMPLES, Customer, make_service_key, start_rag_service
 from tests.servers.gunicorn import GunicornServer, start_gunicorn
 from tests.waiting import wait_until
 
 _LONG = "word " * 1000
-
-
-def make_service_key(installation: Installation) -> str:
-    create = ("service-keys", "create", "--name", "rag", "--scope", "verify", "--json")
-    raw_key: str = json.loads(installation.command(*create))["api_key"]
-    return raw_key
 
 
 @pytest.fixture(scope="module")
