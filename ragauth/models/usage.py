@@ -1,7 +1,7 @@
 """Usage: what each key was used for on each day, as absolute totals of each counter store."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, NamedTuple
 
@@ -35,10 +35,11 @@ class Usage(Base):
     __table_args__ = (
         Index(None, "account_id", "day"),
         Index(None, "day"),
-        # For pages in their own order, of one account and of all. No column here ever changes, so
+        # For pages in their own order: of one account; of all by key; of all by account. No column here ever changes, so
         # on Postgres raising a total touches no index.
         Index(None, "account_id", "day", "key_id", "environment"),
         Index(None, "day", "key_id", "account_id", "environment"),
+        Index(None, "day", "account_id", "environment"),
     )
 
     key_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -61,6 +62,7 @@ class MeterUsage(Base):
     __table_args__ = (
         Index(None, "account_id", "day", "key_id", "environment", "meter"),
         Index(None, "day", "key_id", "account_id", "environment", "meter"),
+        Index(None, "day", "account_id", "environment", "meter"),
     )
 
     key_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -75,7 +77,7 @@ class MeterUsage(Base):
 
 @dataclass(frozen=True, slots=True)
 class DayOfKey:
-    """The sum over all stores for one key and day."""
+    """The sum over all stores for one key and day; `use` has the other meters by name."""
 
     account_id: uuid.UUID
     key_id: uuid.UUID
@@ -83,6 +85,7 @@ class DayOfKey:
     day: date
     requests: int
     units: int
+    use: dict[str, int] = field(default_factory=dict)
 
 
 def list_days(
@@ -95,7 +98,7 @@ def list_days(
 ) -> list[DayOfKey]:
     """A row for each day and key, newest day first; `before` is where the next page begins.
 
-    Grouping is in the order of the page, which is that of an index, so only the page is read,
+    Without the other meters: see `usage_pages`. Grouping is in the order of the page, which is that of an index, so only the page is read,
     however long the span is. All rows of one key and day have the same account and environment.
     """
     page_order = (Usage.day, Usage.key_id, Usage.account_id, Usage.environment)

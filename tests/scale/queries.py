@@ -16,6 +16,7 @@ import ragauth.models
 from ragauth.extensions import db
 from ragauth.models import ApiKey
 from ragauth.models.saved_usage import Total
+from ragauth.models.usage_pages import Place
 from ragauth.security.identifiers import first_uuid_at, new_uuid
 from tests.scale.populate import account_id, agent_id, digest, key_id, session_id
 
@@ -47,6 +48,7 @@ _NEW_KEY = {
     "is_enabled": True,
     "is_primary": False,
     "is_imported": True,
+    "is_managed": False,
     "created_at": NOW,
 }
 _TOTAL = Total(
@@ -129,6 +131,21 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "usage.list_days account_id": (None, account_id(0)),
     "usage.list_days before": (None, (NOW.date(), key_id(5))),
     "usage.list_top_accounts limit": (None, 50),
+    **{
+        f"usage_pages.{function} {parameter}": values
+        for function in (
+            "list_days_of_accounts",
+            "list_days_of_keys",
+            "list_meters",
+            "list_months_of_accounts",
+        )
+        for parameter, values in (
+            ("account_id", (None, account_id(0))),
+            ("key_id", (None, key_id(5))),
+            ("before", (None, Place(NOW.date(), account_id(5), "live"))),
+        )
+    },
+    "usage_pages.list_days_of_keys before": (None, (NOW.date(), key_id(5))),
 }
 # Of the prepared reads: what they are told as `environment`, `day` and so on.
 _BOUND = {

@@ -1,0 +1,375 @@
+"""Pages of usage with all of its meters: by key and day, by day, by month; newest first.
+
+Each page is read in the order of an index, so its cost depends on the page and not on the span.
+Requests and other meters are in two tables, and a row of a page may be in one of them alone.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, func, or_, select, tuple_
+
+from ragauth.extensions import db
+from ragauth.models.accounts import Account
+from ragauth.models.usage import DayOfKey, MeterUsage, Usage, list_days
+
+_BY_KEY = ("day", "key_id", "account_id", "environment")
+_BY_ACCOUNT = ("day", "account_id", "environment")
+_LAST_ID = uuid.UUID(int=2**128 - 1)
+_LONGEST_MONTH = 31
+
+Table = type[Usage] | type[MeterUsage]
+
+
+class Place(NamedTuple):
+    """A row of a page of days or months, whose period begins on the day `begins`."""
+
+    begins: date
+    account_id: uuid.UUID
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodOfAccount:
+    """The sum over all keys of an account in one environment."""
+
+    place: Place
+    requests: int
+    units: int
+    use: dict[str, int]
+
+    @property
+    def begins(self) -> date:
+        return self.place.begins
+
+    @property
+    def account_id(self) -> uuid.UUID:
+        return self.place.account_id
+
+    @property
+    def environment(self) -> str:
+        return self.place.environment
+
+
+class DayOfAccount(PeriodOfAccount):
+    """Of one day."""
+
+    __slots__ = ()
+
+
+class MonthOfAccount(PeriodOfAccount):
+    """Of one month of the calendar, as far as it is within the span."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of one key, of one account or of all, from one day to another."""
+
+    account_id: uuid.UUID | None
+    key_id: uuid.UUID | None
+    first_day: date
+    last_day: date
+
+    def of(
+        self,
+        table: Table,
+        order: Sequence[str] = (),
+        *,
+        lowest: tuple[Any, ...] | None = None,
+        before: tuple[Any, ...] | None = None,
+    ) -> list[ColumnElement[bool]]:
+        """The conditions; in `order` only those from `lowest` on, and those before `before`."""
+        conditions: list[ColumnElement[bool]] = []
+        if self.key_id is not None:
+            conditions.append(table.key_id == self.key_id)
+        if self.account_id is not None and self.key_id is None:
+            conditions.append(table.account_id == self.account_id)
+        elif self.account_id is not None:
+            # An expression: with the bare column SQLite would read all of the account's rows.
+            owner = func.coalesce(table.account_id, self.account_id)
+            conditions.append(owner == self.account_id)
+        # Only one bound on each side: of two, SQLite would use the weaker one.
+        if lowest is None:
+            conditions.append(table.day >= self.first_day)
+        else:
+            conditions.append(tuple_(*_columns(table, order[: len(lowest)])) >= lowest)
+        if before is None or before[0] > self.last_day:
+            conditions.append(table.day <= self.last_day)
+        else:
+            conditions.append(tuple_(*_columns(table, order[: len(before)])) < before)
+        return conditions
+
+
+def list_days_of_keys(
+    *,
+    account_id: uuid.UUID | None,
+    key_id: uuid.UUID | None,
+    first_day: date,
+    last_day: date,
+    before: tuple[date, uuid.UUID] | None,
+    limit: int,
+) -> list[DayOfKey]:
+    """A row for each day and key, of one account or of all; the next page begins at `before`."""
+    rows = _Rows(account_id, key_id, first_day, last_day)
+    if key_id is None:
+        found = list_days(
+            account_id=account_id,
+            first_day=first_day,
+            last_day=last_day,
+            before=before,
+            limit=limit,
+        )
+    else:
+        found = [
+            DayOfKey(account, key, environment, day, requests, units)
+            for (day, key, account, environment), (requests, units) in _sum_requests(
+                _BY_KEY, rows.of(Usage, _BY_KEY, before=before)
+            ).items()
+        ]
+    with_meters = _newest(MeterUsage, _BY_KEY, rows.of(MeterUsage, _BY_KEY, before=before), limit)
+    days = {(row.day, row.key_id): row for row in found}
+    for day, key, account, environment in with_meters:
+        days.setdefault((day, key), DayOfKey(account, key, environment, day, 0, 0))
+    if not with_meters and key_id is None:
+        return found
+    page = sorted(days, reverse=True)[:limit]
+    use = (
+        _sum_meters(_BY_KEY, rows.of(MeterUsage, _BY_KEY, lowest=page[-1], before=before))
+        if with_meters
+        else {}
+    )
+    for (day, key, *_), amounts in use.items():
+        days[day, key] = replace(days[day, key], use=amounts)
+    return [days[place] for place in page]
+
+
+def list_days_of_accounts(
+    *,
+    account_id: uuid.UUID | None,
+    key_id: uuid.UUID | None,
+    first_day: date,
+    last_day: date,
+    before: Place | None,
+    limit: int,
+) -> list[DayOfAccount]:
+    """A row for each day, account and environment; the next page begins at `before`."""
+    rows = _Rows(account_id, key_id, first_day, last_day)
+    if account_id is None and key_id is None:
+        found = _sum_newest(rows, _BY_ACCOUNT, before=before, limit=limit)
+    else:
+        if before is not None:
+            rows = replace(rows, last_day=min(last_day, before.begins))
+        # One more: of the first day all rows may have been on the page before.
+        found = _sum_newest(rows, ("day",), before=None, limit=limit + 1)
+    return _page_of(DayOfAccount, found, before=before, limit=limit)
+
+
+def list_months_of_accounts(
+    *,
+    account_id: uuid.UUID | None,
+    key_id: uuid.UUID | None,
+    first_day: date,
+    last_day: date,
+    before: Place | None,
+    limit: int,
+) -> list[MonthOfAccount]:
+    """A row for each month, account and environment; the next page begins at `before`."""
+    if before is not None:
+        last_day = min(last_day, _end_of_month(before.begins))
+    rows = _Rows(account_id, key_id, first_day, last_day)
+    if account_id is None and key_id is None:
+        found = _sum_months_of_all(rows, before=before, limit=limit)
+    else:
+        # Two more: of the first month all rows may have been on the page before, and of the last
+        # one only some days may be read.
+        most_days = _LONGEST_MONTH * (limit + 2)
+        days = _sum_newest(rows, ("day",), before=None, limit=most_days)
+        found = _sum_by_month(days)
+        if len({day.begins for day in days}) == most_days:
+            unfinished = found[-1].begins
+            found = [month for month in found if month.begins > unfinished]
+    return _page_of(MonthOfAccount, found, before=before, limit=limit)
+
+
+def list_meters(
+    *, account_id: uuid.UUID | None, key_id: uuid.UUID | None, first_day: date, last_day: date
+) -> list[str]:
+    """The meters, other than requests, that were used in a span, by name."""
+    rows = _Rows(account_id, key_id, first_day, last_day)
+    query = select(MeterUsage.meter).where(*rows.of(MeterUsage)).distinct()
+    return sorted(db.session.scalars(query))
+
+
+def _columns(table: Table, names: Iterable[str]) -> list[Any]:
+    return [getattr(table, name) for name in names]
+
+
+def _newest(
+    table: Table, order: Sequence[str], conditions: Sequence[ColumnElement[bool]], limit: int
+) -> list[tuple[Any, ...]]:
+    """The different values of these columns, the largest first."""
+    columns = _columns(table, order)
+    query = (
+        select(*columns)
+        .where(*conditions)
+        .group_by(*columns)
+        .order_by(*(column.desc() for column in columns))
+        .limit(limit)
+    )
+    return [tuple(row) for row in db.session.execute(query)]
+
+
+def _sum_requests(
+    names: Sequence[str], conditions: Sequence[ColumnElement[bool]]
+) -> dict[tuple[Any, ...], tuple[int, int]]:
+    columns = _columns(Usage, names)
+    query = (
+        select(*columns, func.sum(Usage.requests), func.sum(Usage.units))
+        .where(*conditions)
+        .group_by(*columns)
+    )
+    return {
+        tuple(group): (int(requests), int(units))
+        for *group, requests, units in db.session.execute(query)
+    }
+
+
+def _sum_meters(
+    names: Sequence[str], conditions: Sequence[ColumnElement[bool]]
+) -> dict[tuple[Any, ...], dict[str, int]]:
+    columns = [*_columns(MeterUsage, names), MeterUsage.meter]
+    query = (
+        select(*columns, func.sum(MeterUsage.amount), func.sum(MeterUsage.released))
+        .where(*conditions)
+        .group_by(*columns)
+        .order_by(*columns)
+    )
+    sums: dict[tuple[Any, ...], dict[str, int]] = defaultdict(dict)
+    for *group, meter, amount, released in db.session.execute(query):
+        sums[tuple(group)][meter] = int(amount) - int(released)
+    return sums
+
+
+def _sum_newest(
+    rows: _Rows, order: Sequence[str], *, before: Place | None, limit: int
+) -> list[PeriodOfAccount]:
+    """The sums of days whose first columns in `order` are among the `limit` largest ones."""
+    with_requests, with_meters = (
+        _newest(table, order, rows.of(table, order, before=before), limit)
+        for table in (Usage, MeterUsage)
+    )
+    newest = sorted({*with_requests, *with_meters}, reverse=True)[:limit]
+    if not newest:
+        return []
+    lowest = newest[-1]
+    return _periods(
+        _sum_requests(_BY_ACCOUNT, rows.of(Usage, order, lowest=lowest, before=before))
+        if with_requests
+        else {},
+        _sum_meters(_BY_ACCOUNT, rows.of(MeterUsage, order, lowest=lowest, before=before))
+        if with_meters
+        else {},
+    )
+
+
+def _sum_months_of_all(
+    rows: _Rows, *, before: Place | None, limit: int
+) -> list[PeriodOfAccount]:
+    """A month at a time: in each, the accounts are gone through in the order of their ids."""
+    found: list[PeriodOfAccount] = []
+    last_day: date | None = rows.last_day
+    while last_day is not None and len(found) < limit:
+        rows = replace(rows, last_day=last_day)
+        last_day = _last_day_used(rows)
+        if last_day is None:
+            break
+        begins = last_day.replace(day=1)
+        month = replace(rows, first_day=max(rows.first_day, begins), last_day=last_day)
+        goes_on = before is not None and before.begins == begins
+        sums = _sum_accounts(
+            month,
+            begins,
+            upto=before.account_id if before is not None and goes_on else _LAST_ID,
+            limit=limit + 1,
+        )
+        found += [one for one in sums if before is None or one.place < before]
+        last_day = begins - timedelta(days=1) if begins > date.min else None
+    return found
+
+
+def _last_day_used(rows: _Rows) -> date | None:
+    days = [
+        db.session.scalar(select(func.max(table.day)).where(*rows.of(table)))
+        for table in (Usage, MeterUsage)
+    ]
+    return max((day for day in days if day is not None), default=None)
+
+
+def _sum_accounts(
+    rows: _Rows, begins: date, *, upto: uuid.UUID, limit: int
+) -> list[PeriodOfAccount]:
+    """The sums of the last `limit` accounts that used anything, none after `upto`.
+
+    Each account is looked up by its id, deleted ones too: they leave a tombstone.
+    """
+    used = [
+        select(table.key_id).where(table.account_id == Account.id, *rows.of(table)).exists()
+        for table in (Usage, MeterUsage)
+    ]
+    accounts = (
+        select(Account.id)
+        .where(Account.id <= upto, or_(*used))
+        .order_by(Account.id.desc())
+        .limit(limit)
+    )
+    ids = list(db.session.scalars(accounts))
+    names = ("account_id", "environment")
+    requests = _sum_requests(names, [Usage.account_id.in_(ids), *rows.of(Usage)])
+    use = _sum_meters(names, [MeterUsage.account_id.in_(ids), *rows.of(MeterUsage)])
+    return _periods(
+        {(begins, *group): sums for group, sums in requests.items()},
+        {(begins, *group): sums for group, sums in use.items()},
+    )
+
+
+def _periods(
+    requests: dict[tuple[Any, ...], tuple[int, int]], use: dict[tuple[Any, ...], dict[str, int]]
+) -> list[PeriodOfAccount]:
+    return [
+        PeriodOfAccount(Place(*group), *requests.get(group, (0, 0)), use.get(group, {}))
+        for group in sorted({*requests, *use}, reverse=True)
+    ]
+
+
+def _sum_by_month(days: Iterable[PeriodOfAccount]) -> list[PeriodOfAccount]:
+    requests: dict[tuple[Any, ...], tuple[int, int]] = {}
+    use: dict[tuple[Any, ...], dict[str, int]] = {}
+    for day in days:
+        group = day.place._replace(begins=day.begins.replace(day=1))
+        so_far, units = requests.get(group, (0, 0))
+        requests[group] = (so_far + day.requests, units + day.units)
+        amounts = use.setdefault(group, {})
+        for meter, amount in day.use.items():
+            amounts[meter] = amounts.get(meter, 0) + amount
+    return _periods(requests, use)
+
+
+def _page_of(kind: Any, found: Iterable[PeriodOfAccount], *, before: Place | None, limit: int) -> Any:
+    rows = [
+        kind(one.place, one.requests, one.units, one.use)
+        for one in found
+        if before is None or one.place < before
+    ]
+    return rows[:limit]
+
+
+def _end_of_month(day: date) -> date:
+    if (day.year, day.month) == (date.max.year, date.max.month):
+        return date.max
+    return (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
