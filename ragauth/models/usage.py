@@ -35,8 +35,8 @@ class Usage(Base):
     __table_args__ = (
         Index(None, "account_id", "day"),
         Index(None, "day"),
-        # For pages in their own order: of one account; of all by key; of all by account. No column here ever changes, so
-        # on Postgres raising a total touches no index.
+        # For pages in their own order: of one account; of all by key; of all by account. No column
+        # here ever changes, so on Postgres raising a total touches no index.
         Index(None, "account_id", "day", "key_id", "environment"),
         Index(None, "day", "key_id", "account_id", "environment"),
         Index(None, "day", "account_id", "environment"),
@@ -98,8 +98,9 @@ def list_days(
 ) -> list[DayOfKey]:
     """A row for each day and key, newest day first; `before` is where the next page begins.
 
-    Without the other meters: see `usage_pages`. Grouping is in the order of the page, which is that of an index, so only the page is read,
-    however long the span is. All rows of one key and day have the same account and environment.
+    Without the other meters: see `usage_pages`. Grouping is in the order of the page, which is that
+    of an index, so only the page is read, however long the span is. All rows of one key and day
+    have the same account and environment.
     """
     page_order = (Usage.day, Usage.key_id, Usage.account_id, Usage.environment)
     query = (

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, func, or_, select, tuple_
 from ragauth.extensions import db
 from ragauth.models.accounts import Account
 from ragauth.models.usage import DayOfKey, MeterUsage, Usage, list_days
+from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 
 _BY_KEY = ("day", "key_id", "account_id", "environment")
 _BY_ACCOUNT = ("day", "account_id", "environment")
@@ -25,34 +26,15 @@ _LONGEST_MONTH = 31
 Table = type[Usage] | type[MeterUsage]
 
 
-class Place(NamedTuple):
-    """A row of a page of days or months, whose period begins on the day `begins`."""
+class PeriodOfAccount(NamedTuple):
+    """The sums over all keys of an account in one environment."""
 
     begins: date
     account_id: uuid.UUID
     environment: str
-
-
-@dataclass(frozen=True, slots=True)
-class PeriodOfAccount:
-    """The sum over all keys of an account in one environment."""
-
-    place: Place
     requests: int
     units: int
     use: dict[str, int]
-
-    @property
-    def begins(self) -> date:
-        return self.place.begins
-
-    @property
-    def account_id(self) -> uuid.UUID:
-        return self.place.account_id
-
-    @property
-    def environment(self) -> str:
-        return self.place.environment
 
 
 class DayOfAccount(PeriodOfAccount):
@@ -112,7 +94,7 @@ def list_days_of_keys(
     key_id: uuid.UUID | None,
     first_day: date,
     last_day: date,
-    before: tuple[date, uuid.UUID] | None,
+    before: KeyPlace | None,
     limit: int,
 ) -> list[DayOfKey]:
     """A row for each day and key, of one account or of all; the next page begins at `before`."""
@@ -155,7 +137,7 @@ def list_days_of_accounts(
     key_id: uuid.UUID | None,
     first_day: date,
     last_day: date,
-    before: Place | None,
+    before: DayPlace | None,
     limit: int,
 ) -> list[DayOfAccount]:
     """A row for each day, account and environment; the next page begins at `before`."""
@@ -167,7 +149,7 @@ def list_days_of_accounts(
             rows = replace(rows, last_day=min(last_day, before.begins))
         # One more: of the first day all rows may have been on the page before.
         found = _sum_newest(rows, ("day",), before=None, limit=limit + 1)
-    return _page_of(DayOfAccount, found, before=before, limit=limit)
+    return [DayOfAccount(*day) for day in _after(before, found)[:limit]]
 
 
 def list_months_of_accounts(
@@ -176,7 +158,7 @@ def list_months_of_accounts(
     key_id: uuid.UUID | None,
     first_day: date,
     last_day: date,
-    before: Place | None,
+    before: MonthPlace | None,
     limit: int,
 ) -> list[MonthOfAccount]:
     """A row for each month, account and environment; the next page begins at `before`."""
@@ -194,7 +176,7 @@ def list_months_of_accounts(
         if len({day.begins for day in days}) == most_days:
             unfinished = found[-1].begins
             found = [month for month in found if month.begins > unfinished]
-    return _page_of(MonthOfAccount, found, before=before, limit=limit)
+    return [MonthOfAccount(*month) for month in _after(before, found)[:limit]]
 
 
 def list_meters(
@@ -204,6 +186,15 @@ def list_meters(
     rows = _Rows(account_id, key_id, first_day, last_day)
     query = select(MeterUsage.meter).where(*rows.of(MeterUsage)).distinct()
     return sorted(db.session.scalars(query))
+
+
+def place_of(row: DayOfKey | DayOfAccount | MonthOfAccount) -> KeyPlace | DayPlace | MonthPlace:
+    """Where the page after this row begins."""
+    if isinstance(row, DayOfAccount):
+        return DayPlace(*row[:3])
+    if isinstance(row, MonthOfAccount):
+        return MonthPlace(*row[:3])
+    return KeyPlace(row.day, row.key_id)
 
 
 def _columns(table: Table, names: Iterable[str]) -> list[Any]:
@@ -257,7 +248,7 @@ def _sum_meters(
 
 
 def _sum_newest(
-    rows: _Rows, order: Sequence[str], *, before: Place | None, limit: int
+    rows: _Rows, order: Sequence[str], *, before: DayPlace | None, limit: int
 ) -> list[PeriodOfAccount]:
     """The sums of days whose first columns in `order` are among the `limit` largest ones."""
     with_requests, with_meters = (
@@ -279,7 +270,7 @@ def _sum_newest(
 
 
 def _sum_months_of_all(
-    rows: _Rows, *, before: Place | None, limit: int
+    rows: _Rows, *, before: MonthPlace | None, limit: int
 ) -> list[PeriodOfAccount]:
     """A month at a time: in each, the accounts are gone through in the order of their ids."""
     found: list[PeriodOfAccount] = []
@@ -292,13 +283,8 @@ def _sum_months_of_all(
         begins = last_day.replace(day=1)
         month = replace(rows, first_day=max(rows.first_day, begins), last_day=last_day)
         goes_on = before is not None and before.begins == begins
-        sums = _sum_accounts(
-            month,
-            begins,
-            upto=before.account_id if before is not None and goes_on else _LAST_ID,
-            limit=limit + 1,
-        )
-        found += [one for one in sums if before is None or one.place < before]
+        upto = before.account_id if before is not None and goes_on else _LAST_ID
+        found += _after(before, _sum_accounts(month, begins, upto=upto, limit=limit + 1))
         last_day = begins - timedelta(days=1) if begins > date.min else None
     return found
 
@@ -342,31 +328,29 @@ def _periods(
     requests: dict[tuple[Any, ...], tuple[int, int]], use: dict[tuple[Any, ...], dict[str, int]]
 ) -> list[PeriodOfAccount]:
     return [
-        PeriodOfAccount(Place(*group), *requests.get(group, (0, 0)), use.get(group, {}))
-        for group in sorted({*requests, *use}, reverse=True)
+        PeriodOfAccount._make((*place, *requests.get(place, (0, 0)), use.get(place, {})))
+        for place in sorted({*requests, *use}, reverse=True)
     ]
 
 
 def _sum_by_month(days: Iterable[PeriodOfAccount]) -> list[PeriodOfAccount]:
     requests: dict[tuple[Any, ...], tuple[int, int]] = {}
     use: dict[tuple[Any, ...], dict[str, int]] = {}
-    for day in days:
-        group = day.place._replace(begins=day.begins.replace(day=1))
-        so_far, units = requests.get(group, (0, 0))
-        requests[group] = (so_far + day.requests, units + day.units)
-        amounts = use.setdefault(group, {})
-        for meter, amount in day.use.items():
+    for begins, *owner, more_requests, more_units, more_use in days:
+        place = (begins.replace(day=1), *owner)
+        so_far, units = requests.get(place, (0, 0))
+        requests[place] = (so_far + more_requests, units + more_units)
+        amounts = use.setdefault(place, {})
+        for meter, amount in more_use.items():
             amounts[meter] = amounts.get(meter, 0) + amount
     return _periods(requests, use)
 
 
-def _page_of(kind: Any, found: Iterable[PeriodOfAccount], *, before: Place | None, limit: int) -> Any:
-    rows = [
-        kind(one.place, one.requests, one.units, one.use)
-        for one in found
-        if before is None or one.place < before
-    ]
-    return rows[:limit]
+def _after(
+    before: DayPlace | MonthPlace | None, found: Sequence[PeriodOfAccount]
+) -> list[PeriodOfAccount]:
+    """Those that a page shows that begins at `before`."""
+    return [one for one in found if before is None or one[:3] < before]
 
 
 def _end_of_month(day: date) -> date:

@@ -16,7 +16,7 @@ import ragauth.models
 from ragauth.extensions import db
 from ragauth.models import ApiKey
 from ragauth.models.saved_usage import Total
-from ragauth.models.usage_pages import Place
+from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 from ragauth.security.identifiers import first_uuid_at, new_uuid
 from tests.scale.populate import account_id, agent_id, digest, key_id, session_id
 
@@ -36,6 +36,7 @@ _NO_QUERIES = {
     "database_probe.schema_revisions",
     "database_probe.known_revisions",
     "reads.prepared.parse_sqlite_moment",
+    "usage_pages.place_of",
 }
 _NEW_KEY = {
     "id": new_uuid(),
@@ -142,10 +143,14 @@ _VALUES: dict[str, tuple[Any, ...]] = {
         for parameter, values in (
             ("account_id", (None, account_id(0))),
             ("key_id", (None, key_id(5))),
-            ("before", (None, Place(NOW.date(), account_id(5), "live"))),
+            ("before", (None, DayPlace(NOW.date(), account_id(5), "live"))),
         )
     },
-    "usage_pages.list_days_of_keys before": (None, (NOW.date(), key_id(5))),
+    "usage_pages.list_days_of_keys before": (None, KeyPlace(NOW.date(), key_id(5))),
+    "usage_pages.list_months_of_accounts before": (
+        None,
+        MonthPlace(NOW.date().replace(day=1), account_id(5), "live"),
+    ),
 }
 # Of the prepared reads: what they are told as `environment`, `day` and so on.
 _BOUND = {

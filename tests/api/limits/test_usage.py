@@ -43,7 +43,7 @@ class TestTheDashboard:
         }
         assert {row["key_id"] for row in rows if row["requests"] == 1} == {further["id"]}
         assert {row["environment"] for row in rows} == {"live"}
-        assert set(rows[0]) == {"day", "key_id", "environment", "requests", "units"}
+        assert set(rows[0]) == {"day", "key_id", "environment", "requests", "units", "use"}
 
     def test_without_bounds_shows_the_present_month(self, client: Client) -> None:
         with time_machine.travel(FIRST - timedelta(days=1), tick=False) as traveller:
