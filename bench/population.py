@@ -34,7 +34,7 @@ _SERVICE_NUMBER = -1
 _FIRST_MOMENT = datetime(2025, 1, 1, tzinfo=UTC)
 # Each limit is one that no run can reach, and is still counted and compared.
 _PLANS = "".join(
-    f"[{name}]\nrequests_per_minute = 1000000000\nrequests_per_month = 1000000000000\n"
+    f"[plans.{name}]\nlimits.requests.minute = 1000000000\nlimits.requests.month = 1000000000000\n"
     "max_keys = 1000000000\nmax_agents = 1000000000\n"
     for name in ("trial", PLAN)
 )
@@ -65,13 +65,13 @@ class Installation:
 def install(folder: Path, database_url: str, *, keys: int) -> Installation:
     """Migrate the database and fill it with so many keys, and one key of a service."""
     folder.mkdir(parents=True, exist_ok=True)
-    plans = folder / "plans.toml"
+    plans = folder / "policy.toml"
     plans.write_text(_PLANS)
     environment = {
         "RAGAUTH_INSTANCE_DIR": str(folder),
         "RAGAUTH_DATABASE_URL": database_url,
         "RAGAUTH_SECRET_KEY": SECRET_KEY,
-        "RAGAUTH_PLANS_FILE": str(plans),
+        "RAGAUTH_POLICY_FILE": str(plans),
         "RAGAUTH_REQUIRE_HTTPS": "false",
         "RAGAUTH_BCRYPT_COST": str(_BCRYPT_COST),
         "RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT": "0",

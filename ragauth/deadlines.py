@@ -23,7 +23,8 @@ class WouldWait(BaseException):
     """A check needs more time than the polling thread has: a thread of the pool must answer it.
 
     It is not an error, so no handler of errors may catch it: like GeneratorExit, it is no
-    Exception. When it is raised, nothing has been counted. `has_waited` is False if there was no
+    Exception. When it is raised, nothing has been counted, or the counters keep the answer to what
+    counts until that thread asks (`counters.late_answers`). `has_waited` is False if there was no
     connection, and so nothing to wait for.
     """
 

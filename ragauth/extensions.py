@@ -9,6 +9,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from ragauth.config import Settings
 from ragauth.database import Base
+from ragauth.policy import Policy
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -21,7 +22,7 @@ def runtime_of(app: Flask) -> Any:
     """The `ragauth.runtime.Runtime` of an application.
 
     The type is Any because Runtime's module lies above this one and must not be imported here. One
-    accessor for each part names its type: `settings`, `current_limits`, `current_plans` …
+    accessor for each part names its type: `settings`, `current_policy`, `current_limits` …
     """
     return app.extensions["ragauth"]
 
@@ -35,3 +36,9 @@ def settings() -> Settings:
     """The settings of the running application."""
     held: Settings = current().settings
     return held
+
+
+def current_policy() -> Policy:
+    """The scopes, meters and plans of the running application."""
+    policy: Policy = current().policy
+    return policy

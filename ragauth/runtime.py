@@ -2,7 +2,7 @@
 
 The factory makes it and puts it in `app.extensions["ragauth"]`. This module imports the layers
 below; these must not import it. They call `ragauth.extensions.current`, and one accessor for each
-part (`current_limits`, `current_plans` …) names that part's type.
+part (`current_policy`, `current_limits` …) names that part's type.
 """
 
 from collections.abc import Mapping
@@ -28,10 +28,10 @@ from ragauth.models.reads.prepared import PreparedReads
 from ragauth.models.reads.sessions import SessionLookup
 from ragauth.models.reads.signing_keys import SigningKeyLookup
 from ragauth.models.reads.usage import UsageLookup
+from ragauth.policy import Policy
 from ragauth.services.compat.query_upstream import QueryUpstream
 from ragauth.services.keys.check import KeyChecker
 from ragauth.services.limits.limits import Limits
-from ragauth.services.limits.plans import Plan, load_plans
 from ragauth.services.mail.bell import Bell
 from ragauth.services.sessions.signing_keys import SigningRing
 from ragauth.web.faces import Wording
@@ -45,7 +45,7 @@ class Runtime:
     """The parts of an application. `wordings` are those of the mounted faces, by prefix."""
 
     settings: Settings
-    plans: Mapping[str, Plan]
+    policy: Policy
     engine: Engine
     reads: PreparedReads
     limits: Limits
@@ -68,13 +68,9 @@ class Runtime:
 
 
 def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> Runtime:
-    """Make all parts for an application with a database. Opens nothing, so a fork may follow.
-
-    Raises SettingsError if the plans file is incomplete.
-    """
+    """Make all parts for an application with a database. Opens nothing, so a fork may follow."""
     with app.app_context():
         engine = db.engine
-    plans = load_plans(settings.plans_file)
     reads = PreparedReads(engine, settings.database_url, pooled=settings.is_pooled)
     counters = open_counters(
         settings.instance_dir / COUNTERS_FILE,
@@ -83,10 +79,10 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         partial(save_all, app),
     )
     mail_bell = Bell()
-    limits = Limits(counters, plans, UsageLookup(reads).month_units)
+    limits = Limits(counters, settings.policy, UsageLookup(reads).month_units)
     return Runtime(
         settings=settings,
-        plans=plans,
+        policy=settings.policy,
         engine=engine,
         reads=reads,
         limits=limits,

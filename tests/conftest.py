@@ -25,6 +25,7 @@ from ragauth import clock, create_app
 from ragauth.app import add_migrations
 from ragauth.config import Settings
 from ragauth.extensions import db
+from ragauth.policy import DEFAULT_POLICY
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import save_usage
 from tests import slow_work
@@ -90,7 +91,7 @@ def make_settings(instance_dir: Path, database_url: str) -> Settings:
         database_url=database_url,
         secret_key=SECRET_KEY,
         redis_url=None,
-        plans_file=None,
+        policy=DEFAULT_POLICY,
         mail_url=None,
         key_brand="rag",
         bcrypt_cost=BCRYPT_COST,

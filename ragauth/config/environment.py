@@ -25,6 +25,13 @@ _FLAGS = {
 }
 # Variables of the examples, which are clients of the service: both may run in one shell.
 _CLIENTS = {"RAGAUTH_URL", "RAGAUTH_SERVICE_KEY", "RAGAUTH_API"}
+# Settings of earlier versions, with what to do now.
+_GONE = {
+    "RAGAUTH_PLANS_FILE": (
+        "is no longer read; write its plans as [plans.trial] … into a policy file, and name that"
+        " in RAGAUTH_POLICY_FILE"
+    )
+}
 _ADDRESS = r"[0-9A-Fa-f.:]+"
 _NUMBER = r"[0-9]{1,5}"
 # Kubernetes sets variables for each Service of the namespace; one may be named `ragauth` or
@@ -111,7 +118,8 @@ class Variables:
             for check in checks:
                 check(value)
         except ValidationError as error:
-            self.fault(name, " ".join(map(str, error.messages)))
+            for message in error.messages:
+                self.fault(name, str(message))
             return default
         return value
 
@@ -123,6 +131,9 @@ def unknown_settings(known: Collection[str]) -> list[str]:
         if not name.startswith(PREFIX) or name in known or name in _CLIENTS:
             continue
         if not value.strip() or is_service_link(name, value):
+            continue
+        if name in _GONE:
+            faults.append(f"{name}: {_GONE[name]}")
             continue
         # The server's settings are often written with the prefix, which they do not have.
         bare = name.removeprefix(PREFIX)

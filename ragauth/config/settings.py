@@ -12,6 +12,7 @@ from marshmallow import validate
 from ragauth.config import redis_urls, urls
 from ragauth.config.environment import PREFIX, Variables, unknown_settings
 from ragauth.config.instance import default_instance_dir, open_instance
+from ragauth.config.policy_file import policy_in
 from ragauth.config.secret_file import MIN_SECRET_BYTES
 from ragauth.config.server import SERVER_SETTING
 from ragauth.config.settings_file import SETTINGS_FILE
@@ -24,11 +25,11 @@ from ragauth.config.values import (
     SettingsError,
     each_is_one_of,
     is_bearer_token,
-    is_file,
     is_mailbox,
     origins_in,
     warn_of_white_space,
 )
+from ragauth.policy import DEFAULT_POLICY, Policy
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -49,8 +50,8 @@ class Settings:
     secret_key: bytes
     old_secret_keys: tuple[bytes, ...]
     require_https: bool
+    policy: Policy
     redis_url: str | None = _read(Variables.parsed, None, redis_urls.redis_url)
-    plans_file: Path | None = _read(Variables.path, None, is_file)
     mail_url: str | None = _read(Variables.parsed, None, urls.mail_url)
     key_brand: str = _read(Variables.text, "rag", BRAND)
     bcrypt_cost: int = _read(Variables.number, 12, validate.Range(10, 15))
@@ -106,6 +107,7 @@ def read_settings() -> Settings:
     secret_key = env.text("SECRET_KEY", "").encode()
     old_secret_keys = [key.encode() for key in env.words("OLD_SECRET_KEYS", ())]
     require_https = env.flag("REQUIRE_HTTPS", None)
+    policy = env.parsed("POLICY_FILE", DEFAULT_POLICY, policy_in)
     values = {
         setting.name: setting.metadata["read"](env, setting.name.upper())
         for setting in fields(Settings)
@@ -143,6 +145,7 @@ def read_settings() -> Settings:
         secret_key=secret_key or instance_secret,
         old_secret_keys=tuple(old_secret_keys),
         require_https=(not uses_sqlite) if require_https is None else require_https,
+        policy=policy,
         **values,
     )
 

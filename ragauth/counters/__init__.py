@@ -54,12 +54,6 @@ def open_counters(
         return counters
     # Imported only if Redis is used: the client alone takes a tenth of the time to start.
     from ragauth.counters.failover import FailoverCounters  # noqa: PLC0415
-    from ragauth.counters.redis_store import (  # noqa: PLC0415
-        HASTY_TIMEOUT_SECONDS,
-        RedisCounters,
-    )
+    from ragauth.counters.redis_store import RedisCounters  # noqa: PLC0415
 
-    hasty = RedisCounters(redis_url, installation, HASTY_TIMEOUT_SECONDS)
-    return FailoverCounters(
-        RedisCounters(redis_url, installation), counters, hasty=hasty, save=save
-    )
+    return FailoverCounters(RedisCounters(redis_url, installation), counters, save=save)

@@ -25,7 +25,6 @@ from ragauth.counters.interface import (
 )
 from ragauth.counters.lmdb_store import LmdbCounters
 from ragauth.counters.redis_store import RedisCounters
-from ragauth.deadlines import current_deadline
 from ragauth.metrics import REDIS_LOST, STANDING_IN
 
 RETRY_SECONDS = 1.0
@@ -48,18 +47,15 @@ class FailoverCounters:
         fallback: LmdbCounters,
         monotonic: Callable[[], float] = time.monotonic,
         *,
-        hasty: RedisCounters | None = None,
         save: Callable[[Counters], object] = lambda _store: None,
         beside: Callable[[Callable[[], object]], None] = _in_a_thread,
     ) -> None:
         """`monotonic` counts seconds and is the same for all processes of the host.
 
-        `hasty` is the same Redis with a short time-out, for threads that must not wait. `beside`
-        runs the probe that asks whether Redis is back, so that no count waits for it. `save` saves
-        what a store has counted; it may raise CountersUnavailable only.
+        `beside` runs the probe that asks whether Redis is back, so that no count waits for it.
+        `save` saves what a store has counted; it may raise CountersUnavailable only.
         """
         self._primary = primary
-        self._hasty = hasty or primary
         self._save = save
         self._beside = beside
         self._fallback = fallback
@@ -127,7 +123,7 @@ class FailoverCounters:
         uses = [self._fallback.unsaved_use(account, environment, key)]
         if self._is_primary_there():
             try:
-                uses.append(self._asked_primary().unsaved_use(account, environment, key))
+                uses.append(self._primary.unsaved_use(account, environment, key))
             except CountersUnavailable as error:
                 self._leave_primary(error)
         return max((use for use in uses if use is not None), default=None)
@@ -180,21 +176,15 @@ class FailoverCounters:
 
     def close(self) -> None:
         self._primary.close()
-        self._hasty.close()
         self._fallback.close()
 
     def _ask(self, question: Callable[[Counters], Result]) -> Result:
         if self._is_primary_there():
             try:
-                return question(self._asked_primary())
+                return question(self._primary)
             except CountersUnavailable as error:
                 self._leave_primary(error)
         return question(self._fallback)
-
-    def _asked_primary(self) -> RedisCounters:
-        deadline = current_deadline.get()
-        must_not_wait = deadline is not None and deadline.hands_over
-        return self._hasty if must_not_wait else self._primary
 
     def _ask_for_month(self, question: Callable[[Counters], Result | None]) -> Result | None:
         answer = self._ask(question)
@@ -266,7 +256,7 @@ class FailoverCounters:
         with self._changing:
             if self._primary_answers:
                 return
-            self._hasty.start_anew()
+            self._primary.start_anew()
             self._primary_answers = True
         STANDING_IN.add(-1)
         log.warning("Redis is back, counting there again")

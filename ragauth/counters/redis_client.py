@@ -28,6 +28,7 @@ from redis.sentinel import MasterNotFoundError, SentinelConnectionPool
 
 from ragauth.config.redis_urls import read_redis_url, redis_place
 from ragauth.config.urls import Url
+from ragauth.counters.late_answers import AnswerIsLate, LateAnswer
 from ragauth.counters.redis_scripts import Script
 
 TIMEOUT_SECONDS = 0.25
@@ -50,7 +51,10 @@ class RedisClient(Protocol):
         """The prefix for an account, a bucket or a lease."""
 
     def evaluate(self, script: Script, prefix: str, arguments: Sequence[str | bytes | int]) -> Any:
-        """Run a script; raises RedisError."""
+        """Run a script; raises RedisError.
+
+        After AnswerIsLate the connection is the caller's, who must await or drop the answer.
+        """
 
     def start_anew(self) -> None:
         """Close idle connections, and forget which server is the primary."""
@@ -122,7 +126,9 @@ def _evaluate(
 ) -> Any:
     # Not by `execute_command`, which costs more time than Redis itself: it measures and reports
     # each command.
-    connection = server.connection_pool.get_connection()
+    pool = server.connection_pool
+    connection = pool.get_connection()
+    is_late = False
     try:
         run = (connection.ragauth_run,) if script.takes_run else ()
         # Two keys: a node of a Cluster that has only one of them, because their slot is being
@@ -130,13 +136,30 @@ def _evaluate(
         rest = (2, prefix, f"{prefix}source", *arguments, *run)
         connection.send_command("EVALSHA", script.sha, *rest, check_health=False)
         try:
-            return connection.read_response()
+            return _read_answer(pool, connection)
         except NoScriptError:
             # The server was restarted or replaced, and has not run the script.
             connection.send_command("EVAL", script.text, *rest, check_health=False)
-            return connection.read_response()
+            return _read_answer(pool, connection)
+    except AnswerIsLate:
+        is_late = True
+        raise
     finally:
-        server.connection_pool.release(connection)
+        if not is_late:
+            pool.release(connection)
+
+
+def _read_answer(pool: Any, connection: Any) -> Any:
+    """Return the answer; after AnswerIsLate, and after it alone, it can still come."""
+    try:
+        return connection.read_response(disconnect_on_error=False)
+    except TimeoutError as error:
+        raise AnswerIsLate(str(error), LateAnswer(pool, connection)) from error
+    except ResponseError:
+        raise
+    except BaseException:
+        connection.disconnect()
+        raise
 
 
 class OneServer:

@@ -3,9 +3,10 @@
 import itertools
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError, TimeoutError
 
 from ragauth.counters import redis_scripts as scripts
 from ragauth.counters.interface import (
@@ -22,8 +23,10 @@ from ragauth.counters.interface import (
     previous_month,
     settle_window,
 )
+from ragauth.counters.late_answers import AnswerIsLate, LateAnswers
 from ragauth.counters.redis_client import TIMEOUT_SECONDS, open_client
 from ragauth.counters.redis_faults import state_of
+from ragauth.deadlines import WouldWait, current_deadline
 
 #: The time-out in a thread that holds up all clients of a worker while it waits.
 HASTY_TIMEOUT_SECONDS = 0.05
@@ -40,6 +43,9 @@ class RedisCounters:
     """`Counters` in Redis (5 or later, `maxmemory-policy noeviction`).
 
     Safe for threads and across forks, as `redis_client` is, which lists the kinds of Redis.
+
+    The polling thread waits for HASTY_TIMEOUT_SECONDS only. Then the store raises WouldWait: a
+    thread of the pool repeats the request, and waits for the answer to the same charge.
     """
 
     def __init__(
@@ -50,12 +56,15 @@ class RedisCounters:
     ) -> None:
         """Connect at the first use; `url` is in the form of `redis_url`.
 
-        The wait for an answer is `timeout_seconds` at most. `installation` returns the name of the
-        installation. It is called at each use and may raise CountersUnavailable, so that nothing is
-        ever counted under a wrong name.
+        A thread that may wait does so for `timeout_seconds` at most. `installation` returns the
+        name of the installation. It is called at each use and may raise CountersUnavailable, so
+        that nothing is ever counted under a wrong name.
         """
         self._installation = installation
+        self._timeout_seconds = timeout_seconds
         self._client = open_client(url, timeout_seconds)
+        self._hasty_client = open_client(url, HASTY_TIMEOUT_SECONDS)
+        self._late = LateAnswers()
         # Each call begins with the next part of a Cluster, so that no part waits long behind busy
         # ones.
         self._turns = itertools.count()
@@ -79,6 +88,7 @@ class RedisCounters:
             charge.now_ms,
             charge.now_ms + MINUTE_MS,
             _LONGEST_MINUTE_MS,
+            charge=charge,
         )
         if reply is None:
             return None
@@ -204,7 +214,9 @@ class RedisCounters:
 
     def start_anew(self) -> None:
         """Close idle connections: another server may be the primary by now."""
-        self._client.start_anew()
+        for client in (self._client, self._hasty_client):
+            client.start_anew()
+        self._late.drop()
 
     def ping(self) -> None:
         """Raise `CountersUnavailable` unless Redis accepts writes, which a replica does not."""
@@ -212,7 +224,9 @@ class RedisCounters:
             self._source_of(names)
 
     def close(self) -> None:
-        self._client.close()
+        for client in (self._client, self._hasty_client):
+            client.close()
+        self._late.drop()
 
     def _source_of(self, names: str) -> str:
         return str(self._run(scripts.SOURCE, names, secrets.token_hex(16)).decode())
@@ -223,13 +237,42 @@ class RedisCounters:
     def _names_of(self, name: bytes) -> str:
         return self._client.prefix_of(self._installation(), name)
 
-    def _run(self, script: scripts.Script, names: str, *arguments: str | bytes | int) -> Any:
+    def _run(
+        self,
+        script: scripts.Script,
+        names: str,
+        *arguments: str | bytes | int,
+        charge: Charge | None = None,
+    ) -> Any:
+        """Run a script once, also if a request is handed over; `charge` is what it counts."""
+        deadline = current_deadline.get()
+        must_not_wait = deadline is not None and deadline.hands_over
+        client = self._hasty_client if must_not_wait else self._client
         try:
-            return self._client.evaluate(script, names, arguments)
+            if self._late and charge is not None and not must_not_wait:
+                late = self._late.take(charge)
+                if late is not None:
+                    # What was refused has not run; asked again it is refused again, or redirected.
+                    with suppress(ResponseError):
+                        return late.wait(self._timeout_seconds)
+            return client.evaluate(script, names, arguments)
+        except TimeoutError as error:
+            if isinstance(error, AnswerIsLate):
+                if must_not_wait and charge is not None:
+                    self._late.keep(charge, error.answer)
+                else:
+                    error.answer.drop()
+            if must_not_wait:
+                raise WouldWait(has_waited=True) from error
+            raise _unavailable(error) from error
         except RedisError as error:
-            is_newer = str(error).startswith(scripts.OTHER_LAYOUT)
-            kind = NewerCounters if is_newer else CountersUnavailable
-            raise kind(f"Redis: {error}", state_of(error)) from error
+            raise _unavailable(error) from error
+
+
+def _unavailable(error: RedisError) -> CountersUnavailable:
+    is_newer = str(error).startswith(scripts.OTHER_LAYOUT)
+    kind = NewerCounters if is_newer else CountersUnavailable
+    return kind(f"Redis: {error}", state_of(error))
 
 
 def _usage_row(found: Sequence[bytes]) -> UsageRow:

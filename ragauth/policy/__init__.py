@@ -1,11 +1,12 @@
 """The policy of an installation: scopes, meters and plans, as data (facade).
 
-It holds no state and reads no file at import. `DEFAULT_POLICY` holds without a policy file. All
-layers above may read a policy; none changes one.
+It holds no state and opens no file: `read_policy` takes the content. `DEFAULT_POLICY` holds
+without a policy file. All layers above may read a policy; none changes one.
 """
 
 from ragauth.policy.limits import REQUESTS, Limit
 from ragauth.policy.policy import DEFAULT_POLICY, FIRST_PLAN, Meter, Plan, Policy, Scope
+from ragauth.policy.policy_file import Fault, FaultyPolicy, read_policy
 from ragauth.policy.windows import DAY, HOUR, MINUTE, MONTH, TOTAL, Window, read_window
 
 __all__ = [
@@ -17,11 +18,14 @@ __all__ = [
     "MONTH",
     "REQUESTS",
     "TOTAL",
+    "Fault",
+    "FaultyPolicy",
     "Limit",
     "Meter",
     "Plan",
     "Policy",
     "Scope",
     "Window",
+    "read_policy",
     "read_window",
 ]

@@ -48,6 +48,13 @@ class Plan:
     limits: tuple[Limit, ...]
     features: tuple[str, ...] = ()
     has_test_keys: bool = True
+    #: The sizes of the two limits that each check asks for; None without one.
+    requests_per_minute: int | None = field(init=False)
+    requests_per_month: int | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "requests_per_minute", self.size_of(REQUESTS, MINUTE))
+        object.__setattr__(self, "requests_per_month", self.size_of(REQUESTS, MONTH))
 
     def size_of(self, meter: str, window: Window) -> int | None:
         """The size of the plan's limit of a meter and window, if it has one."""
@@ -55,14 +62,6 @@ class Plan:
             if limit.meter == meter and limit.window == window:
                 return limit.size
         return None
-
-    @property
-    def requests_per_minute(self) -> int | None:
-        return self.size_of(REQUESTS, MINUTE)
-
-    @property
-    def requests_per_month(self) -> int | None:
-        return self.size_of(REQUESTS, MONTH)
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,10 +151,14 @@ class PresentedKeySchema(RequestSchema):
 
 class LimitsSchema(Schema):
     requests_per_minute = fields.Integer(
-        required=True, **about("All of the account's keys together.", 60)
+        required=True,
+        allow_none=True,
+        **about("Of all keys together; null without such a limit.", 60),
     )
     requests_per_month = fields.Integer(
-        required=True, **about("All of the account's keys together.", 1000)
+        required=True,
+        allow_none=True,
+        **about("Of all keys together; null without such a limit.", 1000),
     )
 
 

@@ -146,7 +146,11 @@ class RemainingSchema(Schema):
     this_month = fields.Integer(
         required=True, **about("What was counted since the month began.", 1)
     )
-    remaining = fields.Integer(required=True, **about("What is left of the month.", 999))
+    remaining = fields.Integer(
+        required=True,
+        allow_none=True,
+        **about("What is left of the month; null for a plan without such a limit.", 999),
+    )
     resets_at = Moment(required=True, **about("When the next month begins."))
 
 
@@ -165,13 +169,15 @@ class AccountLimitsSchema(Schema):
     plan = fields.String(required=True, attribute="plan.name", **about("The plan's name.", "trial"))
     requests_per_minute = fields.Integer(
         required=True,
+        allow_none=True,
         attribute="plan.requests_per_minute",
-        **about("All of the account's keys together.", 60),
+        **about("Of all keys together; null without such a limit.", 60),
     )
     requests_per_month = fields.Integer(
         required=True,
+        allow_none=True,
         attribute="plan.requests_per_month",
-        **about("All of the account's keys together.", 1000),
+        **about("Of all keys together; null without such a limit.", 1000),
     )
     max_keys = fields.Integer(
         required=True, attribute="plan.max_keys", **about("Live keys at a time.", 5)

@@ -8,7 +8,11 @@ from ragauth.services.limits.limits import LimitState
 def rate_headers(state: LimitState) -> list[tuple[str, str]]:
     """`RateLimit-Policy` names both quotas (q) and their windows (w, seconds); `RateLimit`
     says what remains (r) and in how many seconds it is renewed (t).
+
+    A limit that the plan does not have is not named.
     """
+    if state.plan.requests_per_minute is None or state.plan.requests_per_month is None:
+        return _rate_headers_of_one(state)
     return [
         (
             "RateLimit-Policy",
@@ -24,6 +28,22 @@ def rate_headers(state: LimitState) -> list[tuple[str, str]]:
             f' "month";r={state.month_remaining};t={state.month_resets_in}',
         ),
     ]
+
+
+def _rate_headers_of_one(state: LimitState) -> list[tuple[str, str]]:
+    """For a plan that lacks one limit, or both: then there are no headers."""
+    plan, span = state.plan, state.span
+    if plan.requests_per_minute is not None:
+        return [
+            ("RateLimit-Policy", f'"minute";q={plan.requests_per_minute};w=60'),
+            ("RateLimit", f'"minute";r={state.minute_remaining};t={state.minute_resets_in}'),
+        ]
+    if plan.requests_per_month is not None:
+        return [
+            ("RateLimit-Policy", f'"month";q={plan.requests_per_month};w={span.month_seconds}'),
+            ("RateLimit", f'"month";r={state.month_remaining};t={state.month_resets_in}'),
+        ]
+    return []
 
 
 @lru_cache(maxsize=256)

@@ -1,7 +1,12 @@
 """A Redis that can be counted, a clock that can be set: what the failover tests share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from ragauth.counters import Counters
 from ragauth.counters.redis_store import RedisCounters
+from ragauth.deadlines import check_deadline, current_deadline
 from tests.counters.questions import ACCOUNT, MONTH, ask
 
 
@@ -19,9 +24,9 @@ class CountedRedis(RedisCounters):
 
     calls = 0
 
-    def _run(self, *arguments: object) -> object:
+    def _run(self, *arguments: Any, **options: Any) -> Any:
         self.calls += 1
-        return super()._run(*arguments)  # type: ignore[arg-type]
+        return super()._run(*arguments, **options)
 
 
 def admitted(store: Counters, base_units: int = 0) -> int:
@@ -33,3 +38,19 @@ def admitted(store: Counters, base_units: int = 0) -> int:
     assert answer is not None
     assert answer.refused_by is None
     return answer.month_used
+
+
+@contextmanager
+def in_polling_thread() -> Iterator[None]:
+    """Let the block ask as the thread does that may not wait."""
+    token = current_deadline.set(check_deadline(hands_over=True))
+    try:
+        yield
+    finally:
+        current_deadline.reset(token)
+
+
+def pool_of(store: RedisCounters) -> Any:
+    """The connections of the polling thread, of a store with one server."""
+    client: Any = store._hasty_client
+    return client._server.connection_pool

@@ -14,9 +14,15 @@ from ragauth import deadlines
 from ragauth.counters import CountersUnavailable, LmdbCounters
 from ragauth.counters.failover import FailoverCounters
 from ragauth.counters.redis_store import RedisCounters
-from ragauth.deadlines import WouldWait, check_deadline, current_deadline
-from tests.counters.failover_support import Clock, CountedRedis, admitted
-from tests.counters.questions import ACCOUNT, KEY, NOW, ask, installation, seed
+from ragauth.deadlines import WouldWait
+from tests.counters.failover_support import (
+    Clock,
+    CountedRedis,
+    admitted,
+    in_polling_thread,
+    pool_of,
+)
+from tests.counters.questions import ask, installation, seed
 from tests.servers.frozen import frozen
 from tests.servers.redis import RedisServer
 
@@ -29,15 +35,6 @@ sys.stdin.read()
 """
 # The machine may be busy. A hundred answers that each wait would take twice as long.
 _AT_MOST_SECONDS = 10
-
-
-@contextmanager
-def in_polling_thread() -> Iterator[None]:
-    token = current_deadline.set(check_deadline(hands_over=True))
-    try:
-        yield
-    finally:
-        current_deadline.reset(token)
 
 
 @contextmanager
@@ -151,22 +148,6 @@ class TestRedis:
             assert primary.calls == calls
             assert time.monotonic() - began < _AT_MOST_SECONDS
 
-    def test_a_polling_thread_waits_for_the_hasty_one(
-        self, server: RedisServer, primary: CountedRedis, lmdb_path: Path
-    ) -> None:
-        hasty = CountedRedis(server.url, installation, 0.05)
-        store = FailoverCounters(primary, LmdbCounters(lmdb_path), hasty=hasty)
-        with in_polling_thread():
-            assert admitted(store) == 1
-            assert store.unsaved_use(ACCOUNT, 0, KEY) == NOW
-        assert (primary.calls, hasty.calls) == (0, 4)
-        with frozen(server.pid), in_polling_thread():
-            assert store.unsaved_use(ACCOUNT, 0, KEY) is None
-            assert admitted(store, base_units=1) == 2
-            assert store.unsaved_use(ACCOUNT, 0, KEY) == NOW
-        assert primary.calls == 0
-        store.close()
-
     def test_whoever_counts_does_not_wait_for_the_question_whether_it_is_back(
         self, server: RedisServer, primary: CountedRedis, lmdb_path: Path, clock: Clock
     ) -> None:
@@ -182,22 +163,17 @@ class TestRedis:
         assert beside == [store._try_primary]
         store.close()
 
-    def test_the_hasty_one_keeps_no_connection_of_before(
-        self, server: RedisServer, primary: CountedRedis, lmdb_path: Path, clock: Clock
+    def test_the_polling_thread_keeps_no_connection_of_before(
+        self, store: FailoverCounters, server: RedisServer, primary: CountedRedis, clock: Clock
     ) -> None:
         """It could lead to a server that is a replica since."""
-        hasty = CountedRedis(server.url, installation, 0.05)
-        store = FailoverCounters(
-            primary, LmdbCounters(lmdb_path), clock, hasty=hasty, beside=lambda work: work()
-        )
         with in_polling_thread():
             assert admitted(store) == 1
-        connection = hasty._client._server.connection_pool._available_connections[0]
+        [connection] = pool_of(primary)._available_connections
         store._leave_primary(CountersUnavailable("a cable was pulled"))
         clock.seconds += 1
         store.ping()
         assert connection._sock is None
-        store.close()
 
     def test_limits_are_exact_again_after_the_thaw(
         self, store: FailoverCounters, server: RedisServer, clock: Clock

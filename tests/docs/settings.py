@@ -16,7 +16,13 @@ def read_by_config() -> set[str]:
     assert names
     return {
         *names,
-        *(f"RAGAUTH_{setting.name.upper()}" for setting in fields(Settings)),
+        *(
+            f"RAGAUTH_{setting.name.upper()}"
+            for setting in fields(Settings)
+            if setting.name != "policy"
+        ),
+        # What it names is read with the settings.
+        "RAGAUTH_POLICY_FILE",
         "RAGAUTH_SERVER",
         "RAGAUTH_SETTINGS_FILE",
     }

@@ -10,7 +10,9 @@ from tests.e2e.restart_load import Question, json_question
 from tests.e2e.service import PASSWORD, Service, User, install
 from tests.servers.gunicorn import PROJECT_ROOT, start_gunicorn
 
-_LIMITS = "requests_per_minute = 99999\nrequests_per_month = 99999\nmax_keys = 9\nmax_agents = 9\n"
+_LIMITS = (
+    "limits.requests.minute = 99999\nlimits.requests.month = 99999\nmax_keys = 9\nmax_agents = 9\n"
+)
 _NEW_VERSION = "0.99.9"
 OLD_SECONDS, NEW_SECONDS = 1000, 2000
 
@@ -23,12 +25,12 @@ class Deployment:
         shutil.copytree(PROJECT_ROOT / "ragauth", self.folder / "ragauth")
         shutil.copy2(PROJECT_ROOT / "wsgi.py", self.folder)
         self.settings = folder / "settings"
-        plans = folder / "plans.toml"
-        plans.write_text(f"[trial]\n{_LIMITS}")
+        plans = folder / "policy.toml"
+        plans.write_text(f"[plans.trial]\n{_LIMITS}")
         self._set_seconds(OLD_SECONDS)
         self.installation = install(
             folder,
-            RAGAUTH_PLANS_FILE=str(plans),
+            RAGAUTH_POLICY_FILE=str(plans),
             RAGAUTH_SETTINGS_FILE=str(self.settings),
             PYTHONDONTWRITEBYTECODE="1",
         )

@@ -14,7 +14,6 @@ import pytest
 
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import Service, User, at_once, install
-from tests.e2e.test_redis_failover import times_lost
 from tests.servers.redis import start_redis
 
 LIMIT = 1_000
@@ -22,9 +21,9 @@ WORKERS = 4
 THREADS = 200
 TRIES_OF_EACH = 7
 PLANS = """
-[trial]
-requests_per_minute = {minute}
-requests_per_month = {month}
+[plans.trial]
+limits.requests.minute = {minute}
+limits.requests.month = {month}
 max_keys = 5
 max_agents = 2
 """
@@ -37,9 +36,9 @@ def limited(
     """Four workers, with a limit of 1,000 requests a minute."""
     database, _, counters = request.param.split()
     installation = new_installation(database)
-    plans = tmp_path / "plans.toml"
+    plans = tmp_path / "policy.toml"
     plans.write_text(PLANS.format(minute=LIMIT, month=10**9))
-    settings = {"RAGAUTH_PLANS_FILE": str(plans)}
+    settings = {"RAGAUTH_POLICY_FILE": str(plans)}
     installation.migrate()
     with ExitStack() as stack:
         if counters == "redis":
@@ -63,13 +62,8 @@ def test_of_200_threads_against_4_processes_exactly_the_limit_is_let_through(
         return Counter(limited.authorize(user.api_key) for _ in range(TRIES_OF_EACH))
 
     statuses: Counter[int] = sum(at_once([ask] * THREADS), Counter())
-    if times_lost(limited):
-        # On a busy machine Redis may answer too late: then this host lets through once more (S32).
-        assert LIMIT <= statuses[200] <= 2 * LIMIT
-        assert statuses[200] + statuses[429] == THREADS * TRIES_OF_EACH
-    else:
-        assert statuses == {200: LIMIT, 429: THREADS * TRIES_OF_EACH - LIMIT}
-        assert month_used(user) == LIMIT
+    assert statuses == {200: LIMIT, 429: THREADS * TRIES_OF_EACH - LIMIT}
+    assert month_used(user) == LIMIT
     served = {line["pid"] for line in limited.request_lines() if "authorize" in line["path"]}
     assert len(served) == WORKERS
 
@@ -78,9 +72,9 @@ def test_no_count_is_lost_or_doubled_when_a_worker_is_killed(
     new_installation: NewInstallation, tmp_path: Path
 ) -> None:
     """S34: a worker is killed with SIGKILL while it counts."""
-    plans = tmp_path / "plans.toml"
+    plans = tmp_path / "policy.toml"
     plans.write_text(PLANS.format(minute=10**9, month=10**9))
-    installation = install(tmp_path, None, RAGAUTH_PLANS_FILE=str(plans))
+    installation = install(tmp_path, None, RAGAUTH_POLICY_FILE=str(plans))
     installation.migrate()
     with installation.serve() as service:
         user = service.sign_up()

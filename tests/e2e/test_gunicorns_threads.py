@@ -15,9 +15,9 @@ WORKERS = 3
 CLIENTS = 60
 TRIES_OF_EACH = 7
 PLANS = f"""
-[trial]
-requests_per_minute = {LIMIT}
-requests_per_month = 99999
+[plans.trial]
+limits.requests.minute = {LIMIT}
+limits.requests.month = 99999
 max_keys = 5
 max_agents = 2
 """
@@ -28,12 +28,12 @@ def service(
     new_installation: NewInstallation,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
-    plans: Path = tmp_path_factory.mktemp("plans") / "plans.toml"
+    plans: Path = tmp_path_factory.mktemp("plans") / "policy.toml"
     plans.write_text(PLANS)
     installation = new_installation("postgres")
     installation.migrate()
     with installation.serve(
-        workers=WORKERS, RAGAUTH_SERVER="gunicorn", RAGAUTH_PLANS_FILE=str(plans)
+        workers=WORKERS, RAGAUTH_SERVER="gunicorn", RAGAUTH_POLICY_FILE=str(plans)
     ) as running:
         yield running
 

@@ -21,9 +21,9 @@ from tests.waiting import slowness
 
 _BACK_SECONDS = 5
 _PLANS = """
-[trial]
-requests_per_minute = 1_000_000
-requests_per_month = 1_000_000_000
+[plans.trial]
+limits.requests.minute = 1_000_000
+limits.requests.month = 1_000_000_000
 max_keys = 10
 max_agents = 1
 """
@@ -56,9 +56,9 @@ def hosts(
         services = []
         for name in ("first", "second"):
             folder = tmp_path_factory.mktemp(name)
-            (folder / "plans.toml").write_text(_PLANS)
+            (folder / "policy.toml").write_text(_PLANS)
             installation = install(
-                folder, pair.url("ragauth"), RAGAUTH_PLANS_FILE=str(folder / "plans.toml")
+                folder, pair.url("ragauth"), RAGAUTH_POLICY_FILE=str(folder / "policy.toml")
             )
             if not services:
                 installation.command("db", "upgrade")

@@ -15,15 +15,14 @@ import pytest
 
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import Installation, Service, User, install
-from tests.e2e.test_redis_failover import times_lost
 from tests.servers.redis import RedisServer, start_redis
 from tests.waiting import wait_until
 
 CLIENTS = 4
 PLANS = """
-[trial]
-requests_per_minute = 1_000_000_000
-requests_per_month = 1_000_000_000
+[plans.trial]
+limits.requests.minute = 1_000_000_000
+limits.requests.month = 1_000_000_000
 max_keys = 10
 max_agents = 10
 """
@@ -32,9 +31,9 @@ max_agents = 10
 @pytest.fixture
 def installation(tmp_path: Path) -> Installation:
     """One with SQLite, whose file a test can read, and without limits."""
-    plans = tmp_path / "plans.toml"
+    plans = tmp_path / "policy.toml"
     plans.write_text(PLANS)
-    made = install(tmp_path, None, RAGAUTH_PLANS_FILE=str(plans))
+    made = install(tmp_path, None, RAGAUTH_POLICY_FILE=str(plans))
     made.migrate()
     return made
 
@@ -118,9 +117,7 @@ def test_kills_lose_and_double_nothing(installation: Installation, store: str) -
                 more(answers)
             assert answers.keys() <= {200, "no answer"}
             counted = month_used(user)
-            # A check that Redis answered too late, as on a busy machine, may count here and there.
-            late = times_lost(service)
-            assert 0 <= counted - answers[200] <= answers["no answer"] + late
+            assert answers[200] <= counted <= answers[200] + answers["no answer"]
             assert metric(service, 'ragauth_beside_deaths_total{cause="killed"}') == 3
             wait_until(lambda: metric(service, "ragauth_processes_beside ") == 1)
             orphan = beside(service)

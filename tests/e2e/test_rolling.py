@@ -23,6 +23,13 @@ from tests.waiting import wait_until
 _BEFORE = Path(__file__).parent / "data" / "version-before.tar.xz"
 _LIMIT = 300
 _THREADS, _TRIES = 20, 20
+_PLANS_BEFORE = f"""
+[trial]
+requests_per_minute = {_LIMIT}
+requests_per_month = 1_000_000_000
+max_keys = 5
+max_agents = 2
+"""
 
 
 @pytest.fixture(params=["sqlite and lmdb", "postgres and redis"])
@@ -35,13 +42,19 @@ def both(
     with tarfile.open(_BEFORE) as archive:
         archive.extractall(tmp_path / "before", filter="data")
     installation.migrate_as(tmp_path / "before")
-    plans = tmp_path / "plans.toml"
-    plans.write_text(PLANS.format(minute=_LIMIT, month=10**9))
-    environment = {**installation.environment, "RAGAUTH_PLANS_FILE": str(plans)}
+    plans, policy = tmp_path / "plans.toml", tmp_path / "policy.toml"
+    plans.write_text(_PLANS_BEFORE)
+    policy.write_text(PLANS.format(minute=_LIMIT, month=10**9))
+    environment = dict(installation.environment)
     with ExitStack() as stack:
         if counters == "redis":
             environment["RAGAUTH_REDIS_URL"] = stack.enter_context(start_redis()).url
-        before = stack.enter_context(start_gunicorn(environment, cwd=tmp_path / "before"))
+        before = stack.enter_context(
+            start_gunicorn(
+                {**environment, "RAGAUTH_PLANS_FILE": str(plans)}, cwd=tmp_path / "before"
+            )
+        )
+        environment["RAGAUTH_POLICY_FILE"] = str(policy)
         old = stack.enter_context(installation.client_of(before))
         installation.migrate()
         yield old, stack.enter_context(installation.serve(**_with(environment)))

@@ -22,7 +22,7 @@ _MALFORMED = {
     "RAGAUTH_REDIS_URL": "http://redis.test",
     "RAGAUTH_DATABASE_URL": "mysql://db.test/ragauth",
     "RAGAUTH_SECRET_KEY": "too short a secret",
-    "RAGAUTH_PLANS_FILE": "/nowhere/plans.toml",
+    "RAGAUTH_POLICY_FILE": "/nowhere/policy.toml",
 }
 
 

@@ -100,12 +100,12 @@ def test_a_worker_that_gets_no_more_memory_refuses_and_lives(installation: Insta
 
 def test_an_import_that_is_killed_is_repeated(installation: Installation, tmp_path: Path) -> None:
     """S39: each batch is there or not, and the same file again adds what is missing."""
-    plans = tmp_path / "plans.toml"
+    plans = tmp_path / "policy.toml"
     plans.write_text(
-        "[trial]\nrequests_per_minute = 60\nrequests_per_month = 1000\n"
+        "[plans.trial]\nlimits.requests.minute = 60\nlimits.requests.month = 1000\n"
         f"max_keys = {2 * _KEYS}\nmax_agents = 2\n"
     )
-    installation = Installation({**installation.environment, "RAGAUTH_PLANS_FILE": str(plans)})
+    installation = Installation({**installation.environment, "RAGAUTH_POLICY_FILE": str(plans)})
     with installation.serve(workers=1) as service:
         user = service.sign_up()
         file = tmp_path / "keys.csv"

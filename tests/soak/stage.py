@@ -38,9 +38,9 @@ _DATABASE = "soak"
 # Room for the counters (16 MiB) and for the SQLite database of the longest round.
 _SMALL_DISK_BYTES = 96 * 2**20
 _PLAN = """
-[{name}]
-requests_per_minute = {minute}
-requests_per_month = 1_000_000_000
+[plans.{name}]
+limits.requests.minute = {minute}
+limits.requests.month = 1_000_000_000
 max_keys = 20
 max_agents = 5
 """
@@ -97,9 +97,9 @@ def set_up(
     with ExitStack() as stack:
         smtp = stack.enter_context(start_smtp(folder))
         stage = Stage(kind, folder, [], "", rng, smtp)
-        plans = folder / "plans.toml"
+        plans = folder / "policy.toml"
         plans.write_text(_PLANS)
-        settings = {"RAGAUTH_PLANS_FILE": str(plans)}
+        settings = {"RAGAUTH_POLICY_FILE": str(plans)}
         if kind == PAIRS:
             stage.postgres_pair = stack.enter_context(start_postgres_pair())
             stage.postgres_pair.primary.create_database(_DATABASE)

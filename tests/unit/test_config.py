@@ -9,6 +9,7 @@ from threading import Barrier
 import pytest
 
 from ragauth.config import SettingsError, read_server_settings, read_settings
+from ragauth.policy import DEFAULT_POLICY
 from tests.docs.settings import ENV_EXAMPLE
 from tests.unit.environment import environment
 
@@ -32,7 +33,8 @@ class TestDefaults:
         assert settings.instance_dir == tmp_path / "instance"
         assert settings.database_url == f"sqlite:///{tmp_path}/instance/ragauth.db"
         assert settings.uses_sqlite
-        assert settings.redis_url is settings.plans_file is settings.mail_url is None
+        assert settings.redis_url is settings.mail_url is None
+        assert settings.policy is DEFAULT_POLICY
         assert settings.key_brand == "rag"
         assert settings.bcrypt_cost == 12
         assert settings.access_token_seconds == 3600
@@ -91,14 +93,14 @@ class TestValues:
     def test_lists_and_paths_are_read(
         self, environment: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        plans = tmp_path / "plans.toml"
-        plans.touch()
+        policy = tmp_path / "policy.toml"
+        policy.write_text("open_scopes = true")
         environment.setenv("RAGAUTH_CORS_ORIGINS", "https://a.test,http://localhost:3000")
-        environment.setenv("RAGAUTH_PLANS_FILE", str(plans))
+        environment.setenv("RAGAUTH_POLICY_FILE", str(policy))
         environment.setenv("RAGAUTH_SECRET_KEY", "ж" * 16)
         settings = read_settings()
         assert settings.cors_origins == ("https://a.test", "http://localhost:3000")
-        assert settings.plans_file == plans
+        assert settings.policy.open_scopes
         assert settings.secret_key == ("ж" * 16).encode()
 
     @pytest.mark.parametrize(
@@ -190,12 +192,12 @@ class TestValues:
         self, environment: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         environment.setenv("HOME", str(tmp_path))
-        (tmp_path / "plans.toml").touch()
-        environment.setenv("RAGAUTH_PLANS_FILE", "~/plans.toml")
+        (tmp_path / "policy.toml").write_text("open_scopes = true")
+        environment.setenv("RAGAUTH_POLICY_FILE", "~/policy.toml")
         environment.setenv("RAGAUTH_INSTANCE_DIR", "~/ragauth")
         environment.setenv("HOST", "unix:~/socket")
         settings = read_settings()
-        assert settings.plans_file == tmp_path / "plans.toml"
+        assert settings.policy.open_scopes
         assert settings.instance_dir == tmp_path / "ragauth"
         assert stat.S_IMODE(settings.instance_dir.stat().st_mode) == 0o700
         assert read_server_settings().bind == f"unix:{tmp_path}/socket"
@@ -231,7 +233,7 @@ class TestFaults:
             ("DATABASE_URL", "mysql://db/x"),
             ("DASHBOARD_URL", "ftp://app.test"),
             ("REFRESH_TOKEN_SECONDS", "99999999999999"),
-            ("PLANS_FILE", "/does/not/exist.toml"),
+            ("POLICY_FILE", "/does/not/exist.toml"),
             ("MAIL_URL", "mailto:x"),
             *(("KEY_BRAND", value) for value in ("r", "R2", "a_b", "2a", "x" * 17, "r g")),
             *(("BCRYPT_COST", value) for value in ("9", "16", "x", "12.5", "+12", "1_2")),
@@ -264,6 +266,32 @@ class TestFaults:
     ) -> None:
         environment.setenv(f"RAGAUTH_{name}", value)
         assert f"RAGAUTH_{name}" in faults()
+
+    def test_each_fault_of_the_policy_file_is_a_line_with_its_place(
+        self, environment: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "policy.toml"
+        path.write_text("open_scopes = 1\n[plans.trial]\nmax_keys = 5\nmax_agents = -1\n")
+        environment.setenv("RAGAUTH_POLICY_FILE", str(path))
+        environment.setenv("RAGAUTH_BCRYPT_COST", "9")
+        with pytest.raises(SettingsError) as caught:
+            read_settings()
+        lines = str(caught.value).splitlines()
+        assert [line.removeprefix("ragauth: ").rpartition(":")[0] for line in lines] == [
+            "RAGAUTH_POLICY_FILE: plans.trial.max_agents",
+            "RAGAUTH_POLICY_FILE: open_scopes",
+            "RAGAUTH_BCRYPT_COST",
+        ]
+
+    def test_the_setting_before_the_policy_file_says_what_to_do_now(
+        self, environment: pytest.MonkeyPatch
+    ) -> None:
+        environment.setenv("RAGAUTH_PLANS_FILE", "/etc/ragauth/plans.toml")
+        with pytest.raises(SettingsError) as caught:
+            read_settings()
+        (line,) = str(caught.value).splitlines()
+        assert line.startswith("RAGAUTH_PLANS_FILE: is no longer read")
+        assert "RAGAUTH_POLICY_FILE" in line
 
     def test_a_fault_is_one_line(self, environment: pytest.MonkeyPatch) -> None:
         environment.setenv("RAGAUTH_BCRYPT_COST", "9")

@@ -17,6 +17,7 @@ from ragauth.models import Account
 from ragauth.models import accounts as account_rows
 from ragauth.models.accounts import ACTIVE, SUSPENDED
 from ragauth.models.base import flush
+from ragauth.policy import FIRST_PLAN
 from ragauth.security import passwords as password_rules
 from ragauth.security.emails import canonical_email, canonical_username
 from ragauth.security.identifiers import new_uuid
@@ -29,7 +30,7 @@ from ragauth.services.accounts.passwords import confirm_password, stored_passwor
 from ragauth.services.accounts.second_factors import SecondFactorRequired
 from ragauth.services.audit import Client, EventName
 from ragauth.services.keys import api_keys
-from ragauth.services.limits import plans, throttles
+from ragauth.services.limits import throttles
 from ragauth.services.sessions import sessions
 from ragauth.services.sessions.tokens import TokenPair
 
@@ -127,7 +128,7 @@ def _add_account(
         name=name,
         password_hash=stored.hash,
         password_scheme=stored.scheme,
-        plan=plan or plans.FIRST_PLAN,
+        plan=plan or FIRST_PLAN,
         status=ACTIVE,
         created_at=clock.now(),
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from ragauth import clock, transaction
 from ragauth.errors import NoSuchAgent, UsageLimitExceeded
-from ragauth.extensions import db
+from ragauth.extensions import current_policy, db
 from ragauth.metrics import LIMIT_HITS
 from ragauth.models import Agent
 from ragauth.models import agents as agent_rows
@@ -15,7 +15,6 @@ from ragauth.security.identifiers import AGENT, encode_id, new_uuid
 from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import Client, EventName
-from ragauth.services.limits.plans import current_plans, plan_of
 
 
 def create_agent(
@@ -23,7 +22,7 @@ def create_agent(
 ) -> Agent:
     with transaction.unit_of_work():
         account = hold_account(account_id)
-        size = plan_of(account.plan, current_plans()).max_agents
+        size = current_policy().plan(account.plan).max_agents
         if agent_rows.count_agents(account_id) >= size:
             LIMIT_HITS.count("max_agents")
             raise UsageLimitExceeded(

@@ -15,7 +15,7 @@ from ragauth.errors import (
     NoSuchKey,
     UsageLimitExceeded,
 )
-from ragauth.extensions import db, settings
+from ragauth.extensions import current_policy, db, settings
 from ragauth.metrics import LIMIT_HITS
 from ragauth.models import Account, ApiKey
 from ragauth.models import agents as agent_rows
@@ -29,7 +29,7 @@ from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.keys import revocation
-from ragauth.services.limits.plans import NO_TEST_KEYS, current_plans, plan_of
+from ragauth.services.limits.limits import NO_TEST_KEYS
 from ragauth.services.limits.usage import bring_last_uses_up_to_date
 from ragauth.services.mail.queue import tell_of_key
 
@@ -253,7 +253,7 @@ def require_environment(account: Account, environment: str) -> None:
 
 
 def _environment_issues(account: Account, environment: str) -> list[tuple[list[str], str]]:
-    has_test_keys = plan_of(account.plan, current_plans()).test
+    has_test_keys = current_policy().plan(account.plan).has_test_keys
     if environment != key_format.TEST or has_test_keys:
         return []
     return [(["environment"], NO_TEST_KEYS)]
@@ -266,7 +266,7 @@ def rooms_of(accounts: Sequence[Account]) -> dict[uuid.UUID, int]:
 
 
 def _max_keys(account: Account) -> int:
-    return plan_of(account.plan, current_plans()).max_keys
+    return current_policy().plan(account.plan).max_keys
 
 
 def _is_later(expires_at: datetime | None, than: datetime | None) -> bool:

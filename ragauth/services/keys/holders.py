@@ -10,12 +10,12 @@ from ragauth.extensions import current
 from ragauth.models import api_keys as key_rows
 from ragauth.models.api_keys import PUBLISHABLE
 from ragauth.models.reads.holders import HolderLookup
+from ragauth.policy import Plan
 from ragauth.security import key_format
 from ragauth.services.audit import Client
 from ragauth.services.keys import revocation
 from ragauth.services.limits.account_limits import MonthUsage, month_usage
 from ragauth.services.limits.limits import current_limits
-from ragauth.services.limits.plans import Plan
 from ragauth.services.limits.usage import find_unsaved_use
 
 

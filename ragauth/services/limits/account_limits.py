@@ -5,16 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from ragauth.policy import Plan
 from ragauth.services.limits.limits import ENVIRONMENTS, LimitState, current_limits
-from ragauth.services.limits.plans import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class MonthUsage:
-    """How much of the month's quota is used, in units of cost."""
+    """How much of the month's quota is used, in units of cost.
+
+    `remaining` is None for a plan without such a limit.
+    """
 
     this_month: int
-    remaining: int
+    remaining: int | None
     resets_at: datetime
 
 

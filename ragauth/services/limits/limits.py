@@ -3,6 +3,7 @@
 import logging
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -17,15 +18,19 @@ from ragauth.errors import (
 from ragauth.extensions import current
 from ragauth.metrics import LIMIT_HITS
 from ragauth.models.reads.usage import RowName
+from ragauth.policy import MINUTE, MONTH, REQUESTS, Limit, Plan, Policy
 from ragauth.security.key_format import LIVE, TEST
-from ragauth.services.limits.plans import NO_TEST_KEYS, Plan, plan_of
 
 log = logging.getLogger("ragauth")
 
+NO_TEST_KEYS = "The plan has no test keys"
 ENVIRONMENTS = (LIVE, TEST)
 _INDEX_OF = {name: index for index, name in enumerate(ENVIRONMENTS)}
 _TEST_INDEX = _INDEX_OF[TEST]
 _DAY_MS = 86_400_000
+# The size that the counters are told where a plan has no limit.
+_NO_LIMIT = 10**15
+_NOTHING = (Limit(REQUESTS, MINUTE, 0), Limit(REQUESTS, MONTH, 0))
 # Half the cost of calling LimitState(…) and Charge(…), whose __new__ is written in Python.
 _new_tuple = tuple.__new__
 
@@ -56,22 +61,24 @@ class LimitState(NamedTuple):
         return clock.from_ms(self.span.month_ends_ms)
 
     @property
-    def minute_remaining(self) -> int:
-        return max(0, self.plan.requests_per_minute - self.minute_used)
+    def minute_remaining(self) -> int | None:
+        """None for a plan without such a limit."""
+        return _remaining(self.plan.requests_per_minute, self.minute_used)
 
     @property
-    def month_remaining(self) -> int:
-        return max(0, self.plan.requests_per_month - self.month_used)
+    def month_remaining(self) -> int | None:
+        """None for a plan without such a limit."""
+        return _remaining(self.plan.requests_per_month, self.month_used)
 
 
 class Limits:
     """The limits of all accounts. Live and test keys are counted apart."""
 
     def __init__(
-        self, counters: Counters, plans: Mapping[str, Plan], load_month_units: LoadMonthUnits
+        self, counters: Counters, policy: Policy, load_month_units: LoadMonthUnits
     ) -> None:
         self.counters = counters
-        self._plans = plans
+        self._policy = policy
         self._load_month_units = load_month_units
         self._known_span = (0, span_of(0))
 
@@ -82,9 +89,9 @@ class Limits:
 
         Raises ExternalServiceUnavailable if no counter answers.
         """
-        plan = plan_of(plan_name, self._plans)
+        plan = self._policy.plan(plan_name)
         environment_index = _INDEX_OF[environment]
-        if not plan.test and environment_index == _TEST_INDEX:
+        if not plan.has_test_keys and environment_index == _TEST_INDEX:
             return _refusal_of_test_keys(), self.peek(account_id, environment, plan_name)
         now_ms = clock.now_ns() // 1_000_000
         span = self._span_at(now_ms)
@@ -94,8 +101,8 @@ class Limits:
                 account_id,
                 key_id,
                 environment_index,
-                plan.requests_per_minute,
-                plan.requests_per_month,
+                _NO_LIMIT if (size := plan.requests_per_minute) is None else size,
+                _NO_LIMIT if (size := plan.requests_per_month) is None else size,
                 cost,
                 span.month,
                 span.day,
@@ -118,7 +125,9 @@ class Limits:
 
     def peek(self, account_id: bytes, environment: str, plan_name: str | None) -> LimitState:
         """The usage so far, without counting a request; raises ExternalServiceUnavailable."""
-        plan = plan_of(plan_name, self._plans).in_environment(environment)
+        plan = self._policy.plan(plan_name)
+        if environment == TEST and not plan.has_test_keys:
+            plan = replace(plan, limits=_NOTHING)
         now_ms = clock.now_ns() // 1_000_000
         span = self._span_at(now_ms)
         environment_index = _INDEX_OF[environment]
@@ -218,6 +227,10 @@ def _state(
             span,
         ),
     )
+
+
+def _remaining(size: int | None, used: int) -> int | None:
+    return None if size is None else max(0, size - used)
 
 
 def _seconds_up(milliseconds: int) -> int:

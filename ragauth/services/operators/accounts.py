@@ -7,6 +7,7 @@ from typing import Any
 
 from ragauth import transaction
 from ragauth.errors import InvalidRequest, NoSuchAccount
+from ragauth.extensions import current_policy
 from ragauth.models import Account, account_search
 from ragauth.models import accounts as account_rows
 from ragauth.models.accounts import SUSPENDED
@@ -16,7 +17,6 @@ from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import OPERATOR, Client, EventName
-from ragauth.services.limits.plans import current_plans
 from ragauth.services.sessions import sessions
 
 # How many ids one query names.
@@ -146,7 +146,7 @@ def end_sessions(*, account_id: uuid.UUID) -> int:
 
 def require_plan(plan: str) -> None:
     """Raise InvalidRequest if there is no plan of this name."""
-    plans = current_plans()
+    plans = current_policy().plans
     if plan not in plans:
         message = f"There is no such plan; there are: {', '.join(plans)}"
         raise InvalidRequest([{"path": ["plan"], "message": message}])

@@ -9,6 +9,7 @@ from typing import Any
 
 from ragauth import clock, transaction
 from ragauth.errors import NotFound
+from ragauth.extensions import current_policy
 from ragauth.models import Account
 from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as key_rows
@@ -18,7 +19,6 @@ from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuids
 from ragauth.services import audit
 from ragauth.services.audit import OPERATOR
 from ragauth.services.keys import api_keys
-from ragauth.services.limits.plans import current_plans, plan_of
 
 # How many names one query has.
 _BATCH = 500
@@ -49,6 +49,7 @@ def _to_row(key_id: uuid.UUID, key: dict[str, Any], now: datetime) -> dict[str, 
         "is_enabled": True,
         "is_primary": False,
         "is_imported": True,
+        "is_managed": False,
         "created_at": now,
     }
 
@@ -121,4 +122,4 @@ def find_without_room(
 
 
 def may_have_test_keys(account: Account) -> bool:
-    return plan_of(account.plan, current_plans()).test
+    return current_policy().plan(account.plan).has_test_keys

@@ -9,15 +9,16 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from ragauth.policy import read_policy
 from tests.clients import Client, Member, error, issues, ok
 from tests.factories.accounts import set_plan
 from tests.factories.api_keys import make_service_key
 
 KEYS = "/api/auth/api-keys"
 PLAN = """
-[{}]
-requests_per_minute = 60
-requests_per_month = 1000
+[plans.{}]
+limits.requests.minute = 60
+limits.requests.month = 1000
 max_keys = 5
 max_agents = 2
 """
@@ -25,11 +26,10 @@ FAULT = {("environment",): "The plan has no test keys"}
 
 
 @pytest.fixture
-def plans(make_app: Callable[..., Flask], tmp_path: Path) -> Flask:
+def plans(make_app: Callable[..., Flask]) -> Flask:
     """`trial` has test keys, `live-only` has none."""
-    path = tmp_path / "plans.toml"
-    path.write_text(PLAN.format("trial") + PLAN.format("live-only") + "test = false\n")
-    return make_app(plans_file=path, compat=("ragchats", "rst"))
+    text = PLAN.format("trial") + PLAN.format("live-only") + "test = false\n"
+    return make_app(policy=read_policy(text.encode()), compat=("ragchats", "rst"))
 
 
 @pytest.fixture
