@@ -141,6 +141,7 @@ def show(account: str, as_json: bool) -> None:
             **_describe(found),
             "requests_this_month": overview.requests,
             "units_this_month": overview.units,
+            "use_this_month": overview.use,
             "last_login_at": last_login_at and format_time(last_login_at),
             "second_factor": overview.has_second_factor,
             "sessions": overview.sessions,

@@ -1,9 +1,11 @@
 """Usage: what each key was used for on each day, as absolute totals of each counter store."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -142,19 +144,23 @@ def last_use() -> datetime | None:
 
 
 class UsageOfAccount(NamedTuple):
-    """What an account used in some days; a deleted account has no e-mail."""
+    """What an account used in some days, `use` of other meters; a deleted one has no e-mail."""
 
     account_id: uuid.UUID
     email: str | None
     plan: str | None
     requests: int
     units: int
+    use: Mapping[str, int] = MappingProxyType({})
 
 
 def list_top_accounts(
-    *, by: Literal["requests", "units"], first_day: date, last_day: date, limit: int | None
+    *, by: str, first_day: date, last_day: date, limit: int | None
 ) -> list[UsageOfAccount]:
-    """The accounts that used most, in that order; a `limit` of None is all."""
+    """The accounts that used most, in that order; a `limit` of None is all.
+
+    `by` is `requests` or `units`.
+    """
     totals = _by_account(first_day, last_day).subquery()
     query = (
         select(totals.c.account_id, Account.email, Account.plan, totals.c.requests, totals.c.units)

@@ -102,6 +102,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "latest": (NOW + timedelta(seconds=10),),
     "limit": (50,),
     "mail_id": (key_id(1),),
+    "meter": ("tokens",),
     "name": (None, "account:login_failed"),
     "now": (NOW,),
     "plan": (None, "scale"),
@@ -131,6 +132,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "events.list_latest account_id": (None, account_id(1)),
     "usage.list_days account_id": (None, account_id(0)),
     "usage.list_days before": (None, (NOW.date(), key_id(5))),
+    "meter_totals.list_top_accounts_of_meter limit": (None, 50),
     "usage.list_top_accounts limit": (None, 50),
     **{
         f"usage_pages.{function} {parameter}": values

@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from ragauth import clock, transaction
 from ragauth.counters import Counters, CountersUnavailable, UsageRow
 from ragauth.database_faults import DatabaseFault, fault_of
+from ragauth.models import meter_totals, usage_pages
 from ragauth.models import usage as usage_rows
-from ragauth.models import usage_pages
 from ragauth.models.base import Page
 from ragauth.models.saved_usage import Total, save_totals
 from ragauth.models.usage import UsageOfAccount
@@ -198,21 +198,25 @@ class TopAccounts(NamedTuple):
     used: int
 
 
-def list_top_accounts(
-    *, by: Literal["requests", "units"], days: int, limit: int | None
-) -> TopAccounts:
+def list_top_accounts(*, by: str, days: int, limit: int | None) -> TopAccounts:
     """The accounts that used most in the last `days`, today included; a `limit` of None is all.
 
-    Live and test keys count together.
+    `by` is `requests`, `units` or the name of another meter. Live and test keys count together.
     """
     bring_up_to_date()
     today = clock.now().date()
-    first_day = today - timedelta(days=days - 1)
+    span = {"first_day": today - timedelta(days=days - 1), "last_day": today}
     with transaction.read_only():
-        return TopAccounts(
-            usage_rows.list_top_accounts(by=by, first_day=first_day, last_day=today, limit=limit),
-            usage_rows.count_used_accounts(first_day=first_day, last_day=today),
-        )
+        if by == "requests" or by == "units":
+            found = usage_rows.list_top_accounts(by=by, limit=limit, **span)
+            used = usage_rows.count_used_accounts(**span)
+        else:
+            found = meter_totals.list_top_accounts_of_meter(meter=by, limit=limit, **span)
+            used = meter_totals.count_accounts_of_meter(meter=by, **span)
+        use = meter_totals.use_of_accounts([account.account_id for account in found], **span)
+    return TopAccounts(
+        [account._replace(use=use.get(account.account_id, {})) for account in found], used
+    )
 
 
 def _to_total(row: UsageRow) -> Total:

@@ -8,9 +8,9 @@ from typing import Any
 
 from ragauth import transaction
 from ragauth.errors import ExternalServiceUnavailable
+from ragauth.extensions import current_policy
 from ragauth.models import usage_pages
 from ragauth.policy.limits import REQUESTS
-from ragauth.policy.policy import DEFAULT_POLICY
 from ragauth.security.addresses import neighbourhood_of
 from ragauth.services.audit import Client
 from ragauth.services.limits.export_turns import Turns, export_turns
@@ -60,7 +60,7 @@ def open_usage(
 
 def _columns(used: set[str]) -> tuple[str, ...]:
     """The declared meters in the order of the policy, then those that were declared before."""
-    declared = [name for name in DEFAULT_POLICY.meters if name != REQUESTS]
+    declared = [name for name in current_policy().meters if name != REQUESTS]
     return (*declared, *sorted(used - {*declared}))
 
 
