@@ -272,7 +272,7 @@ class TestAgainstAReckoning:
         members = [client.sign_up() for _ in range(3)]
         keys = [key_of(member, random.choice(("live", "test"))) for member in members * 4]
         rows: dict[Any, Any] = {}
-        for _ in range(70):
+        for _ in range(110):
             key = random.choice(keys)
             day = TODAY - timedelta(days=random.choice((0, 1, 2, 19, 20, 45, 300, 700)))
             source = random.choice("ab")
