@@ -4,6 +4,7 @@ Each page is read in the order of an index, so its cost depends on the page and 
 Requests and other meters are in two tables, and a row of a page may be in one of them alone.
 """
 
+import operator
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, or_, select, tuple_
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, or_, select, tuple_
 
 from ragauth.extensions import db
 from ragauth.models.accounts import Account
@@ -58,34 +59,40 @@ class _Rows:
     first_day: date
     last_day: date
 
-    def of(
+    def bound(
         self,
-        table: Table,
-        order: Sequence[str] = (),
+        order: tuple[str, ...] = (),
         *,
         lowest: tuple[Any, ...] | None = None,
         before: tuple[Any, ...] | None = None,
-    ) -> list[ColumnElement[bool]]:
-        """The conditions; in `order` only those from `lowest` on, and those before `before`."""
-        conditions: list[ColumnElement[bool]] = []
+        account_ids: Sequence[uuid.UUID] | None = None,
+    ) -> "_Bound":
+        """In `order`, only those from `lowest` on and before `before`; only these accounts'."""
+        values: dict[str, Any] = {}
         if self.key_id is not None:
-            conditions.append(table.key_id == self.key_id)
-        if self.account_id is not None and self.key_id is None:
-            conditions.append(table.account_id == self.account_id)
-        elif self.account_id is not None:
-            # An expression: with the bare column SQLite would read all of the account's rows.
-            owner = func.coalesce(table.account_id, self.account_id)
-            conditions.append(owner == self.account_id)
+            values["key_id"] = self.key_id
+        if self.account_id is not None:
+            values["account_id"] = self.account_id
+        if account_ids is not None:
+            values["account_ids"] = account_ids
         # Only one bound on each side: of two, SQLite would use the weaker one.
         if lowest is None:
-            conditions.append(table.day >= self.first_day)
+            values["first_day"] = self.first_day
         else:
-            conditions.append(tuple_(*_columns(table, order[: len(lowest)])) >= lowest)
+            values |= {f"lowest_{name}": value for name, value in zip(order, lowest, strict=False)}
         if before is None or before[0] > self.last_day:
-            conditions.append(table.day <= self.last_day)
+            values["last_day"] = self.last_day
         else:
-            conditions.append(tuple_(*_columns(table, order[: len(before)])) < before)
-        return conditions
+            values |= {f"before_{name}": value for name, value in zip(order, before, strict=False)}
+        return _Bound(order, tuple(values), values)
+
+
+class _Bound(NamedTuple):
+    """The parameters of a statement; `order` and `names` tell which conditions it has."""
+
+    order: tuple[str, ...]
+    names: tuple[str, ...]
+    values: dict[str, Any]
 
 
 def list_days_of_keys(
@@ -111,10 +118,10 @@ def list_days_of_keys(
         found = [
             DayOfKey(account, key, environment, day, requests, units)
             for (day, key, account, environment), (requests, units) in _sum_requests(
-                _BY_KEY, rows.of(Usage, _BY_KEY, before=before)
+                _BY_KEY, rows.bound(_BY_KEY, before=before)
             ).items()
         ]
-    with_meters = _newest(MeterUsage, _BY_KEY, rows.of(MeterUsage, _BY_KEY, before=before), limit)
+    with_meters = _newest(MeterUsage, rows.bound(_BY_KEY, before=before), limit)
     days = {(row.day, row.key_id): row for row in found}
     for day, key, account, environment in with_meters:
         days.setdefault((day, key), DayOfKey(account, key, environment, day, 0, 0))
@@ -122,7 +129,7 @@ def list_days_of_keys(
         return found
     page = sorted(days, reverse=True)[:limit]
     use = (
-        _sum_meters(_BY_KEY, rows.of(MeterUsage, _BY_KEY, lowest=page[-1], before=before))
+        _sum_meters(_BY_KEY, rows.bound(_BY_KEY, lowest=page[-1], before=before))
         if with_meters
         else {}
     )
@@ -184,8 +191,9 @@ def list_meters(
 ) -> list[str]:
     """The meters, other than requests, that were used in a span, by name."""
     rows = _Rows(account_id, key_id, first_day, last_day)
-    query = select(MeterUsage.meter).where(*rows.of(MeterUsage)).distinct()
-    return sorted(db.session.scalars(query))
+    bound = rows.bound()
+    query = select(MeterUsage.meter).where(*_conditions(MeterUsage, bound)).distinct()
+    return sorted(db.session.scalars(query, bound.values))
 
 
 def place_of(row: DayOfKey | DayOfAccount | MonthOfAccount) -> KeyPlace | DayPlace | MonthPlace:
@@ -201,71 +209,112 @@ def _columns(table: Table, names: Iterable[str]) -> list[Any]:
     return [getattr(table, name) for name in names]
 
 
-def _newest(
-    table: Table, order: Sequence[str], conditions: Sequence[ColumnElement[bool]], limit: int
-) -> list[tuple[Any, ...]]:
-    """The different values of these columns, the largest first."""
-    columns = _columns(table, order)
-    query = (
-        select(*columns)
-        .where(*conditions)
-        .group_by(*columns)
-        .order_by(*(column.desc() for column in columns))
-        .limit(limit)
-    )
-    return [tuple(row) for row in db.session.execute(query)]
+def _conditions(table: Table, bound: _Bound) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if "key_id" in bound.names:
+        conditions.append(table.key_id == _parameter(table, "key_id"))
+    if "account_id" in bound.names:
+        owner: Any = table.account_id
+        if "key_id" in bound.names:
+            # An expression: with the bare column SQLite would read all of the account's rows.
+            owner = func.coalesce(owner, _parameter(table, "account_id"))
+        conditions.append(owner == _parameter(table, "account_id"))
+    if "account_ids" in bound.names:
+        conditions.append(table.account_id.in_(bindparam("account_ids", expanding=True)))
+    if "first_day" in bound.names:
+        conditions.append(table.day >= bindparam("first_day"))
+    if "last_day" in bound.names:
+        conditions.append(table.day <= bindparam("last_day"))
+    for kind, compare in (("lowest", operator.ge), ("before", operator.lt)):
+        names = [name for name in bound.order if f"{kind}_{name}" in bound.names]
+        if names:
+            place = [_parameter(table, name, f"{kind}_{name}") for name in names]
+            conditions.append(compare(tuple_(*_columns(table, names)), tuple_(*place)))
+    return conditions
 
 
-def _sum_requests(
-    names: Sequence[str], conditions: Sequence[ColumnElement[bool]]
-) -> dict[tuple[Any, ...], tuple[int, int]]:
-    columns = _columns(Usage, names)
-    query = (
-        select(*columns, func.sum(Usage.requests), func.sum(Usage.units))
-        .where(*conditions)
-        .group_by(*columns)
-    )
+def _parameter(table: Table, column: str, name: str | None = None) -> BindParameter[Any]:
+    return bindparam(name or column, type_=getattr(table, column).type)
+
+
+class _Statements:
+    """Statements by their form: building one takes longer than executing it."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, Select[*tuple[Any, ...]]] = {}
+
+    def newest(self, table: Table, bound: _Bound) -> Select[*tuple[Any, ...]]:
+        """The different values of the columns in `order`, the largest first."""
+        form = ("newest", table, bound.order, bound.names)
+        if form not in self._known:
+            columns = _columns(table, bound.order)
+            self._known[form] = (
+                select(*columns)
+                .where(*_conditions(table, bound))
+                .group_by(*columns)
+                .order_by(*(column.desc() for column in columns))
+                .limit(bindparam("most"))
+            )
+        return self._known[form]
+
+    def sums(
+        self, table: Table, names: tuple[str, ...], totals: tuple[str, ...], bound: _Bound
+    ) -> Select[*tuple[Any, ...]]:
+        """The sums of some columns, grouped by others."""
+        form = ("sums", table, names, bound.order, bound.names)
+        if form not in self._known:
+            columns = _columns(table, names)
+            self._known[form] = (
+                select(*columns, *(func.sum(column) for column in _columns(table, totals)))
+                .where(*_conditions(table, bound))
+                .group_by(*columns)
+                .order_by(*columns)
+            )
+        return self._known[form]
+
+
+_statements = _Statements()
+
+
+def _read(statement: Select[*tuple[Any, ...]], **values: Any) -> Iterable[Any]:
+    return db.session.connection().execute(statement, values)
+
+
+def _newest(table: Table, bound: _Bound, limit: int) -> list[tuple[Any, ...]]:
+    found = _read(_statements.newest(table, bound), **bound.values, most=limit)
+    return [tuple(row) for row in found]
+
+
+def _sum_requests(names: tuple[str, ...], bound: _Bound) -> dict[tuple[Any, ...], tuple[int, int]]:
+    statement = _statements.sums(Usage, names, ("requests", "units"), bound)
     return {
         tuple(group): (int(requests), int(units))
-        for *group, requests, units in db.session.execute(query)
+        for *group, requests, units in _read(statement, **bound.values)
     }
 
 
-def _sum_meters(
-    names: Sequence[str], conditions: Sequence[ColumnElement[bool]]
-) -> dict[tuple[Any, ...], dict[str, int]]:
-    columns = [*_columns(MeterUsage, names), MeterUsage.meter]
-    query = (
-        select(*columns, func.sum(MeterUsage.amount), func.sum(MeterUsage.released))
-        .where(*conditions)
-        .group_by(*columns)
-        .order_by(*columns)
-    )
+def _sum_meters(names: tuple[str, ...], bound: _Bound) -> dict[tuple[Any, ...], dict[str, int]]:
+    statement = _statements.sums(MeterUsage, (*names, "meter"), ("amount", "released"), bound)
     sums: dict[tuple[Any, ...], dict[str, int]] = defaultdict(dict)
-    for *group, meter, amount, released in db.session.execute(query):
+    for *group, meter, amount, released in _read(statement, **bound.values):
         sums[tuple(group)][meter] = int(amount) - int(released)
     return sums
 
 
 def _sum_newest(
-    rows: _Rows, order: Sequence[str], *, before: DayPlace | None, limit: int
+    rows: _Rows, order: tuple[str, ...], *, before: DayPlace | None, limit: int
 ) -> list[PeriodOfAccount]:
     """The sums of days whose first columns in `order` are among the `limit` largest ones."""
     with_requests, with_meters = (
-        _newest(table, order, rows.of(table, order, before=before), limit)
-        for table in (Usage, MeterUsage)
+        _newest(table, rows.bound(order, before=before), limit) for table in (Usage, MeterUsage)
     )
     newest = sorted({*with_requests, *with_meters}, reverse=True)[:limit]
     if not newest:
         return []
-    lowest = newest[-1]
+    page = rows.bound(order, lowest=newest[-1], before=before)
     return _periods(
-        _sum_requests(_BY_ACCOUNT, rows.of(Usage, order, lowest=lowest, before=before))
-        if with_requests
-        else {},
-        _sum_meters(_BY_ACCOUNT, rows.of(MeterUsage, order, lowest=lowest, before=before))
-        if with_meters
-        else {},
+        _sum_requests(_BY_ACCOUNT, page) if with_requests else {},
+        _sum_meters(_BY_ACCOUNT, page) if with_meters else {},
     )
 
 
@@ -290,11 +339,8 @@ def _sum_months_of_all(
 
 
 def _last_day_used(rows: _Rows) -> date | None:
-    days = [
-        db.session.scalar(select(func.max(table.day)).where(*rows.of(table)))
-        for table in (Usage, MeterUsage)
-    ]
-    return max((day for day in days if day is not None), default=None)
+    newest = [_newest(table, rows.bound(("day",)), 1) for table in (Usage, MeterUsage)]
+    return max((day for days in newest for (day,) in days), default=None)
 
 
 def _sum_accounts(
@@ -304,8 +350,11 @@ def _sum_accounts(
 
     Each account is looked up by its id, deleted ones too: they leave a tombstone.
     """
+    bound = rows.bound()
     used = [
-        select(table.key_id).where(table.account_id == Account.id, *rows.of(table)).exists()
+        select(table.key_id)
+        .where(table.account_id == Account.id, *_conditions(table, bound))
+        .exists()
         for table in (Usage, MeterUsage)
     ]
     accounts = (
@@ -314,10 +363,11 @@ def _sum_accounts(
         .order_by(Account.id.desc())
         .limit(limit)
     )
-    ids = list(db.session.scalars(accounts))
+    ids = list(db.session.scalars(accounts, bound.values))
+    of_these = rows.bound(account_ids=ids)
     names = ("account_id", "environment")
-    requests = _sum_requests(names, [Usage.account_id.in_(ids), *rows.of(Usage)])
-    use = _sum_meters(names, [MeterUsage.account_id.in_(ids), *rows.of(MeterUsage)])
+    requests = _sum_requests(names, of_these)
+    use = _sum_meters(names, of_these)
     return _periods(
         {(begins, *group): sums for group, sums in requests.items()},
         {(begins, *group): sums for group, sums in use.items()},
