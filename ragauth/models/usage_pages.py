@@ -4,27 +4,24 @@ Each page is read in the order of an index, so its cost depends on the page and 
 Requests and other meters are in two tables, and a row of a page may be in one of them alone.
 """
 
-import operator
 import uuid
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, or_, select, tuple_
+from sqlalchemy import or_, select
 
 from ragauth.extensions import db
 from ragauth.models.accounts import Account
 from ragauth.models.usage import DayOfKey, MeterUsage, Usage, list_days
 from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
+from ragauth.models.usage_statements import UsageRows
 
 _BY_KEY = ("day", "key_id", "account_id", "environment")
 _BY_ACCOUNT = ("day", "account_id", "environment")
 _LAST_ID = uuid.UUID(int=2**128 - 1)
 _LONGEST_MONTH = 31
-
-Table = type[Usage] | type[MeterUsage]
 
 
 class PeriodOfAccount(NamedTuple):
@@ -50,51 +47,6 @@ class MonthOfAccount(PeriodOfAccount):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """The rows of one key, of one account or of all, from one day to another."""
-
-    account_id: uuid.UUID | None
-    key_id: uuid.UUID | None
-    first_day: date
-    last_day: date
-
-    def bound(
-        self,
-        order: tuple[str, ...] = (),
-        *,
-        lowest: tuple[Any, ...] | None = None,
-        before: tuple[Any, ...] | None = None,
-        account_ids: Sequence[uuid.UUID] | None = None,
-    ) -> "_Bound":
-        """In `order`, only those from `lowest` on and before `before`; only these accounts'."""
-        values: dict[str, Any] = {}
-        if self.key_id is not None:
-            values["key_id"] = self.key_id
-        if self.account_id is not None:
-            values["account_id"] = self.account_id
-        if account_ids is not None:
-            values["account_ids"] = account_ids
-        # Only one bound on each side: of two, SQLite would use the weaker one.
-        if lowest is None:
-            values["first_day"] = self.first_day
-        else:
-            values |= {f"lowest_{name}": value for name, value in zip(order, lowest, strict=False)}
-        if before is None or before[0] > self.last_day:
-            values["last_day"] = self.last_day
-        else:
-            values |= {f"before_{name}": value for name, value in zip(order, before, strict=False)}
-        return _Bound(order, tuple(values), values)
-
-
-class _Bound(NamedTuple):
-    """The parameters of a statement; `order` and `names` tell which conditions it has."""
-
-    order: tuple[str, ...]
-    names: tuple[str, ...]
-    values: dict[str, Any]
-
-
 def list_days_of_keys(
     *,
     account_id: uuid.UUID | None,
@@ -105,7 +57,9 @@ def list_days_of_keys(
     limit: int,
 ) -> list[DayOfKey]:
     """A row for each day and key, of one account or of all; the next page begins at `before`."""
-    rows = _Rows(account_id, key_id, first_day, last_day)
+    rows = UsageRows(account_id, key_id, first_day, last_day)
+    page = rows.bound(_BY_KEY, before=before)
+    with_meters = page.newest(MeterUsage, limit=limit)
     if key_id is None:
         found = list_days(
             account_id=account_id,
@@ -114,28 +68,24 @@ def list_days_of_keys(
             before=before,
             limit=limit,
         )
+        if not with_meters:
+            return found
     else:
         found = [
             DayOfKey(account, key, environment, day, requests, units)
-            for (day, key, account, environment), (requests, units) in _sum_requests(
-                _BY_KEY, rows.bound(_BY_KEY, before=before)
+            for (day, key, account, environment), (requests, units) in page.sum_requests(
+                _BY_KEY
             ).items()
         ]
-    with_meters = _newest(MeterUsage, rows.bound(_BY_KEY, before=before), limit)
     days = {(row.day, row.key_id): row for row in found}
     for day, key, account, environment in with_meters:
         days.setdefault((day, key), DayOfKey(account, key, environment, day, 0, 0))
-    if not with_meters and key_id is None:
-        return found
-    page = sorted(days, reverse=True)[:limit]
-    use = (
-        _sum_meters(_BY_KEY, rows.bound(_BY_KEY, lowest=page[-1], before=before))
-        if with_meters
-        else {}
-    )
-    for (day, key, *_), amounts in use.items():
-        days[day, key] = replace(days[day, key], use=amounts)
-    return [days[place] for place in page]
+    places = sorted(days, reverse=True)[:limit]
+    if with_meters:
+        shown = rows.bound(_BY_KEY, lowest=places[-1], before=before)
+        for (day, key, *_), use in shown.sum_meters(_BY_KEY).items():
+            days[day, key] = replace(days[day, key], use=use)
+    return [days[place] for place in places]
 
 
 def list_days_of_accounts(
@@ -148,7 +98,7 @@ def list_days_of_accounts(
     limit: int,
 ) -> list[DayOfAccount]:
     """A row for each day, account and environment; the next page begins at `before`."""
-    rows = _Rows(account_id, key_id, first_day, last_day)
+    rows = UsageRows(account_id, key_id, first_day, last_day)
     if account_id is None and key_id is None:
         found = _sum_newest(rows, _BY_ACCOUNT, before=before, limit=limit)
     else:
@@ -171,7 +121,7 @@ def list_months_of_accounts(
     """A row for each month, account and environment; the next page begins at `before`."""
     if before is not None:
         last_day = min(last_day, _end_of_month(before.begins))
-    rows = _Rows(account_id, key_id, first_day, last_day)
+    rows = UsageRows(account_id, key_id, first_day, last_day)
     if account_id is None and key_id is None:
         found = _sum_months_of_all(rows, before=before, limit=limit)
     else:
@@ -190,9 +140,9 @@ def list_meters(
     *, account_id: uuid.UUID | None, key_id: uuid.UUID | None, first_day: date, last_day: date
 ) -> list[str]:
     """The meters, other than requests, that were used in a span, by name."""
-    rows = _Rows(account_id, key_id, first_day, last_day)
+    rows = UsageRows(account_id, key_id, first_day, last_day)
     bound = rows.bound()
-    query = select(MeterUsage.meter).where(*_conditions(MeterUsage, bound)).distinct()
+    query = select(MeterUsage.meter).where(*bound.conditions(MeterUsage)).distinct()
     return sorted(db.session.scalars(query, bound.values))
 
 
@@ -205,121 +155,25 @@ def place_of(row: DayOfKey | DayOfAccount | MonthOfAccount) -> KeyPlace | DayPla
     return KeyPlace(row.day, row.key_id)
 
 
-def _columns(table: Table, names: Iterable[str]) -> list[Any]:
-    return [getattr(table, name) for name in names]
-
-
-def _conditions(table: Table, bound: _Bound) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if "key_id" in bound.names:
-        conditions.append(table.key_id == _parameter(table, "key_id"))
-    if "account_id" in bound.names:
-        owner: Any = table.account_id
-        if "key_id" in bound.names:
-            # An expression: with the bare column SQLite would read all of the account's rows.
-            owner = func.coalesce(owner, _parameter(table, "account_id"))
-        conditions.append(owner == _parameter(table, "account_id"))
-    if "account_ids" in bound.names:
-        conditions.append(table.account_id.in_(bindparam("account_ids", expanding=True)))
-    if "first_day" in bound.names:
-        conditions.append(table.day >= bindparam("first_day"))
-    if "last_day" in bound.names:
-        conditions.append(table.day <= bindparam("last_day"))
-    for kind, compare in (("lowest", operator.ge), ("before", operator.lt)):
-        names = [name for name in bound.order if f"{kind}_{name}" in bound.names]
-        if names:
-            place = [_parameter(table, name, f"{kind}_{name}") for name in names]
-            conditions.append(compare(tuple_(*_columns(table, names)), tuple_(*place)))
-    return conditions
-
-
-def _parameter(table: Table, column: str, name: str | None = None) -> BindParameter[Any]:
-    return bindparam(name or column, type_=getattr(table, column).type)
-
-
-class _Statements:
-    """Statements by their form: building one takes longer than executing it."""
-
-    def __init__(self) -> None:
-        self._known: dict[Any, Select[*tuple[Any, ...]]] = {}
-
-    def newest(self, table: Table, bound: _Bound) -> Select[*tuple[Any, ...]]:
-        """The different values of the columns in `order`, the largest first."""
-        form = ("newest", table, bound.order, bound.names)
-        if form not in self._known:
-            columns = _columns(table, bound.order)
-            self._known[form] = (
-                select(*columns)
-                .where(*_conditions(table, bound))
-                .group_by(*columns)
-                .order_by(*(column.desc() for column in columns))
-                .limit(bindparam("most"))
-            )
-        return self._known[form]
-
-    def sums(
-        self, table: Table, names: tuple[str, ...], totals: tuple[str, ...], bound: _Bound
-    ) -> Select[*tuple[Any, ...]]:
-        """The sums of some columns, grouped by others."""
-        form = ("sums", table, names, bound.order, bound.names)
-        if form not in self._known:
-            columns = _columns(table, names)
-            self._known[form] = (
-                select(*columns, *(func.sum(column) for column in _columns(table, totals)))
-                .where(*_conditions(table, bound))
-                .group_by(*columns)
-                .order_by(*columns)
-            )
-        return self._known[form]
-
-
-_statements = _Statements()
-
-
-def _read(statement: Select[*tuple[Any, ...]], **values: Any) -> Iterable[Any]:
-    return db.session.connection().execute(statement, values)
-
-
-def _newest(table: Table, bound: _Bound, limit: int) -> list[tuple[Any, ...]]:
-    found = _read(_statements.newest(table, bound), **bound.values, most=limit)
-    return [tuple(row) for row in found]
-
-
-def _sum_requests(names: tuple[str, ...], bound: _Bound) -> dict[tuple[Any, ...], tuple[int, int]]:
-    statement = _statements.sums(Usage, names, ("requests", "units"), bound)
-    return {
-        tuple(group): (int(requests), int(units))
-        for *group, requests, units in _read(statement, **bound.values)
-    }
-
-
-def _sum_meters(names: tuple[str, ...], bound: _Bound) -> dict[tuple[Any, ...], dict[str, int]]:
-    statement = _statements.sums(MeterUsage, (*names, "meter"), ("amount", "released"), bound)
-    sums: dict[tuple[Any, ...], dict[str, int]] = defaultdict(dict)
-    for *group, meter, amount, released in _read(statement, **bound.values):
-        sums[tuple(group)][meter] = int(amount) - int(released)
-    return sums
-
-
 def _sum_newest(
-    rows: _Rows, order: tuple[str, ...], *, before: DayPlace | None, limit: int
+    rows: UsageRows, order: tuple[str, ...], *, before: DayPlace | None, limit: int
 ) -> list[PeriodOfAccount]:
     """The sums of days whose first columns in `order` are among the `limit` largest ones."""
     with_requests, with_meters = (
-        _newest(table, rows.bound(order, before=before), limit) for table in (Usage, MeterUsage)
+        rows.bound(order, before=before).newest(table, limit=limit) for table in (Usage, MeterUsage)
     )
     newest = sorted({*with_requests, *with_meters}, reverse=True)[:limit]
     if not newest:
         return []
     page = rows.bound(order, lowest=newest[-1], before=before)
     return _periods(
-        _sum_requests(_BY_ACCOUNT, page) if with_requests else {},
-        _sum_meters(_BY_ACCOUNT, page) if with_meters else {},
+        page.sum_requests(_BY_ACCOUNT) if with_requests else {},
+        page.sum_meters(_BY_ACCOUNT) if with_meters else {},
     )
 
 
 def _sum_months_of_all(
-    rows: _Rows, *, before: MonthPlace | None, limit: int
+    rows: UsageRows, *, before: MonthPlace | None, limit: int
 ) -> list[PeriodOfAccount]:
     """A month at a time: in each, the accounts are gone through in the order of their ids."""
     found: list[PeriodOfAccount] = []
@@ -338,13 +192,13 @@ def _sum_months_of_all(
     return found
 
 
-def _last_day_used(rows: _Rows) -> date | None:
-    newest = [_newest(table, rows.bound(("day",)), 1) for table in (Usage, MeterUsage)]
+def _last_day_used(rows: UsageRows) -> date | None:
+    newest = [rows.bound(("day",)).newest(table, limit=1) for table in (Usage, MeterUsage)]
     return max((day for days in newest for (day,) in days), default=None)
 
 
 def _sum_accounts(
-    rows: _Rows, begins: date, *, upto: uuid.UUID, limit: int
+    rows: UsageRows, begins: date, *, upto: uuid.UUID, limit: int
 ) -> list[PeriodOfAccount]:
     """The sums of the last `limit` accounts that used anything, none after `upto`.
 
@@ -353,7 +207,7 @@ def _sum_accounts(
     bound = rows.bound()
     used = [
         select(table.key_id)
-        .where(table.account_id == Account.id, *_conditions(table, bound))
+        .where(table.account_id == Account.id, *bound.conditions(table))
         .exists()
         for table in (Usage, MeterUsage)
     ]
@@ -366,8 +220,8 @@ def _sum_accounts(
     ids = list(db.session.scalars(accounts, bound.values))
     of_these = rows.bound(account_ids=ids)
     names = ("account_id", "environment")
-    requests = _sum_requests(names, of_these)
-    use = _sum_meters(names, of_these)
+    requests = of_these.sum_requests(names)
+    use = of_these.sum_meters(names)
     return _periods(
         {(begins, *group): sums for group, sums in requests.items()},
         {(begins, *group): sums for group, sums in use.items()},
