@@ -125,14 +125,10 @@ def list_months_of_accounts(
     if account_id is None and key_id is None:
         found = _sum_months_of_all(rows, before=before, limit=limit)
     else:
-        # Two more: of the first month all rows may have been on the page before, and of the last
-        # one only some days may be read.
+        # Two months more than rows: those of the first one may all have been on the page before, and
+        # of the last one perhaps not all days are read. What the page shows is whole.
         most_days = _LONGEST_MONTH * (limit + 2)
-        days = _sum_newest(rows, ("day",), before=None, limit=most_days)
-        found = _sum_by_month(days)
-        if len({day.begins for day in days}) == most_days:
-            unfinished = found[-1].begins
-            found = [month for month in found if month.begins > unfinished]
+        found = _sum_by_month(_sum_newest(rows, ("day",), before=None, limit=most_days))
     return [MonthOfAccount(*month) for month in _after(before, found)[:limit]]
 
 

@@ -3,11 +3,9 @@
 import pytest
 
 from ragauth import clock
-from ragauth.policy import read_policy
-from tests.api.limits.test_usage_of_meters import key_of, save
+from tests.api.limits.test_usage_of_meters import declare, key_of, save
 from tests.cli.conftest import Commands
 from tests.clients import Client
-from tests.runtime import replace_parts
 
 pytestmark = pytest.mark.both_databases
 
@@ -38,8 +36,10 @@ def test_the_accounts_that_use_most_come_first(commands: Commands, client: Clien
     assert "is not one of" in commands.misuse("usage", "top", "--by", "money")
 
 
-def test_other_meters_are_told_and_compared_too(commands: Commands, client: Client) -> None:
-    replace_parts(client.app, policy=read_policy(b"[meters.tokens]\n[meters.pages]\n"))
+def test_other_meters_are_told_and_compared_too(
+    commands: Commands, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(client, monkeypatch, b"[meters.tokens]\n[meters.pages]\n")
     most, less = client.sign_up(), client.sign_up()
     today = clock.now().date()
     save(client, key_of(most).meter(today, "tokens", 5_000, 1_000), key_of(less).requests(today, 9))

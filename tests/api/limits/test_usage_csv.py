@@ -14,7 +14,16 @@ from ragauth.models import usage_pages
 from ragauth.security.addresses import neighbourhood_of
 from ragauth.services.limits import usage_files
 from ragauth.services.limits.export_turns import export_turns
-from tests.api.limits.test_usage_of_meters import ALL, NOW, PATH, TODAY, key_of, operator, save
+from tests.api.limits.test_usage_of_meters import (
+    ALL,
+    NOW,
+    PATH,
+    TODAY,
+    declare,
+    key_of,
+    operator,
+    save,
+)
 from tests.clients import Client, error, ok
 
 CSV = {"Accept": "text/csv"}
@@ -98,6 +107,19 @@ class TestTheFile:
                 assert rest == rows[3:]
         months = table(member.client.get(f"{PATH}?group_by=month", headers=CSV))
         assert sum(int(row["requests"]) for row in months) == 130
+
+    def test_declared_meters_have_a_column_without_use_and_others_follow(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        declare(client, monkeypatch, b"[meters.tokens]\n[meters.calls]\n")
+        member = client.sign_up()
+        save(client, key_of(member).meter(TODAY, "abandoned", 2))
+        for limit in ("", "&limit=9"):
+            response = member.client.get(f"{PATH}?group_by=day{limit}", headers=CSV)
+            assert response.text == (
+                "day,environment,requests,units,tokens,calls,abandoned\r\n"
+                "2027-05-20,live,0,0,0,0,2\r\n"
+            )
 
     def test_without_a_row_it_is_the_header(self, client: Client) -> None:
         response = client.sign_up().client.get(PATH, headers=CSV)

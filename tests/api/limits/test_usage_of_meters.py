@@ -3,7 +3,7 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
@@ -14,9 +14,11 @@ import time_machine
 from ragauth import transaction
 from ragauth.extensions import db
 from ragauth.models import MeterUsage, Usage
+from ragauth.policy import read_policy
 from ragauth.security.identifiers import ACCOUNT, KEY, decode_id, encode_id, new_uuid
 from tests.clients import Client, Member, issues, ok
 from tests.factories.api_keys import make_service_key
+from tests.runtime import runtime_of
 
 PATH = "/api/auth/usage"
 ALL = "/api/v1/internal/usage"
@@ -75,6 +77,12 @@ def key_of(member: Member, environment: str = "live") -> Key:
 def save(client: Client, *rows: Any) -> None:
     with client.app.app_context(), transaction.unit_of_work():
         db.session.add_all(rows)
+
+
+def declare(client: Client, monkeypatch: pytest.MonkeyPatch, policy: bytes) -> None:
+    """Let a policy file be in force for this test."""
+    runtime = replace(runtime_of(client.app), policy=read_policy(policy))
+    monkeypatch.setitem(client.app.extensions, "ragauth", runtime)
 
 
 def operator(client: Client) -> Client:
@@ -227,6 +235,31 @@ class TestPeriods:
         assert ok(member.client.get(f"{PATH}?group_by=month&to=0001-01-31")) == []
         everything = f"{PATH}?group_by=month&from=0001-01-01&to=9999-12-31"
         assert sum(row["requests"] for row in ok(member.client.get(everything))) == 4
+
+    @pytest.mark.parametrize("environments", [("live",), ("test", "live")], ids=len)
+    def test_a_month_that_was_used_on_each_day_is_whole_on_each_page(
+        self, client: Client, environments: tuple[str, ...]
+    ) -> None:
+        member = client.sign_up()
+        keys = [key_of(member, environment) for environment in environments]
+        days = [date(2027, 1, 1) + timedelta(days=number) for number in range(140)]
+        save(client, *(key.requests(day, 1) for key in keys for day in days))
+        expected = [
+            (month, environment, requests)
+            for month, requests in (
+                ("2027-05", 20),
+                ("2027-04", 30),
+                ("2027-03", 31),
+                ("2027-02", 28),
+                ("2027-01", 31),
+            )
+            for environment in environments
+        ]
+        for caller, path in ((member.client, PATH), (operator(client), ALL)):
+            for limit in (1, 3):
+                rows = walk(caller, f"{path}?from=2027-01-01&group_by=month", limit)
+                told = [(row["month"], row["environment"], row["requests"]) for row in rows]
+                assert told == expected
 
     def test_what_is_used_meanwhile_does_not_shift_the_next_page(self, client: Client) -> None:
         member = client.sign_up()
