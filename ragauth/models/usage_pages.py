@@ -125,9 +125,9 @@ def list_months_of_accounts(
     if account_id is None and key_id is None:
         found = _sum_months_of_all(rows, before=before, limit=limit)
     else:
-        # Two months more than rows: those of the first one may all have been on the page before, and
-        # of the last one perhaps not all days are read. What the page shows is whole.
-        most_days = _LONGEST_MONTH * (limit + 2)
+        # One month more than rows: those of the first one may all have been on the page before.
+        # Of what follows on the page perhaps not all days are read, but that is not shown.
+        most_days = _LONGEST_MONTH * (limit + 1)
         found = _sum_by_month(_sum_newest(rows, ("day",), before=None, limit=most_days))
     return [MonthOfAccount(*month) for month in _after(before, found)[:limit]]
 
