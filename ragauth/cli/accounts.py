@@ -150,7 +150,8 @@ def show(account: str, as_json: bool) -> None:
     if as_json:
         print_record({**record, "keys": keys}, as_json=True)
         return
-    print_record({**record, "keys": len(keys)}, as_json=False)
+    use = [f"{meter} {amount:,}" for meter, amount in overview.use.items()]
+    print_record({**record, "use_this_month": use, "keys": len(keys)}, as_json=False)
     if keys:
         click.echo()
         print_rows(keys[:_SHOWN_KEYS], _KEY_COLUMNS, as_json=False)

@@ -61,8 +61,6 @@ def cell_of(value: Any) -> str:
         return "yes" if value else "no"
     if _is_number(value):
         return f"{value:,}"
-    if isinstance(value, dict):
-        value = [f"{name} {cell_of(held)}" for name, held in value.items()]
     if isinstance(value, list):
         return escape_deceptive(", ".join(map(str, value))) or "-"
     if isinstance(value, dict):

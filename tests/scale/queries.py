@@ -89,6 +89,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "event_ids": ([key_id(1)],),
     "except_session_id": (None, session_id(1)),
     "expires_at": (NOW,),
+    "external_id": ("crm-1",),
     "first": (uuid.UUID(int=0),),
     "first_day": (NOW.date() - timedelta(days=200),),
     "furthest_used": (2,),
