@@ -25,6 +25,7 @@ Query = tuple[str, Callable[[], object]]
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 # Not queries of their own: they run what they are given, or ask for no table's rows.
 _NO_QUERIES = {
+    "base.changed_columns",
     "base.count_changed",
     "base.count_rows",
     "base.flush",
