@@ -10,6 +10,10 @@ from flask import Request
 
 TIMEOUT_SECONDS = 5
 MAX_KEY_LENGTH = 200
+_HEADERS = (
+    *("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment", "Features"),
+    "Reservation",
+)
 # ragauth is a neighbour: a proxy from the environment must not come between.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -26,6 +30,8 @@ class Identity:
     environment: str
     # What the account's plan has beside its limits; this service decides what follows from it.
     features: list[str]
+    # What is settled when the work is done, where the question reserved something.
+    reservation_id: str | None
 
     def as_dict(self) -> dict[str, Any]:
         return {"caller": asdict(self)}
@@ -59,11 +65,10 @@ def from_gateway(request: Request, *, scope: str, agent_id: str | None) -> Ident
     All headers must be there, the empty ones too: a client that gets one of them dropped on
     the way (by naming it in `Connection`) must not look like a key without that restriction.
     """
-    names = ("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment", "Features")
-    values = [request.headers.get(f"X-Ragauth-{name}") for name in names]
+    values = [request.headers.get(f"X-Ragauth-{name}") for name in _HEADERS]
     if None in values or not values[0] or not values[1]:
         raise _unavailable()
-    account_id, key_id, plan, bound_to, scopes, environment, features = (
+    account_id, key_id, plan, bound_to, scopes, environment, features, reservation_id = (
         value or "" for value in values
     )
     who = Identity(
@@ -74,6 +79,7 @@ def from_gateway(request: Request, *, scope: str, agent_id: str | None) -> Ident
         scopes.split(),
         environment,
         features.split(),
+        reservation_id or None,
     )
     # The gateway has asked for both. A rule that was forgotten there stops here.
     if scope not in who.scopes or (who.agent_id and agent_id and who.agent_id != agent_id):
