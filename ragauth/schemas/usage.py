@@ -11,6 +11,7 @@ from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 from ragauth.schemas.about import about
 from ragauth.schemas.base import EitherSchema, RequestSchema
 from ragauth.schemas.fields import Choice, Day, Id, Moment, Month, QueryWhole, UsageCursor
+from ragauth.schemas.limits import QuotaSchema
 from ragauth.security.identifiers import ACCOUNT, KEY
 
 _PLACES = {None: KeyPlace, "day": DayPlace, "month": MonthPlace}
@@ -170,13 +171,11 @@ class AccountLimitsSchema(Schema):
     requests_per_minute = fields.Integer(
         required=True,
         allow_none=True,
-        attribute="plan.requests_per_minute",
         **about("Of all keys together; null without such a limit.", 60),
     )
     requests_per_month = fields.Integer(
         required=True,
         allow_none=True,
-        attribute="plan.requests_per_month",
         **about("Of all keys together; null without such a limit.", 1000),
     )
     max_keys = fields.Integer(
@@ -186,3 +185,6 @@ class AccountLimitsSchema(Schema):
         required=True, attribute="plan.max_agents", **about("Agents at a time.", 2)
     )
     usage = fields.Nested(MonthsSchema, required=True, **about("Live and test count apart."))
+    quotas = fields.List(
+        fields.Nested(QuotaSchema), required=True, **about("Every limit of the account.")
+    )

@@ -19,8 +19,17 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, insert, text
 
 from ragauth.database import Base
-from ragauth.models import Account, Agent, ApiKey, Confirmation, Event, OutboxMail, Session, Usage
-from ragauth.models.usage import MeterUsage
+from ragauth.models import (
+    Account,
+    Agent,
+    ApiKey,
+    Confirmation,
+    Event,
+    MeterUsage,
+    OutboxMail,
+    Session,
+    Usage,
+)
 
 DAYS = 365
 LARGE = 500
@@ -138,6 +147,7 @@ def _key(number: int, sizes: Sizes, now: datetime) -> dict[str, Any]:
         "expires_at": now + timedelta(days=1) if is_replaced else None,
         "last_used_at": now,
         "replaced_by": key_id(number - 1) if is_replaced else None,
+        "counted_as": key_id(number - 1) if number % 100 == 99 else None,
     }
 
 

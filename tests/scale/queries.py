@@ -15,7 +15,7 @@ from sqlalchemy import Select
 import ragauth.models
 from ragauth.extensions import db
 from ragauth.models import ApiKey
-from ragauth.models.saved_usage import Total
+from ragauth.models.saved_usage import Total, TotalOfMeter
 from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 from ragauth.security.identifiers import first_uuid_at, new_uuid
 from tests.scale.populate import account_id, agent_id, digest, key_id, session_id
@@ -56,6 +56,9 @@ _NEW_KEY = {
 _TOTAL = Total(
     key_id(1).hex, NOW.date(), "another store", account_id(1).hex, "live", 1, 1, 1_781_000_000_000
 )
+_TOTAL_OF_METER = TotalOfMeter(
+    key_id(1).hex, NOW.date(), "another store", "tokens", account_id(1).hex, "live", 9, 1
+)
 _SIGNING_KEY = {
     "kid": "x",
     "algorithm": "ES256",
@@ -89,8 +92,8 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "emails_canonical": ([], ["customer1@example.com"]),
     "event_ids": ([key_id(1)],),
     "except_session_id": (None, session_id(1)),
+    "external_id": (None, "customer-7"),
     "expires_at": (NOW,),
-    "external_id": ("crm-1",),
     "first": (uuid.UUID(int=0),),
     "first_day": (NOW.date() - timedelta(days=200),),
     "furthest_used": (2,),
@@ -132,6 +135,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "events.list_between account_id": (None, account_id(1)),
     "events.list_between before": (None, first_uuid_at(NOW)),
     "events.list_latest account_id": (None, account_id(1)),
+    "saved_usage.save_totals_of_meters totals": ([_TOTAL_OF_METER],),
     "usage.list_days account_id": (None, account_id(0)),
     "usage.list_days before": (None, (NOW.date(), key_id(5))),
     "meter_totals.list_top_accounts_of_meter limit": (None, 50),
@@ -165,7 +169,9 @@ _BOUND = {
     "first_day": NOW.date() - timedelta(days=30),
     "key_id": key_id(1),
     "last_day": NOW.date(),
+    "meter": "tokens",
     "now": NOW,
+    "rows_from": NOW.date() - timedelta(days=2),
     "session_id": session_id(1),
 }
 

@@ -40,4 +40,4 @@ def list_my_usage(caller: Caller, query: dict[str, Any]) -> Page[Any] | Response
 @endpoint(guard=access_token, data=AccountLimitsSchema)
 def show_limits(caller: Caller) -> AccountLimits:
     """What the account's plan allows, and what is left of the month."""
-    return account_limits.get_limits(account_id=caller.account.id, plan=caller.account.plan)
+    return account_limits.get_limits(account_id=caller.account.id)

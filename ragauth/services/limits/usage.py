@@ -10,15 +10,21 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth import clock, transaction
-from ragauth.counters import Counters, CountersUnavailable, UsageRow
+from ragauth.counters import ChangedRow, Counters, CountersUnavailable, MeterRow, UsageRow
 from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.models import meter_totals, usage_pages
 from ragauth.models import usage as usage_rows
 from ragauth.models.base import Page
-from ragauth.models.saved_usage import Total, save_totals
+from ragauth.models.saved_usage import (
+    Total,
+    TotalOfMeter,
+    save_totals,
+    save_totals_of_meters,
+)
 from ragauth.models.usage import UsageOfAccount
 from ragauth.models.usage_pages import place_of
-from ragauth.services.limits.limits import ENVIRONMENTS, current_limits
+from ragauth.services.limits.limits import current_limits
+from ragauth.services.limits.seeds import ENVIRONMENTS
 
 log = logging.getLogger("ragauth")
 
@@ -122,11 +128,14 @@ def find_unsaved_use(
     return None if used_ms is None else clock.from_ms(used_ms)
 
 
-def _save(counters: Counters, changed: Sequence[UsageRow], *, wait_ms: int | None = None) -> int:
+def _save(counters: Counters, changed: Sequence[ChangedRow], *, wait_ms: int | None = None) -> int:
     for start in range(0, len(changed), _BATCH):
         rows = changed[start : start + _BATCH]
+        totals = [_to_total(row) for row in rows if isinstance(row, UsageRow)]
+        of_meters = [_to_total_of_meter(row) for row in rows if isinstance(row, MeterRow)]
         with transaction.unit_of_work(wait_ms=wait_ms):
-            save_totals(_to_total(row) for row in rows)
+            save_totals(totals)
+            save_totals_of_meters(of_meters)
         # After the commit: after a crash in between they are saved once more, which changes
         # nothing.
         counters.usage_saved(rows)
@@ -219,10 +228,27 @@ def list_top_accounts(*, by: str, days: int, limit: int | None) -> TopAccounts:
     )
 
 
+def _to_total_of_meter(row: MeterRow) -> TotalOfMeter:
+    return TotalOfMeter(
+        key_id=row.key.hex(),
+        day=_to_date(row.day),
+        source=row.source_id,
+        meter=row.meter,
+        account_id=row.account.hex(),
+        environment=ENVIRONMENTS[row.environment],
+        amount=row.amount,
+        released=row.released,
+    )
+
+
+def _to_date(day: int) -> date:
+    return date(day // 10_000, day // 100 % 100, day % 100)
+
+
 def _to_total(row: UsageRow) -> Total:
     return Total(
         key_id=row.key.hex(),
-        day=date(row.day // 10_000, row.day // 100 % 100, row.day % 100),
+        day=_to_date(row.day),
         source=row.source_id,
         account_id=row.account.hex(),
         environment=ENVIRONMENTS[row.environment],

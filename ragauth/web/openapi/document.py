@@ -40,7 +40,12 @@ class Route(NamedTuple):
 
 
 def build_document(app: Flask, face: DocumentedFace) -> dict[str, Any]:
-    """The document as Python values."""
+    """The document as Python values; the scopes in it are those of the application's policy."""
+    with app.app_context():
+        return _build(app, face)
+
+
+def _build(app: Flask, face: DocumentedFace) -> dict[str, Any]:
     shapes = Shapes(face.title, face.version, face.rendering)
     spec = shapes.spec
     paths: dict[str, dict[str, Any]] = {}

@@ -1,12 +1,16 @@
 """The JSON Schema (2020-12) keywords for the values of each field class."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from functools import singledispatch
 from typing import Any
 
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import fields
 
+from ragauth.extensions import current_policy
+from ragauth.policy import SCOPE_NAME, Policy
+from ragauth.policy.limits import LARGEST, MOST_LIMITS
 from ragauth.schemas.account_fields import (
     Email,
     ExternalId,
@@ -14,6 +18,7 @@ from ragauth.schemas.account_fields import (
     PresentedPassword,
     Username,
 )
+from ragauth.schemas.amounts import Amounts, NamedLimits, QueryAmounts, QueryNames
 from ragauth.schemas.fields import (
     AnyText,
     Choice,
@@ -30,8 +35,10 @@ from ragauth.schemas.fields import (
     Whole,
 )
 from ragauth.schemas.key_fields import Network, Origin
+from ragauth.schemas.limits import AccountLimits, KeyLimits, LimitName
 from ragauth.schemas.metadata import Metadata
 from ragauth.schemas.plain_uuid import PlainUuid
+from ragauth.schemas.scope_fields import AskedScopes, GivenScope
 from ragauth.security import passwords
 
 _SUFFIX = "[0-7][0-9a-hjkmnp-tv-z]{25}"
@@ -105,6 +112,59 @@ def _(field: Username) -> Keywords:
 @keywords_of.register
 def _(field: Choice) -> Keywords:
     return {"type": "string", "enum": [*field.choices]}
+
+
+@keywords_of.register
+def _(field: LimitName) -> Keywords:
+    return {"type": "string", "pattern": f"^{field.FORM.pattern}$"}
+
+
+@keywords_of.register(AccountLimits)
+@keywords_of.register(KeyLimits)
+@keywords_of.register(NamedLimits)
+def _(_field: fields.List[Any]) -> Keywords:
+    return {"type": "array", "maxItems": MOST_LIMITS}
+
+
+@keywords_of.register
+def _(_field: Amounts) -> Keywords:
+    amount = {"type": "integer", "minimum": 0, "maximum": LARGEST}
+    return {"type": "object", "additionalProperties": amount}
+
+
+@keywords_of.register(QueryAmounts)
+@keywords_of.register(QueryNames)
+def _(_field: fields.Field[Any]) -> Keywords:
+    # A parameter that may be repeated (RFC 6570 section 3.2.8).
+    return {"type": "array", "items": {"type": "string"}}
+
+
+@keywords_of.register
+def _(field: AskedScopes) -> Keywords:
+    policy = current_policy()
+    declared = "|".join(map(re.escape, policy.scopes))
+    one = SCOPE_NAME.pattern if policy.open_scopes else f"(?:{declared})"
+    return {
+        "type": "string",
+        "pattern": f"^{one}(?: {one})*$",
+        "maxLength": field.maximum,
+        "description": (
+            "What the key must be good for: a scope, or several separated by spaces, of which all"
+            f" are needed.\n\n{_told(policy, policy.scopes)}"
+        ),
+        "examples": [next(iter(policy.scopes))],
+    }
+
+
+@keywords_of.register
+def _(field: GivenScope) -> Keywords:
+    names = field.choices()
+    return {"type": "string", "enum": [*names], "description": _told(current_policy(), names)}
+
+
+def _told(policy: Policy, names: Iterable[str]) -> str:
+    """A list of scopes with what they are for, in Markdown."""
+    return "\n".join(f"- `{name}`: {policy.scopes[name].description}" for name in names)
 
 
 @keywords_of.register
@@ -212,7 +272,7 @@ def field_keywords(_converter: OpenAPIConverter, field: Any, ret: Keywords) -> K
                 one.pop("type", None)
             choices = {"type": "string", "enum": keywords.pop("enum")}
             keywords["anyOf"] = [choices, {"type": "null"}]
-    if ret.get("default", False) is None:
+    if ret.get("default", False) in (None, ()):
         del ret["default"]
     return keywords
 
