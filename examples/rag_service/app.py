@@ -24,7 +24,7 @@ from typing import Any
 
 import model
 from flask import Flask, Response, jsonify, request
-from identity import Identity, Refused, ask_ragauth, envelope, from_gateway, from_ragauth
+from identity import Identity, Refused, envelope, from_gateway, from_ragauth
 from metering import METER, Reservation
 from service_api import Ragauth
 from werkzeug.exceptions import HTTPException
@@ -47,7 +47,7 @@ def caller(scope: str, agent_id: str | None = None) -> Identity:
     """Who asks; raises Refused unless they may do this."""
     if BEHIND_GATEWAY:
         return from_gateway(request, scope=scope, agent_id=agent_id)
-    return from_ragauth(ask_ragauth(RAGAUTH, request, scope=scope, agent_id=agent_id))
+    return from_ragauth(RAGAUTH, request, scope=scope, agent_id=agent_id)
 
 
 @app.post("/agents/<agent_id>/query")
@@ -69,10 +69,9 @@ def stream(agent_id: str) -> Response:
         raise Refused(404, envelope("NOT_FOUND", "Behind a gateway this sample streams nothing"))
     question, most = str(_body().get("message")), _most_tokens()
     tokens = model.count_tokens(question)
-    verdict = ask_ragauth(
-        RAGAUTH, request, scope="query", agent_id=agent_id, reserve={METER: tokens + most}
-    )
-    reservation = Reservation(RAGAUTH, verdict["reservation_id"], used=tokens)
+    asked = {"scope": "query", "agent_id": agent_id, "reserve": {METER: tokens + most}}
+    who = from_ragauth(RAGAUTH, request, **asked)
+    reservation = Reservation(RAGAUTH, who.reservation_id, used=tokens)
     answer = Response(_events(question, most, reservation), mimetype="text/event-stream")
     # Called however it ends: the client has hung up, or the model has failed.
     answer.call_on_close(reservation.settle)

@@ -7,6 +7,10 @@ from flask import Request
 from service_api import CallFailed, Ragauth
 
 MAX_KEY_LENGTH = 200
+_HEADERS = (
+    *("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment", "Features"),
+    "Reservation",
+)
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class Identity:
     environment: str
     # What the account's plan has beside its limits; this service decides what follows from it.
     features: list[str]
+    # What is settled when the work is done, where the question reserved something.
+    reservation_id: str | None
 
     def as_dict(self) -> dict[str, Any]:
         return {"caller": asdict(self)}
@@ -54,11 +60,10 @@ def from_gateway(request: Request, *, scope: str, agent_id: str | None) -> Ident
     All headers must be there, the empty ones too: a client that gets one of them dropped on
     the way (by naming it in `Connection`) must not look like a key without that restriction.
     """
-    names = ("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment", "Features")
-    values = [request.headers.get(f"X-Ragauth-{name}") for name in names]
+    values = [request.headers.get(f"X-Ragauth-{name}") for name in _HEADERS]
     if None in values or not values[0] or not values[1]:
         raise _unavailable()
-    account_id, key_id, plan, bound_to, scopes, environment, features = (
+    account_id, key_id, plan, bound_to, scopes, environment, features, reservation_id = (
         value or "" for value in values
     )
     who = Identity(
@@ -69,6 +74,7 @@ def from_gateway(request: Request, *, scope: str, agent_id: str | None) -> Ident
         scopes.split(),
         environment,
         features.split(),
+        reservation_id or None,
     )
     # The gateway has asked for both. A rule that was forgotten there stops here.
     if scope not in who.scopes or (who.agent_id and agent_id and who.agent_id != agent_id):
@@ -76,13 +82,8 @@ def from_gateway(request: Request, *, scope: str, agent_id: str | None) -> Ident
     return who
 
 
-def from_ragauth(verdict: dict[str, Any]) -> Identity:
-    """The identity that a verdict of `ask_ragauth` tells."""
-    return Identity(**{name: verdict[name] for name in Identity.__dataclass_fields__})
-
-
-def ask_ragauth(ragauth: Ragauth, request: Request, **asked: Any) -> dict[str, Any]:
-    """The verdict on the key that the client sent, by `POST /api/v1/keys/verify`.
+def from_ragauth(ragauth: Ragauth, request: Request, **asked: Any) -> Identity:
+    """The identity behind the key that the client sent, by `POST /api/v1/keys/verify`.
 
     `asked` is what else the question says: scope, agent_id, reserve. Raises Refused.
     """
@@ -99,7 +100,7 @@ def ask_ragauth(ragauth: Ragauth, request: Request, **asked: Any) -> dict[str, A
     if not verdict["valid"]:
         # Status, body and headers (Retry-After, WWW-Authenticate) are meant for our own client.
         raise Refused(verdict["status"], verdict["body"], verdict["headers"])
-    return verdict
+    return Identity(**{name: verdict[name] for name in Identity.__dataclass_fields__})
 
 
 def _not_asked(failure: CallFailed) -> Refused:

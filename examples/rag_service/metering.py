@@ -19,7 +19,7 @@ class Reservation:
     """Tokens that ragauth counted ahead, and how many of them have been `used` by now."""
 
     ragauth: Ragauth
-    id: str
+    id: str | None
     used: int
     is_closed: bool = False
 

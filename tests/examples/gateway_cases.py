@@ -12,7 +12,10 @@ from tests.examples.stack import Customer, GatewayStarter
 from tests.servers.gunicorn import GunicornServer
 from tests.servers.processes import free_port
 
-IDENTITY_HEADERS = ("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment", "Features")
+IDENTITY_HEADERS = (
+    *("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment", "Features"),
+    "Reservation",
+)
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -50,6 +53,7 @@ class GatewayCases:
             "scopes": ["query", "ingest", "manage"],
             "environment": "live",
             "features": [],
+            "reservation_id": None,
         }
 
     def test_a_large_body_reaches_the_service_whole(

@@ -177,6 +177,12 @@ def test_behind_a_gateway_it_says_that_it_does_not_stream(rag_service: GunicornS
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
 
 
+_VERDICT = {
+    **{"valid": True, "account_id": "acc_1", "key_id": "key_1", "plan": "team", "agent_id": None},
+    **{"scopes": [], "environment": "live", "features": [], "reservation_id": "rsv_1"},
+}
+
+
 class _Settlements(ThreadingHTTPServer):
     """A ragauth that allows each question, and answers settlements with `refusals` first.
 
@@ -205,7 +211,7 @@ class _Answer(BaseHTTPRequestHandler):
             return
         self.send_response(status)
         self.end_headers()
-        self.wfile.write(b'{"data": {"valid": true, "reservation_id": "rsv_1"}}')
+        self.wfile.write(json.dumps({"data": _VERDICT}).encode())
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: the test reads what has arrived."""
