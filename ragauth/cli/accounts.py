@@ -148,6 +148,7 @@ def show(account: str, as_json: bool) -> None:
             **_describe(found),
             "requests_this_month": overview.requests,
             "units_this_month": overview.units,
+            "use_this_month": overview.use,
             "last_login_at": last_login_at and format_time(last_login_at),
             "second_factor": overview.has_second_factor,
             "sessions": overview.sessions,
@@ -156,7 +157,8 @@ def show(account: str, as_json: bool) -> None:
     if as_json:
         print_record({**record, "keys": keys}, as_json=True)
         return
-    print_record({**record, "keys": len(keys)}, as_json=False)
+    use = [f"{meter} {amount:,}" for meter, amount in overview.use.items()]
+    print_record({**record, "use_this_month": use, "keys": len(keys)}, as_json=False)
     if keys:
         click.echo()
         print_rows(keys[:_SHOWN_KEYS], _KEY_COLUMNS, as_json=False)

@@ -106,6 +106,7 @@ class TestShow:
                 **created,
                 "requests_this_month": 0,
                 "units_this_month": 0,
+                "use_this_month": {},
                 "last_login_at": None,
                 "second_factor": False,
                 "sessions": 0,

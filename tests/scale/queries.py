@@ -16,6 +16,7 @@ import ragauth.models
 from ragauth.extensions import db
 from ragauth.models import ApiKey
 from ragauth.models.saved_usage import Total, TotalOfMeter
+from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 from ragauth.security.identifiers import first_uuid_at, new_uuid
 from tests.scale.populate import account_id, agent_id, digest, key_id, session_id
 
@@ -36,6 +37,7 @@ _NO_QUERIES = {
     "database_probe.schema_revisions",
     "database_probe.known_revisions",
     "reads.prepared.parse_sqlite_moment",
+    "usage_pages.place_of",
 }
 _NEW_KEY = {
     "id": new_uuid(),
@@ -105,6 +107,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "latest": (NOW + timedelta(seconds=10),),
     "limit": (50,),
     "mail_id": (key_id(1),),
+    "meter": ("tokens",),
     "name": (None, "account:login_failed"),
     "now": (NOW,),
     "plan": (None, "scale"),
@@ -135,7 +138,27 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "saved_usage.save_totals_of_meters totals": ([_TOTAL_OF_METER],),
     "usage.list_days account_id": (None, account_id(0)),
     "usage.list_days before": (None, (NOW.date(), key_id(5))),
+    "meter_totals.list_top_accounts_of_meter limit": (None, 50),
     "usage.list_top_accounts limit": (None, 50),
+    **{
+        f"usage_pages.{function} {parameter}": values
+        for function in (
+            "list_days_of_accounts",
+            "list_days_of_keys",
+            "list_meters",
+            "list_months_of_accounts",
+        )
+        for parameter, values in (
+            ("account_id", (None, account_id(0))),
+            ("key_id", (None, key_id(5))),
+            ("before", (None, DayPlace(NOW.date(), account_id(5), "live"))),
+        )
+    },
+    "usage_pages.list_days_of_keys before": (None, KeyPlace(NOW.date(), key_id(5))),
+    "usage_pages.list_months_of_accounts before": (
+        None,
+        MonthPlace(NOW.date().replace(day=1), account_id(5), "live"),
+    ),
 }
 # Of the prepared reads: what they are told as `environment`, `day` and so on.
 _BOUND = {

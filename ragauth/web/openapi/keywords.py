@@ -24,13 +24,14 @@ from ragauth.schemas.fields import (
     Choice,
     Cursor,
     Day,
-    DayCursor,
     Flag,
     Id,
     Items,
     Moment,
+    Month,
     Name,
     Text,
+    UsageCursor,
     Whole,
 )
 from ragauth.schemas.key_fields import Network, Origin
@@ -227,11 +228,21 @@ def _(_field: Cursor) -> Keywords:
 
 
 @keywords_of.register
-def _(_field: DayCursor) -> Keywords:
+def _(_field: UsageCursor) -> Keywords:
     return {
         "type": "string",
-        "pattern": rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}\.{_SUFFIX}$",
+        "pattern": rf"^[0-9]{{4}}-[0-9]{{2}}(-[0-9]{{2}})?\.{_SUFFIX}(\.(live|test))?$",
         "description": _CURSOR,
+    }
+
+
+@keywords_of.register
+def _(_field: Month) -> Keywords:
+    return {
+        "type": "string",
+        "pattern": "^[0-9]{4}-[0-9]{2}$",
+        "description": "A month of the calendar, in UTC.",
+        "examples": ["2026-02"],
     }
 
 
