@@ -1,4 +1,4 @@
-"""The dashboard offers the scopes that an owner can give, and leaves the others as they are."""
+"""The dashboard under a policy of the operator's own: its scopes, and a plan without a limit."""
 
 import hashlib
 import json
@@ -69,3 +69,15 @@ def test_another_name_leaves_what_an_operator_gave(visitor: Visitor, tmp_path: P
         if key["name"] == "Coach"
     )
     assert key["scopes"] == ["train", "read"]
+
+
+def test_a_plan_without_a_limit_has_no_meter(visitor: Visitor) -> None:
+    visitor.place.service.installation.command("accounts", "set-plan", visitor.email, "unlimited")
+    key = visitor.place.call("POST", KEYS, token=visitor.api_token(), json={"name": "x"})
+    assert visitor.place.authorize(key["api_key"], cost=7) == 200
+    visitor.go("/")
+    visitor.see_heading("Usage")
+    expect(visitor.page.get_by_text("No limit")).to_be_visible()
+    expect(visitor.page.get_by_text("7 units", exact=True)).to_be_visible()
+    expect(visitor.page.get_by_role("meter")).to_have_count(0)
+    expect(visitor.page.get_by_text("Quota, spread evenly")).to_have_count(0)
