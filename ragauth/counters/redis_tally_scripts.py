@@ -166,8 +166,8 @@ return {{0, used, ends, spent, tell(tallies)}}
 """
 )
 
-# ARGV: a new source id, name and period of the tally, base. Counts of earlier sources do not matter:
-# what they counted and did not save yet is among the rows from which the base comes.
+# ARGV: a new source id, name and period of the tally, base. Counts of earlier sources do not
+# matter: what they counted and did not save yet is among the rows from which the base comes.
 SEED_TALLY = Script(
     SOURCE_BEGINS
     + f"""
