@@ -110,7 +110,7 @@ request 429 GET "/api/v1/authorize?scope=query&use=tokens:1" -H "X-API-Key: $key
 expect USAGE_LIMIT_EXCEEDED error code
 expect tokens_per_day error details limit
 expect account error details of
-field error details resets_at >"$work/resets_at"
+grep -qi '^retry-after: ' "$work/head" || fail "the answer has no Retry-After"
 
 step "They buy more; what is used stays counted"
 operator 200 PATCH "/api/v1/internal/accounts/$account_id" -H "$json" \
