@@ -4,6 +4,7 @@ import os
 import sqlite3
 import stat
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -59,9 +60,18 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return None if value is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        if dialect.name == "sqlite":
+            # SQLAlchemy's own way to a time without a zone, and a zone for it, take six times that.
+            return lambda text: None if text is None else parse_sqlite_moment(text)
+        return super().result_processor(dialect, coltype)
+
+
+def parse_sqlite_moment(text: str) -> datetime:
+    """Parse SQLite's form of a time: text without a zone, in UTC."""
+    return datetime.fromisoformat(text + "+00:00")
 
 
 class Words(TypeDecorator[list[str]]):

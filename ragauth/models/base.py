@@ -12,7 +12,6 @@ from sqlalchemy import (
     CursorResult,
     Delete,
     Insert,
-    Row,
     Select,
     Table,
     Update,
@@ -24,6 +23,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ragauth.errors import RagauthError
 from ragauth.extensions import db
+from ragauth.models.plain_rows import plain_rows
 
 T = TypeVar("T")
 
@@ -113,15 +113,24 @@ def paginate(
     return Page(items, items[-1].id if len(rows) > limit else None)
 
 
-#: A row that is only shown: plain values under the names of their columns.
-Shown = Row[*tuple[Any, ...]]
+#: A row that is only shown: a named tuple of plain values under the names of their columns.
+Shown = Any
+
+
+def read_rows(statement: Select[*tuple[Any, ...]], **parameters: Any) -> list[Shown]:
+    """The plain rows of a statement, in the present transaction.
+
+    Build the statement once: building it takes longer than executing it.
+    """
+    connection = db.session.connection()
+    plain = plain_rows(statement, connection.dialect)
+    return plain.rows(
+        connection.exec_driver_sql(plain.sql, plain.parameters(parameters)).all()  # type: ignore[arg-type]
+    )
 
 
 def page_statement(query: Select[Any], id_column: Column[Any], *, goes_on: bool) -> Select[Any]:
-    """One page of plain rows of `query`, newest first, for `read_page`.
-
-    Build it once: building a statement takes longer than executing it.
-    """
+    """One page of plain rows of `query`, newest first, for `read_page`; build it once."""
     if goes_on:
         query = query.where(id_column < bindparam("cursor", type_=id_column.type))
     return query.order_by(id_column.desc()).limit(bindparam("most"))
@@ -131,12 +140,10 @@ def read_page(
     statement: Select[Any], *, limit: int, cursor: uuid.UUID | None, **parameters: Any
 ) -> Page[Shown]:
     """Read the page of a `page_statement`; its rows must have an `id`."""
-    rows = (
-        db.session.connection()
-        .execute(statement, {**parameters, "most": limit + 1, "cursor": cursor})
-        .all()
-    )
-    items = list(rows[:limit])
+    if cursor is not None:
+        parameters["cursor"] = cursor
+    rows = read_rows(statement, **parameters, most=limit + 1)
+    items = rows[:limit]
     return Page(items, items[-1].id if len(rows) > limit else None)
 
 

@@ -31,10 +31,12 @@ _NO_QUERIES = {
     "base.page_statement",
     "base.paginate",
     "base.read_page",
+    "base.read_rows",
     "database_probe.find_fault",
     "database_probe.schema_revisions",
     "database_probe.known_revisions",
-    "reads.prepared.parse_sqlite_moment",
+    "plain_rows.plain_rows",
+    "plain_rows.with_named_parameters",
 }
 _NEW_KEY = {
     "id": new_uuid(),
