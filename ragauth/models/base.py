@@ -124,9 +124,7 @@ def read_rows(statement: Select[*tuple[Any, ...]], **parameters: Any) -> list[Sh
     """
     connection = db.session.connection()
     plain = plain_rows(statement, connection.dialect)
-    return plain.rows(
-        connection.exec_driver_sql(plain.sql, plain.parameters(parameters)).all()  # type: ignore[arg-type]
-    )
+    return plain.rows(connection.exec_driver_sql(plain.sql, plain.parameters(parameters)).all())
 
 
 def page_statement(query: Select[Any], id_column: Column[Any], *, goes_on: bool) -> Select[Any]:

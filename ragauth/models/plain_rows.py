@@ -1,4 +1,4 @@
-"""Rows of a statement as plain values: SQLAlchemy compiles it once, and only the driver executes it.
+"""Rows of a statement as plain values: SQLAlchemy compiles it once, the driver executes it.
 
 Its own execution converts a value at a time, and makes rows whose attributes are slow to read. Here
 the conversions of its types, looked up once, go through all rows a column at a time.
