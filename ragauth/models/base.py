@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import (
@@ -17,10 +18,12 @@ from sqlalchemy import (
     Update,
     bindparam,
     func,
+    insert,
     select,
 )
 from sqlalchemy.exc import IntegrityError
 
+from ragauth.database import Base
 from ragauth.errors import RagauthError
 from ragauth.extensions import db
 from ragauth.models.plain_rows import plain_rows
@@ -59,6 +62,16 @@ def _violated_constraint(error: IntegrityError) -> str:
         for part in (column.split(".") if position == 0 else column.split(".")[1:])
     ]
     return "_".join(["uq", table, *columns])
+
+
+def insert_row(table: type[Base], **values: Any) -> None:
+    """Insert one row as plain values, now: for rows that are only written, without the ORM."""
+    db.session.connection().execute(_insertion(table), values)
+
+
+@cache
+def _insertion(table: type[Base]) -> Insert:
+    return insert(cast("Table", table.__table__))
 
 
 def insert_many(statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
