@@ -69,7 +69,7 @@ def _postgres_fault() -> DatabaseFault | None:
 
 def schema_revisions() -> list[str]:
     """The database's revisions: exactly one, unless the database is not ragauth's."""
-    return sorted(db.session.scalars(_REVISIONS))
+    return sorted(db.session.connection().scalars(_REVISIONS))
 
 
 @cache
@@ -80,7 +80,7 @@ def known_revisions() -> tuple[str, ...]:
 
 def _sqlite_fault() -> DatabaseFault | None:
     """Write and roll back: on a read-only file SQLite grants the write lock nevertheless."""
-    if not set(db.metadata.tables) <= set(db.session.scalars(_SQLITE_TABLES)):
+    if not set(db.metadata.tables) <= set(db.session.connection().scalars(_SQLITE_TABLES)):
         return DatabaseFault.NOT_MIGRATED
     folder = os.path.dirname(db.engine.url.database or "")
     room = os.statvfs(folder or ".")

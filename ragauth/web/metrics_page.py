@@ -25,6 +25,7 @@ _HISTOGRAM = "histogram"
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 # Enough for all series: each route, method and status, and the buckets of histograms.
 _MOST_HEADS = 65_536
+_LARGE = 100_000
 
 
 class Family(NamedTuple):
@@ -45,7 +46,11 @@ def render(signs: VitalSigns, *, accept: str) -> tuple[bytes, str]:
         # `_total`.
         shown = f"{name}_total" if kind == _COUNTER and not is_open else name
         page.append(f"# HELP {shown} {text}\n# TYPE {shown} {kind}\n")
-        page += [f"{head} {_number(value)}\n" for head, value in lines]
+        page += [
+            # Large numbers have Go's form, which differs from Python's.
+            f"{head} {float(value) if value < _LARGE else floatToGoString(value)}\n"  # type: ignore[no-untyped-call]
+            for head, value in lines
+        ]
     if is_open:
         page.append("# EOF\n")
         return "".join(page).encode(), openmetrics.CONTENT_TYPE_LATEST
@@ -83,13 +88,18 @@ def _counted(family: Counter | Gauge | Histogram, sums: list[float]) -> Family:
 def _distributions(
     family: Histogram, labels: tuple[str, ...], sums: list[float]
 ) -> Iterator[tuple[str, float]]:
-    bucket, count, total_name = (f"{family.name}_{part}" for part in ("bucket", "count", "sum"))
-    bounded = (*labels, "le")
-    for values, buckets, total in family.read(sums):
-        for bound, number in buckets:
-            yield _head(bucket, bounded, (*values, bound)), number
-        yield _head(count, labels, values), buckets[-1][1]
-        yield _head(total_name, labels, values), total
+    for values, bounds, counts, total in family.read(sums):
+        heads = _heads_of_distribution(family.name, labels, values, bounds)
+        yield from zip(heads, (*counts, counts[-1], total), strict=True)
+
+
+@lru_cache(maxsize=_MOST_HEADS)
+def _heads_of_distribution(
+    name: str, labels: tuple[str, ...], values: tuple[str, ...], bounds: tuple[str, ...]
+) -> list[str]:
+    """The beginnings of the lines of its buckets, of the number of observations, and of the sum."""
+    buckets = [_head(f"{name}_bucket", (*labels, "le"), (*values, bound)) for bound in bounds]
+    return [*buckets, *(_head(f"{name}_{part}", labels, values) for part in ("count", "sum"))]
 
 
 @lru_cache(maxsize=_MOST_HEADS)
@@ -98,13 +108,6 @@ def _head(name: str, labels: tuple[str, ...], values: tuple[str, ...]) -> str:
     pairs = sorted(zip(labels, values, strict=True))
     inner = ",".join(f'{label}="{value.translate(_ESCAPES)}"' for label, value in pairs)
     return f"{name}{{{inner}}}" if inner else name
-
-
-def _number(value: float) -> str:
-    # Large numbers have Go's form, which differs from Python's.
-    if value < 100_000:
-        return repr(float(value))
-    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
 def _vital_signs(signs: VitalSigns, workers: int) -> Iterator[Family]:
