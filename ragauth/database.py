@@ -24,6 +24,7 @@ from ragauth.metrics import DATABASE_ERRORS
 
 POOL_TIMEOUT_SECONDS = 5
 SQLITE_BUSY_MS = 10_000
+_ROOMY_KIB, _PAGE_KIB = 65_536, 4
 _POSTGRES_TIMEOUTS_MS = {"lock_timeout": 5_000, "statement_timeout": 15_000}
 # If a pooler dropped the options of a session's start, this one is missing too.
 SESSION_MARK = "ragauth.session"
@@ -112,19 +113,32 @@ def engine_url(database_url: str) -> URL:
     return URL.create("postgresql+ragauth")
 
 
+class _RoomyConnection(sqlite3.Connection):
+    """Has room for the pages that large transactions change, in memory and in the write-ahead log.
+
+    With SQLite's own 2 and 4 MB a page that changes again and again is written as often.
+    """
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.execute(f"PRAGMA cache_size=-{_ROOMY_KIB}")
+        self.execute(f"PRAGMA wal_autocheckpoint={_ROOMY_KIB // _PAGE_KIB}")
+
+
 def engine_options(
     database_url: str, *, pooled: bool = False, is_patient: bool = False
 ) -> dict[str, Any]:
     """SQLAlchemy's engine options; `pooled` as for `connection_parameters`.
 
-    `is_patient` lets a command wait for a long statement. No wait is endless: an unreachable
-    database is an error within the pool's time-out, and for one that does not answer see
-    `ragauth.postgres`.
+    `is_patient` is for commands, which change many rows: it lets them wait for a long statement,
+    and gives them more memory. No wait is endless: an unreachable database is an error within the
+    pool's time-out, and for one that does not answer see `ragauth.postgres`.
     """
     # Errors must not show a statement's parameters, which may be secrets.
     always = {"pool_timeout": POOL_TIMEOUT_SECONDS, "hide_parameters": True}
     if database_url.startswith("sqlite"):
-        return {**always, "pool_size": 16, "max_overflow": 16}
+        options = {**always, "pool_size": 16, "max_overflow": 16}
+        return {**options, "connect_args": {"factory": _RoomyConnection}} if is_patient else options
     return {
         **always,
         "pool_size": 8,
