@@ -66,14 +66,15 @@ def send_due_mail(
             with transaction.read_only():
                 now = clock.now()
                 due = mail_rows.list_due(now=now, latest=now + _LONGEST_WAIT, limit=_AT_ONCE)
-            if not due:
-                break
             for mail in due:
                 if is_stopping() or (
                     # Another sender may have claimed it since it was read.
                     _claim(mail) and not _handle(mail, transport, done, answer_reset)
                 ):
                     return done
+            # A request that was answered has queued a mail.
+            if len(due) < _AT_ONCE and all(mail.template != RESET_REQUEST for mail in due):
+                break
     return done
 
 
