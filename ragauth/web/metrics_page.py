@@ -29,7 +29,7 @@ _LARGE = 100_000
 
 
 class Family(NamedTuple):
-    """A metric and its lines: the beginning of each line, and its value."""
+    """A metric and its lines: the beginning of each line, and its value, always a float."""
 
     name: str
     kind: str
@@ -48,7 +48,7 @@ def render(signs: VitalSigns, *, accept: str) -> tuple[bytes, str]:
         page.append(f"# HELP {shown} {text}\n# TYPE {shown} {kind}\n")
         page += [
             # Large numbers have Go's form, which differs from Python's.
-            f"{head} {float(value) if value < _LARGE else floatToGoString(value)}\n"  # type: ignore[no-untyped-call]
+            f"{head} {value!r}\n" if value < _LARGE else f"{head} {floatToGoString(value)}\n"  # type: ignore[no-untyped-call]
             for head, value in lines
         ]
     if is_open:
@@ -72,7 +72,7 @@ def families(signs: VitalSigns) -> Iterator[Family]:
     yield from _vital_signs(signs, workers)
     yield from _process([*pids, *beside])
     build = _head("ragauth_build_info", ("version", "python"), (VERSION, platform.python_version()))
-    yield Family("ragauth_build_info", _GAUGE, "What is running, always 1", [(build, 1)])
+    yield Family("ragauth_build_info", _GAUGE, "What is running, always 1", [(build, 1.0)])
 
 
 def _counted(family: Counter | Gauge | Histogram, sums: list[float]) -> Family:
@@ -87,10 +87,12 @@ def _counted(family: Counter | Gauge | Histogram, sums: list[float]) -> Family:
 
 def _distributions(
     family: Histogram, labels: tuple[str, ...], sums: list[float]
-) -> Iterator[tuple[str, float]]:
+) -> list[tuple[str, float]]:
+    lines: list[tuple[str, float]] = []
     for values, bounds, counts, total in family.read(sums):
         heads = _heads_of_distribution(family.name, labels, values, bounds)
-        yield from zip(heads, (*counts, counts[-1], total), strict=True)
+        lines += zip(heads, (*counts, counts[-1], total), strict=True)
+    return lines
 
 
 @lru_cache(maxsize=_MOST_HEADS)
@@ -154,4 +156,4 @@ def _process(pids: list[int]) -> Iterator[Family]:
 
 
 def _gauge(name: str, text: str, value: float) -> Family:
-    return Family(name, _GAUGE, text, [(name, value)])
+    return Family(name, _GAUGE, text, [(name, float(value))])
