@@ -1,6 +1,7 @@
 """What the service's processes consume, on Linux."""
 
 import os
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -8,6 +9,9 @@ from typing import NamedTuple
 
 # Fields of /proc/<pid>/stat (proc(5)), counted from the state that follows the program's name.
 _PARENT, _USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM, _STARTED = 1, 11, 12, 13, 14, 19
+
+
+_reading = threading.Lock()
 
 
 class Consumption(NamedTuple):
@@ -20,15 +24,21 @@ class Consumption(NamedTuple):
 
 
 def consumption(workers: Sequence[int]) -> Consumption | None:
-    """The consumption of these workers and their master; without workers, of this process."""
+    """The consumption of these workers and their master; without workers, of this process.
+
+    Cached for a second, because the kernel walks through all pages of each process for it; and read
+    by one thread, for which others wait.
+    """
     try:
-        return _consumption(workers)
+        with _reading:
+            return _consumption(tuple(workers), int(time.monotonic()))
     except (OSError, ValueError, IndexError):
         # Not Linux, or a worker that ended just now; then the next scrape is right.
         return None
 
 
-def _consumption(workers: Sequence[int]) -> Consumption:
+@lru_cache(maxsize=1)
+def _consumption(workers: tuple[int, ...], _second: int) -> Consumption:
     of_workers = list(map(_stat, workers))
     pids_of_masters = {int(stat[_PARENT]) for stat in of_workers} or {os.getpid()}
     of_masters = list(map(_stat, pids_of_masters))
@@ -68,15 +78,7 @@ def _read(path: str) -> bytes:
 
 
 def _memory(pid: int) -> int:
-    """A process's memory in bytes (PSS): shared pages in proportion, so that a sum is right.
-
-    Cached for a second, because the kernel walks through all of the process's pages for it.
-    """
-    return _memory_at(pid, int(time.monotonic()))
-
-
-@lru_cache(maxsize=256)
-def _memory_at(pid: int, _second: int) -> int:
+    """A process's memory in bytes (PSS): shared pages in proportion, so that a sum is right."""
     for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
         if line.startswith(b"Pss:"):
             return int(line.split()[1]) * 1024
