@@ -9,9 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Dialect, Select
+from sqlalchemy import Date, Dialect, Select, Uuid
 
 Raw = Sequence[tuple[Any, ...]]
+
+
+Convert = Callable[[Any], Any]
+ConvertAll = Callable[[Sequence[Any]], list[Any]]
+
+# Types of which many rows have the same value: an account, a day. The values are immutable.
+_REPEATED = (Uuid, Date)
 
 
 class PlainRows:
@@ -23,7 +30,7 @@ class PlainRows:
     def __init__(self, statement: Select[*tuple[Any, ...]], dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
         self.sql = with_named_parameters(statement, dialect)
-        self._binds: dict[str, Callable[[Any], Any]] = {
+        self._binds: dict[str, Convert] = {
             name: convert
             for name, parameter in compiled.binds.items()
             if (convert := parameter.type.dialect_impl(dialect).bind_processor(dialect))
@@ -35,7 +42,10 @@ class PlainRows:
         }
         columns = list(statement.selected_columns)
         self._converts = [
-            (position, convert)
+            (
+                position,
+                _once_each(convert) if isinstance(column.type, _REPEATED) else _each(convert),
+            )
             for position, column in enumerate(columns)
             if (convert := column.type.dialect_impl(dialect).result_processor(dialect, None))
         ]
@@ -55,10 +65,20 @@ class PlainRows:
             return []
         columns: list[Sequence[Any]] = list(zip(*raw, strict=True))
         for position, convert in self._converts:
-            columns[position] = [
-                None if value is None else convert(value) for value in columns[position]
-            ]
+            columns[position] = convert(columns[position])
         return list(map(self._make_row, zip(*columns, strict=True)))
+
+
+def _each(convert: Convert) -> ConvertAll:
+    return lambda values: [None if value is None else convert(value) for value in values]
+
+
+def _once_each(convert: Convert) -> ConvertAll:
+    def convert_all(values: Sequence[Any]) -> list[Any]:
+        converted = {value: None if value is None else convert(value) for value in set(values)}
+        return [converted[value] for value in values]
+
+    return convert_all
 
 
 @lru_cache(maxsize=256)
