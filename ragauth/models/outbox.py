@@ -47,9 +47,13 @@ class OutboxMail(Base):
 # Built once, on the table: building a statement, or passing it through the ORM, takes longer than
 # executing it.
 _MAILS = cast("Table", OutboxMail.__table__)
-_FIRST = select(*_MAILS.c).order_by(_MAILS.c.next_attempt_at).limit(bindparam("most"))
-_DUE = _FIRST.where(_MAILS.c.next_attempt_at <= bindparam("now"))
-_POSTPONED = _FIRST.where(_MAILS.c.next_attempt_at > bindparam("latest"))
+_DUE, _POSTPONED = (
+    select(*_MAILS.c).where(condition).order_by(_MAILS.c.next_attempt_at).limit(bindparam("most"))
+    for condition in (
+        _MAILS.c.next_attempt_at <= bindparam("now"),
+        _MAILS.c.next_attempt_at > bindparam("latest"),
+    )
+)
 _CLAIM = (
     update(_MAILS)
     .where(_MAILS.c.id == bindparam("mail_id"), _MAILS.c.attempts == bindparam("present"))
