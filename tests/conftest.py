@@ -27,9 +27,10 @@ from ragauth.config import Settings
 from ragauth.extensions import db
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import save_usage
-from tests import slow_work
+from tests import quick_rules, slow_work
 from tests.clients import Client
 from tests.runtime import runtime_of
+from tests.servers.chromium import launch_chromium
 from tests.servers.node import install_packages
 from tests.servers.pgbouncer import find_pgbouncer, start_pgbouncer
 from tests.servers.postgres import PostgresServer, start_postgres
@@ -48,6 +49,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tests")
 
 slow_work.refuse_slow_work()
+quick_rules.write_builders_late()
 
 SECRET_KEY = b"a secret of the tests, 32 bytes or more"
 # The tables, those that others point to first; the migration's own row stays. Most are empty.
@@ -221,8 +223,7 @@ def browser() -> Iterator["Browser"]:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - few tests need it
 
     with sync_playwright() as playwright:
-        chromium = shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = launch_chromium(playwright)
         yield browser
         browser.close()
 

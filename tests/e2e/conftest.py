@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.service import Installation, Service, User, install
 from tests.servers.postgres import PostgresServer, start_postgres
+from tests.servers.quick_hashes import QUICK_HASHES
 
 NewInstallation = Callable[[str], Installation]
 on_sqlite, on_postgres = (
@@ -44,7 +45,8 @@ def services(new_installation: NewInstallation) -> Iterator[Callable[[str], Serv
 
         def service_on(database: str) -> Service:
             if database not in started:
-                installation = new_installation(database)
+                made = new_installation(database)
+                installation = Installation({**made.environment, QUICK_HASHES: "yes"})
                 installation.migrate()
                 started[database] = running.enter_context(installation.serve())
             return started[database]
