@@ -6,6 +6,7 @@ of each way in which the service uses its database is marked `every_database`, w
 besides.
 """
 
+import gc
 import math
 import os
 import shutil
@@ -48,6 +49,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("tests")
 
+# What is collected lives until the end, as what is loaded does: looking through it frees nothing.
+gc.disable()
 slow_work.refuse_slow_work()
 quick_rules.write_builders_late()
 
@@ -74,6 +77,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # One that hands the tests to others starts no server, and the others must ignore what it does.
     if not config.getoption("numprocesses", None):
         keep_ignored_signals_to_oneself()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -26,13 +26,14 @@ def new_installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewIn
         def make(database: str) -> Installation:
             nonlocal server
             folder = tmp_path_factory.mktemp("installation")
+            quick = {QUICK_HASHES: "yes"}
             if database == "sqlite":
-                return install(folder)
+                return install(folder, **quick)
             server = server or servers.enter_context(start_postgres())
             name = f"e2e_{uuid4().hex}"
             server.create_database(name)
             servers.callback(server.drop_database, name)
-            return install(folder, server.url(name))
+            return install(folder, server.url(name), **quick)
 
         yield make
 
@@ -45,8 +46,7 @@ def services(new_installation: NewInstallation) -> Iterator[Callable[[str], Serv
 
         def service_on(database: str) -> Service:
             if database not in started:
-                made = new_installation(database)
-                installation = Installation({**made.environment, QUICK_HASHES: "yes"})
+                installation = new_installation(database)
                 installation.migrate()
                 started[database] = running.enter_context(installation.serve())
             return started[database]

@@ -40,7 +40,7 @@ class GunicornServer:
         """
         seen = None
         while seen != (seen := self._process.log()):
-            time.sleep(0.02)
+            time.sleep(0.02 * slowness())
         return seen
 
     def worker_pids(self) -> list[int]:
