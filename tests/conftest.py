@@ -49,8 +49,6 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("tests")
 
-# What is collected lives until the end, as what is loaded does: looking through it frees nothing.
-gc.disable()
 slow_work.refuse_slow_work()
 quick_rules.write_builders_late()
 
@@ -77,6 +75,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # One that hands the tests to others starts no server, and the others must ignore what it does.
     if not config.getoption("numprocesses", None):
         keep_ignored_signals_to_oneself()
+        # What is collected lives until the end: looking through it again and again frees nothing.
+        gc.disable()
 
 
 def pytest_collection_finish() -> None:
