@@ -19,6 +19,7 @@ from tests.servers.redis import RedisServer, start_redis
 from tests.waiting import wait_until
 
 CLIENTS = 4
+_PAUSE_SECONDS = 0.005
 PLANS = """
 [plans.trial]
 limits.requests.minute = 1_000_000_000
@@ -45,7 +46,7 @@ def asking(service: Service, user: User) -> Iterator[Counter[Any]]:
     lock, is_over = threading.Lock(), threading.Event()
 
     def ask() -> None:
-        while not is_over.is_set():
+        while not is_over.wait(_PAUSE_SECONDS):
             try:
                 answer: object = service.authorize(user.api_key)
             except (HTTPException, OSError):
@@ -180,7 +181,10 @@ def test_a_month_is_exact_after_four_outages_of_redis(installation: Installation
         rows = user.data("GET", "/api/auth/usage")
         counted = sum(row["requests"] for row in rows)
         # What Redis was asked as it went away may be counted there as well: once for each thread.
-        assert answers[200] <= counted <= answers[200] + 4 * (CLIENTS + 2)
+        # On a busy machine it answers too late at other times too: each of the two workers loses it
+        # more often than the four times that it was away.
+        times_away = 4 + max(0, times_lost(service) - 4 * 2)
+        assert answers[200] <= counted <= answers[200] + times_away * (CLIENTS + 2)
         assert month_used(user) >= answers[200]
         assert month_used(user) <= counted
 
