@@ -56,6 +56,8 @@ const ISSUES = [
   [/^(Required|May not be (empty|null))$/, "Please fill this in"],
   [/^Must have 1 to \d+ entries$/, "Give one at least, and not too many"],
   [/^Must be in the future$/, "Choose a moment in the future"],
+  [/^Must be minute, hour, day/, "Write 100ms to 30 days, such as 10s"],
+  [/^There is a limit of this meter and window already$/, "Another limit says that already: change it, or give both a name"],
 ];
 
 /** The number of a request by which support finds it in the log; null where there was no answer. */

@@ -42,7 +42,7 @@ export async function showKey({ id }, { scopes }) {
         {},
         h("a", { class: "button plain", href: `/?key=${key.id}`, onclick: () => close() }, icon("usage"), h("span", {}, "Its usage")),
         again,
-        button("Close", { class: "primary", onclick: () => close(), autofocus: true }),
+        button("Close", { class: "primary", onclick: () => close() }),
       ),
     ];
   });

@@ -70,7 +70,7 @@ export const metadataField = (value) =>
     name: "metadata",
     label: "Metadata",
     type: "textarea",
-    rows: value === null ? "2" : "5",
+    rows: value === null ? "3" : "6",
     value: metadataText(value),
     optional: true,
     class: "code",

@@ -122,6 +122,8 @@ function limitRow(limit, meters, remove) {
       when: (values) => values[`${id}.applies`] !== "",
     }),
   };
+  // The longest words.
+  fields.applies.classList.add("wide");
   const title = h("span", {});
   const press = h("button", { type: "button", class: "quiet square", onclick: remove }, icon("close"));
   const element = group(
