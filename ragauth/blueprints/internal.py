@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint
 
+from ragauth.errors import ExternalIdTaken
 from ragauth.models import Account
 from ragauth.models.base import Page
 from ragauth.models.reads.keys import KeyFacts
@@ -28,7 +29,7 @@ TAG = "For your own services"
 @internal.get("/accounts")
 @endpoint(guard=service_key(ACCOUNTS), query=AccountsQuery, data=InternalAccountSchema)
 def list_accounts(caller: KeyFacts, query: dict[str, Any]) -> Page[Account]:  # noqa: ARG001
-    """All accounts, or the one that has an e-mail address."""
+    """All accounts, or those with an address, an external id, a plan or a status."""
     return accounts.list_accounts(**query)
 
 
@@ -41,14 +42,17 @@ def show_account(caller: KeyFacts, account_id: Any) -> Account:  # noqa: ARG001
 
 @internal.patch("/accounts/<account_id>")
 @endpoint(
-    guard=service_key(ACCOUNTS), body=InternalAccountChangesSchema, data=InternalAccountSchema
+    guard=service_key(ACCOUNTS),
+    body=InternalAccountChangesSchema,
+    data=InternalAccountSchema,
+    errors=(ExternalIdTaken,),
 )
 def change_account(
     caller: KeyFacts,  # noqa: ARG001
     body: dict[str, Any],
     account_id: Any,
 ) -> Account:
-    """Set an account's plan or status; takes effect on its next request."""
+    """Set an account's plan or status, from its next request on, and what you keep with it."""
     return accounts.administer(account_id=account_id, changes=body, client=current_client())
 
 

@@ -22,9 +22,9 @@ from ragauth.clock import format_time
 from ragauth.models import Account
 from ragauth.models.accounts import ACTIVE, DELETED, SUSPENDED
 from ragauth.schemas.account_fields import Email, NewPassword, Username
-from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.fields import Name, Text
+from ragauth.schemas.internal import InternalAccountSchema
 from ragauth.services.accounts import accounts as service
 from ragauth.services.accounts import second_factors
 from ragauth.services.audit import OPERATOR
@@ -252,4 +252,5 @@ def _set_status(account: str, status: str, *, as_json: bool) -> None:
 
 
 def _describe(account: Account) -> dict[str, object]:
-    return {**AccountSchema().dump(account), "status": account.status}
+    described: dict[str, object] = InternalAccountSchema().dump(account)
+    return described

@@ -1,5 +1,6 @@
 """Tables for people: in full width in a file, fitted to the width of a terminal."""
 
+import json
 import re
 import shutil
 import sys
@@ -62,6 +63,8 @@ def cell_of(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, list):
         return escape_deceptive(", ".join(map(str, value))) or "-"
+    if isinstance(value, dict):
+        return escape_deceptive(json.dumps(value, ensure_ascii=False))
     return escape_deceptive(str(value))
 
 

@@ -132,6 +132,10 @@ class UsernameTaken(Conflict):
     message = "An account with this username already exists"
 
 
+class ExternalIdTaken(Conflict):
+    message = "An account with this external id already exists"
+
+
 class KeyAlreadyRotated(Conflict):
     message = "This key has already been replaced by another"
 

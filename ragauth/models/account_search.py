@@ -1,4 +1,4 @@
-"""Searching accounts by a part of e-mail, username, name or id."""
+"""Finding accounts: by what they are, or by a part of e-mail, username, name or id."""
 
 import uuid
 from typing import Any
@@ -14,6 +14,24 @@ from ragauth.security.normal_forms import fold
 # A column has at most 256 code points, each of which NFKC expands to at most 18.
 _LONGEST = 18 * 256
 _SEARCHED = (Account.email, Account.username, Account.name)
+
+
+def list_accounts(
+    *,
+    email_canonical: str | None,
+    external_id: str | None,
+    plan: str | None,
+    status: str | None,
+    limit: int,
+    cursor: uuid.UUID | None,
+) -> Page[Account]:
+    """The accounts that have all that is not None, newest first."""
+    query = _chosen(None, plan, status)
+    if email_canonical is not None:
+        query = query.where(Account.email_canonical == email_canonical)
+    if external_id is not None:
+        query = query.where(Account.external_id == external_id)
+    return paginate(query, Account.id, limit=limit, cursor=cursor)
 
 
 def search_accounts(

@@ -356,11 +356,11 @@ def _revoke_all(condition: ColumnElement[bool], *, now: datetime) -> int:
 
 
 def forget_details(account_id: uuid.UUID) -> None:
-    """Delete what may be personal in keys: names, allowed addresses and origins."""
+    """Delete what may be personal in keys: names, metadata, allowed addresses and origins."""
     db.session.execute(
         update(ApiKey)
         .where(ApiKey.account_id == account_id)
-        .values(name="", allowed_ips=[], allowed_origins=[])
+        .values(name="", own_data=None, allowed_ips=[], allowed_origins=[])
     )
 
 

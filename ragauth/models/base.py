@@ -18,6 +18,7 @@ from sqlalchemy import (
     Update,
     bindparam,
     func,
+    inspect,
     select,
 )
 from sqlalchemy.exc import IntegrityError
@@ -43,6 +44,11 @@ def flush(conflicts: Mapping[str, type[RagauthError]]) -> None:
         if conflict is None:
             raise
         raise conflict() from error
+
+
+def changed_columns(row: object) -> set[str]:
+    """The columns of a row whose values will be written anew with the next flush."""
+    return {attribute.key for attribute in inspect(row).attrs if attribute.history.has_changes()}
 
 
 def _violated_constraint(error: IntegrityError) -> str:

@@ -1,11 +1,11 @@
-"""Fields of an account: its address, its names, its password."""
+"""Fields of an account: its address, its names, its password, the operator's name for it."""
 
 import re
 from typing import Any
 
 from marshmallow import ValidationError
 
-from ragauth.schemas.fields import Text
+from ragauth.schemas.fields import Name, Text
 from ragauth.security import emails, passwords
 from ragauth.security.normal_forms import TextTooLong
 from ragauth.security.plain_text import find_deceptive
@@ -65,3 +65,18 @@ class PresentedPassword(Text):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(maximum=64 * 1024, **kwargs)
+
+
+class ExternalId(Name):
+    """The operator's own name for an account: compared as it is, so white space around it, which
+    nobody sees, is a fault.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(minimum=1, maximum=255, **kwargs)
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(*args, **kwargs)
+        if text != text.strip():
+            raise ValidationError("May not begin or end with white space")
+        return text

@@ -18,6 +18,7 @@ from ragauth.schemas.fields import (
     Whole,
 )
 from ragauth.schemas.key_fields import Network, Origin
+from ragauth.schemas.metadata import Metadata
 from ragauth.security.identifiers import AGENT, KEY
 from ragauth.security.scopes import KEY_SCOPES
 
@@ -83,6 +84,12 @@ class KeySchema(Schema):
         allow_none=True,
         **about("The key that it was rotated into; null for none.", None),
     )
+    metadata = fields.Dict(
+        required=True,
+        allow_none=True,
+        attribute="own_data",
+        **about("What its owner keeps with it; null for none.", {"customer": "c-17"}),
+    )
 
 
 class IssuedKeySchema(KeySchema):
@@ -122,6 +129,14 @@ def _origins() -> Items:
     return Items(Origin(), minimum=1, maximum=20, allow_none=True, **about(text))
 
 
+def _metadata() -> Metadata:
+    text = (
+        "What you keep with it, told to its holder too: an object of up to 4,096 bytes (compact, "
+        "in UTF-8), 50 names in all its objects, and 5 levels, itself the first; null for none."
+    )
+    return Metadata(allow_none=True, **about(text, {"customer": "c-17"}))
+
+
 class AgentKeySchema(RequestSchema):
     """A new key for the agent in the path."""
 
@@ -147,6 +162,7 @@ class AgentKeySchema(RequestSchema):
     expires_at = Moment(allow_none=True, **about("When it shall end, in the future."))
     allowed_ips = _networks()
     allowed_origins = _origins()
+    metadata = _metadata()
 
 
 class NewKeySchema(AgentKeySchema):
@@ -162,6 +178,7 @@ class KeyChangesSchema(RequestSchema):
     )
     allowed_ips = _networks()
     allowed_origins = _origins()
+    metadata = _metadata()
 
 
 class RotationSchema(RequestSchema):

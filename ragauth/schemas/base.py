@@ -8,7 +8,7 @@ from marshmallow import RAISE, Schema
 
 from ragauth.errors import MOST_ISSUES
 from ragauth.schemas.about import about
-from ragauth.schemas.fields import Cursor, QueryWhole
+from ragauth.schemas.fields import Cursor, Fault, QueryWhole
 from ragauth.security.redaction import redact_credentials
 
 _LONGEST_NAME = 100
@@ -70,8 +70,9 @@ def _find_issues(messages: Any, path: tuple[str | int, ...]) -> Iterator[dict[st
     if isinstance(messages, Mapping):
         # There may be thousands of unknown fields, and the faults of the known ones must be told.
         for key, nested in sorted(messages.items(), key=lambda item: item[1] == [_UNKNOWN]):
-            name = _shown_name(key) if isinstance(key, str) else key
-            yield from _find_issues(nested, path if key == "_schema" else (*path, name))
+            yield from _find_issues(nested, path if key == "_schema" else (*path, _shown(key)))
+    elif isinstance(messages, Fault):
+        yield from _find_issues(messages.message, (*path, *map(_shown, messages.path)))
     elif isinstance(messages, list):
         for message in messages:
             yield from _find_issues(message, path)
@@ -79,7 +80,9 @@ def _find_issues(messages: Any, path: tuple[str | int, ...]) -> Iterator[dict[st
         yield {"path": list(path), "message": str(messages)}
 
 
-def _shown_name(name: str) -> str:
-    """An unknown field's is the client's: of any length, or a credential in the wrong place."""
+def _shown(name: str | int) -> str | int:
+    """A name may be the client's: of any length, or a credential in the wrong place."""
+    if isinstance(name, int):
+        return name
     shown = redact_credentials(name, longest=_LONGEST_NAME)
     return shown if len(name) <= _LONGEST_NAME else f"{shown}…"

@@ -3,20 +3,21 @@
 from marshmallow import Schema, fields
 
 from ragauth.schemas.about import about
-from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.agents import AgentSchema
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.events import EventSchema
 from ragauth.schemas.fields import Id, Moment
+from ragauth.schemas.internal import InternalAccountSchema
 from ragauth.schemas.usage import UsageSchema
 from ragauth.security.identifiers import SESSION
 
 
-class ExportedAccountSchema(AccountSchema):
+class ExportedAccountSchema(InternalAccountSchema):
+    """What the operator keeps with it is told here alone: it is about its owner."""
+
     email_verified_at = Moment(
         required=True, allow_none=True, **about("When the address was confirmed.", None)
     )
-    status = fields.String(required=True, **about("`active` or `suspended`.", "active"))
 
 
 class ExportedKeySchema(KeySchema):

@@ -4,7 +4,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from marshmallow import ValidationError, fields
 
@@ -16,13 +16,25 @@ _LINES = str.maketrans("\n\t", "  ")
 # Characters that a database cannot store.
 _UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 
-_MESSAGES = {"required": "Required", "null": "May not be null", "invalid": "Not a valid value"}
+MESSAGES = {"required": "Required", "null": "May not be null", "invalid": "Not a valid value"}
+
+
+class Fault(NamedTuple):
+    """A fault within a value: its path below the field, and what is wrong there."""
+
+    path: tuple[str | int, ...]
+    message: str
+
+
+def is_unstorable(text: str) -> bool:
+    """Whether a text has a character that no database stores: NUL, a lone surrogate."""
+    return _UNSTORABLE.search(text) is not None
 
 
 class Text(fields.Field[str]):
     """A string, as it came or trimmed, with its length in code points."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "Not a string"}
+    default_error_messages = {**MESSAGES, "invalid": "Not a string"}
 
     def __init__(
         self, *, minimum: int = 0, maximum: int, trimmed: bool = False, **kwargs: Any
@@ -37,7 +49,7 @@ class Text(fields.Field[str]):
     ) -> str:
         if not isinstance(value, str):
             raise self.make_error("invalid")
-        if _UNSTORABLE.search(value) is not None:
+        if is_unstorable(value):
             raise ValidationError("May not contain NUL or lone surrogates")
         text = value.strip() if self.trimmed else value
         if len(text) < self.minimum:
@@ -54,7 +66,7 @@ class Text(fields.Field[str]):
 class AnyText(fields.Field[str]):
     """Any string at all: what it is, a service decides. No database is asked for it as it is."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "Not a string"}
+    default_error_messages = {**MESSAGES, "invalid": "Not a string"}
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
@@ -86,7 +98,7 @@ class Name(Text):
 
 
 class Flag(fields.Field[bool]):
-    default_error_messages = {**_MESSAGES, "invalid": "Must be true or false"}
+    default_error_messages = {**MESSAGES, "invalid": "Must be true or false"}
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
@@ -99,7 +111,7 @@ class Flag(fields.Field[bool]):
 class Whole(fields.Field[int]):
     """A whole number within bounds; never a string, a float or a boolean."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "Must be a whole number"}
+    default_error_messages = {**MESSAGES, "invalid": "Must be a whole number"}
 
     def __init__(self, *, minimum: int, maximum: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -152,7 +164,7 @@ class Choice(Text):
 class Items(fields.List[Any]):
     """A list without repetitions."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "Not a list"}
+    default_error_messages = {**MESSAGES, "invalid": "Not a list"}
 
     def __init__(
         self, item: fields.Field[Any], *, minimum: int = 0, maximum: int, **kwargs: Any
@@ -173,7 +185,7 @@ class Moment(fields.Field[datetime]):
     """RFC 3339 with an offset, in and out."""
 
     default_error_messages = {
-        **_MESSAGES,
+        **MESSAGES,
         "invalid": "Must be an RFC 3339 time such as 2026-01-15T10:30:00Z",
     }
     _FORM = re.compile(
@@ -197,7 +209,7 @@ class Moment(fields.Field[datetime]):
 class Id(fields.Field[uuid.UUID]):
     """`key_` and 26 characters on the wire, a UUID inside."""
 
-    default_error_messages = dict(_MESSAGES)
+    default_error_messages = dict(MESSAGES)
 
     def __init__(self, kind: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -221,7 +233,7 @@ class Cursor(fields.Field[uuid.UUID]):
     """Where the next page goes on: opaque to the caller, the last id of the page before."""
 
     default_error_messages = {
-        **_MESSAGES,
+        **MESSAGES,
         "invalid": "Must be the meta.next_cursor of the page before",
     }
 
@@ -237,7 +249,7 @@ class Cursor(fields.Field[uuid.UUID]):
 class Day(fields.Field[date]):
     """A day of the calendar, `2026-01-31`."""
 
-    default_error_messages = {**_MESSAGES, "invalid": "Must be a day such as 2026-01-31"}
+    default_error_messages = {**MESSAGES, "invalid": "Must be a day such as 2026-01-31"}
     _FORM = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
     def _deserialize(

@@ -3,17 +3,37 @@
 from marshmallow import fields
 
 from ragauth.schemas.about import about
+from ragauth.schemas.account_fields import ExternalId
 from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.base import PageQuery, RequestSchema
 from ragauth.schemas.fields import Choice, Text
+from ragauth.schemas.metadata import Metadata
 
 
 class AccountsQuery(PageQuery):
+    """All of these must fit."""
+
     email = Text(maximum=1000, load_default=None, **about("Only the account with this address."))
+    external_id = Text(
+        maximum=1000, load_default=None, **about("Only the account that you call so.")
+    )
+    plan = Text(maximum=50, load_default=None, **about("Only accounts on this plan."))
+    status = Choice(
+        "active", "suspended", load_default=None, **about("Only accounts of this status.")
+    )
 
 
 class InternalAccountSchema(AccountSchema):
     status = fields.String(required=True, **about("`active`, `suspended` or `deleted`.", "active"))
+    external_id = fields.String(
+        required=True, allow_none=True, **about("What you call it; null for nothing.", "c-17")
+    )
+    metadata = fields.Dict(
+        required=True,
+        allow_none=True,
+        attribute="own_data",
+        **about("What you keep with it; null for none.", {"crm": 42}),
+    )
 
 
 class InternalAccountChangesSchema(RequestSchema):
@@ -22,4 +42,16 @@ class InternalAccountChangesSchema(RequestSchema):
         "active",
         "suspended",
         **about("`suspended` refuses every key and token of the account at once.", "active"),
+    )
+    external_id = ExternalId(
+        allow_none=True,
+        **about("What you call it, unlike any other account; null for nothing.", "c-17"),
+    )
+    metadata = Metadata(
+        allow_none=True,
+        **about(
+            "What you keep with it, in place of what was kept: as a key's `metadata`; null for "
+            "none.",
+            {"crm": 42},
+        ),
     )

@@ -150,6 +150,7 @@ TOKEN: dict[str, Place] = {
         allowed_origins=["https://TEXT"],
         kind="TEXT",
     ),
+    "metadata": _body(f"{AUTH}/api-keys", name=["TEXT"], metadata={"TEXT": ["TEXT", {"TEXT": 1}]}),
     "new password": _body(f"{AUTH}/password/change", current_password="TEXT", new_password="TEXT"),
     "new address": _body(f"{AUTH}/email/change", new_email="TEXT", password="TEXT"),
     "a cursor": _escaped(f"{AUTH}/api-keys", "cursor=TEXT&limit=TEXT"),
@@ -171,7 +172,7 @@ SERVICE: dict[str, Place] = {
         *("/api/v1/keys/verify",),
         **dict.fromkeys(("key", "scope", "agent_id", "client_ip", "origin", "NAME"), "TEXT"),
     ),
-    "whose address": _escaped("/api/v1/internal/accounts", "email=TEXT"),
+    "whose address": _escaped("/api/v1/internal/accounts", "email=TEXT&external_id=TEXT"),
 }
 PLACES = [
     pytest.param(credential, place, id=name)

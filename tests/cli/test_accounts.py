@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from ragauth.schemas.accounts import AccountSchema
+from ragauth.schemas.internal import InternalAccountSchema
 from tests.cli.conftest import Commands
 from tests.clients import PASSWORD, Client, error, ok
+from tests.factories.api_keys import make_service_key
 
 _EMAIL = "Ada@example.com"
 _NO_SUCH_PLAN = "plan: There is no such plan; there are: trial, starter, pro, scale"
@@ -25,8 +26,9 @@ class TestCreate:
             commands, "--name", "Ada Lovelace", "--username", "Ada1", "--plan", "starter"
         )
         login = ok(client.post("/api/auth/login", {"username": "ada1", "password": PASSWORD}))
-        assert created == {**login["account"], "status": "active"}
-        assert set(created) == {*AccountSchema().fields, "status"}
+        kept = {"external_id": None, "metadata": None}
+        assert created == {**login["account"], "status": "active", **kept}
+        assert set(created) == set(InternalAccountSchema().fields)
         assert created["email"] == _EMAIL
         assert created["plan"] == "starter"
         assert created["name"] == "Ada Lovelace"
@@ -109,6 +111,20 @@ class TestShow:
                 "sessions": 0,
                 "keys": [],
             }
+
+    def test_what_operators_keep_with_it_is_told(self, commands: Commands, client: Client) -> None:
+        member = client.sign_up()
+        service = client.as_key(make_service_key(client.app, "accounts"))
+        kept = {"external_id": "c-17", "metadata": {"crm": {"Zo\u00eb": ["\u202e", None]}}}
+        ok(service.patch(f"/api/v1/internal/accounts/{member.id}", kept))
+        shown = commands.succeed("accounts", "show", member.id, "--json").json
+        assert {name: shown[name] for name in kept} == kept
+        lines = commands.succeed("accounts", "show", member.id).output.splitlines()
+        rows = dict(line.split(maxsplit=1) for line in lines if line.startswith(tuple(kept)))
+        assert rows == {
+            "external_id": "c-17",
+            "metadata": '{"crm": {"Zo\u00eb": ["\\u202e", null]}}',
+        }
 
     def test_keys_use_and_sessions_are_told(self, commands: Commands, client: Client) -> None:
         member = client.sign_up()

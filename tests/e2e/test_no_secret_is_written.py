@@ -24,6 +24,9 @@ class Walk:
         self.service = service
         self.secrets: dict[str, str] = {}
         self.answers: list[str] = []
+        # What keys and accounts hold for others: it may be told, and stands in their rows alone.
+        self.kept = f"kept-{uuid4().hex}"
+        self.refusals: list[str] = []
 
     def secret(self, name: str, value: str) -> str:
         self.secrets[f"{name} {len(self.secrets)}"] = value
@@ -33,6 +36,8 @@ class Walk:
         """A request whose answer may tell no secret at all."""
         response = self.service.client.request(method, path, **options)
         self.answers.append(f"{response.headers}\n{response.text}")
+        if response.is_error:
+            self.refusals.append(self.answers[-1])
         return response
 
     def ask(self, path: str, body: dict[str, Any], token: str | None = None) -> Any:
@@ -89,7 +94,24 @@ class Walk:
             self.send("POST", "/api/v1/keys/verify", **verify)
             self.send("POST", "/api/v1/keys/verify", **{**verify, "json": {"key": key, key: key}})
         self.send("POST", "/api/v1/keys/revoke", json={"key": rotated["api_key"]})
+        self._keep_with(regenerated["key"]["id"], token)
         return keys
+
+    def _keep_with(self, key_id: str, token: str) -> None:
+        """Keep something with a key and its account, and try to with faults beside it."""
+        options = ("--name", "keeper", "--scope", "accounts", "--json")
+        printed = self.service.installation.command("service-keys", "create", *options)
+        keeper = {"X-API-Key": self.secret("service key", json.loads(printed)["api_key"])}
+        user = {"Authorization": f"Bearer {token}"}
+        account_id = self.send("GET", "/api/auth/me", headers=user).json()["data"]["id"]
+        kept = {"metadata": {self.kept: self.kept}}
+        faulty = {"metadata": {"a": [self.kept, "\0"], "b": {"c": self.kept * 300}}}
+        for path, headers, body in (
+            (f"/api/auth/api-keys/{key_id}", user, kept),
+            (f"/api/v1/internal/accounts/{account_id}", keeper, {**kept, "external_id": self.kept}),
+        ):
+            assert self.send("PATCH", path, headers=headers, json=body).is_success
+            assert self.send("PATCH", path, headers=headers, json=faulty).status_code == 400
 
     def _put_where_it_does_not_belong(self, secret: str, user: dict[str, str]) -> None:
         plain = secret.replace(" ", "")
@@ -139,8 +161,17 @@ def test_no_secret_is_in_an_answer_that_was_not_to_tell_it(walk: Walk) -> None:
     assert walk.found_in("\n".join(walk.answers)) == []
 
 
+def test_what_is_kept_with_keys_and_accounts_is_in_their_rows_alone(walk: Walk) -> None:
+    tables = _read_tables(walk.service.installation)
+    assert {name for name, text in tables.items() if walk.kept in text} == {"accounts", "api_keys"}
+    assert walk.kept not in walk.service.gunicorn.log()
+    assert len(walk.refusals) > 20
+    assert walk.kept not in "\n".join(walk.refusals)
+    assert walk.kept not in walk.send("GET", "/metrics").text
+
+
 def test_no_secret_is_in_a_table(walk: Walk) -> None:
-    tables = _dump(walk.service.installation)
+    tables = "\n".join(_read_tables(walk.service.installation).values())
     # The dump is one: what should be there is found in it.
     for stored in (*WEAK_WORDS, "account:login_failed", "$2b$10$"):
         assert stored in tables
@@ -161,8 +192,8 @@ def test_no_secret_is_in_a_file_of_the_installation(walk: Walk) -> None:
         assert path == secret_file or secret_key not in text, path
 
 
-def _dump(installation: Installation) -> str:
-    """Every value of every table, as text."""
+def _read_tables(installation: Installation) -> dict[str, str]:
+    """The values of each table, as text."""
     url = installation.environment.get("RAGAUTH_DATABASE_URL")
     if url is None:
         path = Path(installation.environment["RAGAUTH_INSTANCE_DIR"]) / "ragauth.db"
@@ -177,10 +208,12 @@ def _dump(installation: Installation) -> str:
         return _texts(lambda sql: postgres.execute(sql.encode()).fetchall(), names)
 
 
-def _texts(read: Callable[[str], list[Any]], table_names: str) -> str:
-    return "\n".join(
-        value.decode("latin-1") if isinstance(value, bytes) else str(value)
+def _texts(read: Callable[[str], list[Any]], table_names: str) -> dict[str, str]:
+    return {
+        name: "\n".join(
+            value.decode("latin-1") if isinstance(value, bytes) else str(value)
+            for row in read(f'SELECT * FROM "{name}"')  # noqa: S608 - the names are the database's own
+            for value in row
+        )
         for (name,) in read(table_names)
-        for row in read(f'SELECT * FROM "{name}"')  # noqa: S608 - the names are the database's own
-        for value in row
-    )
+    }

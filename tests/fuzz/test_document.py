@@ -45,6 +45,7 @@ _MAY_BE_REFUSED = {
     "/api/auth/api-keys": "kind, agent and origins must go together",
     "/api/auth/api-keys/{key_id}": "only a publishable key has origins",
     "/api/agents/{agent_id}/api-keys": "kind and origins must go together",
+    "/api/v1/internal/accounts": "the plans are the operator's",
     "/api/v1/internal/accounts/{account_id}": "the plans are the operator's",
     "/api/auth/usage": "`from` may not be after `to`",
     "/api/v1/internal/usage": "`from` may not be after `to`",
@@ -69,6 +70,7 @@ def _register_formats() -> None:
         "name": st.text(
             st.characters(categories=("L", "N", "P", "Sm", "Sc", "Zs")), max_size=100
         ).filter(lambda name: find_deceptive(name) is None),
+        "external-id": _WORDS,
         "origin": st.builds("https://{}.example.com".format, _WORDS),
     }
     for name, strategy in formats.items():

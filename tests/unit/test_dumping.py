@@ -60,9 +60,14 @@ def _examples(schema: Schema) -> list[dict[str, Any]]:
 def _as_objects(thing: Any, schema: Schema) -> Any:
     """The same with attributes in the place of names; a dict that a field dumps stays one."""
     whole = {
-        name
+        field.attribute or name
         for name, field in schema.dump_fields.items()
         if isinstance(field, fields.Dict | fields.Raw)
+    }
+    nested = {
+        field.attribute or name: field.schema
+        for name, field in schema.dump_fields.items()
+        if isinstance(field, fields.Nested)
     }
     if isinstance(thing, list):
         return [_as_objects(item, schema) for item in thing]
@@ -70,7 +75,7 @@ def _as_objects(thing: Any, schema: Schema) -> Any:
         return thing
     return SimpleNamespace(
         **{
-            name: value if name in whole else _as_objects(value, schema)
+            name: value if name in whole else _as_objects(value, nested.get(name, schema))
             for name, value in thing.items()
         }
     )

@@ -15,7 +15,7 @@ _OF_KEY = (
     *(ApiKey.environment, ApiKey.scopes, ApiKey.allowed_ips, ApiKey.allowed_origins),
     (ApiKey.is_enabled & ApiKey.revoked_at.is_(None)).label("is_active"),
     *(ApiKey.is_primary, ApiKey.created_at, ApiKey.expires_at, ApiKey.last_used_at),
-    ApiKey.replaced_by,
+    *(ApiKey.replaced_by, ApiKey.own_data),
 )
 _OF_ACCOUNT = (
     *(Account.id, Account.email, Account.username, Account.name, Account.plan),

@@ -39,6 +39,7 @@ def erase_account(account: Account, client: Client) -> None:
     confirmations.forget_account(account_id=account_id)
     account.email = account.email_canonical = account.email_verified_at = None
     account.username = account.username_canonical = account.name = None
+    account.external_id = account.own_data = None
     account.password_hash = account.password_scheme = None
     account.status = DELETED
     audit.record(EventName.ACCOUNT_DELETED, account_id=account_id, client=NO_CLIENT)

@@ -34,6 +34,8 @@ from ragauth.services.limits.usage import bring_last_uses_up_to_date
 from ragauth.services.mail.queue import tell_of_key
 
 PRIMARY_KEY_NAME = "Primary"
+# Of the contract's fields, those whose columns have another name.
+_COLUMNS = {"is_active": "is_enabled", "metadata": "own_data"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def add_key(
     is_enabled: bool = True,
     is_primary: bool = False,
     unbranded_tag: str | None = None,
+    metadata: dict[str, Any] | None = None,
 ) -> IssuedKey:
     """Make a key of these properties and add its row to the present transaction.
 
@@ -118,6 +121,7 @@ def add_key(
         is_primary=is_primary,
         created_at=clock.now(),
         expires_at=expires_at,
+        own_data=metadata,
     )
     db.session.add(key)
     db.session.flush()
@@ -186,7 +190,7 @@ def change_key(
         if key.replaced_by is not None and is_longer:
             raise KeyAlreadyRotated
         for field, value in changes.items():
-            setattr(key, "is_enabled" if field == "is_active" else field, value)
+            setattr(key, _COLUMNS.get(field, field), value)
         _require_coherent(
             kind=key.kind,
             environment=key.environment,

@@ -23,8 +23,8 @@ from ragauth.services.limits.usage import find_unsaved_use
 class KeyHolder:
     """A key, and the account that it belongs to: plain rows, to be shown.
 
-    The account is None for a service's own key, and for a publishable key, which every visitor of a
-    page holds.
+    The account is None for a service's own key. A publishable key, which every visitor of a page
+    holds, tells neither the account nor its owner's metadata.
     """
 
     key: Any
@@ -48,8 +48,9 @@ def get_holder(*, key_id: uuid.UUID) -> KeyHolder:
     if used_at is not None and (key.last_used_at is None or key.last_used_at < used_at):
         key = key._replace(last_used_at=used_at)
     state = current_limits().peek(account.id.bytes, key.environment, account.plan)
-    shown = None if key.kind == PUBLISHABLE else account
-    return KeyHolder(key, shown, state.plan, month_usage(state))
+    if key.kind == PUBLISHABLE:
+        key, account = key._replace(own_data=None), None
+    return KeyHolder(key, account, state.plan, month_usage(state))
 
 
 def revoke_presented_key(*, presented_key: str, client: Client) -> None:

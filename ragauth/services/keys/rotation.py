@@ -43,6 +43,7 @@ def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKe
                 allowed_ips=old_key.allowed_ips,
                 is_primary=True,
                 unbranded_tag=key_format.unbranded_tag(old_key.prefix),
+                metadata=old_key.own_data,
             )
             _link(old_key, issued, client, grace_seconds=0)
         tell_of_key(account, prefix=issued.key.prefix, client=client)
@@ -88,6 +89,7 @@ def rotate_key(
             is_enabled=old_key.is_enabled,
             is_primary=was_primary,
             unbranded_tag=key_format.unbranded_tag(old_key.prefix),
+            metadata=old_key.own_data,
         )
         _link(old_key, issued, client, grace_seconds=grace_seconds)
         tell_of_key(account, prefix=issued.key.prefix, client=client)

@@ -6,12 +6,12 @@ from itertools import islice
 from typing import Any
 
 from ragauth import transaction
-from ragauth.errors import InvalidRequest, NoSuchAccount
+from ragauth.errors import ExternalIdTaken, InvalidRequest, NoSuchAccount
 from ragauth.extensions import current_policy
 from ragauth.models import Account, account_search
 from ragauth.models import accounts as account_rows
 from ragauth.models.accounts import SUSPENDED
-from ragauth.models.base import Page
+from ragauth.models.base import Page, changed_columns, flush
 from ragauth.security.emails import canonical_email
 from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services import audit
@@ -19,6 +19,9 @@ from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import OPERATOR, Client, EventName
 from ragauth.services.sessions import sessions
 
+_CONFLICTS = {"uq_accounts_external_id": ExternalIdTaken}
+# What operators keep with an account, by the contract's names, and the columns.
+_KEPT = {"external_id": "external_id", "metadata": "own_data"}
 # How many ids one query names.
 _BATCH = 500
 
@@ -62,19 +65,31 @@ def find_many(account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Account]:
 def list_accounts(
     *,
     email: str | None,
+    external_id: str | None,
+    plan: str | None,
+    status: str | None,
     limit: int,
     cursor: uuid.UUID | None,
-    plan: str | None = None,
-    status: str | None = None,
 ) -> Page[Account]:
-    """List accounts, newest first; with an e-mail address, only the account that has it."""
+    """List the accounts of which all that is given is true, newest first.
+
+    Raises InvalidRequest for an unknown plan.
+    """
+    if plan is not None:
+        require_plan(plan)
+    try:
+        email_canonical = None if email is None else canonical_email(email)
+    except ValueError:
+        return Page([], None)
     with transaction.read_only():
-        if email is None:
-            return account_search.search_accounts(
-                search=None, limit=limit, cursor=cursor, plan=plan, status=status
-            )
-        account = _find_by_email(email)
-    return Page([] if account is None else [account], None)
+        return account_search.list_accounts(
+            email_canonical=email_canonical,
+            external_id=external_id,
+            plan=plan,
+            status=status,
+            limit=limit,
+            cursor=cursor,
+        )
 
 
 def search_accounts(
@@ -103,9 +118,10 @@ def count_accounts(*, search: str | None, plan: str | None, status: str | None) 
 
 
 def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client) -> Account:
-    """Set an account's plan, status or both; this takes effect on the next request.
+    """Set an account's plan and status, with effect on the next request, and what is kept with it.
 
-    Raises NoSuchAccount; InvalidRequest for an unknown plan.
+    Raises NoSuchAccount; InvalidRequest for an unknown plan; ExternalIdTaken, which of two accounts
+    that get one external id at the same time leaves it to one.
     """
     with transaction.unit_of_work():
         account = hold_account(account_id, absent=NoSuchAccount)
@@ -113,6 +129,7 @@ def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client
             _change_plan(account, changes["plan"], client)
         if "status" in changes:
             change_status(account, changes["status"], client)
+        _keep(account, changes, client)
     return account
 
 
@@ -127,6 +144,17 @@ def _change_plan(account: Account, plan: str, client: Client) -> None:
             new_plan=plan,
         )
         account.plan = plan
+
+
+def _keep(account: Account, changes: dict[str, Any], client: Client) -> None:
+    for field in _KEPT.keys() & changes.keys():
+        setattr(account, _KEPT[field], changes[field])
+    changed = changed_columns(account)
+    fields = sorted(field for field, column in _KEPT.items() if column in changed)
+    flush(_CONFLICTS)
+    if fields:
+        # The names alone: what is kept is the operator's.
+        audit.record(EventName.ACCOUNT_CHANGED, account_id=account.id, client=client, fields=fields)
 
 
 def change_status(account: Account, status: str, client: Client) -> None:

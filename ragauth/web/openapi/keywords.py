@@ -7,7 +7,13 @@ from typing import Any
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import fields
 
-from ragauth.schemas.account_fields import Email, NewPassword, PresentedPassword, Username
+from ragauth.schemas.account_fields import (
+    Email,
+    ExternalId,
+    NewPassword,
+    PresentedPassword,
+    Username,
+)
 from ragauth.schemas.fields import (
     AnyText,
     Choice,
@@ -23,6 +29,7 @@ from ragauth.schemas.fields import (
     Whole,
 )
 from ragauth.schemas.key_fields import Network, Origin
+from ragauth.schemas.metadata import Metadata
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.security import passwords
 
@@ -53,6 +60,16 @@ def _(field: Text) -> Keywords:
 def _(field: Name) -> Keywords:
     lengths = {"minLength": field.minimum} if field.minimum else {}
     return {**lengths, "type": "string", "format": "name", "maxLength": field.maximum}
+
+
+@keywords_of.register
+def _(field: ExternalId) -> Keywords:
+    return {"type": "string", "format": "external-id", "minLength": 1, "maxLength": field.maximum}
+
+
+@keywords_of.register
+def _(field: Metadata) -> Keywords:
+    return {"type": "object", "additionalProperties": True, "maxProperties": field.MAX_NAMES}
 
 
 @keywords_of.register

@@ -70,6 +70,7 @@ class TestForgets:
             *("lovelace@example.com", "Ada Lovelace", "ada1815", "Ada's bot", "answers for Ada"),
             *("Ada's key", "198.51.100.77", "203.0.113.0", "ada.example.org", "Difference Engine"),
             *("new-lovelace@example.com", "sealed-for-ada", "Analytical Engine"),
+            *("note-on-adas-key", "ada-in-the-crm", "note-on-ada"),
         ]
         ada = Client(client.app, {"User-Agent": "Difference Engine 2"})
         everywhere = {"environ_base": {"REMOTE_ADDR": "198.51.100.77"}}
@@ -91,9 +92,13 @@ class TestForgets:
             "agent_id": agent["id"],
             "allowed_ips": ["203.0.113.0/24"],
             "allowed_origins": ["https://ada.example.org"],
+            "metadata": {"note-on-adas-key": ["note-on-adas-key"]},
         }
         ok(user.post("/api/auth/api-keys", key, **everywhere), 201)
         ok(user.patch("/api/auth/me", {"name": "Ada Lovelace"}, **everywhere))
+        service = client.as_key(make_service_key(client.app, "accounts"))
+        kept = {"external_id": "ada-in-the-crm", "metadata": {"note-on-ada": 1}}
+        ok(service.patch(f"/api/v1/internal/accounts/{data['account']['id']}", kept))
         _add_what_other_features_store(client, data["account"]["id"])
         before = _dump(client)
         assert [trace for trace in traces if trace.lower() not in before] == []

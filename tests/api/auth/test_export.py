@@ -21,6 +21,7 @@ from ragauth.services.accounts import second_factors
 from ragauth.services.accounts.export_turns import Turns, export_turns
 from tests.clients import PASSWORD, Client, Member, assert_needs_access_token, error, issues, ok
 from tests.factories.accounts import suspend
+from tests.factories.api_keys import make_service_key
 
 PATH = "/api/auth/export"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -69,7 +70,11 @@ class TestSucceeds:
         member = client.sign_up(name="Ada", username="ada1815")
         other_session = client.log_in(member)
         agent = member.create_agent(description="Answers")
-        key = member.create_key(agent_id=agent["id"], allowed_ips=["10.0.0.0/8"])
+        kept = {"metadata": {"team": "a"}}
+        key = member.create_key(agent_id=agent["id"], allowed_ips=["10.0.0.0/8"], **kept)
+        service = client.as_key(make_service_key(client.app, "accounts"))
+        theirs = {"external_id": "c-17", "metadata": {"crm": [1]}}
+        ok(service.patch(f"/api/v1/internal/accounts/{member.id}", theirs))
         assert member.key_client.get("/api/v1/authorize?cost=3").status_code == 200
         ok(member.client.delete(f"/api/auth/api-keys/{key['id']}"), 204)
         ok(client.as_user(other_session["token"]).post("/api/auth/logout"), 204)
@@ -79,11 +84,16 @@ class TestSucceeds:
             *("agents", "api_keys", "sessions", "events", "usage"),
         ]
         me = ok(member.client.get("/api/auth/me"))
-        assert data["account"] == {**me, "email_verified_at": None, "status": "active"}
+        assert data["account"] == {
+            **me,
+            **theirs,
+            "email_verified_at": None,
+            "status": "active",
+        }
         assert data["agents"] == [agent]
         dead, primary = data["api_keys"]
         assert (dead["id"], dead["allowed_ips"]) == (key["id"], ["10.0.0.0/8"])
-        assert dead["revoked_at"] is not None
+        assert (dead["metadata"], dead["revoked_at"] is None) == (kept["metadata"], False)
         assert (primary["name"], primary["revoked_at"]) == ("Primary", None)
         ended, present = data["sessions"]
         assert (ended["ended_at"] is None, present["ended_at"]) == (False, None)

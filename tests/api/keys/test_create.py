@@ -13,7 +13,7 @@ PATH = "/api/auth/api-keys"
 FIELDS = {
     *("id", "name", "prefix", "kind", "environment", "agent_id", "scopes", "is_active"),
     *("is_primary", "allowed_ips", "allowed_origins", "created_at", "expires_at"),
-    *("last_used_at", "replaced_by"),
+    *("last_used_at", "replaced_by", "metadata"),
 }
 ORIGINS = ["https://shop.example.com"]
 
