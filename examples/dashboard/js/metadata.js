@@ -2,6 +2,16 @@
 
 const STRING = /"(?:[^"\\]|\\.)*"/g;
 const WHOLE_NUMBER = /(?<![\w.+-])-?\d+(?![\w.])/g;
+// Of JSON: a sign, a text, a number or a word.
+const PART = new RegExp(
+  [
+    String.raw`[ \t\r\n]*([{}[\]:,]`,
+    String.raw`"(?:[^"\\\p{Cc}]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"`,
+    String.raw`-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])`,
+    "true|false|null)",
+  ].join("|"),
+  "uy",
+);
 const NEAR = 18;
 const HINT = "Names and texts stand in double quotes, with a comma between two entries.";
 
@@ -16,8 +26,8 @@ export function readMetadata(text) {
   let value;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    return { fault: `This is not JSON: ${whereIn(text, error.message)}` };
+  } catch {
+    return { fault: `This is not JSON: ${whereIn(text)}` };
   }
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
     return { fault: 'Write an object, in curly braces, such as {"customer": "c-17"}' };
@@ -29,22 +39,46 @@ export function readMetadata(text) {
 }
 
 /** Browsers tell the place in ways of their own, or not at all. */
-function whereIn(text, message) {
-  const at = placeOf(text, message);
-  if (at === null) return HINT;
-  const line = text.slice(0, at).split("\n").length;
+function whereIn(text) {
+  const at = firstFault(text);
   const near = text.slice(at).split("\n")[0].trim().slice(0, NEAR);
-  if (text.slice(at).trim() === "") return "it ends too early. Is a brace or a quote missing?";
-  return `look at line ${line}${near ? `, at ${near}` : ""}. ${HINT}`;
+  if (near === "") return "it ends too early. Is a brace or a quote missing?";
+  return `look at line ${text.slice(0, at).split("\n").length}, at ${near} … ${HINT}`;
 }
 
-function placeOf(text, message) {
-  const position = /position (\d+)/.exec(message)?.[1];
-  if (position) return Number(position);
-  const [, line, column] = /line (\d+) column (\d+)/.exec(message) ?? [];
-  if (line) {
-    const before = text.split("\n").slice(0, line - 1);
-    return before.reduce((sum, one) => sum + one.length + 1, 0) + Number(column) - 1;
+/** Where the first part of a text begins that does not belong there. */
+function firstFault(text) {
+  let at = 0;
+  const read = () => {
+    PART.lastIndex = at;
+    return PART.exec(text)?.[1] ?? "";
+  };
+  const take = (belongs) => {
+    const part = read();
+    if (!part || !belongs(part)) throw new Misplaced();
+    at = PART.lastIndex;
+    return part;
+  };
+  const entries = (end, entry) => {
+    if (read() === end) take(() => true);
+    else do entry(); while (take((part) => part === "," || part === end) === ",");
+  };
+  const value = () => {
+    const part = take((one) => !"}]:,".includes(one));
+    if (part === "[") entries("]", value);
+    if (part !== "{") return;
+    entries("}", () => {
+      take((one) => one.startsWith('"'));
+      take((one) => one === ":");
+      value();
+    });
+  };
+  try {
+    value();
+  } catch (error) {
+    if (!(error instanceof Misplaced)) throw error;
   }
-  return /end of|EOF|unterminated/i.test(message) ? text.length : null;
+  return at + /^[ \t\r\n]*/.exec(text.slice(at))[0].length;
 }
+
+class Misplaced extends Error {}
