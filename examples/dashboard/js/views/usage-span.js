@@ -102,7 +102,9 @@ function figures({ count, span, isPresent, limits, key }, rows, quotas) {
   return h(
     "div",
     { class: "figures" },
-    month ? quotaFigure(used, month.size, what, limits.plan) : wholeFigure(used, what, span, limits.plan),
+    month
+      ? quotaFigure(used, month.size, what, limits.plan)
+      : wholeFigure(used, what, span, limits.plan, !key && span.by === "day" && count !== "requests"),
     month
       ? figure(
           isPresent ? "Left this month" : "Left over",
@@ -140,13 +142,18 @@ function quotaFigure(used, size, what, plan) {
   );
 }
 
-function wholeFigure(used, what, span, plan) {
+function wholeFigure(used, what, span, plan, isUnlimited) {
   return h(
     "div",
     { class: "figure wide" },
     h("span", { class: "label" }, "Used", badge(plan)),
     h("p", { class: "value" }, number(used), h("small", {}, ` ${what}`)),
-    h("p", { class: "note" }, span.by === "day" ? `in ${span.title}` : span.title),
+    h(
+      "p",
+      { class: "note" },
+      span.by === "day" ? `in ${span.title}` : span.title,
+      isUnlimited ? ", without a monthly limit" : null,
+    ),
   );
 }
 
