@@ -12,23 +12,41 @@ from pathlib import Path
 
 from ragauth.counters.interface import (
     Admission,
+    ChangedRow,
     Charge,
+    Count,
     Counters,
     CountersUnavailable,
+    MeterRow,
     Peek,
+    Report,
+    Reported,
+    Reserve,
+    Settled,
+    Tally,
     UsageRow,
+    Use,
     Window,
 )
 from ragauth.counters.lmdb_store import LmdbCounters
 
 __all__ = [
     "Admission",
+    "ChangedRow",
     "Charge",
+    "Count",
     "Counters",
     "CountersUnavailable",
     "LmdbCounters",
+    "MeterRow",
     "Peek",
+    "Report",
+    "Reported",
+    "Reserve",
+    "Settled",
+    "Tally",
     "UsageRow",
+    "Use",
     "Window",
     "open_counters",
 ]

@@ -15,16 +15,21 @@ from typing import TypeVar
 from ragauth.counters import forks
 from ragauth.counters.interface import (
     Admission,
+    ChangedRow,
     Charge,
     Counters,
     CountersUnavailable,
     NewerCounters,
     Peek,
-    UsageRow,
+    Report,
+    Reported,
+    Settled,
+    Tally,
+    Use,
     Window,
 )
 from ragauth.counters.lmdb_store import LmdbCounters
-from ragauth.counters.redis_store import RedisCounters
+from ragauth.counters.redis_store import STORE_NAME, RedisCounters
 from ragauth.metrics import REDIS_LOST, STANDING_IN
 
 RETRY_SECONDS = 1.0
@@ -86,8 +91,46 @@ class FailoverCounters:
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
         self._ask(lambda store: store.seed_month(account, environment, month, base_units))
 
-    def peek(self, account: bytes, environment: int, month: int, now_ms: int) -> Peek | None:
-        return self._ask_for_month(lambda store: store.peek(account, environment, month, now_ms))
+    def seed_tally(
+        self, account: bytes, environment: int, tally: Tally, base: int, now_ms: int
+    ) -> None:
+        self._ask(lambda store: store.seed_tally(account, environment, tally, base, now_ms))
+
+    def peek(
+        self,
+        account: bytes,
+        environment: int,
+        month: int,
+        now_ms: int,
+        tallies: tuple[Tally, ...] = (),
+    ) -> Peek | None:
+        return self._ask_for_month(
+            lambda store: store.peek(account, environment, month, now_ms, tallies)
+        )
+
+    def report(self, report: Report) -> Reported | None:
+        """Count a report, unless this host has counted it, perhaps while Redis was away."""
+        if self._fallback.knows_event(report):
+            return Reported(True, ())
+        return self._ask_for_month(lambda store: store.report(report))
+
+    def settle(
+        self, account: bytes, token: bytes, uses: tuple[Use, ...], now_ms: int, store: str
+    ) -> Settled:
+        """Settle a reservation in the store that made it.
+
+        While Redis is away, one of Redis waits: CountersUnavailable. One of this host's file is
+        settled there even after Redis is back; the limits in Redis keep what was reserved.
+        """
+        if store != STORE_NAME:
+            return self._fallback.settle(account, token, uses, now_ms, store)
+        if not self._is_primary_there():
+            raise CountersUnavailable(str(self._cause), self._cause.state) from self._cause
+        try:
+            return self._primary.settle(account, token, uses, now_ms, store)
+        except CountersUnavailable as error:
+            self._leave_primary(error)
+            raise
 
     def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
         return self._ask(lambda store: store.hit(bucket, window_ms, now_ms, amount))
@@ -99,7 +142,7 @@ class FailoverCounters:
         self._fallback.clear_window(bucket)
         self._ask(lambda store: store.clear_window(bucket))
 
-    def changed_usage(self, limit: int) -> list[UsageRow]:
+    def changed_usage(self, limit: int) -> list[ChangedRow]:
         """Return rows of both stores, so that rows of the fallback need not wait for an outage."""
         rows = self._fallback.changed_usage(limit)
         room = limit - len(rows)
@@ -110,7 +153,7 @@ class FailoverCounters:
                 self._leave_primary(error)
         return rows
 
-    def changed_usage_of(self, account: bytes) -> list[UsageRow]:
+    def changed_usage_of(self, account: bytes) -> list[ChangedRow]:
         rows = self._fallback.changed_usage_of(account)
         if self._is_primary_there():
             try:
@@ -128,18 +171,23 @@ class FailoverCounters:
                 self._leave_primary(error)
         return max((use for use in uses if use is not None), default=None)
 
-    def usage_to_seed(self, account: bytes) -> list[UsageRow]:
-        """Return what this host counted without Redis and the database may not have yet.
+    def usage_to_seed(self, account: bytes) -> list[ChangedRow]:
+        """Return what Redis and this host's file counted and the database may not have yet.
 
         Afterwards no other process of this host may count more of this month in the file, in case
-        it has not noticed that Redis is back. So the file forgets the month in the same step. Such
-        a process must then ask for the month, and so learns that the turn of standing in is over.
+        it has not noticed that Redis is back. So the file forgets the month, and all other periods,
+        in the same step. Such a process must then ask for the month, and so learns that the turn of
+        standing in is over.
         """
         if self._is_primary_there():
-            return self._fallback.take_over_from(account)
+            rows = self._fallback.take_over_from(account)
+            try:
+                return rows + self._primary.usage_to_seed(account)
+            except CountersUnavailable as error:
+                self._leave_primary(error)
         return self._fallback.usage_to_seed(account)
 
-    def usage_saved(self, rows: Sequence[UsageRow]) -> None:
+    def usage_saved(self, rows: Sequence[ChangedRow]) -> None:
         """Un-mark rows in the store they came from; rows of Redis stay marked while it is away."""
         own = self._fallback.source_id
         self._fallback.usage_saved([row for row in rows if row.source_id == own])

@@ -9,6 +9,10 @@ MINUTE_MS = 60_000
 #: The clocks of hosts may differ by this much. A window that ends later than now + its length +
 #: this was begun under a wrong clock: it keeps its count, and ends at now + its length.
 SKEW_MS = 10_000
+#: How long a reservation is kept after its end, settled or not.
+RESERVATION_KEPT_MS = 86_400_000
+#: How long the event of a report counts only once.
+EVENT_KEPT_MS = 2 * 86_400_000
 
 _LONGEST_RAW_NAME = 64
 
@@ -38,7 +42,8 @@ class Tally(NamedTuple):
     is the limit's own within the owner, for example `tokens/month` or `requests/10s/burst`; live
     and test count apart. A window of `length_ms` opens with the first thing that is counted in it.
     With a length of 0 the count belongs to `period`: yyyymmdd, yyyymm, or 0 for a total that never
-    ends. `amount` is what is counted; more than `size` is refused.
+    ends. `amount` is what is counted; more than `size` is refused. An amount of 0 opens no window,
+    and is refused only where more than `size` was counted already. A question has each tally once.
     """
 
     owner: bytes
@@ -58,9 +63,11 @@ class Use(NamedTuple):
 
 
 class Reserve(NamedTuple):
-    """A reservation to make: its uses are among those of the charge.
+    """A reservation to make: its uses are part of those of the charge.
 
-    `token` is 16 random bytes. `ends_at_ms` is exact: from then on it cannot be settled.
+    `token` is 16 random bytes. `ends_at_ms` is exact: from then on it cannot be settled. Settling
+    adjusts the tallies of its meters, except those whose `amount` is not what the charge uses of
+    their meter: a price of their own is not given back.
     """
 
     token: bytes
@@ -72,7 +79,7 @@ class Charge(NamedTuple):
     """One request of `cost` units, and the limits of the account that it is charged to.
 
     Accounts and keys are 16 bytes, an environment is 0 (live) or 1 (test), a month is yyyymm, a day
-    yyyymmdd (UTC). Cost and limits are not negative.
+    yyyymmdd (UTC). Cost, limits and amounts are not negative.
     """
 
     account: bytes
@@ -92,7 +99,8 @@ class Charge(NamedTuple):
 class Count(NamedTuple):
     """What a tally's window has counted, and the Unix milliseconds at which it is over.
 
-    0 for a `period`, whose end the caller knows.
+    0 for a `period`, whose end the caller knows. A window that is not open would end a length from
+    now.
     """
 
     used: int
@@ -102,8 +110,9 @@ class Count(NamedTuple):
 class Report(NamedTuple):
     """An amount that was used already: it is counted past every limit, once for each `event`.
 
-    `event` is the reporter's own name for it, unique in the account. `day` and the periods of
-    `tallies` are those of the moment when it was used.
+    `event` is the reporter's own name for it, unique in the account. `at_ms` is the moment when it
+    was used; `day` and the periods of `tallies` are those of that moment. Of windows with a length
+    it counts in those that are open now and were then.
     """
 
     account: bytes
@@ -114,6 +123,17 @@ class Report(NamedTuple):
     uses: tuple[Use, ...]
     tallies: tuple[Tally, ...]
     now_ms: int
+    at_ms: int
+
+
+class Reported(NamedTuple):
+    """The outcome of a report; `counts` are those after it, in the order of the tallies.
+
+    There are none where the event `was_known`: nothing was counted then.
+    """
+
+    was_known: bool
+    counts: tuple[Count, ...]
 
 
 class Settled(NamedTuple):
@@ -130,20 +150,30 @@ class Settled(NamedTuple):
 
 
 class Admission(NamedTuple):
-    """The answer to a charge; the numbers are those after it."""
+    """The answer to a charge; the numbers are those after it.
 
-    refused_by: Literal["minute", "month"] | None
+    `counts` are those of the tallies, in their order. A refusal has changed none of the numbers, so
+    they tell which tallies refused: `refused_by` is "tally" only if neither minute nor month did.
+    If a reservation was made, `store` names the store that keeps it: `settle` needs it. `token` is
+    the reservation's: of the same request that an impatient thread asked first, if it was counted.
+    """
+
+    refused_by: Literal["minute", "month", "tally"] | None
     minute_used: int
     minute_resets_at_ms: int
     month_used: int
+    counts: tuple[Count, ...] = ()
+    store: str = ""
+    token: bytes = b""
 
 
 class Peek(NamedTuple):
-    """What an account has used so far."""
+    """What an account has used so far; `counts` are those of the tallies, in their order."""
 
     minute_used: int
     minute_resets_at_ms: int
     month_used: int
+    counts: tuple[Count, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,22 +182,6 @@ class Window:
 
     count: int
     resets_at_ms: int
-
-
-class MeterRow(NamedTuple):
-    """What one store has counted of one meter, as `UsageRow`.
-
-    Both totals only grow: what was used is `amount` - `released`.
-    """
-
-    account: bytes
-    key: bytes
-    environment: int
-    day: int
-    meter: str
-    amount: int
-    released: int
-    source_id: str
 
 
 class UsageRow(NamedTuple):
@@ -187,6 +201,26 @@ class UsageRow(NamedTuple):
     source_id: str
 
 
+class MeterRow(NamedTuple):
+    """What one store has counted of one meter, as `UsageRow`.
+
+    Both totals only grow: what was used is `amount` - `released`.
+    """
+
+    account: bytes
+    key: bytes
+    environment: int
+    day: int
+    meter: str
+    amount: int
+    released: int
+    source_id: str
+
+
+#: What waits to be saved.
+ChangedRow = UsageRow | MeterRow
+
+
 class Counters(Protocol):
     """A store that decides limits for all workers at once.
 
@@ -199,18 +233,49 @@ class Counters(Protocol):
         """The random hex name of this store's lifetime; a lost or emptied store gets a new one."""
 
     def admit(self, charge: Charge) -> Admission | None:
-        """Count the request if both limits allow it; a refusal counts nothing.
+        """Count the request if all limits allow it; a refusal counts nothing.
 
-        The minute starts at the first counted request and lasts 60,000 ms. If both limits refuse,
-        the answer is "month", since waiting for the minute would not help. None means that the
-        month is not known here: read it from the database, call `seed_month`, ask again.
+        The minute starts at the first counted request and lasts 60,000 ms. If month and minute
+        refuse, the answer is "month", since waiting for the minute would not help. None means that
+        the month, or a tally with a period, is not known here: read each from the database, call
+        `seed_month` and `seed_tally`, ask again.
         """
 
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
         """Start the account's month at `base_units`, unless the store knows it already."""
 
-    def peek(self, account: bytes, environment: int, month: int, now_ms: int) -> Peek | None:
-        """Read without counting; None where the month is not known here."""
+    def seed_tally(
+        self, account: bytes, environment: int, tally: Tally, base: int, now_ms: int
+    ) -> None:
+        """Start a tally with a period at `base`, unless the store knows it already.
+
+        `account` is the one whose charges have the tally; size and amount do not matter.
+        """
+
+    def peek(
+        self,
+        account: bytes,
+        environment: int,
+        month: int,
+        now_ms: int,
+        tallies: tuple[Tally, ...] = (),
+    ) -> Peek | None:
+        """Read without counting; None as for `admit`."""
+
+    def report(self, report: Report) -> Reported | None:
+        """Count what was used already, past all limits, if its event is not known yet.
+
+        The event is known for `EVENT_KEPT_MS`. None as for `admit`: nothing was counted.
+        """
+
+    def settle(
+        self, account: bytes, token: bytes, uses: tuple[Use, ...], now_ms: int, store: str
+    ) -> Settled:
+        """Replace what was reserved by what was used, in usage and in the tallies.
+
+        A meter that is left out was not used. Windows that are over by now are left as they are.
+        `store` is what `admit` told.
+        """
 
     def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
         """Add to a window that starts at its first hit and lasts `window_ms`.
@@ -224,10 +289,10 @@ class Counters(Protocol):
     def clear_window(self, bucket: bytes) -> None:
         """Forget a window, as after a successful login."""
 
-    def changed_usage(self, limit: int) -> list[UsageRow]:
+    def changed_usage(self, limit: int) -> list[ChangedRow]:
         """Return up to `limit` rows that changed since they were last saved, in fair turns."""
 
-    def changed_usage_of(self, account: bytes) -> list[UsageRow]:
+    def changed_usage_of(self, account: bytes) -> list[ChangedRow]:
         """Return all rows of one account that changed since they were last saved."""
 
     def unsaved_use(self, account: bytes, environment: int, key: bytes) -> int | None:
@@ -236,21 +301,24 @@ class Counters(Protocol):
         As quick as a check, however many keys the account has.
         """
 
-    def usage_to_seed(self, account: bytes) -> list[UsageRow]:
-        """Return the account's rows that must be added to the database's units for a seed.
+    def usage_to_seed(self, account: bytes) -> list[ChangedRow]:
+        """Return the account's rows that must be added to those in the database for a seed.
 
         Call it before the database is read: a row that is saved in between is then in both, and the
         larger total of each row counts.
         """
 
-    def usage_saved(self, rows: Sequence[UsageRow]) -> None:
+    def usage_saved(self, rows: Sequence[ChangedRow]) -> None:
         """Un-mark the rows that have not changed since they were read."""
 
     def acquire_lease(self, name: bytes, holder: bytes, ttl_ms: int, now_ms: int) -> bool:
         """Take or extend a lease for `ttl_ms`; False while another holder has it."""
 
     def forget_account(self, account: bytes) -> None:
-        """Drop the limits of a deleted account; usage that was not saved yet stays."""
+        """Drop the limits of a deleted account; usage that was not saved yet stays.
+
+        A store that cannot find its tallies and reservations lets them end by themselves.
+        """
 
     def prune(self, now_ms: int, keep_days: int = 40) -> bool:
         """Drop a bounded number of stale records; True while the pass is unfinished."""

@@ -65,8 +65,9 @@ class AnswerIsLate(TimeoutError):
 class LateAnswers:
     """The late answers to charges, until a thread that may wait asks for the same charge.
 
-    Two checks with the same key and the same cost may get each other's answers: each script was
-    sent for one of them. The moment, and the limits, may have changed since the script was sent.
+    Two checks with the same key that count the same may get each other's answers, and reservations:
+    each script was sent for one of them. The moment, and the sizes of limits, may have changed
+    since the script was sent.
 
     Safe for threads. No lock is needed: each step on the list is atomic.
     """
@@ -113,4 +114,7 @@ class LateAnswers:
 
 
 def _subject_of(charge: Charge) -> object:
-    return charge.account, charge.key, charge.environment, charge.cost
+    tallies = tuple((tally.owner, tally.name, tally.amount) for tally in charge.tallies)
+    reserved = charge.reserve and charge.reserve.uses
+    what = (charge.account, charge.key, charge.environment)
+    return *what, charge.cost, tallies, charge.uses, reserved

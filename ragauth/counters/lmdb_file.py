@@ -124,6 +124,11 @@ class LmdbFile:
             self.lock.release()
             raise
 
+    @property
+    def store_name(self) -> str:
+        """What tells a reservation in this file from one in another; after the first `enter`."""
+        return f"f{self.source_id[:12]}"
+
     def leave(self) -> None:
         """Release both locks."""
         try:

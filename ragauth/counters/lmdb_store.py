@@ -3,19 +3,25 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from sys import maxsize
+from typing import Literal
 
 import lmdb
 
 from ragauth import clock
-from ragauth.counters import lmdb_sweep
+from ragauth.counters import lmdb_reservations, lmdb_sweep, lmdb_tallies, lmdb_usage
 from ragauth.counters.interface import (
     MINUTE_MS,
     SKEW_MS,
     Admission,
+    ChangedRow,
     Charge,
+    Count,
     Peek,
-    UsageRow,
+    Report,
+    Reported,
+    Settled,
+    Tally,
+    Use,
     Window,
     bounded_name,
     settle_window,
@@ -30,10 +36,10 @@ from ragauth.counters.lmdb_records import (
     WINDOW,
     read_window,
 )
+from ragauth.counters.lmdb_usage import STEP, WaitingUsage
 
 TURN_IDLE_MS = 10_000
-#: How many records one transaction of a walk touches; meanwhile every check of the host waits.
-STEP = 250
+_STEPS_OF_ENDED = 40
 
 _LONGEST_MINUTE_MS = MINUTE_MS + SKEW_MS
 _new_tuple = tuple.__new__
@@ -56,7 +62,7 @@ class LmdbCounters:
         self._file = LmdbFile(path, map_bytes)
         self._monotonic = monotonic
         self._sweep_from = b""
-        self._flush_from = b"d"
+        self._waiting = WaitingUsage(self._file)
 
     @property
     def source_id(self) -> str:
@@ -66,7 +72,20 @@ class LmdbCounters:
     def admit(self, charge: Charge) -> Admission | None:
         # Written out in one piece: each call and each closure would add noticeably to the cost of a
         # check.
-        account, key, environment, minute_limit, month_limit, cost, month, day, now_ms = charge[:9]
+        (
+            account,
+            key,
+            environment,
+            minute_limit,
+            month_limit,
+            cost,
+            month,
+            day,
+            now_ms,
+            tallies,
+            uses,
+            reserve,
+        ) = charge
         file = self._file
         account_key = b"a" + account + ENVIRONMENT_BYTES[environment]
         env = file.enter(now_ms)
@@ -84,6 +103,11 @@ class LmdbCounters:
                     spent = older_units
                 else:
                     return None
+                found: list[lmdb_tallies.Found] | None = None
+                if tallies:
+                    found = lmdb_tallies.look_up(txn, account_key[1:], tallies, turn, now_ms)
+                    if found is None:
+                        return None
                 if not 0 < ends - now_ms <= _LONGEST_MINUTE_MS:
                     ends, used = settle_window(ends, used, MINUTE_MS, now_ms)
                     if used:
@@ -95,10 +119,17 @@ class LmdbCounters:
                                 turn, ends, used, newest, newest_units, older, older_units
                             ),
                         )
+                refused_by: Literal["minute", "month", "tally"] | None = None
                 if spent + cost > month_limit:
-                    return Admission("month", used, ends, spent)
-                if used >= minute_limit:
-                    return Admission("minute", used, ends, spent)
+                    refused_by = "month"
+                elif used >= minute_limit:
+                    refused_by = "minute"
+                elif found and not lmdb_tallies.fit(found, tallies):
+                    refused_by = "tally"
+                if refused_by is not None:
+                    lmdb_tallies.keep_shortened(txn, found or ())
+                    stand = lmdb_tallies.as_they_stand(found or ())
+                    return Admission(refused_by, used, ends, spent, stand)
                 used += 1
                 spent += cost
                 if month == newest:
@@ -121,8 +152,17 @@ class LmdbCounters:
                     account_key,
                     _pack_account(turn, ends, used, newest, newest_units, older, older_units),
                 )
+                counts: tuple[Count, ...] = ()
+                kept_by, token = "", b""
+                if found:
+                    counts = lmdb_tallies.count(txn, found, tallies, turn, now_ms)
+                if uses:
+                    lmdb_usage.add_uses(txn, usage_key[1:], uses)
+                if reserve is not None:
+                    lmdb_reservations.make(txn, charge, reserve, found or ())
+                    kept_by, token = file.store_name, reserve.token
             # Half the cost of Admission(…), whose __new__ is written in Python.
-            return _new_tuple(Admission, (None, used, ends, spent))
+            return _new_tuple(Admission, (None, used, ends, spent, counts, kept_by, token))
         except lmdb.Error as error:
             file.recover(error)
         finally:
@@ -157,16 +197,72 @@ class LmdbCounters:
 
         self._file.transact(seed)
 
-    def peek(self, account: bytes, environment: int, month: int, now_ms: int) -> Peek | None:
-        account_key = b"a" + account + ENVIRONMENT_BYTES[environment]
-        record = self._file.transact(lambda txn: txn.get(account_key), now_ms=now_ms)
-        if record is None:
-            return None
-        turn, ends, used, newest, newest_units, older, older_units = _unpack_account(record)
-        if turn != self._file.turn or month not in (newest, older):
-            return None
-        ends, used = settle_window(ends, used, MINUTE_MS, now_ms)
-        return Peek(used, ends, newest_units if month == newest else older_units)
+    def seed_tally(
+        self, account: bytes, environment: int, tally: Tally, base: int, now_ms: int
+    ) -> None:
+        of_account = account + ENVIRONMENT_BYTES[environment]
+
+        def seed(txn: Txn) -> None:
+            # A higher number: another process has begun a turn that this one has not noticed yet.
+            self._file.turn = lmdb_tallies.seed(
+                txn, of_account, tally, base, self._file.turn, now_ms
+            )
+
+        self._file.transact(seed)
+
+    def peek(
+        self,
+        account: bytes,
+        environment: int,
+        month: int,
+        now_ms: int,
+        tallies: tuple[Tally, ...] = (),
+    ) -> Peek | None:
+        of_account = account + ENVIRONMENT_BYTES[environment]
+
+        def read(txn: Txn) -> Peek | None:
+            record = txn.get(b"a" + of_account)
+            if record is None:
+                return None
+            turn, ends, used, newest, newest_units, older, older_units = _unpack_account(record)
+            if turn != self._file.turn or month not in (newest, older):
+                return None
+            found = lmdb_tallies.look_up(txn, of_account, tallies, turn, now_ms)
+            if found is None:
+                return None
+            ends, used = settle_window(ends, used, MINUTE_MS, now_ms)
+            units = newest_units if month == newest else older_units
+            return Peek(used, ends, units, lmdb_tallies.as_they_stand(found))
+
+        return self._file.transact(read, now_ms=now_ms)
+
+    def report(self, report: Report) -> Reported | None:
+        of_account = report.account + ENVIRONMENT_BYTES[report.environment]
+
+        def count(txn: Txn) -> Reported | None:
+            if lmdb_reservations.is_known(txn, report):
+                return Reported(True, ())
+            turn, now_ms = self._file.turn, report.now_ms
+            found = lmdb_tallies.look_up(txn, of_account, report.tallies, turn, now_ms)
+            if found is None:
+                return None
+            return Reported(False, lmdb_reservations.count_report(txn, report, found, turn))
+
+        return self._file.transact(count, now_ms=report.now_ms)
+
+    def knows_event(self, report: Report) -> bool:
+        """Whether a report with this event was counted here."""
+        return self._file.transact(lambda txn: lmdb_reservations.is_known(txn, report))
+
+    def settle(
+        self, account: bytes, token: bytes, uses: tuple[Use, ...], now_ms: int, store: str
+    ) -> Settled:
+        def settle(txn: Txn) -> Settled:
+            if store != self._file.store_name:
+                return Settled("unknown")
+            return lmdb_reservations.settle(txn, account, token, uses, now_ms, self._file.turn)
+
+        return self._file.transact(settle, now_ms=now_ms)
 
     def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
         name = b"w" + bounded_name(bucket)
@@ -199,65 +295,39 @@ class LmdbCounters:
         name = b"w" + bounded_name(bucket)
         self._file.transact(lambda txn: txn.delete(name))
 
-    def changed_usage(self, limit: int) -> list[UsageRow]:
-        # The walk starts where the last one stopped, and wraps around at the end. With a fixed
-        # start, busy keys that sort first would be saved again and again, and the others never.
-        begin, rows = self._flush_from, list[UsageRow]()
-        last = begin
-        for after, until in ((begin, b"e"), (b"d", begin + b"\0")):
-            if len(rows) < limit:
-                found, last = self._walk(after, until, limit - len(rows))
-                rows += found
-        # Not between the steps: another thread may walk at the same time, and read each row too.
-        self._flush_from = last
-        return rows
+    def changed_usage(self, limit: int) -> list[ChangedRow]:
+        return self._waiting.changed(limit)
 
-    def changed_usage_of(self, account: bytes) -> list[UsageRow]:
-        return self._walk(*lmdb_sweep.marks_of(account), limit=maxsize)[0]
-
-    def _walk(self, after: bytes, until: bytes, limit: int) -> tuple[list[UsageRow], bytes]:
-        """The marked rows between two keys, and the last one's mark; in steps."""
-        rows: list[UsageRow] = []
-        while (step := min(STEP, limit - len(rows))) > 0:
-            found, after = self._file.transact(partial(self._read_on, after, until, step))
-            rows += found
-            if len(found) < step:
-                break
-        return rows, after
-
-    def _read_on(
-        self, after: bytes, until: bytes, limit: int, txn: Txn
-    ) -> tuple[list[UsageRow], bytes]:
-        return lmdb_sweep.changed_usage(txn, limit, after, until, self._file.source_id)
+    def changed_usage_of(self, account: bytes) -> list[ChangedRow]:
+        return self._waiting.changed_of(account)
 
     def unsaved_use(self, account: bytes, environment: int, key: bytes) -> int | None:
         of_account = account + ENVIRONMENT_BYTES[environment]
-        return self._file.transact(lambda txn: lmdb_sweep.unsaved_use(txn, of_account, key))
+        return self._file.transact(lambda txn: lmdb_usage.unsaved_use(txn, of_account, key))
 
-    def usage_to_seed(self, account: bytes) -> list[UsageRow]:
+    def usage_to_seed(self, account: bytes) -> list[ChangedRow]:
         return self.changed_usage_of(account)
 
-    def take_over_from(self, account: bytes) -> list[UsageRow]:
-        """Forget what this store knows of the account's months, and return its unsaved rows.
+    def take_over_from(self, account: bytes) -> list[ChangedRow]:
+        """Forget the account's months and other periods, and return its unsaved rows.
 
         In one step: nothing can be counted here afterwards without asking for the month again, and
         the caller answers that from the other store.
         """
 
-        def take(txn: Txn) -> list[UsageRow]:
+        def take(txn: Txn) -> list[ChangedRow]:
             for environment in ENVIRONMENT_BYTES:
                 record = txn.get(b"a" + account + environment)
                 if record is not None:
                     _turn, ends, used, *_months = _unpack_account(record)
                     txn.put(b"a" + account + environment, _pack_account(0, ends, used, 0, 0, 0, 0))
-            return lmdb_sweep.changed_usage_of(txn, account, self._file.source_id)
+            lmdb_tallies.forget_all(txn, b"p" + account)
+            return lmdb_usage.changed_of(txn, account, self._file.source_id)
 
         return self._file.transact(take)
 
-    def usage_saved(self, rows: Sequence[UsageRow]) -> None:
-        for start in range(0, len(rows), STEP):
-            step = rows[start : start + STEP]
-            self._file.transact(partial(lmdb_sweep.unmark, rows=step, file=self._file))
+    def usage_saved(self, rows: Sequence[ChangedRow]) -> None:
+        self._waiting.saved(rows)
 
     def acquire_lease(self, name: bytes, holder: bytes, ttl_ms: int, now_ms: int) -> bool:
         lease_key = b"l" + bounded_name(name)
@@ -276,20 +346,27 @@ class LmdbCounters:
         def forget(txn: Txn) -> None:
             for environment in ENVIRONMENT_BYTES:
                 txn.delete(b"a" + account + environment)
+            for tag in (b"p", b"q", b"y"):
+                lmdb_tallies.forget_all(txn, tag + account)
 
         self._file.transact(forget)
 
     def prune(self, now_ms: int, keep_days: int = 40) -> bool:
         monotonic_ms = int(self._monotonic() * 1000)
 
-        def sweep(txn: Txn) -> bytes:
+        def sweep(txn: Txn) -> tuple[bool, bytes]:
             is_steady = lmdb_sweep.is_steady(txn, now_ms, monotonic_ms)
-            return lmdb_sweep.sweep(
+            return is_steady, lmdb_sweep.sweep(
                 txn, self._sweep_from, STEP, now_ms, keep_days, drops_usage=is_steady
             )
 
-        self._sweep_from = self._file.transact(sweep)
-        return self._sweep_from != b""
+        is_steady, self._sweep_from = self._file.transact(sweep)
+        # Events may come by the thousand, so more of them end between two calls than a sweep sees.
+        drop_some = partial(lmdb_reservations.drop_ended, now_ms=now_ms, limit=STEP)
+        steps = 0
+        while is_steady and steps < _STEPS_OF_ENDED and self._file.transact(drop_some) == STEP:
+            steps += 1
+        return self._sweep_from != b"" or steps == _STEPS_OF_ENDED
 
     def begin_turn(self, monotonic_ms: int) -> None:
         """Stand in for another store; months that were seeded in an earlier turn no longer count.

@@ -36,35 +36,33 @@ class Script:
     """
 
     def __init__(self, text: str) -> None:
-        self.takes_run = text.startswith(_RUN)
+        self.takes_run = text.startswith(RUN)
         self.text = text = _BEGINNING + text
         # Redis names scripts by their SHA-1; it protects nothing.
         self.sha = sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-_DAY_SECONDS = 86_400
+DAY_SECONDS = 86_400
 #: A month that has expired is read from the database again.
-_ACCOUNT_SECONDS = 2 * _DAY_SECONDS
+ACCOUNT_SECONDS = 2 * DAY_SECONDS
 #: Counted from a row's first hit: longer than its day, and longer than the database should ever be
 #: away.
-_USAGE_SECONDS = 8 * _DAY_SECONDS
-_SOURCE_SECONDS = 100 * _DAY_SECONDS
+USAGE_SECONDS = 8 * DAY_SECONDS
+_SOURCE_SECONDS = 100 * DAY_SECONDS
 
 # After a restart Redis may have loaded an older snapshot, and a replica that took over may lack the
 # last writes: totals would be lower than those saved, months lower than what was used. So each run
 # of the server is a source of its own. A connection ends together with the run of its server, so
 # the client asks for the run id once for each connection (INFO in each script costs 8 µs). If an
 # ACL forbids INFO, only the loss of all data is noticed.
-_RUN = """
+RUN = """
 local run = ARGV[#ARGV]
 local source = known[2] == run and known[1]
 """
 
-# ARGV: account member, usage member, minute limit, month limit, cost, month, now, now + a minute,
-# longest plausible minute. Reply: false (month unknown), or {verdict, used, ends, spent}.
-ADMIT = Script(
-    _RUN
-    + f"""
+# An admission in parts. ARGV: account member, usage member, minute limit, month limit, cost, month,
+# now, now + a minute, longest plausible minute.
+MONTH_IS_KNOWN = """
 if not source then return false end
 local function whole(number) return string.format('%d', number) end
 local account = ours .. 'account:' .. source .. ':' .. ARGV[1]
@@ -73,6 +71,8 @@ if not found[3] then return false end
 local cost, now = tonumber(ARGV[5]), tonumber(ARGV[7])
 local spent = tonumber(found[3])
 local ends, used = tonumber(found[1] or 0), tonumber(found[2] or 0)
+"""
+SETTLE_MINUTE = """
 local left = ends - now
 local fresh = left <= 0
 if fresh then
@@ -81,35 +81,36 @@ elseif left > tonumber(ARGV[9]) then
   ends = tonumber(ARGV[8])
   redis.call('HSET', account, 'ends', ARGV[8])
 end
-if spent + cost > tonumber(ARGV[4]) then return {{2, used, ends, spent}} end
-if used >= tonumber(ARGV[3]) then return {{1, used, ends, spent}} end
+"""
+COUNT_REQUEST = f"""
 used, spent = used + 1, spent + cost
 -- Few calls: what each costs is most of what the script does.
 redis.call('HSET', account, 'ends', whole(ends), 'used', whole(used), ARGV[6], whole(spent))
-if fresh then redis.call('EXPIRE', account, {_ACCOUNT_SECONDS}) end
+if fresh then redis.call('EXPIRE', account, {ACCOUNT_SECONDS}) end
 local member = source .. ':' .. ARGV[2]
 local row = ours .. 'usage:' .. member
 local old = redis.call('HMGET', row, 'requests', 'units', 'last')
 local requests, units = tonumber(old[1] or 0) + 1, tonumber(old[2] or 0) + cost
 local last = math.max(now, tonumber(old[3] or 0))
 redis.call('HSET', row, 'requests', whole(requests), 'units', whole(units), 'last', whole(last))
-if not old[1] then redis.call('EXPIRE', row, {_USAGE_SECONDS}) end
+if not old[1] then redis.call('EXPIRE', row, {USAGE_SECONDS}) end
 if redis.call('ZADD', ours .. 'changed', 'NX', ARGV[7], member) == 1 then
-  redis.call('EXPIRE', ours .. 'changed', {_USAGE_SECONDS})
+  redis.call('EXPIRE', ours .. 'changed', {USAGE_SECONDS})
   redis.call('ZADD', ours .. 'changed_by', 0, ARGV[1] .. ' ' .. member)
-  redis.call('EXPIRE', ours .. 'changed_by', {_USAGE_SECONDS})
+  redis.call('EXPIRE', ours .. 'changed_by', {USAGE_SECONDS})
 end
-return {{0, used, ends, spent}}
 """
-)
-
-# ARGV: account member, month. Reply: {ends, used, spent}, false for a missing field.
-PEEK = Script(
-    _RUN
+# Reply: false (month unknown), or {verdict, used, ends, spent}.
+ADMIT = Script(
+    RUN
+    + MONTH_IS_KNOWN
+    + SETTLE_MINUTE
     + """
-if not source then return {false, false, false} end
-return redis.call('HMGET', ours .. 'account:' .. source .. ':' .. ARGV[1], 'ends', 'used', ARGV[2])
+if spent + cost > tonumber(ARGV[4]) then return {2, used, ends, spent} end
+if used >= tonumber(ARGV[3]) then return {1, used, ends, spent} end
 """
+    + COUNT_REQUEST
+    + "return {0, used, ends, spent}"
 )
 
 # `sources` lists the earlier sources, the latest first: the current minute continues under the new
@@ -119,7 +120,7 @@ local function begin(new)
   if known[1] then
     redis.call('LPUSH', ours .. 'sources', known[1])
     redis.call('LTRIM', ours .. 'sources', 0, 7)
-    redis.call('EXPIRE', ours .. 'sources', {_ACCOUNT_SECONDS})
+    redis.call('EXPIRE', ours .. 'sources', {ACCOUNT_SECONDS})
   end
   source = new
 end
@@ -129,8 +130,8 @@ local function keep()
 end
 """
 # ARGV: a new source id.
-_SOURCE = (
-    _RUN
+SOURCE_BEGINS = (
+    RUN
     + _BEGIN
     + """
 if not source then begin(ARGV[1]) end
@@ -139,7 +140,7 @@ keep()
 )
 # ARGV: a new source id, account member, month, base units, the month before.
 SEED_MONTH = Script(
-    _SOURCE
+    SOURCE_BEGINS
     + f"""
 local account = ours .. 'account:' .. source .. ':' .. ARGV[2]
 local base = tonumber(ARGV[4])
@@ -157,7 +158,7 @@ for _, field in ipairs(redis.call('HKEYS', account)) do
   local month = tonumber(field)
   if month and month < tonumber(ARGV[5]) then redis.call('HDEL', account, field) end
 end
-redis.call('EXPIRE', account, {_ACCOUNT_SECONDS})
+redis.call('EXPIRE', account, {ACCOUNT_SECONDS})
 """
 )
 
@@ -212,96 +213,11 @@ return 1
 """)
 
 # ARGV: a new source id.
-SOURCE = Script(_SOURCE + "return source")
-
-# Changed rows are in two sets: ordered by the time of their first change, and by account.
-_FORGET = """
-local function forget(member)
-  redis.call('ZREM', ours .. 'changed', member)
-  local account = string.match(member, '^[^:]*:[^:]*:([^:]*:[^:]*):')
-  redis.call('ZREM', ours .. 'changed_by', account .. ' ' .. member)
-end
-"""
-# ARGV: a new source id, limit, the moment of a first change from which on they are wanted. Reply:
-# {how many members were looked at, the last moment, how many of them are of that moment, and for
-# each row its member, requests, units, last used}.
-CHANGED_USAGE = Script(
-    _SOURCE
-    + _FORGET
-    + """
-local rows, moment, of_moment = {}, ARGV[3], 0
-local oldest = redis.call(
-  'ZRANGEBYSCORE', ours .. 'changed', ARGV[3], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
-for i = 1, #oldest, 2 do
-  local member = oldest[i]
-  of_moment = oldest[i + 1] == moment and of_moment + 1 or 1
-  moment = oldest[i + 1]
-  local row = redis.call('HMGET', ours .. 'usage:' .. member, 'requests', 'units', 'last')
-  if row[1] then
-    table.insert(rows, {member, row[1], row[2], row[3]})
-  else
-    forget(member)
-  end
-end
-return {#oldest / 2, moment, of_moment, rows}
-"""
-)
-
-# ARGV: how the members of the account begin, after which of them it goes on, limit. Reply: {how
-# many members were looked at, the last of them, rows as above}.
-CHANGED_USAGE_OF = Script(
-    _FORGET
-    + """
-local found = redis.call('ZRANGEBYLEX', ours .. 'changed_by',
-  ARGV[2], '(' .. ARGV[1] .. '~', 'LIMIT', 0, ARGV[3])
-local rows = {}
-for _, name in ipairs(found) do
-  local member = string.match(name, ' (.*)')
-  local row = redis.call('HMGET', ours .. 'usage:' .. member, 'requests', 'units', 'last')
-  if row[1] then
-    table.insert(rows, {member, row[1], row[2], row[3]})
-  else
-    forget(member)
-  end
-end
-return {#found, found[#found] or '', rows}
-"""
-)
-
-# ARGV: account member, key. Reply: when it was used last, on the days of which the account has
-# something that changed. A step for each such day, however many keys the account has.
-UNSAVED_USE = Script("""
-local latest = false
-local from, to = '[' .. ARGV[1] .. ' ', '(' .. ARGV[1] .. ' ~'
-while true do
-  local first = redis.call('ZRANGEBYLEX', ours .. 'changed_by', from, to, 'LIMIT', 0, 1)[1]
-  if not first then return latest end
-  local of_day = string.match(first, ' ([^:]*:[^:]*:)')
-  local row = redis.call('HMGET', ours .. 'usage:' .. of_day .. ARGV[1] .. ':' .. ARGV[2], 'last')
-  if row[1] and tonumber(row[1]) > tonumber(latest or 0) then latest = row[1] end
-  from = '(' .. ARGV[1] .. ' ' .. of_day .. '~'
-end
-""")
-
-# ARGV: member, requests, units, last used of each row. A row that changed meanwhile goes to the end
-# of the queue: at the head, busy keys would keep all others from being saved.
-USAGE_SAVED = Script(
-    _FORGET
-    + """
-for i = 1, #ARGV, 4 do
-  local row = redis.call('HMGET', ours .. 'usage:' .. ARGV[i], 'requests', 'units', 'last')
-  if row[1] == ARGV[i + 1] and row[2] == ARGV[i + 2] and row[3] == ARGV[i + 3] then
-    forget(ARGV[i])
-  elseif row[3] then
-    redis.call('ZADD', ours .. 'changed', 'XX', row[3], ARGV[i])
-  end
-end
-"""
-)
+SOURCE = Script(SOURCE_BEGINS + "return source")
 
 # ARGV: a new source id, milliseconds, name of the outage. See `RedisCounters.resume`.
 RESUME = Script(
-    _RUN
+    RUN
     + _BEGIN
     + """
 if redis.call('SET', ours .. 'resumed:' .. ARGV[3], 1, 'NX', 'PX', ARGV[2]) or not source then

@@ -9,15 +9,25 @@ from typing import Any, Literal
 from redis.exceptions import RedisError, ResponseError, TimeoutError
 
 from ragauth.counters import redis_scripts as scripts
+from ragauth.counters import redis_tallies
+from ragauth.counters import redis_tally_scripts as tally_scripts
+from ragauth.counters import redis_usage_scripts as usage_scripts
 from ragauth.counters.interface import (
     MINUTE_MS,
     SKEW_MS,
     Admission,
+    ChangedRow,
     Charge,
     CountersUnavailable,
+    MeterRow,
     NewerCounters,
     Peek,
+    Report,
+    Reported,
+    Settled,
+    Tally,
     UsageRow,
+    Use,
     Window,
     bounded_name,
     previous_month,
@@ -33,9 +43,16 @@ HASTY_TIMEOUT_SECONDS = 0.05
 #: Rows in one script: Redis answers no other client while a script runs.
 STEP = 500
 RESUME_ONCE_IN_MS = 86_400_000
+#: Tells that a reservation is in Redis and not in the file of a host.
+STORE_NAME = "r"
 
 _LONGEST_MINUTE_MS = MINUTE_MS + SKEW_MS
-_REFUSALS: tuple[Literal["minute", "month"] | None, ...] = (None, "minute", "month")
+_REFUSALS: tuple[Literal["minute", "month", "tally"] | None, ...] = (
+    None,
+    "minute",
+    "month",
+    "tally",
+)
 _ENVIRONMENT_ENDINGS = (":0", ":1")
 
 
@@ -76,8 +93,18 @@ class RedisCounters:
 
     def admit(self, charge: Charge) -> Admission | None:
         member = charge.account.hex() + _ENVIRONMENT_ENDINGS[charge.environment]
+        script, more = scripts.ADMIT, tuple[str, ...]()
+        if charge.tallies or charge.uses or charge.reserve:
+            script, more = (
+                tally_scripts.ADMIT_WITH_TALLIES,
+                (
+                    redis_tallies.tallies_text(member, charge.tallies, charge),
+                    redis_tallies.uses_text(charge.uses),
+                    *redis_tallies.reservation_arguments(charge),
+                ),
+            )
         reply = self._run(
-            scripts.ADMIT,
+            script,
             self._names_of(charge.account),
             member,
             f"{charge.day}:{member}:{charge.key.hex()}",
@@ -88,12 +115,20 @@ class RedisCounters:
             charge.now_ms,
             charge.now_ms + MINUTE_MS,
             _LONGEST_MINUTE_MS,
+            *more,
             charge=charge,
         )
         if reply is None:
             return None
-        verdict, minute_used, ends, month_used = reply
-        return Admission(_REFUSALS[verdict], minute_used, ends, month_used)
+        if not more:
+            verdict, minute_used, ends, month_used = reply
+            return Admission(_REFUSALS[verdict], minute_used, ends, month_used)
+        verdict, minute_used, ends, month_used, told, *reserved = reply
+        numbers = (_REFUSALS[verdict], minute_used, ends, month_used)
+        counts = redis_tallies.counts_of(told)
+        if not reserved:
+            return Admission(*numbers, counts)
+        return Admission(*numbers, counts, STORE_NAME, redis_tallies.token_of(reserved[0]))
 
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
         self._run(
@@ -106,13 +141,56 @@ class RedisCounters:
             previous_month(month),
         )
 
-    def peek(self, account: bytes, environment: int, month: int, now_ms: int) -> Peek | None:
+    def seed_tally(
+        self, account: bytes, environment: int, tally: Tally, base: int, now_ms: int
+    ) -> None:
+        name = redis_tallies.tally_name(account.hex() + _ENVIRONMENT_ENDINGS[environment], tally)
+        new_source = secrets.token_hex(16)
+        self._run(tally_scripts.SEED_TALLY, self._names_of(account), new_source, name, base)
+
+    def peek(
+        self,
+        account: bytes,
+        environment: int,
+        month: int,
+        now_ms: int,
+        tallies: tuple[Tally, ...] = (),
+    ) -> Peek | None:
         member = account.hex() + _ENVIRONMENT_ENDINGS[environment]
-        ends, used, month_used = self._run(scripts.PEEK, self._names_of(account), member, month)
-        if month_used is None:
+        text = redis_tallies.tallies_text(member, tallies)
+        reply = self._run(tally_scripts.PEEK, self._names_of(account), member, month, now_ms, text)
+        if reply is None:
             return None
-        settled_ends, settled = settle_window(int(ends or 0), int(used or 0), MINUTE_MS, now_ms)
-        return Peek(settled, settled_ends, int(month_used))
+        ends, used, month_used, told = reply
+        ends, used = settle_window(ends, used, MINUTE_MS, now_ms)
+        return Peek(used, ends, month_used, redis_tallies.counts_of(told))
+
+    def report(self, report: Report) -> Reported | None:
+        member = report.account.hex() + _ENVIRONMENT_ENDINGS[report.environment]
+        reply = self._run(
+            tally_scripts.REPORT,
+            self._names_of(report.account),
+            report.account.hex().encode() + b":" + bounded_name(report.event),
+            report.now_ms,
+            report.at_ms,
+            f"{report.day}:{member}:{report.key.hex()}",
+            redis_tallies.tallies_text(member, report.tallies),
+            redis_tallies.uses_text(report.uses),
+        )
+        if reply is None:
+            return None
+        is_new, *told = reply
+        return Reported(not is_new, redis_tallies.counts_of(told[0]) if is_new else ())
+
+    def settle(
+        self, account: bytes, token: bytes, uses: tuple[Use, ...], now_ms: int, store: str
+    ) -> Settled:
+        if store != STORE_NAME:
+            return Settled("unknown")
+        name = redis_tallies.reservation_name(account, token)
+        text = redis_tallies.uses_text(uses)
+        reply = self._run(tally_scripts.SETTLE, self._names_of(account), name, now_ms, text)
+        return redis_tallies.settled_of(reply, dict(uses))
 
     def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
         names, name, longest = self._names_of(bucket), bounded_name(bucket), window_ms + SKEW_MS
@@ -124,17 +202,23 @@ class RedisCounters:
     def clear_window(self, bucket: bytes) -> None:
         self._run(scripts.CLEAR_WINDOW, self._names_of(bucket), bounded_name(bucket))
 
-    def changed_usage(self, limit: int) -> list[UsageRow]:
+    def changed_usage(self, limit: int) -> list[ChangedRow]:
         names = self._all_names()
-        first = next(self._turns) % len(names)
-        rows: list[UsageRow] = []
+        turn = next(self._turns)
+        first = turn % len(names)
+        # Neither kind keeps the other from being saved.
+        kinds = usage_scripts.KINDS[:: -1 if turn // len(names) % 2 else 1]
+        rows: list[ChangedRow] = []
         for each in (*names[first:], *names[:first]):
-            if len(rows) < limit:
-                rows += self._changed_usage_of(each, limit - len(rows))
+            for kind in kinds:
+                if len(rows) < limit:
+                    rows += self._changed_of_kind(each, kind, limit - len(rows))
         return rows
 
-    def _changed_usage_of(self, names: str, limit: int) -> list[UsageRow]:
-        rows: dict[bytes, UsageRow] = {}
+    def _changed_of_kind(
+        self, names: str, kind: usage_scripts.Kind, limit: int
+    ) -> list[ChangedRow]:
+        rows: dict[bytes, ChangedRow] = {}
         # In steps: Redis answers no other client while a script runs. Each goes on at the moment
         # that the one before has reached, and leaves out nothing by its place: others un-mark rows
         # meanwhile, and put back at the end what has changed again.
@@ -142,53 +226,48 @@ class RedisCounters:
         while (step := min(STEP, limit - len(rows))) > 0:
             most = step + looked_at_then
             looked_at, latest, looked_at_then, found = self._run(
-                scripts.CHANGED_USAGE, names, secrets.token_hex(16), most, moment
+                kind.changed, names, secrets.token_hex(16), most, moment
             )
-            rows |= {each[0]: _usage_row(each) for each in found}
+            rows |= {each[0]: _changed_row(each) for each in found}
             if looked_at < most:
                 break
             moment = latest
         return list(rows.values())[:limit]
 
-    def changed_usage_of(self, account: bytes) -> list[UsageRow]:
+    def changed_usage_of(self, account: bytes) -> list[ChangedRow]:
+        rows: list[ChangedRow] = []
+        for kind in usage_scripts.KINDS:
+            rows += self._changed_of_account(kind, account)
+        return rows
+
+    def _changed_of_account(self, kind: usage_scripts.Kind, account: bytes) -> list[ChangedRow]:
         names, begins = self._names_of(account), account.hex()
-        rows: list[UsageRow] = []
+        rows: list[ChangedRow] = []
         after = f"[{begins}"
         while True:
-            looked_at, last, found = self._run(scripts.CHANGED_USAGE_OF, names, begins, after, STEP)
-            rows += map(_usage_row, found)
+            looked_at, last, found = self._run(kind.changed_of, names, begins, after, STEP)
+            rows += map(_changed_row, found)
             if looked_at < STEP:
                 return rows
             after = f"({last.decode()}"
 
     def unsaved_use(self, account: bytes, environment: int, key: bytes) -> int | None:
         names, member = self._names_of(account), account.hex() + _ENVIRONMENT_ENDINGS[environment]
-        used_ms = self._run(scripts.UNSAVED_USE, names, member, key.hex())
+        used_ms = self._run(usage_scripts.UNSAVED_USE, names, member, key.hex())
         return None if used_ms is None else int(used_ms)
 
-    def usage_to_seed(self, account: bytes) -> list[UsageRow]:
-        """Return no rows: SEED_MONTH itself reads the months of earlier sources."""
-        return []
+    def usage_to_seed(self, account: bytes) -> list[ChangedRow]:
+        return self.changed_usage_of(account)
 
-    def usage_saved(self, rows: Sequence[UsageRow]) -> None:
-        by_names: dict[str, list[UsageRow]] = {}
+    def usage_saved(self, rows: Sequence[ChangedRow]) -> None:
+        by_script: dict[tuple[str, usage_scripts.Kind], list[ChangedRow]] = {}
         for row in rows:
-            by_names.setdefault(self._names_of(row.account), []).append(row)
-        for names, own in by_names.items():
+            kind = usage_scripts.USAGE if isinstance(row, UsageRow) else usage_scripts.METERS
+            by_script.setdefault((self._names_of(row.account), kind), []).append(row)
+        for (names, kind), own in by_script.items():
             for start in range(0, len(own), STEP):
-                self._usage_saved_of(names, own[start : start + STEP])
-
-    def _usage_saved_of(self, names: str, rows: Sequence[UsageRow]) -> None:
-        arguments: list[str | int] = []
-        for row in rows:
-            account = f"{row.account.hex()}{_ENVIRONMENT_ENDINGS[row.environment]}"
-            arguments += (
-                f"{row.source_id}:{row.day}:{account}:{row.key.hex()}",
-                row.requests,
-                row.units,
-                row.last_used_ms,
-            )
-        self._run(scripts.USAGE_SAVED, names, *arguments)
+                arguments = map(_saved_arguments, own[start : start + STEP])
+                self._run(kind.saved, names, *itertools.chain.from_iterable(arguments))
 
     def acquire_lease(self, name: bytes, holder: bytes, ttl_ms: int, now_ms: int) -> bool:
         arguments = (bounded_name(name), holder, ttl_ms, now_ms, SKEW_MS)
@@ -275,16 +354,20 @@ def _unavailable(error: RedisError) -> CountersUnavailable:
     return kind(f"Redis: {error}", state_of(error))
 
 
-def _usage_row(found: Sequence[bytes]) -> UsageRow:
-    member, requests, units, last_used_ms = found
-    source, day, account, environment, key = member.decode().split(":")
-    return UsageRow(
-        account=bytes.fromhex(account),
-        key=bytes.fromhex(key),
-        environment=int(environment),
-        day=int(day),
-        requests=int(requests),
-        units=int(units),
-        last_used_ms=int(last_used_ms),
-        source_id=source,
-    )
+def _changed_row(found: Sequence[bytes]) -> ChangedRow:
+    member, *numbers, last_ms = found
+    source, day, account, environment, key, *meter = member.decode().split(":")
+    name = (bytes.fromhex(account), bytes.fromhex(key), int(environment), int(day))
+    first, second = map(int, numbers)
+    if meter:
+        return MeterRow(*name, meter[0], first, second, source)
+    return UsageRow(*name, first, second, int(last_ms), source)
+
+
+def _saved_arguments(row: ChangedRow) -> tuple[str | int, ...]:
+    """The member and the numbers that must not have changed."""
+    account = f"{row.account.hex()}{_ENVIRONMENT_ENDINGS[row.environment]}"
+    member = f"{row.source_id}:{row.day}:{account}:{row.key.hex()}"
+    if isinstance(row, UsageRow):
+        return member, row.requests, row.units, row.last_used_ms
+    return f"{member}:{row.meter}", row.amount, row.released

@@ -4,7 +4,6 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import (
@@ -25,6 +24,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ragauth.errors import RagauthError
 from ragauth.extensions import db
+from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 
 T = TypeVar("T")
 
@@ -105,7 +105,7 @@ class Page(Generic[T]):
     """A part of a list, newest first; `next_cursor` tells where the next part begins, if any."""
 
     items: list[T]
-    next_cursor: uuid.UUID | tuple[date, uuid.UUID] | None
+    next_cursor: uuid.UUID | KeyPlace | DayPlace | MonthPlace | None
 
 
 def paginate(

@@ -1,8 +1,8 @@
 """Saves usage in bulk, without the ORM: thousands of totals in two statements of the driver.
 
-It is the one writer of `usage` and of `api_keys.last_used_at`. SQLAlchemy's own bulk form costs
-several times what the database does. SQLAlchemy still writes the names of tables and columns, so
-that a renamed one cannot break it silently.
+It is the one writer of `usage`, `meter_usage` and `api_keys.last_used_at`. SQLAlchemy's own bulk
+form costs several times what the database does. SQLAlchemy still writes the names of tables and
+columns, so that a renamed one cannot break it silently.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
+    ClauseElement,
     ColumnElement,
     Connection,
-    Date,
     DateTime,
     Executable,
+    String,
     Table,
     Text,
     Uuid,
@@ -31,9 +31,31 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ragauth.extensions import db
 from ragauth.models.api_keys import ApiKey
-from ragauth.models.usage import Usage
+from ragauth.models.usage import MeterUsage, Usage
 
-_COUNTED = ("key_id", "day", "source", "account_id", "environment", "requests", "units")
+
+class _Upsert(NamedTuple):
+    """A table, its columns in the order of a row, the unique ones, and the two totals."""
+
+    table: Table
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    totals: tuple[str, str]
+
+
+_USAGE = _Upsert(
+    cast("Table", Usage.__table__),
+    ("key_id", "day", "source", "account_id", "environment", "requests", "units"),
+    ("key_id", "day", "source"),
+    ("requests", "units"),
+)
+_METERS = _Upsert(
+    cast("Table", MeterUsage.__table__),
+    ("key_id", "day", "source", "meter", "account_id", "environment", "amount", "released"),
+    ("key_id", "day", "source", "meter"),
+    ("amount", "released"),
+)
+_KEYS = cast("Table", ApiKey.__table__)
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - as SQLite stores it: UTC, without a zone
 
 
@@ -53,6 +75,19 @@ class Total(NamedTuple):
     last_used_ms: int
 
 
+class TotalOfMeter(NamedTuple):
+    """What one store has counted of one meter for one key on one day, as `Total`."""
+
+    key_id: str
+    day: date
+    source: str
+    meter: str
+    account_id: str
+    environment: str
+    amount: int
+    released: int
+
+
 def save_totals(totals: Iterable[Total]) -> None:
     """Raise the stored totals to these where they are larger; the keys' `last_used_at` too.
 
@@ -68,6 +103,20 @@ def save_totals(totals: Iterable[Total]) -> None:
     save(connection, ordered)
 
 
+def save_totals_of_meters(totals: Iterable[TotalOfMeter]) -> None:
+    """Raise the stored totals of meters to these where they are larger, as `save_totals`."""
+    ordered = sorted(totals)
+    if not ordered:
+        return
+    connection = db.session.connection()
+    if connection.dialect.name == "sqlite":
+        days = {day: day.isoformat() for day in {total.day for total in ordered}}
+        rows = [(key_id, days[day], *rest) for key_id, day, *rest in ordered]
+        connection.exec_driver_sql(_sqlite_upsert(_METERS), rows)
+    else:
+        connection.execute(_postgres_upsert(_METERS), _as_columns(_METERS, ordered))
+
+
 def _latest_uses(ordered: Sequence[Total]) -> dict[str, int]:
     """The last use of each key, in the order of ids."""
     latest: dict[str, int] = {}
@@ -78,17 +127,16 @@ def _latest_uses(ordered: Sequence[Total]) -> dict[str, int]:
 
 
 def _save_in_sqlite(connection: Connection, ordered: Sequence[Total]) -> None:
-    upsert, touch = _sqlite_statements()
     days = {day: day.isoformat() for day in {total.day for total in ordered}}
     connection.exec_driver_sql(
-        upsert,
+        _sqlite_upsert(_USAGE),
         [
             (key_id, days[day], source, account_id, environment, requests, units)
             for key_id, day, source, account_id, environment, requests, units, _used in ordered
         ],
     )
     connection.exec_driver_sql(
-        touch,
+        _sqlite_touch(),
         [
             (moment, key_id, moment)
             for key_id, ms in _latest_uses(ordered).items()
@@ -98,32 +146,35 @@ def _save_in_sqlite(connection: Connection, ordered: Sequence[Total]) -> None:
 
 
 @cache
-def _sqlite_statements() -> tuple[str, str]:
-    """Both with positional parameters: `_COUNTED`; and moment, key, moment."""
-    table, keys = _tables()
-    insert = sqlite.insert(table).values({name: bindparam(name) for name in _COUNTED})
+def _sqlite_upsert(of: _Upsert) -> str:
+    """With positional parameters, in the order of the columns."""
+    insert = sqlite.insert(of.table).values({name: bindparam(name) for name in of.columns})
     upsert = insert.on_conflict_do_update(
-        index_elements=["key_id", "day", "source"],
-        set_={
-            name: func.max(table.c[name], insert.excluded[name]) for name in ("requests", "units")
-        },
+        index_elements=of.key,
+        set_={name: func.max(of.table.c[name], insert.excluded[name]) for name in of.totals},
     )
+    return _positional(upsert, of.columns)
+
+
+@cache
+def _sqlite_touch() -> str:
+    """With positional parameters: moment, key, moment."""
     touch = (
-        update(keys)
+        update(_KEYS)
         .where(
-            keys.c.id == bindparam("key"),
-            keys.c.last_used_at.is_(None) | (keys.c.last_used_at < bindparam("at")),
+            _KEYS.c.id == bindparam("key"),
+            _KEYS.c.last_used_at.is_(None) | (_KEYS.c.last_used_at < bindparam("at")),
         )
         .values(last_used_at=bindparam("used_at"))
     )
-    dialect = sqlite.dialect()
-    texts = []
-    for statement, order in ((upsert, _COUNTED), (touch, ("used_at", "key", "at"))):
-        compiled = statement.compile(dialect=dialect)
-        if tuple(compiled.positiontup or ()) != order:
-            raise RuntimeError(f"the parameters are in another order: {compiled.positiontup}")
-        texts.append(str(compiled))
-    return texts[0], texts[1]
+    return _positional(touch, ("used_at", "key", "at"))
+
+
+def _positional(statement: ClauseElement, order: tuple[str, ...]) -> str:
+    compiled = statement.compile(dialect=sqlite.dialect())
+    if tuple(compiled.positiontup or ()) != order:  # type: ignore[attr-defined]
+        raise RuntimeError(f"the parameters are in another order: {compiled}")
+    return str(compiled)
 
 
 def _sqlite_moment(ms: int) -> str:
@@ -132,39 +183,38 @@ def _sqlite_moment(ms: int) -> str:
 
 
 def _save_in_postgres(connection: Connection, ordered: Sequence[Total]) -> None:
-    """Send columns as arrays, so that one message has all rows."""
-    upsert, touch = _postgres_statements()
-    columns = zip(*ordered, strict=True)
-    connection.execute(upsert, dict(zip((*_COUNTED, "_"), map(list, columns), strict=True)))
+    connection.execute(_postgres_upsert(_USAGE), _as_columns(_USAGE, ordered))
     latest = _latest_uses(ordered)
     moments = [datetime.fromtimestamp(ms / 1000, UTC) for ms in latest.values()]
-    connection.execute(touch, {"keys": list(latest), "moments": moments})
+    connection.execute(_postgres_touch(), {"keys": list(latest), "moments": moments})
+
+
+def _as_columns(of: _Upsert, ordered: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """Columns as arrays, so that one message has all rows."""
+    columns = zip(*ordered, strict=True)
+    return dict(zip(of.columns, map(list, columns), strict=False))
 
 
 @cache
-def _postgres_statements() -> tuple[Executable, Executable]:
-    table, keys = _tables()
-    totals = (
-        func.unnest(
-            _array("key_id", Text(), Uuid()),
-            _array("day", Date()),
-            _array("source", Text()),
-            _array("account_id", Text(), Uuid()),
-            _array("environment", Text()),
-            _array("requests", BigInteger()),
-            _array("units", BigInteger()),
-        )
-        .table_valued(*_COUNTED)
-        .render_derived(name="totals")
+def _postgres_upsert(of: _Upsert) -> Executable:
+    # Ids are sent as text, which costs the driver less.
+    arrays = [
+        _array(name, Text(), Uuid())
+        if isinstance(column.type, Uuid)
+        else _array(name, Text() if isinstance(column.type, String) else column.type)
+        for name in of.columns
+        for column in (of.table.c[name],)
+    ]
+    totals = func.unnest(*arrays).table_valued(*of.columns).render_derived(name="totals")
+    insert = postgresql.insert(of.table).from_select(of.columns, select(*totals.c))
+    return insert.on_conflict_do_update(
+        index_elements=of.key,
+        set_={name: func.greatest(of.table.c[name], insert.excluded[name]) for name in of.totals},
     )
-    insert = postgresql.insert(table).from_select(_COUNTED, select(*totals.c))
-    upsert = insert.on_conflict_do_update(
-        index_elements=["key_id", "day", "source"],
-        set_={
-            name: func.greatest(table.c[name], insert.excluded[name])
-            for name in ("requests", "units")
-        },
-    )
+
+
+@cache
+def _postgres_touch() -> Executable:
     uses = (
         func.unnest(_array("keys", Text(), Uuid()), _array("moments", DateTime(timezone=True)))
         .table_valued("key_id", "moment")
@@ -173,22 +223,17 @@ def _postgres_statements() -> tuple[Executable, Executable]:
     # Lock the keys in order before the update: a joining UPDATE locks rows in an order of its own,
     # and could deadlock with another.
     locked = (
-        select(keys.c.id, uses.c.moment)
-        .join(uses, keys.c.id == uses.c.key_id)
-        .where(keys.c.last_used_at.is_(None) | (keys.c.last_used_at < uses.c.moment))
-        .order_by(keys.c.id)
-        .with_for_update(key_share=True, of=keys)
+        select(_KEYS.c.id, uses.c.moment)
+        .join(uses, _KEYS.c.id == uses.c.key_id)
+        .where(_KEYS.c.last_used_at.is_(None) | (_KEYS.c.last_used_at < uses.c.moment))
+        .order_by(_KEYS.c.id)
+        .with_for_update(key_share=True, of=_KEYS)
         .cte("locked")
     )
-    touch = update(keys).where(keys.c.id == locked.c.id).values(last_used_at=locked.c.moment)
-    return upsert, touch
+    return update(_KEYS).where(_KEYS.c.id == locked.c.id).values(last_used_at=locked.c.moment)
 
 
 def _array(name: str, kind: Any, stored_as: Any = None) -> ColumnElement[Any]:
-    """A list as a parameter. Ids are sent as text, which costs the driver less."""
+    """A list as a parameter."""
     parameter = bindparam(name, type_=ARRAY(kind))
     return parameter if stored_as is None else sql_cast(parameter, ARRAY(stored_as))
-
-
-def _tables() -> tuple[Table, Table]:
-    return cast("Table", Usage.__table__), cast("Table", ApiKey.__table__)

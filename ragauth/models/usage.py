@@ -1,9 +1,11 @@
 """Usage: what each key was used for on each day, as absolute totals of each counter store."""
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -35,10 +37,11 @@ class Usage(Base):
     __table_args__ = (
         Index(None, "account_id", "day"),
         Index(None, "day"),
-        # For pages in their own order, of one account and of all. No column here ever changes, so
-        # on Postgres raising a total touches no index.
+        # For pages in their own order: of one account; of all by key; of all by account. No column
+        # here ever changes, so on Postgres raising a total touches no index.
         Index(None, "account_id", "day", "key_id", "environment"),
         Index(None, "day", "key_id", "account_id", "environment"),
+        Index(None, "day", "account_id", "environment"),
     )
 
     key_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -61,6 +64,7 @@ class MeterUsage(Base):
     __table_args__ = (
         Index(None, "account_id", "day", "key_id", "environment", "meter"),
         Index(None, "day", "key_id", "account_id", "environment", "meter"),
+        Index(None, "day", "account_id", "environment", "meter"),
     )
 
     key_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -75,7 +79,7 @@ class MeterUsage(Base):
 
 @dataclass(frozen=True, slots=True)
 class DayOfKey:
-    """The sum over all stores for one key and day."""
+    """The sum over all stores for one key and day; `use` has the other meters by name."""
 
     account_id: uuid.UUID
     key_id: uuid.UUID
@@ -83,6 +87,7 @@ class DayOfKey:
     day: date
     requests: int
     units: int
+    use: dict[str, int] = field(default_factory=dict)
 
 
 def list_days(
@@ -95,8 +100,9 @@ def list_days(
 ) -> list[DayOfKey]:
     """A row for each day and key, newest day first; `before` is where the next page begins.
 
-    Grouping is in the order of the page, which is that of an index, so only the page is read,
-    however long the span is. All rows of one key and day have the same account and environment.
+    Without the other meters: see `usage_pages`. Grouping is in the order of the page, which is that
+    of an index, so only the page is read, however long the span is. All rows of one key and day
+    have the same account and environment.
     """
     page_order = (Usage.day, Usage.key_id, Usage.account_id, Usage.environment)
     query = (
@@ -138,19 +144,23 @@ def last_use() -> datetime | None:
 
 
 class UsageOfAccount(NamedTuple):
-    """What an account used in some days; a deleted account has no e-mail."""
+    """What an account used in some days, `use` of other meters; a deleted one has no e-mail."""
 
     account_id: uuid.UUID
     email: str | None
     plan: str | None
     requests: int
     units: int
+    use: Mapping[str, int] = MappingProxyType({})
 
 
 def list_top_accounts(
-    *, by: Literal["requests", "units"], first_day: date, last_day: date, limit: int | None
+    *, by: str, first_day: date, last_day: date, limit: int | None
 ) -> list[UsageOfAccount]:
-    """The accounts that used most, in that order; a `limit` of None is all."""
+    """The accounts that used most, in that order; a `limit` of None is all.
+
+    `by` is `requests` or `units`.
+    """
     totals = _by_account(first_day, last_day).subquery()
     query = (
         select(totals.c.account_id, Account.email, Account.plan, totals.c.requests, totals.c.units)

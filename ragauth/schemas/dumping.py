@@ -13,7 +13,8 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from ragauth.clock import format_time
-from ragauth.schemas.fields import Id, Moment
+from ragauth.schemas.base import EitherSchema
+from ragauth.schemas.fields import Id, Moment, Month
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.security.identifiers import encode_suffix
 
@@ -66,6 +67,26 @@ class Dumper:
             name: convert(value)
             for name, convert, value in zip(self._names, self._converts, values, strict=True)
         }
+
+
+class EitherDumper:
+    """Dumps what an EitherSchema has one of; all of a page are of the same type."""
+
+    def __init__(self, schema: EitherSchema) -> None:
+        self._dumpers = {kind: dumper_of(member) for kind, member in schema.members.items()}
+
+    def dump(self, thing: Any) -> Any:
+        """One object as a dict of JSON values."""
+        return self._dumpers[type(thing)].dump(thing)
+
+    def dump_all(self, things: Sequence[Any]) -> list[Any]:
+        """Each of them, in their order."""
+        return self._dumpers[type(things[0])].dump_all(things) if things else []
+
+
+def dumper_of(schema: Schema) -> "Dumper | EitherDumper":
+    """What dumps with a schema."""
+    return EitherDumper(schema) if isinstance(schema, EitherSchema) else Dumper(schema)
 
 
 def _has_own_ways(schema: Schema) -> bool:
@@ -148,5 +169,6 @@ _CONVERSIONS: Mapping[type, Callable[[Any], Convert | None]] = {
     fields.Nested: _nested,
     Id: _id,
     Moment: _moment,
+    Month: _by_itself,
     PlainUuid: _by_itself,
 }

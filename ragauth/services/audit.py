@@ -33,6 +33,7 @@ class EventName(StrEnum):
     EMAIL_CHANGED = "account:email_changed"
     MAIL_GIVEN_UP = "account:mail_given_up"
     PLAN_CHANGED = "account:plan_changed"
+    LIMITS_CHANGED = "account:limits_changed"
     LOGIN_SUCCEEDED = "account:login_succeeded"
     LOGIN_FAILED = "account:login_failed"
     SECOND_FACTOR_ADDED = "account:second_factor_added"

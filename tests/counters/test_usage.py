@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ragauth.counters import Counters, LmdbCounters, UsageRow, lmdb_store, redis_store
+from ragauth.counters import Counters, LmdbCounters, UsageRow, lmdb_usage, redis_store
 from tests.counters.questions import ACCOUNT, DAY, KEY, NOW, ask, seed
 
 
@@ -127,7 +127,7 @@ class Walks:
     def __init__(self, counters: Counters, monkeypatch: pytest.MonkeyPatch) -> None:
         self._counters = counters
         self._meanwhile: Iterator[Callable[[], object]] = iter(())
-        monkeypatch.setattr(lmdb_store, "STEP", 2)
+        monkeypatch.setattr(lmdb_usage, "STEP", 2)
         monkeypatch.setattr(redis_store, "STEP", 2)
         is_lmdb = isinstance(counters, LmdbCounters)
         owner, name = (counters._file, "transact") if is_lmdb else (counters, "_run")

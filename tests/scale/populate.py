@@ -19,7 +19,17 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, insert, text
 
 from ragauth.database import Base
-from ragauth.models import Account, Agent, ApiKey, Confirmation, Event, OutboxMail, Session, Usage
+from ragauth.models import (
+    Account,
+    Agent,
+    ApiKey,
+    Confirmation,
+    Event,
+    MeterUsage,
+    OutboxMail,
+    Session,
+    Usage,
+)
 
 DAYS = 365
 LARGE = 500
@@ -36,6 +46,7 @@ class Sizes:
     sessions: int = 0
     events: int = 0
     large: int = LARGE
+    meters: int = 0
 
 
 def populate(engine: Engine, sizes: Sizes, *, now: datetime) -> None:
@@ -46,6 +57,7 @@ def populate(engine: Engine, sizes: Sizes, *, now: datetime) -> None:
         (Agent, sizes.accounts, lambda number: _agent(number, now)),
         (ApiKey, sizes.keys, lambda number: _key(number, sizes, now)),
         (Usage, sizes.usage, lambda number: _usage(number, sizes, first_day)),
+        (MeterUsage, sizes.meters, lambda number: _meter_usage(number, sizes, first_day)),
         (Session, sizes.sessions, lambda number: _session(number, sizes, now)),
         (Event, sizes.events, lambda number: _event(number, sizes, now)),
         (Confirmation, sizes.accounts, lambda number: _confirmation(number, sizes, now)),
@@ -135,6 +147,7 @@ def _key(number: int, sizes: Sizes, now: datetime) -> dict[str, Any]:
         "expires_at": now + timedelta(days=1) if is_replaced else None,
         "last_used_at": now,
         "replaced_by": key_id(number - 1) if is_replaced else None,
+        "counted_as": key_id(number - 1) if number % 100 == 99 else None,
     }
 
 
@@ -149,6 +162,12 @@ def _usage(number: int, sizes: Sizes, first_day: date) -> dict[str, Any]:
         "requests": number % 90 + 1,
         "units": number % 90 + 1,
     }
+
+
+def _meter_usage(number: int, sizes: Sizes, first_day: date) -> dict[str, Any]:
+    row = _usage(number, sizes, first_day)
+    amounts = {"amount": row.pop("requests") * 100, "released": row.pop("units")}
+    return {**row, **amounts, "meter": "tokens"}
 
 
 def _session(number: int, sizes: Sizes, now: datetime) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from sqlalchemy import Select
 import ragauth.models
 from ragauth.extensions import db
 from ragauth.models import ApiKey
-from ragauth.models.saved_usage import Total
+from ragauth.models.saved_usage import Total, TotalOfMeter
+from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 from ragauth.security.identifiers import first_uuid_at, new_uuid
 from tests.scale.populate import account_id, agent_id, digest, key_id, session_id
 
@@ -24,6 +25,7 @@ Query = tuple[str, Callable[[], object]]
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 # Not queries of their own: they run what they are given, or ask for no table's rows.
 _NO_QUERIES = {
+    "base.changed_columns",
     "base.count_changed",
     "base.count_rows",
     "base.flush",
@@ -35,6 +37,7 @@ _NO_QUERIES = {
     "database_probe.schema_revisions",
     "database_probe.known_revisions",
     "reads.prepared.parse_sqlite_moment",
+    "usage_pages.place_of",
 }
 _NEW_KEY = {
     "id": new_uuid(),
@@ -47,10 +50,14 @@ _NEW_KEY = {
     "is_enabled": True,
     "is_primary": False,
     "is_imported": True,
+    "is_managed": False,
     "created_at": NOW,
 }
 _TOTAL = Total(
     key_id(1).hex, NOW.date(), "another store", account_id(1).hex, "live", 1, 1, 1_781_000_000_000
+)
+_TOTAL_OF_METER = TotalOfMeter(
+    key_id(1).hex, NOW.date(), "another store", "tokens", account_id(1).hex, "live", 9, 1
 )
 _SIGNING_KEY = {
     "kid": "x",
@@ -85,6 +92,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "emails_canonical": ([], ["customer1@example.com"]),
     "event_ids": ([key_id(1)],),
     "except_session_id": (None, session_id(1)),
+    "external_id": (None, "customer-7"),
     "expires_at": (NOW,),
     "first": (uuid.UUID(int=0),),
     "first_day": (NOW.date() - timedelta(days=200),),
@@ -99,6 +107,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "latest": (NOW + timedelta(seconds=10),),
     "limit": (50,),
     "mail_id": (key_id(1),),
+    "meter": ("tokens",),
     "name": (None, "account:login_failed"),
     "now": (NOW,),
     "plan": (None, "scale"),
@@ -126,9 +135,30 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "events.list_between account_id": (None, account_id(1)),
     "events.list_between before": (None, first_uuid_at(NOW)),
     "events.list_latest account_id": (None, account_id(1)),
+    "saved_usage.save_totals_of_meters totals": ([_TOTAL_OF_METER],),
     "usage.list_days account_id": (None, account_id(0)),
     "usage.list_days before": (None, (NOW.date(), key_id(5))),
+    "meter_totals.list_top_accounts_of_meter limit": (None, 50),
     "usage.list_top_accounts limit": (None, 50),
+    **{
+        f"usage_pages.{function} {parameter}": values
+        for function in (
+            "list_days_of_accounts",
+            "list_days_of_keys",
+            "list_meters",
+            "list_months_of_accounts",
+        )
+        for parameter, values in (
+            ("account_id", (None, account_id(0))),
+            ("key_id", (None, key_id(5))),
+            ("before", (None, DayPlace(NOW.date(), account_id(5), "live"))),
+        )
+    },
+    "usage_pages.list_days_of_keys before": (None, KeyPlace(NOW.date(), key_id(5))),
+    "usage_pages.list_months_of_accounts before": (
+        None,
+        MonthPlace(NOW.date().replace(day=1), account_id(5), "live"),
+    ),
 }
 # Of the prepared reads: what they are told as `environment`, `day` and so on.
 _BOUND = {
@@ -139,7 +169,9 @@ _BOUND = {
     "first_day": NOW.date() - timedelta(days=30),
     "key_id": key_id(1),
     "last_day": NOW.date(),
+    "meter": "tokens",
     "now": NOW,
+    "rows_from": NOW.date() - timedelta(days=2),
     "session_id": session_id(1),
 }
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ragauth import clock, transaction
 from ragauth.clock import format_time
 from ragauth.config.redis_urls import redis_place
-from ragauth.counters import CountersUnavailable
+from ragauth.counters import CountersUnavailable, UsageRow
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import db, settings
 from ragauth.models import events as event_rows
@@ -146,7 +146,9 @@ def _usage(part: dict[str, Any], faults: list[str]) -> None:
         part["waiting"] = None
         return
     part["waiting"] = len(waiting)
-    oldest = min((clock.from_ms(row.last_used_ms) for row in waiting), default=None)
+    # A row of a meter is saved together with, or soon after, the row of its key.
+    last_uses = (row.last_used_ms for row in waiting if isinstance(row, UsageRow))
+    oldest = min(map(clock.from_ms, last_uses), default=None)
     if oldest is not None and clock.now() - oldest > _USAGE_IS_STUCK:
         faults.append(f"usage: not saved since {format_time(oldest)}; does a service run?")
 

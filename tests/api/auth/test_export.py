@@ -18,7 +18,7 @@ from ragauth.models import Confirmation, Event, OutboxMail, RecoveryCode, Second
 from ragauth.security.addresses import neighbourhood_of
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
 from ragauth.services.accounts import second_factors
-from ragauth.services.accounts.export_turns import Turns, export_turns
+from ragauth.services.limits.export_turns import Turns, export_turns
 from tests.clients import PASSWORD, Client, Member, assert_needs_access_token, error, issues, ok
 from tests.factories.accounts import suspend
 from tests.factories.api_keys import make_service_key
