@@ -53,11 +53,11 @@ PlaceStarter = Callable[..., AbstractContextManager[Place]]
 @pytest.fixture(scope="session")
 def start_place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> PlaceStarter:
     @contextmanager
-    def start(mode: str) -> Iterator[Place]:
+    def start(mode: str, policy: str = POLICY) -> Iterator[Place]:
         # Each has its own database: a service sends whatever mail waits, with links of its own.
         folder: Path = tmp_path_factory.mktemp("dashboard")
         policy_file = folder / "policy.toml"
-        policy_file.write_text(POLICY, "utf-8")
+        policy_file.write_text(policy, "utf-8")
         installation = install(folder, RAGAUTH_POLICY_FILE=str(policy_file))
         installation.migrate()
         port = free_port()
