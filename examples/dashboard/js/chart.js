@@ -65,7 +65,12 @@ export function usageChart({ periods, series, rows, line, what, each }) {
         ? svg(
             "g",
             { class: "pace" },
-            svg("line", { x1: EDGE.left, x2: width - EDGE.right, y1: y(line.value), y2: y(line.value) }),
+            svg("line", {
+              x1: EDGE.left,
+              x2: width - EDGE.right,
+              y1: y(line.value),
+              y2: y(line.value),
+            }),
           )
         : null,
     );

@@ -2,7 +2,13 @@
 
 import { duration, number, plural } from "./format.js";
 
-const SPANS = { minute: "a minute", hour: "an hour", day: "a day", month: "a month", total: "in all" };
+const SPANS = {
+  minute: "a minute",
+  hour: "an hour",
+  day: "a day",
+  month: "a month",
+  total: "in all",
+};
 const THIS = {
   minute: "this minute",
   hour: "this hour",
@@ -24,7 +30,10 @@ function lengthOf(window) {
   if (unit === "ms") return `${number(Number(digits))} ms`;
   const seconds = Number(digits);
   // 24 hours are no day of the calendar.
-  const [length, name] = LENGTHS.find(([one]) => seconds > one && seconds % one === 0) ?? [1, "second"];
+  const [length, name] = LENGTHS.find(([one]) => seconds > one && seconds % one === 0) ?? [
+    1,
+    "second",
+  ];
   return plural(seconds / length, name);
 }
 
@@ -90,7 +99,8 @@ export function refusalText(details, waitSeconds = 0, now = Date.now()) {
   }
   const refused = `There is not enough left of ${limit}.`;
   if (window === "total") {
-    const help = details.of === "key" ? "Raise the limit, or use another key." : "Move to a larger plan.";
+    const help =
+      details.of === "key" ? "Raise the limit, or use another key." : "Move to a larger plan.";
     return `${refused} It is never renewed. ${help}`;
   }
   const until = waitSeconds > 0 ? now + waitSeconds * 1000 : resetsAt;

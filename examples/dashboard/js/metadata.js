@@ -61,7 +61,9 @@ function firstFault(text) {
   };
   const entries = (end, entry) => {
     if (read() === end) take(() => true);
-    else do entry(); while (take((part) => part === "," || part === end) === ",");
+    else
+      do entry();
+      while (take((part) => part === "," || part === end) === ",");
   };
   const value = () => {
     const part = take((one) => !"}]:,".includes(one));

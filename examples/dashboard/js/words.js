@@ -57,7 +57,10 @@ const ISSUES = [
   [/^Must have 1 to \d+ entries$/, "Give one at least, and not too many"],
   [/^Must be in the future$/, "Choose a moment in the future"],
   [/^Must be minute, hour, day/, "Write 100ms to 30 days, such as 10s"],
-  [/^There is a limit of this meter and window already$/, "Another limit says that already: change it, or give both a name"],
+  [
+    /^There is a limit of this meter and window already$/,
+    "Another limit says that already: change it, or give both a name",
+  ],
 ];
 
 /** The number of a request by which support finds it in the log; null where there was no answer. */
@@ -71,23 +74,32 @@ export function failure(error) {
   return [h("p", {}, explain(error)), reference(error)];
 }
 
-const REASONS = new Map(Object.entries({
-  missing: "The request had no key: send it as “Authorization: Bearer …” or as “X-API-Key: …”.",
-  malformed: "What was sent is no key: look for a missing or an added character.",
-  invalid: "There is no such key.",
-  expired: "The key has expired. Make a new one, or give it a later end.",
-  revoked: "The key was revoked, or replaced by another.",
-  wrong_credential_type: "What was sent is no API key.",
-  insufficient_scope: "The key has not the scope that the request needs: edit the key's scopes.",
-  wrong_agent: "The key is bound to another agent.",
-  ip_not_allowed: "The request came from an address that is not among the key's allowed addresses.",
-  origin_not_allowed: "The page is on an origin that is not among the key's origins.",
-  https_required: "The request came over plain HTTP: use HTTPS.",
-}));
+const REASONS = new Map(
+  Object.entries({
+    missing: "The request had no key: send it as “Authorization: Bearer …” or as “X-API-Key: …”.",
+    malformed: "What was sent is no key: look for a missing or an added character.",
+    invalid: "There is no such key.",
+    expired: "The key has expired. Make a new one, or give it a later end.",
+    revoked: "The key was revoked, or replaced by another.",
+    wrong_credential_type: "What was sent is no API key.",
+    insufficient_scope: "The key has not the scope that the request needs: edit the key's scopes.",
+    wrong_agent: "The key is bound to another agent.",
+    ip_not_allowed:
+      "The request came from an address that is not among the key's allowed addresses.",
+    origin_not_allowed: "The page is on an origin that is not among the key's origins.",
+    https_required: "The request came over plain HTTP: use HTTPS.",
+  }),
+);
 
 /** Why a program was refused, of its answer as `readAnswer()` reads it. */
 export function explainAnswer({ error, waitSeconds }) {
   const { code, message, details } = error;
-  const words = explain({ code, message, details: details ?? {}, reason: details?.reason, retryAfterSeconds: waitSeconds });
+  const words = explain({
+    code,
+    message,
+    details: details ?? {},
+    reason: details?.reason,
+    retryAfterSeconds: waitSeconds,
+  });
   return REASONS.get(details?.reason) ?? words;
 }

@@ -21,7 +21,8 @@ export function refusedRequest() {
         spellcheck: "false",
         hint: "As your program or your terminal shows it, with its head or without. It stays in this window.",
         missing: "Paste the answer",
-        check: (text) => (readAnswer(text) ? null : 'No answer of the API: it has {"error": {"code": …}} in it'),
+        check: (text) =>
+          readAnswer(text) ? null : 'No answer of the API: it has {"error": {"code": …}} in it',
       }),
     ],
     label: "Explain it",
@@ -32,12 +33,6 @@ export function refusedRequest() {
   });
   return card(
     {},
-    h(
-      "details",
-      { class: "refused" },
-      h("summary", {}, "A request was refused?"),
-      asked,
-      words,
-    ),
+    h("details", { class: "refused" }, h("summary", {}, "A request was refused?"), asked, words),
   );
 }

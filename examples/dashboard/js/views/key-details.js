@@ -20,7 +20,8 @@ export async function showKey({ id }, { scopes }) {
       "Look again",
       {
         class: "plain",
-        onclick: async () => show(bars, limitParts(key, await call("showLimits", { query: { key_id: id } }))),
+        onclick: async () =>
+          show(bars, limitParts(key, await call("showLimits", { query: { key_id: id } }))),
       },
       icon("again"),
     );
@@ -29,18 +30,37 @@ export async function showKey({ id }, { scopes }) {
         "div",
         { class: "key-details" },
         key.managed
-          ? banner("note", h("p", {}, "Your provider keeps this key for you. You can revoke it; only they can change it."))
+          ? banner(
+              "note",
+              h(
+                "p",
+                {},
+                "Your provider keeps this key for you. You can revoke it; only they can change it.",
+              ),
+            )
           : null,
         bars,
         scopePart(key, scopes),
         key.metadata === null
           ? null
-          : part("Metadata", h("pre", { tabindex: "0", "aria-label": "Metadata" }, h("code", {}, metadataText(key.metadata)))),
+          : part(
+              "Metadata",
+              h(
+                "pre",
+                { tabindex: "0", "aria-label": "Metadata" },
+                h("code", {}, metadataText(key.metadata)),
+              ),
+            ),
       ),
       h(
         "footer",
         {},
-        h("a", { class: "button plain", href: `/?key=${key.id}`, onclick: () => close() }, icon("usage"), h("span", {}, "Its usage")),
+        h(
+          "a",
+          { class: "button plain", href: `/?key=${key.id}`, onclick: () => close() },
+          icon("usage"),
+          h("span", {}, "Its usage"),
+        ),
         again,
         button("Close", { class: "primary", onclick: () => close() }),
       ),
@@ -64,11 +84,24 @@ export function limitParts(key, { quotas }) {
 /** Of a key that counts no longer nobody knows what is left. */
 function ownWithoutCounts({ limits }) {
   if (!limits?.length) return h("p", { class: "muted" }, "None: only your plan's limits hold.");
-  return h("ul", { class: "plain-list" }, limits.map((limit) => h("li", {}, limitText(limit))));
+  return h(
+    "ul",
+    { class: "plain-list" },
+    limits.map((limit) => h("li", {}, limitText(limit))),
+  );
 }
 
 function scopePart({ scopes: held }, offered) {
-  if (held === null) return part("Scopes", h("p", {}, "All that can be given: ", h("code", {}, offered.map(({ name }) => name).join(", "))));
+  if (held === null)
+    return part(
+      "Scopes",
+      h(
+        "p",
+        {},
+        "All that can be given: ",
+        h("code", {}, offered.map(({ name }) => name).join(", ")),
+      ),
+    );
   if (!held.length) return part("Scopes", h("p", { class: "muted" }, "None."));
   const about = new Map(offered.map(({ name, description }) => [name, description]));
   return part(

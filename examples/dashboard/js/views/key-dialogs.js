@@ -108,7 +108,12 @@ export function createKey({ agents, agentId, scopes, meters }) {
       cancel: () => close(),
       async submit(values) {
         const { kind, environment } = values;
-        const body = { kind, environment, ...fieldsOf(values, scopes), agent_id: await agentOf(values) };
+        const body = {
+          kind,
+          environment,
+          ...fieldsOf(values, scopes),
+          agent_id: await agentOf(values),
+        };
         const given = Object.entries(body).filter(([, value]) => value);
         const key = await call("createKey", { body: Object.fromEntries(given) });
         goOn(
@@ -150,7 +155,9 @@ export async function changeKey({ id }, { scopes, meters }) {
       async submit(values) {
         const body = { ...fieldsOf(values, scopes), is_active: values.is_active === "true" };
         // Only what was changed here: what another window has changed stays.
-        const changes = Object.entries(body).filter(([name, value]) => !isSame(name, value, key, scopes));
+        const changes = Object.entries(body).filter(
+          ([name, value]) => !isSame(name, value, key, scopes),
+        );
         if (changes.length) {
           const path = { key_id: key.id };
           await call("changeKey", { path, body: Object.fromEntries(changes) });

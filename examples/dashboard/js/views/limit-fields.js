@@ -23,7 +23,11 @@ let rows = 0;
 export function limitsField(limits, meters) {
   const list = h("div", { class: "limits" });
   const shown = [];
-  const add = button("Add a limit", { class: "plain small", onclick: () => addRow(null).focus() }, icon("plus"));
+  const add = button(
+    "Add a limit",
+    { class: "plain small", onclick: () => addRow(null).focus() },
+    icon("plus"),
+  );
 
   function addRow(limit) {
     const row = limitRow(limit, [...new Set([...meters, ...(limit ? [limit.meter] : [])])], () => {
@@ -125,7 +129,11 @@ function limitRow(limit, meters, remove) {
   // The longest words.
   fields.applies.classList.add("wide");
   const title = h("span", {});
-  const press = h("button", { type: "button", class: "quiet square", onclick: remove }, icon("close"));
+  const press = h(
+    "button",
+    { type: "button", class: "quiet square", onclick: remove },
+    icon("close"),
+  );
   const element = group(
     { name: id, label: title },
     h("div", { class: "limit-fields" }, Object.values(fields)),
@@ -175,6 +183,12 @@ export function sizeOf(text) {
 
 /** As the form holds them: to tell whether they were changed. */
 export function comparable(limits) {
-  const kept = ({ meter, window, size, name, applies }) => [meter, window, size, name ?? null, applies === "named"];
+  const kept = ({ meter, window, size, name, applies }) => [
+    meter,
+    window,
+    size,
+    name ?? null,
+    applies === "named",
+  ];
   return JSON.stringify((limits ?? []).map(kept));
 }

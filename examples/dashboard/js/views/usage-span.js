@@ -66,7 +66,9 @@ export function usageOf(shown) {
 function textOf(count, key, span) {
   const what = capital(meterName(meterOf(count)));
   if (key) return [`${what} of `, named(key.name)];
-  return span.by === "day" ? `${what} used, each key in its colour` : `${what} used, all keys together`;
+  return span.by === "day"
+    ? `${what} used, each key in its colour`
+    : `${what} used, all keys together`;
 }
 
 /** What a period may have, of the limits that hold for what is shown. */
@@ -87,7 +89,9 @@ function lineOf(count, quotas, key, { by, periods }) {
 function quotaOf(count, quotas, key, window) {
   if (count === "requests") return null;
   const meter = count === "units" ? "requests" : meterOf(count);
-  const found = quotas.filter((one) => one.meter === meter && one.window === window && one.name === null);
+  const found = quotas.filter(
+    (one) => one.meter === meter && one.window === window && one.name === null,
+  );
   return found.find(({ of }) => of === (key ? "key" : "account")) ?? null;
 }
 
@@ -98,13 +102,21 @@ function figures({ count, span, isPresent, limits, key }, rows, quotas) {
   const month = span.by === "day" ? quotaOf(count, quotas, key, "month") : null;
   // The counter knows of this very moment; for a month that is over, the sum is all there is.
   const used = month && isPresent ? Math.max(month.used, inAll) : inAll;
-  const minute = quotas.find(({ meter, window, of }) => meter === "requests" && window === "minute" && of === "account");
+  const minute = quotas.find(
+    ({ meter, window, of }) => meter === "requests" && window === "minute" && of === "account",
+  );
   return h(
     "div",
     { class: "figures" },
     month
       ? quotaFigure(used, month.size, what, limits.plan)
-      : wholeFigure(used, what, span, limits.plan, !key && span.by === "day" && count !== "requests"),
+      : wholeFigure(
+          used,
+          what,
+          span,
+          limits.plan,
+          !key && span.by === "day" && count !== "requests",
+        ),
     month
       ? figure(
           isPresent ? "Left this month" : "Left over",
@@ -160,7 +172,10 @@ function wholeFigure(used, what, span, plan, isUnlimited) {
 function busiest(rows, span) {
   const sums = new Map();
   for (const { period, amount } of rows) sums.set(period, (sums.get(period) ?? 0) + amount);
-  const [period, amount] = [...sums].reduce((best, one) => (one[1] > best[1] ? one : best), [null, 0]);
+  const [period, amount] = [...sums].reduce(
+    (best, one) => (one[1] > best[1] ? one : best),
+    [null, 0],
+  );
   const name = span.periods.find(({ id }) => id === period)?.long;
   return figure(`Busiest ${span.by}`, amount ? compact(amount) : "–", amount ? name : null);
 }
@@ -184,7 +199,10 @@ function left(key, quotas) {
       ? card({ title: "What is left of its own limits", text: named(key.name) }, limitBars(own))
       : null,
     shared.length
-      ? card({ title: "What is left of your plan", text: "For all keys together" }, limitBars(shared))
+      ? card(
+          { title: "What is left of your plan", text: "For all keys together" },
+          limitBars(shared),
+        )
       : null,
   ];
 }
@@ -192,7 +210,9 @@ function left(key, quotas) {
 /** The keys, the most used first; what does not get a colour of its own shares the last one. */
 function seriesOf(rows, { key, names, span }) {
   if (key || span.by === "month") {
-    return [{ label: key?.name ?? "All keys", keys: [key && span.by === "day" ? key.id : ""], tone: 0 }];
+    return [
+      { label: key?.name ?? "All keys", keys: [key && span.by === "day" ? key.id : ""], tone: 0 },
+    ];
   }
   const totals = new Map();
   for (const row of rows) totals.set(row.key_id, (totals.get(row.key_id) ?? 0) + row.amount);
@@ -264,7 +284,11 @@ function nothingOf(what, span) {
 
 function nothingYet({ isPresent, environment, key, span, again }) {
   if (!isPresent || key) {
-    return emptyState("usage", "Nothing here", `${key ? "This key was not used" : "No key was used"} in ${span.title}.`);
+    return emptyState(
+      "usage",
+      "Nothing here",
+      `${key ? "This key was not used" : "No key was used"} in ${span.title}.`,
+    );
   }
   return [
     emptyState(

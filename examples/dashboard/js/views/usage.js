@@ -24,16 +24,38 @@ export async function usage({ account }) {
   };
   const body = h("div", { class: "stack" });
   const title = h("strong", { class: "month" });
-  const previous = button("Earlier", { class: "plain square", onclick: () => turn(-1) }, icon("previous"));
+  const previous = button(
+    "Earlier",
+    { class: "plain square", onclick: () => turn(-1) },
+    icon("previous"),
+  );
   const next = button("Later", { class: "plain square", onclick: () => turn(1) }, icon("next"));
   const save = button("Save as CSV", { class: "plain", onclick: saveSpan }, icon("download"));
-  const nameOf = distinct(keys, ({ name }) => name, ({ prefix }) => `${prefix}…`);
-  const choice = picker("Key", (keyId) => choose({ keyId, environment: names.get(keyId)?.environment ?? state.environment }));
+  const nameOf = distinct(
+    keys,
+    ({ name }) => name,
+    ({ prefix }) => `${prefix}…`,
+  );
+  const choice = picker("Key", (keyId) =>
+    choose({ keyId, environment: names.get(keyId)?.environment ?? state.environment }),
+  );
   const counted = picker("What is counted", (count) => choose({ count }));
   choice.fill([[ALL_KEYS, "All keys"], ...keys.map((key) => [key.id, nameOf(key)])], state.keyId);
-  const periods = segments("Period", [["day", "By day"], ["month", "By month"]], (by) => choose({ by }));
-  const environments = segments("Environment", [["live", "Live"], ["test", "Test"]], (environment) =>
-    choose({ environment }),
+  const periods = segments(
+    "Period",
+    [
+      ["day", "By day"],
+      ["month", "By month"],
+    ],
+    (by) => choose({ by }),
+  );
+  const environments = segments(
+    "Environment",
+    [
+      ["live", "Live"],
+      ["test", "Test"],
+    ],
+    (environment) => choose({ environment }),
   );
 
   function turn(direction) {
@@ -107,7 +129,14 @@ export async function usage({ account }) {
       "div",
       { class: "toolbar" },
       h("div", { class: "stepper" }, previous, title, next),
-      h("div", { class: "choosers" }, choice.element, counted.element, periods.element, environments.element),
+      h(
+        "div",
+        { class: "choosers" },
+        choice.element,
+        counted.element,
+        periods.element,
+        environments.element,
+      ),
     ),
     body,
   );
@@ -120,7 +149,9 @@ function picker(label, onChosen) {
     fill(options, chosen) {
       show(
         element,
-        options.map(([value, text]) => h("option", { value, selected: value === chosen, dir: "auto" }, text)),
+        options.map(([value, text]) =>
+          h("option", { value, selected: value === chosen, dir: "auto" }, text),
+        ),
       );
     },
   };
@@ -133,6 +164,8 @@ function segments(label, options, onChosen) {
   return {
     element: h("div", { class: "segments", role: "group", "aria-label": label }, presses),
     mark: (chosen) =>
-      options.forEach(([value], index) => presses[index].setAttribute("aria-pressed", String(value === chosen))),
+      options.forEach(([value], index) =>
+        presses[index].setAttribute("aria-pressed", String(value === chosen)),
+      ),
   };
 }
