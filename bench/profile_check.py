@@ -23,7 +23,7 @@ from ragauth.metrics import ALLOWED, CHECKS, note_request
 from ragauth.security import key_format
 from ragauth.security.key_format import is_token_shaped
 from ragauth.services.keys.check import KeyChecker, Question
-from ragauth.services.limits.limits import span_of
+from ragauth.services.limits.spans import span_of
 from ragauth.services.limits.usage import save_usage
 from ragauth.web.around import request_id_of, write_request_line
 from ragauth.web.check.answers import authorize_answer
@@ -92,6 +92,7 @@ def _stages(app: Any, keys: list[str]) -> dict[str, Callable[[int], object]]:
     """The stages by name; each is called with the index of a key."""
     gate = app.wsgi_app
     checker: KeyChecker = runtime_of(app).key_checker
+    policy = checker.policy
     digests = [key_format.digest_key(key) for key in keys]
     environs = [_environ(key) for key in keys]
     facts = [checker.lookup.find_key(digest) for digest in digests]
@@ -102,7 +103,7 @@ def _stages(app: Any, keys: list[str]) -> dict[str, Callable[[int], object]]:
 
     def admit(index: int) -> object:
         fact = known[index]
-        return checker.limits.admit(fact.account_id or b"", fact.id, fact.environment, fact.plan, 1)
+        return checker.limits.admit(fact.account_id or b"", fact, 1)
 
     def store(index: int) -> object:
         fact, span = known[index], span_of(time.time_ns() // 1_000_000)
@@ -120,7 +121,7 @@ def _stages(app: Any, keys: list[str]) -> dict[str, Callable[[int], object]]:
     def question(index: int) -> object:
         environ = environs[index]
         key = presented_key(environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_X_API_KEY"))
-        return is_token_shaped(key), authorize_question(environ)
+        return is_token_shaped(key), authorize_question(environ, policy)
 
     def form(index: int) -> object:
         return key_format.is_well_formed(keys[index], "rag"), key_format.digest_key(keys[index])
@@ -153,7 +154,7 @@ def _stages(app: Any, keys: list[str]) -> dict[str, Callable[[int], object]]:
         "  (checker.check: the five above, no question)": lambda index: checker.check(
             keys[index], Question(cost=1, client_ip=_IP)
         ),
-        "  rendering": lambda index: authorize_answer(verdicts[index], limit_status=429),
+        "  rendering": lambda index: authorize_answer(verdicts[index], policy, limit_status=429),
         "  request id": lambda _: request_id_of(None),
         "  request line": request_line,
         "  metrics": metrics,

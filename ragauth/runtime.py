@@ -79,7 +79,7 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         partial(save_all, app),
     )
     mail_bell = Bell()
-    limits = Limits(counters, settings.policy, UsageLookup(reads).month_units)
+    limits = Limits(counters, settings.policy, UsageLookup(reads), settings.reservation_seconds)
     return Runtime(
         settings=settings,
         policy=settings.policy,
@@ -89,7 +89,7 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         session_lookup=SessionLookup(reads),
         holder_lookup=HolderLookup(reads),
         signing_ring=SigningRing(SigningKeyLookup(reads)),
-        key_checker=KeyChecker(KeyLookup(reads), limits, settings.key_brand),
+        key_checker=KeyChecker(KeyLookup(reads), limits, settings.key_brand, settings.policy),
         query_upstream=QueryUpstream(settings.compat_query_upstream),
         mail_bell=mail_bell,
         wordings={prefix: face.wording for prefix, face in faces.items()},

@@ -106,6 +106,7 @@ def make_settings(instance_dir: Path, database_url: str) -> Settings:
         refresh_cookie=False,
         old_secret_keys=(),
         session_seconds=2_592_000,
+        reservation_seconds=900,
         event_days=365,
         mail_from="ragauth <no-reply@ragauth.test>",
         dashboard_url="https://app.test",

@@ -10,6 +10,10 @@ from flask import Request
 
 TIMEOUT_SECONDS = 5
 MAX_KEY_LENGTH = 200
+_HEADERS = (
+    *("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment", "Features"),
+    "Reservation",
+)
 # ragauth is a neighbour: a proxy from the environment must not come between.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -24,6 +28,10 @@ class Identity:
     agent_id: str | None
     scopes: list[str]
     environment: str
+    # What the account's plan has beside its limits; this service decides what follows from it.
+    features: list[str]
+    # What is settled when the work is done, where the question reserved something.
+    reservation_id: str | None
 
     def as_dict(self) -> dict[str, Any]:
         return {"caller": asdict(self)}
@@ -54,15 +62,25 @@ def _unavailable() -> Refused:
 def from_gateway(request: Request, *, scope: str, agent_id: str | None) -> Identity:
     """The identity that the gateway vouches for; only the gateway may reach this service.
 
-    All six headers must be there, the empty ones too: a client that gets one of them dropped on
+    All headers must be there, the empty ones too: a client that gets one of them dropped on
     the way (by naming it in `Connection`) must not look like a key without that restriction.
     """
-    names = ("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment")
-    values = [request.headers.get(f"X-Ragauth-{name}") for name in names]
+    values = [request.headers.get(f"X-Ragauth-{name}") for name in _HEADERS]
     if None in values or not values[0] or not values[1]:
         raise _unavailable()
-    account_id, key_id, plan, bound_to, scopes, environment = (value or "" for value in values)
-    who = Identity(account_id, key_id, plan, bound_to or None, scopes.split(), environment)
+    account_id, key_id, plan, bound_to, scopes, environment, features, reservation_id = (
+        value or "" for value in values
+    )
+    who = Identity(
+        account_id,
+        key_id,
+        plan,
+        bound_to or None,
+        scopes.split(),
+        environment,
+        features.split(),
+        reservation_id or None,
+    )
     # The gateway has asked for both. A rule that was forgotten there stops here.
     if scope not in who.scopes or (who.agent_id and agent_id and who.agent_id != agent_id):
         raise Refused(403, envelope("AUTHORIZATION_ERROR", "The key may not do this"))

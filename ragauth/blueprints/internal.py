@@ -1,29 +1,30 @@
 """What a service of the operator's asks and sets: accounts, plans, usage."""
 
+import uuid
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, Response
 
-from ragauth.errors import ExternalIdTaken
+from ragauth.errors import ExportUnderWay, ExternalIdTaken
 from ragauth.models import Account
 from ragauth.models.base import Page
 from ragauth.models.reads.keys import KeyFacts
-from ragauth.models.usage import DayOfKey
 from ragauth.schemas.internal import (
     AccountsQuery,
     InternalAccountChangesSchema,
     InternalAccountSchema,
 )
-from ragauth.schemas.usage import AccountUsageSchema, AllUsageQuery
+from ragauth.schemas.usage import AllUsageQuery, AnyAccountUsageSchema
 from ragauth.security.scopes import ACCOUNTS, USAGE
-from ragauth.services.limits import usage as usage_service
 from ragauth.services.operators import accounts
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import service_key
+from ragauth.web.usage_answers import usage_answer
 
 internal = Blueprint("internal", __name__)
 TAG = "For your own services"
+_USAGE = AnyAccountUsageSchema()
 
 
 @internal.get("/accounts")
@@ -57,7 +58,17 @@ def change_account(
 
 
 @internal.get("/usage")
-@endpoint(guard=service_key(USAGE), query=AllUsageQuery, data=AccountUsageSchema)
-def list_usage(caller: KeyFacts, query: dict[str, Any]) -> Page[DayOfKey]:  # noqa: ARG001
-    """Usage of all accounts, or of one: a row a day and key, the newest day first."""
-    return usage_service.list_usage(**query)
+@endpoint(
+    guard=service_key(USAGE),
+    query=AllUsageQuery,
+    data=AnyAccountUsageSchema,
+    errors=(ExportUnderWay,),
+    is_csv_too=True,
+)
+def list_usage(caller: KeyFacts, query: dict[str, Any]) -> Page[Any] | Response:
+    """Usage of all accounts, or of one, the newest first.
+
+    A row a day and key; with `group_by` a row a day, or a month, account and environment, without
+    `key_id`. `text/csv` is a file with a column for each meter.
+    """
+    return usage_answer(_USAGE, asker=uuid.UUID(bytes=caller.id), **query)

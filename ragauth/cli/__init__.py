@@ -13,7 +13,7 @@ from flask.cli import AppGroup
 
 _NAMES = (
     *("accounts", "keys", "usage", "service-keys", "signing-keys", "events", "mail"),
-    *("status", "cleanup", "reseal", "backup", "after-restore", "serve"),
+    *("status", "cleanup", "reseal", "backup", "after-restore", "policy", "serve"),
 )
 
 

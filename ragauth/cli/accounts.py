@@ -5,6 +5,7 @@ import uuid
 from typing import Any
 
 import click
+from marshmallow import ValidationError
 
 from ragauth.cli.output import (
     Group,
@@ -19,12 +20,15 @@ from ragauth.cli.output import (
 from ragauth.cli.paging import collect_pages, paged, tell_of_more
 from ragauth.cli.parameters import ACCOUNT_ID, FieldType, account_argument, get_account
 from ragauth.clock import format_time
+from ragauth.errors import InvalidRequest
 from ragauth.models import Account
 from ragauth.models.accounts import ACTIVE, DELETED, SUSPENDED
 from ragauth.schemas.account_fields import Email, NewPassword, Username
 from ragauth.schemas.api_keys import KeySchema
+from ragauth.schemas.base import to_issues
 from ragauth.schemas.fields import Name, Text
 from ragauth.schemas.internal import InternalAccountSchema
+from ragauth.schemas.limits import AccountLimitSchema
 from ragauth.services.accounts import accounts as service
 from ragauth.services.accounts import second_factors
 from ragauth.services.audit import OPERATOR
@@ -35,6 +39,9 @@ accounts = Group("accounts", help="Create, list and administer accounts.")
 
 _COLUMNS = ("id", "email", "plan", "status", "created_at", "username")
 _SHOWN_KEYS = 20
+_NONE, _DEFAULT = "none", "default"
+# More digits than any size has; Python's int() refuses thousands.
+_TOO_LONG = 20
 _KEY_COLUMNS = ("id", "name", "prefix", "is_active", "last_used_at")
 
 
@@ -141,6 +148,7 @@ def show(account: str, as_json: bool) -> None:
             **_describe(found),
             "requests_this_month": overview.requests,
             "units_this_month": overview.units,
+            "use_this_month": overview.use,
             "last_login_at": last_login_at and format_time(last_login_at),
             "second_factor": overview.has_second_factor,
             "sessions": overview.sessions,
@@ -149,7 +157,8 @@ def show(account: str, as_json: bool) -> None:
     if as_json:
         print_record({**record, "keys": keys}, as_json=True)
         return
-    print_record({**record, "keys": len(keys)}, as_json=False)
+    use = [f"{meter} {amount:,}" for meter, amount in overview.use.items()]
+    print_record({**record, "use_this_month": use, "keys": len(keys)}, as_json=False)
     if keys:
         click.echo()
         print_rows(keys[:_SHOWN_KEYS], _KEY_COLUMNS, as_json=False)
@@ -185,6 +194,31 @@ def set_plan(account: str, plan: str, as_json: bool) -> None:
         )
         record = _describe(found)
     print_change(f"{record['email']} has the plan {record['plan']}", record, as_json=as_json)
+
+
+@accounts.command("set-limit")
+@account_argument
+@click.argument("meter")
+@click.argument("window")
+@click.argument("size", metavar="SIZE|none|default")
+@as_json_option
+def set_limit(account: str, meter: str, window: str, size: str, as_json: bool) -> None:
+    """Replace one limit of an account's plan, for example `requests minute 600`.
+
+    With `none` there is no limit of this meter and window; with `default` the plan's holds again.
+    """
+    with one_line_faults():
+        limit = _load_limit(meter, window, size)
+        account_id = get_account(account).id
+        if size == _DEFAULT:
+            del limit["size"]
+            found = administration.reset_limit(account_id=account_id, **limit, client=OPERATOR)
+        else:
+            found = administration.set_limit(account_id=account_id, **limit, client=OPERATOR)
+        record = InternalAccountSchema().dump(found)
+    told = {_DEFAULT: "as in its plan", _NONE: "without a limit"}.get(size, f"limited to {size}")
+    sentence = f"{record['email']} is {told}: {limit['meter']}, {limit['window']}"
+    print_change(sentence, record, as_json=as_json)
 
 
 @accounts.command("end-sessions")
@@ -249,6 +283,18 @@ def _set_status(account: str, status: str, *, as_json: bool) -> None:
         )
         record = _describe(found)
     print_change(f"{record['email']} is {record['status']}", record, as_json=as_json)
+
+
+def _load_limit(meter: str, window: str, size: str) -> dict[str, Any]:
+    """Load a limit as over HTTP; raises InvalidRequest with all its faults."""
+    given: str | int | None = None if size in (_NONE, _DEFAULT) else size
+    if size.isdecimal() and len(size) < _TOO_LONG:
+        given = int(size)
+    try:
+        limit = AccountLimitSchema().load({"meter": meter, "window": window, "size": given})
+    except ValidationError as error:
+        raise InvalidRequest(to_issues(error.messages)) from error
+    return dict(limit)
 
 
 def _describe(account: Account) -> dict[str, object]:

@@ -33,7 +33,7 @@ from ragauth.schemas.key_import import ImportedKeySchema
 from ragauth.security.identifiers import ACCOUNT, encode_id
 from ragauth.security.key_format import TEST
 from ragauth.services.keys import api_keys
-from ragauth.services.limits.limits import NO_TEST_KEYS
+from ragauth.services.limits.refusals import NO_TEST_KEYS
 from ragauth.services.operators import key_import
 from ragauth.services.operators import keys as administration
 from ragauth.services.operators.accounts import find_many

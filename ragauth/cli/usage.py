@@ -1,17 +1,20 @@
 """Who uses how much."""
 
-from typing import Literal
+from typing import Any
 
 import click
 
 from ragauth.cli.output import Group, as_json_option, one_line_faults, print_rows
 from ragauth.cli.paging import limit_option, tell_of_more
+from ragauth.extensions import current_policy
+from ragauth.models.usage import UsageOfAccount
 from ragauth.security.identifiers import ACCOUNT, encode_id
 from ragauth.services.limits import usage as service
 
 usage = Group("usage", help="See what accounts use.")
 
 _COLUMNS = ("account_id", "requests", "units", "plan", "email")
+_COMPARED = ("requests", "units")
 
 
 @usage.command("top")
@@ -19,8 +22,8 @@ _COLUMNS = ("account_id", "requests", "units", "plan", "email")
     "--by",
     default="requests",
     show_default=True,
-    type=click.Choice(("requests", "units")),
-    help="What to compare; a request may cost any number of units.",
+    metavar="requests|units|METER",
+    help="What to compare; a request may cost any number of units. A meter is the policy's.",
 )
 @click.option(
     "--days",
@@ -31,20 +34,42 @@ _COLUMNS = ("account_id", "requests", "units", "plan", "email")
 )
 @limit_option
 @as_json_option
-def top(by: Literal["requests", "units"], days: int, limit: int, as_json: bool) -> None:
+def top(by: str, days: int, limit: int, as_json: bool) -> None:
     """List the accounts that used most, live and test keys together."""
+    _require_meter(by)
     with one_line_faults():
         found = service.list_top_accounts(by=by, days=days, limit=limit or None)
-    rows = [
-        {
-            "account_id": encode_id(ACCOUNT, account.account_id),
-            "email": account.email,
-            "plan": account.plan,
-            "requests": account.requests,
-            "units": account.units,
-        }
-        for account in found.accounts
-    ]
-    print_rows(rows, _COLUMNS, as_json=as_json)
+    rows = [_describe(account) for account in found.accounts]
+    if as_json:
+        print_rows(rows, (), as_json=True)
+        return
+    # A column for each meter that one of them used; a meter may have the name of another column.
+    columns = {
+        meter: f"use.{meter}" if meter in _COLUMNS else meter
+        for meter in sorted({meter for account in found.accounts for meter in account.use})
+    }
+    for row, account in zip(rows, found.accounts, strict=True):
+        row.update((column, account.use.get(meter, 0)) for meter, column in columns.items())
+    print_rows(rows, (*_COLUMNS[:3], *columns.values(), *_COLUMNS[3:]), as_json=False)
     if len(rows) < found.used:
         tell_of_more(len(rows), found.used, after=None, as_json=as_json)
+
+
+def _describe(account: UsageOfAccount) -> dict[str, Any]:
+    return {
+        "account_id": encode_id(ACCOUNT, account.account_id),
+        "email": account.email,
+        "plan": account.plan,
+        "requests": account.requests,
+        "units": account.units,
+        "use": {**account.use},
+    }
+
+
+def _require_meter(by: str) -> None:
+    """A fault of the call unless `by` names what can be compared."""
+    choices = dict.fromkeys((*_COMPARED, *current_policy().meters))
+    if by not in choices:
+        raise click.BadParameter(
+            f"{by!r} is not one of {', '.join(map(repr, choices))}.", param_hint="'--by'"
+        )

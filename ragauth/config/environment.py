@@ -3,7 +3,7 @@
 import difflib
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,15 +60,15 @@ def read_variables() -> dict[str, str]:
 
 
 class Variables:
-    """Reads the variables whose names begin with `prefix`.
+    """Reads the variables whose names begin with `prefix`, by default those of the environment.
 
     White space around a value is dropped; an empty value counts as unset. A value that cannot be
     parsed, or that a check refuses with a ValidationError, is a fault; the default is used instead.
     """
 
-    def __init__(self, prefix: str = "") -> None:
+    def __init__(self, prefix: str = "", variables: Mapping[str, str] | None = None) -> None:
         self._prefix = prefix
-        self._variables = read_variables()
+        self._variables = read_variables() if variables is None else variables
         self.names: set[str] = set()
         self.faults: list[str] = []
         # The names of variables with white space around the value.
@@ -124,10 +124,10 @@ class Variables:
         return value
 
 
-def unknown_settings(known: Collection[str]) -> list[str]:
+def unknown_settings(known: Collection[str], variables: Mapping[str, str]) -> list[str]:
     """A fault for each variable with the service's prefix that it does not know."""
     faults = []
-    for name, value in sorted(read_variables().items()):
+    for name, value in sorted(variables.items()):
         if not name.startswith(PREFIX) or name in known or name in _CLIENTS:
             continue
         if not value.strip() or is_service_link(name, value):

@@ -58,8 +58,14 @@ def may_make_instance() -> bool:
 
 
 def is_explaining() -> bool:
-    """Whether this command only shows help, and so needs no instance."""
-    return is_flask_command() and (not _flask_words() or "--help" in sys.argv)
+    """Whether this command only shows help, or the policy, and so needs no instance."""
+    words = _flask_words()
+    return is_flask_command() and (not words or words[0] == "policy" or "--help" in sys.argv)
+
+
+def is_checking_policy() -> bool:
+    """Whether this command checks a policy file, and so takes no setting."""
+    return is_flask_command() and _flask_words()[:2] == ["policy", "check"]
 
 
 def _flask_words() -> list[str]:

@@ -10,11 +10,11 @@ from urllib.parse import unquote
 from marshmallow import validate
 
 from ragauth.config import redis_urls, urls
-from ragauth.config.environment import PREFIX, Variables, unknown_settings
+from ragauth.config.environment import PREFIX, Variables, read_variables, unknown_settings
 from ragauth.config.instance import default_instance_dir, open_instance
 from ragauth.config.policy_file import policy_in
 from ragauth.config.secret_file import MIN_SECRET_BYTES
-from ragauth.config.server import SERVER_SETTING
+from ragauth.config.server import SERVER_SETTING, is_checking_policy
 from ragauth.config.settings_file import SETTINGS_FILE
 from ragauth.config.values import (
     BRAND,
@@ -64,6 +64,7 @@ class Settings:
     cors_origins: tuple[str, ...] = _read(Variables.parsed, (), origins_in)
     refresh_cookie: bool = _read(Variables.flag, False)
     session_seconds: int = _read(Variables.number, _THIRTY_DAYS, SECONDS)
+    reservation_seconds: int = _read(Variables.number, 900, validate.Range(1, 86_400))
     event_days: int = _read(Variables.number, 365, validate.Range(1, 36_500))
     mail_from: str = _read(Variables.text, "ragauth <no-reply@localhost>", is_mailbox)
     dashboard_url: str | None = _read(Variables.parsed, None, urls.page_url)
@@ -97,7 +98,9 @@ def read_settings() -> Settings:
     Raises SettingsError that names every missing, malformed or unknown setting, or the folder
     without an instance.
     """
-    env = Variables(PREFIX)
+    # A policy file must be checkable while the settings do not fit yet.
+    variables = {} if is_checking_policy() else read_variables()
+    env = Variables(PREFIX, variables)
     instance_dir = env.path("INSTANCE_DIR", default_instance_dir()).absolute()
     database_url = env.parsed(
         "DATABASE_URL",
@@ -127,7 +130,7 @@ def read_settings() -> Settings:
         env.fault("DATABASE_POOLER", "SQLite has no pooler; RAGAUTH_DATABASE_URL names no Postgres")
     if any(len(key) < MIN_SECRET_BYTES for key in old_secret_keys):
         env.fault("OLD_SECRET_KEYS", f"each must be at least {MIN_SECRET_BYTES} bytes long")
-    faults = env.faults + unknown_settings({*env.names, SERVER_SETTING, SETTINGS_FILE})
+    faults = env.faults + unknown_settings({*env.names, SERVER_SETTING, SETTINGS_FILE}, variables)
     if faults:
         raise SettingsError(*faults)
 

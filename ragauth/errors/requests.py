@@ -87,6 +87,11 @@ class BodyTooLarge(RagauthError):
     status = 413
     message = "The request body is larger than 64 KiB"
 
+    @classmethod
+    def than(cls, most_bytes: int) -> Self:
+        """The refusal where so many bytes are allowed."""
+        return cls(f"The request body is larger than {most_bytes // 1024} KiB")
+
 
 class NotFound(RagauthError):
     """No such thing, or another account's: the two answers are the same."""
@@ -118,6 +123,12 @@ class NoSuchSession(NotFound):
     message = "No such session, or it is not yours"
 
 
+class NoSuchReservation(NotFound):
+    """Never made, or kept by a store that was lost, or over for more than a day."""
+
+    message = "There is no such reservation"
+
+
 class Conflict(RagauthError):
     code = "CONFLICT"
     status = 409
@@ -140,12 +151,20 @@ class KeyAlreadyRotated(Conflict):
     message = "This key has already been replaced by another"
 
 
+class ReservationSettled(Conflict):
+    message = "The reservation was settled with another amount already"
+
+
+class ReservationOver(Conflict):
+    message = "The reservation was not settled in time; what it reserved stays counted"
+
+
 class SecondFactorExists(Conflict):
     message = "The account has a second factor already"
 
 
 class RateLimitExceeded(RagauthError):
-    """Too many in a short window; waiting `retry_after_seconds` helps."""
+    """Too many in a short window; waiting `retry_after_seconds` helps, None where it does not."""
 
     code = "RATE_LIMIT_EXCEEDED"
     status = 429
@@ -153,14 +172,15 @@ class RateLimitExceeded(RagauthError):
 
     def __init__(
         self,
-        retry_after_seconds: int,
+        retry_after_seconds: int | None,
         message: str | None = None,
         *,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(
-            message, details=details, headers={"Retry-After": str(max(1, retry_after_seconds))}
-        )
+        headers = {}
+        if retry_after_seconds is not None:
+            headers["Retry-After"] = str(max(1, retry_after_seconds))
+        super().__init__(message, details=details, headers=headers)
 
     @classmethod
     def example(cls) -> Self:
@@ -194,11 +214,11 @@ class ExportUnderWay(RateLimitExceeded):
 
 
 class UsageLimitExceeded(RagauthError):
-    """The plan's monthly quota, or its number of keys or agents, has no room for one more."""
+    """A quota, or the plan's number of keys or agents, has no room for one more."""
 
     code = "USAGE_LIMIT_EXCEEDED"
     status = 429
-    message = "The plan's limit is used up"
+    message = "A limit is used up"
 
 
 class ExternalServiceUnavailable(RagauthError):

@@ -17,6 +17,9 @@ VERDICTS = (
 LIMITS = (
     "requests_per_minute",
     "requests_per_month",
+    # All others of accounts and of keys: their meters are declared at run time.
+    "account_limit",
+    "key_limit",
     "max_keys",
     "max_agents",
     "login_failures_per_account",

@@ -1,6 +1,7 @@
 """What a policy consists of, and the one that holds without a file."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ragauth.policy.limits import REQUESTS, Limit
@@ -8,6 +9,7 @@ from ragauth.policy.windows import MINUTE, MONTH, Window
 
 #: The plan of a new account.
 FIRST_PLAN = "trial"
+SCOPE_NAME = re.compile(r"[a-z][a-z0-9_.:-]{0,49}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,10 @@ class Plan:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+# A policy is in the keys of caches of the check, so its hash must be fast: that of its identity.
+@dataclass(frozen=True, slots=True, eq=False)
 class Policy:
-    """Scopes, meters and plans by name.
+    """Scopes, meters and plans by name. Each policy equals itself alone.
 
     With `open_scopes`, managed keys may have, and questions may name, scopes that are not
     declared.
@@ -76,12 +79,43 @@ class Policy:
     meters: Mapping[str, Meter]
     plans: Mapping[str, Plan]
     open_scopes: bool = False
-    #: Those that a key without a list of scopes has, in the order of the file.
+    #: Those that owners give, and that a key without a list of scopes has; in the file's order.
     usual_scopes: tuple[str, ...] = field(init=False)
+    #: Those of them that a publishable key may have.
+    publishable_scopes: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         usual = tuple(scope.name for scope in self.scopes.values() if not scope.for_operators)
+        publishable = tuple(name for name in usual if self.scopes[name].is_publishable)
         object.__setattr__(self, "usual_scopes", usual)
+        object.__setattr__(self, "publishable_scopes", publishable)
+
+    def is_known(self, scope: str) -> bool:
+        """Whether a question may name this scope."""
+        return scope in self.scopes or (
+            self.open_scopes and SCOPE_NAME.fullmatch(scope) is not None
+        )
+
+    def is_account_wide(self, scope: str) -> bool:
+        declared = self.scopes.get(scope)
+        return declared is not None and declared.is_account_wide
+
+    def counting(
+        self, listed: Iterable[str], *, is_publishable: bool, is_managed: bool
+    ) -> tuple[str, ...]:
+        """Those scopes of a key's list that count.
+
+        The others are no longer declared, or no longer for a publishable key. What an operator
+        gave under `open_scopes` needs no declaration.
+        """
+        if self.open_scopes and is_managed and not is_publishable:
+            return tuple(listed)
+        return tuple(
+            name
+            for name in listed
+            if (scope := self.scopes.get(name)) is not None
+            and (scope.is_publishable or not is_publishable)
+        )
 
     def plan(self, name: str | None) -> Plan:
         """The plan of this name, or the first plan where the file no longer has this one."""

@@ -13,6 +13,7 @@ from ragauth.policy.policy import (
     DEFAULT_PLANS,
     DEFAULT_SCOPES,
     FIRST_PLAN,
+    SCOPE_NAME,
     Meter,
     Plan,
     Policy,
@@ -25,7 +26,6 @@ MOST_SCOPES = 100
 MOST_METERS = 8
 MOST_FEATURES = 50
 LONGEST_DESCRIPTION = 500
-SCOPE_NAME = re.compile(r"[a-z][a-z0-9_.:-]{0,49}")
 METER_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 PLAN_NAME = re.compile(r"[a-z0-9-]{1,50}")
 FEATURE = re.compile(r"[A-Za-z0-9_.:/-]{1,50}")
@@ -52,7 +52,7 @@ class Fault:
 
 
 class FaultyPolicy(Exception):
-    """A policy file does not fit; it holds each fault, in the order of the file."""
+    """A policy file does not fit; it holds each fault, in the order of scopes, meters and plans."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
@@ -68,10 +68,10 @@ def read_policy(content: bytes) -> Policy:
     document = _parse(content)
     reader = _Reader()
     root = reader.table("", document, {"open_scopes", "scopes", "meters", "plans"})
+    open_scopes = reader.flag("open_scopes", root.get("open_scopes", False))
     scopes = reader.scopes(root["scopes"]) if "scopes" in root else DEFAULT_SCOPES
     meters = reader.meters(root.get("meters", {}))
     plans = reader.plans(root["plans"], meters) if "plans" in root else DEFAULT_PLANS
-    open_scopes = reader.flag("open_scopes", root.get("open_scopes", False))
     if reader.faults:
         raise FaultyPolicy(reader.faults)
     return Policy(scopes, meters, plans, open_scopes)

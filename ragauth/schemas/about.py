@@ -3,6 +3,8 @@
 from typing import Any
 
 _NONE = object()
+#: In the metadata of a field whose example depends on the policy: a request's example has it.
+IN_EXAMPLE = "in_example"
 
 
 def about(description: str, example: Any = _NONE, **keywords: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
+from ragauth.policy import MOST_SCOPES
 from ragauth.schemas.about import about
 from ragauth.schemas.base import PageQuery, RequestSchema
 from ragauth.schemas.fields import (
@@ -18,9 +19,10 @@ from ragauth.schemas.fields import (
     Whole,
 )
 from ragauth.schemas.key_fields import Network, Origin
+from ragauth.schemas.limits import ShownKeyLimitSchema, key_limits
 from ragauth.schemas.metadata import Metadata
+from ragauth.schemas.scope_fields import GivenScope
 from ragauth.security.identifiers import AGENT, KEY
-from ragauth.security.scopes import KEY_SCOPES
 
 MAX_GRACE_SECONDS = 604_800
 
@@ -50,7 +52,7 @@ class KeySchema(Schema):
         fields.String(),
         required=True,
         allow_none=True,
-        **about("What it may be used for: `query`, `ingest`, `manage`; null for all three.", None),
+        **about("What it may be used for; null for all that an owner can give.", None),
     )
     is_active = fields.Boolean(required=True, **about("Whether it is switched on.", True))
     is_primary = fields.Boolean(
@@ -84,6 +86,17 @@ class KeySchema(Schema):
         allow_none=True,
         **about("The key that it was rotated into; null for none.", None),
     )
+    managed = fields.Boolean(
+        required=True,
+        attribute="is_managed",
+        **about("Whether it is the operator's: its owner may see and revoke it only.", False),
+    )
+    limits = fields.List(
+        fields.Nested(ShownKeyLimitSchema),
+        required=True,
+        allow_none=True,
+        **about("Its own limits, beside the account's; null for none.", None),
+    )
     metadata = fields.Dict(
         required=True,
         allow_none=True,
@@ -115,8 +128,8 @@ class RegeneratedKeySchema(Schema):
 
 
 def _scopes() -> Items:
-    text = "What it may be used for; null for all three."
-    return Items(Choice(*KEY_SCOPES), minimum=1, maximum=10, allow_none=True, **about(text))
+    text = "What it may be used for; null for all that an owner can give."
+    return Items(GivenScope(), minimum=1, maximum=MOST_SCOPES, allow_none=True, **about(text))
 
 
 def _networks() -> Items:
@@ -150,7 +163,7 @@ class AgentKeySchema(RequestSchema):
         "secret",
         "publishable",
         load_default="secret",
-        **about("`publishable` is for a web page: one agent, the scope `query`, listed origins."),
+        **about("`publishable` is for a web page: one agent, few scopes, listed origins."),
     )
     environment = Choice(
         "live",
@@ -162,6 +175,7 @@ class AgentKeySchema(RequestSchema):
     expires_at = Moment(allow_none=True, **about("When it shall end, in the future."))
     allowed_ips = _networks()
     allowed_origins = _origins()
+    limits = key_limits()
     metadata = _metadata()
 
 
@@ -178,6 +192,7 @@ class KeyChangesSchema(RequestSchema):
     )
     allowed_ips = _networks()
     allowed_origins = _origins()
+    limits = key_limits()
     metadata = _metadata()
 
 

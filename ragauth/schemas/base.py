@@ -48,7 +48,9 @@ class EitherSchema(Schema):
         }
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
-        return self.members[type(obj)].dump(obj, many=many)
+        if many:
+            return [self.dump(one) for one in obj]
+        return self.members[type(obj)].dump(obj)
 
 
 class PageQuery(RequestSchema):

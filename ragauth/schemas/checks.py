@@ -4,15 +4,17 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields, pre_load
 
-from ragauth.schemas.about import about
+from ragauth.schemas.about import IN_EXAMPLE, about
 from ragauth.schemas.accounts import AccountSchema
+from ragauth.schemas.amounts import Amounts, NamedLimits, QueryAmounts, QueryNames
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import AnyText, Choice, Id, QueryWhole, Text, Whole
 from ragauth.schemas.key_fields import PresentedOrigin
+from ragauth.schemas.limits import QuotaSchema
+from ragauth.schemas.scope_fields import AskedScopes
 from ragauth.schemas.usage import RemainingSchema
 from ragauth.security.identifiers import AGENT
-from ragauth.security.scopes import KEY_SCOPES
 
 MAX_COST = 10_000
 
@@ -20,10 +22,22 @@ MAX_COST = 10_000
 class AuthorizeQuery(RequestSchema):
     """Gateways put the question into the query; what else stands there is the client's."""
 
-    scope = Choice(*KEY_SCOPES, load_default=None, **about("What the key must be good for."))
+    scope = AskedScopes(load_default=())
     agent_id = Id(AGENT, load_default=None, **about("Which agent the request is for."))
     cost = QueryWhole(
         minimum=0, maximum=MAX_COST, load_default=1, **about("What it counts in the month.")
+    )
+    use = QueryAmounts(
+        load_default=(),
+        **about("What it uses of a meter, `tokens:1200`; once for each meter."),
+    )
+    reserve = QueryAmounts(
+        load_default=(),
+        **about("What it reserves of a meter, `tokens:4000`, until it is settled."),
+    )
+    limit = QueryNames(
+        load_default=(),
+        **about("A limit of the key that counts only where it is named; may be repeated."),
     )
     on_limit = Choice(
         "429",
@@ -46,12 +60,7 @@ class VerifySchema(RequestSchema):
             "rag_live_abc123def456...",
         ),
     )
-    scope = Choice(
-        *KEY_SCOPES,
-        load_default=None,
-        allow_none=True,
-        **about("What it must be good for.", "query"),
-    )
+    scope = AskedScopes(load_default=(), allow_none=True, metadata={IN_EXAMPLE: True})
     agent_id = Id(
         AGENT, load_default=None, allow_none=True, **about("Which agent the request is for.")
     )
@@ -61,6 +70,19 @@ class VerifySchema(RequestSchema):
         load_default=1,
         allow_none=True,
         **about("What it counts in the month.", 1),
+    )
+    use = Amounts(
+        load_default=(), allow_none=True, **about("What it uses of other meters, by meter.")
+    )
+    reserve = Amounts(
+        load_default=(),
+        allow_none=True,
+        **about("What it reserves of them, until the reservation is settled."),
+    )
+    limits = NamedLimits(
+        load_default=(),
+        allow_none=True,
+        **about("Limits of the key that a check must name; of an unknown name it has none."),
     )
     client_ip = Text(
         maximum=100,
@@ -133,6 +155,12 @@ class VerdictSchema(Schema):
         required=True, allow_none=True, **about("The agent that it is bound to.", None)
     )
     plan = fields.String(required=True, allow_none=True, **about("The account's plan.", "trial"))
+    features = fields.List(
+        fields.String(),
+        required=True,
+        allow_none=True,
+        **about("The features of the account's plan.", []),
+    )
     scopes = fields.List(
         fields.String(),
         required=True,
@@ -143,6 +171,17 @@ class VerdictSchema(Schema):
         required=True, allow_none=True, **about("`live` or `test`.", "live")
     )
     expires_at = fields.String(required=True, allow_none=True, **about("When the key ends.", None))
+    metadata = fields.Dict(
+        keys=fields.String(),
+        required=True,
+        allow_none=True,
+        **about("What the key's owner noted on it.", None),
+    )
+    reservation_id = fields.String(
+        required=True,
+        allow_none=True,
+        **about("What to settle the reservation with; null where nothing was reserved.", None),
+    )
 
 
 class PresentedKeySchema(RequestSchema):
@@ -183,4 +222,10 @@ class KeyHolderSchema(Schema):
         required=True,
         allow_none=True,
         **about("What is used and left; null for a service's key."),
+    )
+    quotas = fields.List(
+        fields.Nested(QuotaSchema),
+        required=True,
+        allow_none=True,
+        **about("Every limit that applies to the key; null for a service's key."),
     )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from marshmallow import ValidationError, fields
 
 from ragauth.clock import format_time
+from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 from ragauth.security.identifiers import decode_id, decode_suffix, encode_id, encode_suffix
 from ragauth.security.plain_text import find_deceptive
 
@@ -263,22 +264,50 @@ class Day(fields.Field[date]):
             raise self.make_error("invalid") from error
 
 
-class DayCursor(Cursor):
-    """Where a page of days and keys goes on: the last day and id of the page before."""
+class Month(fields.Field[date]):
+    """A month of the calendar, `2026-01`; inside it is the month's first day."""
+
+    def _serialize(self, value: date | None, *_args: Any, **_kwargs: Any) -> str | None:
+        return None if value is None else value.isoformat()[:7]
+
+
+class UsageCursor(Cursor):
+    """Where a page of usage goes on: after the last row of the page before.
+
+    A day and a key; or a day, or a month, with an account and an environment.
+    """
+
+    _FORM = re.compile(
+        r"(?P<period>\d{4}-\d{2}(-\d{2})?)\.(?P<suffix>[0-9a-z]{26})(\.(?P<environment>live|test))?",
+        re.ASCII,
+    )
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        day, _, suffix = value.partition(".")
+        form = self._FORM.fullmatch(value)
+        if form is None:
+            raise self.make_error("invalid")
+        identifier = super()._deserialize(form["suffix"], *args, **kwargs)
+        is_month = len(form["period"]) == len("2026-01")
         try:
-            return date.fromisoformat(day), super()._deserialize(suffix, *args, **kwargs)
+            begins = date.fromisoformat(f"{form['period']}-01" if is_month else form["period"])
         except ValueError as error:
             raise self.make_error("invalid") from error
+        if form["environment"] is not None:
+            kind = MonthPlace if is_month else DayPlace
+            return kind(begins, identifier, form["environment"])
+        if is_month:
+            raise self.make_error("invalid")
+        return KeyPlace(begins, identifier)
 
 
-def encode_cursor(cursor: uuid.UUID | tuple[date, uuid.UUID] | None) -> str | None:
-    """What Cursor and DayCursor load again."""
+def encode_cursor(cursor: uuid.UUID | KeyPlace | DayPlace | MonthPlace | None) -> str | None:
+    """What Cursor and UsageCursor load again."""
     if cursor is None:
         return None
-    if isinstance(cursor, tuple):
-        day, identifier = cursor
-        return f"{day.isoformat()}.{encode_suffix(identifier.int)}"
-    return encode_suffix(cursor.int)
+    if isinstance(cursor, uuid.UUID):
+        return encode_suffix(cursor.int)
+    begins, identifier, *environment = cursor
+    period = begins.isoformat()
+    if isinstance(cursor, MonthPlace):
+        period = period[: len("2026-01")]
+    return ".".join([period, encode_suffix(identifier.int), *environment])

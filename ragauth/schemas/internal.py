@@ -7,6 +7,7 @@ from ragauth.schemas.account_fields import ExternalId
 from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.base import PageQuery, RequestSchema
 from ragauth.schemas.fields import Choice, Text
+from ragauth.schemas.limits import AccountLimits, ShownAccountLimitSchema
 from ragauth.schemas.metadata import Metadata
 
 
@@ -25,6 +26,12 @@ class AccountsQuery(PageQuery):
 
 class InternalAccountSchema(AccountSchema):
     status = fields.String(required=True, **about("`active`, `suspended` or `deleted`.", "active"))
+    limits = fields.List(
+        fields.Nested(ShownAccountLimitSchema),
+        required=True,
+        allow_none=True,
+        **about("What replaces limits of its plan; null for nothing.", None),
+    )
     external_id = fields.String(
         required=True, allow_none=True, **about("What you call it; null for nothing.", "c-17")
     )
@@ -42,6 +49,12 @@ class InternalAccountChangesSchema(RequestSchema):
         "active",
         "suspended",
         **about("`suspended` refuses every key and token of the account at once.", "active"),
+    )
+    limits = AccountLimits(
+        **about(
+            "Limits that replace the plan's of the same meter and window; null for none.",
+            [{"meter": "requests", "window": "minute", "size": 600}],
+        )
     )
     external_id = ExternalId(
         allow_none=True,

@@ -6,9 +6,10 @@ from typing import Any
 
 from marshmallow import ValidationError, validates_schema
 
+from ragauth.policy import MOST_SCOPES
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import Choice, Items, Moment, Name, Text
-from ragauth.security.scopes import KEY_SCOPES
+from ragauth.schemas.scope_fields import GivenScope
 
 _OF_NOTHING = hashlib.sha256(b"").digest()
 
@@ -55,7 +56,13 @@ class ImportedKeySchema(RequestSchema):
     name = Name(minimum=1, maximum=100, required=True)
     prefix = Prefix(minimum=1, maximum=40, load_default="imported")
     environment = Choice("live", "test", load_default="live")
-    scopes = Items(Choice(*KEY_SCOPES), minimum=1, maximum=3, load_default=None, allow_none=True)
+    scopes = Items(
+        GivenScope(by_operator=True),
+        minimum=1,
+        maximum=MOST_SCOPES,
+        load_default=None,
+        allow_none=True,
+    )
     expires_at = Moment(load_default=None, allow_none=True)
 
     @validates_schema

@@ -1,45 +1,146 @@
-"""Usage by day and key."""
+"""Usage by key and day, by day and by month; what the plan leaves."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
+from ragauth.models.usage import DayOfKey
+from ragauth.models.usage_pages import DayOfAccount, MonthOfAccount
+from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 from ragauth.schemas.about import about
-from ragauth.schemas.base import RequestSchema
-from ragauth.schemas.fields import Day, DayCursor, Id, Moment, QueryWhole
+from ragauth.schemas.base import EitherSchema, RequestSchema
+from ragauth.schemas.fields import Choice, Day, Id, Moment, Month, QueryWhole, UsageCursor
+from ragauth.schemas.limits import QuotaSchema
 from ragauth.security.identifiers import ACCOUNT, KEY
+
+_PLACES = {None: KeyPlace, "day": DayPlace, "month": MonthPlace}
 
 
 class UsageQuery(RequestSchema):
-    """A span of days in UTC, both included; without bounds, the present month."""
+    """A span of days in UTC, both included.
 
-    first_day = Day(data_key="from", load_default=None, **about("The first day."))
-    last_day = Day(data_key="to", load_default=None, **about("The last day."))
-    limit = QueryWhole(minimum=1, maximum=100, load_default=50, **about("How many at most."))
-    cursor = DayCursor(load_default=None)
+    Without bounds it is the present month, or with `group_by=month` this month and the eleven
+    before it.
+    """
+
+    first_day = Day(
+        data_key="from",
+        load_default=None,
+        **about(
+            "The first day. Left out, the month of the last day begins the span; with"
+            " `group_by=month` the eleventh month before it does."
+        ),
+    )
+    last_day = Day(data_key="to", load_default=None, **about("The last day; left out, today."))
+    key_id = Id(
+        KEY, load_default=None, **about("Only this key's; none for a key that is not there.")
+    )
+    group_by = Choice(
+        "day",
+        "month",
+        load_default=None,
+        **about(
+            "A row for each day, or month, and environment, of all keys together; left out, a row"
+            " for each day and key. Of a month only the days of the span count."
+        ),
+    )
+    limit = QueryWhole(
+        minimum=1,
+        maximum=100,
+        load_default=None,
+        **about("How many at most; left out, 50, and all of the span as `text/csv`."),
+    )
+    cursor = UsageCursor(load_default=None)
 
     @validates_schema
     def _begins_before_it_ends(self, data: dict[str, Any], **_kwargs: object) -> None:
         if data["first_day"] and data["last_day"] and data["first_day"] > data["last_day"]:
             raise ValidationError("May not be before `from`", "to")
 
+    @validates_schema
+    def _goes_on_with_the_same_rows(self, data: dict[str, Any], **_kwargs: object) -> None:
+        if data["cursor"] is not None and type(data["cursor"]) is not _PLACES[data["group_by"]]:
+            raise ValidationError("Goes on with another `group_by`", "cursor")
+
 
 class AllUsageQuery(UsageQuery):
     account_id = Id(ACCOUNT, load_default=None, **about("Only this account's."))
 
 
-class UsageSchema(Schema):
+_DAY = about("The day, in UTC.", "2026-02-16")
+_ENVIRONMENT = fields.String(required=True, **about("`live` or `test`.", "live"))
+_REQUESTS = fields.Integer(required=True, **about("How often it was used.", 12))
+_UNITS = fields.Integer(required=True, **about("The sum of the costs.", 12))
+_USE = fields.Dict(
+    keys=fields.String(),
+    values=fields.Integer(),
+    required=True,
+    **about("What was used of each other meter, less what was released.", {"tokens": 812}),
+)
+
+
+class _RowSchema(Schema):
+    json_rules: ClassVar[dict[str, Any]] = {"additionalProperties": False}
+
+
+class UsageSchema(_RowSchema):
     """What one key was used for on one day; `units` is the sum of the costs."""
 
-    day = fields.Date(required=True, **about("The day, in UTC.", "2026-02-16"))
+    day = fields.Date(required=True, **_DAY)
     key_id = Id(KEY, required=True, **about("Which key."))
-    environment = fields.String(required=True, **about("`live` or `test`.", "live"))
-    requests = fields.Integer(required=True, **about("How often it was used.", 12))
-    units = fields.Integer(required=True, **about("The sum of the costs.", 12))
+    environment = _ENVIRONMENT
+    requests = _REQUESTS
+    units = _UNITS
+    use = _USE
+
+
+class DayUsageSchema(_RowSchema):
+    """What all keys, or the one that was asked for, were used for on one day."""
+
+    day = fields.Date(required=True, attribute="begins", **_DAY)
+    environment = _ENVIRONMENT
+    requests = _REQUESTS
+    units = _UNITS
+    use = _USE
+
+
+class MonthUsageSchema(_RowSchema):
+    """What all keys, or the one that was asked for, were used for in one month."""
+
+    month = Month(required=True, attribute="begins", **about("The month, in UTC.", "2026-02"))
+    environment = _ENVIRONMENT
+    requests = _REQUESTS
+    units = _UNITS
+    use = _USE
+
+
+class AnyUsageSchema(EitherSchema):
+    forms: ClassVar[Mapping[type, type[Schema]]] = {
+        DayOfKey: UsageSchema,
+        DayOfAccount: DayUsageSchema,
+        MonthOfAccount: MonthUsageSchema,
+    }
 
 
 class AccountUsageSchema(UsageSchema):
     account_id = Id(ACCOUNT, required=True, **about("Whose key it is."))
+
+
+class AccountDayUsageSchema(DayUsageSchema):
+    account_id = Id(ACCOUNT, required=True, **about("Whose keys they are."))
+
+
+class AccountMonthUsageSchema(MonthUsageSchema):
+    account_id = Id(ACCOUNT, required=True, **about("Whose keys they are."))
+
+
+class AnyAccountUsageSchema(EitherSchema):
+    forms: ClassVar[Mapping[type, type[Schema]]] = {
+        DayOfKey: AccountUsageSchema,
+        DayOfAccount: AccountDayUsageSchema,
+        MonthOfAccount: AccountMonthUsageSchema,
+    }
 
 
 class RemainingSchema(Schema):
@@ -70,13 +171,11 @@ class AccountLimitsSchema(Schema):
     requests_per_minute = fields.Integer(
         required=True,
         allow_none=True,
-        attribute="plan.requests_per_minute",
         **about("Of all keys together; null without such a limit.", 60),
     )
     requests_per_month = fields.Integer(
         required=True,
         allow_none=True,
-        attribute="plan.requests_per_month",
         **about("Of all keys together; null without such a limit.", 1000),
     )
     max_keys = fields.Integer(
@@ -86,3 +185,6 @@ class AccountLimitsSchema(Schema):
         required=True, attribute="plan.max_agents", **about("Agents at a time.", 2)
     )
     usage = fields.Nested(MonthsSchema, required=True, **about("Live and test count apart."))
+    quotas = fields.List(
+        fields.Nested(QuotaSchema), required=True, **about("Every limit of the account.")
+    )

@@ -1,9 +1,4 @@
-"""Scopes: what a key may be used for."""
-
-QUERY = "query"
-INGEST = "ingest"
-MANAGE = "manage"
-KEY_SCOPES = (QUERY, INGEST, MANAGE)
+"""Scopes of services' keys. Those of accounts' keys are the policy's, see `ragauth.policy`."""
 
 VERIFY = "verify"
 ACCOUNTS = "accounts"

@@ -16,12 +16,9 @@ from gunicorn.http.unreader import Unreader
 from gunicorn.util import unquote_to_wsgi_str
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from ragauth.config import MAX_BODY_BYTES
-from ragauth.web.paths import is_authorize
+from ragauth.web.paths import is_authorize, max_body_bytes
 
 MOST_HEAD_BYTES = 64 * 1024
-# Chunk sizes and line ends are counted too; the same amount again is more than enough for them.
-MOST_CHUNKED_BYTES = 2 * MAX_BODY_BYTES
 _PIECE = 8192
 _MOST_LINE_BYTES = 8190
 
@@ -83,7 +80,7 @@ class Arrival:
     def _begin(self) -> None:
         self._head = bytearray()
         self._head_bytes = self._searched = 0
-        self._body: _LengthOfBody | _ChunksOfBody = _LengthOfBody(0)
+        self._body: _LengthOfBody | _ChunksOfBody = _LengthOfBody(0, 0)
         self.request: Any = None
         self.is_last = False
         self._expects_invitation = self._is_body_unread = False
@@ -173,10 +170,14 @@ class Arrival:
         # The worker sends 100 Continue; gunicorn would send it when the answer begins.
         self._expects_invitation = request._expected_100_continue
         request._expected_100_continue = False
-        self._is_body_unread = is_authorize(unquote_to_wsgi_str(request.path))
+        path = unquote_to_wsgi_str(request.path)
+        self._is_body_unread = is_authorize(path)
+        most_bytes = max_body_bytes(path)
         reader = request.body.reader
         is_chunked = isinstance(reader, ChunkedReader)
-        self._body = _ChunksOfBody() if is_chunked else _LengthOfBody(reader.length)
+        self._body = (
+            _ChunksOfBody(most_bytes) if is_chunked else _LengthOfBody(reader.length, most_bytes)
+        )
         self.request = request
         return request, rest
 
@@ -186,10 +187,10 @@ class _LengthOfBody:
 
     has_trailers = False
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, most_bytes: int) -> None:
         self._length = length
         self.received = 0
-        self.fault = RequestEntityTooLarge() if length > MAX_BODY_BYTES else None
+        self.fault = RequestEntityTooLarge() if length > most_bytes else None
 
     def add(self, data: bytes) -> None:
         self.received += len(data)
@@ -202,7 +203,8 @@ class _LengthOfBody:
 class _ChunksOfBody:
     """A chunked body (RFC 9112 section 7.1); each byte is examined once, as it arrives."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
         self.received = 0
         self.is_over = self.has_trailers = False
         self.fault: Exception | None = None
@@ -218,7 +220,8 @@ class _ChunksOfBody:
         at = 0
         while at < len(data) and not self.is_over and self.fault is None:
             at = self._step(data, at)
-        if not self.is_over and self.received > MOST_CHUNKED_BYTES:
+        # Chunk sizes and line ends are counted too; the same amount again is enough for them.
+        if not self.is_over and self.received > 2 * self._most_bytes:
             self.fault = self.fault or RequestEntityTooLarge()
 
     def _read_size(self, data: bytes, at: int) -> int:
@@ -239,7 +242,7 @@ class _ChunksOfBody:
         self._left = int(size[0], 16)
         self._line.clear()
         self._data_bytes += self._left
-        if self._data_bytes > MAX_BODY_BYTES:
+        if self._data_bytes > self._most_bytes:
             self.fault = RequestEntityTooLarge()
         self._step = self._skip_data if self._left else self._read_trailers
         return end

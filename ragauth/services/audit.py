@@ -10,9 +10,8 @@ from enum import StrEnum
 from typing import Any
 
 from ragauth import clock, transaction
-from ragauth.extensions import db
 from ragauth.metrics import EVENTS
-from ragauth.models import ApiKey, Event
+from ragauth.models import ApiKey
 from ragauth.models import events as event_rows
 from ragauth.models.base import Page, Shown
 from ragauth.security.identifiers import KEY, encode_id, new_uuid, new_uuids
@@ -33,6 +32,7 @@ class EventName(StrEnum):
     EMAIL_CHANGED = "account:email_changed"
     MAIL_GIVEN_UP = "account:mail_given_up"
     PLAN_CHANGED = "account:plan_changed"
+    LIMITS_CHANGED = "account:limits_changed"
     LOGIN_SUCCEEDED = "account:login_succeeded"
     LOGIN_FAILED = "account:login_failed"
     SECOND_FACTOR_ADDED = "account:second_factor_added"
@@ -81,16 +81,14 @@ def record(
 ) -> None:
     """Add an event to the present transaction; it is counted in the metrics after the commit."""
     transaction.when_committed(lambda: EVENTS.count(name.value))
-    db.session.add(
-        Event(
-            id=new_uuid(),
-            account_id=account_id,
-            name=name.value,
-            at=clock.now(),
-            ip=client.ip,
-            user_agent=client.user_agent,
-            details=details,
-        )
+    event_rows.add(
+        id=new_uuid(),
+        account_id=account_id,
+        name=name.value,
+        at=clock.now(),
+        ip=client.ip,
+        user_agent=client.user_agent,
+        details=details,
     )
 
 

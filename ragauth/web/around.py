@@ -11,7 +11,6 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import NotFound
 
 from ragauth import clock
-from ragauth.config import MAX_BODY_BYTES
 from ragauth.errors import BodyTooLarge, HttpsRequired
 from ragauth.extensions import settings
 from ragauth.metrics import note_request, register_route
@@ -24,6 +23,7 @@ from ragauth.web.paths import (
     COMPAT,
     is_authorize,
     is_plain_spelling,
+    max_body_bytes,
     may_be_plain_http,
 )
 from ragauth.web.rate_headers import rate_headers
@@ -141,8 +141,9 @@ def _begin() -> None:
     ):
         raise HttpsRequired
     # authorize reads no body, so the size of the original request does not matter.
-    if (request.content_length or 0) > MAX_BODY_BYTES and not is_authorize(request.path):
-        raise BodyTooLarge
+    most_bytes = max_body_bytes(request.path)
+    if (request.content_length or 0) > most_bytes and not is_authorize(request.path):
+        raise BodyTooLarge.than(most_bytes)
 
 
 def _finish(response: Response) -> Response:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import Response, request
+from flask import Response, after_this_request, request
 from marshmallow import Schema, ValidationError
 
 from ragauth.deadlines import handing_over
@@ -24,7 +24,7 @@ from ragauth.errors import (
 )
 from ragauth.models.base import Page
 from ragauth.schemas.base import EmptySchema, RequestSchema, to_issues
-from ragauth.schemas.dumping import Dumper
+from ragauth.schemas.dumping import Dumper, EitherDumper, dumper_of
 from ragauth.schemas.fields import Id, encode_cursor
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, SESSION
@@ -79,8 +79,9 @@ class Declaration:
     is_documented: bool = True
     disguised: Mapping[int, tuple[Failure, ...]] = field(default_factory=dict)
     is_list: bool = False
-    dumper: Dumper | None = None
+    dumper: Dumper | EitherDumper | None = None
     is_quick: bool = False
+    is_csv_too: bool = False
 
 
 _SomeView = TypeVar("_SomeView", bound=View)
@@ -130,6 +131,7 @@ def endpoint(
     errors: tuple[Failure, ...] = (),
     is_list: bool = False,
     is_quick: bool = False,
+    is_csv_too: bool = False,
 ) -> Callable[[View], View]:
     """Declare a route::
 
@@ -142,7 +144,8 @@ def endpoint(
     or a Page of objects; without `data` the answer has no body. A Response is sent as it is.
     `errors` are what the view may raise beyond what guard, body and path imply. `is_list` is for a
     list without pages: the view returns a Page that has them all. `is_quick` is for a route that
-    takes no lock, hashes nothing, and asks the database by prepared reads alone.
+    takes no lock, hashes nothing, and asks the database by prepared reads alone. `is_csv_too` is
+    for a view that returns a file of CSV to who accepts that rather than JSON.
     """
     schema = None if data is None else data()
     declaration = Declaration(
@@ -153,13 +156,17 @@ def endpoint(
         status,
         errors,
         is_list=is_list,
-        dumper=None if schema is None else Dumper(schema),
+        dumper=None if schema is None else dumper_of(schema),
         is_quick=is_quick,
+        is_csv_too=is_csv_too,
     )
 
     def decorate(view: View) -> View:
         @wraps(view)
         def call(**path: str) -> Response:
+            if is_csv_too:
+                # An error too: a cache must not give it to who accepts another type.
+                after_this_request(_vary_by_accept)
             if is_quick and MUST_NOT_WAIT in request.environ:
                 with handing_over():
                     return answer(path)
@@ -179,6 +186,11 @@ def endpoint(
         return call
 
     return decorate
+
+
+def _vary_by_accept(response: Response) -> Response:
+    response.vary.add("Accept")
+    return response
 
 
 def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ could then have no errors of its own.
 
 import logging
 
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
@@ -24,6 +24,7 @@ from ragauth.errors import (
 from ragauth.metrics import DATABASE_ERRORS
 from ragauth.web.envelope import JSON_TYPE, Answer, encode_json, error_body, error_header
 from ragauth.web.faces import current_wording
+from ragauth.web.paths import max_body_bytes
 
 log = logging.getLogger("ragauth")
 
@@ -47,7 +48,7 @@ def _http_failure(error: HTTPException) -> Response:
     if isinstance(error, InternalServerError):
         return _crash(error.original_exception or error)
     if error.code == BodyTooLarge.status:
-        return _failure(BodyTooLarge())
+        return _failure(BodyTooLarge.than(max_body_bytes(request.path)))
     if isinstance(error, NotFound | RequestRedirect):
         return _failure(errors.NoSuchRoute())
     headers = {

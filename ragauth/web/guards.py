@@ -155,7 +155,7 @@ def service_key(scope: str) -> Guard:
 
     @demands(API_KEY, *_KEY_REFUSALS, InsufficientScope(scope))
     def require_service_key() -> KeyFacts:
-        return require_key(Question(kinds=SERVICE_KINDS, scope=scope))
+        return require_key(Question(kinds=SERVICE_KINDS, scopes=(scope,)))
 
     return require_service_key
 

@@ -11,6 +11,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from ragauth.config import MAX_BODY_BYTES
 from ragauth.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
+from ragauth.web.paths import max_body_bytes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -33,9 +34,10 @@ def read_json_object() -> dict[str, Any]:
     A request without a body counts as an empty object, so that the required fields are named as
     missing. Raises InvalidRequest, UnsupportedMediaType or BodyTooLarge.
     """
-    body = _read_body()
-    if len(body) > MAX_BODY_BYTES:
-        raise BodyTooLarge
+    most_bytes = max_body_bytes(request.path)
+    body = _read_body(most_bytes)
+    if len(body) > most_bytes:
+        raise BodyTooLarge.than(most_bytes)
     if not body:
         return {}
     if request.mimetype != "application/json":
@@ -73,9 +75,9 @@ def read_early(environ: "WSGIEnvironment") -> bytes | None:
     return body if len(body) == int(length) else None
 
 
-def _read_body() -> bytes:
+def _read_body(most_bytes: int) -> bytes:
     # One byte more than allowed: a body of unknown length is cut at this limit without an error.
-    request.max_content_length = MAX_BODY_BYTES + 1
+    request.max_content_length = most_bytes + 1
     try:
         body = request.get_data(cache=False)
     except ClientDisconnected as error:

@@ -3,6 +3,8 @@
 import re
 from typing import TYPE_CHECKING
 
+from ragauth.config import MAX_BODY_BYTES
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
@@ -11,8 +13,10 @@ ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 AUTHORIZE = "/api/v1/authorize"
 KEYS_VERIFY = "/api/v1/keys/verify"
+USAGE_REPORT = "/api/v1/usage/report"
 LOGIN = "/api/auth/login"
 COMPAT = "/compat/"
+MAX_REPORT_BYTES = 256 * 1024
 HEALTHZ = "/healthz"
 METRICS = "/metrics"
 # These paths answer over plain HTTP too, and in this spelling only: proxies have exact rules for
@@ -20,6 +24,15 @@ METRICS = "/metrics"
 PLAIN_HTTP_IS_FINE = frozenset({HEALTHZ, "/readyz", METRICS})
 
 _ABSOLUTE_FORM = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*+://[^/?#]*")
+
+
+def max_body_bytes(path: str) -> int:
+    """The most bytes that a request's body may have.
+
+    The path may begin with the prefix that the service is mounted at, so only its end counts.
+    """
+    is_large = path.removesuffix("/").endswith(USAGE_REPORT)
+    return MAX_REPORT_BYTES if is_large else MAX_BODY_BYTES
 
 
 def is_authorize(path: str) -> bool:

@@ -1,51 +1,71 @@
-"""What is left of a plan, as headers (draft-ietf-httpapi-ratelimit-headers-10)."""
+"""What is left of each limit, as headers (draft-ietf-httpapi-ratelimit-headers-10)."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 
+from ragauth.services.limits.applied import AppliedLimit, AppliedLimits
 from ragauth.services.limits.limits import LimitState
 
 
 def rate_headers(state: LimitState) -> list[tuple[str, str]]:
-    """`RateLimit-Policy` names both quotas (q) and their windows (w, seconds); `RateLimit`
-    says what remains (r) and in how many seconds it is renewed (t).
-
-    A limit that the plan does not have is not named.
+    """`RateLimit-Policy` names each limit (q) and its window (w, seconds), and what is counted
+    where that is not requests (qu); `RateLimit` says what remains (r) and in how many seconds it
+    is renewed (t). A total has no window. Without any limit there are no headers.
     """
-    if state.plan.requests_per_minute is None or state.plan.requests_per_month is None:
-        return _rate_headers_of_one(state)
-    return [
-        (
-            "RateLimit-Policy",
-            _policy(
-                state.plan.requests_per_minute,
-                state.plan.requests_per_month,
-                state.span.month_seconds,
-            ),
-        ),
-        (
-            "RateLimit",
+    applied, month_seconds = state.applied, state.span.month_seconds
+    if applied.is_plain:
+        left = (
             f'"minute";r={state.minute_remaining};t={state.minute_resets_in},'
-            f' "month";r={state.month_remaining};t={state.month_resets_in}',
-        ),
-    ]
+            f' "month";r={state.month_remaining};t={state.month_resets_in}'
+        )
+    else:
+        left = ", ".join(_left(state))
+    policy = (
+        _usual_policy(applied, month_seconds)
+        if state.told is applied.others
+        else _policy(applied, state.told, month_seconds)
+    )
+    return [("RateLimit-Policy", policy), ("RateLimit", left)] if policy else []
 
 
-def _rate_headers_of_one(state: LimitState) -> list[tuple[str, str]]:
-    """For a plan that lacks one limit, or both: then there are no headers."""
-    plan, span = state.plan, state.span
-    if plan.requests_per_minute is not None:
-        return [
-            ("RateLimit-Policy", f'"minute";q={plan.requests_per_minute};w=60'),
-            ("RateLimit", f'"minute";r={state.minute_remaining};t={state.minute_resets_in}'),
-        ]
-    if plan.requests_per_month is not None:
-        return [
-            ("RateLimit-Policy", f'"month";q={plan.requests_per_month};w={span.month_seconds}'),
-            ("RateLimit", f'"month";r={state.month_remaining};t={state.month_resets_in}'),
-        ]
-    return []
+def _left(state: LimitState) -> list[str]:
+    applied, span = state.applied, state.span
+    items = []
+    if applied.requests_per_minute is not None:
+        items.append(f'"minute";r={state.minute_remaining};t={state.minute_resets_in}')
+    if applied.requests_per_month is not None:
+        items.append(f'"month";r={state.month_remaining};t={state.month_resets_in}')
+    # Seconds are rounded up, so that the wait is long enough.
+    after = 999 - state.now_ms
+    of_day, of_month = (span.day_ends_ms + after) // 1000, (span.month_ends_ms + after) // 1000
+    for one, (used, resets_at_ms) in zip(state.told, state.counts, strict=True):
+        size, period, begins = one.shown
+        left = size - used if size > used else 0
+        if period == 1:
+            items.append(f"{begins}{left};t={of_day}")
+        elif period == 2:
+            items.append(f"{begins}{left};t={of_month}")
+        elif resets_at_ms:
+            items.append(f"{begins}{left};t={(resets_at_ms + after) // 1000}")
+        else:
+            # A total is never renewed.
+            items.append(f"{begins}{left}")
+    return items
 
 
-@lru_cache(maxsize=256)
-def _policy(a_minute: int, a_month: int, month_seconds: int) -> str:
-    return f'"minute";q={a_minute};w=60, "month";q={a_month};w={month_seconds}'
+def _policy(applied: AppliedLimits, told: Iterable[AppliedLimit], month_seconds: int) -> str:
+    items = []
+    if applied.requests_per_minute is not None:
+        items.append(f'"minute";q={applied.requests_per_minute};w=60')
+    if applied.requests_per_month is not None:
+        items.append(f'"month";q={applied.requests_per_month};w={month_seconds}')
+    items += (
+        f"{one.policy_item};w={month_seconds}" if one.parts.period == 2 else one.policy_item
+        for one in told
+    )
+    return ", ".join(items)
+
+
+@lru_cache(maxsize=1024)
+def _usual_policy(applied: AppliedLimits, month_seconds: int) -> str:
+    return _policy(applied, applied.others, month_seconds)

@@ -81,6 +81,7 @@ ROUTES = [
     Route("GET", f"{_AUTH}/events", "token"),
     Route("GET", f"{_AUTH}/export", "token"),
     Route("GET", f"{_AUTH}/limits", "token"),
+    Route("GET", f"{_AUTH}/scopes", "token"),
     Route("POST", f"{_AUTH}/api-key/regenerate", "token"),
     Route("GET", f"{_AUTH}/api-keys", "token"),
     Route(

@@ -157,11 +157,15 @@ class TestLimits:
         caller.get("/api/v1/authorize?cost=988")
         response = caller.get("/api/v1/authorize?cost=50")
         error(response, 429, "USAGE_LIMIT_EXCEEDED")
-        assert message_of(response).endswith("cost 50, 12 left this month")
+        assert message_of(response) == (
+            "This takes 50 requests: the account's limit of 1,000 requests a month has 12 left"
+        )
         caller.get("/api/v1/authorize?cost=12")
         for cost in (1, 50):
             response = caller.get(f"/api/v1/authorize?cost={cost}")
-            assert message_of(response) == "The plan's monthly quota is used up"
+            assert message_of(response) == (
+                "The account's limit of 1,000 requests a month is used up"
+            )
 
 
 class TestKeys:

@@ -26,7 +26,7 @@ class TestCreate:
             commands, "--name", "Ada Lovelace", "--username", "Ada1", "--plan", "starter"
         )
         login = ok(client.post("/api/auth/login", {"username": "ada1", "password": PASSWORD}))
-        kept = {"external_id": None, "metadata": None}
+        kept = {"external_id": None, "metadata": None, "limits": None}
         assert created == {**login["account"], "status": "active", **kept}
         assert set(created) == set(InternalAccountSchema().fields)
         assert created["email"] == _EMAIL
@@ -106,6 +106,7 @@ class TestShow:
                 **created,
                 "requests_this_month": 0,
                 "units_this_month": 0,
+                "use_this_month": {},
                 "last_login_at": None,
                 "second_factor": False,
                 "sessions": 0,
@@ -325,3 +326,53 @@ class TestDelete:
         assert commands.fail("accounts", "delete", "x@example.com", "--yes") == (
             "there is no account x@example.com"
         )
+
+
+@pytest.mark.both_databases
+class TestSetLimit:
+    def test_a_limit_of_the_plan_is_replaced_removed_and_restored(
+        self, commands: Commands, client: Client
+    ) -> None:
+        member = client.sign_up()
+
+        def set_limit(*words: str) -> object:
+            shown = commands.succeed("accounts", "set-limit", member.id, *words, "--json")
+            return shown.json["limits"]
+
+        minute = {"meter": "requests", "window": "minute", "size": 600}
+        month = {"meter": "requests", "window": "month", "size": None}
+        assert set_limit("requests", "60s", "600") == [minute]
+        assert set_limit("requests", "month", "none") == [minute, month]
+        assert ok(member.key_client.get("/api/v1/me"))["limits"] == {
+            "requests_per_minute": 600,
+            "requests_per_month": None,
+        }
+        assert set_limit("requests", "minute", "default") == [month]
+        assert set_limit("requests", "month", "default") is None
+        assert member.event_names().count("account:limits_changed") == 4
+
+    def test_people_are_told_in_a_sentence(self, commands: Commands, client: Client) -> None:
+        member = client.sign_up()
+        for size, told in (("5", "limited to 5"), ("none", "without a limit")):
+            answer = commands.succeed("accounts", "set-limit", member.id, "requests", "day", size)
+            assert answer.output.strip() == f"{member.email} is {told}: requests, day"
+
+    def test_faults_are_told_in_one_line(self, commands: Commands, client: Client) -> None:
+        member = client.sign_up()
+        for words, told in (
+            (("gold", "day", "5"), "meter: There is no such meter; there are: requests"),
+            (("requests", "year", "5"), "window: Must be minute, hour"),
+            (("requests", "day", "many"), "size: Must be a whole number"),
+            (("requests", "day", "9" * 5000), "size: Must be a whole number"),
+        ):
+            assert told in commands.fail("accounts", "set-limit", member.id, *words)
+        unknown = commands.fail("accounts", "set-limit", "x@example.com", "requests", "day", "5")
+        assert unknown == "there is no account x@example.com"
+
+    def test_no_more_than_ten(self, commands: Commands, client: Client) -> None:
+        member = client.sign_up()
+        for second in range(1, 11):
+            commands.succeed("accounts", "set-limit", member.id, "requests", f"{second}s", "1")
+        commands.succeed("accounts", "set-limit", member.id, "requests", "10s", "2")
+        told = commands.fail("accounts", "set-limit", member.id, "requests", "11s", "1")
+        assert told == "limits: The account has 10 limits of its own already"

@@ -17,7 +17,7 @@ _EXAMPLES_OWN = {"RAGAUTH_URL", "RAGAUTH_SERVICE_KEY", "RAGAUTH_API"}
 # What the documents tell of variables that are none.
 _NO_SETTINGS = {
     *("RAGAUTH_DATABSE_URL", "RAGAUTH_PORT", "RAGAUTH_SERVICE_HOST", "RAGAUTH_REDIS_PORT"),
-    # An earlier version's.
+    # Of an earlier version; the start says what to do now.
     "RAGAUTH_PLANS_FILE",
 }
 _METHODS = {"GET", "POST", "PATCH", "PUT", "DELETE"}

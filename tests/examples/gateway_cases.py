@@ -12,7 +12,10 @@ from tests.examples.stack import Customer, GatewayStarter
 from tests.servers.gunicorn import GunicornServer
 from tests.servers.processes import free_port
 
-IDENTITY_HEADERS = ("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment")
+IDENTITY_HEADERS = (
+    *("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment", "Features"),
+    "Reservation",
+)
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -49,6 +52,8 @@ class GatewayCases:
             "agent_id": None,
             "scopes": ["query", "ingest", "manage"],
             "environment": "live",
+            "features": [],
+            "reservation_id": None,
         }
 
     def test_a_large_body_reaches_the_service_whole(

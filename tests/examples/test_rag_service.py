@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.e2e.service import Installation
+from tests.examples.gateway_cases import IDENTITY_HEADERS
 from tests.examples.stack import Customer, start_rag_service
 from tests.servers.gunicorn import GunicornServer
 from tests.servers.processes import free_port
@@ -88,7 +89,7 @@ def test_without_one_credential_it_is_401(client: httpx.Client, headers: dict[st
 
 def test_identity_headers_of_a_client_mean_nothing(client: httpx.Client) -> None:
     """S24"""
-    names = ("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment")
+    names = IDENTITY_HEADERS
     forged = {f"X-Ragauth-{name}": "ingest" for name in names}
     assert client.post("/documents", headers=forged).status_code == 401
 
@@ -119,8 +120,8 @@ def test_nobody_is_served_while_ragauth_cannot_be_asked(
 
 
 def test_behind_a_gateway_a_missing_identity_header_is_refused(rag_service: GunicornServer) -> None:
-    """S24: all six or nothing."""
-    names = ("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment")
+    """S24: all or nothing."""
+    names = IDENTITY_HEADERS
     headers = {f"X-Ragauth-{name}": "ingest" for name in names}
     url = f"{rag_service.url}/documents"
     assert httpx.post(url, headers=headers).status_code == 200

@@ -12,7 +12,6 @@ from ragauth_client.api.sessions import log_out
 from ragauth_client.api.usage import list_my_usage
 from ragauth_client.models import (
     AuthenticationError,
-    AuthorizeScope,
     Error,
     Login,
     NewKey,
@@ -61,7 +60,7 @@ def call(url: str, service_key: str, email: str) -> None:
     holder = AuthenticatedClient(
         base_url=url, token=key.api_key, prefix="", auth_header_name="X-API-Key"
     )
-    answer = authorize.sync_detailed(client=holder, scope=AuthorizeScope.QUERY)
+    answer = authorize.sync_detailed(client=holder, scope="query")
     tell("authorize", answer, answer.headers["X-Ragauth-Key-Id"] == key.id)
 
     service = AuthenticatedClient(

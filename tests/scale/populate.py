@@ -46,6 +46,7 @@ class Sizes:
     sessions: int = 0
     events: int = 0
     large: int = LARGE
+    meters: int = 0
 
 
 def populate(engine: Engine, sizes: Sizes, *, now: datetime) -> None:
@@ -56,7 +57,7 @@ def populate(engine: Engine, sizes: Sizes, *, now: datetime) -> None:
         (Agent, sizes.accounts, lambda number: _agent(number, now)),
         (ApiKey, sizes.keys, lambda number: _key(number, sizes, now)),
         (Usage, sizes.usage, lambda number: _usage(number, sizes, first_day)),
-        (MeterUsage, sizes.usage, lambda number: _meter_usage(number, sizes, first_day)),
+        (MeterUsage, sizes.meters, lambda number: _meter_usage(number, sizes, first_day)),
         (Session, sizes.sessions, lambda number: _session(number, sizes, now)),
         (Event, sizes.events, lambda number: _event(number, sizes, now)),
         (Confirmation, sizes.accounts, lambda number: _confirmation(number, sizes, now)),
@@ -165,8 +166,8 @@ def _usage(number: int, sizes: Sizes, first_day: date) -> dict[str, Any]:
 
 def _meter_usage(number: int, sizes: Sizes, first_day: date) -> dict[str, Any]:
     row = _usage(number, sizes, first_day)
-    del row["requests"], row["units"]
-    return row | {"meter": "tokens", "amount": 5_000, "released": 700}
+    amounts = {"amount": row.pop("requests") * 100, "released": row.pop("units")}
+    return {**row, **amounts, "meter": "tokens"}
 
 
 def _session(number: int, sizes: Sizes, now: datetime) -> dict[str, Any]:

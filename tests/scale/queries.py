@@ -16,6 +16,7 @@ import ragauth.models
 from ragauth.extensions import db
 from ragauth.models import ApiKey
 from ragauth.models.saved_usage import Total, TotalOfMeter
+from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 from ragauth.security.identifiers import first_uuid_at, new_uuid
 from tests.scale.populate import account_id, agent_id, digest, key_id, session_id
 
@@ -29,13 +30,20 @@ _NO_QUERIES = {
     "base.count_rows",
     "base.flush",
     "base.insert_many",
+    "base.insert_row",
     "base.page_statement",
     "base.paginate",
     "base.read_page",
+    "base.read_rows",
+    "events.add",
+    "outbox.add",
     "database_probe.find_fault",
     "database_probe.schema_revisions",
     "database_probe.known_revisions",
     "reads.prepared.parse_sqlite_moment",
+    "usage_pages.place_of",
+    "plain_rows.plain_rows",
+    "plain_rows.with_named_parameters",
 }
 _NEW_KEY = {
     "id": new_uuid(),
@@ -101,10 +109,12 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "is_whole": (False, True),
     "key_id": (key_id(1),),
     "keys": ([_NEW_KEY],),
+    "key_ids": ([key_id(1), key_id(2)],),
     "last_day": (NOW.date(),),
     "latest": (NOW + timedelta(seconds=10),),
     "limit": (50,),
     "mail_id": (key_id(1),),
+    "meter": ("tokens",),
     "name": (None, "account:login_failed"),
     "now": (NOW,),
     "plan": (None, "scale"),
@@ -135,7 +145,27 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "saved_usage.save_totals_of_meters totals": ([_TOTAL_OF_METER],),
     "usage.list_days account_id": (None, account_id(0)),
     "usage.list_days before": (None, (NOW.date(), key_id(5))),
+    "meter_totals.list_top_accounts_of_meter limit": (None, 50),
     "usage.list_top_accounts limit": (None, 50),
+    **{
+        f"usage_pages.{function} {parameter}": values
+        for function in (
+            "list_days_of_accounts",
+            "list_days_of_keys",
+            "list_meters",
+            "list_months_of_accounts",
+        )
+        for parameter, values in (
+            ("account_id", (None, account_id(0))),
+            ("key_id", (None, key_id(5))),
+            ("before", (None, DayPlace(NOW.date(), account_id(5), "live"))),
+        )
+    },
+    "usage_pages.list_days_of_keys before": (None, KeyPlace(NOW.date(), key_id(5))),
+    "usage_pages.list_months_of_accounts before": (
+        None,
+        MonthPlace(NOW.date().replace(day=1), account_id(5), "live"),
+    ),
 }
 # Of the prepared reads: what they are told as `environment`, `day` and so on.
 _BOUND = {
@@ -147,6 +177,8 @@ _BOUND = {
     "key_id": key_id(1),
     "last_day": NOW.date(),
     "meter": "tokens",
+    "latest": NOW,
+    "most": 50,
     "now": NOW,
     "rows_from": NOW.date() - timedelta(days=2),
     "session_id": session_id(1),

@@ -15,7 +15,9 @@ from tests.scale.queries import NOW, named_queries
 
 pytestmark = pytest.mark.both_databases
 
-SMALL = Sizes(accounts=300, keys=3_000, usage=7_300, sessions=3_000, events=3_000, large=20)
+SMALL = Sizes(
+    accounts=300, keys=3_000, usage=7_300, sessions=3_000, events=3_000, large=20, meters=7_300
+)
 _FEW = "there are a few signing keys"
 _WAITING = "the outbox holds what waits to be sent, and a budget bounds it"
 _RESTORED = "once, after a restore, and all of them are meant"

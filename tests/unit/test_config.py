@@ -278,8 +278,8 @@ class TestFaults:
             read_settings()
         lines = str(caught.value).splitlines()
         assert [line.removeprefix("ragauth: ").rpartition(":")[0] for line in lines] == [
-            "RAGAUTH_POLICY_FILE: plans.trial.max_agents",
             "RAGAUTH_POLICY_FILE: open_scopes",
+            "RAGAUTH_POLICY_FILE: plans.trial.max_agents",
             "RAGAUTH_BCRYPT_COST",
         ]
 

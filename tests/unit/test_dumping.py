@@ -13,7 +13,7 @@ from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.api_keys import IssuedKeySchema, KeySchema
 from ragauth.schemas.dumping import Dumper
 from ragauth.schemas.events import EventSchema
-from ragauth.schemas.fields import Id, Moment
+from ragauth.schemas.fields import Id, Moment, Month
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.schemas.usage import UsageSchema
 
@@ -31,9 +31,12 @@ _VALUES: dict[type[fields.Field[Any]], list[Any]] = {
     fields.Raw: [{"a": 1}, [1], None],
     fields.List: [["a", "b"], [], None],
     Id: [_UUID, uuid.UUID(int=0), uuid.UUID(int=2**128 - 1), None],
+    Month: [date(2026, 2, 1), None],
     Moment: [_MOMENT, _ELSEWHERE, None],
     PlainUuid: [_UUID, None],
 }
+
+_NUMBERS: list[Any] = [{"a": 1, "b": 10**12}, {}, None]
 
 
 def _examples(schema: Schema) -> list[dict[str, Any]]:
@@ -51,7 +54,8 @@ def _examples(schema: Schema) -> list[dict[str, Any]]:
                 one = None if number == 0 else _examples(field.schema)[number]
                 place[last] = [one] * number if field.many else one
             else:
-                values = _VALUES[type(field)]
+                of_numbers = isinstance(field, fields.Dict) and field.value_field is not None
+                values = _NUMBERS if of_numbers else _VALUES[type(field)]
                 place[last] = values[number % len(values)]
         things.append(thing)
     return things
@@ -144,3 +148,12 @@ def test_a_schema_with_ways_of_its_own_keeps_them() -> None:
     thing = {"name": "abc", "other": "d"}
     assert Dumper(Hooked()).dump(thing) == {**thing, "added": True}
     assert Dumper(Computed()).dump_all([thing]) == [{"name": "abc", "length": 3}]
+
+
+def test_mappings_and_objects_may_be_mixed() -> None:
+    schema = UsageSchema()
+    thing = _examples(schema)[1]
+    things = [thing, _as_objects(thing, schema)]
+
+    assert Dumper(schema).dump_all(things) == [schema.dump(thing)] * 2
+    assert Dumper(schema).dump_all(things[::-1]) == [schema.dump(thing)] * 2

@@ -58,14 +58,30 @@ class TestCommands:
         assert not is_serving()
 
     @pytest.mark.parametrize(
-        "arguments", [(), ("--help",), ("accounts", "--help"), ("db", "upgrade", "--help")]
+        "arguments",
+        [
+            *((), ("--help",), ("accounts", "--help"), ("db", "upgrade", "--help")),
+            *(("policy", "show"), ("--app", "wsgi", "policy", "show", "--json")),
+        ],
     )
-    def test_help_needs_none_and_makes_none(
+    def test_help_and_the_policy_need_none_and_make_none(
         self, environment: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...]
     ) -> None:
         type_flask(environment, *arguments)
         assert read_settings().instance_dir == tmp_path / "instance"
         assert list(tmp_path.iterdir()) == []
+
+    def test_a_policy_file_is_checked_whatever_the_settings_are(
+        self, environment: pytest.MonkeyPatch
+    ) -> None:
+        environment.setenv("RAGAUTH_PLANS_FILE", "/etc/plans.toml")
+        environment.setenv("RAGAUTH_POLICY_FILE", "/nowhere")
+        environment.setenv("RAGAUTH_DATABASE_URL", "postgresql://db/ragauth")
+        type_flask(environment, "policy", "check", "policy.toml")
+        assert read_settings().uses_sqlite
+        type_flask(environment, "policy", "show")
+        with pytest.raises(SettingsError):
+            read_settings()
 
 
 class TestWhere:

@@ -12,6 +12,7 @@ from ragauth.policy import (
     Plan,
     Policy,
     Scope,
+    describe_policy,
     read_policy,
     read_window,
 )
@@ -67,7 +68,7 @@ class TestWithoutAFile:
 class TestReads:
     def test_an_empty_file_changes_nothing(self) -> None:
         for text in ("", "# nothing\n", "\ufeff", "open_scopes = false\r\n"):
-            assert read(text) == DEFAULT_POLICY
+            assert describe_policy(read(text)) == describe_policy(DEFAULT_POLICY)
 
     def test_its_plans_replace_the_default_ones_and_nothing_else(self) -> None:
         policy = read(TRIAL + TRIAL.replace("trial", "gold-2"))

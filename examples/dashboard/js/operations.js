@@ -87,6 +87,7 @@ export const OPERATIONS = {
     path: `${auth}/api-keys`,
     body: [...keyFields, "kind", "environment", "agent_id"],
   },
+  listScopes: { method: "GET", path: `${auth}/scopes` },
   showKey: { method: "GET", path: key },
   changeKey: { method: "PATCH", path: key, body: [...keyFields, "is_active"] },
   rotateKey: { method: "POST", path: `${key}/rotate`, body: ["grace_seconds"] },

@@ -12,7 +12,7 @@ from ragauth.services.sessions.sessions import Caller
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token
-from ragauth.web.json_file import attachment
+from ragauth.web.json_file import json_file
 
 
 @auth.get("/export")
@@ -22,4 +22,4 @@ def export_account(caller: Caller) -> Response:
     name = f"ragauth-{encode_id(ACCOUNT, caller.account.id)}-{clock.now():%Y-%m-%d}.json"
     client = current_client()
     with data_export.open_export(account_id=caller.account.id, client=client) as export:
-        return attachment(ExportSchema(), export, name=name)
+        return json_file(ExportSchema(), export, name=name)

@@ -2,26 +2,42 @@
 
 from typing import Any
 
+from flask import Response
+
 from ragauth.blueprints.auth.blueprint import auth
+from ragauth.errors import ExportUnderWay
 from ragauth.models.base import Page
-from ragauth.models.usage import DayOfKey
-from ragauth.schemas.usage import AccountLimitsSchema, UsageQuery, UsageSchema
-from ragauth.services.limits import account_limits, usage
+from ragauth.schemas.usage import AccountLimitsSchema, AnyUsageSchema, UsageQuery
+from ragauth.services.limits import account_limits
 from ragauth.services.limits.account_limits import AccountLimits
 from ragauth.services.sessions.sessions import Caller
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import access_token
+from ragauth.web.usage_answers import usage_answer
+
+_USAGE = AnyUsageSchema()
 
 
 @auth.get("/usage")
-@endpoint(guard=access_token, query=UsageQuery, data=UsageSchema)
-def list_my_usage(caller: Caller, query: dict[str, Any]) -> Page[DayOfKey]:
-    """A row a day and key, the newest day first: what a chart needs."""
-    return usage.list_usage(account_id=caller.account.id, **query)
+@endpoint(
+    guard=access_token,
+    query=UsageQuery,
+    data=AnyUsageSchema,
+    errors=(ExportUnderWay,),
+    is_csv_too=True,
+)
+def list_my_usage(caller: Caller, query: dict[str, Any]) -> Page[Any] | Response:
+    """What the account's keys were used for, the newest first.
+
+    A row a day and key; with `group_by` a row a day, or a month, and environment, without
+    `key_id`. `text/csv` is a file with a column for each meter.
+    """
+    account_id = caller.account.id
+    return usage_answer(_USAGE, account_id=account_id, asker=account_id, **query)
 
 
 @auth.get("/limits")
 @endpoint(guard=access_token, data=AccountLimitsSchema)
 def show_limits(caller: Caller) -> AccountLimits:
     """What the account's plan allows, and what is left of the month."""
-    return account_limits.get_limits(account_id=caller.account.id, plan=caller.account.plan)
+    return account_limits.get_limits(account_id=caller.account.id)

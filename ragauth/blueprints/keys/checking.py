@@ -15,11 +15,17 @@ from ragauth.errors import (
     UsageLimitExceeded,
     WrongAgent,
 )
+from ragauth.extensions import current_policy
 from ragauth.models.reads.keys import KeyFacts
 from ragauth.schemas.checks import AuthorizeQuery, VerdictSchema, VerifySchema
 from ragauth.security.scopes import VERIFY
 from ragauth.services.keys.check import current_checker
-from ragauth.web.check.answers import IDENTITY_HEADERS, authorize_answer, verify_body
+from ragauth.web.check.answers import (
+    IDENTITY_HEADERS,
+    RESERVATION_HEADER,
+    authorize_answer,
+    verify_body,
+)
 from ragauth.web.check.questions import authorize_question, verify_question
 from ragauth.web.endpoint import declared, endpoint
 from ragauth.web.guards import current_key, customer_key, service_key
@@ -34,7 +40,10 @@ TAG = "Key check"
     guard=customer_key,
     query=AuthorizeQuery,
     errors=(WrongAgent, InsufficientScope, RateLimitExceeded, UsageLimitExceeded),
-    headers=IDENTITY_HEADERS,
+    headers={
+        **IDENTITY_HEADERS,
+        RESERVATION_HEADER: "What to settle the reservation with; empty for none.",
+    },
     disguised={403: (RateLimitExceeded, UsageLimitExceeded)},
 )
 def authorize(path: str) -> Response:  # noqa: ARG001 - a gateway appends its client's path
@@ -48,13 +57,13 @@ def authorize(path: str) -> Response:  # noqa: ARG001 - a gateway appends its cl
     """
     presented_key = current_key()
     try:
-        question, limit_status = authorize_question(request.environ)
+        question, limit_status = authorize_question(request.environ, current_policy())
     except InvalidRequest:
         # A key comes first, here too: who has none is told that, not what else is wrong.
         customer_key()
         raise
     verdict = current_checker().check(presented_key, question)
-    answer = authorize_answer(verdict, limit_status=limit_status)
+    answer = authorize_answer(verdict, current_policy(), limit_status=limit_status)
     return Response(answer.body, answer.status, answer.headers)
 
 
@@ -62,4 +71,5 @@ def authorize(path: str) -> Response:  # noqa: ARG001 - a gateway appends its cl
 @endpoint(guard=service_key(VERIFY), body=VerifySchema, data=VerdictSchema)
 def verify_key(caller: KeyFacts, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
     """Whether a key that was presented to the calling service may do what is asked."""
-    return verify_body(current_checker().check(body["key"], verify_question(body)))
+    verdict = current_checker().check(body["key"], verify_question(body))
+    return verify_body(verdict, current_policy())

@@ -1,5 +1,7 @@
 """limits of keys and meters"""
 
+from contextlib import closing
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -8,8 +10,24 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
+_BY_ACCOUNT = "ix_usage_day_account_id_environment"
+_COLUMNS = ("day", "account_id", "environment")
+# As in 0005: a table that this run has made or altered is locked by it. Without a parameter, or the
+# index would wait for the snapshot that the question keeps.
+_IS_LOCKED_BY_US = (
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = pg_backend_pid()"
+    " AND relation = to_regclass('usage') AND mode = 'AccessExclusiveLock')"
+)
+_IS_VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)"
+
 
 def upgrade() -> None:
+    # First of all: while it is made, on a large table, this run must hold no lock.
+    bind = op.get_bind()
+    if bind.dialect.name == "sqlite" or bind.scalar(sa.text(_IS_LOCKED_BY_US)):
+        op.create_index(_BY_ACCOUNT, "usage", list(_COLUMNS))
+    else:
+        _create_beside_writers(bind.engine)
     with op.batch_alter_table("accounts", schema=None) as batch_op:
         batch_op.add_column(sa.Column("external_id", sa.String(length=255), nullable=True))
         batch_op.add_column(sa.Column("own_data", sa.Text(), nullable=True))
@@ -54,6 +72,11 @@ def upgrade() -> None:
         "meter_usage",
         ["day", "key_id", "account_id", "environment", "meter"],
     )
+    op.create_index(
+        op.f("ix_meter_usage_day_account_id_environment_meter"),
+        "meter_usage",
+        ["day", "account_id", "environment", "meter"],
+    )
     op.create_table(
         "limit_notices",
         sa.Column("account_id", sa.Uuid(), nullable=False),
@@ -81,6 +104,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(_BY_ACCOUNT, "usage")
     op.drop_table("limit_notices")
     op.drop_table("meter_usage")
     with op.batch_alter_table("api_keys", schema=None) as batch_op:
@@ -95,3 +119,23 @@ def downgrade() -> None:
         batch_op.drop_column("limits")
         batch_op.drop_column("own_data")
         batch_op.drop_column("external_id")
+
+
+def _create_beside_writers(engine: sa.Engine) -> None:
+    """As in 0005: not in a transaction; what an attempt that broke off has left is made again."""
+    pooled = engine.raw_connection()
+    driver = pooled.driver_connection
+    # Not to be used again: it is set otherwise.
+    pooled.detach()
+    with closing(pooled):
+        if not driver.autocommit:
+            # Not behind a pooler, where a session is another's afterwards.
+            driver.autocommit = True
+            driver.execute("SET statement_timeout = 0")
+            driver.execute("SET lock_timeout = 0")
+        found = driver.execute(_IS_VALID, [_BY_ACCOUNT]).fetchone()
+        if found is not None and not found[0]:
+            driver.execute(f"DROP INDEX CONCURRENTLY {_BY_ACCOUNT}")
+        if found is None or not found[0]:
+            columns = ", ".join(_COLUMNS)
+            driver.execute(f"CREATE INDEX CONCURRENTLY {_BY_ACCOUNT} ON usage ({columns})")

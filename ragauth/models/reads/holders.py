@@ -15,12 +15,13 @@ _OF_KEY = (
     *(ApiKey.environment, ApiKey.scopes, ApiKey.allowed_ips, ApiKey.allowed_origins),
     (ApiKey.is_enabled & ApiKey.revoked_at.is_(None)).label("is_active"),
     *(ApiKey.is_primary, ApiKey.created_at, ApiKey.expires_at, ApiKey.last_used_at),
-    *(ApiKey.replaced_by, ApiKey.own_data),
+    *(ApiKey.replaced_by, ApiKey.is_managed, ApiKey.limits, ApiKey.counted_as),
+    ApiKey.own_data,
 )
 _OF_ACCOUNT = (
     *(Account.id, Account.email, Account.username, Account.name, Account.plan),
     Account.email_verified_at.is_not(None).label("email_verified"),
-    Account.created_at,
+    *(Account.created_at, Account.limits),
 )
 _KEY = select(*_OF_KEY).where(ApiKey.id == bindparam("key_id"))
 _ACCOUNT = select(*_OF_ACCOUNT).where(

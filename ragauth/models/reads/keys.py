@@ -4,13 +4,14 @@ import uuid
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, bindparam, select, type_coerce
+from sqlalchemy import Integer, Text, bindparam, select, type_coerce
 
 from ragauth import clock
+from ragauth.database import parse_sqlite_moment
 from ragauth.models.accounts import Account
 from ragauth.models.agents import Agent
 from ragauth.models.api_keys import ApiKey
-from ragauth.models.reads.prepared import PreparedReads, parse_sqlite_moment
+from ragauth.models.reads.prepared import PreparedReads
 
 # A process notices the first import of foreign keys within this time.
 _IMPORTED_RECHECK_SECONDS = 2.0
@@ -22,6 +23,8 @@ class KeyFacts(NamedTuple):
     id: bytes
     account_id: bytes | None
     agent_id: bytes | None
+    # The key whose counts this one goes on with; None is itself.
+    counted_as: bytes | None
     kind: str
     environment: str
     scopes: str | None
@@ -32,6 +35,11 @@ class KeyFacts(NamedTuple):
     is_revoked: bool
     plan: str | None
     account_status: str | None
+    is_managed: bool
+    # JSON texts: the limits of the key and of its account, and the key's metadata.
+    limits: str | None
+    account_limits: str | None
+    own_data: str | None
 
 
 _KEY = (
@@ -39,6 +47,7 @@ _KEY = (
         ApiKey.id,
         ApiKey.account_id,
         ApiKey.agent_id,
+        ApiKey.counted_as,
         ApiKey.kind,
         ApiKey.environment,
         ApiKey.scopes,
@@ -49,6 +58,10 @@ _KEY = (
         ApiKey.revoked_at.is_not(None),
         Account.plan,
         Account.status,
+        ApiKey.is_managed,
+        type_coerce(ApiKey.limits, Text),
+        type_coerce(Account.limits, Text),
+        type_coerce(ApiKey.own_data, Text),
     )
     .outerjoin(Account, Account.id == ApiKey.account_id)
     .where(ApiKey.digest == bindparam("digest"))
@@ -109,6 +122,7 @@ def _from_sqlite(row: tuple[Any, ...]) -> KeyFacts:
         key_id,
         account_id,
         agent_id,
+        counted_as,
         kind,
         environment,
         scopes,
@@ -122,6 +136,7 @@ def _from_sqlite(row: tuple[Any, ...]) -> KeyFacts:
         bytes.fromhex(key_id),
         account_id and bytes.fromhex(account_id),
         agent_id and bytes.fromhex(agent_id),
+        counted_as and bytes.fromhex(counted_as),
         kind,
         environment,
         scopes,
@@ -134,7 +149,11 @@ def _from_sqlite(row: tuple[Any, ...]) -> KeyFacts:
 
 
 def _from_postgres(row: tuple[Any, ...]) -> KeyFacts:
-    key_id, account_id, agent_id, *facts = row
+    key_id, account_id, agent_id, counted_as, *facts = row
     return KeyFacts(
-        key_id.bytes, account_id and account_id.bytes, agent_id and agent_id.bytes, *facts
+        key_id.bytes,
+        account_id and account_id.bytes,
+        agent_id and agent_id.bytes,
+        counted_as and counted_as.bytes,
+        *facts,
     )

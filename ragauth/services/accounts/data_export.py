@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ragauth import clock, transaction
 from ragauth.errors import CredentialRevoked
-from ragauth.models import Account, Agent, Confirmation, OutboxMail, Session
+from ragauth.models import Account, Confirmation, OutboxMail
 from ragauth.models import accounts as account_rows
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
@@ -17,15 +17,15 @@ from ragauth.models import confirmations as confirmation_rows
 from ragauth.models import events as event_rows
 from ragauth.models import outbox as mail_rows
 from ragauth.models import sessions as session_rows
-from ragauth.models import usage as usage_rows
 from ragauth.models.base import Page, Shown
 from ragauth.models.usage import DayOfKey
 from ragauth.security.addresses import neighbourhood_of
 from ragauth.services.accounts import second_factors
-from ragauth.services.accounts.export_turns import Turns, export_turns
 from ragauth.services.accounts.second_factors import SecondFactorStatus
 from ragauth.services.audit import Client
 from ragauth.services.limits import throttles, usage
+from ragauth.services.limits.export_turns import Turns, export_turns
+from ragauth.services.limits.usage import UsageSpan
 
 T = TypeVar("T")
 
@@ -41,9 +41,9 @@ class Export:
     second_factor: SecondFactorStatus | None
     confirmations: list[Confirmation]
     queued_mail: list[OutboxMail]
-    agents: Iterator[Agent]
+    agents: Iterator[Shown]
     api_keys: Iterator[Shown]
-    sessions: Iterator[Session]
+    sessions: Iterator[Shown]
     events: Iterator[Shown]
     usage: Iterator[DayOfKey]
 
@@ -94,7 +94,14 @@ def open_export(*, account_id: uuid.UUID, client: Client) -> Iterator[Export]:
                     turns,
                     lambda cursor: event_rows.list_events(account_id, limit=_BATCH, cursor=cursor),
                 ),
-                usage=_days(turns, account_id),
+                usage=_all(
+                    turns,
+                    lambda cursor: usage.read_usage(
+                        UsageSpan(account_id, None, None, date.min, date.max),
+                        limit=_BATCH,
+                        cursor=cursor,
+                    ),
+                ),
             )
 
 
@@ -106,21 +113,4 @@ def _all(turns: Turns, read_page: Callable[[Any], Page[T]]) -> Iterator[T]:
         cursor = page.next_cursor
         if cursor is None:
             return
-        turns.end_and_take()
-
-
-def _days(turns: Turns, account_id: uuid.UUID) -> Iterator[DayOfKey]:
-    before = None
-    while True:
-        days = usage_rows.list_days(
-            account_id=account_id,
-            first_day=date.min,
-            last_day=date.max,
-            before=before,
-            limit=_BATCH,
-        )
-        yield from days
-        if len(days) < _BATCH:
-            return
-        before = (days[-1].day, days[-1].key_id)
         turns.end_and_take()

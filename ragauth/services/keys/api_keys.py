@@ -24,12 +24,11 @@ from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
 from ragauth.models.base import Page, Shown
 from ragauth.security import key_format
 from ragauth.security.identifiers import new_uuid
-from ragauth.security.scopes import QUERY
 from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.keys import revocation
-from ragauth.services.limits.limits import NO_TEST_KEYS
+from ragauth.services.limits.refusals import NO_TEST_KEYS
 from ragauth.services.limits.usage import bring_last_uses_up_to_date
 from ragauth.services.mail.queue import tell_of_key
 
@@ -68,11 +67,13 @@ def create_key(
         _require_coherent(
             kind=fields["kind"],
             environment=fields["environment"],
-            scopes=fields.get("scopes"),
             allowed_origins=fields.get("allowed_origins"),
             agent_id=agent_id,
             new_expires_at=fields.get("expires_at"),
-            further=_environment_issues(account, fields["environment"]),
+            further=[
+                *_environment_issues(account, fields["environment"]),
+                *_scope_issues(fields["kind"], fields.get("scopes")),
+            ],
         )
         issued = add_key(account_id=account_id, agent_id=agent_id, **fields)
         audit.record_key_event(EventName.KEY_CREATED, issued.key, client)
@@ -94,11 +95,14 @@ def add_key(
     is_enabled: bool = True,
     is_primary: bool = False,
     unbranded_tag: str | None = None,
+    limits: list[dict[str, Any]] | None = None,
+    counted_as: uuid.UUID | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> IssuedKey:
     """Make a key of these properties and add its row to the present transaction.
 
-    Every new key passes here. Raises InvalidRequest for a test key if the plan has none.
+    Every new key passes here. `counted_as` is the key whose counts it goes on with. Raises
+    InvalidRequest for a test key if the plan has none.
     """
     if account_id is not None and environment == key_format.TEST:
         require_environment(hold_account(account_id), environment)
@@ -114,13 +118,15 @@ def add_key(
         kind=kind,
         environment=environment,
         name=name,
-        scopes=[QUERY] if kind == PUBLISHABLE else scopes,
+        scopes=_scopes_to_store(kind, scopes),
         allowed_ips=allowed_ips,
         allowed_origins=allowed_origins,
         is_enabled=is_enabled,
         is_primary=is_primary,
         created_at=clock.now(),
         expires_at=expires_at,
+        limits=limits,
+        counted_as=counted_as,
         own_data=metadata,
     )
     db.session.add(key)
@@ -194,13 +200,12 @@ def change_key(
         _require_coherent(
             kind=key.kind,
             environment=key.environment,
-            scopes=key.scopes,
             allowed_origins=key.allowed_origins,
             agent_id=key.agent_id,
             new_expires_at=changes.get("expires_at"),
+            further=_scope_issues(key.kind, key.scopes) if "scopes" in changes else (),
         )
-        if key.kind == PUBLISHABLE:
-            key.scopes = [QUERY]
+        key.scopes = _scopes_to_store(key.kind, key.scopes)
         if changes:
             audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=sorted(changes))
         return key
@@ -273,6 +278,23 @@ def _max_keys(account: Account) -> int:
     return current_policy().plan(account.plan).max_keys
 
 
+def _scopes_to_store(kind: str, scopes: list[str] | None) -> list[str] | None:
+    """A publishable key always has a list: without one, the scopes that it may have today."""
+    if kind == PUBLISHABLE and scopes is None:
+        return [*current_policy().publishable_scopes]
+    return scopes
+
+
+def _scope_issues(kind: str, scopes: list[str] | None) -> list[tuple[list[str], str]]:
+    """What is wrong with the scopes that a publishable key is given; None is all that it may."""
+    allowed = current_policy().publishable_scopes
+    if kind != PUBLISHABLE or (allowed and set(scopes or allowed) <= set(allowed)):
+        return []
+    if not allowed:
+        return [(["kind"], "The policy has no scope for publishable keys")]
+    return [(["scopes"], f"A publishable key may have only: {', '.join(allowed)}")]
+
+
 def _is_later(expires_at: datetime | None, than: datetime | None) -> bool:
     """Whether the first end is later than the second; None is never."""
     return than is not None and (expires_at is None or expires_at > than)
@@ -282,13 +304,12 @@ def _require_coherent(
     *,
     kind: str,
     environment: str,
-    scopes: list[str] | None,
     allowed_origins: list[str] | None,
     agent_id: uuid.UUID | None,
     new_expires_at: datetime | None,
     further: Iterable[tuple[list[str], str]] = (),
 ) -> None:
-    """A publishable key is public in a web page: one agent, scope `query` alone, listed origins."""
+    """A publishable key is public in a web page: one agent, listed origins, always live."""
     issues = [*further]
     if new_expires_at is not None and new_expires_at <= clock.now():
         issues.append((["expires_at"], "Must be in the future"))
@@ -297,8 +318,6 @@ def _require_coherent(
             issues.append((["agent_id"], "Required for a publishable key"))
         if not allowed_origins:
             issues.append((["allowed_origins"], "Required for a publishable key"))
-        if scopes is not None and scopes != [QUERY]:
-            issues.append((["scopes"], "A publishable key has the scope query only"))
         if environment != key_format.LIVE:
             issues.append((["environment"], "A publishable key is always live"))
     elif allowed_origins is not None:

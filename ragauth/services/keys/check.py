@@ -28,18 +28,17 @@ from ragauth.metrics import ALLOWED, CHECKS, UNAVAILABLE
 from ragauth.models.accounts import ACTIVE
 from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
 from ragauth.models.reads.keys import KeyFacts, KeyLookup
+from ragauth.policy import Policy
 from ragauth.security import key_format
 from ragauth.security.addresses import is_within
 from ragauth.security.key_faults import explain_no_key
 from ragauth.security.origins import find_canonical_origin
-from ragauth.security.scopes import KEY_SCOPES, MANAGE
 from ragauth.services.limits.limits import Limits, LimitState
+from ragauth.services.limits.takings import Amounts
 
 CUSTOMER_KINDS = frozenset({SECRET, PUBLISHABLE})
 SERVICE_KINDS = frozenset({SERVICE})
 ANY_KIND = CUSTOMER_KINDS | SERVICE_KINDS
-
-_ALL_SCOPES = " ".join(KEY_SCOPES)
 
 # Indexed by whether the key is a service key.
 _WRONG_KIND = (
@@ -53,17 +52,19 @@ _NO_SUCH_AGENT = "The key's account has no such agent"
 class Question(NamedTuple):
     """What a key is presented for.
 
-    `agent_id` is the 16 bytes of a UUID. A `client_ip` that cannot be parsed counts as no address,
-    which a key with a list of addresses refuses. `cost` is counted against the month's quota; None
-    asks without counting.
+    All of the `scopes` are needed. `agent_id` is the 16 bytes of a UUID. A `client_ip` that cannot
+    be parsed counts as no address, which a key with a list of addresses refuses. `cost` is counted
+    against the month's quota; None asks without counting. `amounts` are what the check takes beside
+    its cost.
     """
 
     kinds: frozenset[str] = CUSTOMER_KINDS
-    scope: str | None = None
+    scopes: tuple[str, ...] = ()
     agent_id: bytes | None = None
     cost: int | None = None
     client_ip: str | None = None
     origin: str | None = None
+    amounts: Amounts | None = None
 
 
 class KeyVerdict(NamedTuple):
@@ -97,6 +98,7 @@ class KeyChecker:
     lookup: KeyLookup
     limits: Limits
     brand: str
+    policy: Policy
 
     def check(self, presented_key: str, question: Question) -> KeyVerdict:
         """Whether a key may do what is asked; an allowed question with a cost is counted.
@@ -127,9 +129,9 @@ class KeyChecker:
         if account_id is None or isinstance(refusal, AuthenticationFailed):
             return KeyVerdict(refusal, key)
         if refusal is not None or cost is None:
-            state = self.limits.peek(account_id, key.environment, key.plan)
+            state = self.limits.peek(account_id, key, question.amounts)
         else:
-            refusal, state = self.limits.admit(account_id, key.id, key.environment, key.plan, cost)
+            refusal, state = self.limits.admit(account_id, key, cost, question.amounts)
         return KeyVerdict(refusal, key, state)
 
     def _may_be_foreign(self, presented_key: str) -> bool:
@@ -156,8 +158,11 @@ class KeyChecker:
         wrong_agent = self._find_wrong_agent(key, question)
         if wrong_agent is not None:
             return WrongAgent(wrong_agent)
-        if question.scope is not None and question.scope not in scopes_of(key):
-            return InsufficientScope(question.scope)
+        if question.scopes:
+            held = scopes_of(key, self.policy)
+            for scope in question.scopes:
+                if scope not in held:
+                    return InsufficientScope(scope)
         if key.allowed_ips is not None and not is_within(question.client_ip, key.allowed_ips):
             return IpNotAllowed()
         if key.kind == PUBLISHABLE and not _is_listed(question.origin, key.allowed_origins):
@@ -168,7 +173,8 @@ class KeyChecker:
         """Why the key may not be used for the agent in the question, or without an agent."""
         if key.agent_id is not None:
             if question.agent_id is None:
-                return _NOT_WITHOUT_AGENT if question.scope == MANAGE else None
+                is_account_wide = any(map(self.policy.is_account_wide, question.scopes))
+                return _NOT_WITHOUT_AGENT if is_account_wide else None
             return None if question.agent_id == key.agent_id else WrongAgent.message
         if question.agent_id is None:
             return None
@@ -184,9 +190,25 @@ def current_checker() -> KeyChecker:
     return checker
 
 
-def scopes_of(key: KeyFacts) -> list[str]:
-    """What the key may be used for; a key without a list of scopes has all three."""
-    return (key.scopes or _ALL_SCOPES).split()
+def scopes_of(key: KeyFacts, policy: Policy) -> tuple[str, ...]:
+    """What the key may be used for; a key without a list of scopes has all usual ones."""
+    return counting_scopes(policy, key.scopes, key.kind, key.is_managed)
+
+
+def features_of(plan: str | None, policy: Policy) -> tuple[str, ...]:
+    """The features of an account's plan; a service's own key has no plan, and none."""
+    return () if plan is None else policy.plan(plan).features
+
+
+@lru_cache(maxsize=1024)
+def counting_scopes(
+    policy: Policy, listed: str | None, kind: str, is_managed: bool
+) -> tuple[str, ...]:
+    if kind == SERVICE:
+        # A service's scopes are the contract's, not the policy's.
+        return tuple((listed or "").split())
+    names = policy.usual_scopes if listed is None else listed.split()
+    return policy.counting(names, is_publishable=kind == PUBLISHABLE, is_managed=is_managed)
 
 
 def _is_listed(origin: str | None, allowed_origins: str | None) -> bool:

@@ -1,6 +1,7 @@
 """What the holder of a key may do: ask whose it is and what is left of the plan, revoke it."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,19 @@ from ragauth.extensions import current
 from ragauth.models import api_keys as key_rows
 from ragauth.models.api_keys import PUBLISHABLE
 from ragauth.models.reads.holders import HolderLookup
-from ragauth.policy import Plan
 from ragauth.security import key_format
 from ragauth.services.audit import Client
 from ragauth.services.keys import revocation
-from ragauth.services.limits.account_limits import MonthUsage, month_usage
+from ragauth.services.limits.account_limits import (
+    MonthUsage,
+    Quota,
+    month_usage,
+    quotas_of,
+    text_of,
+)
+from ragauth.services.limits.applied import AppliedLimits
 from ragauth.services.limits.limits import current_limits
+from ragauth.services.limits.takings import Owners
 from ragauth.services.limits.usage import find_unsaved_use
 
 
@@ -29,8 +37,9 @@ class KeyHolder:
 
     key: Any
     account: Any
-    limits: Plan | None
+    limits: AppliedLimits | None
     usage: MonthUsage | None
+    quotas: Sequence[Quota] | None
 
 
 def get_holder(*, key_id: uuid.UUID) -> KeyHolder:
@@ -41,16 +50,23 @@ def get_holder(*, key_id: uuid.UUID) -> KeyHolder:
         raise CredentialRevoked
     key, account = facts
     if key.account_id is None:
-        return KeyHolder(key, None, None, None)
+        return KeyHolder(key, None, None, None, None)
     if account is None:
         raise CredentialRevoked
     used_at = find_unsaved_use(account_id=account.id, environment=key.environment, key_id=key_id)
     if used_at is not None and (key.last_used_at is None or key.last_used_at < used_at):
         key = key._replace(last_used_at=used_at)
-    state = current_limits().peek(account.id.bytes, key.environment, account.plan)
+    state = current_limits().peek_at_all(
+        Owners(account.id.bytes, (key.counted_as or key.id).bytes),
+        key.environment,
+        account.plan,
+        text_of(account.limits),
+        text_of(key.limits),
+    )
+    quotas = quotas_of(state, key.environment)
     if key.kind == PUBLISHABLE:
         key, account = key._replace(own_data=None), None
-    return KeyHolder(key, account, state.plan, month_usage(state))
+    return KeyHolder(key, account, state.applied, month_usage(state), quotas)
 
 
 def revoke_presented_key(*, presented_key: str, client: Client) -> None:

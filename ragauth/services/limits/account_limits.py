@@ -1,19 +1,27 @@
-"""What an account's plan allows, and how much of its monthly quota is used."""
+"""What an account's plan and its own limits allow, and how much of it is used."""
 
+import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from ragauth.policy import Plan
-from ragauth.services.limits.limits import ENVIRONMENTS, LimitState, current_limits
+from ragauth import clock, transaction
+from ragauth.errors import NoSuchAccount
+from ragauth.models import accounts as account_rows
+from ragauth.policy import MINUTE, MONTH, REQUESTS, Plan, Window
+from ragauth.services.limits.applied import OF_ACCOUNT
+from ragauth.services.limits.limits import LimitState, current_limits
+from ragauth.services.limits.seeds import ENVIRONMENTS
+from ragauth.services.limits.takings import Owners
 
 
 @dataclass(frozen=True, slots=True)
 class MonthUsage:
     """How much of the month's quota is used, in units of cost.
 
-    `remaining` is None for a plan without such a limit.
+    `remaining` is None without such a limit.
     """
 
     this_month: int
@@ -22,22 +30,92 @@ class MonthUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """A limit that applies, and how much of it is used. A total never resets."""
+
+    meter: str
+    window: str
+    name: str | None
+    of: str
+    environment: str
+    size: int
+    used: int
+    remaining: int
+    resets_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class AccountLimits:
-    """The plan, and the usage by environment: live and test keys are counted apart."""
+    """The plan, what holds of the account, and the usage by environment.
+
+    Live and test keys are counted apart. The requests a minute and a month are those of live keys,
+    None without such a limit.
+    """
 
     plan: Plan
+    requests_per_minute: int | None
+    requests_per_month: int | None
     usage: Mapping[str, MonthUsage]
+    quotas: Sequence[Quota]
 
 
-def get_limits(*, account_id: uuid.UUID, plan: str) -> AccountLimits:
-    """The account's limits; raises ExternalServiceUnavailable if no counter answers."""
-    limits = current_limits()
-    states = {name: limits.peek(account_id.bytes, name, plan) for name in ENVIRONMENTS}
+def get_limits(*, account_id: uuid.UUID) -> AccountLimits:
+    """The account's limits.
+
+    Raises NoSuchAccount for one that was deleted meanwhile, ExternalServiceUnavailable if no
+    counter answers.
+    """
+    with transaction.read_only():
+        account = account_rows.find_account(account_id)
+    if account is None:
+        raise NoSuchAccount
+    owners = Owners(account_id.bytes, account_id.bytes)
+    states = {
+        name: current_limits().peek_at_all(owners, name, account.plan, text_of(account.limits))
+        for name in ENVIRONMENTS
+    }
+    applied = states[ENVIRONMENTS[0]].applied
     return AccountLimits(
-        plan=states[ENVIRONMENTS[0]].plan,
+        plan=applied.plan,
+        requests_per_minute=applied.requests_per_minute,
+        requests_per_month=applied.requests_per_month,
         usage={name: month_usage(state) for name, state in states.items()},
+        quotas=[quota for name, state in states.items() for quota in quotas_of(state, name)],
     )
+
+
+def text_of(limits: Sequence[Mapping[str, Any]] | None) -> str | None:
+    """Limits as the database has them, so that each has one compiled form."""
+    return None if limits is None else json.dumps(limits, separators=(",", ":"))
 
 
 def month_usage(state: LimitState) -> MonthUsage:
     return MonthUsage(state.month_used, state.month_remaining, state.month_resets_at)
+
+
+def quotas_of(state: LimitState, environment: str) -> list[Quota]:
+    """Every limit of the state: the account's first."""
+    return [
+        Quota(meter, window, name, of, environment, size, used, max(0, size - used), resets_at)
+        for meter, window, name, of, size, used, resets_at in _quotas(state)
+    ]
+
+
+_Quota = tuple[str, str, str | None, str, int, int, datetime | None]
+
+
+def _quotas(state: LimitState) -> Iterator[_Quota]:
+    def of_requests(window: Window, size: int, used: int, ends: datetime) -> _Quota:
+        return REQUESTS, window.name, None, OF_ACCOUNT, size, used, ends
+
+    applied = state.applied
+    if applied.requests_per_minute is not None:
+        ends = clock.from_ms(state.now_ms + 1000 * state.minute_resets_in)
+        yield of_requests(MINUTE, applied.requests_per_minute, state.minute_used, ends)
+    if applied.requests_per_month is not None:
+        ends = state.month_resets_at
+        yield of_requests(MONTH, applied.requests_per_month, state.month_used, ends)
+    for one, count in zip(state.told, state.counts, strict=True):
+        limit, ends_ms = one.limit, one.ends_ms(state.span, count.resets_at_ms)
+        ends_at = clock.from_ms(ends_ms) if ends_ms else None
+        yield limit.meter, limit.window.name, limit.name, one.of, limit.size, count.used, ends_at

@@ -1,60 +1,81 @@
 """Rate limits and quotas: decided by the counters, exactly, for all workers at once."""
 
 import logging
+import secrets
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from ragauth import clock
-from ragauth.counters import Charge, Counters, CountersUnavailable, UsageRow
-from ragauth.errors import (
-    ExternalServiceUnavailable,
-    RagauthError,
-    RateLimitExceeded,
-    UsageLimitExceeded,
+from ragauth.counters import (
+    Charge,
+    Count,
+    Counters,
+    CountersUnavailable,
+    Report,
+    Reserve,
+    Tally,
+    Use,
 )
+from ragauth.errors import ExternalServiceUnavailable, RagauthError
 from ragauth.extensions import current
-from ragauth.metrics import LIMIT_HITS
-from ragauth.models.reads.usage import RowName
-from ragauth.policy import MINUTE, MONTH, REQUESTS, Limit, Plan, Policy
-from ragauth.security.key_format import LIVE, TEST
+from ragauth.models.counted_keys import CountedKey
+from ragauth.models.reads.keys import KeyFacts
+from ragauth.models.reads.usage import UsageLookup
+from ragauth.policy import MINUTE, MONTH, REQUESTS, Limit, Policy
+from ragauth.security.key_format import TEST
+from ragauth.services.limits.applied import (
+    NO_LIMIT,
+    OF_ACCOUNT,
+    AppliedLimit,
+    AppliedLimits,
+    compile_limits,
+)
+from ragauth.services.limits.refusals import (
+    Standing,
+    refusal_of,
+    refusal_of_test_keys,
+    seconds_up,
+)
+from ragauth.services.limits.reservation_ids import encode_reservation
+from ragauth.services.limits.seeds import INDEX_OF, Seeder
+from ragauth.services.limits.spans import Calendar, Span, span_of
+from ragauth.services.limits.takings import (
+    NO_AMOUNTS,
+    Amounts,
+    Owners,
+    encode_uses,
+    find_told,
+    tallies_of,
+)
 
 log = logging.getLogger("ragauth")
 
-NO_TEST_KEYS = "The plan has no test keys"
-ENVIRONMENTS = (LIVE, TEST)
-_INDEX_OF = {name: index for index, name in enumerate(ENVIRONMENTS)}
-_TEST_INDEX = _INDEX_OF[TEST]
-_DAY_MS = 86_400_000
-# The size that the counters are told where a plan has no limit.
-_NO_LIMIT = 10**15
-_NOTHING = (Limit(REQUESTS, MINUTE, 0), Limit(REQUESTS, MONTH, 0))
+# How many combinations of a plan with limits of an account and of a key are kept compiled.
+_REMEMBERED = 1024
 # Half the cost of calling LimitState(…) and Charge(…), whose __new__ is written in Python.
 _new_tuple = tuple.__new__
 
-LoadMonthUnits = Callable[[uuid.UUID, str, int, Mapping[RowName, int]], int]
-
-
-class Span(NamedTuple):
-    """The day and month of a moment (UTC), and that month's bounds."""
-
-    day: int
-    month: int
-    month_seconds: int
-    month_ends_ms: int
-
 
 class LimitState(NamedTuple):
-    """How much of its plan an account has used, after the request that asked. In seconds."""
+    """What applies to a key, and how much of it is used, after the request that asked. In seconds.
 
-    plan: Plan
+    `told` are the limits beside the account's requests a minute and a month; `counts` has one Count
+    for each of them. `reservation_id` is that of the reservation that the request made.
+    """
+
+    applied: AppliedLimits
     minute_used: int
     minute_resets_in: int
     month_used: int
     month_resets_in: int
     span: Span
+    now_ms: int
+    told: tuple[AppliedLimit, ...] = ()
+    counts: tuple[Count, ...] = ()
+    reservation_id: str | None = None
 
     @property
     def month_resets_at(self) -> datetime:
@@ -62,90 +83,160 @@ class LimitState(NamedTuple):
 
     @property
     def minute_remaining(self) -> int | None:
-        """None for a plan without such a limit."""
-        return _remaining(self.plan.requests_per_minute, self.minute_used)
+        """None without such a limit."""
+        return _remaining(self.applied.requests_per_minute, self.minute_used)
 
     @property
     def month_remaining(self) -> int | None:
-        """None for a plan without such a limit."""
-        return _remaining(self.plan.requests_per_month, self.month_used)
+        """None without such a limit."""
+        return _remaining(self.applied.requests_per_month, self.month_used)
 
 
 class Limits:
-    """The limits of all accounts. Live and test keys are counted apart."""
+    """The limits of all accounts and keys. Live and test keys are counted apart."""
 
     def __init__(
-        self, counters: Counters, policy: Policy, load_month_units: LoadMonthUnits
+        self, counters: Counters, policy: Policy, seeds: UsageLookup, reservation_seconds: int
     ) -> None:
         self.counters = counters
         self._policy = policy
-        self._load_month_units = load_month_units
-        self._known_span = (0, span_of(0))
+        self._seeder = Seeder(counters, seeds)
+        self._reservation_ms = reservation_seconds * 1000
+        self._calendar = Calendar()
+        # What applies is compiled once for each plan and pair of texts: a check whose limits are
+        # its plan's alone costs one look-up.
+        self._applied = lru_cache(maxsize=_REMEMBERED)(self._compile)
 
     def admit(
-        self, account_id: bytes, key_id: bytes, environment: str, plan_name: str | None, cost: int
+        self, account_id: bytes, key: KeyFacts, cost: int, amounts: Amounts | None = None
     ) -> tuple[RagauthError | None, LimitState]:
         """Count one request of `cost` units, or refuse it and count nothing.
 
         Raises ExternalServiceUnavailable if no counter answers.
         """
-        plan = self._policy.plan(plan_name)
-        environment_index = _INDEX_OF[environment]
-        if not plan.has_test_keys and environment_index == _TEST_INDEX:
-            return _refusal_of_test_keys(), self.peek(account_id, environment, plan_name)
+        applied = self._applied(key.plan, key.environment, key.account_limits, key.limits)
+        if applied.is_closed:
+            return refusal_of_test_keys(), self.peek(account_id, key, amounts)
         now_ms = clock.now_ns() // 1_000_000
-        span = self._span_at(now_ms)
+        span = self._calendar.span_at(now_ms)
+        environment = INDEX_OF[key.environment]
+        told = applied.others
+        tallies: tuple[Tally, ...] = ()
+        uses: tuple[Use, ...] = ()
+        reserve = None
+        if told or amounts is not None:
+            # The usual check, with the account's requests a minute and a month alone, skips this.
+            asked = amounts or NO_AMOUNTS
+            told, uses = find_told(applied, asked.names), asked.uses
+            tallies = tallies_of(
+                told,
+                Owners(account_id, key.counted_as or key.id),
+                span,
+                cost=cost,
+                of_one=1,
+                by_meter=asked.by_meter,
+                costs=asked.costs,
+            )
+            if asked.reserved:
+                ends_at_ms = now_ms + self._reservation_ms
+                reserve = Reserve(secrets.token_bytes(16), ends_at_ms, asked.reserved)
+        a_minute, a_month = applied.requests_per_minute, applied.requests_per_month
         charge = _new_tuple(
             Charge,
             (
                 account_id,
-                key_id,
-                environment_index,
-                _NO_LIMIT if (size := plan.requests_per_minute) is None else size,
-                _NO_LIMIT if (size := plan.requests_per_month) is None else size,
+                key.id,
+                environment,
+                NO_LIMIT if a_minute is None else a_minute,
+                NO_LIMIT if a_month is None else a_month,
                 cost,
                 span.month,
                 span.day,
                 now_ms,
-                (),
-                (),
-                None,
+                tallies,
+                uses,
+                reserve,
             ),
         )
         try:
-            while True:
-                admission = self.counters.admit(charge)
-                if admission is not None:
-                    break
-                self._seed(account_id, environment_index, span.month)
+            while (admission := self.counters.admit(charge)) is None:
+                self._seeder.seed(account_id, environment, span.month, tallies)
         except CountersUnavailable as error:
-            raise _unavailable(error) from error
-        refused_by, minute_used, minute_resets_at_ms, month_used = admission[:4]
-        state = _state(plan, minute_used, minute_resets_at_ms, month_used, span, now_ms)
-        if refused_by is None:
+            raise unavailable(error) from error
+        state = _new_tuple(
+            LimitState,
+            (
+                applied,
+                admission.minute_used,
+                seconds_up(admission.minute_resets_at_ms - now_ms),
+                admission.month_used,
+                seconds_up(span.month_ends_ms - now_ms),
+                span,
+                now_ms,
+                told,
+                admission.counts,
+                None
+                if reserve is None or admission.refused_by is not None
+                else encode_reservation(account_id, admission.token, admission.store),
+            ),
+        )
+        if admission.refused_by is None:
             return None, state
-        return _refusal(refused_by, state, cost), state
+        standings = _standings(state, admission.minute_resets_at_ms, tallies, cost)
+        return refusal_of(standings, now_ms), state
 
-    def peek(self, account_id: bytes, environment: str, plan_name: str | None) -> LimitState:
-        """The usage so far, without counting a request; raises ExternalServiceUnavailable."""
-        plan = self._policy.plan(plan_name)
-        if environment == TEST and not plan.has_test_keys:
-            plan = replace(plan, limits=_NOTHING)
-        now_ms = clock.now_ns() // 1_000_000
-        span = self._span_at(now_ms)
-        environment_index = _INDEX_OF[environment]
+    def peek(self, account_id: bytes, key: KeyFacts, amounts: Amounts | None = None) -> LimitState:
+        """The usage so far of what would apply, without counting a request.
+
+        Raises ExternalServiceUnavailable.
+        """
+        applied = self._applied(key.plan, key.environment, key.account_limits, key.limits)
+        owners = Owners(account_id, key.counted_as or key.id)
+        told = find_told(applied, (amounts or NO_AMOUNTS).names)
+        return self._peek(applied, told, owners, key.environment)
+
+    def peek_at_all(
+        self,
+        owners: Owners,
+        environment: str,
+        plan_name: str,
+        account_limits: str | None,
+        key_limits: str | None = None,
+    ) -> LimitState:
+        """The same with the limits that a check must name; texts as for `compile_limits`."""
+        applied = self._applied(plan_name, environment, account_limits, key_limits)
+        return self._peek(applied, applied.others + applied.named, owners, environment)
+
+    def report(self, key: CountedKey, event: bytes, uses: Mapping[str, int], at: datetime) -> bool:
+        """Count what a key used at a time, past all limits; False if the event was counted before.
+
+        Raises ExternalServiceUnavailable.
+        """
+        applied = self._applied(key.plan, key.environment, key.account_limits, key.limits)
+        told = tuple(one for one in applied.others if one.limit.meter in uses)
+        now_ms, at_ms = clock.now_ns() // 1_000_000, int(at.timestamp() * 1000)
+        span = span_of(at_ms)
+        owners = Owners(key.account_id.bytes, (key.counted_as or key.id).bytes)
+        report = Report(
+            account=owners.account,
+            key=key.id.bytes,
+            environment=INDEX_OF[key.environment],
+            day=span.day,
+            event=event,
+            uses=encode_uses(uses),
+            tallies=tallies_of(told, owners, span, by_meter=uses),
+            now_ms=now_ms,
+            at_ms=at_ms,
+        )
         try:
-            while True:
-                peek = self.counters.peek(account_id, environment_index, span.month, now_ms)
-                if peek is not None:
-                    break
-                self._seed(account_id, environment_index, span.month)
+            while (reported := self.counters.report(report)) is None:
+                self._seeder.seed(owners.account, report.environment, span.month, report.tallies)
         except CountersUnavailable as error:
-            raise _unavailable(error) from error
-        return _state(plan, *peek[:3], span, now_ms)
+            raise unavailable(error) from error
+        return not reported.was_known
 
     def forget_account(self, account_id: uuid.UUID) -> None:
-        """Drop a deleted account's counts of minutes and months, after the commit that deleted it.
+        """Drop a deleted account's counts, after the commit that deleted it.
 
         The usage of its keys stays and is still saved, because the operator bills by it. If the
         counters do not answer, the record stays until it is stale.
@@ -157,40 +248,48 @@ class Limits:
                 "the limits of a deleted account were not dropped", extra={"cause": str(error)}
             )
 
-    def _seed(self, account_id: bytes, environment_index: int, month: int) -> None:
-        """Start a month in the counters at the units that database and counters know together.
-
-        Needed for a new month and after a loss of the counters. Units that are counted and not
-        saved yet are added to those in the database. Saving them first would make a key check wait
-        for the database's writers.
-        """
-        unsaved = {
-            RowName(uuid.UUID(bytes=row.key), _iso_day(row.day), row.source_id): row.units
-            for row in self.counters.usage_to_seed(account_id)
-            if isinstance(row, UsageRow)
-            and row.environment == environment_index
-            and row.day // 100 == month
-        }
-        units = self._load_month_units(
-            uuid.UUID(bytes=account_id), ENVIRONMENTS[environment_index], month, unsaved
+    def _peek(
+        self,
+        applied: AppliedLimits,
+        told: tuple[AppliedLimit, ...],
+        owners: Owners,
+        environment: str,
+    ) -> LimitState:
+        now_ms = clock.now_ns() // 1_000_000
+        span = self._calendar.span_at(now_ms)
+        tallies = tallies_of(told, owners, span)
+        index, month, look = INDEX_OF[environment], span.month, self.counters.peek
+        try:
+            while (peek := look(owners.account, index, month, now_ms, tallies)) is None:
+                self._seeder.seed(owners.account, index, month, tallies)
+        except CountersUnavailable as error:
+            raise unavailable(error) from error
+        return LimitState(
+            applied,
+            peek.minute_used,
+            seconds_up(peek.minute_resets_at_ms - now_ms),
+            peek.month_used,
+            seconds_up(span.month_ends_ms - now_ms),
+            span,
+            now_ms,
+            told,
+            peek.counts,
         )
-        self.counters.seed_month(account_id, environment_index, month, units)
 
-    def _span_at(self, now_ms: int) -> Span:
-        day = now_ms // _DAY_MS
-        known_day, span = self._known_span
-        if day != known_day:
-            span = span_of(now_ms)
-            # Replaced in one assignment: no thread sees one day's key with another day's span.
-            self._known_span = (day, span)
-        return span
-
-
-def _iso_day(day: int) -> str:
-    return f"{day // 10_000}-{day // 100 % 100:02}-{day % 100:02}"
+    def _compile(
+        self,
+        plan_name: str | None,
+        environment: str,
+        account_limits: str | None,
+        key_limits: str | None,
+    ) -> AppliedLimits:
+        is_closed = environment == TEST and not self._policy.plan(plan_name).has_test_keys
+        return compile_limits(
+            self._policy, plan_name, account_limits, key_limits, is_closed=is_closed
+        )
 
 
-def _unavailable(error: CountersUnavailable) -> ExternalServiceUnavailable:
+def unavailable(error: CountersUnavailable) -> ExternalServiceUnavailable:
     log.error("the counters did not answer", extra={"cause": str(error)})
     return ExternalServiceUnavailable()
 
@@ -201,80 +300,27 @@ def current_limits() -> Limits:
     return limits
 
 
-def span_of(now_ms: int) -> Span:
-    today = clock.from_ms(now_ms)
-    month_begins = today.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    month_ends = (month_begins + timedelta(days=31)).replace(day=1)
-    return Span(
-        day=today.year * 10_000 + today.month * 100 + today.day,
-        month=today.year * 100 + today.month,
-        month_seconds=int((month_ends - month_begins).total_seconds()),
-        month_ends_ms=int(month_ends.timestamp() * 1000),
-    )
-
-
-def _state(
-    plan: Plan,
-    minute_used: int,
-    minute_resets_at_ms: int,
-    month_used: int,
-    span: Span,
-    now_ms: int,
-) -> LimitState:
-    return _new_tuple(
-        LimitState,
-        (
-            plan,
-            minute_used,
-            _seconds_up(minute_resets_at_ms - now_ms),
-            month_used,
-            _seconds_up(span.month_ends_ms - now_ms),
-            span,
-        ),
-    )
-
-
 def _remaining(size: int | None, used: int) -> int | None:
     return None if size is None else max(0, size - used)
 
 
-def _seconds_up(milliseconds: int) -> int:
-    """Milliseconds in whole seconds, rounded up so that the wait is long enough."""
-    return -(-milliseconds // 1000) if milliseconds > 0 else 0
-
-
-def _refusal(refused_by: str, state: LimitState, cost: int) -> RagauthError:
-    if refused_by == "minute":
-        LIMIT_HITS.count("requests_per_minute")
-        resets_at = clock.now() + timedelta(seconds=state.minute_resets_in)
-        return RateLimitExceeded(
-            state.minute_resets_in,
-            f"More than the plan's {state.plan.requests_per_minute} requests in a minute",
-            details={
-                "limit": "requests_per_minute",
-                "size": state.plan.requests_per_minute,
-                "resets_at": clock.format_time(resets_at),
-            },
+def _standings(
+    state: LimitState, minute_ends_ms: int, tallies: tuple[Tally, ...], cost: int
+) -> Iterator[Standing]:
+    """Each limit as a refused request found it."""
+    for window, size, used, amount, ends_ms in (
+        (MINUTE, state.applied.requests_per_minute, state.minute_used, 1, minute_ends_ms),
+        (
+            MONTH,
+            state.applied.requests_per_month,
+            state.month_used,
+            cost,
+            state.span.month_ends_ms,
+        ),
+    ):
+        if size is not None:
+            yield Standing(Limit(REQUESTS, window, size), OF_ACCOUNT, used, amount, ends_ms)
+    for one, tally, count in zip(state.told, tallies, state.counts, strict=True):
+        yield Standing(
+            one.limit, one.of, count.used, tally.amount, one.ends_ms(state.span, count.resets_at_ms)
         )
-    LIMIT_HITS.count("requests_per_month")
-    left = state.month_remaining
-    return UsageLimitExceeded(
-        "The plan's monthly quota is used up"
-        if left == 0
-        else f"The plan's monthly quota is too small for this: cost {cost}, {left} left this month",
-        details={
-            "limit": "requests_per_month",
-            "size": state.plan.requests_per_month,
-            "resets_at": clock.format_time(state.month_resets_at),
-        },
-        headers={"Retry-After": str(max(1, state.month_resets_in))},
-    )
-
-
-def _refusal_of_test_keys() -> UsageLimitExceeded:
-    """The refusal for a plan without test keys.
-
-    It names no time to wait: waiting would not help.
-    """
-    LIMIT_HITS.count("requests_per_month")
-    return UsageLimitExceeded(NO_TEST_KEYS, details={"limit": "requests_per_month", "size": 0})

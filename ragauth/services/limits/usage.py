@@ -5,13 +5,14 @@ import os
 import uuid
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth import clock, transaction
 from ragauth.counters import ChangedRow, Counters, CountersUnavailable, MeterRow, UsageRow
 from ragauth.database_faults import DatabaseFault, fault_of
+from ragauth.models import meter_totals, usage_pages
 from ragauth.models import usage as usage_rows
 from ragauth.models.base import Page
 from ragauth.models.saved_usage import (
@@ -20,8 +21,10 @@ from ragauth.models.saved_usage import (
     save_totals,
     save_totals_of_meters,
 )
-from ragauth.models.usage import DayOfKey, UsageOfAccount
-from ragauth.services.limits.limits import ENVIRONMENTS, current_limits
+from ragauth.models.usage import UsageOfAccount
+from ragauth.models.usage_pages import place_of
+from ragauth.services.limits.limits import current_limits
+from ragauth.services.limits.seeds import ENVIRONMENTS
 
 log = logging.getLogger("ragauth")
 
@@ -34,6 +37,10 @@ _LEASE = b"usage"
 _LEASE_MS = 15_000
 _SWEEPS = 10
 _READERS_WAIT_MS = 500
+# A year, together with the month that the span ends in.
+_MONTHS_BEFORE = 11
+
+GroupBy = Literal["day", "month"]
 
 
 def save_usage(counters: Counters, *, wait_ms: int | None = None) -> int:
@@ -135,30 +142,62 @@ def _save(counters: Counters, changed: Sequence[ChangedRow], *, wait_ms: int | N
     return len(changed)
 
 
-def list_usage(
+class UsageSpan(NamedTuple):
+    """Whose usage is asked for, and of which days; `group_by` is None for a row a day and key."""
+
+    account_id: uuid.UUID | None
+    key_id: uuid.UUID | None
+    group_by: GroupBy | None
+    first_day: date
+    last_day: date
+
+
+def usage_span(
     *,
     account_id: uuid.UUID | None,
+    key_id: uuid.UUID | None = None,
+    group_by: GroupBy | None = None,
     first_day: date | None,
     last_day: date | None,
-    limit: int,
-    cursor: tuple[date, uuid.UUID] | None,
-) -> Page[DayOfKey]:
-    """A row for each day and key, newest day first; without bounds, those of the present month.
+) -> UsageSpan:
+    """The span; without bounds, the present month, or the last twelve if months are asked for."""
+    today = clock.now().date()
+    if first_day is None:
+        first_day = (last_day or today).replace(day=1)
+        if group_by == "month":
+            months = first_day.year * 12 + first_day.month - 1 - _MONTHS_BEFORE
+            # The calendar begins with the year 1.
+            first_day = date(months // 12, months % 12 + 1, 1) if months >= 12 else date.min
+    return UsageSpan(account_id, key_id, group_by, first_day, last_day or max(today, first_day))
+
+
+def list_usage(span: UsageSpan, *, limit: int, cursor: Any) -> Page[Any]:
+    """A row for each day and key, or for each period, account and environment; newest first.
 
     What is counted by now is saved first, so that nothing is missing.
     """
-    bring_up_to_date(account_id)
-    today = clock.now().date()
+    bring_up_to_date(span.account_id)
     with transaction.read_only():
-        found = usage_rows.list_days(
-            account_id=account_id,
-            first_day=first_day or (last_day or today).replace(day=1),
-            last_day=last_day or max(today, first_day or today),
-            before=cursor,
-            limit=limit + 1,
-        )
+        return read_usage(span, limit=limit, cursor=cursor)
+
+
+def read_usage(span: UsageSpan, *, limit: int, cursor: Any) -> Page[Any]:
+    """The same of what is saved, in the present transaction."""
+    list_rows: Any = {
+        None: usage_pages.list_days_of_keys,
+        "day": usage_pages.list_days_of_accounts,
+        "month": usage_pages.list_months_of_accounts,
+    }[span.group_by]
+    found = list_rows(
+        account_id=span.account_id,
+        key_id=span.key_id,
+        first_day=span.first_day,
+        last_day=span.last_day,
+        before=cursor,
+        limit=limit + 1,
+    )
     items = found[:limit]
-    return Page(items, (items[-1].day, items[-1].key_id) if len(found) > limit else None)
+    return Page(items, place_of(items[-1]) if len(found) > limit else None)
 
 
 class TopAccounts(NamedTuple):
@@ -168,21 +207,25 @@ class TopAccounts(NamedTuple):
     used: int
 
 
-def list_top_accounts(
-    *, by: Literal["requests", "units"], days: int, limit: int | None
-) -> TopAccounts:
+def list_top_accounts(*, by: str, days: int, limit: int | None) -> TopAccounts:
     """The accounts that used most in the last `days`, today included; a `limit` of None is all.
 
-    Live and test keys count together.
+    `by` is `requests`, `units` or the name of another meter. Live and test keys count together.
     """
     bring_up_to_date()
     today = clock.now().date()
-    first_day = today - timedelta(days=days - 1)
+    span = {"first_day": today - timedelta(days=days - 1), "last_day": today}
     with transaction.read_only():
-        return TopAccounts(
-            usage_rows.list_top_accounts(by=by, first_day=first_day, last_day=today, limit=limit),
-            usage_rows.count_used_accounts(first_day=first_day, last_day=today),
-        )
+        if by == "requests" or by == "units":
+            found = usage_rows.list_top_accounts(by=by, limit=limit, **span)
+            used = usage_rows.count_used_accounts(**span)
+        else:
+            found = meter_totals.list_top_accounts_of_meter(meter=by, limit=limit, **span)
+            used = meter_totals.count_accounts_of_meter(meter=by, **span)
+        use = meter_totals.use_of_accounts([account.account_id for account in found], **span)
+    return TopAccounts(
+        [account._replace(use=use.get(account.account_id, {})) for account in found], used
+    )
 
 
 def _to_total_of_meter(row: MeterRow) -> TotalOfMeter:

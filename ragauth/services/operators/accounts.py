@@ -1,7 +1,7 @@
 """What operators do with accounts: find them, set their plan, suspend and resume them."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -12,6 +12,7 @@ from ragauth.models import Account, account_search
 from ragauth.models import accounts as account_rows
 from ragauth.models.accounts import SUSPENDED
 from ragauth.models.base import Page, changed_columns, flush
+from ragauth.policy.limits import MOST_LIMITS
 from ragauth.security.emails import canonical_email
 from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services import audit
@@ -118,7 +119,8 @@ def count_accounts(*, search: str | None, plan: str | None, status: str | None) 
 
 
 def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client) -> Account:
-    """Set an account's plan and status, with effect on the next request, and what is kept with it.
+    """Set an account's plan, status and limits, with effect on the next request, and what is kept
+    with it.
 
     Raises NoSuchAccount; InvalidRequest for an unknown plan; ExternalIdTaken, which of two accounts
     that get one external id at the same time leaves it to one.
@@ -129,8 +131,55 @@ def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client
             _change_plan(account, changes["plan"], client)
         if "status" in changes:
             change_status(account, changes["status"], client)
+        if "limits" in changes:
+            _change_limits(account, changes["limits"], client)
         _keep(account, changes, client)
     return account
+
+
+def set_limit(
+    *, account_id: uuid.UUID, meter: str, window: str, size: int | None, client: Client
+) -> Account:
+    """Set what replaces one limit of the plan; a size of None is no limit.
+
+    Raises NoSuchAccount; InvalidRequest if the account has ten such limits already.
+    """
+    limit = {"meter": meter, "window": window, "size": size}
+    return _replace_limit(account_id, limit, [limit], client)
+
+
+def reset_limit(*, account_id: uuid.UUID, meter: str, window: str, client: Client) -> Account:
+    """Let the plan's own limit of a meter and window hold again; raises NoSuchAccount."""
+    return _replace_limit(account_id, {"meter": meter, "window": window}, [], client)
+
+
+def _replace_limit(
+    account_id: uuid.UUID,
+    place: Mapping[str, Any],
+    replaced_by: Sequence[dict[str, Any]],
+    client: Client,
+) -> Account:
+    with transaction.unit_of_work():
+        account = hold_account(account_id, absent=NoSuchAccount)
+        kept = [
+            limit
+            for limit in account.limits or ()
+            if (limit["meter"], limit["window"]) != (place["meter"], place["window"])
+        ]
+        limits = [*kept, *replaced_by]
+        if len(limits) > MOST_LIMITS:
+            message = f"The account has {MOST_LIMITS} limits of its own already"
+            raise InvalidRequest([{"path": ["limits"], "message": message}])
+        _change_limits(account, limits or None, client)
+    return account
+
+
+def _change_limits(account: Account, limits: list[dict[str, Any]] | None, client: Client) -> None:
+    if account.limits != limits:
+        audit.record(
+            EventName.LIMITS_CHANGED, account_id=account.id, client=client, fields=["limits"]
+        )
+        account.limits = limits
 
 
 def _change_plan(account: Account, plan: str, client: Client) -> None:

@@ -17,10 +17,10 @@ from flask import Flask
 
 from ragauth.deadlines import WouldWait, check_deadline, current_deadline
 from ragauth.errors import InvalidRequest, RagauthError
-from ragauth.extensions import settings
+from ragauth.extensions import current_policy, settings
 from ragauth.metrics import note_request
-from ragauth.security import scopes
 from ragauth.security.key_format import is_token_shaped
+from ragauth.security.scopes import VERIFY
 from ragauth.services.keys.check import SERVICE_KINDS, Question, current_checker
 from ragauth.web.around import (
     FIXED_HEADERS,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
-_MAY_VERIFY = Question(kinds=SERVICE_KINDS, scope=scopes.VERIFY)
+_MAY_VERIFY = Question(kinds=SERVICE_KINDS, scopes=(VERIFY,))
 
 # A result of None leaves the answer to the application.
 Ask = Callable[["WSGIEnvironment"], Answer | None]
@@ -55,6 +55,7 @@ class Gate:
         self.application: WSGIApplication = app.wsgi_app
         with app.app_context():
             self._checker = current_checker()
+            self._policy = current_policy()
             self._require_https = settings().require_https
         self._posts: dict[str, Ask] = {
             KEYS_VERIFY: self._verify,
@@ -141,15 +142,16 @@ class Gate:
         if key is None:
             return None
         try:
-            question, limit_status = authorize_question(environ)
+            question, limit_status = authorize_question(environ, self._policy)
         except InvalidRequest:
             # A refused key comes before faults in the question, and wording the faults costs more
             # time.
             verdict = self._checker.check(key, presented_in(environ, Question()))
             if verdict.refusal is None:
                 return None
-            return authorize_answer(verdict, limit_status=verdict.refusal.status)
-        return authorize_answer(self._checker.check(key, question), limit_status=limit_status)
+            return authorize_answer(verdict, self._policy, limit_status=verdict.refusal.status)
+        verdict = self._checker.check(key, question)
+        return authorize_answer(verdict, self._policy, limit_status=limit_status)
 
     def _verify(self, environ: "WSGIEnvironment") -> Answer | None:
         service_key = _plain_key(environ)
@@ -157,10 +159,10 @@ class Gate:
             return None
         asker = self._checker.check(service_key, presented_in(environ, _MAY_VERIFY))
         body = None if asker.refusal is not None else read_early(environ)
-        asked = None if body is None else parse_plain_body(body)
+        asked = None if body is None else parse_plain_body(body, self._policy)
         if asked is None:
             return None
-        return verify_answer(self._checker.check(*asked))
+        return verify_answer(self._checker.check(*asked), self._policy)
 
 
 def _plain_key(environ: "WSGIEnvironment") -> str | None:

@@ -40,7 +40,12 @@ class Route(NamedTuple):
 
 
 def build_document(app: Flask, face: DocumentedFace) -> dict[str, Any]:
-    """The document as Python values."""
+    """The document as Python values; the scopes in it are those of the application's policy."""
+    with app.app_context():
+        return _build(app, face)
+
+
+def _build(app: Flask, face: DocumentedFace) -> dict[str, Any]:
     shapes = Shapes(face.title, face.version, face.rendering)
     spec = shapes.spec
     paths: dict[str, dict[str, Any]] = {}
@@ -207,6 +212,8 @@ def _success(declaration: Declaration, shapes: Shapes, headers: list[str]) -> di
     if declaration.data is not None:
         is_page = declaration.is_list or "cursor" in declaration.query.fields
         response["content"] = {"application/json": shapes.answer(declaration.data, is_page=is_page)}
+        if declaration.is_csv_too:
+            response["content"]["text/csv"] = {"schema": {"type": "string"}}
     elif declaration.media_type:
         schema = {"type": "object" if declaration.media_type == "application/json" else "string"}
         response["content"] = {declaration.media_type: {"schema": schema}}

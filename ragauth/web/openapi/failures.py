@@ -24,7 +24,7 @@ from ragauth.web.endpoint import MISSING, Declaration
 from ragauth.web.guards import Failure, demand_of, public
 from ragauth.web.openapi.rendering import Rendering
 from ragauth.web.openapi.shapes import member_schemas
-from ragauth.web.paths import PLAIN_HTTP_IS_FINE, SAFE_METHODS, is_authorize
+from ragauth.web.paths import PLAIN_HTTP_IS_FINE, SAFE_METHODS, is_authorize, max_body_bytes
 
 IN_BRACES = re.compile(r"{([^{}]+)}")
 _REQUEST_ID = "0190163d8694739bb2ea9a2dc9f1f3d8"
@@ -53,7 +53,7 @@ def _failures(declaration: Declaration, path: str, method: str) -> Iterator[Fail
         yield MISSING.get(name, NotFound)
     if not is_authorize(path):
         yield MethodNotAllowed
-        yield BodyTooLarge
+        yield BodyTooLarge.than(max_body_bytes(path))
     if declaration.body is not None:
         yield UnsupportedMediaType
     if declaration.guard is not public and is_write and not answers_by_itself:
@@ -73,7 +73,7 @@ def _invalid_request(declaration: Declaration) -> InvalidRequest:
     schema = members[0] if members else declaration.body or declaration.query
     issues = _issues(schema, {}) or _issues(schema, _UNKNOWN)
     if not issues:
-        return InvalidRequest([{"path": ["scope"], "message": "Must be one of: query"}])
+        return InvalidRequest([{"path": ["cost"], "message": "Must be a whole number"}])
     return InvalidRequest(issues)
 
 

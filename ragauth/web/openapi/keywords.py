@@ -1,12 +1,16 @@
 """The JSON Schema (2020-12) keywords for the values of each field class."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from functools import singledispatch
 from typing import Any
 
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import fields
 
+from ragauth.extensions import current_policy
+from ragauth.policy import SCOPE_NAME, Policy
+from ragauth.policy.limits import LARGEST, MOST_LIMITS
 from ragauth.schemas.account_fields import (
     Email,
     ExternalId,
@@ -14,23 +18,27 @@ from ragauth.schemas.account_fields import (
     PresentedPassword,
     Username,
 )
+from ragauth.schemas.amounts import Amounts, NamedLimits, QueryAmounts, QueryNames
 from ragauth.schemas.fields import (
     AnyText,
     Choice,
     Cursor,
     Day,
-    DayCursor,
     Flag,
     Id,
     Items,
     Moment,
+    Month,
     Name,
     Text,
+    UsageCursor,
     Whole,
 )
 from ragauth.schemas.key_fields import Network, Origin
+from ragauth.schemas.limits import AccountLimits, KeyLimits, LimitName
 from ragauth.schemas.metadata import Metadata
 from ragauth.schemas.plain_uuid import PlainUuid
+from ragauth.schemas.scope_fields import AskedScopes, GivenScope
 from ragauth.security import passwords
 
 _SUFFIX = "[0-7][0-9a-hjkmnp-tv-z]{25}"
@@ -107,6 +115,59 @@ def _(field: Choice) -> Keywords:
 
 
 @keywords_of.register
+def _(field: LimitName) -> Keywords:
+    return {"type": "string", "pattern": f"^{field.FORM.pattern}$"}
+
+
+@keywords_of.register(AccountLimits)
+@keywords_of.register(KeyLimits)
+@keywords_of.register(NamedLimits)
+def _(_field: fields.List[Any]) -> Keywords:
+    return {"type": "array", "maxItems": MOST_LIMITS}
+
+
+@keywords_of.register
+def _(_field: Amounts) -> Keywords:
+    amount = {"type": "integer", "minimum": 0, "maximum": LARGEST}
+    return {"type": "object", "additionalProperties": amount}
+
+
+@keywords_of.register(QueryAmounts)
+@keywords_of.register(QueryNames)
+def _(_field: fields.Field[Any]) -> Keywords:
+    # A parameter that may be repeated (RFC 6570 section 3.2.8).
+    return {"type": "array", "items": {"type": "string"}}
+
+
+@keywords_of.register
+def _(field: AskedScopes) -> Keywords:
+    policy = current_policy()
+    declared = "|".join(map(re.escape, policy.scopes))
+    one = SCOPE_NAME.pattern if policy.open_scopes else f"(?:{declared})"
+    return {
+        "type": "string",
+        "pattern": f"^{one}(?: {one})*$",
+        "maxLength": field.maximum,
+        "description": (
+            "What the key must be good for: a scope, or several separated by spaces, of which all"
+            f" are needed.\n\n{_told(policy, policy.scopes)}"
+        ),
+        "examples": [next(iter(policy.scopes))],
+    }
+
+
+@keywords_of.register
+def _(field: GivenScope) -> Keywords:
+    names = field.choices()
+    return {"type": "string", "enum": [*names], "description": _told(current_policy(), names)}
+
+
+def _told(policy: Policy, names: Iterable[str]) -> str:
+    """A list of scopes with what they are for, in Markdown."""
+    return "\n".join(f"- `{name}`: {policy.scopes[name].description}" for name in names)
+
+
+@keywords_of.register
 def _(_field: Network) -> Keywords:
     # No maxLength: the format bounds the length, and blanks around the value are dropped.
     return {"type": "string", "format": "ip-network"}
@@ -167,11 +228,21 @@ def _(_field: Cursor) -> Keywords:
 
 
 @keywords_of.register
-def _(_field: DayCursor) -> Keywords:
+def _(_field: UsageCursor) -> Keywords:
     return {
         "type": "string",
-        "pattern": rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}\.{_SUFFIX}$",
+        "pattern": rf"^[0-9]{{4}}-[0-9]{{2}}(-[0-9]{{2}})?\.{_SUFFIX}(\.(live|test))?$",
         "description": _CURSOR,
+    }
+
+
+@keywords_of.register
+def _(_field: Month) -> Keywords:
+    return {
+        "type": "string",
+        "pattern": "^[0-9]{4}-[0-9]{2}$",
+        "description": "A month of the calendar, in UTC.",
+        "examples": ["2026-02"],
     }
 
 
@@ -201,7 +272,7 @@ def field_keywords(_converter: OpenAPIConverter, field: Any, ret: Keywords) -> K
                 one.pop("type", None)
             choices = {"type": "string", "enum": keywords.pop("enum")}
             keywords["anyOf"] = [choices, {"type": "null"}]
-    if ret.get("default", False) is None:
+    if ret.get("default", False) in (None, ()):
         del ret["default"]
     return keywords
 

@@ -8,9 +8,13 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, fields
 
+from ragauth.schemas.about import IN_EXAMPLE
 from ragauth.schemas.base import RequestSchema
 from ragauth.web.openapi.keywords import Keywords, declared_keywords, field_keywords, keywords_of
 from ragauth.web.openapi.rendering import HOUSE_RENDERING, Rendering
+
+# What brings an optional field into the example of a request.
+_IN_EXAMPLE = {"examples", IN_EXAMPLE}
 
 
 class Shapes:
@@ -78,7 +82,7 @@ class Shapes:
         shown = {
             field.data_key or name: self._example_of_field(field)
             for name, field in schema.fields.items()
-            if field.required or not is_request or "examples" in field.metadata
+            if field.required or not is_request or field.metadata.keys() & _IN_EXAMPLE
         }
         return [shown] if schema.many else shown
 

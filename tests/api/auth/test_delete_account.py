@@ -15,7 +15,7 @@ from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
 from ragauth.services import audit
 from ragauth.services.accounts import erasure
 from ragauth.services.audit import EventName
-from ragauth.services.limits.limits import span_of
+from ragauth.services.limits.spans import span_of
 from tests.clients import PASSWORD, Client, Member, assert_needs_access_token, error, issues, ok
 from tests.factories.api_keys import make_service_key
 from tests.runtime import runtime_of

@@ -18,7 +18,7 @@ from ragauth.models import Confirmation, Event, OutboxMail, RecoveryCode, Second
 from ragauth.security.addresses import neighbourhood_of
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
 from ragauth.services.accounts import second_factors
-from ragauth.services.accounts.export_turns import Turns, export_turns
+from ragauth.services.limits.export_turns import Turns, export_turns
 from tests.clients import PASSWORD, Client, Member, assert_needs_access_token, error, issues, ok
 from tests.factories.accounts import suspend
 from tests.factories.api_keys import make_service_key
@@ -73,7 +73,7 @@ class TestSucceeds:
         kept = {"metadata": {"team": "a"}}
         key = member.create_key(agent_id=agent["id"], allowed_ips=["10.0.0.0/8"], **kept)
         service = client.as_key(make_service_key(client.app, "accounts"))
-        theirs = {"external_id": "c-17", "metadata": {"crm": [1]}}
+        theirs = {"external_id": "c-17", "metadata": {"crm": [1]}, "limits": None}
         ok(service.patch(f"/api/v1/internal/accounts/{member.id}", theirs))
         assert member.key_client.get("/api/v1/authorize?cost=3").status_code == 200
         ok(member.client.delete(f"/api/auth/api-keys/{key['id']}"), 204)

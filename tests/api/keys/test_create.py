@@ -13,7 +13,7 @@ PATH = "/api/auth/api-keys"
 FIELDS = {
     *("id", "name", "prefix", "kind", "environment", "agent_id", "scopes", "is_active"),
     *("is_primary", "allowed_ips", "allowed_origins", "created_at", "expires_at"),
-    *("last_used_at", "replaced_by", "metadata"),
+    *("last_used_at", "replaced_by", "managed", "limits", "metadata"),
 }
 ORIGINS = ["https://shop.example.com"]
 
@@ -34,6 +34,7 @@ class TestSucceeds:
             "environment": "live",
             "is_active": True,
             "is_primary": False,
+            "managed": False,
         }
 
     def test_everything_can_be_said(self, client: Client) -> None:

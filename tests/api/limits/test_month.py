@@ -28,6 +28,9 @@ def test_exactly_the_plans_units_pass_and_the_refusal_says_when_the_month_ends(
         response = caller.get("/api/v1/authorize")
         assert error(response, 429, "USAGE_LIMIT_EXCEEDED") == {
             "limit": "requests_per_month",
+            "meter": "requests",
+            "window": "month",
+            "of": "account",
             "size": 1000,
             "resets_at": "2027-03-01T00:00:00Z",
         }

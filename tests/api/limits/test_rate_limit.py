@@ -82,6 +82,9 @@ class TestLimits:
         response = caller.get("/api/v1/authorize")
         assert error(response, 429, "RATE_LIMIT_EXCEEDED") == {
             "limit": "requests_per_minute",
+            "meter": "requests",
+            "window": "minute",
+            "of": "account",
             "size": TRIAL_MINUTE,
             "resets_at": "2027-02-10T12:01:00Z",
         }

@@ -43,7 +43,7 @@ class TestTheDashboard:
         }
         assert {row["key_id"] for row in rows if row["requests"] == 1} == {further["id"]}
         assert {row["environment"] for row in rows} == {"live"}
-        assert set(rows[0]) == {"day", "key_id", "environment", "requests", "units"}
+        assert set(rows[0]) == {"day", "key_id", "environment", "requests", "units", "use"}
 
     def test_without_bounds_shows_the_present_month(self, client: Client) -> None:
         with time_machine.travel(FIRST - timedelta(days=1), tick=False) as traveller:
@@ -75,6 +75,13 @@ class TestTheDashboard:
             ("to=2027-02-30", "to"),
             ("from=2027-05-02&to=2027-05-01", "to"),
             ("cursor=x", "cursor"),
+            ("cursor=2027-13-01.01h455vb4pex5vsknk084sn02q", "cursor"),
+            ("cursor=2027-05.01h455vb4pex5vsknk084sn02q", "cursor"),
+            ("group_by=month&cursor=2027-00.01h455vb4pex5vsknk084sn02q.live", "cursor"),
+            ("group_by=day&cursor=2027-05-01.01h455vb4pex5vsknk084sn02q.dev", "cursor"),
+            ("group_by=day&cursor=2027-05-01.81h455vb4pex5vsknk084sn02q.live", "cursor"),
+            ("key_id=acc_01h455vb4pex5vsknk084sn02q", "key_id"),
+            ("group_by=week", "group_by"),
             ("limit=0", "limit"),
             ("day=1", "day"),
         ],

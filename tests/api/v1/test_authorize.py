@@ -25,7 +25,7 @@ def identity(response: TestResponse) -> dict[str, str]:
     assert response.data == b""
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["X-Request-Id"]
-    names = ("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment")
+    names = ("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment", "Features")
     assert all(len(response.headers.getlist(f"X-Ragauth-{name}")) == 1 for name in names)
     return {name: response.headers[f"X-Ragauth-{name}"] for name in names}
 
@@ -52,6 +52,7 @@ class TestSucceeds:
             "Agent-Id": "",
             "Scopes": "query ingest manage",
             "Environment": "live",
+            "Features": "",
         }
 
     def test_it_tells_an_agents_key_too(self, client: Client) -> None:
@@ -68,6 +69,7 @@ class TestSucceeds:
             "Agent-Id": agent["id"],
             "Scopes": "query ingest",
             "Environment": "test",
+            "Features": "",
         }
 
     @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ class TestSucceeds:
     def test_it_tells_whose_key_it_is_and_what_it_may(self, client: Client) -> None:
         member = client.sign_up(name="Ada")
         data = ok(member.key_client.get(PATH))
-        assert {"account", "key", "limits"} <= set(data) <= {"account", "key", "limits", "usage"}
+        assert set(data) == {"account", "key", "limits", "usage", "quotas"}
         assert data["account"] == ok(member.client.get("/api/auth/me"))
         (listed,) = ok(member.client.get("/api/auth/api-keys"))
         assert {**data["key"], "last_used_at": None} == {**listed, "last_used_at": None}

@@ -13,7 +13,18 @@ PATH = "/api/v1/keys/verify"
 ANSWER = ("valid", "code", "reason", "message", "details", "status", "headers", "body")
 MEMBERS = {
     *ANSWER,
-    *("account_id", "key_id", "agent_id", "plan", "scopes", "environment", "expires_at"),
+    *(
+        "account_id",
+        "key_id",
+        "agent_id",
+        "plan",
+        "features",
+        "scopes",
+        "environment",
+        "expires_at",
+        "metadata",
+        "reservation_id",
+    ),
 }
 
 
@@ -67,9 +78,12 @@ class TestSucceeds:
             "key_id": key["id"],
             "agent_id": agent["id"],
             "plan": "trial",
+            "features": [],
             "scopes": ["query"],
             "environment": "test",
             "expires_at": "2999-01-01T00:00:00Z",
+            "metadata": None,
+            "reservation_id": None,
         }
 
     def test_a_key_without_a_list_has_all_scopes(self, client: Client, service: Client) -> None:

@@ -7,12 +7,6 @@ import { choices, field, form } from "../form.js";
 import { notify } from "../notices.js";
 import { keyOnce } from "../once.js";
 
-const SCOPES = [
-  ["query", "Query", "ask questions"],
-  ["ingest", "Ingest", "add documents"],
-  ["manage", "Manage", "change agents"],
-];
-const ALL_SCOPES = SCOPES.map(([scope]) => scope);
 const LIVES = [
   ["", "Never"],
   ["30", "In 30 days"],
@@ -70,15 +64,18 @@ const addressesField = (value) =>
     hint: "Addresses or networks it may be used from, such as 203.0.113.0/24. One a line; none means any.",
   });
 
-const scopesField = (chosen, when) =>
+/** `scopes` are those that can be given; without one there is nothing to choose. */
+const scopesField = (scopes, chosen, when = () => true) =>
   choices({
     name: "scopes",
     label: "Scopes",
-    options: SCOPES,
+    options: scopes.map(({ name, description }) => [name, name, description]),
     chosen,
     missing: "Choose at least one scope",
-    when,
+    when: (values) => scopes.length > 0 && when(values),
   });
+
+const namesOf = (scopes) => scopes.map(({ name }) => name);
 
 /** When it ends: one of a few spans, or a moment in the browser's own time. */
 function expiryFields(moment) {
@@ -106,7 +103,7 @@ function localMoment(date) {
   return new Date(date - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
-export function createKey({ agents, agentId }) {
+export function createKey({ agents, agentId, scopes }) {
   return dialog({ title: "New key" }, (close, goOn) => {
     const kind = choices({
       name: "kind",
@@ -168,7 +165,7 @@ export function createKey({ agents, agentId }) {
           missing: "Give the agent a name",
           when: (values) => values.agent_id === NEW_AGENT,
         }),
-        scopesField(ALL_SCOPES, (values) => !isPublishable(values)),
+        scopesField(scopes, namesOf(scopes), (values) => !isPublishable(values)),
         originsField("", isPublishable),
         addressesField(""),
         expiryFields(null),
@@ -177,7 +174,7 @@ export function createKey({ agents, agentId }) {
       cancel: () => close(),
       async submit(values) {
         const { kind, environment } = values;
-        const body = { kind, environment, ...fieldsOf(values), agent_id: await agentOf(values) };
+        const body = { kind, environment, ...fieldsOf(values, scopes), agent_id: await agentOf(values) };
         const given = Object.entries(body).filter(([, value]) => value);
         const key = await call("createKey", { body: Object.fromEntries(given) });
         goOn(
@@ -190,14 +187,14 @@ export function createKey({ agents, agentId }) {
 }
 
 /** What both forms have in common, in the API's words. Null is what was left open. */
-function fieldsOf(values) {
+function fieldsOf(values, scopes) {
   const body = {
     name: values.name.trim(),
     allowed_ips: linesOf(values.allowed_ips),
     expires_at: momentOf(values),
   };
   if (values.allowed_origins !== undefined) body.allowed_origins = linesOf(values.allowed_origins);
-  if (values.scopes) body.scopes = values.scopes.length < ALL_SCOPES.length ? values.scopes : null;
+  if (values.scopes) body.scopes = values.scopes.length < scopes.length ? values.scopes : null;
   return body;
 }
 
@@ -212,7 +209,7 @@ function momentOf({ expires_at: life, expires_on: moment }) {
 }
 
 /** What is stored now is what is changed: the list may be older. */
-export async function changeKey({ id }) {
+export async function changeKey({ id }, scopes) {
   const key = await call("showKey", { path: { key_id: id } });
   return dialog({ title: ["Edit ", quoted(key.name)] }, (close) => {
     return form({
@@ -220,7 +217,7 @@ export async function changeKey({ id }) {
         nameField(key.name),
         key.kind === "publishable"
           ? originsField((key.allowed_origins ?? []).join("\n"))
-          : scopesField(key.scopes ?? ALL_SCOPES),
+          : scopesField(scopes, key.scopes ?? namesOf(scopes)),
         addressesField((key.allowed_ips ?? []).join("\n")),
         expiryFields(key.expires_at),
         choices({
@@ -237,9 +234,9 @@ export async function changeKey({ id }) {
       label: "Save",
       cancel: () => close(),
       async submit(values) {
-        const body = { ...fieldsOf(values), is_active: values.is_active === "true" };
+        const body = { ...fieldsOf(values, scopes), is_active: values.is_active === "true" };
         // Only what was changed here: what another window has changed stays.
-        const changes = Object.entries(body).filter(([name, value]) => !isSame(name, value, key));
+        const changes = Object.entries(body).filter(([name, value]) => !isSame(name, value, key, scopes));
         if (changes.length) {
           const path = { key_id: key.id };
           await call("changeKey", { path, body: Object.fromEntries(changes) });
@@ -251,11 +248,18 @@ export async function changeKey({ id }) {
   });
 }
 
-/** A field that shows a time to the minute has not changed its seconds. */
-function isSame(name, value, key) {
+/**
+ * A field that shows a time to the minute has not changed its seconds, and one that shows the scopes
+ * that can be given has not changed the others.
+ */
+function isSame(name, value, key, scopes) {
   if (name === "expires_at" && value && key.expires_at)
     return localMoment(new Date(value)) === localMoment(new Date(key.expires_at));
-  if (name === "scopes") return sorted(value ?? ALL_SCOPES) === sorted(key.scopes ?? ALL_SCOPES);
+  if (name === "scopes") {
+    const all = namesOf(scopes);
+    const shown = (key.scopes ?? all).filter((scope) => all.includes(scope));
+    return sorted(value ?? all) === sorted(shown);
+  }
   return JSON.stringify(value) === JSON.stringify(key[name]);
 }
 

@@ -11,7 +11,15 @@ import { keyRow } from "./key-row.js";
 
 export async function keys() {
   const agentId = new URLSearchParams(location.search).get("agent");
-  const state = { keys: [], agents: [], limits: null, units: new Map(), words: "", all: false };
+  const state = {
+    keys: [],
+    agents: [],
+    scopes: [],
+    limits: null,
+    units: new Map(),
+    words: "",
+    all: false,
+  };
   const list = h("div", {});
   const quota = h("p", { class: "quota" });
   const head = h("div", { class: "actions" });
@@ -21,17 +29,18 @@ export async function keys() {
 
   async function refresh() {
     const asked = ++turn;
-    const [live, known, agents, limits, usage] = await Promise.all([
+    const [live, known, agents, scopes, limits, usage] = await Promise.all([
       callAll("listKeys"),
       state.all ? callAll("listKeys", { query: { include_revoked: true } }) : null,
       callAll("listAgents"),
+      call("listScopes"),
       call("showLimits"),
       callAll("listUsage"),
     ]);
     // A later one may have been faster.
     if (asked !== turn) return;
     const liveIds = new Set(live.map(({ id }) => id));
-    Object.assign(state, { agents, limits, units: unitsByKey(usage) });
+    Object.assign(state, { agents, scopes, limits, units: unitsByKey(usage) });
     state.keys = (known ?? live).map((key) => ({ ...key, isRevoked: !liveIds.has(key.id) }));
     showHead(live);
     showList();
@@ -87,7 +96,7 @@ export async function keys() {
       agent: state.agents.find(({ id }) => id === key.agent_id),
       units: state.units.get(key.id) ?? 0,
       actions: {
-        edit: async () => (await changeKey(key)) && refresh(),
+        edit: async () => (await changeKey(key, state.scopes)) && refresh(),
         rotate: async () => (await rotateKey(key)) && refresh(),
         regenerate,
         revoke: () => revoke(key),
@@ -100,7 +109,7 @@ export async function keys() {
       {
         class: "primary",
         onclick: async () => {
-          const isMade = await createKey({ agents: state.agents, agentId });
+          const isMade = await createKey({ agents: state.agents, agentId, scopes: state.scopes });
           if (isMade) await refresh();
         },
       },

@@ -22,13 +22,13 @@ from ragauth.errors import (
     UsageLimitExceeded,
     WrongAgent,
 )
+from ragauth.extensions import current_policy
 from ragauth.models import Agent
 from ragauth.models.api_keys import SECRET
 from ragauth.models.base import Page, Shown
 from ragauth.models.reads.keys import KeyFacts
 from ragauth.security.identifiers import AGENT, encode_id
 from ragauth.security.key_format import LIVE
-from ragauth.security.scopes import QUERY
 from ragauth.services.compat.query_upstream import current_upstream
 from ragauth.services.keys import agents, api_keys
 from ragauth.services.keys.api_keys import IssuedKey
@@ -40,6 +40,8 @@ from ragauth.web.endpoint import endpoint
 from ragauth.web.envelope import JSON_TYPE
 from ragauth.web.guards import access_token, customer_key, require_key
 
+# What a key must be good for. Where the policy does not declare it, no key is.
+QUERY = "query"
 QUERY_REFUSALS = (
     InsufficientScope(QUERY),
     WrongAgent,
@@ -51,7 +53,7 @@ QUERY_REFUSALS = (
 
 @ragchats.get("/api/agents")
 @endpoint(guard=access_token, data=RagchatsAgent, is_list=True)
-def list_agents(caller: Caller) -> Page[Agent]:
+def list_agents(caller: Caller) -> Page[Shown]:
     """The account's agents."""
     return agents.list_agents(account_id=caller.account.id, limit=WHOLE_LIST, cursor=None)
 
@@ -110,12 +112,12 @@ def query(caller: KeyFacts, body: dict[str, Any], agent_uuid: Any) -> Response: 
     upstream = current_upstream()
     # Nothing is counted for a question that nobody can answer.
     cost = 1 if upstream.is_set else None
-    key = require_key(Question(scope=QUERY, agent_id=agent_uuid.bytes, cost=cost))
+    key = require_key(Question(scopes=(QUERY,), agent_id=agent_uuid.bytes, cost=cost))
     answer = upstream.ask(
         f"/api/agents/{agent_uuid}/query/",
         body,
         {
-            **dict(identity_headers(key)),
+            **dict(identity_headers(key, current_policy())),
             # The agent that is asked, also where the key opens all of the account's.
             "X-Ragauth-Agent-Id": encode_id(AGENT, agent_uuid),
             "X-Request-Id": g.request_id,
