@@ -28,7 +28,7 @@ METERS = (b"tokens", b"pages")
 _fresh = itertools.count(1)
 
 amounts = st.integers(0, 9)
-sizes = st.sampled_from((0, 5, 12, 30, 1_000))
+sizes = st.sampled_from((0, 5, 20, 1_000, 1_000, 1_000))
 steps = st.lists(
     st.one_of(
         st.tuples(
@@ -37,6 +37,13 @@ steps = st.lists(
         st.tuples(st.just("reserve"), st.integers(0, 1), amounts, amounts, sizes),
         st.tuples(
             st.just("settle"), st.integers(0, 5), amounts, st.sampled_from((0, 0, 0, 0, 1))
+        ),
+        st.tuples(
+            st.just("slow work"),
+            st.integers(0, 1),
+            amounts,
+            st.sampled_from((1, 5_000, 10_000, HOUR_MS, -HOUR_MS, DAY_MS)),
+            amounts,
         ),
         st.tuples(
             st.just("report"),
@@ -56,7 +63,7 @@ steps = st.lists(
         st.tuples(st.just("begin anew")),
         st.tuples(st.just("lose")),
     ),
-    min_size=10,
+    min_size=20,
     max_size=60,
 )  # fmt: skip
 
@@ -109,7 +116,7 @@ class Caller:
         token = next(_fresh).to_bytes(16, "big")
         self.tokens.append(token)
         uses = (Use(b"tokens", tokens),)
-        reserve = Reserve(token, self.now_ms + 20_000, uses)
+        reserve = Reserve(token, self.now_ms + 2 * HOUR_MS, uses)
         self._charge(which, 1, {b"tokens": tokens + used, b"pages": 0}, 1_000, size, reserve)
 
     def _charge(
@@ -159,6 +166,13 @@ class Caller:
         name = getattr(self, "name", "r")
         answer = self.store.settle(self.account, token, uses, self.now_ms, name)
         assert answer == self.model.settle(token, uses, self.now_ms)
+
+    def slow_work(self, which: int, tokens: int, by_ms: int, used: int) -> None:
+        """Others use the same windows, or those that follow, before it is settled."""
+        self.reserve(which, tokens, 0, 1_000)
+        self.clock(by_ms)
+        self.ask(which, 1, 3, 0, 1_000, 1_000)
+        self.settle(len(self.tokens) - 1, used, 0)
 
     def report(self, which: int, event: int, tokens: int, ago_ms: int) -> None:
         key, at_ms = KEYS[which], self.now_ms - ago_ms
@@ -225,7 +239,7 @@ def store_and_loss(
 
 
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=70, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=steps)
 def test_nothing_is_lost_or_doubled_and_no_more_gets_through_than_fits(

@@ -17,12 +17,8 @@ KEYS = "/api/auth/api-keys"
 
 
 @pytest.fixture(scope="module")
-def policy_place(
-    start_place: PlaceStarter, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Place]:
-    path: Path = tmp_path_factory.mktemp("policy") / "policy.toml"
-    path.write_text(write_policy(own_scopes()))
-    with start_place("token", RAGAUTH_POLICY_FILE=str(path)) as place:
+def policy_place(start_place: PlaceStarter) -> Iterator[Place]:
+    with start_place("token", policy=write_policy(own_scopes())) as place:
         yield place
 
 
@@ -77,7 +73,7 @@ def test_a_plan_without_a_limit_has_no_meter(visitor: Visitor) -> None:
     assert visitor.place.authorize(key["api_key"], cost=7) == 200
     visitor.go("/")
     visitor.see_heading("Usage")
-    expect(visitor.page.get_by_text("No limit")).to_be_visible()
+    expect(visitor.page.get_by_text("without a monthly limit")).to_be_visible()
     expect(visitor.page.get_by_text("7 units", exact=True)).to_be_visible()
     expect(visitor.page.get_by_role("meter")).to_have_count(0)
     expect(visitor.page.get_by_text("Quota, spread evenly")).to_have_count(0)

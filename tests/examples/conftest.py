@@ -17,7 +17,8 @@ from tests.examples.stack import (  # noqa: E402
     GatewayStarter,
     start_rag_service,
 )
-from tests.servers.gunicorn import GunicornServer, start_gunicorn  # noqa: E402
+from tests.servers.gunicorn import NO_TLS, GunicornServer, start_gunicorn  # noqa: E402
+from tests.servers.quick_hashes import QUICK_HASHES  # noqa: E402
 
 collect_ignore = [f"test_{name}.py" for name in missing_programs()]
 
@@ -34,7 +35,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """A migrated ragauth on SQLite, behind one proxy."""
-    installation = install(tmp_path_factory.mktemp("ragauth"), RAGAUTH_TRUSTED_PROXIES="1")
+    settings = {"RAGAUTH_TRUSTED_PROXIES": "1", QUICK_HASHES: "yes"}
+    installation = install(tmp_path_factory.mktemp("ragauth"), **settings)
     installation.migrate()
     return installation
 
@@ -48,8 +50,8 @@ def ragauth(installation: Installation) -> Iterator[GunicornServer]:
 @pytest.fixture(scope="session")
 def vendor(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """A migrated ragauth on SQLite that sells tokens, by the example of a policy file."""
-    policy = str(EXAMPLES / "policy.toml")
-    installation = install(tmp_path_factory.mktemp("vendor"), RAGAUTH_POLICY_FILE=policy)
+    settings = {"RAGAUTH_POLICY_FILE": str(EXAMPLES / "policy.toml"), QUICK_HASHES: "yes"}
+    installation = install(tmp_path_factory.mktemp("vendor"), **settings)
     installation.migrate()
     return installation
 
@@ -97,5 +99,5 @@ def url(
 
 @pytest.fixture
 def client(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, timeout=30) as client:
+    with httpx.Client(base_url=url, timeout=30, verify=NO_TLS) as client:
         yield client
