@@ -62,12 +62,12 @@ _DETAILS: dict[str, JsonSchema] = {
         ("limit", "size"),
         limit={
             "type": "string",
-            "description": "Which limit was met: `requests_per_minute`, `tokens_total`, `max_keys`, …",
+            "description": "Which limit was met: `requests_per_minute`, `tokens_total`, …",
         },
         meter={"type": "string", "description": "Of a limit of checks: what is counted."},
         window={
             "type": "string",
-            "description": "Of a limit of checks: `minute`, `hour`, `10s`, `day`, `month`, `total`…",
+            "description": "Of a limit of checks: `minute`, `10s`, `day`, `total`, …",
         },
         of={
             "type": "string",
