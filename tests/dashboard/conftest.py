@@ -38,9 +38,9 @@ PlaceStarter = Callable[..., AbstractContextManager[Place]]
 @pytest.fixture(scope="session")
 def start_place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> PlaceStarter:
     @contextmanager
-    def start(mode: str) -> Iterator[Place]:
+    def start(mode: str, **settings: str) -> Iterator[Place]:
         # Each has its own database: a service sends whatever mail waits, with links of its own.
-        installation = install(tmp_path_factory.mktemp("dashboard"))
+        installation = install(tmp_path_factory.mktemp("dashboard"), None, **settings)
         installation.migrate()
         port = free_port()
         origin = f"http://127.0.0.1:{port}"

@@ -10,7 +10,7 @@ const GAP = 0.26;
 
 /**
  * `days`: "2026-01-31"…; `series`: `{label, keys, tone}`; `rows`: `{day, key_id, units}`;
- * `pace`: units a day that would just use up the quota.
+ * `pace`: units a day that would just use up the quota; null without one.
  */
 export function usageChart({ days, series, rows, pace }) {
   const byDay = stack(days, series, rows);
@@ -26,7 +26,7 @@ export function usageChart({ days, series, rows, pace }) {
   });
   const peak = Math.max(...byDay.map(({ total }) => total), 1);
   // A quota far above what was used would flatten the bars: then it stays off the picture.
-  const isPaceShown = pace <= peak * 2.5;
+  const isPaceShown = pace !== null && pace <= peak * 2.5;
   let groups = [];
   let selected = -1;
   let layout;
@@ -153,12 +153,14 @@ export function usageChart({ days, series, rows, pace }) {
       series.map(({ label, tone }) =>
         h("li", {}, h("span", { class: `swatch tone-${tone}` }), named(label)),
       ),
-      h(
-        "li",
-        {},
-        h("span", { class: "swatch line" }),
-        `Quota, spread evenly: ${compact(Math.round(pace))} a day${isPaceShown ? "" : ", far above"}`,
-      ),
+      pace === null
+        ? null
+        : h(
+            "li",
+            {},
+            h("span", { class: "swatch line" }),
+            `Quota, spread evenly: ${compact(Math.round(pace))} a day${isPaceShown ? "" : ", far above"}`,
+          ),
     ),
     asTable(byDay, series),
   );

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Integer, Text, bindparam, select, type_coerce
 
 from ragauth import clock
+from ragauth.database import parse_sqlite_moment
 from ragauth.models.accounts import Account
 from ragauth.models.agents import Agent
 from ragauth.models.api_keys import ApiKey
-from ragauth.models.reads.prepared import PreparedReads, parse_sqlite_moment
+from ragauth.models.reads.prepared import PreparedReads
 
 # A process notices the first import of foreign keys within this time.
 _IMPORTED_RECHECK_SECONDS = 2.0

@@ -92,7 +92,8 @@ function month({ month: start, environment }, rows, limits, names, { isPresent, 
   const state = limits.usage[environment];
   // The counter knows of this very moment; for a month that is over, the sum is all there is.
   const used = isPresent ? Math.max(state.this_month, units) : units;
-  const quota = limits.requests_per_month;
+  // Null for a plan without such a limit.
+  const { requests_per_minute: aMinute, requests_per_month: quota } = limits;
   return [
     h(
       "div",
@@ -100,16 +101,20 @@ function month({ month: start, environment }, rows, limits, names, { isPresent, 
       meter(used, quota, limits.plan),
       figure(
         isPresent ? "Left this month" : "Left over",
-        compact(Math.max(0, quota - used)),
+        quota === null ? "No limit" : compact(Math.max(0, quota - used)),
         isPresent ? `Starts again ${date(state.resets_at)}` : null,
       ),
-      figure("Requests", compact(requests), `Up to ${number(limits.requests_per_minute)} a minute`),
+      figure(
+        "Requests",
+        compact(requests),
+        aMinute === null ? null : `Up to ${number(aMinute)} a minute`,
+      ),
     ),
     rows.length
       ? [
           card(
             { title: "By day", text: "Units used, each key in its colour" },
-            usageChart({ days, series, rows, pace: quota / days.length }),
+            usageChart({ days, series, rows, pace: quota === null ? null : quota / days.length }),
           ),
           card({ title: "By key" }, keyTable(series, rows, names)),
         ]
@@ -140,13 +145,18 @@ function seriesOf(rows, names) {
 const nameOf = (id, names) => names.get(id)?.name ?? "A deleted key";
 
 function meter(used, quota, plan) {
+  const label = h("span", { class: "label" }, "Used", badge(plan));
+  if (quota === null) {
+    const value = h("p", { class: "value" }, number(used), h("small", {}, " units"));
+    return h("div", { class: "figure wide" }, label, value);
+  }
   const share = quota ? Math.min(1, used / quota) : 1;
   const bar = h("div", { class: `fill ${share >= 1 ? "full" : share >= 0.8 ? "high" : ""}` });
   bar.style.inlineSize = `${used > 0 ? Math.max(0.5, share * 100) : 0}%`;
   return h(
     "div",
     { class: "figure wide" },
-    h("span", { class: "label" }, "Used", badge(plan)),
+    label,
     h("p", { class: "value" }, number(used), h("small", {}, ` of ${number(quota)} units`)),
     h(
       "div",
