@@ -13,6 +13,7 @@ from tests.dashboard.place import Place, Visitor, serve_dashboard
 from tests.e2e.service import install
 from tests.examples.programs import find_program
 from tests.servers.processes import free_port
+from tests.servers.quick_hashes import QUICK_HASHES
 
 CHROMIUM = find_program("chromium")
 # For what does not depend on where the refresh token is.
@@ -40,6 +41,7 @@ def start_place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> P
     @contextmanager
     def start(mode: str, **settings: str) -> Iterator[Place]:
         # Each has its own database: a service sends whatever mail waits, with links of its own.
+        settings[QUICK_HASHES] = "yes"
         installation = install(tmp_path_factory.mktemp("dashboard"), None, **settings)
         installation.migrate()
         port = free_port()
