@@ -59,9 +59,9 @@ _KEY = (
         Account.plan,
         Account.status,
         ApiKey.is_managed,
-        type_coerce(ApiKey.limits, Text),
-        type_coerce(Account.limits, Text),
-        type_coerce(ApiKey.own_data, Text),
+        type_coerce(ApiKey.limits, Text).label("limits"),
+        type_coerce(Account.limits, Text).label("account_limits"),
+        type_coerce(ApiKey.own_data, Text).label("own_data"),
     )
     .outerjoin(Account, Account.id == ApiKey.account_id)
     .where(ApiKey.digest == bindparam("digest"))
