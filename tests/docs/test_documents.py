@@ -33,6 +33,12 @@ def _first_cells(text: str) -> list[str]:
     return re.findall(r"^\| ([^|]+?) \|", text, re.MULTILINE)
 
 
+def _cells(line: str) -> int:
+    """How many cells a row has; 0 of a line that is no row."""
+    bars = len(re.findall(r"(?<!\\)\|", line))
+    return bars - 1 if line.startswith("|") and line.rstrip().endswith("|") else 0
+
+
 def _section(title: str) -> str:
     text = prose(README)
     return text.split(f"\n## {title}\n")[1].split("\n## ")[0]
@@ -54,6 +60,20 @@ class TestLinks:
     def test_the_readme_has_some(self) -> None:
         assert len(re.findall(r"\]\(docs/", prose(README))) > 5
         assert "ten-minutes-to-a-protected-api" in anchors(README)
+
+
+class TestTables:
+    @each_document
+    def test_each_row_has_the_cells_of_its_head(self, document: Path) -> None:
+        """A row that was wrapped, or joined to the next one, is none."""
+        uneven = []
+        text = re.sub(r"<!--.*?-->", "", prose(document), flags=re.DOTALL)
+        for block in re.split(r"\n(?:[ \t]*\n)+", text):
+            lines = block.strip().splitlines()
+            if len(lines) < 2 or not re.fullmatch(r"\|(\s*:?-+:?\s*\|)+", lines[1]):
+                continue
+            uneven += [line for line in lines if _cells(line) != _cells(lines[1])]
+        assert uneven == []
 
 
 class TestSettings:
