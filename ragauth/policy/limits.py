@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ragauth.policy.windows import Window
+from ragauth.policy.windows import TOTAL, Window
 
 #: The meter that always is: each allowed check counts there.
 REQUESTS = "requests"
@@ -31,4 +31,4 @@ class Limit:
     @property
     def full_name(self) -> str:
         """As errors call it: `requests_per_minute`, `tokens_per_10s`, `requests_total`."""
-        return f"{self.meter}_{'' if self.window.name == 'total' else 'per_'}{self.window.name}"
+        return f"{self.meter}_{'' if self.window == TOTAL else 'per_'}{self.window.name}"

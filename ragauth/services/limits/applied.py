@@ -11,14 +11,12 @@ from typing import Any, NamedTuple
 
 from ragauth.policy import DAY, MINUTE, MONTH, REQUESTS, Limit, Plan, Policy, read_window
 from ragauth.policy.limits import ALWAYS, NAMED
-from ragauth.services.limits.spans import Span
+from ragauth.services.limits.spans import DAY_MS, Span
 
 OF_ACCOUNT = "account"
 OF_KEY = "key"
 #: The size that the counters are told where there is no limit.
 NO_LIMIT = 10**15
-
-_DAY_MS = 86_400_000
 
 
 class Parts(NamedTuple):
@@ -175,7 +173,7 @@ def _applied(limit: Limit, of: str) -> AppliedLimit:
 def _policy_item(limit: Limit, label: str) -> str:
     """A limit in RateLimit-Policy; the seconds of a month differ and are left out."""
     unit = "" if limit.meter == REQUESTS else f';qu="{limit.meter}"'
-    length_ms = _DAY_MS if limit.window == DAY else limit.window.length_ms
+    length_ms = DAY_MS if limit.window == DAY else limit.window.length_ms
     # In whole seconds (draft-ietf-httpapi-ratelimit-headers-10 section 3), at least 1.
     window = "" if length_ms is None else f";w={-(-length_ms // 1000)}"
     return f'"{label}";q={limit.size}{unit}{window}'

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from ragauth import clock
 from ragauth.errors import RagauthError, RateLimitExceeded, UsageLimitExceeded
 from ragauth.metrics import LIMIT_HITS
-from ragauth.policy import MINUTE, MONTH, REQUESTS, Limit
+from ragauth.policy import MINUTE, MONTH, REQUESTS, TOTAL, Limit
 from ragauth.services.limits.applied import OF_ACCOUNT
 
 NO_TEST_KEYS = "The plan has no test keys"
@@ -41,7 +41,7 @@ class Standing(NamedTuple):
 
     @property
     def is_total(self) -> bool:
-        return self.limit.window.name == "total"
+        return self.limit.window == TOTAL
 
     @property
     def _rank(self) -> tuple[bool, bool, int, bool]:
@@ -114,7 +114,7 @@ def _words(told: Standing) -> str:
 
 def _span(limit: Limit) -> str:
     window = limit.window
-    if window.length_ms is None and window.name == "total":
+    if window == TOTAL:
         return "in all"
     return _SPANS.get(window.name) or f"in {window.name}"
 
