@@ -68,7 +68,8 @@ def change_account(
 def list_usage(caller: KeyFacts, query: dict[str, Any]) -> Page[Any] | Response:
     """Usage of all accounts, or of one, the newest first.
 
-    A row a day and key; with `group_by` a row a day, or a month, account and environment, without
-    `key_id`. `text/csv` is a file with a column for each meter.
+    A row for each day and key. With `group_by` a row for each day, or month, account and
+    environment; it names no key. With `Accept: text/csv` the answer is a file with a column for
+    each meter.
     """
     return usage_answer(_USAGE, asker=uuid.UUID(bytes=caller.id), **query)

@@ -17,6 +17,7 @@ from ragauth.schemas.usage import RemainingSchema
 from ragauth.security.identifiers import AGENT
 
 MAX_COST = 10_000
+_COST = "What it takes of requests in a day, a month and in total; 1 of shorter windows."
 
 
 class AuthorizeQuery(RequestSchema):
@@ -24,9 +25,7 @@ class AuthorizeQuery(RequestSchema):
 
     scope = AskedScopes(load_default=())
     agent_id = Id(AGENT, load_default=None, **about("Which agent the request is for."))
-    cost = QueryWhole(
-        minimum=0, maximum=MAX_COST, load_default=1, **about("What it counts in the month.")
-    )
+    cost = QueryWhole(minimum=0, maximum=MAX_COST, load_default=1, **about(_COST))
     use = QueryAmounts(
         load_default=(),
         **about("What it uses of a meter, `tokens:1200`; once for each meter."),
@@ -69,7 +68,7 @@ class VerifySchema(RequestSchema):
         maximum=MAX_COST,
         load_default=1,
         allow_none=True,
-        **about("What it counts in the month.", 1),
+        **about(_COST, 1),
     )
     use = Amounts(
         load_default=(), allow_none=True, **about("What it uses of other meters, by meter.")
@@ -215,7 +214,7 @@ class KeyHolderSchema(Schema):
         LimitsSchema,
         required=True,
         allow_none=True,
-        **about("The plan's limits; null for a service's key."),
+        **about("The account's requests a minute and a month; null for a service's key."),
     )
     usage = fields.Nested(
         RemainingSchema,

@@ -25,7 +25,9 @@ class SettlementSchema(RequestSchema):
     use = Amounts(
         is_new=False,
         required=True,
-        **about("What was used of each reserved meter; 0 of one that is left out.", {}),
+        **about(
+            "What was used of each reserved meter; 0 of one that is left out.", {"tokens": 812}
+        ),
     )
 
 
@@ -112,7 +114,7 @@ class UsageReportSchema(RequestSchema):
 
 class RejectedEventSchema(Schema):
     id = fields.String(
-        required=True, allow_none=True, **about("The event's id, if it had one.", "job-1")
+        required=True, allow_none=True, **about("The event's id, if it had one.", "job-2")
     )
     reason = fields.String(
         required=True,

@@ -61,7 +61,7 @@ class UsageQuery(RequestSchema):
     @validates_schema
     def _goes_on_with_the_same_rows(self, data: dict[str, Any], **_kwargs: object) -> None:
         if data["cursor"] is not None and type(data["cursor"]) is not _PLACES[data["group_by"]]:
-            raise ValidationError("Goes on with another `group_by`", "cursor")
+            raise ValidationError("Belongs to another `group_by`", "cursor")
 
 
 class AllUsageQuery(UsageQuery):

@@ -29,8 +29,8 @@ _USAGE = AnyUsageSchema()
 def list_my_usage(caller: Caller, query: dict[str, Any]) -> Page[Any] | Response:
     """What the account's keys were used for, the newest first.
 
-    A row a day and key; with `group_by` a row a day, or a month, and environment, without
-    `key_id`. `text/csv` is a file with a column for each meter.
+    A row for each day and key. With `group_by` a row for each day, or month, and environment; it
+    names no key. With `Accept: text/csv` the answer is a file with a column for each meter.
     """
     account_id = caller.account.id
     return usage_answer(_USAGE, account_id=account_id, asker=account_id, **query)

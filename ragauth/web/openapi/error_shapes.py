@@ -124,7 +124,7 @@ _FORMS: dict[str, tuple[str, str, str | None, bool]] = {
     ),
     "USAGE_LIMIT_EXCEEDED": (
         "UsageLimitError",
-        "The plan's quota, or its number of keys or agents, is used up.",
+        "A quota, or the plan's number of keys or agents, is used up.",
         "LimitDetails",
         False,
     ),

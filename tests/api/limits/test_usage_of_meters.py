@@ -294,7 +294,7 @@ class TestPeriods:
                 if other == shape:
                     assert len(ok(response)) == 3
                 else:
-                    assert issues(response) == {("cursor",): "Goes on with another `group_by`"}
+                    assert issues(response) == {("cursor",): "Belongs to another `group_by`"}
 
 
 class TestAgainstAReckoning:
