@@ -8,6 +8,7 @@ from ragauth.policy.limits import REQUESTS, Limit
 from ragauth.policy.policy import (
     DEFAULT_POLICY,
     FIRST_PLAN,
+    METER_NAME,
     SCOPE_NAME,
     Meter,
     Plan,
@@ -23,6 +24,7 @@ __all__ = [
     "DEFAULT_POLICY",
     "FIRST_PLAN",
     "HOUR",
+    "METER_NAME",
     "MINUTE",
     "MONTH",
     "MOST_SCOPES",

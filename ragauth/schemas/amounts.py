@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import ValidationError, fields
 
 from ragauth.extensions import current_policy
-from ragauth.policy import REQUESTS, Policy
+from ragauth.policy import METER_NAME, REQUESTS, Policy
 from ragauth.policy.limits import LARGEST, MOST_LIMITS
 from ragauth.schemas.about import about
 from ragauth.schemas.base import RequestSchema
@@ -37,7 +37,7 @@ def undeclared(by_meter: Iterable[tuple[str, int]], policy: Policy) -> dict[str,
 class QueryAmounts(fields.Field[ByMeter]):
     """Amounts in a query: the values of all parameters of the name, each `tokens:1200`."""
 
-    _FORM = re.compile(r"([a-z][a-z0-9_]{0,30}):([0-9]{1,13})")
+    _FORM = re.compile(rf"({METER_NAME.pattern}):([0-9]{{1,13}})")
 
     def _deserialize(
         self,

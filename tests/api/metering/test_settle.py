@@ -11,6 +11,7 @@ from tests.clients import Client, Member, error, issues, ok
 from tests.factories.api_keys import make_service_key
 from tests.factories.policies import metered
 from tests.runtime import runtime_of
+from tests.servers.redis import start_redis
 
 PATH = "/api/v1/usage/settle"
 
@@ -184,6 +185,21 @@ def test_a_meter_that_the_policy_no_longer_has_is_settled(
     service = Client(later).as_key(make_service_key(later, "verify"))
     body = {"reservation_id": reservation_id, "use": {"tokens": 1}}
     assert ok(service.post(PATH, body))["released"] == {"tokens": 3999}
+
+
+def test_what_can_be_no_meter_settles_nothing_in_either_store(
+    make_app: Callable[..., Flask],
+) -> None:
+    with start_redis() as server:
+        for url in (None, server.url):
+            member = Client(make_app(policy=metered(), redis_url=url)).sign_up()
+            app = member.client.app
+            service = Client(app).as_key(make_service_key(app, "verify"))
+            body = {"reservation_id": reserve(member.key_client)}
+            for meter in ("", " ", "x tokens", "x 5\ntokens", "tokens\0", "\ud800"):
+                answer = service.post(PATH, {**body, "use": {meter: 1}})
+                assert issues(answer) == {("use", meter): "Nothing was reserved of this meter"}
+            assert ok(service.post(PATH, {**body, "use": {"tokens": 2}}))["used"] == {"tokens": 2}
 
 
 def test_it_asks_for_a_services_key_with_the_scope(member: Member) -> None:
