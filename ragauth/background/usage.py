@@ -21,10 +21,14 @@ _LAST_SAVE_SECONDS = 8.0
 
 
 def save_all(app: Flask, counters: Counters) -> None:
-    """Save what one store has counted; a failure of the database is logged."""
+    """Save what one store has counted; a failure of the database is logged.
+
+    For the end of an outage of Redis. Nobody is told of limits meanwhile: that asks the counters,
+    which wait for the end of the outage.
+    """
     with app.app_context():
         try:
-            save_usage(counters)
+            save_usage(counters, tell=False)
         except SQLAlchemyError as error:
             log.warning("usage was not saved", extra={"cause": type(error).__name__})
 
