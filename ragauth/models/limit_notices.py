@@ -63,7 +63,12 @@ def add_notice(name: NoticeName, *, at: datetime) -> bool:
     connection = db.session.connection()
     dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
     statement = dialect.insert(cast("Table", LimitNotice.__table__)).on_conflict_do_nothing()
-    result: CursorResult[Any] = connection.execute(statement, {**name._asdict(), "at": at})
+    result: CursorResult[Any] = connection.execute(
+        statement,
+        {**name._asdict(), "at": at},
+        # SQLAlchemy does not keep it of an insert by itself.
+        execution_options={"preserve_rowcount": True},
+    )
     return result.rowcount == 1
 
 
