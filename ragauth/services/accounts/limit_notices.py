@@ -6,7 +6,7 @@ It is written together with the event and the mail. No key check waits for any o
 
 import logging
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -22,8 +22,9 @@ from ragauth.models.limit_notices import NoticeName
 from ragauth.policy import DAY, Limit
 from ragauth.security.key_format import TEST
 from ragauth.services import audit
+from ragauth.services.accounts.limit_looks import Counted, Looks, counted_in
 from ragauth.services.audit import Client, EventName
-from ragauth.services.limits.limits import Limits, UsedLimit
+from ragauth.services.limits.limits import Limits
 from ragauth.services.limits.seeds import ENVIRONMENTS
 from ragauth.services.limits.spans import Span
 from ragauth.services.mail.queue import NOTICE_LIFETIME, MailTemplate, queue_mail
@@ -51,21 +52,38 @@ class _Reached(NamedTuple):
 
 
 class LimitNotices:
-    """Looks at the limits of accounts whose usage was saved, and tells their owners."""
+    """Looks at the limits of accounts whose usage was saved, and tells their owners.
+
+    Suspended and deleted accounts are told nothing.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._looks = Looks()
         self._is_failing = False
 
     def tell(self, rows: Sequence[ChangedRow], *, wait_ms: int | None = None) -> bool:
         """Tell the owners of the accounts that these rows belong to, after the rows were saved.
 
         False if database or counters failed, so that it must be tried again. `wait_ms` is as
-        `transaction.unit_of_work` has it. Suspended and deleted accounts are told nothing.
+        `transaction.unit_of_work` has it.
         """
+        return self._try(lambda: self._look_at(counted_in(rows), wait_ms))
+
+    def tell_in_turn(self, rows: Sequence[ChangedRow]) -> bool:
+        """The same for the thread that saves turn after turn, with fewer looks (see `Looks`).
+
+        Without rows too: it looks at those that were left out a minute ago.
+        """
+        return self._try(lambda: self._look_in_turn(self._looks.find_due(rows)))
+
+    def tell_left_out(self) -> bool:
+        """Look at those that were left out, before the thread ends."""
+        return self._try(lambda: self._look_in_turn(self._looks.find_left_out()))
+
+    def _try(self, tell: Callable[[], object]) -> bool:
         try:
-            for reached in self._find_untold(rows):
-                _tell_owner(reached, wait_ms)
+            tell()
         except (SQLAlchemyError, ExternalServiceUnavailable) as error:
             if not self._is_failing:
                 log.warning(_FAILURE, extra={"cause": type(error).__name__})
@@ -76,32 +94,36 @@ class LimitNotices:
         self._is_failing = False
         return True
 
-    def _find_untold(self, rows: Sequence[ChangedRow]) -> list[_Reached]:
-        plans = _find_plans({uuid.UUID(bytes=account) for account in {row[0] for row in rows}})
-        reached: list[_Reached] = []
-        for account, index in sorted({(row.account, row.environment) for row in rows}):
-            if (plan := plans.get(account)) is not None:
-                reached += self._find_reached(plan, ENVIRONMENTS[index])
-        if not reached:
-            return []
-        told: set[NoticeName] = set()
-        for start in range(0, len(reached), _AT_ONCE):
-            names = [found.notice for found in reached[start : start + _AT_ONCE]]
-            with transaction.read_only():
-                told |= notice_rows.find_notices(
-                    {name.account_id for name in names}, {name.period for name in names}
-                )
-        return [found for found in reached if found.notice not in told]
+    def _look_in_turn(self, due: Collection[Counted]) -> None:
+        self._looks.note(due, self._look_at(due, None))
 
-    def _find_reached(self, plan: PlanOfAccount, environment: str) -> list[_Reached]:
-        span, limits = self._limits.peek_in_calendar(
-            plan.account_id.bytes, environment, plan.plan, plan.limits
-        )
-        return [
-            _reached(plan.account_id, environment, found, span)
-            for found in limits
-            if 100 * found.used >= _MOST * found.limit.size
-        ]
+    def _look_at(
+        self, due: Collection[Counted], wait_ms: int | None
+    ) -> dict[Counted, dict[str, int]]:
+        """Tell whom nobody told; returns how much of each meter is left before the next notice."""
+        plans = _find_plans({account for account, _ in due})
+        reached: list[_Reached] = []
+        left: dict[Counted, dict[str, int]] = {}
+        for counted in due:
+            plan, environment = plans.get(counted[0]), ENVIRONMENTS[counted[1]]
+            if plan is None:
+                continue
+            span, limits = self._limits.peek_in_calendar(
+                counted[0], environment, plan.plan, plan.limits
+            )
+            of_meters = left[counted] = {}
+            for limit, used in limits:
+                percent = _percent_of(limit, used)
+                if percent:
+                    reached.append(
+                        _reached(plan.account_id, environment, limit, used, percent, span)
+                    )
+                if percent != _ALL:
+                    rest = (limit.size if percent else limit.size * _MOST // 100) - used
+                    of_meters[limit.meter] = min(rest, of_meters.get(limit.meter, rest))
+        for untold in _leave_out_told(reached):
+            _tell_owner(untold, wait_ms)
+        return left
 
 
 def delete_old_notices(*, before: datetime, limit: int) -> int:
@@ -110,26 +132,39 @@ def delete_old_notices(*, before: datetime, limit: int) -> int:
         return notice_rows.delete_older(before, limit=limit)
 
 
-def _find_plans(account_ids: Collection[uuid.UUID]) -> dict[bytes, PlanOfAccount]:
-    ids, plans = sorted(account_ids), []
+def _leave_out_told(reached: Sequence[_Reached]) -> list[_Reached]:
+    told: set[NoticeName] = set()
+    for start in range(0, len(reached), _AT_ONCE):
+        names = [found.notice for found in reached[start : start + _AT_ONCE]]
+        with transaction.read_only():
+            told |= notice_rows.find_notices(
+                {name.account_id for name in names}, {name.period for name in names}
+            )
+    return [found for found in reached if found.notice not in told]
+
+
+def _find_plans(accounts: Collection[bytes]) -> dict[bytes, PlanOfAccount]:
+    ids, plans = [uuid.UUID(bytes=account) for account in accounts], []
     with transaction.read_only():
         for start in range(0, len(ids), _AT_ONCE):
             plans += account_rows.find_plans(ids[start : start + _AT_ONCE])
     return {plan.account_id.bytes: plan for plan in plans}
 
 
-def _reached(account_id: uuid.UUID, environment: str, found: UsedLimit, span: Span) -> _Reached:
-    limit, used = found
-    is_daily = limit.window == DAY
-    month = f"{span.month // 100:04}-{span.month % 100:02}"
-    notice = NoticeName(
-        account_id,
-        environment,
-        limit.meter,
-        f"{month}-{span.day % 100:02}" if is_daily else month,
-        _ALL if used >= limit.size else _MOST,
-    )
-    ends_ms = span.day_ends_ms if is_daily else span.month_ends_ms
+def _percent_of(limit: Limit, used: int) -> int:
+    """What must be told: 80, 100, or 0 for nothing."""
+    if used >= limit.size:
+        return _ALL
+    return _MOST if 100 * used >= _MOST * limit.size else 0
+
+
+def _reached(
+    account_id: uuid.UUID, environment: str, limit: Limit, used: int, percent: int, span: Span
+) -> _Reached:
+    period, ends_ms = f"{span.month // 100:04}-{span.month % 100:02}", span.month_ends_ms
+    if limit.window == DAY:
+        period, ends_ms = f"{period}-{span.day % 100:02}", span.day_ends_ms
+    notice = NoticeName(account_id, environment, limit.meter, period, percent)
     return _Reached(notice, limit, used, clock.from_ms(ends_ms))
 
 

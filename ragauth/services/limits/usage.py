@@ -3,7 +3,7 @@
 import logging
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
@@ -42,13 +42,15 @@ _READERS_WAIT_MS = 500
 _MONTHS_BEFORE = 11
 
 GroupBy = Literal["day", "month"]
+#: Tells owners after these rows were saved; False if that must be tried again.
+Tell = Callable[[Sequence[ChangedRow]], bool]
 
 
-def save_usage(counters: Counters, *, wait_ms: int | None = None, tell: bool = True) -> int:
+def save_usage(counters: Counters, *, wait_ms: int | None = None, tell: Tell | None = None) -> int:
     """Save what was counted since the last time; returns how many totals.
 
-    `wait_ms` is as `transaction.unit_of_work` has it. With `tell`, owners are told of limits that
-    are nearly used up.
+    `wait_ms` is as `transaction.unit_of_work` has it. `tell` tells owners of limits that are nearly
+    used up; by default it looks at each account that has used anything.
 
     Absolute totals: repeating it, or doing it in two processes at once, changes nothing. Bounded,
     for under load there are always new ones.
@@ -68,10 +70,21 @@ def save_usage_in_turn(counters: Counters) -> None:
     """Save usage if this process holds the lease: one process of a host at a time does."""
     now_ms = clock.now_ns() // 1_000_000
     if counters.acquire_lease(_LEASE, _holder(), _LEASE_MS, now_ms):
-        save_usage(counters)
+        notices = current().limit_notices
+        save_usage(counters, tell=notices.tell_in_turn)
+        notices.tell_in_turn(())
         for _ in range(_SWEEPS):
             if not counters.prune(now_ms):
                 break
+
+
+def save_last_usage(counters: Counters) -> None:
+    """Save at the end of a process, also if another one has the turn.
+
+    That one may not have seen this process's last requests.
+    """
+    save_usage(counters)
+    current().limit_notices.tell_left_out()
 
 
 def give_turn_away(counters: Counters) -> None:
@@ -137,7 +150,7 @@ def _save(
     changed: Sequence[ChangedRow],
     *,
     wait_ms: int | None = None,
-    tell: bool = True,
+    tell: Tell | None = None,
 ) -> bool:
     """Save rows; False if owners could not be told, so that some rows wait for another save."""
     for start in range(0, len(changed), _BATCH):
@@ -149,7 +162,8 @@ def _save(
             save_totals_of_meters(of_meters)
         # After the commit, and before the rows are un-marked: after a crash or a failure in between
         # they are saved once more, which changes nothing, and told of then.
-        if tell and not current().limit_notices.tell(rows, wait_ms=wait_ms):
+        is_told = tell(rows) if tell else current().limit_notices.tell(rows, wait_ms=wait_ms)
+        if not is_told:
             return False
         counters.usage_saved(rows)
     return True
