@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from ragauth import transaction
+from ragauth import clock, transaction
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import db
 from ragauth.models import LimitNotice
@@ -18,6 +18,7 @@ from ragauth.models import limit_notices as notice_rows
 from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services.accounts import limit_notices
 from ragauth.services.limits.limits import Limits, current_limits
+from ragauth.services.limits.usage import save_last_usage, save_usage_in_turn
 from tests.api.metering.asking import authorize
 from tests.api.telling.conftest import POLICY
 from tests.api.telling.told import (
@@ -29,7 +30,8 @@ from tests.api.telling.told import (
     subjects,
     use_tokens,
 )
-from tests.clients import Member, ok
+from tests.clients import Client, Member, ok
+from tests.factories.accounts import suspend
 from tests.runtime import runtime_of
 
 
@@ -117,6 +119,13 @@ class TestAtOnce:
         use_tokens(member, 80)
         assert (subjects(member), notices(member)) == ([], [])
 
+    def test_one_that_is_suspended_meanwhile_is_told_nothing(
+        self, member: Member, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before_telling(monkeypatch, lambda: suspend(member))
+        use_tokens(member, 80)
+        assert (subjects(member), notices(member)) == ([], [])
+
 
 @pytest.mark.both_databases
 def test_a_deletion_takes_notices_along(member: Member) -> None:
@@ -172,3 +181,59 @@ def _raising(error: Exception) -> Callable[..., Any]:
         raise error
 
     return raise_it
+
+
+class TestTurns:
+    """The process that saves every ten seconds looks at an account far below once a minute."""
+
+    def turn(self, member: Member) -> None:
+        with member.client.app.app_context():
+            save_usage_in_turn(current_limits().counters)
+
+    def use(self, member: Member, amount: int, key: str | None = None) -> None:
+        caller = member.key_client if key is None else Client(member.client.app).as_key(key)
+        assert authorize(caller, f"use=tokens:{amount}").status_code == 200
+        self.turn(member)
+
+    def test_who_comes_near_is_told_at_once(self, member: Member) -> None:
+        for amount in (1, 1, 78):
+            self.use(member, amount)
+        assert names(member) == ["limit:warned tokens_per_day"]
+        assert subjects(member) == [MOST_TOKENS_A_DAY]
+        self.use(member, 20)
+        assert subjects(member) == [ALL_TOKENS_A_DAY]
+
+    def test_what_others_saved_is_seen_a_minute_later(
+        self, member: Member, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also if the account has used nothing since."""
+        now = clock.monotonic()
+        monkeypatch.setattr(clock, "monotonic", lambda: now)
+        self.use(member, 1)
+        others = [member.create_key()["api_key"] for _ in range(5)]
+        for key in others:
+            self.use(member, 16, key)
+        assert names(member) == []
+        now += 60
+        self.turn(member)
+        assert names(member) == ["limit:warned tokens_per_day"]
+
+    def test_the_end_of_the_process_leaves_nobody_out(
+        self, member: Member, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.use(member, 1)
+        for key in [member.create_key()["api_key"] for _ in range(5)]:
+            self.use(member, 16, key)
+        assert names(member) == []
+        with member.client.app.app_context():
+            save_last_usage(current_limits().counters)
+        assert names(member) == ["limit:warned tokens_per_day"]
+
+    def test_a_failure_in_a_turn_is_made_good_in_the_next(
+        self, member: Member, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as broken:
+            broken.setattr(notice_rows, "add_notice", _raising(ExternalServiceUnavailable()))
+            self.use(member, 100)
+        self.turn(member)
+        assert names(member) == ["limit:reached tokens_per_day"]
