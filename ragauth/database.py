@@ -5,6 +5,7 @@ import os
 import sqlite3
 import stat
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from ragauth.metrics import DATABASE_ERRORS
 
 POOL_TIMEOUT_SECONDS = 5
 SQLITE_BUSY_MS = 10_000
+_ROOMY_KIB, _PAGE_KIB = 65_536, 4
 _POSTGRES_TIMEOUTS_MS = {"lock_timeout": 5_000, "statement_timeout": 15_000}
 # If a pooler dropped the options of a session's start, this one is missing too.
 SESSION_MARK = "ragauth.session"
@@ -60,9 +62,18 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return None if value is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        if dialect.name == "sqlite":
+            # SQLAlchemy's own way to a time without a zone, and a zone for it, take six times that.
+            return lambda text: None if text is None else parse_sqlite_moment(text)
+        return super().result_processor(dialect, coltype)
+
+
+def parse_sqlite_moment(text: str) -> datetime:
+    """Parse SQLite's form of a time: text without a zone, in UTC."""
+    return datetime.fromisoformat(text + "+00:00")
 
 
 class Words(TypeDecorator[list[str]]):
@@ -124,19 +135,32 @@ def engine_url(database_url: str) -> URL:
     return URL.create("postgresql+ragauth")
 
 
+class _RoomyConnection(sqlite3.Connection):
+    """Has room for the pages that large transactions change, in memory and in the write-ahead log.
+
+    With SQLite's own 2 and 4 MB a page that changes again and again is written as often.
+    """
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.execute(f"PRAGMA cache_size=-{_ROOMY_KIB}")
+        self.execute(f"PRAGMA wal_autocheckpoint={_ROOMY_KIB // _PAGE_KIB}")
+
+
 def engine_options(
     database_url: str, *, pooled: bool = False, is_patient: bool = False
 ) -> dict[str, Any]:
     """SQLAlchemy's engine options; `pooled` as for `connection_parameters`.
 
-    `is_patient` lets a command wait for a long statement. No wait is endless: an unreachable
-    database is an error within the pool's time-out, and for one that does not answer see
-    `ragauth.postgres`.
+    `is_patient` is for commands, which change many rows: it lets them wait for a long statement,
+    and gives them more memory. No wait is endless: an unreachable database is an error within the
+    pool's time-out, and for one that does not answer see `ragauth.postgres`.
     """
     # Errors must not show a statement's parameters, which may be secrets.
     always = {"pool_timeout": POOL_TIMEOUT_SECONDS, "hide_parameters": True}
     if database_url.startswith("sqlite"):
-        return {**always, "pool_size": 16, "max_overflow": 16}
+        options = {**always, "pool_size": 16, "max_overflow": 16}
+        return {**options, "connect_args": {"factory": _RoomyConnection}} if is_patient else options
     return {
         **always,
         "pool_size": 8,

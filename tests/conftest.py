@@ -6,6 +6,7 @@ of each way in which the service uses its database is marked `every_database`, w
 besides.
 """
 
+import gc
 import math
 import os
 import shutil
@@ -28,9 +29,10 @@ from ragauth.extensions import db
 from ragauth.policy import DEFAULT_POLICY
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import save_usage
-from tests import slow_work
+from tests import quick_rules, slow_work
 from tests.clients import Client
 from tests.runtime import runtime_of
+from tests.servers.chromium import launch_chromium
 from tests.servers.node import install_packages
 from tests.servers.pgbouncer import find_pgbouncer, start_pgbouncer
 from tests.servers.postgres import PostgresServer, start_postgres
@@ -49,6 +51,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tests")
 
 slow_work.refuse_slow_work()
+quick_rules.write_builders_late()
 
 SECRET_KEY = b"a secret of the tests, 32 bytes or more"
 # The tables, those that others point to first; the migration's own row stays. Most are empty.
@@ -73,6 +76,13 @@ def pytest_configure(config: pytest.Config) -> None:
     # One that hands the tests to others starts no server, and the others must ignore what it does.
     if not config.getoption("numprocesses", None):
         keep_ignored_signals_to_oneself()
+        # What is collected lives until the end: looking through it again and again frees nothing.
+        gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -223,8 +233,7 @@ def browser() -> Iterator["Browser"]:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - few tests need it
 
     with sync_playwright() as playwright:
-        chromium = shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = launch_chromium(playwright)
         yield browser
         browser.close()
 

@@ -36,7 +36,7 @@ def create_agent(caller: Caller, body: dict[str, Any]) -> Agent:
 
 @agents.get("")
 @endpoint(guard=access_token, query=PageQuery, data=AgentSchema)
-def list_agents(caller: Caller, query: dict[str, Any]) -> Page[Agent]:
+def list_agents(caller: Caller, query: dict[str, Any]) -> Page[Shown]:
     """The account's agents."""
     return service.list_agents(account_id=caller.account.id, **query)
 

@@ -19,8 +19,9 @@ from ragauth.services.accounts import confirmations, limit_notices
 from ragauth.services.operators import events, wrong_clock
 from ragauth.services.sessions import sessions, signing_key_rotation
 
-# A batch takes a twentieth of a second on SQLite.
-_BATCH = 5_000
+# A batch takes a tenth of a second on SQLite. Each one changes pages all over an index by account,
+# so fewer of them write less.
+_BATCH = 10_000
 
 
 @click.command("cleanup", cls=Command)

@@ -72,20 +72,8 @@ class LmdbCounters:
     def admit(self, charge: Charge) -> Admission | None:
         # Written out in one piece: each call and each closure would add noticeably to the cost of a
         # check.
-        (
-            account,
-            key,
-            environment,
-            minute_limit,
-            month_limit,
-            cost,
-            month,
-            day,
-            now_ms,
-            tallies,
-            uses,
-            reserve,
-        ) = charge
+        (account, key, environment, minute_limit, month_limit, cost, month, day, now_ms,
+         tallies, uses, reserve) = charge  # fmt: skip
         file = self._file
         account_key = b"a" + account + ENVIRONMENT_BYTES[environment]
         env = file.enter(now_ms)
@@ -321,7 +309,7 @@ class LmdbCounters:
                 if record is not None:
                     _turn, ends, used, *_months = _unpack_account(record)
                     txn.put(b"a" + account + environment, _pack_account(0, ends, used, 0, 0, 0, 0))
-            lmdb_tallies.forget_all(txn, b"p" + account)
+            lmdb_tallies.forget(txn, b"p" + account)
             return lmdb_usage.changed_of(txn, account, self._file.source_id)
 
         return self._file.transact(take)
@@ -346,10 +334,12 @@ class LmdbCounters:
         def forget(txn: Txn) -> None:
             for environment in ENVIRONMENT_BYTES:
                 txn.delete(b"a" + account + environment)
-            for tag in (b"p", b"q", b"y"):
-                lmdb_tallies.forget_all(txn, tag + account)
 
         self._file.transact(forget)
+        for tag in (b"p", b"q", b"y"):
+            some = partial(lmdb_tallies.forget, begins=tag + account, limit=STEP)
+            while self._file.transact(some) == STEP:
+                pass
 
     def prune(self, now_ms: int, keep_days: int = 40) -> bool:
         monotonic_ms = int(self._monotonic() * 1000)

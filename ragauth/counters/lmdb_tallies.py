@@ -1,6 +1,7 @@
 """Tallies in the LMDB file: what a charge counts beside the account's minute and month."""
 
 from collections.abc import Iterable, Sequence
+from sys import maxsize
 from typing import NamedTuple
 
 from ragauth.counters.interface import SKEW_MS, Count, Tally
@@ -165,10 +166,13 @@ def adjust_period(txn: Txn, key: bytes, period: int, amount: int, turn: int, now
         txn.put(key, _with_count(periods, period, max(0, used + amount), turn, now_ms))
 
 
-def forget_all(txn: Txn, begins: bytes) -> None:
-    """Drop all records whose keys begin so."""
+def forget(txn: Txn, begins: bytes, limit: int = maxsize) -> int:
+    """Drop up to `limit` records whose keys begin so; returns how many."""
     cursor = txn.cursor()
     cursor.set_range(begins)
-    while cursor.key().startswith(begins):
+    dropped = 0
+    while dropped < limit and cursor.key().startswith(begins):
         # The cursor then stands at the next record.
         cursor.delete()
+        dropped += 1
+    return dropped

@@ -93,15 +93,14 @@ class RedisCounters:
 
     def admit(self, charge: Charge) -> Admission | None:
         member = charge.account.hex() + _ENVIRONMENT_ENDINGS[charge.environment]
-        script, more = scripts.ADMIT, tuple[str, ...]()
+        script = scripts.ADMIT
+        more: tuple[str, ...] = ()
         if charge.tallies or charge.uses or charge.reserve:
-            script, more = (
-                tally_scripts.ADMIT_WITH_TALLIES,
-                (
-                    redis_tallies.tallies_text(member, charge.tallies, charge),
-                    redis_tallies.uses_text(charge.uses),
-                    *redis_tallies.reservation_arguments(charge),
-                ),
+            script = tally_scripts.ADMIT_WITH_TALLIES
+            more = (
+                redis_tallies.tallies_text(member, charge.tallies, charge),
+                redis_tallies.uses_text(charge.uses),
+                *redis_tallies.reservation_arguments(charge),
             )
         reply = self._run(
             script,

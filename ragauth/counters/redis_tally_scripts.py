@@ -166,16 +166,12 @@ return {{0, used, ends, spent, tell(tallies)}}
 """
 )
 
-# ARGV: a new source id, name and period of the tally, base.
+# ARGV: a new source id, name and period of the tally, base. Counts of earlier sources do not
+# matter: what they counted and did not save yet is among the rows from which the base comes.
 SEED_TALLY = Script(
     SOURCE_BEGINS
     + f"""
-local base = tonumber(ARGV[3])
-for _, old in ipairs(redis.call('LRANGE', ours .. 'sources', 0, -1)) do
-  local found = redis.call('MGET', ours .. 'count:' .. old .. ':' .. ARGV[2])
-  base = math.max(base, tonumber(found[1] or 0))
-end
-redis.call('SET', ours .. 'count:' .. source .. ':' .. ARGV[2], string.format('%d', base),
+redis.call('SET', ours .. 'count:' .. source .. ':' .. ARGV[2], string.format('%d', ARGV[3]),
   'NX', 'EX', {ACCOUNT_SECONDS})
 """
 )

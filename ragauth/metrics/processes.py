@@ -1,15 +1,17 @@
 """What the service's processes consume, on Linux."""
 
 import os
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
-_PROC = Path("/proc")
 # Fields of /proc/<pid>/stat (proc(5)), counted from the state that follows the program's name.
 _PARENT, _USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM, _STARTED = 1, 11, 12, 13, 14, 19
+
+
+_reading = threading.Lock()
 
 
 class Consumption(NamedTuple):
@@ -22,55 +24,62 @@ class Consumption(NamedTuple):
 
 
 def consumption(workers: Sequence[int]) -> Consumption | None:
-    """The consumption of these workers and their master; without workers, of this process."""
+    """The consumption of these workers and their master; without workers, of this process.
+
+    Cached for a second, because the kernel walks through all pages of each process for it; and read
+    by one thread, for which others wait.
+    """
     try:
-        return _consumption(workers)
+        with _reading:
+            return _consumption(tuple(workers), int(time.monotonic()))
     except (OSError, ValueError, IndexError):
         # Not Linux, or a worker that ended just now; then the next scrape is right.
         return None
 
 
-def _consumption(workers: Sequence[int]) -> Consumption:
-    masters = {int(_stat(pid)[_PARENT]) for pid in workers} or {os.getpid()}
+@lru_cache(maxsize=1)
+def _consumption(workers: tuple[int, ...], _second: int) -> Consumption:
+    of_workers = list(map(_stat, workers))
+    pids_of_masters = {int(stat[_PARENT]) for stat in of_workers} or {os.getpid()}
+    of_masters = list(map(_stat, pids_of_masters))
     ticks = os.sysconf("SC_CLK_TCK")
-    cpu = 0
-    for pid in masters:
-        # The CPU time of a dead worker moves to these fields when the master reaps it, so the sum
-        # never decreases.
-        cpu += sum(int(_stat(pid)[field]) for field in (_CHILDREN_USER, _CHILDREN_SYSTEM))
-    everybody = [*masters, *workers]
-    for pid in everybody:
-        cpu += sum(int(_stat(pid)[field]) for field in (_USER, _SYSTEM))
-    booted_at = next(
-        int(line.split()[1])
-        for line in (_PROC / "stat").read_text().splitlines()
-        if line.startswith("btime ")
-    )
-    started = min(int(_stat(pid)[_STARTED]) for pid in masters)
+    # The CPU time of a dead worker moves to its master's fields of children when the master reaps
+    # it, so the sum never decreases.
+    cpu = _sum(of_masters, _CHILDREN_USER, _CHILDREN_SYSTEM)
+    cpu += _sum([*of_masters, *of_workers], _USER, _SYSTEM)
+    everybody = [*pids_of_masters, *workers]
     return Consumption(
         cpu_seconds=cpu / ticks,
         memory_bytes=sum(map(_memory, everybody)),
-        open_files=sum(len(os.listdir(_PROC / str(pid) / "fd")) for pid in everybody),
-        started_at=booted_at + started / ticks,
+        open_files=sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in everybody),
+        started_at=_booted_at() + min(int(stat[_STARTED]) for stat in of_masters) / ticks,
     )
 
 
-def _stat(pid: int) -> list[str]:
+def _sum(stats: Iterable[list[bytes]], *fields: int) -> int:
+    return sum(int(stat[field]) for stat in stats for field in fields)
+
+
+def _booted_at() -> int:
+    for line in _read("/proc/stat").splitlines():
+        if line.startswith(b"btime "):
+            return int(line.split()[1])
+    raise ValueError("no btime")
+
+
+def _stat(pid: int) -> list[bytes]:
     # The program's name is in parentheses and may contain anything.
-    return (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
 
 
 def _memory(pid: int) -> int:
-    """A process's memory in bytes (PSS): shared pages in proportion, so that a sum is right.
-
-    Cached for a second, because the kernel walks through all of the process's pages for it.
-    """
-    return _memory_at(pid, int(time.monotonic()))
-
-
-@lru_cache(maxsize=256)
-def _memory_at(pid: int, _second: int) -> int:
-    for line in (_PROC / str(pid) / "smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
+    """A process's memory in bytes (PSS): shared pages in proportion, so that a sum is right."""
+    for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
+        if line.startswith(b"Pss:"):
             return int(line.split()[1]) * 1024
     raise ValueError("no Pss")

@@ -2,13 +2,25 @@
 
 import uuid
 from datetime import datetime
+from functools import cache
+from typing import Any, cast
 
-from sqlalchemy import ForeignKey, Index, String, delete, func, select
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    Select,
+    String,
+    Table,
+    bindparam,
+    delete,
+    func,
+    select,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
 from ragauth.extensions import db
-from ragauth.models.base import Page, paginate
+from ragauth.models.base import Page, Shown, page_statement, read_page
 
 
 class Agent(Base):
@@ -29,10 +41,17 @@ def find_agent(account_id: uuid.UUID, agent_id: uuid.UUID) -> Agent | None:
     )
 
 
-def list_agents(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> Page[Agent]:
-    return paginate(
-        select(Agent).where(Agent.account_id == account_id), Agent.id, limit=limit, cursor=cursor
-    )
+def list_agents(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> Page[Shown]:
+    """Agents as plain rows to be shown."""
+    statement = _page_of_account(goes_on=cursor is not None)
+    return read_page(statement, limit=limit, cursor=cursor, account_id=account_id)
+
+
+@cache
+def _page_of_account(*, goes_on: bool) -> Select[*tuple[Any, ...]]:
+    agents = cast("Table", Agent.__table__).c
+    query = select(*agents).where(agents.account_id == bindparam("account_id"))
+    return page_statement(query, agents.id, goes_on=goes_on)
 
 
 def list_ids(account_id: uuid.UUID) -> list[uuid.UUID]:

@@ -198,14 +198,9 @@ def list_keys(
         is_idle=idle_since is not None,
         goes_on=cursor is not None,
     )
-    return read_page(
-        statement,
-        limit=limit,
-        cursor=cursor,
-        account_id=account_id,
-        agent_id=agent_id,
-        idle_since=idle_since,
-    )
+    bounds = {"agent_id": agent_id, "idle_since": idle_since}
+    given = {name: value for name, value in bounds.items() if value is not None}
+    return read_page(statement, limit=limit, cursor=cursor, account_id=account_id, **given)
 
 
 @cache

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import (
@@ -11,19 +12,21 @@ from sqlalchemy import (
     CursorResult,
     Delete,
     Insert,
-    Row,
     Select,
     Table,
     Update,
     bindparam,
     func,
+    insert,
     inspect,
     select,
 )
 from sqlalchemy.exc import IntegrityError
 
+from ragauth.database import Base
 from ragauth.errors import RagauthError
 from ragauth.extensions import db
+from ragauth.models.plain_rows import plain_rows
 from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 
 T = TypeVar("T")
@@ -65,6 +68,16 @@ def _violated_constraint(error: IntegrityError) -> str:
         for part in (column.split(".") if position == 0 else column.split(".")[1:])
     ]
     return "_".join(["uq", table, *columns])
+
+
+def insert_row(table: type[Base], **values: Any) -> None:
+    """Insert one row as plain values, now: for rows that are only written, without the ORM."""
+    db.session.connection().execute(_insertion(table), values)
+
+
+@cache
+def _insertion(table: type[Base]) -> Insert:
+    return insert(cast("Table", table.__table__))
 
 
 def insert_many(statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -119,15 +132,22 @@ def paginate(
     return Page(items, items[-1].id if len(rows) > limit else None)
 
 
-#: A row that is only shown: plain values under the names of their columns.
-Shown = Row[*tuple[Any, ...]]
+#: A row that is only shown: a named tuple of plain values under the names of their columns.
+Shown = Any
+
+
+def read_rows(statement: Select[*tuple[Any, ...]], **parameters: Any) -> list[Shown]:
+    """The plain rows of a statement, in the present transaction.
+
+    Build the statement once: building it takes longer than executing it.
+    """
+    connection = db.session.connection()
+    plain = plain_rows(statement, connection.dialect)
+    return plain.rows(connection.exec_driver_sql(plain.sql, plain.parameters(parameters)).all())
 
 
 def page_statement(query: Select[Any], id_column: Column[Any], *, goes_on: bool) -> Select[Any]:
-    """One page of plain rows of `query`, newest first, for `read_page`.
-
-    Build it once: building a statement takes longer than executing it.
-    """
+    """One page of plain rows of `query`, newest first, for `read_page`; build it once."""
     if goes_on:
         query = query.where(id_column < bindparam("cursor", type_=id_column.type))
     return query.order_by(id_column.desc()).limit(bindparam("most"))
@@ -137,12 +157,10 @@ def read_page(
     statement: Select[Any], *, limit: int, cursor: uuid.UUID | None, **parameters: Any
 ) -> Page[Shown]:
     """Read the page of a `page_statement`; its rows must have an `id`."""
-    rows = (
-        db.session.connection()
-        .execute(statement, {**parameters, "most": limit + 1, "cursor": cursor})
-        .all()
-    )
-    items = list(rows[:limit])
+    if cursor is not None:
+        parameters["cursor"] = cursor
+    rows = read_rows(statement, **parameters, most=limit + 1)
+    items = rows[:limit]
     return Page(items, items[-1].id if len(rows) > limit else None)
 
 

@@ -16,7 +16,7 @@ _SQLITE_WAIT_MS = 500
 _SQLITE_ROOM_BYTES = 1 << 20
 
 _REVISIONS = text("SELECT version_num FROM alembic_version")
-_SQLITE_TABLES = text("SELECT name FROM sqlite_master")
+_SQLITE_TABLES = text("SELECT name FROM sqlite_master WHERE type = 'table'")
 # One query detects a standby, default_transaction_read_only of a server or role, and missing
 # rights. For a missing table the rights are null.
 _POSTGRES = text("""
@@ -69,7 +69,7 @@ def _postgres_fault() -> DatabaseFault | None:
 
 def schema_revisions() -> list[str]:
     """The database's revisions: exactly one, unless the database is not ragauth's."""
-    return sorted(db.session.scalars(_REVISIONS))
+    return sorted(db.session.connection().scalars(_REVISIONS).all())
 
 
 @cache
@@ -80,7 +80,7 @@ def known_revisions() -> tuple[str, ...]:
 
 def _sqlite_fault() -> DatabaseFault | None:
     """Write and roll back: on a read-only file SQLite grants the write lock nevertheless."""
-    if not set(db.metadata.tables) <= set(db.session.scalars(_SQLITE_TABLES)):
+    if not set(db.metadata.tables) <= set(db.session.connection().scalars(_SQLITE_TABLES).all()):
         return DatabaseFault.NOT_MIGRATED
     folder = os.path.dirname(db.engine.url.database or "")
     room = os.statvfs(folder or ".")

@@ -16,6 +16,7 @@ from ragauth.models.base import (
     Shown,
     count_changed,
     insert_many,
+    insert_row,
     page_statement,
     read_page,
 )
@@ -35,6 +36,11 @@ class Event(Base):
     ip: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(400))
     details: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+def add(**values: Any) -> None:
+    """Insert an event."""
+    insert_row(Event, **values)
 
 
 def add_all(rows: Sequence[dict[str, Any]]) -> None:

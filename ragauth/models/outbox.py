@@ -3,13 +3,24 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import Index, LargeBinary, String, delete, exists, select, update
+from sqlalchemy import (
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
 from ragauth.extensions import db
-from ragauth.models.base import count_changed
+from ragauth.models.base import Shown, count_changed, insert_row, read_rows
 
 
 class OutboxMail(Base):
@@ -33,26 +44,41 @@ class OutboxMail(Base):
     created_at: Mapped[datetime]
 
 
-def find_due(*, now: datetime, latest: datetime) -> OutboxMail | None:
-    """The mail that has been due for longest.
+# Built once, on the table: building a statement, or passing it through the ORM, takes longer than
+# executing it.
+_MAILS = cast("Table", OutboxMail.__table__)
+_DUE, _POSTPONED = (
+    select(*_MAILS.c).where(condition).order_by(_MAILS.c.next_attempt_at).limit(bindparam("most"))
+    for condition in (
+        _MAILS.c.next_attempt_at <= bindparam("now"),
+        _MAILS.c.next_attempt_at > bindparam("latest"),
+    )
+)
+_CLAIM = (
+    update(_MAILS)
+    .where(_MAILS.c.id == bindparam("mail_id"), _MAILS.c.attempts == bindparam("present"))
+    .values(attempts=_MAILS.c.attempts + 1, next_attempt_at=bindparam("until"))
+)
+_REMOVE = delete(_MAILS).where(_MAILS.c.id == bindparam("mail_id"))
 
-    One postponed beyond `latest` is due too (wrong clock).
+
+def add(**values: Any) -> None:
+    """Insert a mail."""
+    insert_row(OutboxMail, **values)
+
+
+def list_due(*, now: datetime, latest: datetime, limit: int) -> list[Shown]:
+    """The mails that have been due for longest, as plain rows.
+
+    Those postponed beyond `latest` are due too (wrong clock).
     """
-    next_attempt_at = OutboxMail.next_attempt_at
-    first = select(OutboxMail).order_by(next_attempt_at).limit(1)
-    due = db.session.scalar(first.where(next_attempt_at <= now))
-    return due or db.session.scalar(first.where(next_attempt_at > latest))
+    return read_rows(_DUE, now=now, most=limit) or read_rows(_POSTPONED, latest=latest, most=limit)
 
 
 def claim(mail_id: uuid.UUID, *, attempts: int, until: datetime) -> bool:
     """Compare and swap on the number of attempts: one of several senders gets True."""
-    changed = count_changed(
-        update(OutboxMail)
-        .where(OutboxMail.id == mail_id, OutboxMail.attempts == attempts)
-        .values(attempts=attempts + 1, next_attempt_at=until)
-        .execution_options(synchronize_session=False)
-    )
-    return changed > 0
+    given = {"mail_id": mail_id, "present": attempts, "until": until}
+    return db.session.connection().execute(_CLAIM, given).rowcount > 0
 
 
 def postpone(mail_id: uuid.UUID, *, until: datetime) -> None:
@@ -71,7 +97,7 @@ def has_failed() -> bool:
 
 def remove(mail_id: uuid.UUID) -> bool:
     """Delete a mail; False if another sender has deleted it."""
-    return count_changed(delete(OutboxMail).where(OutboxMail.id == mail_id)) > 0
+    return db.session.connection().execute(_REMOVE, {"mail_id": mail_id}).rowcount > 0
 
 
 def remove_of_account(account_id: uuid.UUID, *, templates: Sequence[str] | None = None) -> None:

@@ -5,15 +5,15 @@ from typing import NamedTuple, cast
 
 from sqlalchemy import Table, bindparam, func, select
 
-from ragauth.extensions import db
+from ragauth.models.base import read_rows
 from ragauth.models.outbox import OutboxMail
 
 _MAILS = cast("Table", OutboxMail.__table__)
 _DEPTH = (
     select(
-        func.count(),
-        func.min(_MAILS.c.created_at),
-        func.count().filter(_MAILS.c.attempts > 0),
+        func.count().label("mails"),
+        func.min(_MAILS.c.created_at).label("oldest_at"),
+        func.count().filter(_MAILS.c.attempts > 0).label("tried"),
     )
     .select_from(_MAILS)
     .where(_MAILS.c.created_at <= bindparam("now"))
@@ -30,4 +30,5 @@ class OutboxDepth(NamedTuple):
 
 def outbox_depth(*, now: datetime) -> OutboxDepth:
     """Count the mail that is due now; mail that is scheduled for later is left out."""
-    return OutboxDepth(*db.session.connection().execute(_DEPTH, {"now": now}).one())
+    (depth,) = read_rows(_DEPTH, now=now)
+    return OutboxDepth(*depth)

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -24,7 +25,14 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 from ragauth.database import Base
 from ragauth.extensions import db
 from ragauth.models.accounts import Account
-from ragauth.models.base import Page, count_changed, count_rows, paginate
+from ragauth.models.base import (
+    Page,
+    Shown,
+    count_changed,
+    count_rows,
+    page_statement,
+    read_page,
+)
 
 # The maximal number of logins that are read, so that a script that logs in all day does not slow
 # down.
@@ -127,8 +135,10 @@ def find_live(account_id: uuid.UUID, session_id: uuid.UUID, *, now: datetime) ->
 
 def list_live(
     account_id: uuid.UUID, *, now: datetime, limit: int, cursor: uuid.UUID | None
-) -> Page[Session]:
-    return paginate(_live(account_id, now), Session.id, limit=limit, cursor=cursor)
+) -> Page[Shown]:
+    """Live sessions as plain rows to be shown."""
+    statement = _page_of_account(is_live=True, goes_on=cursor is not None)
+    return read_page(statement, limit=limit, cursor=cursor, account_id=account_id, now=now)
 
 
 def count_live(account_id: uuid.UUID, *, now: datetime) -> int:
@@ -153,10 +163,19 @@ def _live(account_id: uuid.UUID, now: datetime) -> Select[Session]:
     )
 
 
-def list_all(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> Page[Session]:
+def list_all(account_id: uuid.UUID, *, limit: int, cursor: uuid.UUID | None) -> Page[Shown]:
     """An account's sessions; ended and expired ones too, until `cleanup` deletes them."""
-    query = select(Session).where(Session.account_id == account_id)
-    return paginate(query, Session.id, limit=limit, cursor=cursor)
+    statement = _page_of_account(is_live=False, goes_on=cursor is not None)
+    return read_page(statement, limit=limit, cursor=cursor, account_id=account_id)
+
+
+@cache
+def _page_of_account(*, is_live: bool, goes_on: bool) -> Select[*tuple[Any, ...]]:
+    sessions = _SESSIONS.c
+    query = select(*sessions).where(sessions.account_id == bindparam("account_id"))
+    if is_live:
+        query = query.where(sessions.ended_at.is_(None), sessions.expires_at > bindparam("now"))
+    return page_statement(query, sessions.id, goes_on=goes_on)
 
 
 def advance_generation(

@@ -2,10 +2,10 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -13,17 +13,20 @@ from sqlalchemy import (
     Index,
     Select,
     String,
+    Table,
+    bindparam,
     func,
     select,
     tuple_,
 )
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
 from ragauth.extensions import db
 from ragauth.models.accounts import Account
 from ragauth.models.api_keys import ApiKey
-from ragauth.models.base import count_rows
+from ragauth.models.base import count_rows, read_rows
 
 
 class Usage(Base):
@@ -77,8 +80,7 @@ class MeterUsage(Base):
     released: Mapped[int] = mapped_column(BigInteger)
 
 
-@dataclass(frozen=True, slots=True)
-class DayOfKey:
+class DayOfKey(NamedTuple):
     """The sum over all stores for one key and day; `use` has the other meters by name."""
 
     account_id: uuid.UUID
@@ -87,7 +89,7 @@ class DayOfKey:
     day: date
     requests: int
     units: int
-    use: dict[str, int] = field(default_factory=dict)
+    use: dict[str, int]
 
 
 def list_days(
@@ -100,36 +102,56 @@ def list_days(
 ) -> list[DayOfKey]:
     """A row for each day and key, newest day first; `before` is where the next page begins.
 
-    Without the other meters: see `usage_pages`. Grouping is in the order of the page, which is that
-    of an index, so only the page is read, however long the span is. All rows of one key and day
-    have the same account and environment.
+    Without the other meters: see `usage_pages`.
     """
-    page_order = (Usage.day, Usage.key_id, Usage.account_id, Usage.environment)
+    given: dict[str, Any] = {"first_day": first_day, "most": limit}
+    if account_id is not None:
+        given["account_id"] = account_id
+    # Only one upper bound: of two, SQLite would use the weaker one.
+    goes_on = before is not None and before[0] <= last_day
+    if before is not None and goes_on:
+        given["before_day"], given["before_key"] = before
+    else:
+        given["last_day"] = last_day
+    statement = _page_of_days(of_account=account_id is not None, goes_on=goes_on)
+    return [DayOfKey._make((*row, {})) for row in read_rows(statement, **given)]
+
+
+@cache
+def _page_of_days(*, of_account: bool, goes_on: bool) -> Select[*tuple[Any, ...]]:
+    """Grouping is in the order of the page, which is that of an index.
+
+    So only the page is read, however long the span is. All rows of one key and day have the same
+    account and environment.
+    """
+    rows = cast("Table", Usage.__table__).c
+    page_order = (rows.day, rows.key_id, rows.account_id, rows.environment)
+    # A sum of Postgres is a decimal number.
+    sums = (sql_cast(func.sum(column), BigInteger) for column in (rows.requests, rows.units))
+    requests, units = sums
     query = (
         select(
-            Usage.account_id,
-            Usage.key_id,
-            Usage.environment,
-            Usage.day,
-            func.sum(Usage.requests),
-            func.sum(Usage.units),
+            rows.account_id,
+            rows.key_id,
+            rows.environment,
+            rows.day,
+            requests.label("requests"),
+            units.label("units"),
         )
-        .where(Usage.day >= first_day)
+        .where(rows.day >= bindparam("first_day"))
         .group_by(*page_order)
         .order_by(*(column.desc() for column in page_order))
-        .limit(limit)
+        .limit(bindparam("most"))
     )
-    if account_id is not None:
-        query = query.where(Usage.account_id == account_id)
-    if before is None or before[0] > last_day:
-        query = query.where(Usage.day <= last_day)
-    else:
-        # Only one upper bound: of two, SQLite would use the weaker one.
-        query = query.where(tuple_(Usage.day, Usage.key_id) < before)
-    return [
-        DayOfKey(account, key, environment, day, int(requests), int(units))
-        for account, key, environment, day, requests, units in db.session.execute(query)
-    ]
+    if of_account:
+        query = query.where(rows.account_id == bindparam("account_id"))
+    if goes_on:
+        before = tuple_(
+            bindparam("before_day", type_=rows.day.type),
+            bindparam("before_key", type_=rows.key_id.type),
+        )
+        return query.where(tuple_(rows.day, rows.key_id) < before)
+    return query.where(rows.day <= bindparam("last_day"))
 
 
 def last_use() -> datetime | None:

@@ -72,19 +72,19 @@ def list_days_of_keys(
             return found
     else:
         found = [
-            DayOfKey(account, key, environment, day, requests, units)
+            DayOfKey(account, key, environment, day, requests, units, {})
             for (day, key, account, environment), (requests, units) in page.sum_requests(
                 _BY_KEY
             ).items()
         ]
     days = {(row.day, row.key_id): row for row in found}
     for day, key, account, environment in with_meters:
-        days.setdefault((day, key), DayOfKey(account, key, environment, day, 0, 0))
+        days.setdefault((day, key), DayOfKey(account, key, environment, day, 0, 0, {}))
     places = sorted(days, reverse=True)[:limit]
     if with_meters:
         shown = rows.bound(_BY_KEY, lowest=places[-1], before=before)
         for (day, key, *_), use in shown.sum_meters(_BY_KEY).items():
-            days[day, key] = replace(days[day, key], use=use)
+            days[day, key] = days[day, key]._replace(use=use)
     return [days[place] for place in places]
 
 

@@ -8,6 +8,7 @@ so the result is the same in every case.
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter, itemgetter
+from types import NoneType
 from typing import Any
 
 from marshmallow import Schema, fields
@@ -18,7 +19,8 @@ from ragauth.schemas.fields import Id, Moment, Month
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.security.identifiers import encode_suffix
 
-Convert = Callable[[Any], Any]
+# Converts the values of one field, of many objects, in their order.
+Convert = Callable[[Sequence[Any]], Sequence[Any]]
 
 
 class Dumper:
@@ -28,19 +30,38 @@ class Dumper:
         self._schema = schema
         self._names: tuple[str, ...] = ()
         self._converts: tuple[Convert, ...] = ()
-        self._attributes: tuple[str, ...] = ()
         self.is_compiled = not _has_own_ways(schema) and self._compile()
 
     def dump(self, thing: Any) -> Any:
         """One object as a dict of JSON values."""
-        return self._dump_compiled(thing) if self.is_compiled else self._schema.dump(thing)
+        (dumped,) = self._dump_compiled([thing]) or [self._schema.dump(thing)]
+        return dumped
 
     def dump_all(self, things: Sequence[Any]) -> list[Any]:
         """Each of them, in their order."""
+        dumped = self._dump_compiled(things)
+        if dumped is None:
+            dumped = self._schema.dump(things, many=True)
+        return dumped
+
+    def _dump_compiled(self, things: Sequence[Any]) -> list[Any] | None:
+        """None if only the schema can do it."""
         if not self.is_compiled:
-            dumped: list[Any] = self._schema.dump(things, many=True)
-            return dumped
-        return [self._dump_compiled(thing) for thing in things]
+            return None
+        are_mappings = bool(things) and isinstance(things[0], dict)
+        get = self._of_mapping if are_mappings else self._of_object
+        try:
+            rows = list(map(get, things))
+        except (AttributeError, KeyError, TypeError):
+            # An attribute is missing, or only some of the objects are mappings.
+            return None
+        # A field at a time, so that a value that needs no conversion costs next to nothing.
+        columns = zip(*rows, strict=True)
+        converted = [
+            convert(column) for convert, column in zip(self._converts, columns, strict=False)
+        ]
+        names = self._names
+        return [dict(zip(names, values, strict=True)) for values in zip(*converted, strict=True)]
 
     def _compile(self) -> bool:
         known = []
@@ -53,20 +74,10 @@ class Dumper:
         # A getter of a single name gives no tuple.
         if len(known) < 2:
             return False
-        self._names, self._attributes, self._converts = zip(*known, strict=True)
-        self._of_object = attrgetter(*self._attributes)
-        self._of_mapping = itemgetter(*self._attributes)
+        self._names, attributes, self._converts = zip(*known, strict=True)
+        self._of_object = attrgetter(*attributes)
+        self._of_mapping = itemgetter(*attributes)
         return True
-
-    def _dump_compiled(self, thing: Any) -> Any:
-        try:
-            values = self._of_mapping(thing) if isinstance(thing, dict) else self._of_object(thing)
-        except (AttributeError, KeyError):
-            return self._schema.dump(thing)
-        return {
-            name: convert(value)
-            for name, convert, value in zip(self._names, self._converts, values, strict=True)
-        }
 
 
 class EitherDumper:
@@ -100,7 +111,7 @@ def _has_own_ways(schema: Schema) -> bool:
 
 
 def _conversion(field: fields.Field[Any]) -> Convert | None:
-    """The field's conversion of a value; None if only `Schema.dump` can do it."""
+    """The field's conversion of its values; None if only `Schema.dump` can do it."""
     if not field._CHECK_ATTRIBUTE:
         return None
     make = _CONVERSIONS.get(type(field))
@@ -109,47 +120,46 @@ def _conversion(field: fields.Field[Any]) -> Convert | None:
     return _same if type(field)._serialize is fields.Field._serialize else None
 
 
-def _same(value: Any) -> Any:
-    return value
+def _same(values: Sequence[Any]) -> Sequence[Any]:
+    return values
 
 
 def _text(field: fields.Field[Any]) -> Convert:
-    def convert(value: Any) -> Any:
-        return value if type(value) is str else field._serialize(value, None, None)
-
-    return convert
+    return _same_if({str, NoneType}, field)
 
 
 def _whole(field: fields.Field[Any]) -> Convert | None:
-    if getattr(field, "as_string", False):
-        return None
-
-    def convert(value: Any) -> Any:
-        return value if type(value) is int else field._serialize(value, None, None)
-
-    return convert
+    return None if getattr(field, "as_string", False) else _same_if({int, NoneType}, field)
 
 
-def _moment(_field: fields.Field[Any]) -> Convert:
-    return lambda value: None if value is None else format_time(value)
-
-
-def _id(field: fields.Field[Any]) -> Convert:
-    begin = f"{field.kind}_"  # type: ignore[attr-defined]
-    return lambda value: None if value is None else begin + encode_suffix(value.int)
+def _same_if(types: set[type], field: fields.Field[Any]) -> Convert:
+    """The conversion of a field that leaves values of exactly these types as they are."""
+    by_itself = _by_itself(field)
+    return lambda values: values if types.issuperset(map(type, values)) else by_itself(values)
 
 
 def _by_itself(field: fields.Field[Any]) -> Convert:
     """The conversion of a field that depends on the value alone."""
     serialize = field._serialize
-    return lambda value: serialize(value, None, None)
+    return lambda values: [serialize(value, None, None) for value in values]
+
+
+def _moment(_field: fields.Field[Any]) -> Convert:
+    return lambda values: [None if value is None else format_time(value) for value in values]
+
+
+def _id(field: fields.Field[Any]) -> Convert:
+    begin = f"{field.kind}_"  # type: ignore[attr-defined]
+    return lambda values: [
+        None if value is None else begin + encode_suffix(value.int) for value in values
+    ]
 
 
 def _items(field: fields.Field[Any]) -> Convert | None:
     convert = _conversion(field.inner)  # type: ignore[attr-defined]
     if convert is None:
         return None
-    return lambda value: None if value is None else [convert(item) for item in value]
+    return lambda values: [None if items is None else [*convert(items)] for items in values]
 
 
 def _nested(field: fields.Field[Any]) -> Convert:
@@ -157,7 +167,7 @@ def _nested(field: fields.Field[Any]) -> Convert:
     dumper = Dumper(schema)
     is_many = schema.many or field.many  # type: ignore[attr-defined]
     dump = dumper.dump_all if is_many else dumper.dump
-    return lambda value: None if value is None else dump(value)
+    return lambda values: [None if value is None else dump(value) for value in values]
 
 
 _CONVERSIONS: Mapping[type, Callable[[Any], Convert | None]] = {

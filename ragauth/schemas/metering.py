@@ -63,7 +63,7 @@ class UsageEventSchema(RequestSchema):
     at = Moment(load_default=None, allow_none=True, **about("When it was used; now if left out."))
 
 
-class _Events(fields.List[Any]):
+class UsageEvents(fields.List[Any]):
     """The events, each judged alone: one that is malformed does not keep the others back."""
 
     default_error_messages = {
@@ -107,7 +107,7 @@ def _key_id(text: str) -> Any:
 class UsageReportSchema(RequestSchema):
     """Use of any keys, of any accounts; an event that is faulty is rejected alone."""
 
-    events = _Events(required=True, **about("1 to 1,000 events of the last 48 hours."))
+    events = UsageEvents(required=True, **about("1 to 1,000 events of the last 48 hours."))
 
 
 class RejectedEventSchema(Schema):

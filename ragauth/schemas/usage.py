@@ -164,6 +164,14 @@ class MonthsSchema(Schema):
     )
 
 
+class LimitsQuery(RequestSchema):
+    key_id = Id(
+        KEY,
+        load_default=None,
+        **about("Among `quotas` are this key's own limits too."),
+    )
+
+
 class AccountLimitsSchema(Schema):
     """What the plan allows, and what is left of the month."""
 
@@ -186,5 +194,7 @@ class AccountLimitsSchema(Schema):
     )
     usage = fields.Nested(MonthsSchema, required=True, **about("Live and test count apart."))
     quotas = fields.List(
-        fields.Nested(QuotaSchema), required=True, **about("Every limit of the account.")
+        fields.Nested(QuotaSchema),
+        required=True,
+        **about("Every limit of the account, and of the key that was asked for."),
     )

@@ -10,9 +10,8 @@ from enum import StrEnum
 from typing import Any
 
 from ragauth import clock, transaction
-from ragauth.extensions import db
 from ragauth.metrics import EVENTS
-from ragauth.models import ApiKey, Event
+from ragauth.models import ApiKey
 from ragauth.models import events as event_rows
 from ragauth.models.base import Page, Shown
 from ragauth.security.identifiers import KEY, encode_id, new_uuid, new_uuids
@@ -84,16 +83,14 @@ def record(
 ) -> None:
     """Add an event to the present transaction; it is counted in the metrics after the commit."""
     transaction.when_committed(lambda: EVENTS.count(name.value))
-    db.session.add(
-        Event(
-            id=new_uuid(),
-            account_id=account_id,
-            name=name.value,
-            at=clock.now(),
-            ip=client.ip,
-            user_agent=client.user_agent,
-            details=details,
-        )
+    event_rows.add(
+        id=new_uuid(),
+        account_id=account_id,
+        name=name.value,
+        at=clock.now(),
+        ip=client.ip,
+        user_agent=client.user_agent,
+        details=details,
     )
 
 

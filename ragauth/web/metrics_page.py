@@ -25,10 +25,11 @@ _HISTOGRAM = "histogram"
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 # Enough for all series: each route, method and status, and the buckets of histograms.
 _MOST_HEADS = 65_536
+_LARGE = 100_000
 
 
 class Family(NamedTuple):
-    """A metric and its lines: the beginning of each line, and its value."""
+    """A metric and its lines: the beginning of each line, and its value, always a float."""
 
     name: str
     kind: str
@@ -45,7 +46,11 @@ def render(signs: VitalSigns, *, accept: str) -> tuple[bytes, str]:
         # `_total`.
         shown = f"{name}_total" if kind == _COUNTER and not is_open else name
         page.append(f"# HELP {shown} {text}\n# TYPE {shown} {kind}\n")
-        page += [f"{head} {_number(value)}\n" for head, value in lines]
+        page += [
+            # Large numbers have Go's form, which differs from Python's.
+            f"{head} {value!r}\n" if value < _LARGE else f"{head} {floatToGoString(value)}\n"  # type: ignore[no-untyped-call]
+            for head, value in lines
+        ]
     if is_open:
         page.append("# EOF\n")
         return "".join(page).encode(), openmetrics.CONTENT_TYPE_LATEST
@@ -67,7 +72,7 @@ def families(signs: VitalSigns) -> Iterator[Family]:
     yield from _vital_signs(signs, workers)
     yield from _process([*pids, *beside])
     build = _head("ragauth_build_info", ("version", "python"), (VERSION, platform.python_version()))
-    yield Family("ragauth_build_info", _GAUGE, "What is running, always 1", [(build, 1)])
+    yield Family("ragauth_build_info", _GAUGE, "What is running, always 1", [(build, 1.0)])
 
 
 def _counted(family: Counter | Gauge | Histogram, sums: list[float]) -> Family:
@@ -82,14 +87,21 @@ def _counted(family: Counter | Gauge | Histogram, sums: list[float]) -> Family:
 
 def _distributions(
     family: Histogram, labels: tuple[str, ...], sums: list[float]
-) -> Iterator[tuple[str, float]]:
-    bucket, count, total_name = (f"{family.name}_{part}" for part in ("bucket", "count", "sum"))
-    bounded = (*labels, "le")
-    for values, buckets, total in family.read(sums):
-        for bound, number in buckets:
-            yield _head(bucket, bounded, (*values, bound)), number
-        yield _head(count, labels, values), buckets[-1][1]
-        yield _head(total_name, labels, values), total
+) -> list[tuple[str, float]]:
+    lines: list[tuple[str, float]] = []
+    for values, bounds, counts, total in family.read(sums):
+        heads = _heads_of_distribution(family.name, labels, values, bounds)
+        lines += zip(heads, (*counts, counts[-1], total), strict=True)
+    return lines
+
+
+@lru_cache(maxsize=_MOST_HEADS)
+def _heads_of_distribution(
+    name: str, labels: tuple[str, ...], values: tuple[str, ...], bounds: tuple[str, ...]
+) -> list[str]:
+    """The beginnings of the lines of its buckets, of the number of observations, and of the sum."""
+    buckets = [_head(f"{name}_bucket", (*labels, "le"), (*values, bound)) for bound in bounds]
+    return [*buckets, *(_head(f"{name}_{part}", labels, values) for part in ("count", "sum"))]
 
 
 @lru_cache(maxsize=_MOST_HEADS)
@@ -98,13 +110,6 @@ def _head(name: str, labels: tuple[str, ...], values: tuple[str, ...]) -> str:
     pairs = sorted(zip(labels, values, strict=True))
     inner = ",".join(f'{label}="{value.translate(_ESCAPES)}"' for label, value in pairs)
     return f"{name}{{{inner}}}" if inner else name
-
-
-def _number(value: float) -> str:
-    # Large numbers have Go's form, which differs from Python's.
-    if value < 100_000:
-        return repr(float(value))
-    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
 def _vital_signs(signs: VitalSigns, workers: int) -> Iterator[Family]:
@@ -151,4 +156,4 @@ def _process(pids: list[int]) -> Iterator[Family]:
 
 
 def _gauge(name: str, text: str, value: float) -> Family:
-    return Family(name, _GAUGE, text, [(name, value)])
+    return Family(name, _GAUGE, text, [(name, float(value))])

@@ -52,7 +52,10 @@ def _uses(module: ast.Module, name: str) -> set[str]:
 def _patterns() -> Iterator[tuple[str, re.Pattern[Any], str]]:
     """Each pattern of the package, with each method that is called of it; else the dearest one."""
     for path in sorted(SOURCE.rglob("*.py")):
-        module = ast.parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if "re.compile(" not in text:
+            continue
+        module = ast.parse(text)
         for dotted in _named(module):
             name = ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts)
             pattern: Any = importlib.import_module(name)

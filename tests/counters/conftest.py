@@ -11,6 +11,7 @@ from ragauth.counters.failover import FailoverCounters
 from ragauth.counters.redis_store import RedisCounters
 from tests.counters.failover_support import Clock, CountedRedis
 from tests.counters.questions import installation, open_redis
+from tests.counters.stepped_time import SteppedTime
 from tests.servers.redis import RedisServer, start_redis
 from tests.servers.redis_cluster import RedisCluster, start_redis_cluster
 
@@ -39,6 +40,14 @@ def lmdb_counters(lmdb_path: Path) -> Iterator[LmdbCounters]:
     store = LmdbCounters(lmdb_path)
     yield store
     store.close()
+
+
+@pytest.fixture
+def time(lmdb_counters: LmdbCounters) -> SteppedTime:
+    """The clocks of the counters in the file."""
+    time = SteppedTime()
+    lmdb_counters._monotonic = time.monotonic
+    return time
 
 
 @pytest.fixture

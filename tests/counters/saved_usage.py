@@ -1,6 +1,6 @@
 """A database in small, and a caller: what the tests of lost servers share."""
 
-from ragauth.counters import Counters, UsageRow
+from ragauth.counters import ChangedRow, Counters, MeterRow
 from tests.counters.questions import ACCOUNT, ask, seed
 
 
@@ -10,9 +10,11 @@ class Saved:
     def __init__(self) -> None:
         self._rows: dict[tuple[str, bytes, bytes, int], int] = {}
 
-    def save(self, store: Counters) -> list[UsageRow]:
+    def save(self, store: Counters) -> list[ChangedRow]:
         rows = store.changed_usage(100)
         for row in rows:
+            if isinstance(row, MeterRow):
+                continue
             name = (row.source_id, row.account, row.key, row.day)
             self._rows[name] = max(self._rows.get(name, 0), row.requests)
         store.usage_saved(rows)

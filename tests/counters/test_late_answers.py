@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from ragauth.counters import LmdbCounters
+from ragauth.counters import LmdbCounters, Reserve, Use
 from ragauth.counters.failover import FailoverCounters
 from ragauth.counters.redis_store import RedisCounters
 from ragauth.deadlines import WouldWait
 from tests.counters.failover_support import admitted, in_polling_thread, pool_of
-from tests.counters.questions import ACCOUNT, MONTH, NOW, ask, open_redis, seed
+from tests.counters.questions import ACCOUNT, MONTH, NOW, ask, in_window, open_redis, seed
 from tests.servers.frozen import frozen
 from tests.servers.redis import RedisServer, client_of
 from tests.servers.redis_cluster import RedisCluster
@@ -63,6 +63,27 @@ def test_it_is_counted_once_and_redis_is_not_lost(
         assert used(patient) == 3
     [row] = patient.changed_usage(10)
     assert row.requests == 3
+
+
+def test_the_reservation_is_the_one_that_was_made(
+    patient: FailoverCounters, server: RedisServer
+) -> None:
+    """And an answer is for a question that counts the same."""
+    uses = (Use(b"tokens", 5),)
+    question = {"uses": uses, "tallies": (in_window(5, size=100),)}
+    # Redis knows the script from now on.
+    assert ask(patient, **question) is not None
+    with late(server):
+        hand_over(patient, **question, reserve=Reserve(b"1" * 16, NOW + 9_000, uses))
+    other = ask(patient, **question)
+    assert other is not None
+    assert other.token == b""
+    answer = ask(patient, **question, reserve=Reserve(b"2" * 16, NOW + 9_001, uses))
+    assert answer is not None
+    assert answer.token == b"1" * 16
+    assert {other.counts[0].used, answer.counts[0].used} == {10, 15}
+    settled = patient.settle(ACCOUNT, answer.token, (), NOW, answer.store)
+    assert (settled.outcome, settled.released) == ("settled", uses)
 
 
 def test_in_a_cluster_too(cluster_counters: RedisCounters, shared_cluster: RedisCluster) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ragauth.counters import Counters, LmdbCounters, Peek
+from ragauth.counters import Counters, LmdbCounters, MeterRow, Peek, UsageRow
 from tests.counters.kill_rounds import SURVIVOR_ASKS
 from tests.counters.questions import ACCOUNT, MONTH, NOW, ask, seed
 
@@ -37,12 +37,26 @@ def test_four_processes_of_fifty_threads_are_admitted_exactly_a_thousand_times(
     counters: Counters, address: str
 ) -> None:
     seed(counters)
-    output = run_module("tests.counters.admit_many", address, 4, 50, 6, 1_000)
+    output = run_module("tests.counters.admit_many", address, 4, 50, 6, 1_000, 0)
     assert len(output) == 4
     admitted = [int(number) for line in output for number in line.split()]
     assert sorted(admitted) == list(range(1, 1_001))
     assert counters.peek(ACCOUNT, 0, MONTH, NOW) == Peek(1_000, NOW + 60_000, 2_000)
     assert [(row.requests, row.units) for row in counters.changed_usage(10)] == [(1_000, 2_000)]
+
+
+@both
+def test_four_processes_at_once_use_up_a_total_that_none_of_them_knew(
+    counters: Counters, address: str
+) -> None:
+    seed(counters)
+    output = run_module("tests.counters.admit_many", address, 4, 20, 10, 10**9, 500)
+    admitted = [int(number) for line in output for number in line.split()]
+    assert sorted(admitted) == list(range(1, 501))
+    [usage, meter] = counters.changed_usage_of(ACCOUNT)
+    assert isinstance(usage, UsageRow)
+    assert isinstance(meter, MeterRow)
+    assert (usage.requests, meter.amount, meter.released) == (500, 500, 0)
 
 
 @both

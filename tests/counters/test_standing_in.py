@@ -2,8 +2,19 @@
 
 from pathlib import Path
 
-from ragauth.counters import LmdbCounters
-from tests.counters.questions import ACCOUNT, KEY, MONTH, NOW, ask, seed
+from ragauth.counters import LmdbCounters, MeterRow, UsageRow, Use
+from tests.counters.questions import (
+    ACCOUNT,
+    KEY,
+    MONTH,
+    NOW,
+    ask,
+    in_period,
+    in_window,
+    report,
+    seed,
+    seed_tallies,
+)
 
 
 def test_months_of_an_earlier_turn_are_distrusted_and_usage_stays(
@@ -32,3 +43,20 @@ def test_the_turn_is_that_of_the_whole_host(lmdb_counters: LmdbCounters, lmdb_pa
     other.begin_turn(6_000)
     assert ask(other) is not None
     other.close()
+
+
+def test_what_another_store_takes_over_is_asked_for_again(lmdb_counters: LmdbCounters) -> None:
+    """Also by a process that goes on in the same turn, and reports without asking for a month."""
+    total, window = in_period(1, period=0), in_window(1)
+    lmdb_counters.begin_turn(5_000)
+    seed(lmdb_counters)
+    seed_tallies(lmdb_counters, total)
+    ask(lmdb_counters, tallies=(total, window), uses=(Use(b"tokens", 1),))
+    rows = lmdb_counters.take_over_from(ACCOUNT)
+    assert [type(row) for row in rows] == [UsageRow, MeterRow]
+    assert ask(lmdb_counters) is None
+    assert report(lmdb_counters, b"e1", 1, total) is None
+    seed_tallies(lmdb_counters, total, base=7)
+    counted = report(lmdb_counters, b"e1", 1, total, window)
+    assert counted is not None
+    assert [count.used for count in counted.counts] == [8, 2]

@@ -4,6 +4,7 @@ import pytest
 
 from ragauth.counters import Admission, Counters, LmdbCounters, Window
 from tests.counters.questions import ACCOUNT, DAY, MONTH, NOW, ask, seed
+from tests.counters.stepped_time import SteppedTime, records
 
 FIVE_MINUTES = 300_000
 HOUR = 3_600_000
@@ -115,20 +116,20 @@ class TestPrune:
         assert not counters.acquire_lease(b"flush", b"b", 1_000, NOW + 999)
         assert [row.requests for row in counters.changed_usage(10)] == [2]
 
-    def test_what_is_over_goes(self, lmdb_counters: LmdbCounters, time: "Time") -> None:
+    def test_what_is_over_goes(self, lmdb_counters: LmdbCounters, time: SteppedTime) -> None:
         lmdb_counters.seed_month(b"p" * 16, 0, MONTH - 2, 5)
         lmdb_counters.hit(b"login", 1_000, NOW)
         lmdb_counters.acquire_lease(b"flush", b"a", 1_000, NOW)
-        assert _records(lmdb_counters) == 4
+        assert records(lmdb_counters) == 4
         time.shift(1_000)
         lmdb_counters.prune(time.now)
-        assert _records(lmdb_counters) == 3  # the source id, the clock, a month until tomorrow
+        assert records(lmdb_counters) == 3  # the source id, the clock, a month until tomorrow
         time.shift(DAY_MS)
         lmdb_counters.prune(time.now)
-        assert _records(lmdb_counters) == 2
+        assert records(lmdb_counters) == 2
 
     def test_usage_goes_when_it_is_old_and_saved(
-        self, lmdb_counters: LmdbCounters, time: "Time"
+        self, lmdb_counters: LmdbCounters, time: SteppedTime
     ) -> None:
         lmdb_counters.prune(time.now)
         seed(lmdb_counters)
@@ -136,18 +137,18 @@ class TestPrune:
         ask(lmdb_counters, key=b"k" * 16)
         rows = lmdb_counters.changed_usage(10)
         lmdb_counters.usage_saved(rows[:1])
-        before = _records(lmdb_counters)
+        before = records(lmdb_counters)
         time.shift(7 * DAY_MS)
         lmdb_counters.prune(time.now, keep_days=7)
-        assert _records(lmdb_counters) == before
+        assert records(lmdb_counters) == before
         time.shift(DAY_MS)
         lmdb_counters.prune(time.now, keep_days=7)
-        assert _records(lmdb_counters) == before - 1
+        assert records(lmdb_counters) == before - 1
         assert lmdb_counters.changed_usage(10) == rows[1:]
         assert rows[0].day == DAY
 
     def test_a_clock_that_was_wrong_by_a_year_forgets_no_usage(
-        self, lmdb_counters: LmdbCounters, time: "Time"
+        self, lmdb_counters: LmdbCounters, time: SteppedTime
     ) -> None:
         """S39: totals only grow: who counted on at nothing would not be saved."""
         lmdb_counters.prune(time.now)
@@ -172,36 +173,7 @@ class TestPrune:
         lmdb_counters.seed_month(ACCOUNT, 0, MONTH, 0)
         left = []
         while lmdb_counters.prune(NOW + 1_000):
-            left.append(_records(lmdb_counters))
+            left.append(records(lmdb_counters))
         assert len(left) == 2
         assert left[0] > left[1] > 50
-        assert _records(lmdb_counters) == 3
-
-
-class Time:
-    """A wall clock that can be stepped, and a monotonic one that cannot."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-        self._monotonic_ms = 1_000_000
-
-    def monotonic(self) -> float:
-        return self._monotonic_ms / 1000
-
-    def shift(self, milliseconds: int) -> None:
-        self.now += milliseconds
-        self._monotonic_ms += milliseconds
-
-    def step(self, milliseconds: int) -> None:
-        self.now += milliseconds
-
-
-@pytest.fixture
-def time(lmdb_counters: LmdbCounters) -> Time:
-    time = Time()
-    lmdb_counters._monotonic = time.monotonic
-    return time
-
-
-def _records(store: LmdbCounters) -> int:
-    return store._file.transact(lambda txn: int(txn.stat()["entries"]))
+        assert records(lmdb_counters) == 3

@@ -13,11 +13,27 @@ from tests.dashboard.place import Place, Visitor, serve_dashboard
 from tests.e2e.service import install
 from tests.examples.programs import find_program
 from tests.servers.processes import free_port
+from tests.servers.quick_hashes import QUICK_HASHES
 
 CHROMIUM = find_program("chromium")
 # For what does not depend on where the refresh token is.
 in_cookie_mode = pytest.mark.parametrize("place", ["cookie"], indirect=True)
 LOGIN_FAILURES = 3
+# The default scopes, and beside the requests a meter that the plan of new accounts limits.
+POLICY = """
+[meters.tokens]
+description = "Tokens in and out"
+[meters.pages]
+description = "Pages read"
+[plans.trial]
+max_keys = 5
+max_agents = 2
+limits = { requests = { minute = 60, month = 1_000 }, tokens = { month = 200_000 } }
+[plans.scale]
+max_keys = 500
+max_agents = 1_000
+limits = { requests = { minute = 6_000, month = 20_000_000 } }
+"""
 
 if CHROMIUM is None:
     collect_ignore_glob = ["test_*.py"]
@@ -38,13 +54,17 @@ PlaceStarter = Callable[..., AbstractContextManager[Place]]
 @pytest.fixture(scope="session")
 def start_place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> PlaceStarter:
     @contextmanager
-    def start(mode: str) -> Iterator[Place]:
+    def start(mode: str, policy: str = POLICY) -> Iterator[Place]:
         # Each has its own database: a service sends whatever mail waits, with links of its own.
-        installation = install(tmp_path_factory.mktemp("dashboard"))
+        folder: Path = tmp_path_factory.mktemp("dashboard")
+        policy_file = folder / "policy.toml"
+        policy_file.write_text(policy, "utf-8")
+        settings = {"RAGAUTH_POLICY_FILE": str(policy_file), QUICK_HASHES: "yes"}
+        installation = install(folder, **settings)
         installation.migrate()
         port = free_port()
         origin = f"http://127.0.0.1:{port}"
-        folder: Path = tmp_path_factory.mktemp("static")
+        static: Path = tmp_path_factory.mktemp("static")
         with (
             installation.serve(
                 workers=1,
@@ -53,7 +73,7 @@ def start_place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> P
                 RAGAUTH_REFRESH_COOKIE=str(mode == "cookie").lower(),
                 RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT=str(LOGIN_FAILURES),
             ) as service,
-            serve_dashboard(folder, port, service.gunicorn.url) as served_at,
+            serve_dashboard(static, port, service.gunicorn.url) as served_at,
         ):
             yield Place(mode, service, served_at, browser)
 

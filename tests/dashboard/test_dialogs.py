@@ -1,5 +1,6 @@
 """Every kind, field and option of the dialogs: what was chosen is what the API stored."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ TEXTS = {
     "allowed_ips": "203.0.113.0/24\n2001:db8::/32",
     "allowed_origins": "https://a.example.com\nhttps://b.example.com",
     "expires_on": "2031-05-06T07:08",
+    "metadata": '{"customer": "c-17", "tags": ["a", null]}',
 }
 SCOPES = {"query", "ingest", "manage"}
 
@@ -102,6 +104,8 @@ def expect_stored(
                 expect_expiry(value, values.get("expires_on"), stored["expires_at"])
             case "expires_on":
                 assert values["expires_at"] == "date"
+            case "metadata":
+                assert stored["metadata"] == json.loads(value)
             case "is_active":
                 assert stored["is_active"] is (value == "true")
             case _:

@@ -55,7 +55,8 @@ def test_the_first_call_that_is_proposed_is_seen_in_the_chart(visitor: Visitor) 
     name, _, value = header.replace("YOUR_KEY", key).partition(": ")
     assert httpx.get(url, headers={name: value}).status_code == 200
     visitor.press("Look again")
-    expect(visitor.page.get_by_role("meter")).to_have_attribute("aria-valuenow", "1")
+    quota = visitor.page.get_by_role("meter", name="Monthly quota")
+    expect(quota).to_have_attribute("aria-valuenow", "1")
     expect(visitor.page.get_by_role("row", name="Primary")).to_be_visible()
 
 

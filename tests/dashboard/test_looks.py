@@ -24,6 +24,7 @@ DIALOGS = [
     ("/keys", "New key", "Secret"),
     ("/keys", "New key", "Publishable"),
     ("/keys", f"Edit key {LONG}", None),
+    ("/keys", f"Details of key {LONG}", None),
     ("/keys", f"Rotate key {LONG}", None),
     ("/keys", f"Revoke key {LONG}", None),
     ("/agents", "New agent", None),
@@ -72,7 +73,18 @@ def owner(place_of_looks: Place) -> Iterator[Visitor]:
             return made
 
         agent = make("/api/agents", name=LONG, description=LONG)
-        long = make("/api/auth/api-keys", name=LONG, agent_id=agent["id"], environment="test")
+        limits = [
+            {"meter": "requests", "window": "total", "size": 10**12, "name": LONG[:50]},
+            {"meter": "tokens", "window": "250ms", "size": 0, "name": "n", "applies": "named"},
+        ]
+        long = make(
+            "/api/auth/api-keys",
+            name=LONG,
+            agent_id=agent["id"],
+            environment="test",
+            limits=limits,
+            metadata={LONG: LONG},
+        )
         off = make("/api/auth/api-keys", name="Off", allowed_ips=["203.0.113.0/24"])
         make(
             "/api/auth/api-keys",
@@ -99,9 +111,14 @@ def place_of_looks(places: object) -> Place:
 def test_a_page_can_be_seen_and_used(owner: Visitor, path: str) -> None:
     owner.go(path)
     owner.see_heading(PAGES[path])
+    if path == "/":
+        expect_good_looks(owner, "usage by day")
+        owner.press("By month")
+        expect(owner.page.get_by_role("heading", name="By month")).to_be_visible()
     if path == "/keys":
         owner.page.get_by_label("Show revoked keys").check()
         expect(owner.page.locator("[data-key]")).to_have_count(5)
+        owner.page.get_by_text("A request was refused?").click()
     expect_good_looks(owner, path)
 
 

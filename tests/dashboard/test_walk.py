@@ -91,7 +91,7 @@ def _see_usage(visitor: Visitor, key: str) -> None:
         assert visitor.place.authorize(key, cost=cost) == 200
     visitor.page.reload()
     visitor.see_heading("Usage")
-    meter = visitor.page.get_by_role("meter")
+    meter = visitor.page.get_by_role("meter", name="Monthly quota")
     expect(meter).to_have_attribute("aria-valuenow", "123")
     expect(meter).to_have_attribute("aria-valuemax", "1000")
     chart = visitor.page.get_by_role("img", name=re.compile("123 units in all"))

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.service import Installation, Service, User, install
 from tests.servers.postgres import PostgresServer, start_postgres
+from tests.servers.quick_hashes import QUICK_HASHES
 
 NewInstallation = Callable[[str], Installation]
 on_sqlite, on_postgres = (
@@ -25,13 +26,14 @@ def new_installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewIn
         def make(database: str) -> Installation:
             nonlocal server
             folder = tmp_path_factory.mktemp("installation")
+            quick = {QUICK_HASHES: "yes"}
             if database == "sqlite":
-                return install(folder)
+                return install(folder, **quick)
             server = server or servers.enter_context(start_postgres())
             name = f"e2e_{uuid4().hex}"
             server.create_database(name)
             servers.callback(server.drop_database, name)
-            return install(folder, server.url(name))
+            return install(folder, server.url(name), **quick)
 
         yield make
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -22,7 +22,8 @@ from click.testing import Result
 
 from ragauth.config import read_settings
 from tests.conftest import running_app
-from tests.servers.gunicorn import PROJECT_ROOT, GunicornServer, start_gunicorn
+from tests.servers.gunicorn import NO_TLS, PROJECT_ROOT, GunicornServer, start_gunicorn
+from tests.servers.quick_hashes import QUICK_HASHES, hashing_quickly
 
 PASSWORD = "an otter in the reeds"
 SECRET_KEY = "a secret of the tests, long enough for every use"
@@ -83,7 +84,8 @@ class Installation:
     def _run(self, *arguments: str) -> Result:
         with patch.dict(os.environ, self.environment, clear=True):
             settings = read_settings()
-        with running_app(settings) as app:
+        is_quick = QUICK_HASHES in self.environment
+        with hashing_quickly() if is_quick else nullcontext(), running_app(settings) as app:
             return app.test_cli_runner().invoke(args=list(arguments))
 
     @contextmanager
@@ -113,6 +115,7 @@ class Installation:
         with httpx.Client(
             base_url=gunicorn.url,
             timeout=30,
+            verify=NO_TLS,
             # A connection for each request: one that is kept may be closed while it is reused.
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         ) as client:

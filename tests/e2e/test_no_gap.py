@@ -18,7 +18,7 @@ from tests.servers.gunicorn import GunicornServer
 from tests.servers.processes import ServerProcess
 
 # Ten thousand requests as fast as they go are asked in one test; the others leave it room.
-_PAUSE_SECONDS = 0.003
+_PAUSE_SECONDS = 0.015
 
 
 @pytest.fixture
@@ -45,7 +45,8 @@ def test_sighup_brings_new_code_and_settings_and_loses_none_of_ten_thousand_requ
         user = service.sign_up()
         assert token_seconds(user) == OLD_SECONDS
         before = set(service.gunicorn.worker_pids())
-        with load(place_of(service), questions(service, user)) as done:
+        asked = questions(service, user, rounds=30)
+        with load(place_of(service), asked) as done:
             wait_for(lambda: done.count > 1000)
             deployment.renew()
             os.kill(service.gunicorn.pid, signal.SIGHUP)
@@ -113,7 +114,7 @@ def test_sigusr2_runs_both_side_by_side_until_the_old_one_is_told_to_end(
             wait_for(lambda: len(_children(successor)) == 2)
             assert old.terminate() == 0
             at_that_time = done.count
-            wait_for(lambda: done.count > at_that_time + 1000)
+            wait_for(lambda: done.count > at_that_time + 500)
         insist_on_no_failure(done)
         assert deployment.is_new(service)
         assert token_seconds(user) == NEW_SECONDS
@@ -157,7 +158,7 @@ def test_a_socket_of_systemds_outlives_a_restart_and_a_reload(
             _reload(service)
             _reload(service)
             at_that_time = done.count
-            wait_for(lambda: done.count > at_that_time + 1000)
+            wait_for(lambda: done.count > at_that_time + 500)
         insist_on_no_failure(done)
         assert deployment.is_new(service)
 

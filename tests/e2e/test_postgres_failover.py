@@ -17,6 +17,7 @@ from tests.conftest import make_settings, running_app
 from tests.e2e.failover_load import Load, every_verdict_holds, nothing_acknowledged_is_lost
 from tests.e2e.service import PASSWORD, Service, install
 from tests.servers.postgres_pair import PostgresPair, ask, start_postgres_pair
+from tests.servers.quick_hashes import QUICK_HASHES
 from tests.waiting import slowness
 
 _BACK_SECONDS = 5
@@ -57,9 +58,8 @@ def hosts(
         for name in ("first", "second"):
             folder = tmp_path_factory.mktemp(name)
             (folder / "policy.toml").write_text(_PLANS)
-            installation = install(
-                folder, pair.url("ragauth"), RAGAUTH_POLICY_FILE=str(folder / "policy.toml")
-            )
+            settings = {"RAGAUTH_POLICY_FILE": str(folder / "policy.toml"), QUICK_HASHES: "yes"}
+            installation = install(folder, pair.url("ragauth"), **settings)
             if not services:
                 installation.command("db", "upgrade")
             services.append(running.enter_context(installation.serve(workers=1)))

@@ -19,6 +19,7 @@ from tests.servers.redis import RedisServer, start_redis
 from tests.waiting import wait_until
 
 CLIENTS = 4
+_PAUSE_SECONDS = 0.005
 PLANS = """
 [plans.trial]
 limits.requests.minute = 1_000_000_000
@@ -45,7 +46,7 @@ def asking(service: Service, user: User) -> Iterator[Counter[Any]]:
     lock, is_over = threading.Lock(), threading.Event()
 
     def ask() -> None:
-        while not is_over.is_set():
+        while not is_over.wait(_PAUSE_SECONDS):
             try:
                 answer: object = service.authorize(user.api_key)
             except (HTTPException, OSError):

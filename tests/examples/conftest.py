@@ -12,7 +12,8 @@ pytest.register_assert_rewrite("tests.examples.gateway_cases")
 from tests.e2e.service import Installation, install  # noqa: E402
 from tests.examples.programs import INSTALLED_BY, missing_programs  # noqa: E402
 from tests.examples.stack import Customer, GatewayStarter, start_rag_service  # noqa: E402
-from tests.servers.gunicorn import GunicornServer, start_gunicorn  # noqa: E402
+from tests.servers.gunicorn import NO_TLS, GunicornServer, start_gunicorn  # noqa: E402
+from tests.servers.quick_hashes import QUICK_HASHES  # noqa: E402
 
 collect_ignore = [f"test_{name}.py" for name in missing_programs()]
 
@@ -29,7 +30,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """A migrated ragauth on SQLite, behind one proxy."""
-    installation = install(tmp_path_factory.mktemp("ragauth"), RAGAUTH_TRUSTED_PROXIES="1")
+    settings = {"RAGAUTH_TRUSTED_PROXIES": "1", QUICK_HASHES: "yes"}
+    installation = install(tmp_path_factory.mktemp("ragauth"), **settings)
     installation.migrate()
     return installation
 
@@ -77,5 +79,5 @@ def url(
 
 @pytest.fixture
 def client(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, timeout=30) as client:
+    with httpx.Client(base_url=url, timeout=30, verify=NO_TLS) as client:
         yield client

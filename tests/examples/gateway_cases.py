@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.examples.stack import Customer, GatewayStarter
-from tests.servers.gunicorn import GunicornServer
+from tests.servers.gunicorn import NO_TLS, GunicornServer
 from tests.servers.processes import free_port
 
 IDENTITY_HEADERS = (
@@ -208,7 +208,7 @@ class GatewayCases:
         nobody = f"http://127.0.0.1:{free_port()}"
         with (
             start(ragauth_url=nobody, service_url=rag_service.url) as url,
-            httpx.Client(base_url=url, timeout=30) as client,
+            httpx.Client(base_url=url, timeout=30, verify=NO_TLS) as client,
         ):
             answer = client.post("/documents", headers=bearer(customer.key), content=b"x")
             assert_refused(answer, 503, "EXTERNAL_SERVICE_ERROR")

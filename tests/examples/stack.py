@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.servers.gunicorn import PROJECT_ROOT, GunicornServer, start_gunicorn
+from tests.servers.gunicorn import NO_TLS, PROJECT_ROOT, GunicornServer, start_gunicorn
 from tests.servers.processes import ServerProcess, free_port
 
 EXAMPLES = PROJECT_ROOT / "examples"
@@ -35,7 +35,7 @@ class Customer:
     """An account of ragauth and what its owner does in the dashboard."""
 
     def __init__(self, ragauth_url: str) -> None:
-        self._dashboard = httpx.Client(base_url=f"{ragauth_url}/api", timeout=30)
+        self._dashboard = httpx.Client(base_url=f"{ragauth_url}/api", timeout=30, verify=NO_TLS)
         signed_up = self.post(
             "/auth/signup",
             email=f"{secrets.token_hex(8)}@example.com",

@@ -39,6 +39,9 @@ description = "Tokens"
 max_keys = 20
 max_agents = 5
 limits.requests = {{ minute = 1000, month = 10000 }}
+[plans.unlimited]
+max_keys = 20
+max_agents = 5
 [plans.team]
 max_keys = 20
 max_agents = 5

@@ -3,6 +3,7 @@
 import http.client
 import os
 import signal
+import ssl
 import sys
 import tempfile
 import time
@@ -14,6 +15,8 @@ from tests.servers.processes import ServerProcess, children_of, free_port
 from tests.waiting import slowness
 
 PROJECT_ROOT = Path(__file__).parents[2]
+# For clients of a loopback port: each would else read the list of those whom the machine trusts.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 _START_SECONDS = 30
 _LIMIT = 'ulimit -n "$0" && exec "$@"'
@@ -37,7 +40,7 @@ class GunicornServer:
         """
         seen = None
         while seen != (seen := self._process.log()):
-            time.sleep(0.02)
+            time.sleep(0.02 * slowness())
         return seen
 
     def worker_pids(self) -> list[int]:

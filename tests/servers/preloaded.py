@@ -1,8 +1,9 @@
-"""Servers forked from a Python that has loaded what they need but the service itself.
+"""Servers forked from a Python that has loaded what they need.
 
 Loading Flask, SQLAlchemy and the rest takes most of the time of a start. One process of each test
 process loads them once; each server is a fork of it that then runs its own code, from whichever
-folder it is told. What a start looks like to an operator is tested elsewhere, by commands.
+folder it is told. Another has loaded the service besides, for servers of this very program. What a
+start looks like to an operator is tested elsewhere, by commands.
 """
 
 import atexit
@@ -17,15 +18,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NoReturn
+
+from tests.servers.quick_hashes import QUICK_HASHES, hash_quickly
 
 _ROOT = Path(__file__).parents[2]
-# Of other people alone: nothing of the service is loaded before its settings are there. Nor is
-# gunicorn, which reads the environment when it is loaded.
+# Of other people alone. Not gunicorn, which reads the environment when it is loaded.
 _MODULES = (
     *("alembic.command", "apispec.ext.marshmallow", "bcrypt", "cryptography.x509", "decimal"),
     *("cryptography.hazmat.primitives.asymmetric.ec", "email.message", "email_validator"),
@@ -45,6 +48,8 @@ _MODULES = (
     *("sqlalchemy.dialects.sqlite.pysqlite", "sqlite3", "tomllib", "werkzeug.middleware.proxy_fix"),
     *("zxcvbn",),
 )
+# It reads no settings before its application is made.
+_PROGRAM = "ragauth"
 _MOST_BYTES = 1_000_000
 _lock = Lock()
 
@@ -93,13 +98,16 @@ class ForkedProcess:
 
 
 class _Preloaded:
-    """The process that forks, as long as this one lives."""
+    """The process that forks, as long as this one lives; it may have loaded the service."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_program: bool) -> None:
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                [
+                    *(sys.executable, "-m", __name__, str(theirs.fileno())),
+                    *([_PROGRAM] if has_program else []),
+                ],
                 env={"PATH": os.environ.get("PATH", os.defpath)},
                 cwd=_ROOT,
                 stdin=subprocess.DEVNULL,
@@ -122,7 +130,8 @@ class _Preloaded:
         self._process.wait()
 
 
-_preloaded: _Preloaded | None = None
+# Without the service, and with it.
+_preloaded: dict[bool, _Preloaded] = {}
 
 
 def is_forked(command: Sequence[object], environment: Mapping[str, str]) -> bool:
@@ -144,7 +153,6 @@ def fork_module(
     output: int,
 ) -> ForkedProcess:
     """Run `python -m MODULE` in a session of its own; it prints to the file descriptor."""
-    global _preloaded  # noqa: PLW0603 - one for the process
     request = {
         "module": module,
         "arguments": list(arguments),
@@ -152,9 +160,10 @@ def fork_module(
         "cwd": str(cwd),
     }
     with _lock:
-        if _preloaded is None:
-            _preloaded = _Preloaded()
-        return _preloaded.fork(request, [output])
+        has_program = cwd == _ROOT
+        if has_program not in _preloaded:
+            _preloaded[has_program] = _Preloaded(has_program=has_program)
+        return _preloaded[has_program].fork(request, [output])
 
 
 def _serve(control: socket.socket) -> None:
@@ -205,18 +214,40 @@ def _become(request: Mapping[str, Any]) -> None:
     locale.setlocale(locale.LC_CTYPE, "")
     os.chdir(request["cwd"])
     sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in os.environ
+    if QUICK_HASHES in os.environ:
+        hash_quickly()
+    if metrics := sys.modules.get(f"{_PROGRAM}.metrics"):
+        # It shares its memory with its children, and must not with what was forked beside it.
+        metrics.board._memory = type(metrics.board)()._memory
+        metrics.board._use(0)
     for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
         del sys.modules[name]
     sys.path[0] = request["cwd"]
     importlib.invalidate_caches()
     sys.argv = [request["module"], *request["arguments"]]
     sys.orig_argv = [sys.executable, "-m", *sys.argv]
-    runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
-    sys.exit()
+    code: object = None
+    try:
+        runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        code = ended.code
+    _end(code)
+
+
+def _end(code: object) -> NoReturn:
+    """End as an interpreter does, but for freeing each object, which takes as long as a start."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    if code is not None and not isinstance(code, int):
+        sys.stderr.write(f"{code}\n")
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
 
 
 if __name__ == "__main__":
-    for module in _MODULES:
+    for module in (*_MODULES, *sys.argv[2:]):
         importlib.import_module(module)
     gc.collect()
     gc.freeze()

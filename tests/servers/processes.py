@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.servers.preloaded import ForkedProcess, fork_module, is_forked
@@ -72,12 +72,22 @@ def memory_folder(needed_megabytes: int) -> str:
 
 def children_of(pid: int) -> list[int]:
     """Return the process ids of a process' children that are no zombies."""
-    return [child for child, parent in _parents() if parent == pid]
+    try:
+        lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:
+        return []
+    # A kernel may lack these lists. Then each process that there is says whose child it is.
+    stats = [Path(f"/proc/{child}/stat") for found in lists for child in found.split()]
+    return [
+        child
+        for child, parent in _parents(stats if lists else Path("/proc").glob("[0-9]*/stat"))
+        if parent == pid
+    ]
 
 
-def _parents() -> Iterator[tuple[int, int]]:
-    """Yield process id and parent's id of every process that is not a zombie."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+def _parents(stats: Iterable[Path]) -> Iterator[tuple[int, int]]:
+    """Yield process id and parent's id of each of these processes that is not a zombie."""
+    for stat in stats:
         try:
             # The second field, the program's name, is in parentheses and may contain anything.
             state, parent = stat.read_text(errors="replace").rpartition(")")[2].split()[:2]

@@ -148,3 +148,12 @@ def test_a_schema_with_ways_of_its_own_keeps_them() -> None:
     thing = {"name": "abc", "other": "d"}
     assert Dumper(Hooked()).dump(thing) == {**thing, "added": True}
     assert Dumper(Computed()).dump_all([thing]) == [{"name": "abc", "length": 3}]
+
+
+def test_mappings_and_objects_may_be_mixed() -> None:
+    schema = UsageSchema()
+    thing = _examples(schema)[1]
+    things = [thing, _as_objects(thing, schema)]
+
+    assert Dumper(schema).dump_all(things) == [schema.dump(thing)] * 2
+    assert Dumper(schema).dump_all(things[::-1]) == [schema.dump(thing)] * 2

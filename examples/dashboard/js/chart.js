@@ -1,50 +1,52 @@
-/** Bars by day, stacked by series, with the even pace of the quota as a line: plain SVG. */
+/** Bars by day or month, stacked by series, with what a limit allows as a line: plain SVG. */
 
 import { h, named, show, svg } from "./dom.js";
-import { compact, number, utcDay } from "./format.js";
+import { compact, number } from "./format.js";
 import { scrolling } from "./parts.js";
 
 const HEIGHT = 260;
 const EDGE = { top: 18, right: 12, bottom: 28, left: 48 };
 const GAP = 0.26;
+const WIDEST_BAR = 44;
 
 /**
- * `days`: "2026-01-31"…; `series`: `{label, keys, tone}`; `rows`: `{day, key_id, units}`;
- * `pace`: units a day that would just use up the quota.
+ * `periods`: `{id, short, long}`, what stands below a bar and in full; `series`: `{label, keys, tone}`;
+ * `rows`: `{period, key_id, amount}`; `line`: `{value, text}`, what each period may have, or null;
+ * `what` is counted ("units"), `each` is what a period is called ("Day").
  */
-export function usageChart({ days, series, rows, pace }) {
-  const byDay = stack(days, series, rows);
+export function usageChart({ periods, series, rows, line, what, each }) {
+  const bars = stack(periods, series, rows);
   const tip = h("div", { class: "tip", role: "status", hidden: true });
   const picture = svg("svg", {
     class: "chart",
     tabindex: "0",
     role: "img",
-    "aria-label": describe(byDay),
+    "aria-label": describe(bars, what, each),
     onkeydown: walk,
     onblur: () => select(-1),
     onpointerleave: () => select(-1),
   });
-  const peak = Math.max(...byDay.map(({ total }) => total), 1);
-  // A quota far above what was used would flatten the bars: then it stays off the picture.
-  const isPaceShown = pace <= peak * 2.5;
+  const peak = Math.max(...bars.map(({ total }) => total), 1);
+  // A limit far above what was used would flatten the bars: then it stays off the picture.
+  const isLineShown = line !== null && line.value <= peak * 2.5;
   let groups = [];
   let selected = -1;
   let layout;
 
   function draw(width) {
-    const ticks = niceTicks(Math.max(peak, isPaceShown ? pace : 0));
+    const ticks = niceTicks(Math.max(peak, isLineShown ? line.value : 0));
     const top = ticks.at(-1);
     const inner = {
       width: width - EDGE.left - EDGE.right,
       height: HEIGHT - EDGE.top - EDGE.bottom,
     };
-    const step = inner.width / days.length;
+    const step = inner.width / periods.length;
     const y = (value) => EDGE.top + inner.height * (1 - value / top);
     const x = (index) => EDGE.left + step * index;
     layout = { x, y, step };
     picture.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    groups = byDay.map((day, index) => column(day, x(index), step, y));
-    const every = Math.ceil(days.length / Math.max(2, Math.floor(inner.width / 72)));
+    groups = bars.map((one, index) => column(one, index, { left: x(index), step, y }));
+    const every = Math.ceil(periods.length / Math.max(2, Math.floor(inner.width / 72)));
     show(
       picture,
       ticks.map((value) =>
@@ -56,36 +58,41 @@ export function usageChart({ days, series, rows, pace }) {
         ),
       ),
       groups,
-      days.map((day, index) =>
-        index % every ? null : text(x(index) + step / 2, HEIGHT - 8, utcDay(day), "middle"),
+      periods.map(({ short }, index) =>
+        index % every ? null : text(x(index) + step / 2, HEIGHT - 8, short, "middle"),
       ),
-      isPaceShown
+      isLineShown
         ? svg(
             "g",
             { class: "pace" },
-            svg("line", { x1: EDGE.left, x2: width - EDGE.right, y1: y(pace), y2: y(pace) }),
+            svg("line", {
+              x1: EDGE.left,
+              x2: width - EDGE.right,
+              y1: y(line.value),
+              y2: y(line.value),
+            }),
           )
         : null,
     );
   }
 
-  function column(day, left, step, y) {
+  function column({ parts }, index, { left, step, y }) {
     let base = 0;
-    const bars = day.parts.map(({ tone, units }) => {
+    const width = Math.min(step * (1 - GAP), WIDEST_BAR);
+    const rects = parts.map(({ tone, amount }) => {
       const from = y(base);
-      base += units;
+      base += amount;
       const height = from - y(base);
       // Hairlines between the parts.
       return svg("rect", {
         class: `tone-${tone}`,
-        x: left + (step * GAP) / 2,
+        x: left + (step - width) / 2,
         y: y(base),
-        width: step * (1 - GAP),
+        width,
         height: Math.max(height - 1, 0.75),
         rx: Math.min(2.5, step / 6),
       });
     });
-    const index = days.indexOf(day.day);
     const area = svg("rect", {
       class: "area",
       x: left,
@@ -93,7 +100,7 @@ export function usageChart({ days, series, rows, pace }) {
       width: step,
       height: HEIGHT - EDGE.top - EDGE.bottom,
     });
-    return svg("g", { class: "day", onpointerenter: () => select(index) }, area, bars);
+    return svg("g", { class: "day", onpointerenter: () => select(index) }, area, rects);
   }
 
   function select(index) {
@@ -102,22 +109,22 @@ export function usageChart({ days, series, rows, pace }) {
     tip.hidden = index < 0;
     if (index < 0) return;
     groups[index].classList.add("selected");
-    const { day, total, parts } = byDay[index];
+    const { long, total, parts } = bars[index];
     show(
       tip,
-      h("strong", {}, utcDay(day)),
+      h("strong", {}, long),
       h(
         "ul",
         {},
         parts
           .toReversed()
-          .map(({ label, tone, units }) =>
+          .map(({ label, tone, amount }) =>
             h(
               "li",
               {},
               h("span", { class: `swatch tone-${tone}` }),
               named(label),
-              h("b", {}, number(units)),
+              h("b", {}, number(amount)),
             ),
           ),
       ),
@@ -135,8 +142,8 @@ export function usageChart({ days, series, rows, pace }) {
     if (event.key === "Escape") select(-1);
     if (!(event.key in steps)) return;
     event.preventDefault();
-    const start = selected < 0 ? (steps[event.key] > 0 ? -1 : days.length) : selected;
-    select(Math.min(days.length - 1, Math.max(0, start + steps[event.key])));
+    const start = selected < 0 ? (steps[event.key] > 0 ? -1 : periods.length) : selected;
+    select(Math.min(periods.length - 1, Math.max(0, start + steps[event.key])));
   }
 
   const frame = h("div", { class: "chart-frame" }, picture, tip);
@@ -153,51 +160,55 @@ export function usageChart({ days, series, rows, pace }) {
       series.map(({ label, tone }) =>
         h("li", {}, h("span", { class: `swatch tone-${tone}` }), named(label)),
       ),
-      h(
-        "li",
-        {},
-        h("span", { class: "swatch line" }),
-        `Quota, spread evenly: ${compact(Math.round(pace))} a day${isPaceShown ? "" : ", far above"}`,
-      ),
+      line
+        ? h(
+            "li",
+            {},
+            h("span", { class: "swatch line" }),
+            `${line.text}${isLineShown ? "" : ", far above"}`,
+          )
+        : null,
     ),
-    asTable(byDay, series),
+    asTable(bars, series, each),
   );
 }
 
-function stack(days, series, rows) {
-  const units = new Map();
+function stack(periods, series, rows) {
+  const amounts = new Map();
   for (const row of rows) {
-    const place = `${row.day} ${row.key_id}`;
-    units.set(place, (units.get(place) ?? 0) + row.units);
+    const place = `${row.period} ${row.key_id}`;
+    amounts.set(place, (amounts.get(place) ?? 0) + row.amount);
   }
-  return days.map((day) => {
+  return periods.map((period) => {
     const parts = series
       .map(({ label, tone, keys }) => ({
         label,
         tone,
-        units: keys.reduce((sum, key) => sum + (units.get(`${day} ${key}`) ?? 0), 0),
+        amount: keys.reduce((sum, key) => sum + (amounts.get(`${period.id} ${key}`) ?? 0), 0),
       }))
-      .filter((part) => part.units > 0);
-    return { day, parts, total: parts.reduce((sum, part) => sum + part.units, 0) };
+      .filter((part) => part.amount > 0);
+    return { ...period, parts, total: parts.reduce((sum, part) => sum + part.amount, 0) };
   });
 }
 
-function describe(byDay) {
-  const total = byDay.reduce((sum, day) => sum + day.total, 0);
-  const peak = byDay.reduce((best, day) => (day.total > best.total ? day : best));
-  return `Bar chart: ${number(total)} units in all, the most on ${utcDay(peak.day)}: ${number(peak.total)}. Arrow keys go from day to day.`;
+function describe(bars, what, each) {
+  const total = bars.reduce((sum, one) => sum + one.total, 0);
+  const peak = bars.reduce((best, one) => (one.total > best.total ? one : best));
+  return `Bar chart: ${number(total)} ${what} in all, the most in ${peak.long}: ${number(peak.total)}. Arrow keys go from ${each.toLowerCase()} to ${each.toLowerCase()}.`;
 }
 
-function asTable(byDay, series) {
-  const used = byDay.filter((day) => day.total > 0);
+function asTable(bars, series, each) {
+  const used = bars.filter(({ total }) => total > 0);
   // By tone: two keys may have one name.
-  const cell = (day, tone) => number(day.parts.find((part) => part.tone === tone)?.units ?? 0);
+  const cell = ({ parts }, tone) => number(parts.find((part) => part.tone === tone)?.amount ?? 0);
+  const columns = series.length > 1 ? series : [];
+  const head = (text, right) => h("th", { scope: "col", class: right ? "right" : null }, text);
   return h(
     "details",
     {},
     h("summary", {}, "As a table"),
     scrolling(
-      "By day",
+      `By ${each.toLowerCase()}`,
       h(
         "table",
         {},
@@ -207,21 +218,21 @@ function asTable(byDay, series) {
           h(
             "tr",
             {},
-            h("th", { scope: "col" }, "Day"),
-            series.map(({ label }) => h("th", { scope: "col", class: "right" }, named(label))),
-            h("th", { scope: "col", class: "right" }, "Total"),
+            head(each),
+            columns.map(({ label }) => head(named(label), true)),
+            head("Total", true),
           ),
         ),
         h(
           "tbody",
           {},
-          used.map((day) =>
+          used.map((one) =>
             h(
               "tr",
               {},
-              h("td", {}, utcDay(day.day)),
-              series.map(({ tone }) => h("td", { class: "right" }, cell(day, tone))),
-              h("td", { class: "right" }, number(day.total)),
+              h("td", {}, one.long),
+              columns.map(({ tone }) => h("td", { class: "right" }, cell(one, tone))),
+              h("td", { class: "right" }, number(one.total)),
             ),
           ),
         ),

@@ -7,13 +7,14 @@ import { explain, issueText, reference } from "./words.js";
 import { ApiError } from "./wire.js";
 
 let ids = 0;
-// Of a field's box: `{when, missing}`.
+// Of a field's box: `{when, missing, check}`, or of one that holds others `{isGroup, name, value}`.
 const rules = new WeakMap();
 
 /**
  * A labelled input; `options` makes it a select. `missing` is what to say where it is left empty
  * (null: it may be), or what tells that of the form's values. `when(values)` is whether the field is
- * shown, `about` the API's name for it where that is another.
+ * shown, `about` the API's name for it where that is another, `check(text)` what is wrong with what is
+ * filled in, or null.
  */
 export function field({
   name,
@@ -25,6 +26,7 @@ export function field({
   optional,
   missing = optional || options ? null : "Please fill this in",
   when,
+  check = () => null,
   about = name,
   ...attributes
 }) {
@@ -60,7 +62,26 @@ export function field({
     h("p", { class: "hint", id: `${id}-hint` }, hint ?? ""),
     h("p", { class: "fault", id: `${id}-fault` }),
   );
-  rules.set(box, { when, missing });
+  rules.set(box, { when, missing, check });
+  return box;
+}
+
+/**
+ * A field of several: `content` has fields of its own, whose names must be theirs alone in the form.
+ * `value()` is what they hold together, as `name`; left out, nothing. A fault goes to the one of them
+ * that is `about` its path, joined by dots, or is shown here.
+ */
+export function group({ name, label, hint, value }, ...content) {
+  const id = `f${++ids}`;
+  const box = h(
+    "fieldset",
+    { class: "field group", "data-name": name, "aria-describedby": `${id}-hint ${id}-fault` },
+    h("legend", {}, label),
+    h("p", { class: "hint", id: `${id}-hint` }, hint ?? ""),
+    content,
+    h("p", { class: "fault", id: `${id}-fault`, tabindex: "-1" }),
+  );
+  rules.set(box, { isGroup: true, name, value, missing: null, check: () => null });
   return box;
 }
 
@@ -90,7 +111,7 @@ export function choices({ name, label, hint, options, chosen, type = "checkbox",
     h("p", { class: "hint", id: `${id}-hint` }, hint ?? ""),
     h("p", { class: "fault", id: `${id}-fault` }),
   );
-  rules.set(box, { when, missing });
+  rules.set(box, { when, missing, check: () => null });
   return box;
 }
 
@@ -153,7 +174,7 @@ export function form({
     if (isIncomplete()) return;
     isBusy = press.disabled = true;
     press.classList.add("busy");
-    const values = read(element);
+    const values = valuesOf();
     try {
       await submit(values);
     } catch (error) {
@@ -187,11 +208,22 @@ export function form({
     for (const box of boxes()) mark(box, "");
   }
 
+  /** Of what is shown. */
+  function valuesOf() {
+    const values = read(element);
+    for (const box of boxes()) {
+      const { name, value } = rules.get(box);
+      if (value) values[name] = value();
+    }
+    return values;
+  }
+
   function isIncomplete() {
     const values = read(element);
-    for (const box of boxes().filter((one) => !one.hidden && !isFilled(one))) {
-      const { missing } = rules.get(box);
-      mark(box, typeof missing === "function" ? missing(values) : missing);
+    for (const box of boxes().filter((one) => !one.hidden)) {
+      const { missing, check } = rules.get(box);
+      if (isFilled(box)) mark(box, check(inputsOf(box)[0]?.value));
+      else mark(box, typeof missing === "function" ? missing(values) : missing);
     }
     return focusFault();
   }
@@ -200,8 +232,8 @@ export function form({
     const left = [];
     const blamed = error.issues.length ? error.issues : [{ path: [blame(error)], message: null }];
     for (const issue of blamed) {
-      const text = issue.message === null ? explain(error) : issueText(issue);
-      const box = boxes().find((one) => one.dataset.name === issue.path[0] && !one.hidden);
+      const [box, depth] = placeOf(issue.path);
+      const text = issue.message === null ? explain(error) : issueText(issue, depth);
       if (box) mark(box, text);
       else left.push(issue.message && issue.path[0] ? `${issue.path[0]}: ${text}` : text);
     }
@@ -219,8 +251,18 @@ export function form({
     if (!focusFault()) notice.focus();
   }
 
+  /** The field that a path leads to, or whose part it leads to, and how much of the path that is. */
+  function placeOf(path) {
+    for (let depth = path.length; depth > 0; depth -= 1) {
+      const about = path.slice(0, depth).join(".");
+      const box = boxes().find((one) => one.dataset.name === about && !one.hidden);
+      if (box) return [box, depth];
+    }
+    return [null, 1];
+  }
+
   function focusFault() {
-    const input = element.querySelector("[aria-invalid=true]");
+    const input = element.querySelector("[aria-invalid=true], .group > .fault:not(:empty)");
     input?.focus();
     return input !== null;
   }
@@ -251,8 +293,8 @@ function isFilled(box) {
 }
 
 function mark(box, message) {
-  show(box.querySelector(".fault"), message || null);
-  for (const input of inputsOf(box)) {
+  show(box.querySelector(":scope > .fault"), message || null);
+  for (const input of rules.get(box).isGroup ? [] : inputsOf(box)) {
     if (message) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
   }

@@ -17,6 +17,11 @@ const UTC_MONTH = new Intl.DateTimeFormat(LOCALE, {
   year: "numeric",
   timeZone: "UTC",
 });
+const UTC_SHORT_MONTH = new Intl.DateTimeFormat(LOCALE, {
+  month: "short",
+  year: "2-digit",
+  timeZone: "UTC",
+});
 
 export const number = (value) => NUMBER.format(value);
 /** Short from five digits on. */
@@ -24,6 +29,7 @@ export const compact = (value) => (value < 10_000 ? NUMBER : COMPACT).format(val
 export const date = (value) => DATE.format(new Date(value));
 export const moment = (value) => MOMENT.format(new Date(value));
 export const utcDay = (value) => UTC_DAY.format(new Date(value));
+export const utcShortMonth = (value) => UTC_SHORT_MONTH.format(new Date(value));
 export const utcMonth = (value) => UTC_MONTH.format(new Date(value));
 
 export function plural(count, one, many = `${one}s`) {
@@ -121,10 +127,12 @@ const EVENTS = {
   "api_key:changed": "API key changed",
   "api_key:rotated": "API key rotated",
   "api_key:revoked": "API key revoked",
+  "limit:warned": "80 % of a limit was used",
+  "limit:reached": "A limit was reached",
   "agent:created": "Agent created",
   "agent:deleted": "Agent deleted",
 };
-const ALARMING = /failed|reused|suspended|given_up|_low$|second_factor_removed/;
+const ALARMING = /^limit:|failed|reused|suspended|given_up|_low$|second_factor_removed/;
 
 /** What an event is called, and whether its owner should look twice. */
 export function event({ name }) {

@@ -3,14 +3,18 @@
  * against /openapi.json: each path, method, body field and query parameter must be there.
  *
  * `open` asks for no token. `cookie` is what takes the refresh token, from a cookie or a body. `file`
- * is answered with a file to be saved.
+ * is the type of what is answered as a file to be saved.
  */
 
 const auth = "/api/auth";
 const key = `${auth}/api-keys/{key_id}`;
 const agent = "/api/agents/{agent_id}";
 const page = ["limit", "cursor"];
-const keyFields = ["name", "scopes", "expires_at", "allowed_ips", "allowed_origins"];
+const span = ["from", "to", "key_id", "group_by"];
+const keyFields = [
+  ...["name", "scopes", "expires_at", "allowed_ips", "allowed_origins"],
+  ...["limits", "metadata"],
+];
 
 export const OPERATIONS = {
   signUp: {
@@ -41,8 +45,8 @@ export const OPERATIONS = {
   logOut: { method: "POST", path: `${auth}/logout` },
 
   showAccount: { method: "GET", path: `${auth}/me` },
-  changeAccount: { method: "PATCH", path: `${auth}/me`, body: ["name", "username"] },
-  exportAccount: { method: "GET", path: `${auth}/export`, file: true },
+  changeAccount: { method: "PATCH", path: `${auth}/me`, body: ["name", "username", "limit_mails"] },
+  exportAccount: { method: "GET", path: `${auth}/export`, file: "application/json" },
   deleteAccount: { method: "POST", path: `${auth}/me/delete`, body: ["password"] },
 
   forgotPassword: { method: "POST", path: `${auth}/password/forgot`, open: true, body: ["email"] },
@@ -87,7 +91,6 @@ export const OPERATIONS = {
     path: `${auth}/api-keys`,
     body: [...keyFields, "kind", "environment", "agent_id"],
   },
-  listScopes: { method: "GET", path: `${auth}/scopes` },
   showKey: { method: "GET", path: key },
   changeKey: { method: "PATCH", path: key, body: [...keyFields, "is_active"] },
   rotateKey: { method: "POST", path: `${key}/rotate`, body: ["grace_seconds"] },
@@ -100,6 +103,8 @@ export const OPERATIONS = {
   changeAgent: { method: "PATCH", path: agent, body: ["name", "description"] },
   deleteAgent: { method: "DELETE", path: agent },
 
-  listUsage: { method: "GET", path: `${auth}/usage`, query: [...page, "from", "to"] },
-  showLimits: { method: "GET", path: `${auth}/limits` },
+  listUsage: { method: "GET", path: `${auth}/usage`, query: [...page, ...span] },
+  saveUsage: { method: "GET", path: `${auth}/usage`, query: span, file: "text/csv" },
+  showLimits: { method: "GET", path: `${auth}/limits`, query: ["key_id"] },
+  listScopes: { method: "GET", path: `${auth}/scopes` },
 };

@@ -106,3 +106,11 @@ export function copyButton(label, value, { onCopied = () => {}, blocked, tone = 
   }
   return [press, said];
 }
+
+/** Put a file where the browser puts downloads. */
+export function saveFile(file) {
+  const address = URL.createObjectURL(file);
+  h("a", { href: address, download: file.name }).click();
+  // The browser reads it after this turn.
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}

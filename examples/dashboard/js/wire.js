@@ -42,6 +42,7 @@ export async function send(name, { path = {}, query = {}, body, token, csrf = fa
     if (value !== undefined && value !== null) url.searchParams.set(key, value);
   }
   const headers = {};
+  if (operation.file) headers.Accept = operation.file;
   if (token) headers.Authorization = `Bearer ${token}`;
   if (csrf) headers["X-Ragauth-CSRF"] = "1";
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -63,7 +64,7 @@ export async function send(name, { path = {}, query = {}, body, token, csrf = fa
   }
   const answer = parse(text);
   if (!response.ok) throw new ApiError(response.status, answer?.error, response.headers);
-  if (operation.file) return { data: new File([text], nameOf(response), { type: "application/json" }) };
+  if (operation.file) return { data: new File([text], nameOf(response), { type: operation.file }) };
   return answer;
 }
 

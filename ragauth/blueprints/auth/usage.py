@@ -5,9 +5,9 @@ from typing import Any
 from flask import Response
 
 from ragauth.blueprints.auth.blueprint import auth
-from ragauth.errors import ExportUnderWay
+from ragauth.errors import ExportUnderWay, NoSuchKey
 from ragauth.models.base import Page
-from ragauth.schemas.usage import AccountLimitsSchema, AnyUsageSchema, UsageQuery
+from ragauth.schemas.usage import AccountLimitsSchema, AnyUsageSchema, LimitsQuery, UsageQuery
 from ragauth.services.limits import account_limits
 from ragauth.services.limits.account_limits import AccountLimits
 from ragauth.services.sessions.sessions import Caller
@@ -37,7 +37,7 @@ def list_my_usage(caller: Caller, query: dict[str, Any]) -> Page[Any] | Response
 
 
 @auth.get("/limits")
-@endpoint(guard=access_token, data=AccountLimitsSchema)
-def show_limits(caller: Caller) -> AccountLimits:
-    """What the account's plan allows, and what is left of the month."""
-    return account_limits.get_limits(account_id=caller.account.id)
+@endpoint(guard=access_token, query=LimitsQuery, data=AccountLimitsSchema, errors=(NoSuchKey,))
+def show_limits(caller: Caller, query: dict[str, Any]) -> AccountLimits:
+    """What the account's limits are, or one of its keys', and what is left of them."""
+    return account_limits.get_limits(account_id=caller.account.id, **query)

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Integer, Text, bindparam, select, type_coerce
 
 from ragauth import clock
+from ragauth.database import parse_sqlite_moment
 from ragauth.models.accounts import Account
 from ragauth.models.agents import Agent
 from ragauth.models.api_keys import ApiKey
-from ragauth.models.reads.prepared import PreparedReads, parse_sqlite_moment
+from ragauth.models.reads.prepared import PreparedReads
 
 # A process notices the first import of foreign keys within this time.
 _IMPORTED_RECHECK_SECONDS = 2.0
@@ -58,9 +59,9 @@ _KEY = (
         Account.plan,
         Account.status,
         ApiKey.is_managed,
-        type_coerce(ApiKey.limits, Text),
-        type_coerce(Account.limits, Text),
-        type_coerce(ApiKey.own_data, Text),
+        type_coerce(ApiKey.limits, Text).label("limits"),
+        type_coerce(Account.limits, Text).label("account_limits"),
+        type_coerce(ApiKey.own_data, Text).label("own_data"),
     )
     .outerjoin(Account, Account.id == ApiKey.account_id)
     .where(ApiKey.digest == bindparam("digest"))

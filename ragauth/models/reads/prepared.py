@@ -11,7 +11,6 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Dialect, Engine, Select
@@ -28,10 +27,12 @@ from ragauth.database_faults import DatabaseFault, UnusableDatabase, log_fault
 from ragauth.deadlines import CHECK_SECONDS, WouldWait, at_most, current_deadline
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.metrics import DATABASE_ERRORS
+from ragauth.models.plain_rows import with_named_parameters
 
-# The mapped beginning of the file. Mapping all of it would make a check 2 µs faster, but count as
-# memory of each worker.
-_SQLITE_MMAP_BYTES = 16 << 20
+# The mapped beginning of the file, and each connection's own copies of other pages. Mapping all of
+# the file would make a check 2 µs faster, but count as memory of each worker.
+_SQLITE_MMAP_BYTES = 8 << 20
+_SQLITE_CACHE_KIB = 512
 _FIRST_TRY_SECONDS = 1.0
 _HANGS_SECONDS = 1.0
 _LONG_WAIT_SECONDS = 0.4
@@ -72,13 +73,7 @@ class PreparedReads:
 
     def compile(self, statement: Select[*tuple[Any, ...]]) -> str:
         """Compile a statement for the driver; its parameters are named."""
-        compiled = statement.compile(dialect=self._engine.dialect)
-        sql = str(compiled)
-        if self.is_sqlite:
-            # Named parameters, which both drivers support.
-            for name in compiled.positiontup or ():
-                sql = sql.replace("?", f":{name}", 1)
-        return sql
+        return with_named_parameters(statement, self._engine.dialect)
 
     def read(self, sql: str, parameters: dict[str, Any]) -> Sequence[Row]:
         """Read all rows; a lost connection is opened again, once.
@@ -224,6 +219,7 @@ class PreparedReads:
             prepare_sqlite_connection(connection)
             # One copy of these pages for all threads and workers.
             connection.execute(f"PRAGMA mmap_size={_SQLITE_MMAP_BYTES}")
+            connection.execute(f"PRAGMA cache_size=-{_SQLITE_CACHE_KIB}")
         else:
             parameters = connection_parameters(self._database_url, pooled=self._pooled)
             connection = dialect.connect(**parameters)
@@ -238,11 +234,6 @@ class PreparedReads:
         self._local.held = None
         if held is not None:
             held.close()
-
-
-def parse_sqlite_moment(text: str) -> datetime:
-    """Parse SQLite's form of a time: text without a zone, in UTC."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 class _HeldConnection:

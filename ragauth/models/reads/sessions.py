@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select
 
+from ragauth.database import parse_sqlite_moment
 from ragauth.models.accounts import Account
-from ragauth.models.reads.prepared import PreparedReads, parse_sqlite_moment
+from ragauth.models.reads.prepared import PreparedReads
 from ragauth.models.sessions import Session
 
 

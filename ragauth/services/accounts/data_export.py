@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ragauth import clock, transaction
 from ragauth.errors import CredentialRevoked
-from ragauth.models import Account, Agent, Confirmation, OutboxMail, Session
+from ragauth.models import Account, Confirmation, OutboxMail
 from ragauth.models import accounts as account_rows
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
@@ -41,9 +41,9 @@ class Export:
     second_factor: SecondFactorStatus | None
     confirmations: list[Confirmation]
     queued_mail: list[OutboxMail]
-    agents: Iterator[Agent]
+    agents: Iterator[Shown]
     api_keys: Iterator[Shown]
-    sessions: Iterator[Session]
+    sessions: Iterator[Shown]
     events: Iterator[Shown]
     usage: Iterator[DayOfKey]
 

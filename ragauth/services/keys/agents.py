@@ -10,7 +10,7 @@ from ragauth.metrics import LIMIT_HITS
 from ragauth.models import Agent
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
-from ragauth.models.base import Page
+from ragauth.models.base import Page, Shown
 from ragauth.security.identifiers import AGENT, encode_id, new_uuid
 from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
@@ -46,7 +46,7 @@ def create_agent(
         return agent
 
 
-def list_agents(*, account_id: uuid.UUID, limit: int, cursor: uuid.UUID | None) -> Page[Agent]:
+def list_agents(*, account_id: uuid.UUID, limit: int, cursor: uuid.UUID | None) -> Page[Shown]:
     with transaction.read_only():
         return agent_rows.list_agents(account_id, limit=limit, cursor=cursor)
 

@@ -5,11 +5,14 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from ragauth import clock, transaction
-from ragauth.errors import NoSuchAccount
+from ragauth.errors import NoSuchAccount, NoSuchKey
+from ragauth.models import Account, ApiKey
 from ragauth.models import accounts as account_rows
+from ragauth.models import api_keys as key_rows
 from ragauth.policy import MINUTE, MONTH, REQUESTS, Plan, Window
 from ragauth.services.limits.applied import OF_ACCOUNT
 from ragauth.services.limits.limits import LimitState, current_limits
@@ -59,21 +62,21 @@ class AccountLimits:
     quotas: Sequence[Quota]
 
 
-def get_limits(*, account_id: uuid.UUID) -> AccountLimits:
-    """The account's limits.
+def get_limits(*, account_id: uuid.UUID, key_id: uuid.UUID | None = None) -> AccountLimits:
+    """The account's limits, and those of one of its keys, be it revoked.
 
-    Raises NoSuchAccount for one that was deleted meanwhile, ExternalServiceUnavailable if no
-    counter answers.
+    Raises NoSuchAccount for one that was deleted meanwhile, NoSuchKey for a key that is not there,
+    ExternalServiceUnavailable if no counter answers.
     """
     with transaction.read_only():
         account = account_rows.find_account(account_id)
+        find_key = partial(key_rows.find_key, account_id, include_revoked=True)
+        key = None if key_id is None else find_key(key_id)
     if account is None:
         raise NoSuchAccount
-    owners = Owners(account_id.bytes, account_id.bytes)
-    states = {
-        name: current_limits().peek_at_all(owners, name, account.plan, text_of(account.limits))
-        for name in ENVIRONMENTS
-    }
+    if key is None and key_id is not None:
+        raise NoSuchKey
+    states = {name: _state_of(account, name, key) for name in ENVIRONMENTS}
     applied = states[ENVIRONMENTS[0]].applied
     return AccountLimits(
         plan=applied.plan,
@@ -82,6 +85,16 @@ def get_limits(*, account_id: uuid.UUID) -> AccountLimits:
         usage={name: month_usage(state) for name, state in states.items()},
         quotas=[quota for name, state in states.items() for quota in quotas_of(state, name)],
     )
+
+
+def _state_of(account: Account, environment: str, key: ApiKey | None) -> LimitState:
+    """With the limits of the key, in its own environment."""
+    plan, own = account.plan, text_of(account.limits)
+    if key is None or key.environment != environment:
+        owners = Owners(account.id.bytes, account.id.bytes)
+        return current_limits().peek_at_all(owners, environment, plan, own)
+    owners = Owners(account.id.bytes, (key.counted_as or key.id).bytes)
+    return current_limits().peek_at_all(owners, environment, plan, own, text_of(key.limits))
 
 
 def text_of(limits: Sequence[Mapping[str, Any]] | None) -> str | None:

@@ -29,6 +29,8 @@ log = logging.getLogger("ragauth")
 
 # Longer than sending one mail can take with all time-outs; after that its sender is taken for dead.
 _CLAIM = timedelta(minutes=2)
+# How many are read at a time.
+_AT_ONCE = 20
 _FIRST_DELAY_SECONDS = 2
 _LONGEST_DELAY_SECONDS = 300
 # A reset may wait for its place this long. A mail that is due later was postponed under a wrong
@@ -63,10 +65,15 @@ def send_due_mail(
         while not is_stopping():
             with transaction.read_only():
                 now = clock.now()
-                mail = mail_rows.find_due(now=now, latest=now + _LONGEST_WAIT)
-            if mail is None:
-                break
-            if _claim(mail) and not _handle(mail, transport, done, answer_reset):
+                due = mail_rows.list_due(now=now, latest=now + _LONGEST_WAIT, limit=_AT_ONCE)
+            for mail in due:
+                if is_stopping() or (
+                    # Another sender may have claimed it since it was read.
+                    _claim(mail) and not _handle(mail, transport, done, answer_reset)
+                ):
+                    return done
+            # A request that was answered has queued a mail.
+            if len(due) < _AT_ONCE and all(mail.template != RESET_REQUEST for mail in due):
                 break
     return done
 
@@ -114,18 +121,19 @@ def _handle(
 
 
 def _send(mail: OutboxMail, letter: Letter, transport: MailTransport, done: Round) -> bool:
+    # A reset mail was counted when it took its place (`budget`), before its token was made.
+    is_reset = mail.template == MailTemplate.RESET_PASSWORD
+    counted_until_ms = 0
     try:
-        message = compose(mail, letter, settings())
         throttle = budget.mails_of_recipient(letter.to)
+        if not is_reset:
+            counted_until_ms = throttle.take()
+        message = compose(mail, letter, settings())
     except ValueError:
         # No header can hold the address. Give the mail up, so that it does not block the others.
         _give_up(mail, "malformed")
         done.given_up += 1
         return True
-    # A reset mail was counted when it took its place (`budget`), before its token was made.
-    is_reset = mail.template == MailTemplate.RESET_PASSWORD
-    try:
-        counted_until_ms = 0 if is_reset else throttle.take()
     except RateLimitExceeded:
         _leave_out(mail)
         done.given_up += 1

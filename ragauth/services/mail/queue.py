@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ragauth import clock, transaction
-from ragauth.extensions import current, db, settings
+from ragauth.extensions import current, settings
 from ragauth.models import Account, OutboxMail
 from ragauth.models import outbox as mail_rows
 from ragauth.security.identifiers import new_uuid
@@ -116,22 +116,20 @@ def add_letter(
     now = due_at or clock.now()
     mail_id = new_uuid()
     plain = json.dumps({"to": letter.to, "values": letter.values}).encode()
-    db.session.add(
-        OutboxMail(
-            id=mail_id,
-            account_id=account_id,
-            template=template,
-            sealed=seal(
-                plain,
-                secret_key=settings().secret_key,
-                purpose=_SEAL_PURPOSE,
-                context=mail_id.bytes,
-            ),
-            attempts=0,
-            next_attempt_at=now,
-            expires_at=now + lifetime,
-            created_at=now,
-        )
+    mail_rows.add(
+        id=mail_id,
+        account_id=account_id,
+        template=template,
+        sealed=seal(
+            plain,
+            secret_key=settings().secret_key,
+            purpose=_SEAL_PURPOSE,
+            context=mail_id.bytes,
+        ),
+        attempts=0,
+        next_attempt_at=now,
+        expires_at=now + lifetime,
+        created_at=now,
     )
     transaction.when_committed(mail_bell().ring)
 

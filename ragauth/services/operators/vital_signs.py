@@ -7,12 +7,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth import clock, transaction
 from ragauth.counters import CountersUnavailable
-from ragauth.database_faults import DatabaseFault
+from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.extensions import settings
+from ragauth.models.database_probe import find_fault
 from ragauth.models.outbox_depth import outbox_depth
 from ragauth.services.accounts.hashing_gate import hashing_gate
 from ragauth.services.limits.limits import current_limits
-from ragauth.services.operators.readiness import database_fault
 
 log = logging.getLogger("ragauth")
 
@@ -37,13 +37,12 @@ class VitalSigns(NamedTuple):
 
 def take() -> VitalSigns:
     """Ask database and Redis once; no answer is a result, not an error."""
-    mail = _waiting_mail()
+    mail, fault = _ask_database()
     counters_are_up = _counters_answer()
     return VitalSigns(
         database_is_up=mail is not None,
         # Another version's schema is no fault: hosts are updated one by one, and writes still work.
-        database_is_writable=mail is not None
-        and database_fault() in (None, DatabaseFault.OTHER_SCHEMA),
+        database_is_writable=mail is not None and fault in (None, DatabaseFault.OTHER_SCHEMA),
         mail=mail,
         counters_are_up=counters_are_up,
         redis_is_up=counters_are_up if settings().redis_url else None,
@@ -51,13 +50,21 @@ def take() -> VitalSigns:
     )
 
 
-def _waiting_mail() -> WaitingMail | None:
+def _ask_database() -> tuple[WaitingMail | None, DatabaseFault | None]:
+    """The waiting mail, None if the database does not answer; and why it would refuse a write."""
+    mail = None
     try:
         with transaction.read_only():
-            depth = outbox_depth(now=clock.now())
+            mail = _waiting_mail()
+            return mail, find_fault()
     except SQLAlchemyError as error:
-        log.warning("the outbox was not counted", extra={"cause": type(error).__name__})
-        return None
+        if mail is None:
+            log.warning("the outbox was not counted", extra={"cause": type(error).__name__})
+        return mail, fault_of(error) or DatabaseFault.UNREACHABLE
+
+
+def _waiting_mail() -> WaitingMail:
+    depth = outbox_depth(now=clock.now())
     if depth.oldest_at is None:
         return WaitingMail(0, 0)
     return WaitingMail(depth.mails, max(0.0, (clock.now() - depth.oldest_at).total_seconds()))

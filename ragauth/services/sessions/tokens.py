@@ -18,8 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePrivateKey,
     EllipticCurvePublicKey,
 )
-from flask_jwt_extended import create_access_token, create_refresh_token, decode_token
-from flask_jwt_extended.exceptions import JWTExtendedException
+from flask_jwt_extended import create_access_token, create_refresh_token
 
 from ragauth import clock
 from ragauth.errors import (
@@ -45,6 +44,16 @@ REFRESH = "refresh"
 # token (RFC 8725 section 3.12).
 _AUDIENCES = {ACCESS: AUDIENCE, REFRESH: "ragauth/refresh"}
 
+# PyJWT's defaults accept far more than this service should.
+_DECODING: dict[str, Any] = {
+    "algorithms": [ALGORITHM],
+    "issuer": ISSUER,
+    "audience": list(_AUDIENCES.values()),
+    # For `nbf` and `iat`, since hosts' clocks differ; `exp` is compared in this module, without
+    # leeway.
+    "leeway": clock.LEEWAY,
+    "options": {"verify_exp": False},
+}
 _REQUIRED_CLAIMS = frozenset({"iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "type"})
 _HEADERS = frozenset({"alg", "typ", "kid"})
 # Two JSON objects in UTF-8 and nothing else (RFC 8725 section 3.7), and an ES256 signature of 64
@@ -162,7 +171,7 @@ def read_token(token: str, *, expected: str | None, allow_expired: bool = False)
         claims, kid = _verify(token)
         if current_ring().find(kid) is None:
             raise jwt.InvalidTokenError("its key was retired since")
-    except (jwt.PyJWTError, JWTExtendedException, ValueError, RecursionError) as error:
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
         raise CredentialInvalid("The token is not valid") from error
     if expected is not None and claims.type != expected:
         raise WrongCredentialType(
@@ -187,7 +196,11 @@ def _verify(token: str) -> tuple[TokenClaims, str]:
     """
     if not _FORM.fullmatch(token):
         raise ValueError("not a token of ours")
-    claims = decode_token(token, allow_expired=True)
+    # With PyJWT itself: Flask-JWT-Extended would read all of a token twice to find its key.
+    kid, key = _key_named_in(jwt.get_unverified_header(token))
+    claims = jwt.decode(token, key, **_DECODING)
+    if not claims.keys() >= _REQUIRED_CLAIMS:
+        raise ValueError("a required claim is missing")
     session_id, generation = claims["sid"], claims.get("gen")
     issued_at, expires_at = claims["iat"], claims["exp"]
     if (
@@ -207,7 +220,7 @@ def _verify(token: str) -> tuple[TokenClaims, str]:
         issued_at=datetime.fromtimestamp(issued_at, UTC),
         expires_at=datetime.fromtimestamp(expires_at, UTC),
     )
-    return verified, jwt.get_unverified_header(token)["kid"]
+    return verified, kid
 
 
 @jwt_extension.user_identity_loader
@@ -220,37 +233,27 @@ def _encode_key(bearer: _Bearer) -> EllipticCurvePrivateKey:
     return bearer.private_key
 
 
-@jwt_extension.decode_key_loader
-def _decode_key(headers: dict[str, Any], claims: dict[str, Any]) -> EllipticCurvePublicKey:
-    """The key that a token must be signed with.
+def _key_named_in(headers: dict[str, Any]) -> tuple[str, EllipticCurvePublicKey]:
+    """The `kid` and the key that a token must be signed with.
 
     Called before the signature is checked. A token with a header that this service never writes
-    (`jku`, `jwk`, `x5u`, `crit`), an unknown `kid` or a missing claim is refused here. The key
-    comes from the ring alone, and only for the one algorithm that it is for.
+    (`jku`, `jwk`, `x5u`, `crit`) or an unknown `kid` is refused here. The key comes from the ring
+    alone, and only for the one algorithm that it is for.
     """
     kid = headers.get("kid")
     if set(headers) != _HEADERS or headers["typ"] != "JWT" or not isinstance(kid, str):
         raise jwt.InvalidTokenError("not a header of ours")
-    if not set(claims) >= _REQUIRED_CLAIMS:
-        raise jwt.InvalidTokenError("a required claim is missing")
     key = current_ring().find(kid)
     if key is None or headers["alg"] != key.algorithm:
         raise jwt.InvalidTokenError("not a key of ours")
-    return load_public_key(key.public_jwk)
+    return kid, load_public_key(key.public_jwk)
 
 
 def jwt_config(access_token_seconds: int, refresh_token_seconds: int) -> dict[str, Any]:
-    """Flask-JWT-Extended's configuration; its defaults accept far more than this service should."""
+    """Flask-JWT-Extended's configuration: it issues tokens, and never reads one."""
     return {
         "JWT_ALGORITHM": ALGORITHM,
-        "JWT_DECODE_ALGORITHMS": [ALGORITHM],
         "JWT_ENCODE_ISSUER": ISSUER,
-        "JWT_DECODE_ISSUER": ISSUER,
-        "JWT_DECODE_AUDIENCE": list(_AUDIENCES.values()),
-        "JWT_TOKEN_LOCATION": ["headers"],
-        # The leeway for `nbf` and `iat`, since hosts' clocks differ; `exp` is compared in this
-        # module, without leeway.
-        "JWT_DECODE_LEEWAY": int(clock.LEEWAY.total_seconds()),
         # No csrf claim: it is random, and a generation must always have the same pair.
         "JWT_COOKIE_CSRF_PROTECT": False,
         "JWT_ACCESS_TOKEN_EXPIRES": timedelta(seconds=access_token_seconds),

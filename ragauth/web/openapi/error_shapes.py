@@ -62,7 +62,17 @@ _DETAILS: dict[str, JsonSchema] = {
         ("limit", "size"),
         limit={
             "type": "string",
-            "description": "Which limit was met: `requests_per_minute`, `max_keys`, …",
+            "description": "Which limit was met: `requests_per_minute`, `tokens_total`, …",
+        },
+        meter={"type": "string", "description": "Of a limit of checks: what is counted."},
+        window={
+            "type": "string",
+            "description": "Of a limit of checks: `minute`, `10s`, `day`, `total`, …",
+        },
+        of={
+            "type": "string",
+            "enum": ["account", "key"],
+            "description": "Of a limit of checks: whose it is.",
         },
         size={"type": "integer", "description": "How much it allows."},
         window_seconds={"type": "integer", "description": "How long its window is, if it has one."},

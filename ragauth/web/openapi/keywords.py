@@ -9,7 +9,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import fields
 
 from ragauth.extensions import current_policy
-from ragauth.policy import SCOPE_NAME, Policy
+from ragauth.policy import REQUESTS, SCOPE_NAME, Policy
 from ragauth.policy.limits import LARGEST, MOST_LIMITS
 from ragauth.schemas.account_fields import (
     Email,
@@ -37,6 +37,7 @@ from ragauth.schemas.fields import (
 from ragauth.schemas.key_fields import Network, Origin
 from ragauth.schemas.limits import AccountLimits, KeyLimits, LimitName
 from ragauth.schemas.metadata import Metadata
+from ragauth.schemas.metering import UsageEvents
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.schemas.scope_fields import AskedScopes, GivenScope
 from ragauth.security import passwords
@@ -119,6 +120,11 @@ def _(field: LimitName) -> Keywords:
     return {"type": "string", "pattern": f"^{field.FORM.pattern}$"}
 
 
+@keywords_of.register
+def _(field: UsageEvents) -> Keywords:
+    return {"type": "array", "minItems": field.minimum, "maxItems": field.maximum}
+
+
 @keywords_of.register(AccountLimits)
 @keywords_of.register(KeyLimits)
 @keywords_of.register(NamedLimits)
@@ -132,10 +138,16 @@ def _(_field: Amounts) -> Keywords:
     return {"type": "object", "additionalProperties": amount}
 
 
-@keywords_of.register(QueryAmounts)
-@keywords_of.register(QueryNames)
-def _(_field: fields.Field[Any]) -> Keywords:
-    # A parameter that may be repeated (RFC 6570 section 3.2.8).
+@keywords_of.register
+def _(_field: QueryAmounts) -> Keywords:
+    meters = [name for name in current_policy().meters if name != REQUESTS]
+    # A parameter that may be repeated (RFC 6570 section 3.2.8): once for each meter.
+    one = {"type": "string", "pattern": f"^(?:{'|'.join(meters)}):[0-9]{{1,12}}$"}
+    return {"type": "array", "maxItems": len(meters), "items": one}
+
+
+@keywords_of.register
+def _(_field: QueryNames) -> Keywords:
     return {"type": "array", "items": {"type": "string"}}
 
 

@@ -73,7 +73,7 @@ class TestSucceeds:
         kept = {"metadata": {"team": "a"}}
         key = member.create_key(agent_id=agent["id"], allowed_ips=["10.0.0.0/8"], **kept)
         service = client.as_key(make_service_key(client.app, "accounts"))
-        theirs = {"external_id": "c-17", "metadata": {"crm": [1]}}
+        theirs = {"external_id": "c-17", "metadata": {"crm": [1]}, "limits": None}
         ok(service.patch(f"/api/v1/internal/accounts/{member.id}", theirs))
         assert member.key_client.get("/api/v1/authorize?cost=3").status_code == 200
         ok(member.client.delete(f"/api/auth/api-keys/{key['id']}"), 204)

@@ -267,6 +267,7 @@ class TestWhoRefuses:
         assert (details["limit"], details["of"]) == ("tokens_total", "account")
 
     def test_what_is_refused_is_counted_nowhere(self, member: Member) -> None:
+        """S23: whichever of all limits refuses."""
         caller = key_with(member, limit("requests", "day", 5), limit("tokens", "hour", 10))
         before = left(authorize(caller, "use=tokens:9&use=pages:1"))
         for query in ("use=tokens:2", "cost=5", "use=tokens:1&cost=9", "reserve=tokens:5"):

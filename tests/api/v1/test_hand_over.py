@@ -24,7 +24,7 @@ def member(client: Client) -> Member:
 
 def _checks_by_verdict() -> dict[str, float]:
     told = CHECKS.read(board.sums())
-    return {each.labels[0]: each.buckets[-1][1] for each in told}
+    return {each.labels[0]: each.counts[-1] for each in told}
 
 
 def _ask_in_the_poller(app: Flask, member: Member, path: str, method: str) -> int:

@@ -128,6 +128,8 @@ class TestSeveral:
 
 @pytest.mark.both_databases
 class TestWhatCounts:
+    """S21: what the policy does not declare, or not for such a key, opens nothing."""
+
     def test_without_a_list_a_key_has_the_usual_ones(self, member: Member) -> None:
         asking = Asking(member.client.app)
         assert asking.scopes(member.api_key) == USUAL

@@ -6,7 +6,7 @@ import { h, icon, named } from "../dom.js";
 import { field, form } from "../form.js";
 import { date } from "../format.js";
 import { notify } from "../notices.js";
-import { badge, button, card, pageHead } from "../parts.js";
+import { badge, button, card, pageHead, saveFile } from "../parts.js";
 import * as session from "../session.js";
 
 export async function account(context) {
@@ -22,6 +22,7 @@ export async function account(context) {
       { class: "stack" },
       profile(context),
       address(context),
+      "limit_mails" in context.account ? mails(context) : null,
       data(),
       leaving(),
     ),
@@ -119,6 +120,35 @@ function address(context) {
 const blamePassword = (name) => (error) =>
   error.status === 401 ? name : error.status === 409 ? "new_email" : null;
 
+/** An API that tells of no limits by mail has no such field. */
+function mails(context) {
+  const box = h("input", {
+    type: "checkbox",
+    role: "switch",
+    checked: context.account.limit_mails,
+    onchange: async () => {
+      box.disabled = true;
+      try {
+        context.account = await call("changeAccount", { body: { limit_mails: box.checked } });
+        notify(box.checked ? "You will get these mails." : "You will get no more of these mails.");
+      } finally {
+        box.checked = context.account.limit_mails;
+        box.disabled = false;
+        box.focus();
+      }
+    },
+  });
+  return card(
+    { title: "Mails about limits", text: "So that no program of yours stops without a word" },
+    h(
+      "label",
+      { class: "toggle" },
+      box,
+      h("span", {}, "Mail me when 80 % and when 100 % of a daily or monthly limit are used"),
+    ),
+  );
+}
+
 function data() {
   const press = button(
     "Download",
@@ -127,7 +157,7 @@ function data() {
       onclick: async () => {
         press.disabled = true;
         try {
-          save(await call("exportAccount"));
+          saveFile(await call("exportAccount"));
         } finally {
           press.disabled = false;
         }
@@ -140,13 +170,6 @@ function data() {
     text: "Everything that is held of your account, as a file of JSON",
     aside: press,
   });
-}
-
-function save(file) {
-  const address = URL.createObjectURL(file);
-  h("a", { href: address, download: file.name }).click();
-  // The browser reads it after this turn.
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
 function leaving() {

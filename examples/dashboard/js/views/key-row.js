@@ -2,6 +2,7 @@
 
 import { h, named } from "../dom.js";
 import { date, number, plural } from "../format.js";
+import { limitText } from "../limits.js";
 import { badge, rowButton, time } from "../parts.js";
 
 /**
@@ -24,6 +25,7 @@ export function keyRow(key, { about, agent, units, actions }) {
         key.is_primary ? badge("Primary", "accent") : null,
         key.environment === "test" ? badge("Test", "warn") : null,
         key.kind === "publishable" ? badge("Publishable") : null,
+        key.managed ? badge("Managed") : null,
         agent ? badge(agent.name) : null,
         states(key, isExpired),
       ),
@@ -44,12 +46,14 @@ function states(key, isExpired) {
 
 function facts(key, isExpired, units) {
   const { allowed_ips: networks, allowed_origins: origins } = key;
+  const limits = (key.limits ?? []).map(limitText);
   const end = key.replaced_by === null ? "expires " : "stops ";
   return [
     h("code", {}, `${key.prefix}…`),
     h("span", {}, key.scopes ? key.scopes.join(", ") || "no scope" : "all scopes"),
     networks ? h("span", { title: networks.join(", ") }, "from ", few(networks)) : null,
     origins ? h("span", { title: origins.join(", ") }, "on ", few(origins)) : null,
+    limits.length ? h("span", { title: limits.join(", ") }, few(limits)) : null,
     h("span", {}, plural(units, "unit"), " this month"),
     h("span", {}, "made ", date(key.created_at)),
     h("span", {}, key.last_used_at ? ["used ", time(key.last_used_at)] : "never used"),
@@ -62,11 +66,13 @@ function facts(key, isExpired, units) {
 const few = ([first, ...rest]) => [named(first), rest.length ? ` and ${number(rest.length)} more` : ""];
 
 function buttons(key, about, actions) {
-  const isReplaced = key.replaced_by !== null;
+  // What is replaced goes by itself; what is managed is its operator's.
+  const isOwn = key.replaced_by === null && !key.managed;
   return [
-    isReplaced ? null : rowButton("Edit", about, actions.edit),
-    isReplaced ? null : rowButton("Rotate", about, actions.rotate),
-    key.is_primary && !isReplaced ? rowButton("Regenerate", about, actions.regenerate) : null,
+    rowButton("Details", `of ${about}`, actions.show),
+    isOwn ? rowButton("Edit", about, actions.edit) : null,
+    isOwn ? rowButton("Rotate", about, actions.rotate) : null,
+    key.is_primary && isOwn ? rowButton("Regenerate", about, actions.regenerate) : null,
     rowButton("Revoke", about, actions.revoke, "danger-text"),
   ];
 }

@@ -6,20 +6,16 @@ import { h, icon, quoted, show } from "../dom.js";
 import { distinct, number, plural } from "../format.js";
 import { notify } from "../notices.js";
 import { badge, button, card, emptyState, pageHead } from "../parts.js";
+import { refusedRequest } from "./explanation.js";
+import { showKey } from "./key-details.js";
 import { changeKey, createKey, revealKey, rotateKey } from "./key-dialogs.js";
 import { keyRow } from "./key-row.js";
 
 export async function keys() {
   const agentId = new URLSearchParams(location.search).get("agent");
-  const state = {
-    keys: [],
-    agents: [],
-    scopes: [],
-    limits: null,
-    units: new Map(),
-    words: "",
-    all: false,
-  };
+  const state = { keys: [], agents: [], limits: null, units: new Map(), words: "", all: false };
+  // What the dialogs offer.
+  const offered = { scopes: [], meters: [] };
   const list = h("div", {});
   const quota = h("p", { class: "quota" });
   const head = h("div", { class: "actions" });
@@ -29,18 +25,19 @@ export async function keys() {
 
   async function refresh() {
     const asked = ++turn;
-    const [live, known, agents, scopes, limits, usage] = await Promise.all([
+    const [live, known, agents, limits, usage, scopes] = await Promise.all([
       callAll("listKeys"),
       state.all ? callAll("listKeys", { query: { include_revoked: true } }) : null,
       callAll("listAgents"),
-      call("listScopes"),
       call("showLimits"),
       callAll("listUsage"),
+      call("listScopes"),
     ]);
     // A later one may have been faster.
     if (asked !== turn) return;
     const liveIds = new Set(live.map(({ id }) => id));
-    Object.assign(state, { agents, scopes, limits, units: unitsByKey(usage) });
+    Object.assign(state, { agents, limits, units: unitsByKey(usage) });
+    Object.assign(offered, { scopes, meters: metersOf(limits, usage) });
     state.keys = (known ?? live).map((key) => ({ ...key, isRevoked: !liveIds.has(key.id) }));
     showHead(live);
     showList();
@@ -96,7 +93,8 @@ export async function keys() {
       agent: state.agents.find(({ id }) => id === key.agent_id),
       units: state.units.get(key.id) ?? 0,
       actions: {
-        edit: async () => (await changeKey(key, state.scopes)) && refresh(),
+        show: () => showKey(key, offered),
+        edit: async () => (await changeKey(key, offered)) && refresh(),
         rotate: async () => (await rotateKey(key)) && refresh(),
         regenerate,
         revoke: () => revoke(key),
@@ -109,7 +107,7 @@ export async function keys() {
       {
         class: "primary",
         onclick: async () => {
-          const isMade = await createKey({ agents: state.agents, agentId, scopes: state.scopes });
+          const isMade = await createKey({ agents: state.agents, agentId, ...offered });
           if (isMade) await refresh();
         },
       },
@@ -192,7 +190,7 @@ export async function keys() {
       head,
     ),
     tools,
-    h("div", { class: "stack" }, filter, list),
+    h("div", { class: "stack" }, filter, list, refusedRequest()),
   );
 }
 
@@ -208,6 +206,12 @@ function isFound(key, { words, agents }) {
   const agent = agents.find(({ id }) => id === key.agent_id);
   const texts = [key.name, key.prefix, agent?.name ?? ""];
   return texts.some((text) => text.toLowerCase().includes(words.toLowerCase()));
+}
+
+/** Those that are known of: others may be declared, and were not used yet. */
+function metersOf({ quotas }, rows) {
+  const used = rows.flatMap(({ use }) => Object.keys(use));
+  return [...new Set(["requests", ...quotas.map(({ meter }) => meter), ...used])];
 }
 
 /** The units of the present month, live and test. */

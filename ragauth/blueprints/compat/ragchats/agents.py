@@ -53,7 +53,7 @@ QUERY_REFUSALS = (
 
 @ragchats.get("/api/agents")
 @endpoint(guard=access_token, data=RagchatsAgent, is_list=True)
-def list_agents(caller: Caller) -> Page[Agent]:
+def list_agents(caller: Caller) -> Page[Shown]:
     """The account's agents."""
     return agents.list_agents(account_id=caller.account.id, limit=WHOLE_LIST, cursor=None)
 

@@ -1,0 +1,79 @@
+"""The dashboard under a policy of the operator's own: its scopes, and a plan without a limit."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from ragauth.policy import write_policy
+from tests.dashboard.conftest import PlaceStarter
+from tests.dashboard.place import Place, Visitor
+from tests.factories.policies import USUAL, own_scopes
+
+KEYS = "/api/auth/api-keys"
+
+
+@pytest.fixture(scope="module")
+def policy_place(start_place: PlaceStarter) -> Iterator[Place]:
+    with start_place("token", policy=write_policy(own_scopes())) as place:
+        yield place
+
+
+@pytest.fixture
+def visitor(policy_place: Place) -> Iterator[Visitor]:
+    with policy_place.visitor() as someone:
+        someone.sign_up()
+        yield someone
+
+
+def test_a_new_key_may_have_those_of_the_policy(visitor: Visitor) -> None:
+    visitor.go("/keys")
+    visitor.page.get_by_role("button", name="New key").first.click()
+    scopes = visitor.dialog.get_by_role("group", name="Scopes")
+    expect(scopes.get_by_role("checkbox")).to_have_count(len(USUAL))
+    expect(scopes).to_contain_text("Write documents")
+    visitor.fill(visitor.dialog, name="Writer")
+    for name in set(USUAL) - {"docs.write:all"}:
+        scopes.get_by_label(name).uncheck()
+    visitor.press("Create key", visitor.dialog)
+    key = visitor.stored_key()
+    assert visitor.place.authorize(key, scope="docs.write:all") == 200
+    assert visitor.place.authorize(key, scope="read") == 403
+
+
+def test_another_name_leaves_what_an_operator_gave(visitor: Visitor, tmp_path: Path) -> None:
+    file = tmp_path / "keys.jsonl"
+    line = {
+        "digest": hashlib.sha256(visitor.email.encode()).hexdigest(),
+        "owner": visitor.email,
+        "name": "Trainer",
+        "scopes": ["train", "read"],
+    }
+    file.write_text(json.dumps(line))
+    visitor.place.service.installation.command("keys", "import", str(file))
+    visitor.go("/keys")
+    visitor.press("Edit key Trainer")
+    visitor.fill(visitor.dialog, name="Coach")
+    visitor.press("Save", visitor.dialog)
+    expect(visitor.dialog).to_have_count(0)
+    (key,) = (
+        key
+        for key in visitor.place.call("GET", KEYS, token=visitor.api_token())
+        if key["name"] == "Coach"
+    )
+    assert key["scopes"] == ["train", "read"]
+
+
+def test_a_plan_without_a_limit_has_no_meter(visitor: Visitor) -> None:
+    visitor.place.service.installation.command("accounts", "set-plan", visitor.email, "unlimited")
+    key = visitor.place.call("POST", KEYS, token=visitor.api_token(), json={"name": "x"})
+    assert visitor.place.authorize(key["api_key"], cost=7) == 200
+    visitor.go("/")
+    visitor.see_heading("Usage")
+    expect(visitor.page.get_by_text("without a monthly limit")).to_be_visible()
+    expect(visitor.page.get_by_text("7 units", exact=True)).to_be_visible()
+    expect(visitor.page.get_by_role("meter")).to_have_count(0)
+    expect(visitor.page.get_by_text("Quota, spread evenly")).to_have_count(0)

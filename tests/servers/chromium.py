@@ -1,0 +1,27 @@
+"""A real Chromium for the tests, without what it does for people alone."""
+
+import shutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
+
+# The address bar of each window has two pages of its own, in a process of its own: they take as
+# long to start as all that a test looks at. The other features are those that playwright turns
+# off, for only the last list counts.
+_FEATURES_OFF = (
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup"),
+    *("PreloadTopChromeWebUI", "AimEnabled", "LensOverlay", "MediaRouter", "PreconnectToSearch"),
+    *("OptimizationHints", "NetworkTimeServiceQuerying", "HttpsUpgrades", "PaintHolding"),
+    *("HttpsFirstBalancedModeAutoEnable", "ThirdPartyStoragePartitioning"),
+    *("AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync"),
+    "DestroyProfileOnBrowserClose",
+)
+
+
+def launch_chromium(playwright: "Playwright") -> "Browser":
+    """Start the Chromium that the machine has, or playwright's own."""
+    return playwright.chromium.launch(
+        executable_path=shutil.which("chromium"),
+        args=["--no-sandbox", f"--disable-features={','.join(_FEATURES_OFF)}"],
+    )
