@@ -5,7 +5,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import CursorResult, ForeignKey, String, Table, delete, select, tuple_
+from sqlalchemy import CursorResult, ForeignKey, String, Table, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -73,16 +73,21 @@ def add_notice(name: NoticeName, *, at: datetime) -> bool:
 
 
 def delete_older(before: datetime, *, limit: int) -> int:
-    """Delete the oldest notices before a moment; returns how many."""
-    name = tuple_(*LimitNotice.__table__.primary_key)
+    """Delete the oldest notices before a moment; returns how many.
+
+    By the index of `at`: up to `limit`, and those of the same microsecond as the last of them.
+    """
     oldest = (
-        select(*LimitNotice.__table__.primary_key)
+        select(LimitNotice.at)
         .where(LimitNotice.at < before)
         .order_by(LimitNotice.at)
         .limit(limit)
+        .subquery()
     )
     return count_changed(
-        delete(LimitNotice).where(name.in_(oldest)).execution_options(synchronize_session=False)
+        delete(LimitNotice)
+        .where(LimitNotice.at <= select(func.max(oldest.c.at)).scalar_subquery())
+        .execution_options(synchronize_session=False)
     )
 
 

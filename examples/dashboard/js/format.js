@@ -108,8 +108,6 @@ const EVENTS = {
   "account:email_changed": "E-mail address changed",
   "account:mail_given_up": "A mail could not be delivered",
   "account:plan_changed": "Plan changed",
-  "limit:warned": "Most of a limit is used",
-  "limit:reached": "A limit is used up",
   "account:login_succeeded": "Logged in",
   "account:login_failed": "Login failed",
   "account:second_factor_added": "Second factor turned on",

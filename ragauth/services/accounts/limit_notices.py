@@ -127,7 +127,7 @@ class LimitNotices:
 
 
 def delete_old_notices(*, before: datetime, limit: int) -> int:
-    """Delete up to `limit` notices that are older; returns how many."""
+    """Delete a batch of the oldest notices; returns how many."""
     with transaction.unit_of_work():
         return notice_rows.delete_older(before, limit=limit)
 

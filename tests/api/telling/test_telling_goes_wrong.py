@@ -67,7 +67,7 @@ class TestAtOnce:
         monkeypatch: pytest.MonkeyPatch,
         amount: int,
     ) -> None:
-        """S49: all have found that nobody told it yet, and write at the same moment."""
+        """All have found that nobody told it yet, and write at the same moment."""
         authorize(member.key_client, f"use=tokens:{amount}")
         first = member.client.app
         with first.app_context():
