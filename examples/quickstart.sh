@@ -13,82 +13,10 @@
 
 set -euo pipefail
 
-base=${RAGAUTH_URL:-http://127.0.0.1:${PORT:-8000}}
-base=${base%/}
+walk=quickstart
+# shellcheck source=examples/walk.sh
+source "$(dirname "$0")/walk.sh"
 
-for program in curl python3; do
-    command -v "$program" >/dev/null || { echo "quickstart needs $program" >&2; exit 2; }
-done
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-fail() {
-    printf '\nquickstart stopped: %s\n' "$1" >&2
-    exit "${2:-1}"
-}
-
-# Secrets as they may be shown: the first characters, then an ellipsis.
-shorten() {
-    sed -E -e 's/(eyJ[A-Za-z0-9_-]{6})[A-Za-z0-9_.-]{20,}/\1.../g' \
-        -e 's/([a-z0-9]+_(live|test|pub|svc)_[0-9A-Za-z]{4})[0-9A-Za-z]{32}/\1.../g' \
-        -e 's/("password": ")[^"]+/\1.../g'
-}
-
-step() {
-    printf '\n\n# %s\n' "$1"
-}
-
-# request STATUS METHOD PATH [curl's options...]: sends it, shows it, insists on the status.
-request() {
-    local expected=$1 method=$2 path=$3 status option shown="curl -i -X $2 '$base$3'"
-    shift 3
-    for option in "$@"; do
-        case $option in
-            -*) shown+=" \\"$'\n'"    $option" ;;
-            *) shown+=" '$option'" ;;
-        esac
-    done
-    printf '\n$ %s\n' "$shown" | shorten
-    status=$(curl --silent --show-error --max-time 30 --request "$method" "$@" \
-        --dump-header "$work/head" --output "$work/body" --write-out '%{http_code}' \
-        "$base$path" 2>"$work/problem") || fail "$base does not answer: $(cat "$work/problem")" 3
-    # What a gateway would hand on, and when to come back.
-    printf '\nHTTP %s\n' "$status"
-    tr -d '\r' <"$work/head" | grep -iE '^(x-ragauth-|ratelimit|retry-after|www-authenticate)' || true
-    if [ -s "$work/body" ]; then
-        { python3 -m json.tool "$work/body" 2>/dev/null || cat "$work/body"; } | shorten
-    fi
-    [ "$status" = "$expected" ] || fail "$method $path answered $status, expected $expected"
-    rm -f "$work/last"
-    [ ! -s "$work/body" ] || mv "$work/body" "$work/last"
-    rm -f "$work/body"
-}
-
-# field NAME...: a value of the last answer, by its path; it must be there.
-field() {
-    python3 -c '
-import json, sys
-
-try:
-    with open(sys.argv[1], encoding="utf-8") as file:
-        value = json.load(file)
-    for name in sys.argv[2:]:
-        value = value[name]
-except (OSError, ValueError, KeyError, TypeError):
-    sys.exit(1)
-print(value)' "$work/last" "$@" || fail "the answer has no ${*: -1}"
-}
-
-# expect VALUE NAME...: the last answer must have this value there.
-expect() {
-    local expected=$1 found
-    shift
-    found=$(field "$@")
-    [ "$found" = "$expected" ] || fail "${*: -1} is '$found', expected '$expected'"
-}
-
-json='Content-Type: application/json'
 random=$(python3 -c 'import secrets; print(secrets.token_hex(8))')
 email="quickstart-$random@example.com"
 password="correct horse $random"

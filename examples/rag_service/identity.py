@@ -1,21 +1,16 @@
 """Who is asking: as a trusted gateway says, or as ragauth answers."""
 
-import json
-import urllib.error
-import urllib.request
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flask import Request
+from service_api import CallFailed, Ragauth
 
-TIMEOUT_SECONDS = 5
 MAX_KEY_LENGTH = 200
 _HEADERS = (
     *("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment", "Features"),
     "Reservation",
 )
-# ragauth is a neighbour: a proxy from the environment must not come between.
-_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -87,41 +82,37 @@ def from_gateway(request: Request, *, scope: str, agent_id: str | None) -> Ident
     return who
 
 
-def from_ragauth(
-    url: str, service_key: str, request: Request, *, scope: str, agent_id: str | None
-) -> Identity:
-    """The identity behind the key that the client sent, by `POST /api/v1/keys/verify`."""
+def from_ragauth(ragauth: Ragauth, request: Request, **asked: Any) -> Identity:
+    """The identity behind the key that the client sent, by `POST /api/v1/keys/verify`.
+
+    `asked` is what else the question says: scope, agent_id, reserve. Raises Refused.
+    """
     question = {
         "key": _presented_key(request),
-        "scope": scope,
-        "agent_id": agent_id,
         "client_ip": request.remote_addr,
         "origin": request.headers.get("Origin"),
+        **asked,
     }
-    verdict = _ask(f"{url.rstrip('/')}/api/v1/keys/verify", service_key, question)
+    try:
+        verdict = ragauth.post("/keys/verify", question)
+    except CallFailed as failure:
+        raise _not_asked(failure) from failure
     if not verdict["valid"]:
         # Status, body and headers (Retry-After, WWW-Authenticate) are meant for our own client.
         raise Refused(verdict["status"], verdict["body"], verdict["headers"])
     return Identity(**{name: verdict[name] for name in Identity.__dataclass_fields__})
 
 
-def _ask(url: str, service_key: str, question: dict[str, Any]) -> dict[str, Any]:
-    asked = urllib.request.Request(  # noqa: S310 - the operator's own URL
-        url,
-        data=json.dumps(question).encode(),
-        headers={"Content-Type": "application/json", "X-API-Key": service_key},
-    )
-    try:
-        with _opener.open(asked, timeout=TIMEOUT_SECONDS) as answer:
-            verdict: dict[str, Any] = json.load(answer)["data"]
-            return verdict
-    except urllib.error.HTTPError as error:
-        # 400: the id in the client's path is none; anything else is not the client's fault.
-        if error.code == 400:
-            raise Refused(404, envelope("NOT_FOUND", "There is no such agent")) from error
-        raise _unavailable() from error
-    except (OSError, ValueError, KeyError) as error:
-        raise _unavailable() from error
+def _not_asked(failure: CallFailed) -> Refused:
+    """The answer where ragauth did not take the question."""
+    issues = failure.error.get("details", {}).get("issues", [])
+    if any(issue["path"][:1] == ["reserve"] for issue in issues):
+        message = "This ragauth does not meter tokens: start it with examples/policy.toml"
+        return Refused(503, envelope("EXTERNAL_SERVICE_ERROR", message))
+    # 400: the id in the client's path is none; anything else is not the client's fault.
+    if failure.status == 400:
+        return Refused(404, envelope("NOT_FOUND", "There is no such agent"))
+    return _unavailable()
 
 
 def _presented_key(request: Request) -> str:

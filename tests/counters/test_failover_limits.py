@@ -273,7 +273,7 @@ steps = st.lists(
 def test_over_outages_usage_is_exact_and_each_host_lets_through_at_most_once_more(
     server: RedisServer, tmp_path: Path, clock: Clock, steps: list[tuple[str, int, int]]
 ) -> None:
-    """Of what is only used: two hosts and Redis let through at most three times the size."""
+    """S49: of what is only used, two hosts and Redis let through at most three times the size."""
     account, database = new_uuid().bytes, Rows()
     hosts = [Host(server, tmp_path / f"{n}.mdb", clock, database, account) for n in range(2)]
     used = let_through = 0

@@ -245,6 +245,7 @@ def store_and_loss(
 def test_nothing_is_lost_or_doubled_and_no_more_gets_through_than_fits(
     store_and_loss: tuple[Counters, Callable[[], object]], steps: list[tuple[Any, ...]]
 ) -> None:
+    """S49"""
     caller = Caller(*store_and_loss)
     for kind, *numbers in steps:
         method = {"read": "read_changed"}.get(kind, kind.replace(" ", "_"))

@@ -49,6 +49,7 @@ def test_four_processes_of_fifty_threads_are_admitted_exactly_a_thousand_times(
 def test_four_processes_at_once_use_up_a_total_that_none_of_them_knew(
     counters: Counters, address: str
 ) -> None:
+    """S49"""
     seed(counters)
     output = run_module("tests.counters.admit_many", address, 4, 20, 10, 10**9, 500)
     admitted = [int(number) for line in output for number in line.split()]

@@ -90,7 +90,7 @@ def test_a_flood_of_events_goes_in_bounded_calls(
 def test_a_clock_that_was_wrong_by_a_year_forgets_neither_events_nor_reservations(
     lmdb_counters: LmdbCounters, time: SteppedTime
 ) -> None:
-    """S39: what an event or a reservation counted would count twice, or never be given back."""
+    """S39, S49: an event would count twice, and a reservation never be given back."""
     reserve = Reserve(TOKEN, NOW + 10 * DAY_MS, USES)
     answer = ask(lmdb_counters, tallies=(TOTAL,), uses=USES, reserve=reserve)
     assert answer is not None

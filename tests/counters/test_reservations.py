@@ -154,6 +154,7 @@ def test_a_window_that_is_over_by_now_is_left_as_it_is(counters: Counters) -> No
 
 
 def test_a_window_that_was_shortened_is_still_the_same(counters: Counters) -> None:
+    """S49: after a step of the clock it is given back where it was counted."""
     window = in_window(400, size=1_000)
     answer = reserve(counters, window, now_ms=NOW + 600_000)
     assert settle(counters, answer.store, tokens=150) == settled(150, 250)
@@ -191,6 +192,7 @@ def test_several_meters_are_settled_each_by_its_amount(counters: Counters) -> No
 
 
 def test_a_reservation_outlives_what_opened_the_store(counters: Counters) -> None:
+    """S49"""
     answer = reserve(counters, TOTAL)
     counters.close()
     assert settle(counters, answer.store, tokens=150) == settled(150, 250)

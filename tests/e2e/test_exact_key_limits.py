@@ -89,7 +89,7 @@ def left(service: Service, key: str) -> dict[str, int]:
 
 
 def test_of_50_at_once_no_more_get_through_than_fit(service: Service) -> None:
-    """S23: for all workers together, whichever limit it is."""
+    """S23, S49: for all workers together, whichever limit it is."""
     user = service.sign_up()
     _, key = limited(user, ("requests", "total", 20), ("requests", "hour", 40))
     assert statuses(service, key) == {200: 20, 429: 30}
@@ -120,6 +120,7 @@ def test_of_50_at_once_no_more_get_through_than_fit(service: Service) -> None:
 
 
 def test_an_event_and_a_settlement_count_once(service: Service) -> None:
+    """S49"""
     user, asker = service.sign_up(), service_key(service)
     key_id, key = limited(user, ("tokens", "total", 1_000))
     event = {"id": "job-1", "key_id": key_id, "use": {"tokens": 100}}

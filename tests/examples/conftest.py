@@ -11,7 +11,12 @@ pytest.register_assert_rewrite("tests.examples.gateway_cases")
 
 from tests.e2e.service import Installation, install  # noqa: E402
 from tests.examples.programs import INSTALLED_BY, missing_programs  # noqa: E402
-from tests.examples.stack import Customer, GatewayStarter, start_rag_service  # noqa: E402
+from tests.examples.stack import (  # noqa: E402
+    EXAMPLES,
+    Customer,
+    GatewayStarter,
+    start_rag_service,
+)
 from tests.servers.gunicorn import NO_TLS, GunicornServer, start_gunicorn  # noqa: E402
 from tests.servers.quick_hashes import QUICK_HASHES  # noqa: E402
 
@@ -39,6 +44,21 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 @pytest.fixture(scope="session")
 def ragauth(installation: Installation) -> Iterator[GunicornServer]:
     with start_gunicorn(installation.environment) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def vendor(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """A migrated ragauth on SQLite that sells tokens, by the example of a policy file."""
+    settings = {"RAGAUTH_POLICY_FILE": str(EXAMPLES / "policy.toml"), QUICK_HASHES: "yes"}
+    installation = install(tmp_path_factory.mktemp("vendor"), **settings)
+    installation.migrate()
+    return installation
+
+
+@pytest.fixture(scope="session")
+def vendors_ragauth(vendor: Installation) -> Iterator[GunicornServer]:
+    with start_gunicorn(vendor.environment) as server:
         yield server
 
 

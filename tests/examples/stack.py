@@ -1,5 +1,6 @@
 """What the tests of the examples start: ragauth's database, the sample service, a gateway."""
 
+import json
 import os
 import secrets
 import signal
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests.e2e.service import Installation
 from tests.servers.gunicorn import NO_TLS, PROJECT_ROOT, GunicornServer, start_gunicorn
 from tests.servers.processes import ServerProcess, free_port
 
@@ -29,6 +31,13 @@ def start_rag_service(environment: Mapping[str, str]) -> AbstractContextManager[
     return start_gunicorn(
         environment, workers=1, app="app:app", config=None, cwd=EXAMPLES / "rag_service"
     )
+
+
+def make_service_key(installation: Installation) -> str:
+    """A key with which a service asks, settles and reports."""
+    create = ("service-keys", "create", "--name", "rag", "--scope", "verify", "--json")
+    raw_key: str = json.loads(installation.command(*create))["api_key"]
+    return raw_key
 
 
 class Customer:

@@ -1,6 +1,5 @@
 """examples/rag_service without a gateway: it asks ragauth itself."""
 
-import json
 from collections.abc import Iterator
 
 import httpx
@@ -8,18 +7,14 @@ import pytest
 
 from tests.e2e.service import Installation
 from tests.examples.gateway_cases import IDENTITY_HEADERS
-from tests.examples.stack import Customer, start_rag_service
+from tests.examples.stack import Customer, make_service_key, start_rag_service
 from tests.servers.gunicorn import GunicornServer
 from tests.servers.processes import free_port
 
 
 @pytest.fixture(scope="module")
 def service_key(installation: Installation) -> str:
-    printed = installation.command(
-        *("service-keys", "create", "--name", "rag", "--scope", "verify", "--json")
-    )
-    raw_key: str = json.loads(printed)["api_key"]
-    return raw_key
+    return make_service_key(installation)
 
 
 @pytest.fixture(scope="module")

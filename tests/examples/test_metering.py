@@ -1,0 +1,42 @@
+"""examples/metering.sh against a real service that sells tokens, and the sample API."""
+
+import json
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.service import Installation
+from tests.examples.stack import make_service_key, start_rag_service
+from tests.examples.walks import assert_went_to_its_end, run_walk
+from tests.servers.gunicorn import GunicornServer
+
+
+@pytest.fixture(scope="module")
+def environment(vendor: Installation, vendors_ragauth: GunicornServer) -> Iterator[dict[str, str]]:
+    """What the walk reads, with a sample API that runs."""
+    own = {"RAGAUTH_URL": vendors_ragauth.url, "RAGAUTH_SERVICE_KEY": make_service_key(vendor)}
+    with start_rag_service(own) as service:
+        yield {
+            **vendor.environment,
+            "RAGAUTH_URL": vendors_ragauth.url,
+            "SERVICE_URL": service.url,
+            "PYTHON": sys.executable,
+        }
+
+
+def test_a_vendor_sells_tokens_from_the_policy_file_to_the_bill(
+    environment: dict[str, str],
+) -> None:
+    assert_went_to_its_end(run_walk("metering", **environment), "metering")
+
+
+def test_a_walk_that_stops_leaves_no_service_key_behind(
+    environment: dict[str, str], vendor: Installation
+) -> None:
+    # ragauth itself has no such route.
+    walk = run_walk("metering", **environment | {"SERVICE_URL": environment["RAGAUTH_URL"]})
+    assert walk.returncode == 1
+    assert "/query/stream answered 404, expected 200" in walk.stderr
+    keys = json.loads(vendor.command("service-keys", "list", "--json"))
+    assert [key["name"] for key in keys if key["name"] == "metering"] == []
