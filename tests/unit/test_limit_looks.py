@@ -6,6 +6,7 @@ import pytest
 
 from ragauth import clock
 from ragauth.counters import ChangedRow, MeterRow, UsageRow
+from ragauth.services.accounts import limit_looks
 from ragauth.services.accounts.limit_looks import Looks
 
 ONE, OTHER = (b"1" * 16, 0), (b"2" * 16, 1)
@@ -81,3 +82,15 @@ class TestLooks:
         seconds.now += 60
         assert looks.find_due([]) == set()
         assert looks.find_due([requests(ONE, 1)]) == {ONE}
+
+    def test_a_bounded_number_is_remembered(
+        self, seconds: Seconds, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(limit_looks, "_MOST_REMEMBERED", 1)
+        looks = Looks()
+        left = {ONE: {"requests": 100}, OTHER: {"requests": 100}}
+        looks.note([ONE, OTHER], left)
+        rows = [requests(ONE, 1), requests(OTHER, 1)]
+        assert looks.find_due(rows) == {OTHER}
+        looks.note([ONE], left)
+        assert looks.find_due(rows) == {OTHER}

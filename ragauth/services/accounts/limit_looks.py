@@ -19,6 +19,8 @@ _EVERY_SECONDS = 60.0
 # What was used since a look is at most the whole of the rows that have changed since then. Rows
 # that another process saved are not seen here: so there must be room for several times as much.
 _ROOM = 4
+# Half a kilobyte each. Further accounts are looked at whenever they are saved.
+_MOST_REMEMBERED = 20_000
 
 
 @dataclass(slots=True)
@@ -71,7 +73,8 @@ class Looks:
         now = clock.monotonic()
         for counted in looked_at:
             self._looks.pop(counted, None)
-            self._looks[counted] = _Look(now, left.get(counted, {}))
+            if len(self._looks) < _MOST_REMEMBERED:
+                self._looks[counted] = _Look(now, left.get(counted, {}))
 
 
 def counted_in(rows: Sequence[ChangedRow]) -> Collection[Counted]:
