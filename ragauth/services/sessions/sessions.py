@@ -36,6 +36,7 @@ class AccountView:
     plan: str
     email_verified: bool
     created_at: datetime
+    limit_mails: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ def authenticate(*, token: str) -> Caller:
             plan=facts.plan,
             email_verified=facts.email_verified,
             created_at=facts.account_created_at,
+            limit_mails=facts.limit_mails,
         ),
         session_id=claims.session_id,
     )

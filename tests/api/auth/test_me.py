@@ -14,7 +14,8 @@ class TestSucceeds:
         member = client.sign_up(name="Ada")
         account = ok(member.client.get(PATH))
         assert set(account) == {
-            *("id", "email", "username", "name", "plan", "email_verified", "created_at")
+            *("id", "email", "username", "name", "plan", "email_verified", "created_at"),
+            "limit_mails",
         }
         assert account["id"] == member.id
 
