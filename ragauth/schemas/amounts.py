@@ -81,7 +81,7 @@ class QueryNames(fields.Field[tuple[str, ...]]):
         return tuple(dict.fromkeys(names))
 
 
-class Amounts(fields.Field[ByMeter]):
+class BodyAmounts(fields.Field[ByMeter]):
     """Amounts in a body: an object with meters as names.
 
     With `is_new` they are of meters that the policy declares; else of any.

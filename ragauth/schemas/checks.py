@@ -6,7 +6,7 @@ from marshmallow import EXCLUDE, Schema, fields, pre_load
 
 from ragauth.schemas.about import IN_EXAMPLE, about
 from ragauth.schemas.accounts import AccountSchema
-from ragauth.schemas.amounts import Amounts, NamedLimits, QueryAmounts, QueryNames
+from ragauth.schemas.amounts import BodyAmounts, NamedLimits, QueryAmounts, QueryNames
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import AnyText, Choice, Id, QueryWhole, Text, Whole
@@ -70,10 +70,10 @@ class VerifySchema(RequestSchema):
         allow_none=True,
         **about(_COST, 1),
     )
-    use = Amounts(
+    use = BodyAmounts(
         load_default=(), allow_none=True, **about("What it uses of other meters, by meter.")
     )
-    reserve = Amounts(
+    reserve = BodyAmounts(
         load_default=(),
         allow_none=True,
         **about("What it reserves of them, until the reservation is settled."),

@@ -7,7 +7,7 @@ from ragauth.schemas.account_fields import ExternalId
 from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.base import PageQuery, RequestSchema
 from ragauth.schemas.fields import Choice, Text
-from ragauth.schemas.limits import AccountLimits, ShownAccountLimitSchema
+from ragauth.schemas.limits import AccountLimitList, ShownAccountLimitSchema
 from ragauth.schemas.metadata import Metadata
 
 
@@ -50,7 +50,7 @@ class InternalAccountChangesSchema(RequestSchema):
         "suspended",
         **about("`suspended` refuses every key and token of the account at once.", "active"),
     )
-    limits = AccountLimits(
+    limits = AccountLimitList(
         **about(
             "Limits that replace the plan's of the same meter and window; null for none.",
             [{"meter": "requests", "window": "minute", "size": 600}],

@@ -126,12 +126,12 @@ class _Limits(fields.List[Any]):
             seen.add(place)
 
 
-class AccountLimits(_Limits):
+class AccountLimitList(_Limits):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(AccountLimitSchema, **kwargs)
 
 
-class KeyLimits(_Limits):
+class KeyLimitList(_Limits):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(KeyLimitSchema, **kwargs)
 
@@ -153,9 +153,9 @@ class KeyLimits(_Limits):
                 yield position, "name", "Another limit of the key is called so already"
 
 
-def key_limits() -> KeyLimits:
+def key_limits() -> KeyLimitList:
     text = "Limits of this key, beside the account's; null for none."
-    return KeyLimits(**about(text, [{"meter": "requests", "window": "minute", "size": 10}]))
+    return KeyLimitList(**about(text, [{"meter": "requests", "window": "minute", "size": 10}]))
 
 
 class ShownLimitSchema(Schema):

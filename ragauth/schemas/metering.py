@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields
 
 from ragauth.schemas.about import about
-from ragauth.schemas.amounts import Amounts
+from ragauth.schemas.amounts import BodyAmounts
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import Moment, Text
 from ragauth.security.identifiers import KEY, decode_id
@@ -22,7 +22,7 @@ class SettlementSchema(RequestSchema):
         required=True,
         **about("What the answer to the check told.", "rsv_AZPKq0v6dB2mzR0CkV0yT"),
     )
-    use = Amounts(
+    use = BodyAmounts(
         is_new=False,
         required=True,
         **about(
@@ -61,7 +61,7 @@ class UsageEventSchema(RequestSchema):
     key_id = Text(
         maximum=1000, required=True, **about("Which key.", "key_01h455vb4pex5vsknk084sn02q")
     )
-    use = Amounts(is_new=False, required=True, **about("Amounts by meter.", {"tokens": 812}))
+    use = BodyAmounts(is_new=False, required=True, **about("Amounts by meter.", {"tokens": 812}))
     at = Moment(load_default=None, allow_none=True, **about("When it was used; now if left out."))
 
 

@@ -18,7 +18,7 @@ from ragauth.schemas.account_fields import (
     PresentedPassword,
     Username,
 )
-from ragauth.schemas.amounts import Amounts, NamedLimits, QueryAmounts, QueryNames
+from ragauth.schemas.amounts import BodyAmounts, NamedLimits, QueryAmounts, QueryNames
 from ragauth.schemas.fields import (
     AnyText,
     Choice,
@@ -35,7 +35,7 @@ from ragauth.schemas.fields import (
     Whole,
 )
 from ragauth.schemas.key_fields import Network, Origin
-from ragauth.schemas.limits import AccountLimits, KeyLimits, LimitName
+from ragauth.schemas.limits import AccountLimitList, KeyLimitList, LimitName
 from ragauth.schemas.metadata import Metadata
 from ragauth.schemas.metering import UsageEvents
 from ragauth.schemas.plain_uuid import PlainUuid
@@ -125,15 +125,15 @@ def _(field: UsageEvents) -> Keywords:
     return {"type": "array", "minItems": field.minimum, "maxItems": field.maximum}
 
 
-@keywords_of.register(AccountLimits)
-@keywords_of.register(KeyLimits)
+@keywords_of.register(AccountLimitList)
+@keywords_of.register(KeyLimitList)
 @keywords_of.register(NamedLimits)
 def _(_field: fields.List[Any]) -> Keywords:
     return {"type": "array", "maxItems": MOST_LIMITS}
 
 
 @keywords_of.register
-def _(_field: Amounts) -> Keywords:
+def _(_field: BodyAmounts) -> Keywords:
     amount = {"type": "integer", "minimum": 0, "maximum": LARGEST}
     return {"type": "object", "additionalProperties": amount}
 
