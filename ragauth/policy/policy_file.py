@@ -239,7 +239,7 @@ class _Reader:
                 try:
                     window = read_window(key)
                 except ValueError as error:
-                    self.fault(inner, f"The window: {error}")
+                    self.fault(inner, str(error))
                     continue
                 if (first := limits.get((meter, window))) is not None:
                     self.fault(inner, f"Is the same window as {first[0]}")
