@@ -66,7 +66,23 @@ REFUSALS: list[tuple[dict[str, Any], int, str]] = [
         "The request takes more than this key's own limit of 10 requests a minute allows at once."
         " Waiting does not help: send less.",
     ),
+    (
+        {name: value for name, value in PLANS_MONTH.items() if name != "resets_at"} | {"size": 0},
+        0,
+        "Nothing is allowed: your plan's 0 tokens a month. Waiting does not help.",
+    ),
 ]
+NO_TEST_KEYS = {
+    "code": "USAGE_LIMIT_EXCEEDED",
+    "message": "The plan has no test keys",
+    "details": {
+        "limit": "requests_per_month",
+        "meter": "requests",
+        "window": "month",
+        "of": "account",
+        "size": 0,
+    },
+}
 LEFT: list[tuple[dict[str, Any], str]] = [
     (
         {"window": "minute", "used": 2, "resets_at": "2026-03-10T12:00:12Z"},
@@ -126,6 +142,8 @@ def test_limits_and_metadata_are_said_in_words(visitor: Visitor) -> None:
         assert call("limits", "refusalText", details, wait, now) == words
     for details in ({}, {"limit": "max_keys", "size": 5}, {**KEYS_MINUTE, "size": "10"}):
         assert not call("limits", "isRefusal", details)
+    no_test_keys = {"error": {**NO_TEST_KEYS}, "waitSeconds": 0}
+    assert "no test keys. Use a live key" in call("words", "explainAnswer", no_test_keys)
     for left, words in LEFT:
         quota = {"meter": "requests", "size": 10, "remaining": 10 - left["used"], **left}
         assert call("limits", "leftText", quota, now) == words

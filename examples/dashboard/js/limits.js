@@ -93,7 +93,8 @@ export function isRefusal(details) {
  */
 export function refusalText(details, waitSeconds = 0, now = Date.now()) {
   const limit = refusedBy(details);
-  const { window, resets_at: resetsAt } = details;
+  const { window, size, resets_at: resetsAt } = details;
+  if (size === 0) return `Nothing is allowed: ${limit}. Waiting does not help.`;
   if (window !== "total" && !resetsAt) {
     return `The request takes more than ${limit} allows at once. Waiting does not help: send less.`;
   }

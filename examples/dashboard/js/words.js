@@ -6,7 +6,9 @@ import { isRefusal, refusalText } from "./limits.js";
 
 /** What to say of a failure that is no fault of a field. */
 export function explain(error) {
-  if (isRefusal(error.details)) return refusalText(error.details, error.retryAfterSeconds);
+  if (isRefusal(error.details)) {
+    return MESSAGES[error.message] ?? refusalText(error.details, error.retryAfterSeconds);
+  }
   if (error.code === "RATE_LIMIT_EXCEEDED") {
     return error.retryAfterSeconds > 1
       ? `That was a little too often. Please try again in ${duration(error.retryAfterSeconds)}.`
@@ -39,6 +41,7 @@ const MESSAGES = {
   "Invalid code": "This code is wrong, or it was used before. Type the one that the app shows now.",
   "Another change was made at the same time":
     "Something else changed this at the same time. Please try again.",
+  "The plan has no test keys": "Your plan has no test keys. Use a live key, or move to another plan.",
   "This key has already been replaced by another":
     "This key was rotated already. Load the page again to see the new one.",
 };
