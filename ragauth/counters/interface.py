@@ -6,13 +6,14 @@ from hashlib import sha256
 from typing import Literal, NamedTuple, Protocol
 
 MINUTE_MS = 60_000
+DAY_MS = 86_400_000
 #: The clocks of hosts may differ by this much. A window that ends later than now + its length +
 #: this was begun under a wrong clock: it keeps its count, and ends at now + its length.
 SKEW_MS = 10_000
 #: How long a reservation is kept after its end, settled or not.
-RESERVATION_KEPT_MS = 86_400_000
+RESERVATION_KEPT_MS = DAY_MS
 #: How long the event of a report counts only once.
-EVENT_KEPT_MS = 2 * 86_400_000
+EVENT_KEPT_MS = 2 * DAY_MS
 
 _LONGEST_RAW_NAME = 64
 

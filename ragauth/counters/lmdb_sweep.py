@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from ragauth.counters.interface import SKEW_MS, previous_month
+from ragauth.counters.interface import DAY_MS, SKEW_MS, previous_month
 from ragauth.counters.lmdb_file import Txn
 from ragauth.counters.lmdb_records import (
     ACCOUNT,
@@ -20,7 +20,7 @@ from ragauth.counters.lmdb_records import (
     WINDOW,
 )
 
-_STEADY_MS = 86_400_000
+_STEADY_MS = DAY_MS
 # What database and rows tell again, or must not be told too little of: see `sweep`.
 _KEPT_UNLESS_STEADY = (b"a", b"m", b"p")
 
@@ -51,7 +51,7 @@ def sweep(
     oldest_month = previous_month(today.year * 100 + today.month)
     kept = today - timedelta(days=keep_days)
     oldest_day = kept.year * 10_000 + kept.month * 100 + kept.day
-    kept_ms = now_ms - keep_days * _STEADY_MS
+    kept_ms = now_ms - keep_days * DAY_MS
     stale = []
     cursor = txn.cursor()
     positioned = cursor.set_range(after) if after else cursor.first()

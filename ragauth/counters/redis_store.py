@@ -13,6 +13,7 @@ from ragauth.counters import redis_tallies
 from ragauth.counters import redis_tally_scripts as tally_scripts
 from ragauth.counters import redis_usage_scripts as usage_scripts
 from ragauth.counters.interface import (
+    DAY_MS,
     MINUTE_MS,
     SKEW_MS,
     Admission,
@@ -42,7 +43,7 @@ from ragauth.deadlines import WouldWait, current_deadline
 HASTY_TIMEOUT_SECONDS = 0.05
 #: Rows in one script: Redis answers no other client while a script runs.
 STEP = 500
-RESUME_ONCE_IN_MS = 86_400_000
+RESUME_ONCE_IN_MS = DAY_MS
 #: Tells that a reservation is in Redis and not in the file of a host.
 STORE_NAME = "r"
 

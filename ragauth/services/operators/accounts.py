@@ -122,8 +122,8 @@ def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client
     """Set an account's plan, status and limits, with effect on the next request, and what is kept
     with it.
 
-    Raises NoSuchAccount; InvalidRequest for an unknown plan; ExternalIdTaken, which of two accounts
-    that get one external id at the same time leaves it to one.
+    Raises NoSuchAccount; InvalidRequest for an unknown plan; ExternalIdTaken if another account
+    has the external id, also if both get it at the same time.
     """
     with transaction.unit_of_work():
         account = hold_account(account_id, absent=NoSuchAccount)
