@@ -23,6 +23,7 @@ from ragauth.clock import format_time
 from ragauth.errors import InvalidRequest
 from ragauth.models import Account
 from ragauth.models.accounts import ACTIVE, DELETED, SUSPENDED
+from ragauth.policy import read_window
 from ragauth.schemas.account_fields import Email, NewPassword, Username
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import to_issues
@@ -216,9 +217,12 @@ def set_limit(account: str, meter: str, window: str, size: str, as_json: bool) -
         else:
             found = administration.set_limit(account_id=account_id, **limit, client=OPERATOR)
         record = InternalAccountSchema().dump(found)
-    told = {_DEFAULT: "as in its plan", _NONE: "without a limit"}.get(size, f"limited to {size}")
-    sentence = f"{record['email']} is {told}: {limit['meter']}, {limit['window']}"
-    print_change(sentence, record, as_json=as_json)
+    what = f"{limit['meter']} {read_window(limit['window']).in_words}"
+    told = {
+        _DEFAULT: f"has its plan's limit of {what}, if there is one",
+        _NONE: f"has no limit of {what}",
+    }.get(size, f"is limited to {size} {what}")
+    print_change(f"{record['email']} {told}", record, as_json=as_json)
 
 
 @accounts.command("end-sessions")

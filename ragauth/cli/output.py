@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ragauth.cli.tables import cell_of, columns_of, lay_out, terminal_width
 from ragauth.database_faults import describe_database_error
 from ragauth.errors import InvalidRequest, RagauthError
+from ragauth.policy import Limit, read_window
 from ragauth.security.plain_text import escape_deceptive
 
 T = TypeVar("T")
@@ -141,7 +142,17 @@ def print_record(record: dict[str, Any], *, as_json: bool) -> None:
         return
     width = max(columns_of(name) for name in record)
     for name, value in record.items():
-        click.echo(f"{name.ljust(width)}  {cell_of(value)}")
+        shown = [_in_words(limit) for limit in value] if name == "limits" and value else value
+        click.echo(f"{name.ljust(width)}  {cell_of(shown)}")
+
+
+def _in_words(limit: Mapping[str, Any]) -> str:
+    """A limit of a key or an account: "5,000 tokens in all", "2 requests a minute (chat)"."""
+    window = read_window(limit["window"])
+    if limit["size"] is None:
+        return f"no limit of {limit['meter']} {window.in_words}"
+    name = f" ({limit['name']})" if limit.get("name") else ""
+    return Limit(limit["meter"], window, limit["size"]).in_words + name
 
 
 def print_change(sentence: str, record: dict[str, Any], *, as_json: bool) -> None:

@@ -29,6 +29,11 @@ class Limit:
     applies: str = ALWAYS
 
     @property
+    def in_words(self) -> str:
+        """As people read it: "10 requests a minute", "5,000 tokens in all"."""
+        return f"{self.size:,} {self.meter} {self.window.in_words}"
+
+    @property
     def full_name(self) -> str:
         """As errors call it: `requests_per_minute`, `tokens_per_10s`, `requests_total`."""
         return f"{self.meter}_{'' if self.window == TOTAL else 'per_'}{self.window.name}"

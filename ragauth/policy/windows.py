@@ -9,6 +9,13 @@ LONGEST_MS = 30 * 86_400_000
 #: Up to this length a limit is a rate, above it a quota: the two have different error codes.
 LONGEST_RATE_MS = 3_600_000
 
+_WORDS = {
+    "minute": "a minute",
+    "hour": "an hour",
+    "day": "a day",
+    "month": "a month",
+    "total": "in all",
+}
 _OF_ANY_LENGTH = re.compile(r"([1-9][0-9]{0,9})(ms|s)")
 
 
@@ -23,6 +30,11 @@ class Window:
 
     name: str
     length_ms: int | None
+
+    @property
+    def in_words(self) -> str:
+        """With an amount before it: "a minute", "in 10s", "in all"."""
+        return _WORDS.get(self.name) or f"in {self.name}"
 
     @property
     def is_rate(self) -> bool:

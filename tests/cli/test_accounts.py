@@ -1,6 +1,7 @@
 """`accounts create|list|show|suspend|resume|set-plan|delete`."""
 
 import json
+import re
 
 import pytest
 
@@ -353,9 +354,20 @@ class TestSetLimit:
 
     def test_people_are_told_in_a_sentence(self, commands: Commands, client: Client) -> None:
         member = client.sign_up()
-        for size, told in (("5", "limited to 5"), ("none", "without a limit")):
-            answer = commands.succeed("accounts", "set-limit", member.id, "requests", "day", size)
-            assert answer.output.strip() == f"{member.email} is {told}: requests, day"
+        for words, told in (
+            (("day", "5"), "is limited to 5 requests a day"),
+            (("total", "none"), "has no limit of requests in all"),
+            (("10s", "5000"), "is limited to 5000 requests in 10s"),
+            (
+                ("hour", "default"),
+                "has its plan's limit of requests an hour, if there is one",
+            ),
+        ):
+            answer = commands.succeed("accounts", "set-limit", member.id, "requests", *words)
+            assert answer.output.strip() == f"{member.email} {told}"
+        shown = commands.succeed("accounts", "show", member.id).output
+        told = "5 requests a day, no limit of requests in all, 5,000 requests in 10s"
+        assert re.search(rf"^limits +{told}$", shown, re.MULTILINE)
 
     def test_faults_are_told_in_one_line(self, commands: Commands, client: Client) -> None:
         member = client.sign_up()

@@ -12,7 +12,6 @@ from ragauth.services.limits.applied import OF_ACCOUNT
 NO_TEST_KEYS = "The plan has no test keys"
 
 _OWNERS = {"account": "the account's limit", "key": "this key's own limit"}
-_SPANS = {"minute": "a minute", "hour": "an hour", "day": "a day", "month": "a month"}
 # Meters are declared at run time, so that only the account's two old limits have a series of their
 # own in the metrics.
 _SERIES = {MINUTE.name: "requests_per_minute", MONTH.name: "requests_per_month"}
@@ -101,7 +100,7 @@ def format_end(milliseconds: int) -> str:
 def describe(limit: Limit, of: str) -> str:
     """A limit in words: "this key's own limit of 10 requests a minute"."""
     name = "" if limit.name is None else f' "{limit.name}"'
-    return f"{_OWNERS[of]}{name} of {limit.size:,} {limit.meter} {_span(limit)}"
+    return f"{_OWNERS[of]}{name} of {limit.in_words}"
 
 
 def _words(told: Standing) -> str:
@@ -110,13 +109,6 @@ def _words(told: Standing) -> str:
     if left == 0 and told.amount <= max(1, told.limit.size):
         return f"{described[0].upper()}{described[1:]} is used up"
     return f"This takes {told.amount:,} {told.limit.meter}: {described} has {left:,} left"
-
-
-def _span(limit: Limit) -> str:
-    window = limit.window
-    if window == TOTAL:
-        return "in all"
-    return _SPANS.get(window.name) or f"in {window.name}"
 
 
 def _series_of(limit: Limit, of: str) -> str:
