@@ -39,15 +39,6 @@ class AccountSchema(Schema):
     created_at = Moment(required=True, **about("When the account was made."))
 
 
-class OwnAccountSchema(AccountSchema):
-    """The account as its owner sees and changes it."""
-
-    limit_mails = fields.Boolean(
-        required=True,
-        **about("Whether a mail tells that a limit of a day or month is nearly used up.", True),
-    )
-
-
 class SignupSchema(RequestSchema):
     email = Email(required=True, **about("The account's address.", "dev@example.com"))
     password = NewPassword(

@@ -13,8 +13,8 @@ from ragauth.errors import (
 )
 from ragauth.models import Account
 from ragauth.schemas.accounts import (
+    AccountSchema,
     LoginSchema,
-    OwnAccountSchema,
     PasswordSchema,
     ProfileSchema,
     SignupSchema,
@@ -57,14 +57,14 @@ def log_in(body: dict[str, Any]) -> LoggedIn | SecondFactorRequired:
 
 
 @auth.get("/me")
-@endpoint(guard=access_token, data=OwnAccountSchema, is_quick=True)
+@endpoint(guard=access_token, data=AccountSchema, is_quick=True)
 def show_me(caller: Caller) -> AccountView:
     """The caller's account."""
     return caller.account
 
 
 @auth.patch("/me")
-@endpoint(guard=access_token, body=ProfileSchema, data=OwnAccountSchema, errors=(UsernameTaken,))
+@endpoint(guard=access_token, body=ProfileSchema, data=AccountSchema, errors=(UsernameTaken,))
 def change_me(caller: Caller, body: dict[str, Any]) -> Account:
     """Change name or username; switch mails about limits off or on."""
     return accounts.change_profile(

@@ -25,7 +25,6 @@ class SessionFacts(NamedTuple):
     plan: str
     account_status: str
     account_created_at: datetime
-    limit_mails: bool
 
 
 _SESSION = (
@@ -40,7 +39,6 @@ _SESSION = (
         Account.plan,
         Account.status,
         Account.created_at,
-        Account.limit_mails,
     )
     .join(Account, Account.id == Session.account_id)
     .where(Session.id == bindparam("session_id"))
@@ -71,6 +69,5 @@ def _from_sqlite(row: tuple[Any, ...]) -> SessionFacts:
         is_ended=bool(facts.is_ended),
         account_id=uuid.UUID(row[2]),
         email_verified=bool(facts.email_verified),
-        account_created_at=parse_sqlite_moment(row[-2]),
-        limit_mails=bool(facts.limit_mails),
+        account_created_at=parse_sqlite_moment(row[-1]),
     )

@@ -36,7 +36,6 @@ class AccountView:
     plan: str
     email_verified: bool
     created_at: datetime
-    limit_mails: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,6 @@ def authenticate(*, token: str) -> Caller:
             plan=facts.plan,
             email_verified=facts.email_verified,
             created_at=facts.account_created_at,
-            limit_mails=facts.limit_mails,
         ),
         session_id=claims.session_id,
     )

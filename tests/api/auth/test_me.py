@@ -15,7 +15,6 @@ class TestSucceeds:
         account = ok(member.client.get(PATH))
         assert set(account) == {
             *("id", "email", "username", "name", "plan", "email_verified", "created_at"),
-            "limit_mails",
         }
         assert account["id"] == member.id
 
