@@ -8,7 +8,6 @@ from ragauth.policy.limits import REQUESTS, Limit
 from ragauth.policy.policy import (
     DEFAULT_POLICY,
     FIRST_PLAN,
-    METER_NAME,
     SCOPE_NAME,
     Meter,
     Plan,
@@ -24,7 +23,6 @@ __all__ = [
     "DEFAULT_POLICY",
     "FIRST_PLAN",
     "HOUR",
-    "METER_NAME",
     "MINUTE",
     "MONTH",
     "MOST_SCOPES",

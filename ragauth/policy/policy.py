@@ -10,7 +10,6 @@ from ragauth.policy.windows import MINUTE, MONTH, Window
 #: The plan of a new account.
 FIRST_PLAN = "trial"
 SCOPE_NAME = re.compile(r"[a-z][a-z0-9_.:-]{0,49}")
-METER_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 
 @dataclass(frozen=True, slots=True)

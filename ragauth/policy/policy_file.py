@@ -13,7 +13,6 @@ from ragauth.policy.policy import (
     DEFAULT_PLANS,
     DEFAULT_SCOPES,
     FIRST_PLAN,
-    METER_NAME,
     SCOPE_NAME,
     Meter,
     Plan,
@@ -27,6 +26,7 @@ MOST_SCOPES = 100
 MOST_METERS = 8
 MOST_FEATURES = 50
 LONGEST_DESCRIPTION = 500
+METER_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 PLAN_NAME = re.compile(r"[a-z0-9-]{1,50}")
 FEATURE = re.compile(r"[A-Za-z0-9_.:/-]{1,50}")
 

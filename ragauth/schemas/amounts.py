@@ -7,8 +7,9 @@ from typing import Any
 from marshmallow import ValidationError, fields
 
 from ragauth.extensions import current_policy
-from ragauth.policy import METER_NAME, REQUESTS, Policy
+from ragauth.policy import REQUESTS, Policy
 from ragauth.policy.limits import LARGEST, MOST_LIMITS
+from ragauth.policy.policy_file import METER_NAME
 from ragauth.schemas.about import about
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import Whole

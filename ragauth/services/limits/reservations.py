@@ -1,6 +1,6 @@
 """Reservations: what a check reserved is replaced by what was used, once it is known."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ragauth import clock
@@ -11,7 +11,6 @@ from ragauth.errors import (
     ReservationOver,
     ReservationSettled,
 )
-from ragauth.policy import METER_NAME
 from ragauth.services.limits.limits import current_limits, unavailable
 from ragauth.services.limits.reservation_ids import decode_reservation
 from ragauth.services.limits.takings import encode_uses
@@ -35,9 +34,6 @@ def settle(*, reservation_id: str, use: Mapping[str, int]) -> Settlement:
     found = decode_reservation(reservation_id)
     if found is None:
         raise NoSuchReservation
-    # Stores separate names and amounts by characters that a meter's name cannot have.
-    if unnamable := [meter for meter in use if METER_NAME.fullmatch(meter) is None]:
-        raise _not_reserved(unnamable)
     now_ms = clock.now_ns() // 1_000_000
     try:
         settled = current_limits().counters.settle(
@@ -60,7 +56,6 @@ def settle(*, reservation_id: str, use: Mapping[str, int]) -> Settlement:
     )
 
 
-def _not_reserved(meters: Collection[str]) -> InvalidRequest:
-    """The refusal of one of these meters; which one, only where it is the only one."""
-    path = ["use", *meters] if len(meters) == 1 else ["use"]
+def _not_reserved(use: Mapping[str, int]) -> InvalidRequest:
+    path = ["use", *use] if len(use) == 1 else ["use"]
     return InvalidRequest([{"path": path, "message": "Nothing was reserved of this meter"}])
