@@ -38,7 +38,9 @@ def undeclared(by_meter: Iterable[tuple[str, int]], policy: Policy) -> dict[str,
 class QueryAmounts(fields.Field[ByMeter]):
     """Amounts in a query: the values of all parameters of the name, each `tokens:1200`."""
 
-    _FORM = re.compile(rf"({METER_NAME.pattern}):([0-9]{{1,13}})")
+    #: The digits of an amount: up to 10^12.
+    AMOUNT = "[0-9]{1,12}|10{12}"
+    _FORM = re.compile(f"({METER_NAME.pattern}):({AMOUNT})")
 
     def _deserialize(
         self,
@@ -53,7 +55,7 @@ class QueryAmounts(fields.Field[ByMeter]):
         faults = []
         for text in value:
             form = self._FORM.fullmatch(text)
-            if form is None or int(form[2]) > LARGEST:
+            if form is None:
                 faults.append(f"Must be a meter and an amount from 0 to {LARGEST}: tokens:1200")
             elif form[1] in found:
                 faults.append(f"The meter {form[1]} is named more than once")

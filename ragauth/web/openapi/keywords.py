@@ -139,10 +139,10 @@ def _(_field: BodyAmounts) -> Keywords:
 
 
 @keywords_of.register
-def _(_field: QueryAmounts) -> Keywords:
+def _(field: QueryAmounts) -> Keywords:
     meters = [name for name in current_policy().meters if name != REQUESTS]
     # A parameter that may be repeated (RFC 6570 section 3.2.8): once for each meter.
-    one = {"type": "string", "pattern": f"^(?:{'|'.join(meters)}):[0-9]{{1,12}}$"}
+    one = {"type": "string", "pattern": f"^(?:{'|'.join(meters)}):(?:{field.AMOUNT})$"}
     return {"type": "array", "maxItems": len(meters), "items": one}
 
 

@@ -1,5 +1,6 @@
 """What a question may use, reserve and name, and which faults it is told of."""
 
+import re
 from typing import Any
 
 import pytest
@@ -57,6 +58,25 @@ class TestAuthorize:
         caller = key_with(member, limit("tokens", "total", 10**12))
         assert left(authorize(caller, "%75se=tokens%3A0"))["key-tokens-total"] == 10**12
         assert left(authorize(caller, f"use=tokens:{10**12}"))["key-tokens-total"] == 0
+
+    def test_the_document_allows_what_the_service_takes(self, member: Member) -> None:
+        document = member.client.get("/openapi.json").get_json()
+        parameters = document["paths"]["/api/v1/authorize"]["get"]["parameters"]
+        (pattern,) = (
+            one["schema"]["items"]["pattern"] for one in parameters if one["name"] == "use"
+        )
+        for amount in (
+            "0",
+            "7",
+            "9" * 12,
+            "1" + "0" * 12,
+            "1" + "0" * 11 + "1",
+            "9" * 13,
+            "",
+            "-1",
+        ):
+            is_taken = authorize(member.key_client, f"use=tokens:{amount}").status_code == 200
+            assert is_taken == (re.search(pattern, f"tokens:{amount}") is not None), amount
 
     def test_what_is_used_and_what_is_reserved_count_together(self, member: Member) -> None:
         caller = key_with(member, limit("tokens", "total", 100))
