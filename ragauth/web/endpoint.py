@@ -145,7 +145,7 @@ def endpoint(
     `errors` are what the view may raise beyond what guard, body and path imply. `is_list` is for a
     list without pages: the view returns a Page that has them all. `is_quick` is for a route that
     takes no lock, hashes nothing, and asks the database by prepared reads alone. `is_csv_too` is
-    for a view that returns a file of CSV to who accepts that rather than JSON.
+    for a view that returns a file of CSV to clients that prefer it to JSON.
     """
     schema = None if data is None else data()
     declaration = Declaration(
@@ -165,7 +165,7 @@ def endpoint(
         @wraps(view)
         def call(**path: str) -> Response:
             if is_csv_too:
-                # An error too: a cache must not give it to who accepts another type.
+                # Errors too: a cache must not give one to a client that accepts another type.
                 after_this_request(_vary_by_accept)
             if is_quick and MUST_NOT_WAIT in request.environ:
                 with handing_over():

@@ -1,4 +1,4 @@
-"""Usage as a list in the envelope, or as a file of CSV (RFC 4180) for who accepts it."""
+"""Usage as a list in the envelope, or as a file of CSV (RFC 4180) if the client prefers that."""
 
 import csv
 import io
@@ -61,7 +61,7 @@ def usage_answer(
 
 
 def _wants_csv() -> bool:
-    """Whether the client likes CSV better; JSON for who names neither."""
+    """Whether the client prefers CSV; one that names neither gets JSON."""
     best = request.accept_mimetypes.best_match(_OFFERED, JSON_TYPE)
     return best != JSON_TYPE
 

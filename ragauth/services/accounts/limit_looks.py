@@ -42,8 +42,8 @@ class Looks:
     def find_due(self, rows: Sequence[ChangedRow]) -> set[Counted]:
         """Those to look at now.
 
-        Of these rows whoever is not known, or may be near a limit; and whoever was left out since
-        its last look, a minute ago.
+        The accounts of these rows that have no look yet, or may be near a limit; and those that
+        have used more since their last look, a minute ago.
         """
         now = clock.monotonic()
         due = set()
@@ -65,7 +65,7 @@ class Looks:
         return due
 
     def find_left_out(self) -> set[Counted]:
-        """Whoever has used more since its last look."""
+        """The accounts that have used more since their last look."""
         return {counted for counted, look in self._looks.items() if look.is_out_of_date}
 
     def note(self, looked_at: Iterable[Counted], left: Mapping[Counted, Mapping[str, int]]) -> None:

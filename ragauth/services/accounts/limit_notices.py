@@ -100,7 +100,10 @@ class LimitNotices:
     def _look_at(
         self, due: Collection[Counted], wait_ms: int | None
     ) -> dict[Counted, dict[str, int]]:
-        """Tell whom nobody told; returns how much of each meter is left before the next notice."""
+        """Tell the owners who were not told yet.
+
+        Returns how much of each meter is left before the next notice.
+        """
         plans = _find_plans({account for account, _ in due})
         reached: list[_Reached] = []
         left: dict[Counted, dict[str, int]] = {}
