@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,7 @@ from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.policy import MINUTE, MONTH, REQUESTS, Plan, Window
 from ragauth.services.limits.applied import OF_ACCOUNT
-from ragauth.services.limits.limits import LimitState, current_limits
+from ragauth.services.limits.limits import LimitState, Terms, current_limits
 from ragauth.services.limits.seeds import ENVIRONMENTS
 from ragauth.services.limits.takings import Owners
 
@@ -100,6 +100,25 @@ def _state_of(account: Account, environment: str, key: ApiKey | None) -> LimitSt
 def text_of(limits: Sequence[Mapping[str, Any]] | None) -> str | None:
     """Limits as the database has them, so that each has one compiled form."""
     return None if limits is None else json.dumps(limits, separators=(",", ":"))
+
+
+def terms_of(
+    plan: str,
+    account_limits: Sequence[Mapping[str, Any]] | None,
+    key_limits: Sequence[Mapping[str, Any]] | None = None,
+) -> Terms:
+    return Terms(plan, text_of(account_limits), text_of(key_limits))
+
+
+def begin_new_limits(
+    owners: Owners, environments: Iterable[str], *, before: Terms, after: Terms
+) -> None:
+    """Let limits that are new begin anew when the present transaction is committed."""
+    if before == after:
+        return
+    limits = current_limits()
+    for environment in environments:
+        transaction.when_committed(partial(limits.begin_new, owners, environment, before, after))
 
 
 def month_usage(state: LimitState) -> MonthUsage:

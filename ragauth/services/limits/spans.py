@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ragauth import clock
 
-_DAY_MS = 86_400_000
+DAY_MS = 86_400_000
 
 
 class Span(NamedTuple):
@@ -27,7 +27,7 @@ def span_of(now_ms: int) -> Span:
         month=today.year * 100 + today.month,
         month_seconds=int((month_ends - month_begins).total_seconds()),
         month_ends_ms=int(month_ends.timestamp() * 1000),
-        day_ends_ms=(now_ms // _DAY_MS + 1) * _DAY_MS,
+        day_ends_ms=(now_ms // DAY_MS + 1) * DAY_MS,
     )
 
 
@@ -38,7 +38,7 @@ class Calendar:
         self._known = (0, span_of(0))
 
     def span_at(self, now_ms: int) -> Span:
-        day = now_ms // _DAY_MS
+        day = now_ms // DAY_MS
         known_day, span = self._known
         if day != known_day:
             span = span_of(now_ms)
