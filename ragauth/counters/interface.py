@@ -141,7 +141,8 @@ class Settled(NamedTuple):
 
     `settled`: now, or by the same call before; `used` is what it comes to and `released` what was
     given back, both by meter. Otherwise nothing has changed: `other_amount` was settled before,
-    the reservation is `over`, is `unknown`, or has `no_meter` of one of these names.
+    the reservation is `over`, is `unknown`, or has `no_meter` of some of these names: `used` has
+    those.
     """
 
     outcome: Literal["settled", "other_amount", "over", "unknown", "no_meter"]

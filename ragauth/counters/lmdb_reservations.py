@@ -67,8 +67,8 @@ def settle(
         return Settled("unknown")
     reserved: dict[str, int] = kept["uses"]
     given = _amounts(uses)
-    if not given.keys() <= reserved.keys():
-        return Settled("no_meter")
+    if others := tuple(use for use in uses if use.meter.decode() not in reserved):
+        return Settled("no_meter", others)
     used = {meter: given.get(meter, 0) for meter in reserved}
     if (settled := kept.get("settled")) is not None:
         return _settled(reserved, used) if settled == used else Settled("other_amount")

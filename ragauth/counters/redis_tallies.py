@@ -60,9 +60,12 @@ def counts_of(told: bytes) -> tuple[Count, ...]:
 def settled_of(reply: Sequence[bytes], given: Mapping[bytes, int]) -> Settled:
     """Read the answer of `SETTLE`."""
     outcome = reply[0].decode()
-    if outcome != "settled":
+    if outcome not in ("settled", "no_meter"):
         return Settled(outcome)  # type: ignore[arg-type]
     reserved = [line.split(b" ") for line in reply[1].split(b"\n") if line]
+    if outcome == "no_meter":
+        known = {meter for meter, _amount in reserved}
+        return Settled("no_meter", tuple(Use(*use) for use in given.items() if use[0] not in known))
     used = [Use(meter, given.get(meter, 0)) for meter, _amount in reserved]
     released = [Use(meter, max(0, int(amount) - given.get(meter, 0))) for meter, amount in reserved]
     return Settled("settled", tuple(used), tuple(released))

@@ -226,7 +226,8 @@ return {{1, tell(tallies)}}
 """
 )
 
-# ARGV: name of the reservation, now, uses. Reply: {outcome, what was reserved}.
+# ARGV: name of the reservation, now, uses. Reply: {outcome, and with `settled` and `no_meter` what
+# was reserved}.
 SETTLE = Script(
     RUN
     + _WHOLE
@@ -246,7 +247,7 @@ for meter, amount in string.gmatch(found[3], '(%S+) (%d+)') do
   more[meter] = used - tonumber(amount)
   table.insert(lines, meter .. ' ' .. whole(used))
 end
-if next(given) then return {{'no_meter'}} end
+if next(given) then return {{'no_meter', found[3]}} end
 local settled = table.concat(lines, '\\n')
 if found[5] then return {{found[5] == settled and 'settled' or 'other_amount', found[3]}} end
 if now >= ends then return {{'over'}} end

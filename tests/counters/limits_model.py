@@ -152,8 +152,8 @@ class Model:
         if kept is None or now_ms >= kept.ends_ms + DAY_MS:
             return Settled("unknown")
         given = dict(uses)
-        if not set(given) <= set(kept.uses):
-            return Settled("no_meter")
+        if others := tuple(use for use in uses if use.meter not in kept.uses):
+            return Settled("no_meter", others)
         used = {meter: given.get(meter, 0) for meter in kept.uses}
         if kept.settled is not None and kept.settled != used:
             return Settled("other_amount")

@@ -122,10 +122,12 @@ def test_the_end_is_exact(counters: Counters) -> None:
 
 def test_another_meter_changes_nothing(counters: Counters) -> None:
     answer = reserve(counters, TOTAL)
-    assert settle(counters, answer.store, pages=1) == Settled("no_meter")
-    assert settle(counters, answer.store, tokens=1, pages=0) == Settled("no_meter")
+    pages, gold = Use(b"pages", 1), Use(b"gold", 0)
+    assert settle(counters, answer.store, pages=1) == Settled("no_meter", (pages,))
+    both = settle(counters, answer.store, pages=1, tokens=1, gold=0)
+    assert both == Settled("no_meter", (pages, gold))
     assert settle(counters, answer.store, tokens=1) == settled(1, 399)
-    assert settle(counters, answer.store, tokens=1, pages=0) == Settled("no_meter")
+    assert settle(counters, answer.store, tokens=1, pages=1) == Settled("no_meter", (pages,))
 
 
 def test_what_was_never_reserved_is_unknown(counters: Counters) -> None:

@@ -1,6 +1,6 @@
 """Reservations: what a check reserved is replaced by what was used, once it is known."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ragauth import clock
@@ -11,6 +11,7 @@ from ragauth.errors import (
     ReservationOver,
     ReservationSettled,
 )
+from ragauth.policy.policy_file import METER_NAME
 from ragauth.services.limits.limits import current_limits, unavailable
 from ragauth.services.limits.reservation_ids import decode_reservation
 from ragauth.services.limits.takings import encode_uses
@@ -31,6 +32,9 @@ def settle(*, reservation_id: str, use: Mapping[str, int]) -> Settlement:
     The same call again has the same answer. Raises NoSuchReservation, ReservationOver,
     ReservationSettled for another amount, InvalidRequest for a meter that was not reserved.
     """
+    # The stores know names of meters alone.
+    if others := [meter for meter in use if METER_NAME.fullmatch(meter) is None]:
+        raise _not_reserved(others)
     found = decode_reservation(reservation_id)
     if found is None:
         raise NoSuchReservation
@@ -48,7 +52,7 @@ def settle(*, reservation_id: str, use: Mapping[str, int]) -> Settlement:
     if settled.outcome == "other_amount":
         raise ReservationSettled
     if settled.outcome == "no_meter":
-        raise _not_reserved(use)
+        raise _not_reserved(meter.decode() for meter, _amount in settled.used)
     return Settlement(
         reservation_id,
         {meter.decode(): amount for meter, amount in settled.used},
@@ -56,6 +60,6 @@ def settle(*, reservation_id: str, use: Mapping[str, int]) -> Settlement:
     )
 
 
-def _not_reserved(use: Mapping[str, int]) -> InvalidRequest:
-    path = ["use", *use] if len(use) == 1 else ["use"]
-    return InvalidRequest([{"path": path, "message": "Nothing was reserved of this meter"}])
+def _not_reserved(meters: Iterable[str]) -> InvalidRequest:
+    message = "Nothing was reserved of this meter"
+    return InvalidRequest({"path": ["use", meter], "message": message} for meter in meters)

@@ -111,9 +111,25 @@ class TestRefuses:
 
     def test_a_meter_that_was_not_reserved(self, caller: Client, service: Client) -> None:
         reservation_id = reserve(caller)
-        for meter in ("pages", "requests", "gold", ""):
+        told = "Nothing was reserved of this meter"
+        # Of the last ones a store could read others, if it was told of them.
+        names = (
+            "pages",
+            "requests",
+            "gold",
+            "",
+            " ",
+            "\0",
+            "\ud800",
+            "tokens ",
+            "tokens 7\ntokens",
+        )
+        for meter in names:
             answer = service.post(PATH, {"reservation_id": reservation_id, "use": {meter: 1}})
-            assert issues(answer) == {("use", meter): "Nothing was reserved of this meter"}
+            assert issues(answer) == {("use", meter): told}
+        use = {"tokens": 1, "pages": 2, "gold": 0}
+        answer = service.post(PATH, {"reservation_id": reservation_id, "use": use})
+        assert issues(answer) == {("use", "pages"): told, ("use", "gold"): told}
         assert left(authorize(caller))["key-tokens-total"] == 1000
 
     @pytest.mark.parametrize(
