@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from ragauth import clock, transaction
+from ragauth import transaction
 from ragauth.errors import NoSuchAccount, NoSuchKey
 from ragauth.models import Account, ApiKey
 from ragauth.models import accounts as account_rows
@@ -16,6 +16,7 @@ from ragauth.models import api_keys as key_rows
 from ragauth.policy import MINUTE, MONTH, REQUESTS, Plan, Window
 from ragauth.services.limits.applied import OF_ACCOUNT
 from ragauth.services.limits.limits import LimitState, Terms, current_limits
+from ragauth.services.limits.refusals import end_of
 from ragauth.services.limits.seeds import ENVIRONMENTS
 from ragauth.services.limits.takings import Owners
 
@@ -142,12 +143,12 @@ def _quotas(state: LimitState) -> Iterator[_Quota]:
 
     applied = state.applied
     if applied.requests_per_minute is not None:
-        ends = clock.from_ms(state.now_ms + 1000 * state.minute_resets_in)
+        ends = end_of(state.now_ms + 1000 * state.minute_resets_in)
         yield of_requests(MINUTE, applied.requests_per_minute, state.minute_used, ends)
     if applied.requests_per_month is not None:
         ends = state.month_resets_at
         yield of_requests(MONTH, applied.requests_per_month, state.month_used, ends)
     for one, count in zip(state.told, state.counts, strict=True):
         limit, ends_ms = one.limit, one.ends_ms(state.span, count.resets_at_ms)
-        ends_at = clock.from_ms(ends_ms) if ends_ms else None
+        ends_at = end_of(ends_ms) if ends_ms else None
         yield limit.meter, limit.window.name, limit.name, one.of, limit.size, count.used, ends_at
