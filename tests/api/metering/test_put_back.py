@@ -113,3 +113,19 @@ def test_what_was_reserved_before_is_given_back(member: Member, service: Client)
     body = {"reservation_id": reservation, "use": {"tokens": 5}}
     assert service.post("/api/v1/usage/settle", body).status_code == 200
     assert own(left(authorize(caller))) == {"key-tokens-day": 95}
+
+
+def test_what_a_predecessor_in_its_grace_takes_up_goes_on(member: Member) -> None:
+    hour = limit("requests", "hour", 100)
+    made = member.create_key(limits=[])
+    path = "/api/auth/api-keys"
+    body = {"grace_seconds": 60}
+    successor = ok(member.client.post(f"{path}/{made['id']}/rotate", body), 201)
+    old, new = (Client(member.client.app).as_key(each["api_key"]) for each in (made, successor))
+    ok(member.client.patch(f"{path}/{successor['id']}", {"limits": [hour]}))
+    use(new, 2)
+    ok(member.client.patch(f"{path}/{made['id']}", {"limits": [hour]}))
+    assert own(use(old, 1)) == {"key-hour": 97}
+    ok(member.client.patch(f"{path}/{successor['id']}", {"limits": []}))
+    ok(member.client.patch(f"{path}/{successor['id']}", {"limits": [hour]}))
+    assert own(use(new, 1)) == {"key-hour": 96}
