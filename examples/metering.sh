@@ -42,6 +42,34 @@ verify() {
     operator 200 POST /api/v1/keys/verify -H "$json" -d "{\"key\": \"$intern_key\", $1}"
 }
 
+# Without a mail server, mails are files in a folder of the installation.
+outbox=${RAGAUTH_INSTANCE_DIR:-instance}/outbox
+
+# mail WORDS: waits for the customer's mail whose subject has these words, and shows its text.
+mail() {
+    python3 - "$outbox" "$email" "$1" >"$work/mail" <<'END' || fail "no mail '$1' came within 30 s"
+import email
+import email.policy
+import pathlib
+import sys
+import time
+
+folder, recipient, words = sys.argv[1:]
+until = time.monotonic() + 30
+while time.monotonic() < until:
+    for path in pathlib.Path(folder).glob("*.eml"):
+        mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        if recipient in mail["To"] and words in mail["Subject"]:
+            text = mail.get_body(("plain",)).get_content().replace("\r", "")
+            print(f"Subject: {mail['Subject']}\n\n{text}")
+            sys.exit()
+    time.sleep(0.2)
+sys.exit(1)
+END
+    printf '\n'
+    shorten <"$work/mail"
+}
+
 # The day that is used up below must not end meanwhile.
 while [ "$(date -u +%H%M)" = 2359 ]; do sleep 1; done
 
@@ -56,11 +84,19 @@ service_key_id=$(field id)
 
 step "A customer signs up"
 random=$(python3 -c 'import secrets; print(secrets.token_hex(8))')
+email=metering-$random@example.com
 request 201 POST /api/auth/signup -H "$json" \
-    -d "{\"email\": \"metering-$random@example.com\", \"password\": \"correct horse $random\"}"
+    -d "{\"email\": \"$email\", \"password\": \"correct horse $random\"}"
 account_id=$(field data account id)
 token=$(field data token)
 key=$(field data api_key)
+
+if [ -z "${RAGAUTH_MAIL_URL:-}" ]; then
+    step "They confirm their address: one that is not confirmed gets no mails about limits"
+    mail "Confirm your email address"
+    mailed=$(grep -oE '[A-Za-z0-9_-]{40,}' "$work/mail" | head -n 1)
+    request 204 POST /api/auth/email/verify -H "$json" -d "{\"token\": \"$mailed\"}"
+fi
 
 step "You sell them the plan 'team', with 6,000 tokens a day in the place of what it has"
 operator 200 PATCH "/api/v1/internal/accounts/$account_id" -H "$json" \
@@ -114,6 +150,13 @@ expect USAGE_LIMIT_EXCEEDED error code
 expect tokens_per_day error details limit
 expect account error details of
 grep -qi '^retry-after: ' "$work/head" || fail "the answer has no Retry-After"
+
+step "Their chart shows it, and their history that they were told"
+request 200 GET /api/auth/usage?group_by=day -H "Authorization: Bearer $token"
+expect 6000 data 0 use tokens
+request 200 GET /api/auth/events?limit=1 -H "Authorization: Bearer $token"
+expect limit:reached data 0 name
+[ -n "${RAGAUTH_MAIL_URL:-}" ] || mail "Your 6,000 tokens a day are used up"
 
 step "They buy more; what is used stays counted"
 operator 200 PATCH "/api/v1/internal/accounts/$account_id" -H "$json" \

@@ -24,7 +24,8 @@ fail() {
 shorten() {
     sed -E -e 's/(eyJ[A-Za-z0-9_-]{6})[A-Za-z0-9_.-]{20,}/\1.../g' \
         -e 's/([a-z0-9]+_(live|test|pub|svc)_[0-9A-Za-z]{4})[0-9A-Za-z]{32}/\1.../g' \
-        -e 's/("password": ")[^"]+/\1.../g'
+        -e 's/("password": ")[^"]+/\1.../g' \
+        -e 's/(^|"|token=| )([A-Za-z0-9_-]{6})[A-Za-z0-9_-]{37,}($|")/\1\2...\3/g'
 }
 
 step() {

@@ -29,6 +29,7 @@ from ragauth.models.reads.sessions import SessionLookup
 from ragauth.models.reads.signing_keys import SigningKeyLookup
 from ragauth.models.reads.usage import UsageLookup
 from ragauth.policy import Policy
+from ragauth.services.accounts.limit_notices import LimitNotices
 from ragauth.services.compat.query_upstream import QueryUpstream
 from ragauth.services.keys.check import KeyChecker
 from ragauth.services.limits.limits import Limits
@@ -49,6 +50,7 @@ class Runtime:
     engine: Engine
     reads: PreparedReads
     limits: Limits
+    limit_notices: LimitNotices
     session_lookup: SessionLookup
     holder_lookup: HolderLookup
     signing_ring: SigningRing
@@ -86,6 +88,7 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         engine=engine,
         reads=reads,
         limits=limits,
+        limit_notices=LimitNotices(limits),
         session_lookup=SessionLookup(reads),
         holder_lookup=HolderLookup(reads),
         signing_ring=SigningRing(SigningKeyLookup(reads)),

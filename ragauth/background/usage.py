@@ -9,7 +9,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth.counters import Counters, CountersUnavailable
 from ragauth.services.limits.limits import current_limits
-from ragauth.services.limits.usage import give_turn_away, save_usage, save_usage_in_turn
+from ragauth.services.limits.usage import (
+    give_turn_away,
+    save_last_usage,
+    save_usage,
+    save_usage_in_turn,
+)
 from ragauth.services.troubles import BUG, COUNTERS, Work, database_cause
 
 log = logging.getLogger("ragauth")
@@ -21,10 +26,14 @@ _LAST_SAVE_SECONDS = 8.0
 
 
 def save_all(app: Flask, counters: Counters) -> None:
-    """Save what one store has counted; a failure of the database is logged."""
+    """Save what one store has counted; a failure of the database is logged.
+
+    For the end of an outage of Redis. Nobody is told of limits meanwhile: that asks the counters,
+    which wait for the end of the outage.
+    """
     with app.app_context():
         try:
-            save_usage(counters)
+            save_usage(counters, tell=lambda _rows: True)
         except SQLAlchemyError as error:
             log.warning("usage was not saved", extra={"cause": type(error).__name__})
 
@@ -41,9 +50,7 @@ class UsageSaver:
     def run(self) -> None:
         while not self._is_stopping.wait(INTERVAL_SECONDS):
             self.take_turn()
-        # Save even if another process has the turn: it may not have seen this process's last
-        # requests.
-        self._take(save_usage)
+        self._take(save_last_usage)
         self._take(give_turn_away)
         self._has_ended.set()
 

@@ -15,7 +15,7 @@ from ragauth.cli.output import (
     show_progress,
 )
 from ragauth.extensions import settings
-from ragauth.services.accounts import confirmations
+from ragauth.services.accounts import confirmations, limit_notices
 from ragauth.services.operators import events, wrong_clock
 from ragauth.services.sessions import sessions, signing_key_rotation
 
@@ -38,9 +38,10 @@ def cleanup(keep_days: int, as_json: bool) -> None:
     """Delete what is no longer needed, in batches that never lock the database for long.
 
     Dead sessions, expired mail tokens, events without an account and retired signing keys are
-    deleted after --keep-days, all other events after RAGAUTH_EVENT_DAYS. Signing keys whose last
-    token has expired are retired. Sessions and tokens that were made while the clock was ahead are
-    ended. Run it once a day, but not while the clock is wrong.
+    deleted after --keep-days, all other events after RAGAUTH_EVENT_DAYS, and after 40 days the
+    notes that an owner was told of a limit. Signing keys whose last token has expired are retired.
+    Sessions and tokens that were made while the clock was ahead are ended. Run it once a day, but
+    not while the clock is wrong.
     """
     before = clock.now() - timedelta(days=keep_days)
     events_before = clock.now() - timedelta(days=settings().event_days)
@@ -55,6 +56,9 @@ def cleanup(keep_days: int, as_json: bool) -> None:
             "deleted_sessions": _delete_all(sessions.delete_dead_sessions, before),
             "deleted_confirmations": _delete_all(confirmations.delete_expired_tokens, before),
             "deleted_events": deleted_events,
+            "deleted_limit_notices": _delete_all(
+                limit_notices.delete_old_notices, clock.now() - limit_notices.KEPT
+            ),
             "retired_signing_keys": retired_signing_keys,
             "ended_sessions_of_the_future": mended.sessions,
             "deleted_signing_keys": _delete_all(signing_key_rotation.delete_retired, before),

@@ -4,9 +4,19 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import CheckConstraint, Index, Select, String, bindparam, select, true
+from sqlalchemy import (
+    CheckConstraint,
+    Index,
+    Select,
+    String,
+    Text,
+    bindparam,
+    select,
+    true,
+    type_coerce,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base, Json
@@ -58,6 +68,14 @@ class Account(Base):
         return self.email_verified_at is not None
 
 
+class PlanOfAccount(NamedTuple):
+    """What decides an account's limits; `limits` is its JSON text in the database."""
+
+    account_id: uuid.UUID
+    plan: str
+    limits: str | None
+
+
 def find_account(account_id: uuid.UUID) -> Account | None:
     account = db.session.get(Account, account_id)
     return None if account is None or account.status == DELETED else account
@@ -76,6 +94,14 @@ def find_many(
         Account.email_canonical.in_(emails_canonical) | Account.id.in_(account_ids),
     )
     return list(db.session.scalars(query))
+
+
+def find_plans(account_ids: Collection[uuid.UUID]) -> list[PlanOfAccount]:
+    """The plans of those of these accounts that are active."""
+    query = select(Account.id, Account.plan, type_coerce(Account.limits, Text)).where(
+        Account.id.in_(account_ids), Account.status == ACTIVE
+    )
+    return [PlanOfAccount(*row) for row in db.session.execute(query)]
 
 
 def find_by_username(username_canonical: str) -> Account | None:

@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError, fields, validates_schema
 from ragauth.schemas.about import about
 from ragauth.schemas.account_fields import Email, NewPassword, PresentedPassword, Username
 from ragauth.schemas.base import RequestSchema
-from ragauth.schemas.fields import Id, Moment, Name, Text
+from ragauth.schemas.fields import Flag, Id, Moment, Name, Text
 from ragauth.security.identifiers import ACCOUNT
 from ragauth.security.passwords import find_weakness
 
@@ -103,6 +103,9 @@ class ProfileSchema(RequestSchema):
     )
     username = Username(
         allow_none=True, **about("3 to 50 letters and digits; null takes it away.", "janedev")
+    )
+    limit_mails = Flag(
+        **about("Whether a mail tells that a limit of a day or month is nearly used up.", False)
     )
 
 

@@ -18,6 +18,9 @@ class ExportedAccountSchema(InternalAccountSchema):
     email_verified_at = Moment(
         required=True, allow_none=True, **about("When the address was confirmed.", None)
     )
+    limit_mails = fields.Boolean(
+        required=True, **about("Whether mails tell of limits that are nearly used up.", True)
+    )
 
 
 class ExportedKeySchema(KeySchema):

@@ -198,3 +198,7 @@ class AccountLimitsSchema(Schema):
         required=True,
         **about("Every limit of the account, and of the key that was asked for."),
     )
+    limit_mails = fields.Boolean(
+        required=True,
+        **about("Whether a mail tells that a limit of a day or month is nearly used up.", True),
+    )

@@ -33,6 +33,8 @@ class EventName(StrEnum):
     MAIL_GIVEN_UP = "account:mail_given_up"
     PLAN_CHANGED = "account:plan_changed"
     LIMITS_CHANGED = "account:limits_changed"
+    LIMIT_WARNED = "limit:warned"
+    LIMIT_REACHED = "limit:reached"
     LOGIN_SUCCEEDED = "account:login_succeeded"
     LOGIN_FAILED = "account:login_failed"
     SECOND_FACTOR_ADDED = "account:second_factor_added"

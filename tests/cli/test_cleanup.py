@@ -8,10 +8,11 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select, update
 
-from ragauth import clock
+from ragauth import clock, transaction
 from ragauth.extensions import db
-from ragauth.models import Session
-from ragauth.security.identifiers import SESSION, decode_id
+from ragauth.models import LimitNotice, Session
+from ragauth.models.limit_notices import NoticeName, add_notice
+from ragauth.security.identifiers import ACCOUNT, SESSION, decode_id
 from tests.cli.conftest import Commands
 from tests.clients import Client, Member, ok
 from tests.factories.mails import receive_mail
@@ -92,3 +93,25 @@ class TestConfirmations:
         with time_machine.travel(clock.now() + timedelta(days=31, hours=1), tick=False):
             token = next(mail.token for mail in receive_mail(app) if mail.to == member.email)
             ok(client.post("/api/auth/email/verify", {"token": token}), 204)
+
+
+class TestLimitNotices:
+    def test_those_of_windows_long_over_are_deleted(
+        self, app: Flask, commands: Commands, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """More than a batch, and of one moment; --keep-days does not matter."""
+        monkeypatch.setattr(import_module("ragauth.cli.cleanup"), "_BATCH", 2)
+        account_id = decode_id(ACCOUNT, client.sign_up().id)
+        now = clock.now()
+        ages = {41: 3, 39: 2}
+        with app.app_context(), transaction.unit_of_work():
+            for days, count in ages.items():
+                for number in range(count):
+                    name = NoticeName(account_id, "live", f"meter{number}", f"day {days}", 80)
+                    assert add_notice(name, at=now - timedelta(days=days))
+                    assert not add_notice(name, at=now)
+        report = commands.succeed("cleanup", "--keep-days", "50", "--json").json
+        assert report["deleted_limit_notices"] == 3
+        with app.app_context(), transaction.read_only():
+            periods = db.session.scalars(select(LimitNotice.period)).all()
+        assert periods == ["day 39"] * 2

@@ -1,6 +1,7 @@
 """Runs the examples that walk through the service with curl."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,4 +32,5 @@ def assert_went_to_its_end(walk: subprocess.CompletedProcess[str], name: str) ->
     words = walk.stdout.replace('"', " ").replace("'", " ").split()
     secrets = ("eyJ", "rag_live_", "rag_svc_")
     assert [word for word in words if word.startswith(secrets) and len(word) > 20] == []
+    assert [word for word in words if re.fullmatch(r"[A-Za-z0-9_-]{43}", word)] == []
     assert "correct horse" not in walk.stdout

@@ -15,6 +15,7 @@ from sqlalchemy import Select
 import ragauth.models
 from ragauth.extensions import db
 from ragauth.models import ApiKey
+from ragauth.models.limit_notices import NoticeName
 from ragauth.models.saved_usage import Total, TotalOfMeter
 from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 from ragauth.security.identifiers import first_uuid_at, new_uuid
@@ -136,6 +137,11 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "until": (NOW,),
     "username_canonical": ("customer1",),
     "agents.find_agent agent_id": (agent_id(1),),
+    "limit_notices.add_notice at": (NOW,),
+    "limit_notices.add_notice name": (
+        NoticeName(account_id(1), "live", "tokens", "2026-06-15", 80),
+    ),
+    "limit_notices.find_notices periods": (["2026-06", "2026-06-15"],),
     "api_keys.list_keys agent_id": (None, agent_id(1)),
     "events.delete_nobodys before": (first_uuid_at(NOW),),
     "events.delete_older before": (first_uuid_at(NOW),),

@@ -26,6 +26,12 @@ VALUES = {
     "ended_keys": "17",
     "ended_agents": "18",
     "ended_second_factors": "1",
+    "keys": "test keys",
+    "used": "160,000",
+    "size": "200,000",
+    "meter": "tokens",
+    "window": "month",
+    "anew": "1 December 2026, 00:00 UTC",
 }
 QUEUED_AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 

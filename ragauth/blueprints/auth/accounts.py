@@ -66,7 +66,7 @@ def show_me(caller: Caller) -> AccountView:
 @auth.patch("/me")
 @endpoint(guard=access_token, body=ProfileSchema, data=AccountSchema, errors=(UsernameTaken,))
 def change_me(caller: Caller, body: dict[str, Any]) -> Account:
-    """Change name or username."""
+    """Change name or username; switch mails about limits off or on."""
     return accounts.change_profile(
         account_id=caller.account.id, changes=body, client=current_client()
     )

@@ -226,7 +226,7 @@ def _find_by_login(email: str | None, username: str | None) -> tuple[str, Accoun
 
 
 def change_profile(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client) -> Account:
-    """Change name or username; raises UsernameTaken."""
+    """Change name, username, or whether mails tell of limits; raises UsernameTaken."""
     with transaction.unit_of_work():
         account = hold_account(account_id)
         if "name" in changes:
@@ -235,6 +235,8 @@ def change_profile(*, account_id: uuid.UUID, changes: dict[str, Any], client: Cl
             username = changes["username"]
             account.username = username
             account.username_canonical = canonical_username(username) if username else None
+        if "limit_mails" in changes:
+            account.limit_mails = changes["limit_mails"]
         flush(_CONFLICTS)
         if changes:
             audit.record(

@@ -5,6 +5,7 @@ from ragauth.models import Account
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.models import events as event_rows
+from ragauth.models import limit_notices as notice_rows
 from ragauth.models import outbox as mail_rows
 from ragauth.models import second_factors as factor_rows
 from ragauth.models import sessions as session_rows
@@ -36,6 +37,7 @@ def erase_account(account: Account, client: Client) -> None:
     agent_rows.delete_agents(account_id)
     factor_rows.delete_for_account(account_id)
     mail_rows.remove_of_account(account_id)
+    notice_rows.delete_for_account(account_id)
     confirmations.forget_account(account_id=account_id)
     account.email = account.email_canonical = account.email_verified_at = None
     account.username = account.username_canonical = account.name = None

@@ -61,6 +61,7 @@ class AccountLimits:
     requests_per_month: int | None
     usage: Mapping[str, MonthUsage]
     quotas: Sequence[Quota]
+    limit_mails: bool
 
 
 def get_limits(*, account_id: uuid.UUID, key_id: uuid.UUID | None = None) -> AccountLimits:
@@ -85,6 +86,7 @@ def get_limits(*, account_id: uuid.UUID, key_id: uuid.UUID | None = None) -> Acc
         requests_per_month=applied.requests_per_month,
         usage={name: month_usage(state) for name, state in states.items()},
         quotas=[quota for name, state in states.items() for quota in quotas_of(state, name)],
+        limit_mails=account.limit_mails,
     )
 
 

@@ -101,6 +101,13 @@ class Terms(NamedTuple):
     key_limits: str | None = None
 
 
+class UsedLimit(NamedTuple):
+    """A limit, and how much of it is used."""
+
+    limit: Limit
+    used: int
+
+
 class Limits:
     """The limits of all accounts and keys. Live and test keys are counted apart."""
 
@@ -215,6 +222,27 @@ class Limits:
         """The same with the limits that a check must name; texts as for `compile_limits`."""
         applied = self._applied(plan_name, environment, account_limits, key_limits)
         return self._peek(applied, applied.others + applied.named, owners, environment)
+
+    def peek_in_calendar(
+        self, account_id: bytes, environment: str, plan_name: str, account_limits: str | None
+    ) -> tuple[Span, list[UsedLimit]]:
+        """The account's limits of the present day and month, with what is used of each.
+
+        Those of size 0 are left out. Asks no counter if there are none. Raises
+        ExternalServiceUnavailable.
+        """
+        applied = self._applied(plan_name, environment, account_limits, None)
+        told = tuple(one for one in applied.others if one.parts.period and one.limit.size)
+        a_month = applied.requests_per_month
+        if not told and not a_month:
+            return self._calendar.span_at(clock.now_ns() // 1_000_000), []
+        state = self._peek(applied, told, Owners(account_id, account_id), environment)
+        found = [
+            UsedLimit(one.limit, count.used) for one, count in zip(told, state.counts, strict=True)
+        ]
+        if a_month:
+            found.append(UsedLimit(Limit(REQUESTS, MONTH, a_month), state.month_used))
+        return state.span, found
 
     def report(self, key: CountedKey, event: bytes, uses: Mapping[str, int], at: datetime) -> bool:
         """Count what a key used at a time, past all limits; False if the event was counted before.

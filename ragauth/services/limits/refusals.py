@@ -57,13 +57,7 @@ def refusal_of(standings: Iterable[Standing], now_ms: int) -> RagauthError:
     told = max((one for one in standings if one.refuses), key=lambda one: one._rank)
     limit, of = told.limit, told.of
     LIMIT_HITS.count(_series_of(limit, of))
-    details: dict[str, Any] = {
-        "limit": limit.full_name,
-        "meter": limit.meter,
-        "window": limit.window.name,
-        "of": of,
-        "size": limit.size,
-    }
+    details = _details(limit, of)
     wait_seconds = None
     if told.opens:
         wait_seconds = max(1, seconds_up(told.resets_at_ms - now_ms))
@@ -81,7 +75,18 @@ def refusal_of_test_keys() -> UsageLimitExceeded:
     It names no time to wait: waiting would not help.
     """
     LIMIT_HITS.count("requests_per_month")
-    return UsageLimitExceeded(NO_TEST_KEYS, details={"limit": "requests_per_month", "size": 0})
+    nothing = Limit(REQUESTS, MONTH, 0)
+    return UsageLimitExceeded(NO_TEST_KEYS, details=_details(nothing, OF_ACCOUNT))
+
+
+def _details(limit: Limit, of: str) -> dict[str, Any]:
+    return {
+        "limit": limit.full_name,
+        "meter": limit.meter,
+        "window": limit.window.name,
+        "of": of,
+        "size": limit.size,
+    }
 
 
 def seconds_up(milliseconds: int) -> int:

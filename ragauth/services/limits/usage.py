@@ -3,7 +3,7 @@
 import logging
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ragauth import clock, transaction
 from ragauth.counters import ChangedRow, Counters, CountersUnavailable, MeterRow, UsageRow
 from ragauth.database_faults import DatabaseFault, fault_of
+from ragauth.extensions import current
 from ragauth.models import meter_totals, usage_pages
 from ragauth.models import usage as usage_rows
 from ragauth.models.base import Page
@@ -41,12 +42,15 @@ _READERS_WAIT_MS = 500
 _MONTHS_BEFORE = 11
 
 GroupBy = Literal["day", "month"]
+#: Tells owners after these rows were saved; False if that must be tried again.
+Tell = Callable[[Sequence[ChangedRow]], bool]
 
 
-def save_usage(counters: Counters, *, wait_ms: int | None = None) -> int:
+def save_usage(counters: Counters, *, wait_ms: int | None = None, tell: Tell | None = None) -> int:
     """Save what was counted since the last time; returns how many totals.
 
-    `wait_ms` is as `transaction.unit_of_work` has it.
+    `wait_ms` is as `transaction.unit_of_work` has it. `tell` tells owners of limits that are nearly
+    used up; by default it looks at each account that has used anything.
 
     Absolute totals: repeating it, or doing it in two processes at once, changes nothing. Bounded,
     for under load there are always new ones.
@@ -54,8 +58,10 @@ def save_usage(counters: Counters, *, wait_ms: int | None = None) -> int:
     saved = 0
     for _ in range(_MAX_BATCHES):
         changed = counters.changed_usage(_BATCH)
-        saved += _save(counters, changed, wait_ms=wait_ms)
-        if len(changed) < _BATCH:
+        saved += len(changed)
+        is_done = _save(counters, changed, wait_ms=wait_ms, tell=tell)
+        # Rows that could not be told of stay marked: they would be read again and again.
+        if not is_done or len(changed) < _BATCH:
             break
     return saved
 
@@ -64,10 +70,21 @@ def save_usage_in_turn(counters: Counters) -> None:
     """Save usage if this process holds the lease: one process of a host at a time does."""
     now_ms = clock.now_ns() // 1_000_000
     if counters.acquire_lease(_LEASE, _holder(), _LEASE_MS, now_ms):
-        save_usage(counters)
+        notices = current().limit_notices
+        save_usage(counters, tell=notices.tell_in_turn)
+        notices.tell_in_turn(())
         for _ in range(_SWEEPS):
             if not counters.prune(now_ms):
                 break
+
+
+def save_last_usage(counters: Counters) -> None:
+    """Save at the end of a process, also if another one has the turn.
+
+    That one may not have seen this process's last requests.
+    """
+    save_usage(counters)
+    current().limit_notices.tell_left_out()
 
 
 def give_turn_away(counters: Counters) -> None:
@@ -128,7 +145,14 @@ def find_unsaved_use(
     return None if used_ms is None else clock.from_ms(used_ms)
 
 
-def _save(counters: Counters, changed: Sequence[ChangedRow], *, wait_ms: int | None = None) -> int:
+def _save(
+    counters: Counters,
+    changed: Sequence[ChangedRow],
+    *,
+    wait_ms: int | None = None,
+    tell: Tell | None = None,
+) -> bool:
+    """Save rows; False if owners could not be told, so that some rows wait for another save."""
     for start in range(0, len(changed), _BATCH):
         rows = changed[start : start + _BATCH]
         totals = [_to_total(row) for row in rows if isinstance(row, UsageRow)]
@@ -136,10 +160,13 @@ def _save(counters: Counters, changed: Sequence[ChangedRow], *, wait_ms: int | N
         with transaction.unit_of_work(wait_ms=wait_ms):
             save_totals(totals)
             save_totals_of_meters(of_meters)
-        # After the commit: after a crash in between they are saved once more, which changes
-        # nothing.
+        # After the commit, and before the rows are un-marked: after a crash or a failure in between
+        # they are saved once more, which changes nothing, and told of then.
+        is_told = tell(rows) if tell else current().limit_notices.tell(rows, wait_ms=wait_ms)
+        if not is_told:
+            return False
         counters.usage_saved(rows)
-    return len(changed)
+    return True
 
 
 class UsageSpan(NamedTuple):

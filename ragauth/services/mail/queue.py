@@ -40,6 +40,8 @@ class MailTemplate(StrEnum):
     RECOVERY_CODE_USED = "recovery_code_used"
     KEY_CREATED = "key_created"
     SESSION_ENDED = "session_ended"
+    LIMIT_WARNED = "limit_warned"
+    LIMIT_REACHED = "limit_reached"
 
 
 # The only mails that an unconfirmed address gets: it may be a stranger's, and a stranger must not

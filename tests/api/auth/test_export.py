@@ -89,6 +89,7 @@ class TestSucceeds:
             **theirs,
             "email_verified_at": None,
             "status": "active",
+            "limit_mails": True,
         }
         assert data["agents"] == [agent]
         dead, primary = data["api_keys"]

@@ -18,7 +18,8 @@ class TestSucceeds:
         member = client.sign_up()
         data = ok(client.post(PATH, {"email": member.email, "password": PASSWORD}))
         assert set(data) == {"token", "refresh_token", "token_type", "expires_in", "account"}
-        assert data["account"] == ok(client.as_user(data["token"]).get("/api/auth/me"))
+        me = ok(client.as_user(data["token"]).get("/api/auth/me"))
+        assert data["account"] == me
         assert data["token"] != member.token
 
     @pytest.mark.parametrize(

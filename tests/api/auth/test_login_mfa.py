@@ -90,7 +90,8 @@ class TestSecondStep:
         body = {"mfa_token": first_step(client, member), "code": authenticator.code()}
         data = ok(client.post(PATH, body))
         assert set(data) == {"token", "refresh_token", "token_type", "expires_in", "account"}
-        assert data["account"] == ok(client.as_user(data["token"]).get("/api/auth/me"))
+        me = ok(client.as_user(data["token"]).get("/api/auth/me"))
+        assert data["account"] == me
         event = ok(member.client.get("/api/auth/events"))[0]
         assert event["name"] == "account:login_succeeded"
         assert event["details"] == {"second_factor": "totp"}

@@ -14,7 +14,7 @@ class TestSucceeds:
         member = client.sign_up(name="Ada")
         account = ok(member.client.get(PATH))
         assert set(account) == {
-            *("id", "email", "username", "name", "plan", "email_verified", "created_at")
+            *("id", "email", "username", "name", "plan", "email_verified", "created_at"),
         }
         assert account["id"] == member.id
 

@@ -36,7 +36,8 @@ class TestSucceeds:
 
     def test_the_tokens_and_the_key_work_at_once(self, client: Client) -> None:
         data = ok(client.post(PATH, body()), 201)
-        assert ok(client.as_user(data["token"]).get("/api/auth/me")) == data["account"]
+        me = ok(client.as_user(data["token"]).get("/api/auth/me"))
+        assert me == data["account"]
         assert ok(client.as_key(data["api_key"]).get("/api/v1/me"))["account"] == data["account"]
         ok(client.post("/api/auth/token/refresh", {"refresh_token": data["refresh_token"]}))
 

@@ -99,7 +99,13 @@ class TestThoseThatWereThere:
             body = response.get_json()["error"]
             assert body["code"] == "USAGE_LIMIT_EXCEEDED"
             assert body["message"] == "The plan has no test keys"
-            assert body["details"] == {"limit": "requests_per_month", "size": 0}
+            assert body["details"] == {
+                "limit": "requests_per_month",
+                "meter": "requests",
+                "window": "month",
+                "of": "account",
+                "size": 0,
+            }
         assert authorize(member, member.api_key).status_code == 200
 
     def test_a_service_is_told_the_same(self, member: Member, test_key: dict[str, str]) -> None:

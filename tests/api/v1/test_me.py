@@ -15,7 +15,8 @@ class TestSucceeds:
         member = client.sign_up(name="Ada")
         data = ok(member.key_client.get(PATH))
         assert set(data) == {"account", "key", "limits", "usage", "quotas"}
-        assert data["account"] == ok(member.client.get("/api/auth/me"))
+        me = ok(member.client.get("/api/auth/me"))
+        assert data["account"] == me
         (listed,) = ok(member.client.get("/api/auth/api-keys"))
         assert {**data["key"], "last_used_at": None} == {**listed, "last_used_at": None}
         assert data["limits"] == {"requests_per_minute": 60, "requests_per_month": 1000}

@@ -13,6 +13,7 @@ export async function account(context) {
   // Another browser may have changed it, or a link in a mail.
   context.account = await call("showAccount");
   context.refreshFrame();
+  const limits = await call("showLimits");
   return h(
     "div",
     {},
@@ -22,7 +23,7 @@ export async function account(context) {
       { class: "stack" },
       profile(context),
       address(context),
-      "limit_mails" in context.account ? mails(context) : null,
+      mails(limits.limit_mails),
       data(),
       leaving(),
     ),
@@ -120,19 +121,19 @@ function address(context) {
 const blamePassword = (name) => (error) =>
   error.status === 401 ? name : error.status === 409 ? "new_email" : null;
 
-/** An API that tells of no limits by mail has no such field. */
-function mails(context) {
+function mails(isOn) {
   const box = h("input", {
     type: "checkbox",
     role: "switch",
-    checked: context.account.limit_mails,
+    checked: isOn,
     onchange: async () => {
       box.disabled = true;
       try {
-        context.account = await call("changeAccount", { body: { limit_mails: box.checked } });
+        await call("changeAccount", { body: { limit_mails: box.checked } });
+        isOn = box.checked;
         notify(box.checked ? "You will get these mails." : "You will get no more of these mails.");
       } finally {
-        box.checked = context.account.limit_mails;
+        box.checked = isOn;
         box.disabled = false;
         box.focus();
       }
