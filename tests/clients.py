@@ -8,6 +8,10 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from ragauth.security.identifiers import ACCOUNT, encode_id
+from tests import ready_members
+from tests.ready_members import READY_MEMBERS
+
 PASSWORD = "correct horse battery staple"
 
 _numbers = itertools.count(1)
@@ -49,8 +53,15 @@ class Client:
         return Client(self.app, {**self.headers, "X-API-Key": api_key})
 
     def sign_up(self, **overrides: Any) -> "Member":
-        """A new account, with its first session and its primary key."""
-        body = {"email": f"member-{next(_numbers)}@example.com", "password": PASSWORD, **overrides}
+        """A new account, with its first session and its primary key.
+
+        It takes a request where something is asked of it, by an override or a header, and where the
+        application's settings may matter.
+        """
+        email = f"member-{next(_numbers)}@example.com"
+        if not overrides and not self.headers and self.app.config.get(READY_MEMBERS):
+            return self._ready_member(email)
+        body = {"email": email, "password": PASSWORD, **overrides}
         data = ok(self.post("/api/auth/signup", body), 201)
         return Member(
             client=self.as_user(data["token"]),
@@ -60,6 +71,18 @@ class Client:
             token=data["token"],
             refresh_token=data["refresh_token"],
             api_key=data["api_key"],
+        )
+
+    def _ready_member(self, email: str) -> "Member":
+        made = ready_members.sign_up(self.app, email=email, password=PASSWORD)
+        return Member(
+            client=self.as_user(made.tokens.token),
+            id=encode_id(ACCOUNT, made.account.id),
+            email=email,
+            password=PASSWORD,
+            token=made.tokens.token,
+            refresh_token=made.tokens.refresh_token,
+            api_key=made.api_key,
         )
 
     def log_in(self, member: "Member") -> dict[str, Any]:

@@ -29,7 +29,7 @@ from ragauth.extensions import db
 from ragauth.policy import DEFAULT_POLICY
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import save_usage
-from tests import quick_rules, slow_work
+from tests import quick_apps, ready_members, slow_work
 from tests.clients import Client
 from tests.runtime import runtime_of
 from tests.servers.chromium import launch_chromium
@@ -51,7 +51,10 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tests")
 
 slow_work.refuse_slow_work()
-quick_rules.write_builders_late()
+quick_apps.write_builders_late()
+quick_apps.read_rules_once()
+quick_apps.compile_statements_once()
+ready_members.take_ready_hashes()
 
 SECRET_KEY = b"a secret of the tests, 32 bytes or more"
 # The tables, those that others point to first; the migration's own row stays. Most are empty.
@@ -255,6 +258,7 @@ def database(request: pytest.FixtureRequest) -> str:
 def app(database: str, request: pytest.FixtureRequest) -> Flask:
     """The application, with empty tables."""
     application: Flask = request.getfixturevalue(f"{database}_app")
+    application.config[ready_members.READY_MEMBERS] = True
     with application.app_context():
         # What an earlier test counted must not come to light in this one.
         counters = current_limits().counters

@@ -124,6 +124,13 @@ class Visitor:
     def go(self, path: str, page: Page | None = None) -> None:
         (page or self.page).goto(f"{self.place.origin}{path}")
 
+    def open(self, path: str) -> None:
+        """Go to an entry of the navigation; the page is loaded anew only under an open dialog."""
+        if self.dialog.count():
+            self.go(path)
+        else:
+            self.page.locator(f"nav a[href='{path}']").click()
+
     def follow(self, name: str) -> None:
         """Press an entry of the navigation."""
         self.page.get_by_role("navigation").get_by_role("link", name=name).click()

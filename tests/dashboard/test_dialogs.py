@@ -34,6 +34,7 @@ class Owner:
         self.visitor = visitor
         visitor.sign_up()
         visitor.place.service.installation.command("accounts", "set-plan", visitor.email, "scale")
+        visitor.page.reload()  # the page learns of the plan
         self.token = visitor.api_token()
 
     def call(self, method: str, path: str, **options: Any) -> Any:
@@ -133,7 +134,7 @@ def test_each_option_of_a_new_key_is_stored(owner: Owner, kind: str) -> None:
     visitor = owner.visitor
     if not owner.call("GET", "/api/agents"):
         owner.call("POST", "/api/agents", json={"name": "Support bot"})
-    visitor.go("/keys")
+    visitor.open("/keys")
     taken: set[tuple[str, str]] = set()
     options: set[tuple[str, str]] = set()
     while not taken or options - taken:
@@ -170,7 +171,7 @@ def test_each_option_of_a_change_is_stored(owner: Owner, kind: str) -> None:
             **({"agent_id": agent["id"]} if is_widget else {}),
         },
     )
-    visitor.go("/keys")
+    visitor.open("/keys")
     taken: set[tuple[str, str]] = set()
     options: set[tuple[str, str]] = set()
     while not taken or options - taken:
@@ -186,7 +187,7 @@ def test_each_option_of_a_change_is_stored(owner: Owner, kind: str) -> None:
 def test_each_grace_of_a_rotation_is_given(owner: Owner) -> None:
     visitor = owner.visitor
     owner.call("POST", "/api/auth/api-keys", json={"name": "To rotate"})
-    visitor.go("/keys")
+    visitor.open("/keys")
     taken: set[tuple[str, str]] = set()
     options: set[tuple[str, str]] = set()
     while not taken or options - taken:
@@ -207,7 +208,7 @@ def test_each_grace_of_a_rotation_is_given(owner: Owner) -> None:
 
 def test_an_agent_is_made_and_changed_as_it_was_typed(owner: Owner) -> None:
     visitor = owner.visitor
-    visitor.go("/agents")
+    visitor.open("/agents")
     for press, name in (("New agent", "Zoë's key"), ("Edit agent Zoë's key", "Another")):
         visitor.page.get_by_role("button", name=press).first.click()
         owner.fill_in(set())
@@ -221,7 +222,7 @@ def test_an_agent_is_made_and_changed_as_it_was_typed(owner: Owner) -> None:
 
 def test_what_is_missing_is_said_at_its_field_in_plain_words(owner: Owner) -> None:
     visitor = owner.visitor
-    visitor.go("/keys")
+    visitor.open("/keys")
     visitor.page.get_by_role("button", name="New key").first.click()
     for scope in SCOPES:
         visitor.dialog.locator(f"[value={scope}]").uncheck()
@@ -277,7 +278,7 @@ def test_a_refusal_is_explained_with_the_number_of_the_request(
         body = f'{{"error": {{"code": {error}}}}}'
         route.fulfill(status=status, headers=allowed | headers, body=body)
 
-    visitor.go("/keys")
+    visitor.open("/keys")
     visitor.page.get_by_role("button", name="New key").first.click()
     visitor.fill(visitor.dialog, name="x")
     visitor.page.route("**/api/auth/api-keys*", refuse)

@@ -25,7 +25,7 @@ def test_keys_are_found_counted_and_shown_after_their_end(visitor: Visitor) -> N
     dead = visitor.place.call("POST", path, token=token, json={"name": "Buried"})
     visitor.place.call("DELETE", f"{path}/{dead['id']}", token=token)
 
-    visitor.go("/keys")
+    visitor.open("/keys")
     rows = page.locator("[data-key]")
     expect(rows).to_have_count(2)
     expect(page.get_by_text("2 of 5 keys used")).to_be_visible()
@@ -103,7 +103,7 @@ def test_a_name_of_an_older_row_can_neither_hide_nor_turn_anything(visitor: Visi
         ("/keys", ["Edit key", "Rotate key", "Revoke key"]),
         ("/agents", ["Edit agent", "Delete agent"]),
     ):
-        visitor.go(path)
+        visitor.open(path)
         expect(page.locator("main bdi", has_text=shown).first).to_be_visible()
         for press in presses:
             button = page.get_by_role("button", name=f"{press} {shown}").first
@@ -117,7 +117,7 @@ def test_a_name_of_an_older_row_can_neither_hide_nor_turn_anything(visitor: Visi
             assert not set("\u202e\u2066\u200b\u00ad") & set(seen + said)
             page.keyboard.press("Escape")
     # What a form holds is what is stored, and is sent back only if it was changed.
-    visitor.go("/keys")
+    visitor.open("/keys")
     page.get_by_role("button", name="Edit key").first.click()
     expect(visitor.dialog.locator("[name=name]")).to_have_value(HOSTILE)
     visitor.dialog.get_by_label("Off").check()

@@ -109,7 +109,7 @@ def place_of_looks(places: object) -> Place:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_can_be_seen_and_used(owner: Visitor, path: str) -> None:
-    owner.go(path)
+    owner.open(path)
     owner.see_heading(PAGES[path])
     if path == "/":
         expect_good_looks(owner, "usage by day")
@@ -126,7 +126,7 @@ def test_a_page_can_be_seen_and_used(owner: Visitor, path: str) -> None:
 def test_a_dialog_can_be_seen_and_used(
     owner: Visitor, path: str, press: str, chosen: str | None
 ) -> None:
-    owner.go(path)
+    owner.open(path)
     owner.page.get_by_role("button", name=press, exact=True).first.click()
     if chosen:
         owner.dialog.get_by_label(chosen).check()

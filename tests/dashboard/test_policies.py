@@ -30,7 +30,7 @@ def visitor(policy_place: Place) -> Iterator[Visitor]:
 
 
 def test_a_new_key_may_have_those_of_the_policy(visitor: Visitor) -> None:
-    visitor.go("/keys")
+    visitor.open("/keys")
     visitor.page.get_by_role("button", name="New key").first.click()
     scopes = visitor.dialog.get_by_role("group", name="Scopes")
     expect(scopes.get_by_role("checkbox")).to_have_count(len(USUAL))
@@ -54,7 +54,7 @@ def test_another_name_leaves_what_an_operator_gave(visitor: Visitor, tmp_path: P
     }
     file.write_text(json.dumps(line))
     visitor.place.service.installation.command("keys", "import", str(file))
-    visitor.go("/keys")
+    visitor.open("/keys")
     visitor.press("Edit key Trainer")
     visitor.fill(visitor.dialog, name="Coach")
     visitor.press("Save", visitor.dialog)

@@ -16,6 +16,13 @@ _FEATURES_OFF = (
     *("HttpsFirstBalancedModeAutoEnable", "ThirdPartyStoragePartitioning"),
     *("AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync"),
     "DestroyProfileOnBrowserClose",
+    # A process that waits for a page that nobody opens.
+    "SpareRendererForSitePerProcess",
+)
+# Scripts run once or twice, which no optimizing compiler makes up for.
+_SMALL = (
+    *("--disable-site-isolation-trials", "--disable-breakpad"),
+    "--js-flags=--no-opt --no-maglev --single-threaded-gc",
 )
 
 
@@ -23,5 +30,5 @@ def launch_chromium(playwright: "Playwright") -> "Browser":
     """Start the Chromium that the machine has, or playwright's own."""
     return playwright.chromium.launch(
         executable_path=shutil.which("chromium"),
-        args=["--no-sandbox", f"--disable-features={','.join(_FEATURES_OFF)}"],
+        args=["--no-sandbox", f"--disable-features={','.join(_FEATURES_OFF)}", *_SMALL],
     )
