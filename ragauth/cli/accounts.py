@@ -292,7 +292,7 @@ def _set_status(account: str, status: str, *, as_json: bool) -> None:
 def _load_limit(meter: str, window: str, size: str) -> dict[str, Any]:
     """Load a limit as over HTTP; raises InvalidRequest with all its faults."""
     given: str | int | None = None if size in (_NONE, _DEFAULT) else size
-    if size.isdecimal() and len(size) < _TOO_LONG:
+    if size.isascii() and size.isdecimal() and len(size) < _TOO_LONG:
         given = int(size)
     try:
         limit = AccountLimitSchema().load({"meter": meter, "window": window, "size": given})

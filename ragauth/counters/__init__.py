@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ragauth.counters.interface import (
+    EVENT_KEPT_MS,
     Admission,
     ChangedRow,
     Charge,
@@ -31,6 +32,7 @@ from ragauth.counters.interface import (
 from ragauth.counters.lmdb_store import LmdbCounters
 
 __all__ = [
+    "EVENT_KEPT_MS",
     "Admission",
     "ChangedRow",
     "Charge",

@@ -9,7 +9,7 @@ its answer did not come in time, and the file counts it as well.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 from ragauth.counters import forks
@@ -95,6 +95,10 @@ class FailoverCounters:
         self, account: bytes, environment: int, tally: Tally, base: int, now_ms: int
     ) -> None:
         self._ask(lambda store: store.seed_tally(account, environment, tally, base, now_ms))
+
+    def forget_tallies(self, account: bytes, environment: int, tallies: Collection[Tally]) -> None:
+        self._fallback.forget_tallies(account, environment, tallies)
+        self._ask(lambda store: store.forget_tallies(account, environment, tallies))
 
     def peek(
         self,

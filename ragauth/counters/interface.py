@@ -1,6 +1,6 @@
 """The interface of counter stores: limits decided in one atomic step, usage kept until saved."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal, NamedTuple, Protocol
@@ -252,6 +252,12 @@ class Counters(Protocol):
         """Start a tally with a period at `base`, unless the store knows it already.
 
         `account` is the one whose charges have the tally; size and amount do not matter.
+        """
+
+    def forget_tallies(self, account: bytes, environment: int, tallies: Collection[Tally]) -> None:
+        """Drop tallies: those with a period are read from the database again, windows not open.
+
+        `account` is the one whose charges had them; size and amount do not matter.
         """
 
     def peek(

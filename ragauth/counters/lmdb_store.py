@@ -1,6 +1,6 @@
 """Counters of one host: one LMDB write transaction for each decision."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -197,6 +197,10 @@ class LmdbCounters:
             )
 
         self._file.transact(seed)
+
+    def forget_tallies(self, account: bytes, environment: int, tallies: Collection[Tally]) -> None:
+        of_account = account + ENVIRONMENT_BYTES[environment]
+        self._file.transact(partial(lmdb_tallies.drop, of_account=of_account, tallies=tallies))
 
     def peek(
         self,

@@ -140,6 +140,12 @@ def seed(txn: Txn, of_account: bytes, tally: Tally, base: int, turn: int, now_ms
     return turn
 
 
+def drop(txn: Txn, of_account: bytes, tallies: Iterable[Tally]) -> None:
+    """Drop the records of tallies, of a period with its other periods."""
+    for tally in tallies:
+        txn.delete((b"q" if tally.length_ms else b"p") + of_account + tally.owner + tally.name)
+
+
 def adjust_window(
     txn: Txn, key: bytes, opened_ms: int, length_ms: int, amount: int, now_ms: int
 ) -> None:

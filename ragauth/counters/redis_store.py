@@ -2,7 +2,7 @@
 
 import itertools
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -147,6 +147,11 @@ class RedisCounters:
         name = redis_tallies.tally_name(account.hex() + _ENVIRONMENT_ENDINGS[environment], tally)
         new_source = secrets.token_hex(16)
         self._run(tally_scripts.SEED_TALLY, self._names_of(account), new_source, name, base)
+
+    def forget_tallies(self, account: bytes, environment: int, tallies: Collection[Tally]) -> None:
+        member = account.hex() + _ENVIRONMENT_ENDINGS[environment]
+        names = [redis_tallies.tally_name(member, tally) for tally in tallies]
+        self._run(tally_scripts.FORGET_TALLIES, self._names_of(account), *names)
 
     def peek(
         self,

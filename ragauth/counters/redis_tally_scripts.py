@@ -176,6 +176,14 @@ redis.call('SET', ours .. 'count:' .. source .. ':' .. ARGV[2], string.format('%
 """
 )
 
+# ARGV: names of tallies, those of a period with it.
+FORGET_TALLIES = Script("""
+for _, name in ipairs(ARGV) do
+  redis.call('DEL', ours .. 'tally:' .. name)
+  if known[1] then redis.call('DEL', ours .. 'count:' .. known[1] .. ':' .. name) end
+end
+""")
+
 # ARGV: account member, month, now, tallies. Reply: {ends, used, spent, used and end of each tally};
 # false if month or tallies are not known.
 PEEK = Script(

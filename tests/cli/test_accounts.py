@@ -375,6 +375,7 @@ class TestSetLimit:
             (("gold", "day", "5"), "meter: There is no such meter; there are: requests"),
             (("requests", "year", "5"), "window: Must be minute, hour"),
             (("requests", "day", "many"), "size: Must be a whole number"),
+            (("requests", "day", "\u0663"), "size: Must be a whole number"),
             (("requests", "day", "9" * 5000), "size: Must be a whole number"),
         ):
             assert told in commands.fail("accounts", "set-limit", member.id, *words)

@@ -176,3 +176,18 @@ def test_a_deleted_account_has_no_tallies_of_its_own(counters: Counters) -> None
     counters.forget_account(ACCOUNT)
     assert ask(counters, tallies=(day,)) is None
     assert len(counters.changed_usage_of(ACCOUNT)) == 2
+
+
+def test_a_tally_that_was_forgotten_begins_again(counters: Counters) -> None:
+    day = in_period(4, size=100)
+    window, total = in_window(4, size=100), in_period(4, size=100, period=0)
+    forgotten, kept = (window, day, total), day._replace(name=b"kept")
+    seed_tallies(counters, *forgotten[1:], kept)
+    assert ask(counters, tallies=(*forgotten, kept)) is not None
+    counters.forget_tallies(ACCOUNT, 0, forgotten)
+    assert ask(counters, tallies=(*forgotten, kept)) is None
+    assert counts(ask(counters, tallies=(window, kept))) == (Count(4, NOW + 10_000), Count(8, 0))
+    seed_tallies(counters, *forgotten[1:])
+    assert [each.used for each in counts(ask(counters, tallies=forgotten))] == [8, 4, 4]
+    counters.forget_tallies(ACCOUNT, 1, forgotten)
+    assert [each.used for each in counts(ask(counters, tallies=forgotten))] == [12, 8, 8]

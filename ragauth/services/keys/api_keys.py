@@ -28,7 +28,9 @@ from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.keys import revocation
+from ragauth.services.limits.account_limits import begin_new_limits, terms_of
 from ragauth.services.limits.refusals import NO_TEST_KEYS
+from ragauth.services.limits.takings import Owners
 from ragauth.services.limits.usage import bring_last_uses_up_to_date
 from ragauth.services.mail.queue import tell_of_key
 
@@ -190,8 +192,9 @@ def change_key(
     UsageLimitExceeded for a later end of an expired key if the plan has no room.
     """
     bring_last_uses_up_to_date(account_id)
-    with transaction.unit_of_work(), changing_keys(account_id):
+    with transaction.unit_of_work(), changing_keys(account_id) as account:
         key = get_key(account_id=account_id, key_id=key_id)
+        counted = _counted_limits(account_id, key) if "limits" in changes else key.limits
         is_longer = "expires_at" in changes and _is_later(changes["expires_at"], key.expires_at)
         if key.replaced_by is not None and is_longer:
             raise KeyAlreadyRotated
@@ -206,9 +209,26 @@ def change_key(
             further=_scope_issues(key.kind, key.scopes) if "scopes" in changes else (),
         )
         key.scopes = _scopes_to_store(key.kind, key.scopes)
+        begin_new_limits(
+            Owners(account_id.bytes, (key.counted_as or key.id).bytes),
+            (key.environment,),
+            before=terms_of(account.plan, account.limits, counted),
+            after=terms_of(account.plan, account.limits, key.limits),
+        )
         if changes:
             audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=sorted(changes))
         return key
+
+
+def _counted_limits(account_id: uuid.UUID, key: ApiKey) -> list[dict[str, Any]]:
+    """The limits that a check may count in now: the key's, and of those that it counts with.
+
+    In the present transaction.
+    """
+    together = [key, *key_rows.list_predecessors(key, now=clock.now())]
+    if key.replaced_by and (successor := key_rows.find_key(account_id, key.replaced_by)):
+        together.append(successor)
+    return [limit for each in together for limit in each.limits or ()]
 
 
 def revoke_key(*, account_id: uuid.UUID, key_id: uuid.UUID, client: Client) -> None:

@@ -2,20 +2,21 @@
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from ragauth import clock, transaction
+from ragauth import transaction
 from ragauth.errors import NoSuchAccount, NoSuchKey
 from ragauth.models import Account, ApiKey
 from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.policy import MINUTE, MONTH, REQUESTS, Plan, Window
 from ragauth.services.limits.applied import OF_ACCOUNT
-from ragauth.services.limits.limits import LimitState, current_limits
+from ragauth.services.limits.limits import LimitState, Terms, current_limits
+from ragauth.services.limits.refusals import end_of
 from ragauth.services.limits.seeds import ENVIRONMENTS
 from ragauth.services.limits.takings import Owners
 
@@ -104,6 +105,25 @@ def text_of(limits: Sequence[Mapping[str, Any]] | None) -> str | None:
     return None if limits is None else json.dumps(limits, separators=(",", ":"))
 
 
+def terms_of(
+    plan: str,
+    account_limits: Sequence[Mapping[str, Any]] | None,
+    key_limits: Sequence[Mapping[str, Any]] | None = None,
+) -> Terms:
+    return Terms(plan, text_of(account_limits), text_of(key_limits))
+
+
+def begin_new_limits(
+    owners: Owners, environments: Iterable[str], *, before: Terms, after: Terms
+) -> None:
+    """Let limits that are new begin anew when the present transaction is committed."""
+    if before == after:
+        return
+    limits = current_limits()
+    for environment in environments:
+        transaction.when_committed(partial(limits.begin_new, owners, environment, before, after))
+
+
 def month_usage(state: LimitState) -> MonthUsage:
     return MonthUsage(state.month_used, state.month_remaining, state.month_resets_at)
 
@@ -125,12 +145,12 @@ def _quotas(state: LimitState) -> Iterator[_Quota]:
 
     applied = state.applied
     if applied.requests_per_minute is not None:
-        ends = clock.from_ms(state.now_ms + 1000 * state.minute_resets_in)
+        ends = end_of(state.now_ms + 1000 * state.minute_resets_in)
         yield of_requests(MINUTE, applied.requests_per_minute, state.minute_used, ends)
     if applied.requests_per_month is not None:
         ends = state.month_resets_at
         yield of_requests(MONTH, applied.requests_per_month, state.month_used, ends)
     for one, count in zip(state.told, state.counts, strict=True):
         limit, ends_ms = one.limit, one.ends_ms(state.span, count.resets_at_ms)
-        ends_at = clock.from_ms(ends_ms) if ends_ms else None
+        ends_at = end_of(ends_ms) if ends_ms else None
         yield limit.meter, limit.window.name, limit.name, one.of, limit.size, count.used, ends_at

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ragauth import clock
 from ragauth.counters import (
+    EVENT_KEPT_MS,
     Charge,
     Count,
     Counters,
@@ -41,7 +42,7 @@ from ragauth.services.limits.refusals import (
 )
 from ragauth.services.limits.reservation_ids import encode_reservation
 from ragauth.services.limits.seeds import INDEX_OF, Seeder
-from ragauth.services.limits.spans import Calendar, Span, span_of
+from ragauth.services.limits.spans import DAY_MS, Calendar, Span, span_of
 from ragauth.services.limits.takings import (
     NO_AMOUNTS,
     Amounts,
@@ -90,6 +91,14 @@ class LimitState(NamedTuple):
     def month_remaining(self) -> int | None:
         """None without such a limit."""
         return _remaining(self.applied.requests_per_month, self.month_used)
+
+
+class Terms(NamedTuple):
+    """From what the limits of checks are compiled; texts as for `compile_limits`."""
+
+    plan_name: str
+    account_limits: str | None
+    key_limits: str | None = None
 
 
 class UsedLimit(NamedTuple):
@@ -262,6 +271,26 @@ class Limits:
         except CountersUnavailable as error:
             raise unavailable(error) from error
         return not reported.was_known
+
+    def begin_new(self, owners: Owners, environment: str, before: Terms, after: Terms) -> None:
+        """Let limits that `before` did not have begin anew, after the commit of `after`.
+
+        One that held at an earlier time has missed what was used since. If the counters do not
+        answer, it goes on from there.
+        """
+        old, new = (self._applied(terms[0], environment, *terms[1:]) for terms in (before, after))
+        known = {one.parts[:2] for one in old.others + old.named}
+        begun = tuple(one for one in new.others + new.named if one.parts[:2] not in known)
+        if not begun:
+            return
+        now_ms = clock.now_ns() // 1_000_000
+        # Reports count in the periods of the last days, too.
+        spans = [span_of(now_ms - ago_ms) for ago_ms in range(0, EVENT_KEPT_MS + 1, DAY_MS)]
+        tallies = {tally for span in spans for tally in tallies_of(begun, owners, span)}
+        try:
+            self.counters.forget_tallies(owners.account, INDEX_OF[environment], tallies)
+        except CountersUnavailable as error:
+            log.warning("the counts of an earlier limit go on", extra={"cause": str(error)})
 
     def forget_account(self, account_id: uuid.UUID) -> None:
         """Drop a deleted account's counts, after the commit that deleted it.

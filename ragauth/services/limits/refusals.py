@@ -1,6 +1,7 @@
 """Refusals by a limit: which of several is told, and in which words."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from ragauth import clock
@@ -59,7 +60,7 @@ def refusal_of(standings: Iterable[Standing], now_ms: int) -> RagauthError:
     wait_seconds = None
     if told.opens:
         wait_seconds = max(1, seconds_up(told.resets_at_ms - now_ms))
-        details["resets_at"] = format_end(told.resets_at_ms)
+        details["resets_at"] = clock.format_time(end_of(told.resets_at_ms))
     message = _words(told)
     if limit.window.is_rate:
         return RateLimitExceeded(wait_seconds, message, details=details)
@@ -92,9 +93,9 @@ def seconds_up(milliseconds: int) -> int:
     return -(-milliseconds // 1000) if milliseconds > 0 else 0
 
 
-def format_end(milliseconds: int) -> str:
-    """The end of a window in RFC 3339, rounded up to the second, so that it is over then."""
-    return clock.format_time(clock.from_ms(-(-milliseconds // 1000) * 1000))
+def end_of(milliseconds: int) -> datetime:
+    """The end of a window, rounded up to the second that is told, so that it is over then."""
+    return clock.from_ms(-(-milliseconds // 1000) * 1000)
 
 
 def describe(limit: Limit, of: str) -> str:

@@ -18,6 +18,10 @@ from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import OPERATOR, Client, EventName
+from ragauth.services.limits.account_limits import begin_new_limits, terms_of
+from ragauth.services.limits.limits import Terms
+from ragauth.services.limits.seeds import ENVIRONMENTS
+from ragauth.services.limits.takings import Owners
 from ragauth.services.sessions import sessions
 
 _CONFLICTS = {"uq_accounts_external_id": ExternalIdTaken}
@@ -127,12 +131,14 @@ def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client
     """
     with transaction.unit_of_work():
         account = hold_account(account_id, absent=NoSuchAccount)
+        before = terms_of(account.plan, account.limits)
         if "plan" in changes:
             _change_plan(account, changes["plan"], client)
         if "status" in changes:
             change_status(account, changes["status"], client)
         if "limits" in changes:
             _change_limits(account, changes["limits"], client)
+        _begin_new_limits(account, before)
         _keep(account, changes, client)
     return account
 
@@ -161,6 +167,7 @@ def _replace_limit(
 ) -> Account:
     with transaction.unit_of_work():
         account = hold_account(account_id, absent=NoSuchAccount)
+        before = terms_of(account.plan, account.limits)
         kept = [
             limit
             for limit in account.limits or ()
@@ -171,6 +178,7 @@ def _replace_limit(
             message = f"The account has {MOST_LIMITS} limits of its own already"
             raise InvalidRequest([{"path": ["limits"], "message": message}])
         _change_limits(account, limits or None, client)
+        _begin_new_limits(account, before)
     return account
 
 
@@ -180,6 +188,12 @@ def _change_limits(account: Account, limits: list[dict[str, Any]] | None, client
             EventName.LIMITS_CHANGED, account_id=account.id, client=client, fields=["limits"]
         )
         account.limits = limits
+
+
+def _begin_new_limits(account: Account, before: Terms) -> None:
+    owners = Owners(account.id.bytes, account.id.bytes)
+    after = terms_of(account.plan, account.limits)
+    begin_new_limits(owners, ENVIRONMENTS, before=before, after=after)
 
 
 def _change_plan(account: Account, plan: str, client: Client) -> None:

@@ -25,6 +25,7 @@ def test_it_names_the_plan_and_what_it_allows(client: Client) -> None:
         "requests_per_month": 1_000,
         "max_keys": 5,
         "max_agents": 2,
+        "limit_mails": True,
     }
 
 

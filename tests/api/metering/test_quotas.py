@@ -89,3 +89,15 @@ def test_a_plan_without_limits_has_none(member: Member) -> None:
 def test_a_services_own_key_has_none(member: Member) -> None:
     service = Client(member.client.app).as_key(make_service_key(member.client.app, "verify"))
     assert ok(service.get("/api/v1/me"))["quotas"] is None
+
+
+def test_a_window_is_over_when_they_say_so(member: Member, clock: time_machine.Traveller) -> None:
+    clock.shift(0.4)
+    authorize(member.key_client, "use=tokens:20")
+    refused = authorize(member.key_client, "use=tokens:20").get_json()["error"]["details"]
+    told = {
+        (one["meter"], one["window"]): one["resets_at"]
+        for one in ok(member.key_client.get("/api/v1/me"))["quotas"]
+    }
+    assert told["tokens", "10s"] == refused["resets_at"] == "2027-02-10T12:00:11Z"
+    assert told["requests", "minute"] == "2027-02-10T12:01:01Z"
