@@ -27,13 +27,14 @@ def consumption(workers: Sequence[int]) -> Consumption | None:
     """The consumption of these workers and their master; without workers, of this process.
 
     Cached for a second, because the kernel walks through all pages of each process for it; and read
-    by one thread, for which others wait.
+    by one thread, for which others wait. A worker that has ended is left out.
     """
+    living = tuple(pid for pid in workers if os.path.exists(f"/proc/{pid}"))
     try:
         with _reading:
-            return _consumption(tuple(workers), int(time.monotonic()))
+            return _consumption(living, int(time.monotonic()))
     except (OSError, ValueError, IndexError):
-        # Not Linux, or a worker that ended just now; then the next scrape is right.
+        # Not Linux, or a worker that ended at this moment; then the next scrape is right.
         return None
 
 

@@ -11,6 +11,7 @@ from marshmallow import fields
 from ragauth.extensions import current_policy
 from ragauth.policy import REQUESTS, SCOPE_NAME, Policy
 from ragauth.policy.limits import LARGEST, MOST_LIMITS
+from ragauth.policy.policy_file import METER_NAME
 from ragauth.schemas.account_fields import (
     Email,
     ExternalId,
@@ -135,7 +136,8 @@ def _(_field: fields.List[Any]) -> Keywords:
 @keywords_of.register
 def _(_field: BodyAmounts) -> Keywords:
     amount = {"type": "integer", "minimum": 0, "maximum": LARGEST}
-    return {"type": "object", "additionalProperties": amount}
+    names = {"pattern": f"^{METER_NAME.pattern}$"}
+    return {"type": "object", "propertyNames": names, "additionalProperties": amount}
 
 
 @keywords_of.register
