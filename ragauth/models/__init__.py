@@ -8,22 +8,29 @@ from ragauth.models.accounts import Account
 from ragauth.models.agents import Agent
 from ragauth.models.api_keys import ApiKey
 from ragauth.models.confirmations import Confirmation
+from ragauth.models.declared_scopes import DeclaredScope
 from ragauth.models.events import Event
+from ragauth.models.idempotent_calls import IdempotentCall
 from ragauth.models.installation import Installation
+from ragauth.models.keyspaces import Keyspace
 from ragauth.models.limit_notices import LimitNotice
 from ragauth.models.outbox import OutboxMail
 from ragauth.models.second_factors import RecoveryCode, SecondFactor
 from ragauth.models.sessions import Session
 from ragauth.models.signing_keys import SigningKey
 from ragauth.models.usage import MeterUsage, Usage
+from ragauth.models.webhooks import Webhook, WebhookDelivery
 
 __all__ = [
     "Account",
     "Agent",
     "ApiKey",
     "Confirmation",
+    "DeclaredScope",
     "Event",
+    "IdempotentCall",
     "Installation",
+    "Keyspace",
     "LimitNotice",
     "MeterUsage",
     "OutboxMail",
@@ -32,4 +39,6 @@ __all__ = [
     "Session",
     "SigningKey",
     "Usage",
+    "Webhook",
+    "WebhookDelivery",
 ]

@@ -34,7 +34,7 @@ class Account(Base):
     __table_args__ = (
         CheckConstraint("status IN ('active', 'suspended', 'deleted')", name="status"),
         CheckConstraint(
-            "(status = 'deleted') = (email_canonical IS NULL)", name="deleted_is_anonymous"
+            "status <> 'deleted' OR email_canonical IS NULL", name="deleted_is_anonymous"
         ),
         Index(None, "plan", "id"),
         Index(None, "status", "id"),

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
-    exists,
     false,
     func,
     select,
@@ -80,6 +79,21 @@ class ApiKey(Base):
             sqlite_where=text("replaced_by IS NOT NULL"),
             postgresql_where=text("replaced_by IS NOT NULL"),
         ),
+        Index(
+            "ix_api_keys_keyspace_id_id",
+            "keyspace_id",
+            "id",
+            sqlite_where=text("keyspace_id IS NOT NULL"),
+            postgresql_where=text("keyspace_id IS NOT NULL"),
+        ),
+        # Finds keys that have expired since somebody looked.
+        Index(
+            "ix_api_keys_ends_at",
+            "expires_at",
+            "id",
+            sqlite_where=text("revoked_at IS NULL AND expires_at IS NOT NULL"),
+            postgresql_where=text("revoked_at IS NULL AND expires_at IS NOT NULL"),
+        ),
         # At most one live primary key for an account, even with simultaneous changes.
         Index(
             "uq_api_keys_account_id",
@@ -123,6 +137,10 @@ class ApiKey(Base):
     own_data: Mapped[dict[str, Any] | None] = mapped_column(Json())
     # The key whose counts this one goes on with, because it replaced that one; None is itself.
     counted_as: Mapped[uuid.UUID | None]
+    # The operator's collection that it belongs to (`keyspaces`).
+    keyspace_id: Mapped[uuid.UUID | None]
+    # An imported digest may be that of a part of the key: this is the text before it.
+    text_before: Mapped[str | None] = mapped_column(String(100))
 
     @property
     def is_active(self) -> bool:
@@ -234,40 +252,6 @@ def _of_account(account_id: uuid.UUID, *, include_revoked: bool) -> Select[ApiKe
     return query if include_revoked else query.where(ApiKey.revoked_at.is_(None))
 
 
-def count_live_keys(account_ids: Collection[uuid.UUID], *, now: datetime) -> dict[uuid.UUID, int]:
-    """How many keys of each account count against its plan.
-
-    Keys count that are neither revoked nor expired, even if they are switched off. A key in its
-    grace does not count while the key that replaced it is alive, which counts for both.
-    """
-    rows = db.session.connection().execute(
-        _count_live(), {"account_ids": list(account_ids), "now": now}
-    )
-    return dict.fromkeys(account_ids, 0) | {owner: count for owner, count in rows if owner}
-
-
-@cache
-def _count_live() -> Select[*tuple[Any, ...]]:
-    now = bindparam("now", type_=ApiKey.expires_at.type)
-    keys = cast("Table", ApiKey.__table__)
-    successors = keys.alias()
-
-    def is_alive(key: Any) -> ColumnElement[bool]:
-        has_time = key.expires_at.is_(None) | (key.expires_at > now)
-        return and_(key.revoked_at.is_(None), has_time)
-
-    is_replaced = exists().where(successors.c.id == keys.c.replaced_by, is_alive(successors.c))
-    return (
-        select(keys.c.account_id, func.count())
-        .where(
-            keys.c.account_id.in_(bindparam("account_ids", expanding=True)),
-            is_alive(keys.c),
-            ~is_replaced,
-        )
-        .group_by(keys.c.account_id)
-    )
-
-
 def find_known_digests(digests: Collection[bytes]) -> set[bytes]:
     """Which of the digests already belong to a key."""
     return set(db.session.scalars(select(ApiKey.digest).where(ApiKey.digest.in_(digests))))
@@ -356,27 +340,4 @@ def forget_details(account_id: uuid.UUID) -> None:
         update(ApiKey)
         .where(ApiKey.account_id == account_id)
         .values(name="", own_data=None, allowed_ips=[], allowed_origins=[])
-    )
-
-
-def list_service_keys(
-    *, include_revoked: bool, limit: int, cursor: uuid.UUID | None
-) -> Page[ApiKey]:
-    return paginate(_of_services(include_revoked), ApiKey.id, limit=limit, cursor=cursor)
-
-
-def count_service_keys(*, include_revoked: bool) -> int:
-    return count_rows(_of_services(include_revoked))
-
-
-def _of_services(include_revoked: bool) -> Select[ApiKey]:
-    query = select(ApiKey).where(ApiKey.account_id.is_(None))
-    return query if include_revoked else query.where(ApiKey.revoked_at.is_(None))
-
-
-def find_service_key(key_id: uuid.UUID) -> ApiKey | None:
-    return db.session.scalar(
-        select(ApiKey).where(
-            ApiKey.id == key_id, ApiKey.kind == SERVICE, ApiKey.revoked_at.is_(None)
-        )
     )

@@ -6,7 +6,20 @@ from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import JSON, Index, Select, String, Table, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Index,
+    Select,
+    String,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
@@ -27,7 +40,30 @@ _AT_ONCE = 500
 
 class Event(Base):
     __tablename__ = "events"
-    __table_args__ = (Index(None, "account_id", "id"), Index(None, "name", "id"))
+    __table_args__ = (
+        Index(None, "account_id", "id"),
+        Index(None, "name", "id"),
+        Index(
+            "ix_events_unplaced",
+            "id",
+            sqlite_where=text("place IS NULL"),
+            postgresql_where=text("place IS NULL"),
+        ),
+        Index(
+            "uq_events_place",
+            "place",
+            unique=True,
+            sqlite_where=text("place IS NOT NULL"),
+            postgresql_where=text("place IS NOT NULL"),
+        ),
+        Index(
+            "ix_events_name_place",
+            "name",
+            "place",
+            sqlite_where=text("place IS NOT NULL"),
+            postgresql_where=text("place IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     account_id: Mapped[uuid.UUID | None]
@@ -36,6 +72,9 @@ class Event(Base):
     ip: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(400))
     details: Mapped[dict[str, Any]] = mapped_column(JSON)
+    # Its place in the feed of all events, once it has one. Places are given after the commit, one
+    # after the other, so an event with a greater place never appears before one with a smaller.
+    place: Mapped[int | None] = mapped_column(BigInteger)
 
 
 def add(**values: Any) -> None:

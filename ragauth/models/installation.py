@@ -1,5 +1,7 @@
 """The installation's own name, made once by the migration; its names in Redis contain it."""
 
+from datetime import datetime
+
 from sqlalchemy import CheckConstraint, Integer, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -15,6 +17,8 @@ class Installation(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     name: Mapped[str] = mapped_column(String(32))
+    # Keys that ended before this moment have an event that says so.
+    expired_until: Mapped[datetime | None]
 
 
 class InstallationLookup:

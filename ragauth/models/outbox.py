@@ -32,7 +32,11 @@ class OutboxMail(Base):
     """
 
     __tablename__ = "outbox"
-    __table_args__ = (Index(None, "next_attempt_at"), Index(None, "account_id"))
+    __table_args__ = (
+        Index(None, "next_attempt_at"),
+        Index(None, "account_id"),
+        Index("ix_outbox_transport_next_attempt_at", "transport", "next_attempt_at"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     account_id: Mapped[uuid.UUID | None]
@@ -42,6 +46,8 @@ class OutboxMail(Base):
     next_attempt_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     created_at: Mapped[datetime]
+    # `mail`, or `webhook`: then `id` is that of a delivery.
+    transport: Mapped[str] = mapped_column(String(10), default="mail", server_default="mail")
 
 
 # Built once, on the table: building a statement, or passing it through the ORM, takes longer than

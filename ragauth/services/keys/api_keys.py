@@ -17,7 +17,7 @@ from ragauth.errors import (
 )
 from ragauth.extensions import current_policy, db, settings
 from ragauth.metrics import LIMIT_HITS
-from ragauth.models import Account, ApiKey
+from ragauth.models import Account, ApiKey, key_counts
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
@@ -261,10 +261,10 @@ def keeping_to_maxima(accounts: Sequence[Account]) -> Iterator[None]:
     UsageLimitExceeded; nothing of the block is kept then.
     """
     now, account_ids = clock.now(), [account.id for account in accounts]
-    before = key_rows.count_live_keys(account_ids, now=now)
+    before = key_counts.count_live_keys(account_ids, now=now)
     yield
     db.session.flush()
-    after = key_rows.count_live_keys(account_ids, now=now)
+    after = key_counts.count_live_keys(account_ids, now=now)
     for account in accounts:
         size = _max_keys(account)
         if after[account.id] > max(before[account.id], size):
@@ -290,7 +290,7 @@ def _environment_issues(account: Account, environment: str) -> list[tuple[list[s
 
 def rooms_of(accounts: Sequence[Account]) -> dict[uuid.UUID, int]:
     """How many more keys the plan of each account has room for, in the present transaction."""
-    counts = key_rows.count_live_keys([account.id for account in accounts], now=clock.now())
+    counts = key_counts.count_live_keys([account.id for account in accounts], now=clock.now())
     return {account.id: max(0, _max_keys(account) - counts[account.id]) for account in accounts}
 
 

@@ -5,7 +5,7 @@ import uuid
 from ragauth import transaction
 from ragauth.errors import NotFound
 from ragauth.models import ApiKey
-from ragauth.models import api_keys as key_rows
+from ragauth.models import service_keys as key_rows
 from ragauth.models.api_keys import SERVICE
 from ragauth.models.base import Page
 from ragauth.services import audit
