@@ -278,6 +278,7 @@ def app(database: str, request: pytest.FixtureRequest) -> Flask:
     # Nor may it be remembered that keys of another system were imported.
     lookup = runtime_of(application).key_checker.lookup
     lookup._has_imported, lookup._imported_checked_at = False, -math.inf
+    lookup._texts_before, lookup._texts_read_at = (), -math.inf
     return application
 
 
