@@ -126,6 +126,8 @@ def make_settings(instance_dir: Path, database_url: str) -> Settings:
         compat=(),
         compat_query_upstream=None,
         metrics_token=None,
+        github_keys_url=None,
+        leaked_keys="notify",
         database_pooler=None,
     )
 

@@ -322,6 +322,20 @@ def revoke_key(key_id: uuid.UUID, *, now: datetime) -> bool:
     return changed > 0
 
 
+def note_told_of_leak(key_id: uuid.UUID, *, now: datetime, unless_after: datetime) -> bool:
+    """Note that the key's owner is told of a leak now; False if that was done after a time.
+
+    A time to come was noted by a clock that was ahead, and does not count.
+    """
+    told_at = ApiKey.leak_told_at
+    changed = count_changed(
+        update(ApiKey)
+        .where(ApiKey.id == key_id, told_at.is_(None) | (told_at <= unless_after) | (told_at > now))
+        .values(leak_told_at=now)
+    )
+    return changed > 0
+
+
 def revoke_keys_of_agent(agent_id: uuid.UUID, *, now: datetime) -> int:
     """Returns how many were alive."""
     return _revoke_all(ApiKey.agent_id == agent_id, now=now)
