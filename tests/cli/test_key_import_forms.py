@@ -10,11 +10,11 @@ import pytest
 from flask import Flask
 
 from ragauth.services.operators import key_import
-from tests.api.v1.github import running_github
 from tests.cli.conftest import Commands
 from tests.clients import Client, Member, error, ok
 from tests.factories.api_keys import unknown_key
 from tests.runtime import runtime_of
+from tests.servers.github import running_github
 
 pytestmark = pytest.mark.both_databases
 
