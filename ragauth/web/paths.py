@@ -14,6 +14,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 AUTHORIZE = "/api/v1/authorize"
 KEYS_VERIFY = "/api/v1/keys/verify"
 USAGE_REPORT = "/api/v1/usage/report"
+LEAKS_OF_GITHUB = "/api/v1/leaks/github"
 LOGIN = "/api/auth/login"
 COMPAT = "/compat/"
 MAX_REPORT_BYTES = 256 * 1024
@@ -31,7 +32,7 @@ def max_body_bytes(path: str) -> int:
 
     The path may begin with the prefix that the service is mounted at, so only its end counts.
     """
-    is_large = path.removesuffix("/").endswith(USAGE_REPORT)
+    is_large = path.removesuffix("/").endswith((USAGE_REPORT, LEAKS_OF_GITHUB))
     return MAX_REPORT_BYTES if is_large else MAX_BODY_BYTES
 
 

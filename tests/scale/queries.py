@@ -134,6 +134,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "template": ("verify_email",),
     "templates": (None, ["verify_email"]),
     "totals": ([_TOTAL],),
+    "unless_after": (NOW - timedelta(days=1),),
     "until": (NOW,),
     "username_canonical": ("customer1",),
     "agents.find_agent agent_id": (agent_id(1),),
@@ -175,6 +176,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
 }
 # Of the prepared reads: what they are told as `environment`, `day` and so on.
 _BOUND = {
+    "after": "sk_live_",
     "account_id": account_id(1),
     "agent_id": agent_id(1),
     "digest": digest(1),
