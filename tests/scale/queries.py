@@ -137,6 +137,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "unless_after": (NOW - timedelta(days=1),),
     "until": (NOW,),
     "username_canonical": ("customer1",),
+    "accounts.find_by_external_id external_id": ("customer-7",),
     "agents.find_agent agent_id": (agent_id(1),),
     "limit_notices.add_notice at": (NOW,),
     "limit_notices.add_notice name": (
