@@ -2,6 +2,8 @@
 
 import math
 
+from ragauth.deadlines import CHECK_SECONDS
+
 
 class Pace:
     """Whether checks have waited little lately; all times are in seconds.
@@ -17,15 +19,20 @@ class Pace:
     _STUCK_SECONDS = 1.0
     _SHORTEST_PAUSE = 1.0
     _LONGEST_PAUSE = 60.0
+    _SHORTEST_LATE_PAUSE = 0.05
+    _LONGEST_LATE_PAUSE = 5.0
 
     def __init__(self) -> None:
         self._count = 0
         self._shortest_wait = math.inf
         self._pause = self._SHORTEST_PAUSE
         self._paused_until = 0.0
+        self._late_pause = self._SHORTEST_LATE_PAUSE
+        self._late: object = None
+        self._late_at = self._late_until = -math.inf
 
     def is_quick(self, now: float) -> bool:
-        return now >= self._paused_until
+        return now >= self._paused_until and now >= self._late_until
 
     def note(self, waited_seconds: float, now: float) -> None:
         """Take one answer into account; the pause doubles as long as answers stay slow."""
@@ -38,9 +45,27 @@ class Pace:
                 self._pause = self._SHORTEST_PAUSE
             self._count, self._shortest_wait = 0, math.inf
         if is_slow:
-            self.stop(now)
+            self._paused_until = now + self._pause
+            self._pause = min(2 * self._pause, self._LONGEST_PAUSE)
 
-    def stop(self, now: float) -> None:
-        """Leave checks to the pool for a while, after a check that took too long."""
-        self._paused_until = now + self._pause
-        self._pause = min(2 * self._pause, self._LONGEST_PAUSE)
+    def hand_over(self, late: object, now: float) -> None:
+        """Leave checks to the pool until it has answered `late`, which took too long here.
+
+        Each try costs the other clients of the worker a wait. So the pause has a shortest length,
+        which doubles if there was no calm since the last pause for as long as that was.
+        """
+        is_calm = now - self._late_until > self._late_pause
+        doubled = min(2 * self._late_pause, self._LONGEST_LATE_PAUSE)
+        self._late_pause = self._SHORTEST_LATE_PAUSE if is_calm else doubled
+        self._late, self._late_at = late, now
+        # By then the pool has its answer, or has given up.
+        self._late_until = now + max(self._late_pause, CHECK_SECONDS)
+
+    def note_end(self, request: object, now: float) -> None:
+        """Take into account that the pool has answered a request: whatever was slow answers again.
+
+        This is so only for the request that was late.
+        """
+        if request is self._late:
+            self._late = None
+            self._late_until = max(now, self._late_at + self._late_pause)
