@@ -10,12 +10,15 @@ class Pace:
 
     Handing checks to the pool pays if each check waits for the network longer than the hand-over
     takes. It is needed if a check may wait for seconds: a lost database must not hold up every
-    request of the worker. The shortest of several waits tells how far away the database is; the
-    other waits tell how busy this machine is.
+    request of the worker. If hardly one of many checks waits for a short time, the database is far
+    away. On a busy machine most of them wait for a core, but some do not.
     """
 
-    _SEVERAL = 32
+    # So long have all answers together waited that are judged at once.
+    _JUDGED_SECONDS = 1.0
     _FAR_SECONDS = 0.0005
+    # Near is a database if at least one of so many answers waited less than that.
+    _ONE_OF = 32
     _STUCK_SECONDS = 1.0
     _SHORTEST_PAUSE = 1.0
     _LONGEST_PAUSE = 60.0
@@ -23,8 +26,8 @@ class Pace:
     _LONGEST_LATE_PAUSE = 5.0
 
     def __init__(self) -> None:
-        self._count = 0
-        self._shortest_wait = math.inf
+        self._answers = self._near_answers = 0
+        self._waited_seconds = 0.0
         self._pause = self._SHORTEST_PAUSE
         self._paused_until = 0.0
         self._late_pause = self._SHORTEST_LATE_PAUSE
@@ -36,17 +39,19 @@ class Pace:
 
     def note(self, waited_seconds: float, now: float) -> None:
         """Take one answer into account; the pause doubles as long as answers stay slow."""
-        self._count += 1
-        self._shortest_wait = min(self._shortest_wait, waited_seconds)
-        is_slow = waited_seconds > self._STUCK_SECONDS
-        if self._count == self._SEVERAL:
-            is_slow = is_slow or self._shortest_wait > self._FAR_SECONDS
-            if not is_slow:
-                self._pause = self._SHORTEST_PAUSE
-            self._count, self._shortest_wait = 0, math.inf
-        if is_slow:
+        self._answers += 1
+        self._near_answers += waited_seconds <= self._FAR_SECONDS
+        self._waited_seconds += waited_seconds
+        if self._waited_seconds < self._JUDGED_SECONDS:
+            return
+        is_far = self._near_answers * self._ONE_OF < self._answers
+        if is_far or waited_seconds > self._STUCK_SECONDS:
             self._paused_until = now + self._pause
             self._pause = min(2 * self._pause, self._LONGEST_PAUSE)
+        else:
+            self._pause = self._SHORTEST_PAUSE
+        self._answers = self._near_answers = 0
+        self._waited_seconds = 0.0
 
     def hand_over(self, late: object, now: float) -> None:
         """Leave checks to the pool until it has answered `late`, which took too long here.
