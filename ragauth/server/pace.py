@@ -14,10 +14,10 @@ class Pace:
     away. On a busy machine most of them wait for a core, but some do not.
     """
 
-    # So long have all answers together waited that are judged at once.
+    # How long the answers have waited, all together, that are judged at once.
     _JUDGED_SECONDS = 1.0
     _FAR_SECONDS = 0.0005
-    # Near is a database if at least one of so many answers waited less than that.
+    # The database is near if at least one of so many answers waited less than that.
     _ONE_OF = 32
     _STUCK_SECONDS = 1.0
     _SHORTEST_PAUSE = 1.0
