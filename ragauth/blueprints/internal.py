@@ -1,4 +1,4 @@
-"""What a service of the operator's asks and sets: accounts, plans, usage."""
+"""What a service of the operator's asks and sets: accounts, plans, usage, events."""
 
 import uuid
 from typing import Any
@@ -7,8 +7,9 @@ from flask import Blueprint, Response
 
 from ragauth.errors import ExportUnderWay, ExternalIdTaken
 from ragauth.models import Account
-from ragauth.models.base import Page
+from ragauth.models.base import Page, Shown
 from ragauth.models.reads.keys import KeyFacts
+from ragauth.schemas.events import FeedQuery, OperatorsEventSchema
 from ragauth.schemas.internal import (
     AccountsQuery,
     InternalAccountChangesSchema,
@@ -16,7 +17,7 @@ from ragauth.schemas.internal import (
 )
 from ragauth.schemas.usage import AllUsageQuery, AnyAccountUsageSchema
 from ragauth.security.scopes import ACCOUNTS, USAGE
-from ragauth.services.operators import accounts
+from ragauth.services.operators import accounts, event_feed
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import service_key
@@ -73,3 +74,15 @@ def list_usage(caller: KeyFacts, query: dict[str, Any]) -> Page[Any] | Response:
     each meter.
     """
     return usage_answer(_USAGE, asker=uuid.UUID(bytes=caller.id), **query)
+
+
+@internal.get("/events")
+@endpoint(guard=service_key(ACCOUNTS), query=FeedQuery, data=OperatorsEventSchema)
+def feed_events(caller: KeyFacts, query: dict[str, Any]) -> Page[Shown]:  # noqa: ARG001
+    """The security history of all accounts, oldest first, for who asks again and again.
+
+    `next_cursor` is never null: send it as `after` with the next call, now or later. An event is
+    told only when none before it can still be committed, so whoever follows the cursor misses
+    nothing and is told nothing twice. A page that is not full is the end for now.
+    """
+    return event_feed.read_feed(**query)

@@ -34,10 +34,7 @@ def read_json_object() -> dict[str, Any]:
     A request without a body counts as an empty object, so that the required fields are named as
     missing. Raises InvalidRequest, UnsupportedMediaType or BodyTooLarge.
     """
-    most_bytes = max_body_bytes(request.path)
-    body = _read_body(most_bytes)
-    if len(body) > most_bytes:
-        raise BodyTooLarge.than(most_bytes)
+    body = read_body()
     if not body:
         return {}
     if request.mimetype != "application/json":
@@ -55,6 +52,18 @@ def read_json_object() -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _malformed("Must be a JSON object")
     return value
+
+
+def read_body() -> bytes:
+    """Read the body of the present request as it is; it can be read again.
+
+    Raises InvalidRequest for one that is cut short, BodyTooLarge.
+    """
+    most_bytes = max_body_bytes(request.path)
+    body = _read_body(most_bytes)
+    if len(body) > most_bytes:
+        raise BodyTooLarge.than(most_bytes)
+    return body
 
 
 def read_early(environ: "WSGIEnvironment") -> bytes | None:
@@ -79,7 +88,7 @@ def _read_body(most_bytes: int) -> bytes:
     # One byte more than allowed: a body of unknown length is cut at this limit without an error.
     request.max_content_length = most_bytes + 1
     try:
-        body = request.get_data(cache=False)
+        body = request.get_data()
     except ClientDisconnected as error:
         raise _malformed(_CUT_SHORT) from error
     except HTTPException:
