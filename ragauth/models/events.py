@@ -127,11 +127,11 @@ def has_unplaced() -> bool:
     return db.session.scalar(select(Event.id).where(Event.place.is_(None)).limit(1)) is not None
 
 
-def place_next(after: int, *, limit: int) -> int:
-    """Give the oldest events without a place the places after this one; returns how many.
+def place_next(after: int, *, limit: int) -> int | None:
+    """Give the oldest events without a place the places after this one; returns the last of them.
 
     The caller holds `installation.last_place`. An event that another transaction changes at the
-    moment (an erasure, a clean-up) gets its place later: nobody waits for anybody here.
+    moment (an erasure, a clean-up) gets its place later: neither waits for the other.
     """
     oldest = (
         select(Event.id)
@@ -139,16 +139,18 @@ def place_next(after: int, *, limit: int) -> int:
         .order_by(Event.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
-        .cte("oldest")
+        # Postgres executes a CTE that locks rows once; it might execute a subquery again.
+        .cte()
     )
     number = func.row_number().over(order_by=oldest.c.id).label("number")
-    numbered = select(oldest.c.id, number).cte("numbered")
-    return count_changed(
+    numbered = select(oldest.c.id, number).subquery()
+    db.session.execute(
         update(Event)
         .where(Event.id == numbered.c.id)
         .values(place=after + numbered.c.number)
         .execution_options(synchronize_session=False)
     )
+    return db.session.scalar(select(func.max(Event.place)).where(Event.place > after))
 
 
 def list_placed(after: int, name: str | None, *, limit: int) -> list[Shown]:

@@ -27,7 +27,7 @@ class FeedQuery(RequestSchema):
 
     limit = QueryWhole(minimum=1, maximum=100, load_default=50, **about("How many at most."))
     after = FeedCursor(
-        load_default=0,
+        load_default=None,
         **about("The `meta.next_cursor` of the last page; left out, the feed begins."),
     )
     name = Choice(

@@ -18,11 +18,12 @@ _BATCH = 5_000
 _MOST_BATCHES = 10
 
 
-def read_feed(*, after: int, name: str | None, limit: int) -> Page[Shown]:
-    """Events after a place, in the feed's order; the cursor is the place of the last one.
+def read_feed(*, after: int | None, name: str | None, limit: int) -> Page[Shown]:
+    """Events after a place, or from the beginning, in the feed's order.
 
-    Without any, it is the one that was given.
+    The cursor is the place of the last one; without any, that which was given, or 0.
     """
+    after = after or 0
     events, has_unplaced = _read(after, name, limit)
     for _ in range(_MOST_BATCHES):
         if len(events) == limit or not has_unplaced:
@@ -46,7 +47,7 @@ def _place_batch() -> None:
     restored; where the clock was set back, they follow the last place.
     """
     with transaction.unit_of_work():
-        last_place = max(installation.hold_last_place(), clock.now_ns() // 1_000)
-        placed = event_rows.place_next(last_place, limit=_BATCH)
-        if placed:
-            installation.set_last_place(last_place + placed)
+        after = max(installation.hold_last_place(), clock.now_ns() // 1_000)
+        last_place = event_rows.place_next(after, limit=_BATCH)
+        if last_place is not None:
+            installation.set_last_place(last_place)

@@ -25,6 +25,7 @@ from ragauth.schemas.fields import (
     Choice,
     Cursor,
     Day,
+    FeedCursor,
     Flag,
     Id,
     Items,
@@ -42,6 +43,7 @@ from ragauth.schemas.metering import UsageEvents
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.schemas.scope_fields import AskedScopes, GivenScope
 from ragauth.security import passwords
+from ragauth.security.identifiers import FEED
 
 _SUFFIX = "[0-7][0-9a-hjkmnp-tv-z]{25}"
 _SUFFIX_EXAMPLE = "01h455vb4pex5vsknk084sn02q"
@@ -248,6 +250,11 @@ def _(_field: UsageCursor) -> Keywords:
         "pattern": rf"^[0-9]{{4}}-[0-9]{{2}}(-[0-9]{{2}})?\.{_SUFFIX}(\.(live|test))?$",
         "description": _CURSOR,
     }
+
+
+@keywords_of.register
+def _(_field: FeedCursor) -> Keywords:
+    return {"type": "string", "pattern": f"^{FEED}_{_SUFFIX}$"}
 
 
 @keywords_of.register

@@ -200,7 +200,9 @@ class TestRejectsInput:
         assert set(issues(response)) == {("Idempotency-Key",), ("name",), ("odd",)}
         assert count(app, IdempotentCall) == 0
 
-    @pytest.mark.parametrize("name", ["a", "a" * 255, "a b", " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~a"])
+    @pytest.mark.parametrize(
+        "name", ["a", "a" * 255, "a b", " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~a"]
+    )
     def test_what_is_counts_as_it_is(self, service: Client, member: Member, name: str) -> None:
         first = call(service, member, name=name)
         assert first.status_code == 201

@@ -34,7 +34,7 @@ def add_things(app: Flask) -> Flask:
 def add_keys(things: Blueprint) -> None:
     @things.post("/<account_id>/keys")
     @endpoint(guard=GUARD, body=NewKeySchema, data=IssuedKeySchema, status=201)
-    def make_thing(caller: KeyFacts, body: dict[str, Any], account_id: uuid.UUID) -> IssuedKey:  # noqa: ARG001
+    def make_thing(caller: KeyFacts, body: dict[str, Any], account_id: uuid.UUID) -> IssuedKey:
         """Make a key."""
         agent_id = body.pop("agent_id", None)
         return api_keys.create_key(
@@ -43,7 +43,7 @@ def add_keys(things: Blueprint) -> None:
 
     @things.post("/<account_id>/bodiless")
     @endpoint(guard=GUARD, status=204)
-    def make_bodiless(caller: KeyFacts, account_id: uuid.UUID) -> None:  # noqa: ARG001
+    def make_bodiless(caller: KeyFacts, account_id: uuid.UUID) -> None:
         """Make an agent, and tell nothing of it."""
         agents.create_agent(account_id=account_id, name="Bot", description=None, client=OPERATOR)
 
@@ -51,7 +51,7 @@ def add_keys(things: Blueprint) -> None:
 def add_odd_ones(things: Blueprint) -> None:
     def odd(does: Callable[[uuid.UUID], None]) -> None:
         @endpoint(guard=GUARD, status=204)
-        def view(caller: KeyFacts, account_id: uuid.UUID) -> None:  # noqa: ARG001
+        def view(caller: KeyFacts, account_id: uuid.UUID) -> None:
             does(account_id)
 
         things.post(f"/<account_id>/{does.__name__}", endpoint=does.__name__)(view)
