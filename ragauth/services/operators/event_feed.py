@@ -12,8 +12,8 @@ from ragauth.models import events as event_rows
 from ragauth.models import installation
 from ragauth.models.base import Page, Shown
 
-# One transaction holds up SQLite's other writers for a tenth of a second.
-_BATCH = 5_000
+# One transaction holds up SQLite's other writers for a tenth of a second at most.
+_BATCH = 2_000
 # For one request at most, if few events have the name that it asks for.
 _MOST_BATCHES = 10
 
