@@ -17,6 +17,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal,
     select,
     text,
     update,
@@ -149,7 +150,7 @@ def place_next(after: int, *, limit: int) -> int | None:
     db.session.execute(
         update(Event)
         .where(Event.id == numbered.c.id)
-        .values(place=after + numbered.c.number)
+        .values(place=literal(after, BigInteger) + numbered.c.number)
         .execution_options(synchronize_session=False)
     )
     return db.session.scalar(select(func.max(Event.place)).where(Event.place > after))

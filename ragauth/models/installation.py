@@ -12,6 +12,8 @@ from ragauth.database import Base
 from ragauth.extensions import db
 from ragauth.models.reads.prepared import PreparedReads
 
+_ONLY = 1
+
 
 class Installation(Base):
     """The table's only row. All hosts of an installation share it with the database."""
@@ -29,7 +31,8 @@ class Installation(Base):
 
 def hold_last_place() -> int:
     """The greatest place that was given, locked until the commit: one at a time gives places."""
-    return db.session.execute(select(Installation.last_place).with_for_update()).scalar_one()
+    query = select(Installation.last_place).where(Installation.id == _ONLY).with_for_update()
+    return db.session.execute(query).scalar_one()
 
 
 def set_last_place(place: int) -> None:
