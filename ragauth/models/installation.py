@@ -38,7 +38,10 @@ def hold_last_place() -> int:
 def set_last_place(place: int) -> None:
     """Note the greatest place that was given; the caller holds it."""
     db.session.execute(
-        update(Installation).values(last_place=place).execution_options(synchronize_session=False)
+        update(Installation)
+        .where(Installation.id == _ONLY)
+        .values(last_place=place)
+        .execution_options(synchronize_session=False)
     )
 
 
