@@ -18,6 +18,7 @@ from ragauth.services.keys import api_keys
 from ragauth.services.operators import idempotent_calls
 from tests.api.internal.killed_calls import COMMITTED, PLACES
 from tests.api.internal.things import THINGS, add_things
+from tests.api.test_metrics import Growth
 from tests.clients import Client, Member, error, ok
 from tests.factories.api_keys import make_service_key
 from tests.runtime import runtime_of
@@ -119,12 +120,14 @@ class TestAtOnce:
     ) -> None:
         assert idempotent_calls.LONGEST_WAIT_MS == 3_000
         monkeypatch.setattr(idempotent_calls, "LONGEST_WAIT_MS", 100)
+        errors = Growth(service)
         with ThreadPoolExecutor(1) as pool:
             first = pool.submit(call, service, member)
             assert stopped.has_come.wait(20)
             error(call(service, member), 409, "CONFLICT")
             stopped.may_go.set()
             assert call(service, member).data == first.result().data
+        assert errors.of("ragauth_database_errors_total") == 0
 
     def test_the_second_makes_it_if_the_first_fails(
         self, service: Client, member: Member, stopped: Stopped, monkeypatch: pytest.MonkeyPatch
