@@ -98,7 +98,7 @@ def ids_in_order(app: Flask) -> list[object]:
         return list(connection.scalars(select(Event.id).order_by(Event.id)))
 
 
-@ON_BOTH
+@pytest.mark.every_database
 @pytest.mark.usefixtures("small_batches")
 def test_every_reader_sees_each_event_once_while_writers_write(app: Flask) -> None:
     """Several readers at once, which all give places; transactions of every length."""

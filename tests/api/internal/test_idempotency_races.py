@@ -82,6 +82,7 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stopped]:
 
 
 class TestAtOnce:
+    @pytest.mark.every_database
     def test_of_twenty_one_makes_it_and_all_get_the_same_bytes(
         self, service: Client, member: Member
     ) -> None:
