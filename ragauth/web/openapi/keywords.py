@@ -254,7 +254,8 @@ def _(_field: UsageCursor) -> Keywords:
 
 @keywords_of.register
 def _(_field: FeedCursor) -> Keywords:
-    return {"type": "string", "pattern": f"^{FEED}_{_SUFFIX}$"}
+    # 63 bits of the 128.
+    return {"type": "string", "pattern": f"^{FEED}_0{{13}}[0-7][0-9a-hjkmnp-tv-z]{{12}}$"}
 
 
 @keywords_of.register
