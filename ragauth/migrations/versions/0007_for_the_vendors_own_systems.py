@@ -75,6 +75,10 @@ def upgrade() -> None:
     op.add_column(
         "installation", sa.Column("expired_until", sa.DateTime(timezone=True), nullable=True)
     )
+    op.add_column(
+        "installation",
+        sa.Column("last_place", sa.BigInteger(), server_default="0", nullable=False),
+    )
     _let_accounts_have_no_address()
     op.create_table(
         "keyspaces",
@@ -161,6 +165,7 @@ def downgrade() -> None:
         op.drop_index(index.name, index.table)
     for table, column in (
         ("outbox", "transport"),
+        ("installation", "last_place"),
         ("installation", "expired_until"),
         ("events", "place"),
         ("api_keys", "leak_told_at"),
