@@ -153,4 +153,5 @@ def _quotas(state: LimitState) -> Iterator[_Quota]:
     for one, count in zip(state.told, state.counts, strict=True):
         limit, ends_ms = one.limit, one.ends_ms(state.span, count.resets_at_ms)
         ends_at = end_of(ends_ms) if ends_ms else None
-        yield limit.meter, limit.window.name, limit.name, one.of, limit.size, count.used, ends_at
+        used = count.used - one.ahead
+        yield limit.meter, limit.window.name, limit.name, one.of, limit.size, used, ends_at
