@@ -1,5 +1,7 @@
 """Queries over scopes, held against Python's own `and` and `or`."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,7 +98,5 @@ def test_a_query_is_bounded_in_length_and_depth() -> None:
 
 @given(st.text(alphabet="aA()D NORn.*é\0"))
 def test_no_text_makes_it_fail_otherwise(text: str) -> None:
-    try:
-        parse_query(text)
-    except InvalidQuery as error:
-        assert str(error).startswith("At ")
+    with suppress(InvalidQuery):
+        assert parse_query(text).text == text
