@@ -50,7 +50,7 @@ def remaining_in(state: LimitState) -> int | None:
     """What a check has left of the key's credits; None for a key without credits."""
     for one, count in zip(state.told, state.counts, strict=True):
         if one.limit.is_of_credits:
-            return max(0, LARGEST - count.used)
+            return one.left(count.used)
     return None
 
 

@@ -53,6 +53,10 @@ class AppliedLimit:
     policy_item: str
     shown: tuple[int, int, str]
 
+    def left(self, count: int) -> int:
+        """What is left if the store has counted so much."""
+        return max(0, self.parts.size - count)
+
     @property
     def ahead(self) -> int:
         """By how much its count in the store is ahead of what is used: 0 except for credits."""

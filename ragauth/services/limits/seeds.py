@@ -71,7 +71,8 @@ def _rows_of(meter: str, rows: Iterable[ChangedRow]) -> dict[RowName, Used]:
     """The totals of one meter; of requests their units."""
     found = {}
     for row in rows:
-        name = RowName(uuid.UUID(bytes=row.key), _iso_day(row.day), row.source_id)
+        key_id, account_id = uuid.UUID(bytes=row.key), uuid.UUID(bytes=row.account)
+        name = RowName(key_id, _iso_day(row.day), row.source_id, account_id)
         if isinstance(row, UsageRow):
             if meter == REQUESTS:
                 found[name] = Used(row.units, 0)
