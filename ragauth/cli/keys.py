@@ -25,7 +25,7 @@ from ragauth.cli.output import (
     yes_option,
 )
 from ragauth.cli.paging import collect_pages, paged, tell_of_more
-from ragauth.cli.parameters import KEY_ID, account_argument, get_account
+from ragauth.cli.parameters import KEY_ID, account_argument, get_account, name_of
 from ragauth.models import Account, ApiKey
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import to_issues
@@ -45,7 +45,10 @@ keys = Group("keys", help="List, show and revoke keys; import them from another 
 _BATCH = 1_000
 _SHOWN_FAULTS = 20
 _SHOWN_CANDIDATES = 20
-_COLUMNS = ("id", "name", "prefix", "is_active", "last_used_at", "kind", "scopes", "created_at")
+_COLUMNS = (
+    *("id", "name", "prefix", "is_active", "last_used_at", "managed", "kind", "scopes"),
+    "created_at",
+)
 _FOUND_COLUMNS = ("id", "prefix", "is_active", "email", "name", "last_used_at")
 
 _key_argument = click.argument("key", metavar="KEY_ID|KEY|PREFIX|-")
@@ -155,11 +158,11 @@ def revoke_all(account: str, yes: bool, as_json: bool) -> None:
     """Revoke all keys of an account, its agents' too; they are dead at once and for good."""
     with one_line_faults():
         found = get_account(account)
-    confirm(f"Revoke every key of {found.email}?", yes=yes)
+    confirm(f"Revoke every key of {name_of(found)}?", yes=yes)
     with one_line_faults():
         revoked = administration.revoke_keys(account_id=found.id)
     print_change(
-        f"{revoked} keys of {found.email} are revoked",
+        f"{revoked} keys of {name_of(found)} are revoked",
         {"account_id": encode_id(ACCOUNT, found.id), "revoked_keys": revoked},
         as_json=as_json,
     )

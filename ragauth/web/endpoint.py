@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypeVar
+from uuid import UUID
 
 from flask import Response, after_this_request, request
 from marshmallow import Schema, ValidationError
@@ -23,12 +24,14 @@ from ragauth.errors import (
     NotFound,
 )
 from ragauth.models.base import Page
+from ragauth.schemas.account_fields import AccountInPath
 from ragauth.schemas.base import EmptySchema, RequestSchema, to_issues
 from ragauth.schemas.dumping import Dumper, EitherDumper, dumper_of
 from ragauth.schemas.fields import Id, encode_cursor
 from ragauth.schemas.plain_uuid import PlainUuid
-from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, SESSION
+from ragauth.security.identifiers import AGENT, KEY, SESSION
 from ragauth.services.account_lock import acting_in
+from ragauth.services.operators import accounts
 from ragauth.services.sessions.sessions import Caller
 from ragauth.web import refresh_cookie
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT
@@ -39,7 +42,7 @@ from ragauth.web.json_body import read_json_object
 View = Callable[..., Any]
 
 PATH_IDS = {
-    "account_id": Id(ACCOUNT),
+    "account_id": AccountInPath(),
     "agent_id": Id(AGENT),
     "key_id": Id(KEY),
     "session_id": Id(SESSION),
@@ -47,6 +50,7 @@ PATH_IDS = {
     "agent_uuid": PlainUuid(),
     "key_uuid": PlainUuid(),
 }
+NO_ACCOUNT = UUID(int=0)
 # The error for an id in the path that does not belong to the caller.
 MISSING: dict[str, type[NotFound]] = {
     "account_id": NoSuchAccount,
@@ -178,6 +182,7 @@ def endpoint(
             if guard is not public:
                 arguments["caller"] = caller
             arguments.update(_load(declaration, path))
+            _find_named_account(arguments)
             with acting_in(caller.session_id if isinstance(caller, Caller) else None):
                 result = view(**arguments)
             return _answer(declaration, result)
@@ -222,6 +227,21 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
     if issues:
         raise InvalidRequest(issues)
     return arguments
+
+
+def _find_named_account(arguments: dict[str, Any]) -> None:
+    """Replace an external id, in the path or in the query, by the id of the account.
+
+    An unknown one is as an unknown id: NoSuchAccount is raised for the path's, and the query's
+    becomes an id that no account has.
+    """
+    if isinstance(arguments.get("account_id"), str):
+        arguments["account_id"] = accounts.find_id(arguments["account_id"])
+        if arguments["account_id"] is None:
+            raise NoSuchAccount
+    query = arguments.get("query", {})
+    if isinstance(query.get("account_id"), str):
+        query["account_id"] = accounts.find_id(query["account_id"]) or NO_ACCOUNT
 
 
 def _read_query(_schema: RequestSchema) -> dict[str, Any]:
