@@ -54,6 +54,15 @@ _PROBLEMS: Mapping[type[RagauthError], str] = {
     RateLimitExceeded: "user/too_many_requests/rate_limited",
     UsageLimitExceeded: "user/too_many_requests/usage_exceeded",
 }
+# Where a service finds a fault, it names the field as the contract does.
+_FIELDS = {
+    "scopes": "permissions",
+    "expires_at": "expires",
+    "metadata": "meta",
+    "is_active": "enabled",
+    "external_id": "externalId",
+    "grace_seconds": "expiration",
+}
 _BAD_REQUEST = 400
 _TOO_MANY = 429
 
@@ -108,5 +117,7 @@ def _problem(kind: type[RagauthError]) -> str:
 def _location(path: Sequence[str | int], query: Container[str | int]) -> str:
     """`body.keys[3].name`."""
     place = "query" if path and path[0] in query else "body"
-    names = (f"[{name}]" if isinstance(name, int) else f".{name}" for name in path)
+    names = (
+        f"[{name}]" if isinstance(name, int) else f".{_FIELDS.get(name, name)}" for name in path
+    )
     return place + "".join(names)
