@@ -3,10 +3,13 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import String, Text
+from sqlalchemy import String, Text, func, literal, select, type_coerce, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
+from ragauth.extensions import db
+from ragauth.models.api_keys import ApiKey
+from ragauth.models.base import Page, count_changed, paginate
 
 
 class DeclaredScope(Base):
@@ -19,3 +22,43 @@ class DeclaredScope(Base):
     title: Mapped[str] = mapped_column(String(512))
     description: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
+
+
+def find_scope(scope_id: uuid.UUID) -> DeclaredScope | None:
+    return db.session.get(DeclaredScope, scope_id)
+
+
+def find_by_name(name: str) -> DeclaredScope | None:
+    return db.session.scalar(select(DeclaredScope).where(DeclaredScope.name == name))
+
+
+def list_scopes(*, search: str | None, limit: int, cursor: uuid.UUID | None) -> Page[DeclaredScope]:
+    """All, or those whose name, title or description has a text, in upper or lower case."""
+    query = select(DeclaredScope)
+    if search is not None:
+        shown = (DeclaredScope.name, DeclaredScope.title, DeclaredScope.description)
+        text = shown[0] + " " + shown[1] + " " + func.coalesce(shown[2], "")
+        query = query.where(func.lower(text).contains(search.lower(), autoescape=True))
+    return paginate(query, DeclaredScope.id, limit=limit, cursor=cursor)
+
+
+def take_from_managed_keys(name: str) -> int:
+    """Take a scope out of the lists of all live managed keys; returns how many had it.
+
+    Reads all keys: rare.
+    """
+    spaced = literal(" ") + func.coalesce(type_coerce(ApiKey.scopes, Text), "") + literal(" ")
+    has_it = (
+        ApiKey.is_managed,
+        ApiKey.revoked_at.is_(None),
+        spaced.contains(f" {name} ", autoescape=True),
+    )
+    # Lock in the same order as when usage is saved, so that the two cannot deadlock.
+    db.session.execute(select(ApiKey.id).where(*has_it).order_by(ApiKey.id).with_for_update())
+    without = func.trim(func.replace(spaced, f" {name} ", " "))
+    return count_changed(
+        update(ApiKey)
+        .where(*has_it)
+        .values({ApiKey.scopes: without})
+        .execution_options(synchronize_session=False)
+    )

@@ -1,12 +1,19 @@
 """Keyspaces: the operator's collections of keys, each with an account of its own."""
 
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, Select, String, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
+from ragauth.extensions import db
+from ragauth.models.api_keys import ApiKey
+from ragauth.models.base import Page, paginate
+
+# How many keys one statement reads.
+_BATCH = 500
 
 
 class Keyspace(Base):
@@ -19,3 +26,66 @@ class Keyspace(Base):
     name: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
+
+
+def find_keyspace(keyspace_id: uuid.UUID) -> Keyspace | None:
+    """One that is not deleted."""
+    return db.session.scalar(_living().where(Keyspace.id == keyspace_id))
+
+
+def list_keyspaces(*, limit: int, cursor: uuid.UUID | None) -> Page[Keyspace]:
+    return paginate(_living(), Keyspace.id, limit=limit, cursor=cursor)
+
+
+def lock_keyspace(keyspace_id: uuid.UUID, *, to_delete: bool) -> Keyspace | None:
+    """Lock one until the commit: to delete it, or so that nobody else does.
+
+    Who adds keys takes this lock before that of any key, as who deletes the keyspace does.
+    """
+    query = _living().where(Keyspace.id == keyspace_id).with_for_update(read=not to_delete)
+    return db.session.scalar(query.execution_options(populate_existing=True))
+
+
+def _living() -> Select[Keyspace]:
+    return select(Keyspace).where(Keyspace.deleted_at.is_(None))
+
+
+def list_keys(
+    keyspace_id: uuid.UUID,
+    *,
+    account_id: uuid.UUID | None,
+    limit: int,
+    cursor: uuid.UUID | None,
+) -> Page[ApiKey]:
+    """Its keys that are not revoked, or those of one account."""
+    query = _live_keys(keyspace_id)
+    if account_id is not None:
+        query = query.where(ApiKey.account_id == account_id)
+    return paginate(query, ApiKey.id, limit=limit, cursor=cursor)
+
+
+def revoke_keys(keyspace_id: uuid.UUID, *, now: datetime) -> Iterator[ApiKey]:
+    """Revoke all its keys, in all accounts; gives those that were alive.
+
+    The caller has locked the keyspace to delete it. The keys are locked in the order of their ids,
+    as where usage is saved.
+    """
+    after = uuid.UUID(int=0)
+    while True:
+        query = _live_keys(keyspace_id).where(ApiKey.id > after)
+        found = db.session.scalars(query.order_by(ApiKey.id).limit(_BATCH).with_for_update()).all()
+        if not found:
+            return
+        ids = [key.id for key in found]
+        after = ids[-1]
+        db.session.execute(
+            update(ApiKey).where(ApiKey.id.in_(ids)).values(revoked_at=now, is_primary=False)
+        )
+        yield from found
+        # They would stay in memory until the commit.
+        for key in found:
+            db.session.expunge(key)
+
+
+def _live_keys(keyspace_id: uuid.UUID) -> Select[ApiKey]:
+    return select(ApiKey).where(ApiKey.keyspace_id == keyspace_id, ApiKey.revoked_at.is_(None))

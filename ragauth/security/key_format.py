@@ -1,6 +1,7 @@
 """The form of an API key: `rag_live_` + 30 random characters + 6 of checksum, all base62.
 
-A key that a compat face made may start with that vendor's prefix instead, `rst_`.
+A key that a compat face made may start with that vendor's prefix instead, `rst_`, or with one that
+the operator chose, `acme_` or `sk_live_`.
 The checksum is the CRC-32 (zlib's) of all that stands before it: a mistyped key is refused
 without asking the database, and a leak scanner knows a real key from a look-alike.
 """
@@ -31,13 +32,24 @@ TAGS = (LIVE, TEST, PUBLISHABLE, SERVICE)
 # always, not only while that compat face is on: a setting must not kill the keys made there.
 RST = "rst"
 UNBRANDED = (RST,)
+# What an operator may choose in the place of brand and tag, 16 characters at most.
+_CHOSEN = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,15}")
+_REST = re.compile(rf"[0-9A-Za-z]{{{RANDOM_LENGTH + CHECKSUM_LENGTH}}}")
 
 
 def new_key(brand: str, tag: str) -> str:
-    """A new raw key; `tag` is one of TAGS or of UNBRANDED."""
+    """A new raw key; `tag` is one of TAGS, or what the key begins with instead of brand and tag."""
     body = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
-    unchecked = f"{tag}_{body}" if tag in UNBRANDED else f"{brand}_{tag}_{body}"
+    unchecked = f"{brand}_{tag}_{body}" if tag in TAGS else f"{tag}_{body}"
     return unchecked + checksum(unchecked)
+
+
+def is_possible_prefix(text: str, brand: str) -> bool:
+    """Whether an operator may choose this as the beginning of a key, without its last `_`."""
+    return _CHOSEN.fullmatch(text) is not None and text not in (
+        *TAGS,
+        *(start.removesuffix("_") for start in prefixes_of(brand)),
+    )
 
 
 def checksum(unchecked: str) -> str:
@@ -52,6 +64,20 @@ def is_well_formed(presented_key: str, brand: str) -> bool:
     return (
         _pattern(brand).fullmatch(presented_key) is not None
         and checksum(presented_key[:-CHECKSUM_LENGTH]) == presented_key[-CHECKSUM_LENGTH:]
+    )
+
+
+def is_well_prefixed(presented_key: str) -> bool:
+    """Whether it begins with a prefix that an operator may have chosen, and its checksum is right.
+
+    So is a key of another brand.
+    """
+    prefix, separator, rest = presented_key.rpartition("_")
+    return (
+        separator == "_"
+        and _CHOSEN.fullmatch(prefix) is not None
+        and _REST.fullmatch(rest) is not None
+        and checksum(presented_key[:-CHECKSUM_LENGTH]) == rest[-CHECKSUM_LENGTH:]
     )
 
 
@@ -86,10 +112,10 @@ def is_token_shaped(credential: str) -> bool:
     return credential.startswith("eyJ") and credential.count(".") == 2
 
 
-def unbranded_tag(prefix: str) -> str | None:
-    """Which of UNBRANDED the keys with this display prefix are of, if any."""
-    tag = prefix.partition("_")[0]
-    return tag if tag in UNBRANDED else None
+def unbranded_tag(prefix: str, brand: str) -> str | None:
+    """What the keys with this display prefix begin with instead of the brand, if anything."""
+    tag = prefix.rpartition("_")[0]
+    return tag if tag in UNBRANDED or is_possible_prefix(tag, brand) else None
 
 
 def digest_key(presented_key: str) -> bytes:

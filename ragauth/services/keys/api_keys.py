@@ -20,6 +20,7 @@ from ragauth.errors import (
     NoSuchAccount,
     NoSuchAgent,
     NoSuchKey,
+    NoSuchKeyspace,
     NotFound,
     RagauthError,
     UsageLimitExceeded,
@@ -29,6 +30,7 @@ from ragauth.metrics import LIMIT_HITS
 from ragauth.models import Account, ApiKey, key_counts
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
+from ragauth.models import keyspaces as keyspace_rows
 from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
 from ragauth.models.base import Page, Shown
 from ragauth.security import key_format
@@ -80,7 +82,7 @@ def create_key(
 
     `fields` are those of the contract's POST, and `unbranded_tag`. Raises NoSuchAgent for an agent
     of another account, InvalidRequest for a publishable key that could do more than a widget may,
-    UsageLimitExceeded if the plan has no room; for operators NoSuchAccount.
+    UsageLimitExceeded if the plan has no room, NoSuchKeyspace; for operators NoSuchAccount.
     """
     absent = gone(NoSuchAccount, by_operator=by_operator)
     with transaction.unit_of_work(), changing_keys(account_id, absent=absent) as account:
@@ -122,12 +124,14 @@ def add_key(
     limits: list[dict[str, Any]] | None = None,
     counted_as: uuid.UUID | None = None,
     metadata: dict[str, Any] | None = None,
+    keyspace_id: uuid.UUID | None = None,
 ) -> IssuedKey:
     """Make a key of these properties and add its row to the present transaction.
 
     Every new key passes here. `counted_as` is the key whose counts it goes on with. Raises
-    InvalidRequest for a test key if the plan has none.
+    InvalidRequest for a test key if the plan has none, NoSuchKeyspace.
     """
+    require_keyspace(keyspace_id)
     if account_id is not None and environment == key_format.TEST:
         require_environment(hold_account(account_id), environment)
     branded = {PUBLISHABLE: key_format.PUBLISHABLE, SERVICE: key_format.SERVICE}
@@ -153,6 +157,7 @@ def add_key(
         limits=limits,
         counted_as=counted_as,
         own_data=metadata,
+        keyspace_id=keyspace_id,
     )
     db.session.add(key)
     db.session.flush()
@@ -334,6 +339,17 @@ def require_environment(account: Account, environment: str) -> None:
     """Raise InvalidRequest for a test key if the account's plan has no test keys."""
     if issues := environment_issues(account, environment):
         raise InvalidRequest([{"path": path, "message": message} for path, message in issues])
+
+
+def require_keyspace(keyspace_id: uuid.UUID | None) -> None:
+    """Keep a keyspace from being deleted while the present transaction adds a key to it.
+
+    Before any key is locked. Raises NoSuchKeyspace.
+    """
+    if keyspace_id is None:
+        return
+    if keyspace_rows.lock_keyspace(keyspace_id, to_delete=False) is None:
+        raise NoSuchKeyspace
 
 
 def rooms_of(accounts: Sequence[Account]) -> dict[uuid.UUID, int]:
