@@ -39,6 +39,13 @@ def remove_scopes(
     return _change(account_id, key_id, lambda held: [one for one in held if one not in taken], client)
 
 
+def set_scopes(
+    *, account_id: uuid.UUID, key_id: uuid.UUID, scopes: Collection[str], client: Client
+) -> ApiKey:
+    """Give a live key these scopes and no others; raises as `add_scopes` does."""
+    return _change(account_id, key_id, lambda _held: [*scopes], client)
+
+
 def _change(
     account_id: uuid.UUID,
     key_id: uuid.UUID,

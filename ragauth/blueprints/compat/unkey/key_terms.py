@@ -1,76 +1,56 @@
-"""Unkey's words for what a key may do, as the terms of a key here: pure functions.
+"""Unkey's words for what a key may use, and ours: pure functions.
 
-A rate limit is a named limit of requests in a window with a length. Credits are a total of
-requests; with a refill they are the requests of a day or a month.
+A rate limit is a named limit of requests in a window with a length. Credits are an allowance.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ragauth.errors import InvalidRequest
 from ragauth.policy import DAY, MONTH, REQUESTS, read_window
 from ragauth.policy.limits import NAMED
-from ragauth.services.keys.credits import credits_limit
+from ragauth.services.keys.allowances import Allowance, Refill
 
 _WINDOWS = {"daily": DAY.name, "monthly": MONTH.name}
-INTERVALS = {window: interval for interval, window in _WINDOWS.items()}
+_INTERVALS = {window: interval for interval, window in _WINDOWS.items()}
 
 
-class Credits(NamedTuple):
-    """How many requests are left; with a refill so many again each `interval`."""
+def read_credits(
+    given: Mapping[str, Any] | None, now: Allowance | None = None
+) -> Allowance | None:
+    """What a request asks for, None for no limit; what it leaves out stays as it is `now`.
 
-    remaining: int
-    interval: str | None = None
-    amount: int = 0
-
-
-def credits_asked(given: Mapping[str, Any] | None, now: Credits | None = None) -> Credits | None:
-    """The credits that a request asks for, None for no limit; what it leaves out stays.
-
-    Raises InvalidRequest for those that cannot be had here.
+    Raises InvalidRequest for what cannot be had here.
     """
     if given is None:
         return None
-    remaining = given.get("remaining", now and now.remaining)
+    remaining = given["remaining"] if "remaining" in given else now and now.remaining
     if "refill" in given:
-        refill = given["refill"]
-    else:
-        refill = {"interval": now.interval, "amount": now.amount} if now and now.interval else None
-    if "remaining" in given and remaining is None and given.get("refill") is None:
+        refill = _read_refill(given["refill"])
+    elif remaining is None:
+        # No limit at all ends its refill, too.
         return None
-    if remaining is None:
+    else:
+        refill = now and now.refill
+    if remaining is not None:
+        return Allowance(remaining, refill)
+    if refill is not None:
         raise _fault("remaining", "Must be a number beside a refill")
-    if refill is None:
-        return Credits(remaining)
-    interval, amount = refill["interval"], refill["amount"]
-    if refill.get("refill_day", 1) != 1 or (interval == "daily" and "refill_day" in refill):
-        raise _fault("refill.refillDay", "A refill is at the beginning of a day or a month, in UTC")
-    if remaining > amount:
-        raise _fault("remaining", "Beside a refill it is at most the refill's amount")
-    return Credits(remaining, interval, amount)
+    return None
 
 
-def limits_of(
-    credits: Credits | None, ratelimits: Iterable[Mapping[str, Any]]
-) -> list[dict[str, Any]] | None:
-    """A new key's limits; None for none."""
-    return [*_limit_of_credits(credits), *map(_limit_of_rate, ratelimits)] or None
+def show_credits(allowance: Allowance | None) -> dict[str, Any] | None:
+    if allowance is None:
+        return None
+    refill = allowance.refill
+    return {
+        "remaining": allowance.remaining,
+        "refill": refill and {"interval": _INTERVALS[refill.window], "amount": refill.amount},
+    }
 
 
-def _limit_of_credits(credits: Credits | None) -> list[dict[str, Any]]:
-    if credits is None:
-        return []
-    if credits.interval is None:
-        return [credits_limit(credits.remaining)]
-    return [refill_limit(credits)]
-
-
-def refill_limit(credits: Credits) -> dict[str, Any]:
-    window = _WINDOWS[credits.interval or ""]
-    return {"meter": REQUESTS, "window": window, "size": credits.amount}
-
-
-def _limit_of_rate(ratelimit: Mapping[str, Any]) -> dict[str, Any]:
+def limit_of(ratelimit: Mapping[str, Any]) -> dict[str, Any]:
+    """A rate limit as a key has it."""
     return {
         "meter": REQUESTS,
         "window": read_window(f"{ratelimit['duration']}ms").name,
@@ -80,5 +60,28 @@ def _limit_of_rate(ratelimit: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fault(field: str, message: str) -> InvalidRequest:
-    return InvalidRequest([{"path": ["credits", *field.split(".")], "message": message}])
+def with_ratelimits(
+    limits: Iterable[Mapping[str, Any]] | None, ratelimits: Iterable[Mapping[str, Any]] | None
+) -> list[dict[str, Any]] | None:
+    """A key's limits with others in the place of its rate limits; None for none."""
+    kept = [dict(limit) for limit in limits or () if not is_ratelimit(limit)]
+    return [*kept, *map(limit_of, ratelimits or ())] or None
+
+
+def is_ratelimit(limit: Mapping[str, Any]) -> bool:
+    """Whether Unkey's clients see it as a rate limit: it has a length and a name."""
+    return bool(limit.get("name")) and read_window(limit["window"]).length_ms is not None
+
+
+def _read_refill(given: Mapping[str, Any] | None) -> Refill | None:
+    if given is None:
+        return None
+    interval = given["interval"]
+    if given.get("refill_day", 1) != 1 or ("refill_day" in given and interval == "daily"):
+        raise _fault("refill", "refillDay", "A refill comes as a day or a month begins, in UTC")
+    return Refill(_WINDOWS[interval], given["amount"])
+
+
+def _fault(*path_and_message: str) -> InvalidRequest:
+    *path, message = path_and_message
+    return InvalidRequest([{"path": ["credits", *path], "message": message}])

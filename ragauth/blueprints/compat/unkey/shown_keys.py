@@ -3,61 +3,53 @@
 from typing import Any
 
 from ragauth.blueprints.compat.unkey.key_schemas import ratelimit_id
-from ragauth.extensions import current_policy
-from ragauth.models import Account, ApiKey
+from ragauth.blueprints.compat.unkey.key_terms import is_ratelimit, show_credits
+from ragauth.models import ApiKey
 from ragauth.models.owned_keys import OwnedKey
 from ragauth.policy.limits import ALWAYS
-from ragauth.services.limits.applied import OF_KEY, read_key_limit
-from ragauth.services.limits.limits import LimitState
+from ragauth.services.keys import allowances
+from ragauth.services.keys.key_scopes import held_scopes
+from ragauth.services.limits.applied import read_key_limit
+
+
+def show(owned: OwnedKey) -> dict[str, Any]:
+    """What a key's own answer tells; asks the counters if the key has an allowance."""
+    key = owned.key
+    return {
+        **describe(owned),
+        "start": key.prefix,
+        "created_at": key.created_at,
+        "last_used_at": key.last_used_at,
+        "credits": show_credits(allowances.allowance_of(owned)),
+        "ratelimits": ratelimits_of(key),
+    }
 
 
 def describe(owned: OwnedKey) -> dict[str, Any]:
-    """What a verdict and a key's own answer tell of it; None is left out of both."""
-    key = owned.key
+    """What both a verdict and a key's own answer tell; None is left out of them."""
+    key, account = owned
     return {
         "key_id": key.id,
         "name": key.name or None,
         "meta": key.own_data,
         "expires": key.expires_at,
         "enabled": key.is_enabled,
-        "permissions": permissions_of(key),
-        "identity": _identity_of(owned.account),
+        "permissions": held_scopes(key),
+        # An account without an external id is of nobody whom the operator knows.
+        "identity": None if account.external_id is None else account,
     }
 
 
-def permissions_of(key: ApiKey) -> list[str]:
-    """A key of an owner's without a list has the usual scopes."""
-    return [*current_policy().usual_scopes] if key.scopes is None else key.scopes
-
-
 def ratelimits_of(key: ApiKey) -> list[dict[str, Any]] | None:
-    """The key's limits with a length and a name; None for none."""
-    limits = map(read_key_limit, key.limits or ())
+    """None for none."""
+    limits = [read_key_limit(limit) for limit in key.limits or () if is_ratelimit(limit)]
     return [
         {
-            "id": ratelimit_id(key.id, limit.name),
+            "id": ratelimit_id(key.id, limit.name or ""),
             "name": limit.name,
             "limit": limit.size,
             "duration": limit.window.length_ms,
             "auto_apply": limit.applies == ALWAYS,
         }
         for limit in limits
-        if limit.name is not None and limit.window.length_ms is not None
     ] or None
-
-
-def credits_left(state: LimitState | None) -> int | None:
-    """What is left of the key's credits; None without any, and where nothing was counted."""
-    if state is None:
-        return None
-    left = [
-        max(0, one.limit.size - count.used)
-        for one, count in zip(state.told, state.counts, strict=True)
-        if one.of == OF_KEY and one.limit.window.length_ms is None
-    ]
-    return min(left, default=None)
-
-
-def _identity_of(account: Account) -> Account | None:
-    """An account without an external id is nobody's whom the operator knows."""
-    return None if account.external_id is None else account
