@@ -22,10 +22,6 @@ def find_by_id(key_id: uuid.UUID) -> OwnedKey | None:
     return _find(_all().where(ApiKey.id == key_id))
 
 
-def find_by_digest(digest: bytes) -> OwnedKey | None:
-    return _find(_all().where(ApiKey.digest == digest))
-
-
 def list_of_keyspace(
     keyspace_id: uuid.UUID, *, external_id: str | None, limit: int, cursor: uuid.UUID | None
 ) -> Page[OwnedKey]:
@@ -40,11 +36,11 @@ def list_of_keyspace(
     return Page(found[:limit], found[limit - 1].key.id if len(found) > limit else None)
 
 
-def _all() -> Select[tuple[ApiKey, Account]]:
+def _all() -> Select[ApiKey, Account]:
     """A service's own keys have no account, so they are none of these."""
     return select(ApiKey, Account).join(Account, Account.id == ApiKey.account_id)
 
 
-def _find(query: Select[tuple[ApiKey, Account]]) -> OwnedKey | None:
+def _find(query: Select[ApiKey, Account]) -> OwnedKey | None:
     row = db.session.execute(query).one_or_none()
-    return None if row is None else OwnedKey(*row)
+    return None if row is None else OwnedKey(row[0], row[1])

@@ -15,10 +15,11 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 AUTHORIZE = "/api/v1/authorize"
 KEYS_VERIFY = "/api/v1/keys/verify"
 USAGE_REPORT = "/api/v1/usage/report"
+LEAKS_OF_GITHUB = "/api/v1/leaks/github"
 LOGIN = "/api/auth/login"
 COMPAT = "/compat/"
 # Routes that take lists of up to 1,000 entries.
-_TAKE_LISTS = (USAGE_REPORT, COMPAT + "unkey/v2/keys.migrateKeys")
+_TAKE_LISTS = (USAGE_REPORT, LEAKS_OF_GITHUB, COMPAT + "unkey/v2/keys.migrateKeys")
 MAX_LIST_BYTES = 256 * 1024
 HEALTHZ = "/healthz"
 METRICS = "/metrics"

@@ -5,6 +5,7 @@ of which the rest can be set for the period that runs: if the counters are lost,
 from what is known to have been used.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from ragauth import clock
@@ -58,11 +59,15 @@ def begin(key: ApiKey, allowance: Allowance | None) -> None:
 
     Outside of a transaction. Raises ExternalServiceUnavailable.
     """
-    if allowance is None or allowance.refill is None:
-        return
-    used = allowance.refill.amount - allowance.remaining
-    if used:
+    if allowance is not None and allowance.refill is not None and is_begun(allowance):
+        used = allowance.refill.amount - allowance.remaining
         _shift(key, allowance.refill, Shift(0, used, used))
+
+
+def is_begun(allowance: Allowance | None) -> bool:
+    """Whether a new key has less left in its first period than a refill gives."""
+    refill = None if allowance is None else allowance.refill
+    return allowance is not None and refill is not None and allowance.remaining < refill.amount
 
 
 def allowance_of(owned: OwnedKey) -> Allowance | None:
@@ -96,21 +101,30 @@ def set_allowance(*, owned: OwnedKey, allowance: Allowance | None, client: Clien
     """
     key, refill = owned.key, None if allowance is None else allowance.refill
     remaining = None if allowance is None or refill is not None else allowance.remaining
-    place = {"account_id": owned.account.id, "key_id": key.id, "client": client}
+    account_id, key_id = owned.account.id, key.id
+    set_credits = partial(
+        credits.set_remaining, account_id=account_id, key_id=key_id, client=client
+    )
     has_total = any(limit["window"] == TOTAL.name and _is_allowance(limit) for limit in _all(key))
     if refill is None and (remaining is not None or has_total):
-        credits.set_remaining(**place, remaining=remaining)
+        set_credits(remaining=remaining)
     if allowance is not None and refill is not None:
         _require_room(allowance.remaining, refill)
     if refill != find_refill(key):
         others = [limit for limit in _all(key) if not _is_refill(limit)]
         limits = [*others, *([] if refill is None else [_limit_of(refill)])]
-        api_keys.change_key(**place, changes={"limits": limits or None}, by_operator=True)
+        api_keys.change_key(
+            account_id=account_id,
+            key_id=key_id,
+            changes={"limits": limits or None},
+            client=client,
+            by_operator=True,
+        )
     if allowance is not None and refill is not None:
         used = refill.amount - allowance.remaining
         _shift(key, refill, Shift(0, used, used))
         if has_total:
-            credits.set_remaining(**place, remaining=None)
+            set_credits(remaining=None)
 
 
 def add(*, owned: OwnedKey, amount: int, client: Client) -> None:

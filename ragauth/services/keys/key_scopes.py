@@ -35,8 +35,11 @@ def remove_scopes(
     *, account_id: uuid.UUID, key_id: uuid.UUID, scopes: Collection[str], client: Client
 ) -> ApiKey:
     """Take scopes from a live key, as far as it has them; raises NoSuchKey."""
-    taken = set(scopes)
-    return _change(account_id, key_id, lambda held: [one for one in held if one not in taken], client)
+
+    def without(held: list[str]) -> list[str]:
+        return [name for name in held if name not in scopes]
+
+    return _change(account_id, key_id, without, client)
 
 
 def set_scopes(

@@ -7,7 +7,7 @@ from ragauth.errors import NoSuchKey
 from ragauth.models import owned_keys
 from ragauth.models.base import Page
 from ragauth.models.owned_keys import OwnedKey
-from ragauth.security import key_format
+from ragauth.services.keys import presented
 from ragauth.services.limits.usage import bring_last_uses_up_to_date
 
 
@@ -27,9 +27,11 @@ def _get_live(key_id: uuid.UUID) -> OwnedKey:
 
 def find_presented(presented_key: str) -> OwnedKey | None:
     """The key, dead or alive, that was presented to a service; it is not checked."""
-    digest = key_format.digest_key(presented_key)
+    key_id = presented.find_presented_id(presented_key)
+    if key_id is None:
+        return None
     with transaction.read_only():
-        return owned_keys.find_by_digest(digest)
+        return owned_keys.find_by_id(key_id)
 
 
 def list_keys(

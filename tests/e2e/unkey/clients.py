@@ -68,9 +68,11 @@ class OfNode:
 @contextmanager
 def node_client(url: str, node_modules: Path) -> Iterator[OfNode]:
     """A process with Unkey's client, as long as the block lasts."""
+    node = shutil.which("node")
+    assert node is not None
     script = shutil.copy(_SCRIPT, node_modules.parent)
     with subprocess.Popen(
-        ["node", script, url],
+        [node, script, url],
         cwd=node_modules.parent,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -5,12 +5,12 @@ Its root key is a service's own key (`service-keys create`). `FACE` is what is m
 """
 
 from ragauth.blueprints.compat.face import Face
-from ragauth.blueprints.compat.unkey import verification
+from ragauth.blueprints.compat.unkey import apis, key_permissions, keys, migration, verification
 from ragauth.blueprints.compat.unkey.blueprint import unkey
 from ragauth.blueprints.compat.unkey.reference import DOCUMENT
 from ragauth.blueprints.compat.unkey.wording import failure, success
 from ragauth.web.faces import Wording
 
-__all__ = ["FACE", "verification"]
+__all__ = ["FACE", "apis", "key_permissions", "keys", "migration", "verification"]
 
 FACE = Face(unkey, Wording(success, failure), DOCUMENT, opens_scopes=True)

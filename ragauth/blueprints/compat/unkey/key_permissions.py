@@ -85,4 +85,3 @@ def _permission(scope: DeclaredScope) -> dict[str, Any]:
         "slug": scope.name,
         "description": scope.description,
     }
-

@@ -1,10 +1,9 @@
 """Keys as Unkey's clients make, change and see them."""
 
 import uuid
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, validates_schema
 
 from ragauth.blueprints.compat.unkey.fields import (
     API,
@@ -15,7 +14,7 @@ from ragauth.blueprints.compat.unkey.fields import (
     PrefixedId,
     Slug,
 )
-from ragauth.blueprints.compat.unkey.schemas import UnkeySchema
+from ragauth.blueprints.compat.unkey.schemas import UnkeySchema, nested
 from ragauth.policy import MOST_SCOPES
 from ragauth.policy.limits import LARGEST, MOST_LIMITS
 from ragauth.policy.windows import LONGEST_MS, SHORTEST_MS
@@ -26,20 +25,33 @@ from ragauth.schemas.limits import LimitName
 from ragauth.schemas.metadata import Metadata
 from ragauth.security.identifiers import KEY
 
-_NOT_NULL = {"null": "May not be null"}
-
 
 class UnkeyRefill(RequestSchema):
+    """It comes as a day, or a month, begins: `refillDay` is 1 or left out."""
+
     interval = Choice("daily", "monthly", required=True)
     amount = Whole(minimum=1, maximum=LARGEST, required=True)
     refill_day = Whole(minimum=1, maximum=31, data_key="refillDay")
 
+    @validates_schema
+    def _require_the_first_day(self, values: dict[str, Any], **_kwargs: Any) -> None:
+        if values.get("refill_day", 1) != 1 or (
+            "refill_day" in values and values["interval"] == "daily"
+        ):
+            raise ValidationError("A refill comes as a day or a month begins, in UTC", "refillDay")
+
 
 class UnkeyCredits(RequestSchema):
-    """`remaining` may be null: no limit."""
+    """`remaining` may be null: no limit, and no refill."""
 
     remaining = Whole(minimum=0, maximum=LARGEST, required=True, allow_none=True)
-    refill = fields.Nested(UnkeyRefill, error_messages=_NOT_NULL)
+    refill = nested(UnkeyRefill)
+
+    @validates_schema
+    def _require_room(self, values: dict[str, Any], **_kwargs: Any) -> None:
+        remaining = values["remaining"]
+        if "refill" in values and (remaining is None or remaining > values["refill"]["amount"]):
+            raise ValidationError("Beside a refill it is a number up to its amount", "remaining")
 
 
 class UnkeyCreditChanges(RequestSchema):
@@ -61,19 +73,20 @@ class UnkeyNewRatelimit(RequestSchema):
 class Ratelimits(fields.List[Any]):
     """A list of rate limits, each with a name of its own."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {"invalid": "Not a list", **_NOT_NULL}
+    default_error_messages = {"invalid": "Not a list", "null": "May not be null"}
     minimum = 0
-    maximum = MOST_LIMITS
+    # One place is left for credits.
+    maximum = MOST_LIMITS - 1
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(fields.Nested(UnkeyNewRatelimit, error_messages=_NOT_NULL), **kwargs)
+        super().__init__(nested(UnkeyNewRatelimit), **kwargs)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
         if not isinstance(value, list):
             raise self.make_error("invalid")
         if len(value) > self.maximum:
             raise ValidationError(f"Must have at most {self.maximum} entries")
-        loaded: list[Mapping[str, Any]] = super()._deserialize(value, *args, **kwargs)
+        loaded: list[Any] = super()._deserialize(value, *args, **kwargs)
         names = [each["name"] for each in loaded]
         again = {
             position: {"name": ["Another limit is called so already"]}
@@ -85,10 +98,12 @@ class Ratelimits(fields.List[Any]):
         return loaded
 
 
-class NoRoles(fields.List[str]):
+class NoRoles(fields.List[Any]):
     """Unkey's roles have no place here: a list of them must be empty."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {"invalid": "Not a list", **_NOT_NULL}
+    default_error_messages = {"invalid": "Not a list", "null": "May not be null"}
+    minimum = 0
+    maximum = 0
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(Text(maximum=512), **kwargs)
@@ -103,7 +118,7 @@ def _permissions(**kwargs: Any) -> Items:
     return Items(Slug(), minimum=0, maximum=MOST_SCOPES, **kwargs)
 
 
-class _KeyFields(RequestSchema):
+class UnkeyKeyFields(RequestSchema):
     """What createKey and migrateKeys say of a new key."""
 
     name = Name(minimum=1, maximum=100, load_default="")
@@ -113,11 +128,11 @@ class _KeyFields(RequestSchema):
     permissions = _permissions(load_default=list)
     expires = Milliseconds(load_default=None)
     enabled = Flag(load_default=True)
-    credits = fields.Nested(UnkeyCredits, load_default=None, error_messages=_NOT_NULL)
+    credits = nested(UnkeyCredits, load_default=None)
     ratelimits = Ratelimits(load_default=list)
 
 
-class UnkeyNewKey(_KeyFields):
+class UnkeyNewKey(UnkeyKeyFields):
     """`byteLength` and `recoverable` change nothing: keys have one length and are never kept."""
 
     api_id = PrefixedId(API, required=True, data_key="apiId")
@@ -159,7 +174,12 @@ class UnkeyKeyChanges(UnkeyKeyQuestion):
 class UnkeyReroll(UnkeyKeyQuestion):
     """`expiration` is how long the old key still works, in milliseconds."""
 
-    expiration = Whole(minimum=0, maximum=604_800_000, required=True)
+    expiration = Whole(
+        minimum=0,
+        maximum=604_800_000,
+        required=True,
+        error_messages={"null": "A key that is replaced ends: say when, in up to 604800000 ms"},
+    )
 
 
 class UnkeyCreditOperation(UnkeyKeyQuestion):

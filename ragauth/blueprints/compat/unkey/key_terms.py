@@ -15,27 +15,25 @@ _WINDOWS = {"daily": DAY.name, "monthly": MONTH.name}
 _INTERVALS = {window: interval for interval, window in _WINDOWS.items()}
 
 
-def read_credits(
-    given: Mapping[str, Any] | None, now: Allowance | None = None
-) -> Allowance | None:
+def read_credits(given: Mapping[str, Any] | None, now: Allowance | None = None) -> Allowance | None:
     """What a request asks for, None for no limit; what it leaves out stays as it is `now`.
 
-    Raises InvalidRequest for what cannot be had here.
+    Raises InvalidRequest for a refill of what has no limit.
     """
     if given is None:
         return None
-    remaining = given["remaining"] if "remaining" in given else now and now.remaining
+    remaining = given.get("remaining", now and now.remaining)
+    refill = now and now.refill
     if "refill" in given:
         refill = _read_refill(given["refill"])
     elif remaining is None:
-        # No limit at all ends its refill, too.
+        # Where there is no limit any more, its refill has ended too.
         return None
-    else:
-        refill = now and now.refill
     if remaining is not None:
         return Allowance(remaining, refill)
     if refill is not None:
-        raise _fault("remaining", "Must be a number beside a refill")
+        message = "Must be a number beside a refill"
+        raise InvalidRequest([{"path": ["credits", "remaining"], "message": message}])
     return None
 
 
@@ -74,14 +72,4 @@ def is_ratelimit(limit: Mapping[str, Any]) -> bool:
 
 
 def _read_refill(given: Mapping[str, Any] | None) -> Refill | None:
-    if given is None:
-        return None
-    interval = given["interval"]
-    if given.get("refill_day", 1) != 1 or ("refill_day" in given and interval == "daily"):
-        raise _fault("refill", "refillDay", "A refill comes as a day or a month begins, in UTC")
-    return Refill(_WINDOWS[interval], given["amount"])
-
-
-def _fault(*path_and_message: str) -> InvalidRequest:
-    *path, message = path_and_message
-    return InvalidRequest([{"path": ["credits", *path], "message": message}])
+    return None if given is None else Refill(_WINDOWS[given["interval"]], given["amount"])

@@ -46,6 +46,7 @@ from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import service_key
 
+_NO_PREFIX = "Must be 1 to 16 of a-z, A-Z, 0-9, `_` and `-`, and not what keys begin with anyway"
 # Of what a change may name, that which a key has under another name, too.
 _CHANGES = {
     "name": "name",
@@ -57,9 +58,7 @@ _CHANGES = {
 
 
 @unkey.post("/v2/keys.createKey")
-@endpoint(
-    guard=service_key(KEYS), body=UnkeyNewKey, data=UnkeyIssuedKey, errors=(NoSuchKeyspace,)
-)
+@endpoint(guard=service_key(KEYS), body=UnkeyNewKey, data=UnkeyIssuedKey, errors=(NoSuchKeyspace,))
 def create_key(caller: KeyFacts, body: dict[str, Any]) -> IssuedKey:  # noqa: ARG001
     """Make a key in an API; its raw form is shown this once.
 
@@ -67,14 +66,13 @@ def create_key(caller: KeyFacts, body: dict[str, Any]) -> IssuedKey:  # noqa: AR
     """
     prefix = body.get("prefix")
     if prefix is not None and not is_possible_prefix(prefix, settings().key_brand):
-        message = "Must be 1 to 16 of a-z, A-Z, 0-9, `_` and `-`, and not begin as other keys do"
-        raise InvalidRequest([{"path": ["prefix"], "message": message}])
+        raise InvalidRequest([{"path": ["prefix"], "message": _NO_PREFIX}])
     allowance = read_credits(body["credits"])
     limits = [*allowances.limits_of(allowance), *map(limit_of, body["ratelimits"])]
     keyspace = keyspaces.get_keyspace(keyspace_id=body["api_id"])
     account_id = keyspace.account_id
     if body["external_id"] is not None:
-        account_id = _identity(body["external_id"])
+        account_id = owner_named(body["external_id"])
     declared_scopes.declare_missing(body["permissions"])
     issued = api_keys.create_key(
         account_id=account_id,
@@ -99,9 +97,7 @@ def create_key(caller: KeyFacts, body: dict[str, Any]) -> IssuedKey:  # noqa: AR
 
 
 @unkey.post("/v2/keys.getKey")
-@endpoint(
-    guard=service_key(KEYS), body=UnkeyShownKeyQuestion, data=UnkeyKey, errors=(NoSuchKey,)
-)
+@endpoint(guard=service_key(KEYS), body=UnkeyShownKeyQuestion, data=UnkeyKey, errors=(NoSuchKey,))
 def get_key(caller: KeyFacts, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
     """One key of any account."""
     return show(owned_keys.get_key(key_id=body["key_id"]))
@@ -162,9 +158,7 @@ def update_key(caller: KeyFacts, body: dict[str, Any]) -> None:  # noqa: ARG001
 
 
 @unkey.post("/v2/keys.deleteKey")
-@endpoint(
-    guard=service_key(KEYS), body=UnkeyDeletedKey, data=UnkeyNothing, errors=(NoSuchKey,)
-)
+@endpoint(guard=service_key(KEYS), body=UnkeyDeletedKey, data=UnkeyNothing, errors=(NoSuchKey,))
 def delete_key(caller: KeyFacts, body: dict[str, Any]) -> None:  # noqa: ARG001
     """Revoke a key; it is dead at once, and for good."""
     key_id = body["key_id"]
@@ -218,15 +212,15 @@ def update_credits(caller: KeyFacts, body: dict[str, Any]) -> dict[str, Any]:  #
     return show_credits(now) or {"remaining": None}
 
 
+def owner_named(external_id: str) -> UUID:
+    """The account of an identity, which is made if there is none."""
+    return customers.find_or_create_customer(external_id=external_id, client=current_client()).id
+
+
 def _owner_of(external_id: str | None, owned: OwnedKey) -> UUID:
-    """The account of an identity, which is made if there is none; without one that of the API."""
+    """The account that a key is moved to: that of an identity, or of its API."""
     if external_id is not None:
-        return _identity(external_id)
+        return owner_named(external_id)
     if owned.key.keyspace_id is None:
         raise KeyStays("The key is in no API, so it must belong to an identity")
     return keyspaces.get_keyspace(keyspace_id=owned.key.keyspace_id).account_id
-
-
-def _identity(external_id: str) -> UUID:
-    customer = customers.find_or_create_customer(external_id=external_id, client=current_client())
-    return customer.id

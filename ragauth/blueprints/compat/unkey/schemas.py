@@ -27,6 +27,11 @@ class UnkeySchema(Schema):
         }
 
 
+def nested(schema: type[RequestSchema], **options: Any) -> fields.Nested:
+    """An object within a request; it may not be null."""
+    return fields.Nested(schema, error_messages={"null": "May not be null"}, **options)
+
+
 class UnkeyNothing(UnkeySchema):
     """An empty object: it was done."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from ragauth.blueprints.compat.unkey.blueprint import unkey
 from ragauth.blueprints.compat.unkey.key_schemas import ratelimit_id
-from ragauth.blueprints.compat.unkey.shown_keys import credits_left, describe
+from ragauth.blueprints.compat.unkey.shown_keys import describe
 from ragauth.blueprints.compat.unkey.verify_schemas import UnkeyQuestion, UnkeyVerdict
 from ragauth.errors import (
     AuthenticationFailed,
@@ -16,6 +16,7 @@ from ragauth.errors import (
     InvalidRequest,
     RagauthError,
     RateLimitExceeded,
+    ScopeQueryNotMet,
     UsageLimitExceeded,
 )
 from ragauth.models.owned_keys import OwnedKey
@@ -23,7 +24,7 @@ from ragauth.models.reads.keys import KeyFacts
 from ragauth.policy import read_window
 from ragauth.policy.limits import ALWAYS
 from ragauth.security.scopes import VERIFY
-from ragauth.services.keys import owned_keys
+from ragauth.services.keys import allowances, owned_keys
 from ragauth.services.keys.check import KeyVerdict, Question, current_checker
 from ragauth.services.limits.applied import OF_KEY
 from ragauth.services.limits.takings import Amounts
@@ -33,6 +34,7 @@ from ragauth.web.guards import service_key
 VALID = "VALID"
 NOT_FOUND = "NOT_FOUND"
 DISABLED = "DISABLED"
+INSUFFICIENT_PERMISSIONS = "INSUFFICIENT_PERMISSIONS"
 RATE_LIMITED = "RATE_LIMITED"
 USAGE_EXCEEDED = "USAGE_EXCEEDED"
 # The class of a refusal, or the nearest class above it, decides the code.
@@ -40,7 +42,8 @@ CODES: Mapping[type[RagauthError], str] = {
     AuthenticationFailed: NOT_FOUND,
     CredentialExpired: "EXPIRED",
     AuthorizationFailed: "FORBIDDEN",
-    InsufficientScope: "INSUFFICIENT_PERMISSIONS",
+    InsufficientScope: INSUFFICIENT_PERMISSIONS,
+    ScopeQueryNotMet: INSUFFICIENT_PERMISSIONS,
     RateLimitExceeded: RATE_LIMITED,
     UsageLimitExceeded: USAGE_EXCEEDED,
 }
@@ -72,7 +75,7 @@ def verify_key(caller: KeyFacts, body: dict[str, Any]) -> dict[str, Any]:  # noq
         "valid": code == VALID,
         "code": code,
         "keyspace_id": owned.key.keyspace_id,
-        "credits": credits_left(verdict.limits),
+        "credits": _credits_left(verdict),
         "ratelimits": [*_met_limits(verdict, owned, dict(body["ratelimits"]))] or None,
     }
 
@@ -87,6 +90,11 @@ def code_of(verdict: KeyVerdict) -> str:
     if isinstance(refusal, UsageLimitExceeded) and _is_of_a_rate(refusal):
         return RATE_LIMITED
     return next(CODES[each] for each in type(refusal).__mro__ if each in CODES)
+
+
+def _credits_left(verdict: KeyVerdict) -> int | None:
+    allowance = verdict.limits and allowances.allowance_in(verdict.limits)
+    return allowance.remaining if allowance else None
 
 
 def _is_of_a_rate(refusal: UsageLimitExceeded) -> bool:

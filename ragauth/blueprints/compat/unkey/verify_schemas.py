@@ -6,7 +6,7 @@ from marshmallow import ValidationError, fields
 
 from ragauth.blueprints.compat.unkey.fields import KEYSPACE, Milliseconds, PrefixedId
 from ragauth.blueprints.compat.unkey.key_schemas import UnkeyIdentity, UnkeyRatelimit
-from ragauth.blueprints.compat.unkey.schemas import UnkeySchema
+from ragauth.blueprints.compat.unkey.schemas import UnkeySchema, nested
 from ragauth.policy.limits import LARGEST, MOST_LIMITS
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import AnyText, Items, Text, Whole
@@ -58,19 +58,17 @@ class UnkeyAskedRatelimit(RequestSchema):
 class AskedRatelimits(fields.List[Any]):
     """Loaded as names with costs, each name once."""
 
+    default_error_messages = {"invalid": "Not a list", "null": "May not be null"}
     minimum = 0
     maximum = MOST_LIMITS
 
     def __init__(self, **kwargs: Any) -> None:
-        nested = fields.Nested(UnkeyAskedRatelimit, error_messages={"null": "May not be null"})
-        super().__init__(
-            nested, error_messages={"invalid": "Not a list", "null": "May not be null"}, **kwargs
-        )
+        super().__init__(nested(UnkeyAskedRatelimit), **kwargs)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(value, list) and len(value) > self.maximum:
             raise ValidationError(f"Must have at most {self.maximum} entries")
-        loaded = super()._deserialize(value, *args, **kwargs)
+        loaded: list[Any] = super()._deserialize(value, *args, **kwargs)
         named = {each["name"]: each.get("cost") for each in loaded}
         if len(named) < len(loaded):
             raise ValidationError("A limit is named more than once")
@@ -82,11 +80,7 @@ class UnkeyQuestion(RequestSchema):
 
     key = AnyText(required=True)
     permissions = PermissionQuery(load_default=None)
-    credits = fields.Nested(
-        UnkeyCost,
-        load_default=lambda: {"cost": 1},
-        error_messages={"null": "May not be null"},
-    )
+    credits = nested(UnkeyCost, load_default=lambda: {"cost": 1})
     ratelimits = AskedRatelimits(load_default=())
     keyspaces = Items(PrefixedId(KEYSPACE), minimum=1, maximum=_MOST_TAGS, load_default=None)
     tags = Items(Text(minimum=1, maximum=512), minimum=0, maximum=_MOST_TAGS)
