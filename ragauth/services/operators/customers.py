@@ -45,7 +45,7 @@ def find_or_create_customer(*, external_id: str, client: Client) -> Account:
 
 
 def get_customer(named: uuid.UUID | str) -> Account:
-    """The account with this id or external id; NoSuchAccount, for one without an external id too."""
+    """The account with this id or external id; NoSuchAccount for one that has no external id."""
     with transaction.read_only():
         if isinstance(named, uuid.UUID):
             account = account_rows.find_account(named)
