@@ -6,7 +6,7 @@ part (`current_policy`, `current_limits` …) names that part's type.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from flask import Flask
@@ -32,6 +32,7 @@ from ragauth.policy import Policy
 from ragauth.services.accounts.limit_notices import LimitNotices
 from ragauth.services.compat.query_upstream import QueryUpstream
 from ragauth.services.keys.check import KeyChecker
+from ragauth.services.keys.github_keys import GithubKeys
 from ragauth.services.limits.limits import Limits
 from ragauth.services.mail.bell import Bell
 from ragauth.services.sessions.signing_keys import SigningRing
@@ -55,6 +56,7 @@ class Runtime:
     holder_lookup: HolderLookup
     signing_ring: SigningRing
     key_checker: KeyChecker
+    github_keys: GithubKeys
     query_upstream: QueryUpstream
     mail_bell: Bell
     wordings: Mapping[str, Wording]
@@ -81,10 +83,11 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         partial(save_all, app),
     )
     mail_bell = Bell()
-    limits = Limits(counters, settings.policy, UsageLookup(reads), settings.reservation_seconds)
+    policy = _policy_in_force(settings, faces)
+    limits = Limits(counters, policy, UsageLookup(reads), settings.reservation_seconds)
     return Runtime(
         settings=settings,
-        policy=settings.policy,
+        policy=policy,
         engine=engine,
         reads=reads,
         limits=limits,
@@ -92,7 +95,8 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         session_lookup=SessionLookup(reads),
         holder_lookup=HolderLookup(reads),
         signing_ring=SigningRing(SigningKeyLookup(reads)),
-        key_checker=KeyChecker(KeyLookup(reads), limits, settings.key_brand, settings.policy),
+        key_checker=KeyChecker(KeyLookup(reads), limits, settings.key_brand, policy),
+        github_keys=GithubKeys(settings.github_keys_url),
         query_upstream=QueryUpstream(settings.compat_query_upstream),
         mail_bell=mail_bell,
         wordings={prefix: face.wording for prefix, face in faces.items()},
@@ -107,6 +111,13 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
             clock=ClockWatch(app),
         ),
     )
+
+
+def _policy_in_force(settings: Settings, faces: Mapping[str, Face]) -> Policy:
+    """The settings' policy; a face whose keys have scopes of their own opens the scopes."""
+    if settings.policy.open_scopes or not any(face.opens_scopes for face in faces.values()):
+        return settings.policy
+    return replace(settings.policy, open_scopes=True)
 
 
 def _installation_name(lookup: InstallationLookup) -> str:

@@ -1,9 +1,12 @@
 """Declared scopes: names of scopes that a service of the operator's has described."""
 
 import uuid
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import String, Text, func, literal, select, type_coerce, update
+from sqlalchemy import String, Table, Text, func, literal, select, type_coerce, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
@@ -30,6 +33,19 @@ def find_scope(scope_id: uuid.UUID) -> DeclaredScope | None:
 
 def find_by_name(name: str) -> DeclaredScope | None:
     return db.session.scalar(select(DeclaredScope).where(DeclaredScope.name == name))
+
+
+def find_by_names(names: Collection[str]) -> dict[str, DeclaredScope]:
+    found = db.session.scalars(select(DeclaredScope).where(DeclaredScope.name.in_(names)))
+    return {scope.name: scope for scope in found}
+
+
+def add_unless_declared(scopes: Sequence[dict[str, Any]]) -> None:
+    """Insert those whose names are new."""
+    is_sqlite = db.session.connection().dialect.name == "sqlite"
+    insert = sqlite.insert if is_sqlite else postgresql.insert
+    statement = insert(cast("Table", DeclaredScope.__table__)).values(scopes)
+    db.session.execute(statement.on_conflict_do_nothing(index_elements=["name"]))
 
 
 def list_scopes(*, search: str | None, limit: int, cursor: uuid.UUID | None) -> Page[DeclaredScope]:

@@ -52,6 +52,7 @@ class EventName(StrEnum):
     KEY_CHANGED = "api_key:changed"
     KEY_ROTATED = "api_key:rotated"
     KEY_REVOKED = "api_key:revoked"
+    KEY_LEAKED = "api_key:leaked"
     AGENT_CREATED = "agent:created"
     AGENT_DELETED = "agent:deleted"
     SIGNING_KEY_CREATED = "signing_key:created"

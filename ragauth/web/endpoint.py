@@ -35,9 +35,9 @@ from ragauth.services.operators import accounts
 from ragauth.services.sessions.sessions import Caller
 from ragauth.web import refresh_cookie
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT
-from ragauth.web.faces import current_wording
+from ragauth.web.faces import bare_success, current_wording
 from ragauth.web.guards import Failure, Guard, public
-from ragauth.web.json_body import read_json_object
+from ragauth.web.json_body import read_json_array, read_json_object
 
 View = Callable[..., Any]
 
@@ -86,6 +86,7 @@ class Declaration:
     dumper: Dumper | EitherDumper | None = None
     is_quick: bool = False
     is_csv_too: bool = False
+    is_bare_list: bool = False
 
 
 _SomeView = TypeVar("_SomeView", bound=View)
@@ -136,6 +137,7 @@ def endpoint(
     is_list: bool = False,
     is_quick: bool = False,
     is_csv_too: bool = False,
+    is_bare_list: bool = False,
 ) -> Callable[[View], View]:
     """Declare a route::
 
@@ -149,12 +151,13 @@ def endpoint(
     `errors` are what the view may raise beyond what guard, body and path imply. `is_list` is for a
     list without pages: the view returns a Page that has them all. `is_quick` is for a route that
     takes no lock, hashes nothing, and asks the database by prepared reads alone. `is_csv_too` is
-    for a view that returns a file of CSV to clients that prefer it to JSON.
+    for a view that returns a file of CSV to clients that prefer it to JSON. `is_bare_list` is for
+    another system's protocol: body and answer are arrays, the answer without the envelope.
     """
-    schema = None if data is None else data()
+    schema = None if data is None else data(many=is_bare_list)
     declaration = Declaration(
         guard,
-        None if body is None else body(),
+        None if body is None else body(many=is_bare_list),
         query(),
         schema,
         status,
@@ -163,6 +166,7 @@ def endpoint(
         dumper=None if schema is None else dumper_of(schema),
         is_quick=is_quick,
         is_csv_too=is_csv_too,
+        is_bare_list=is_bare_list,
     )
 
     def decorate(view: View) -> View:
@@ -207,7 +211,7 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
             arguments[name] = PATH_IDS[name].deserialize(text)
         except ValidationError as error:
             issues.extend(to_issues(error.messages, (name,)))
-    parts: list[tuple[str, RequestSchema | None, Callable[[RequestSchema], dict[str, Any]]]] = [
+    parts: list[tuple[str, RequestSchema | None, Callable[[RequestSchema], Any]]] = [
         ("query", declaration.query, _read_query),
         ("body", declaration.body, _read_body),
     ]
@@ -254,7 +258,9 @@ def _read_query(_schema: RequestSchema) -> dict[str, Any]:
     return request.args.to_dict()
 
 
-def _read_body(schema: RequestSchema) -> dict[str, Any]:
+def _read_body(schema: RequestSchema) -> Any:
+    if schema.many:
+        return read_json_array()
     return refresh_cookie.receive(schema, read_json_object())
 
 
@@ -264,6 +270,8 @@ def _answer(declaration: Declaration, result: Any) -> Response:
     dumper = declaration.dumper
     if dumper is None:
         return Response(status=declaration.status)
+    if declaration.is_bare_list:
+        return bare_success(dumper.dump_all(result), declaration.status, None)
     success = current_wording().success
     if isinstance(result, Page):
         meta = {"next_cursor": encode_cursor(result.next_cursor)}

@@ -16,9 +16,11 @@ DOCUMENT = "/openapi.json"
 class Face(NamedTuple):
     """Its routes, the wording of its answers, and what its document says of itself.
 
-    The blueprint's name is `compat_<vendor>`: so the contract's own document leaves it out.
+    The blueprint's name is `compat_<vendor>`: so the contract's own document leaves it out. With
+    `opens_scopes` managed keys may have scopes that no policy declares, as long as it is mounted.
     """
 
     blueprint: Blueprint
     wording: Wording
     document: openapi.DocumentedFace
+    opens_scopes: bool = False

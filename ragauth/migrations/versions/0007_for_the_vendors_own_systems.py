@@ -30,6 +30,7 @@ _INDEXES = (
         ("expires_at", "id"),
         "revoked_at IS NULL AND expires_at IS NOT NULL",
     ),
+    _Index("ix_api_keys_text_before", "api_keys", ("text_before",), "text_before IS NOT NULL"),
     _Index("ix_events_unplaced", "events", ("id",), "place IS NULL"),
     _Index("uq_events_place", "events", ("place",), "place IS NOT NULL", is_unique=True),
     _Index("ix_events_name_place", "events", ("name", "place"), "place IS NOT NULL"),
@@ -40,6 +41,9 @@ _COLUMNS = {
     "api_keys": {
         "keyspace_id uuid": sa.Column("keyspace_id", sa.Uuid(), nullable=True),
         "text_before varchar(100)": sa.Column("text_before", sa.String(length=100), nullable=True),
+        "leak_told_at timestamptz": sa.Column(
+            "leak_told_at", sa.DateTime(timezone=True), nullable=True
+        ),
     },
     "events": {"place bigint": sa.Column("place", sa.BigInteger(), nullable=True)},
     "outbox": {
@@ -159,6 +163,7 @@ def downgrade() -> None:
         ("outbox", "transport"),
         ("installation", "expired_until"),
         ("events", "place"),
+        ("api_keys", "leak_told_at"),
         ("api_keys", "text_before"),
         ("api_keys", "keyspace_id"),
     ):

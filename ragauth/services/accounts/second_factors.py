@@ -163,7 +163,7 @@ def remove_for_operator(*, account_id: uuid.UUID) -> Account:
     with transaction.unit_of_work():
         account = hold_account(account_id)
         if find_confirmed(account_id) is None:
-            raise NotFound("The account has no second factor")
+            raise NotFound(f"{account.email or 'The account'} has no second factor")
         _remove(account, OPERATOR)
     return account
 
@@ -201,7 +201,7 @@ def _check_both(account_id: uuid.UUID, password: str, code: str, client: Client)
     with transaction.read_only():
         factor = find_confirmed(account_id)
     if factor is None:
-        raise NotFound("The account has no second factor")
+        raise NotFound(f"{account.email or 'The account'} has no second factor")
     return _Checked(account_id, confirmed, check_code(factor, code=code, client=client))
 
 

@@ -253,7 +253,8 @@ def change_key(
         if key.replaced_by is not None and is_longer:
             raise KeyAlreadyRotated
         for field, value in changes.items():
-            setattr(key, _COLUMNS.get(field, field), value)
+            changed = _with_credits(key, value) if field == "limits" else value
+            setattr(key, _COLUMNS.get(field, field), changed)
         require_coherent(
             kind=key.kind,
             environment=key.environment,
@@ -274,6 +275,12 @@ def change_key(
         if changes:
             audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=sorted(changes))
         return key
+
+
+def _with_credits(key: ApiKey, limits: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+    """These limits, and the key's credits, which `services.keys.credits` alone changes."""
+    held = [limit for limit in key.limits or () if limit.get("credits")]
+    return [*held, *(limit for limit in limits or () if not limit.get("credits"))] or None
 
 
 def _counted_limits(account_id: uuid.UUID, key: ApiKey) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Declared scopes: services describe the scopes that they give to managed keys."""
 
 import uuid
+from collections.abc import Collection
 
 from ragauth import clock, transaction
 from ragauth.errors import NoSuchScope, ScopeTaken
@@ -25,6 +26,27 @@ def declare_scope(*, name: str, title: str, description: str | None) -> Declared
         db.session.add(scope)
         flush(_CONFLICTS)
     return scope
+
+
+def declare_missing(names: Collection[str]) -> dict[str, DeclaredScope]:
+    """The declarations of these scopes, by their names; those that are missing are made.
+
+    A scope that is declared so is titled as it is named.
+    """
+    if not names:
+        return {}
+    with transaction.read_only():
+        found = scope_rows.find_by_names(names)
+    missing = [name for name in names if name not in found]
+    if not missing:
+        return found
+    rows = [
+        {"id": new_uuid(), "name": name, "title": name, "created_at": clock.now()}
+        for name in sorted(missing)
+    ]
+    with transaction.unit_of_work():
+        scope_rows.add_unless_declared(rows)
+        return scope_rows.find_by_names(names)
 
 
 def get_scope(named: uuid.UUID | str) -> DeclaredScope:
