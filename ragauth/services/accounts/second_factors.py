@@ -201,7 +201,7 @@ def _check_both(account_id: uuid.UUID, password: str, code: str, client: Client)
     with transaction.read_only():
         factor = find_confirmed(account_id)
     if factor is None:
-        raise NotFound(f"{account.email or 'The account'} has no second factor")
+        raise NotFound("The account has no second factor")
     return _Checked(account_id, confirmed, check_code(factor, code=code, client=client))
 
 
