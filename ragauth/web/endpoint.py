@@ -154,10 +154,12 @@ def endpoint(
     for a view that returns a file of CSV to clients that prefer it to JSON. `is_bare_list` is for
     another system's protocol: body and answer are arrays, the answer without the envelope.
     """
-    schema = None if data is None else data(many=is_bare_list)
+    # A schema may be one of a list by itself.
+    options = {"many": True} if is_bare_list else {}
+    schema = None if data is None else data(**options)
     declaration = Declaration(
         guard,
-        None if body is None else body(many=is_bare_list),
+        None if body is None else body(**options),
         query(),
         schema,
         status,

@@ -6,9 +6,11 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import httpx
 from unkey.py import Unkey, errors
 
 _WORD = re.compile(r"(?<=[a-z0-9])([A-Z])")
@@ -31,18 +33,21 @@ class OfficialClient(Protocol):
 class OfPython:
     """`unkey-py`: its methods and arguments have underscores where the wire has capitals."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, transport: httpx.Client) -> None:
+        self._client_of = cache(
+            lambda root_key: Unkey(
+                root_key=root_key, server_url=url, client=transport, retry_config=None
+            )
+        )
 
     def ask(self, root_key: str, method: str, body: Any) -> Answer:
         chapter, name = (_with_underscores(word) for word in method.split("."))
-        with Unkey(root_key=root_key, server_url=self._url, retry_config=None) as client:
-            call = getattr(getattr(client, chapter), name)
-            arguments = {_with_underscores(key): _renamed(body[key], key) for key in body}
-            try:
-                answer = call(**arguments)
-            except errors.UnkeyError as error:
-                return Answer(json.loads(error.body), type(error).__name__, error.status_code)
+        call = getattr(getattr(self._client_of(root_key), chapter), name)
+        arguments = {_with_underscores(key): _renamed(body[key], key) for key in body}
+        try:
+            answer = call(**arguments)
+        except errors.UnkeyError as error:
+            return Answer(json.loads(error.body), type(error).__name__, error.status_code)
         answer = getattr(answer, "result", answer)
         return Answer(answer.model_dump(mode="json", by_alias=True, exclude_unset=True))
 

@@ -21,7 +21,7 @@ class Vendor:
 
     def __init__(self, service: Service, client: OfficialClient) -> None:
         self.service = service
-        self._client = client
+        self.client = client
         self._root_key = self.root_key(*_EVERY_SCOPE)
 
     def root_key(self, *scopes: str) -> str:
@@ -41,7 +41,7 @@ class Vendor:
         return answer.body["data"]
 
     def ask(self, method: str, root_key: str | None = None, **body: Any) -> Answer:
-        return self._client.ask(root_key or self._root_key, method, body)
+        return self.client.ask(root_key or self._root_key, method, body)
 
     def refused(self, method: str, root_key: str | None = None, **body: Any) -> Answer:
         """An answer that must be a refusal in Unkey's form."""
@@ -100,7 +100,7 @@ def vendor(
     service = unkey_services(database)
     url = f"{service.gunicorn.url}/compat/unkey"
     if language == "python":
-        yield Vendor(service, OfPython(url))
+        yield Vendor(service, OfPython(url, service.client))
         return
     if not HAS_NPM:
         pytest.skip(MISSING)

@@ -125,8 +125,8 @@ class TestChanging:
             **{name: value for name, value in changes.items() if name != "externalId"},
         }
         assert shown["identity"]["externalId"] == second
-        nothing = dict.fromkeys(("name", "externalId", "meta", "expires", "credits", "ratelimits"))
-        vendor.data("keys.updateKey", keyId=key_id, **nothing)
+        nothing = dict.fromkeys(("name", "externalId", "meta", "expires", "credits"))
+        vendor.data("keys.updateKey", keyId=key_id, **nothing, ratelimits=[])
         shown = vendor.data("keys.getKey", keyId=key_id)
         assert set(shown) == {"keyId", "start", "enabled", "createdAt", "permissions"}
         assert vendor.verify(key)["code"] == "VALID"

@@ -5,12 +5,19 @@ Its root key is a service's own key (`service-keys create`). `FACE` is what is m
 """
 
 from ragauth.blueprints.compat.face import Face
-from ragauth.blueprints.compat.unkey import apis, key_permissions, keys, migration, verification
+from ragauth.blueprints.compat.unkey import (
+    apis,
+    key_permissions,
+    keys,
+    migration,
+    unmapped,
+    verification,
+)
 from ragauth.blueprints.compat.unkey.blueprint import unkey
 from ragauth.blueprints.compat.unkey.reference import DOCUMENT
 from ragauth.blueprints.compat.unkey.wording import failure, success
 from ragauth.web.faces import Wording
 
-__all__ = ["FACE", "apis", "key_permissions", "keys", "migration", "verification"]
+__all__ = ["FACE", "apis", "key_permissions", "keys", "migration", "unmapped", "verification"]
 
 FACE = Face(unkey, Wording(success, failure), DOCUMENT, opens_scopes=True)

@@ -125,10 +125,7 @@ def migrate_keys(caller: KeyFacts, body: dict[str, Any]) -> dict[str, Any]:  # n
 
 
 def _row(key: dict[str, Any], account_id: UUID) -> dict[str, Any]:
-    limits = [
-        *allowances.limits_of(read_credits(key["credits"])),
-        *map(limit_of, key["ratelimits"]),
-    ]
+    allowed = allowances.limits_of(read_credits(key["credits"]))
     return {
         "account_id": account_id,
         "digest": key["hash"].digest,
