@@ -58,11 +58,12 @@ def list_scopes(*, search: str | None, limit: int, cursor: uuid.UUID | None) -> 
     return paginate(query, DeclaredScope.id, limit=limit, cursor=cursor)
 
 
-def take_from_managed_keys(name: str) -> int:
-    """Take a scope out of the lists of all live managed keys; returns how many had it.
+def replace_in_managed_keys(name: str, new_name: str | None) -> int:
+    """Rename a scope in the lists of all live managed keys, or take it out; returns in how many.
 
     Reads all keys: rare.
     """
+    new = " " if new_name is None else f" {new_name} "
     spaced = literal(" ") + func.coalesce(type_coerce(ApiKey.scopes, Text), "") + literal(" ")
     has_it = (
         ApiKey.is_managed,
@@ -71,10 +72,10 @@ def take_from_managed_keys(name: str) -> int:
     )
     # Lock in the same order as when usage is saved, so that the two cannot deadlock.
     db.session.execute(select(ApiKey.id).where(*has_it).order_by(ApiKey.id).with_for_update())
-    without = func.trim(func.replace(spaced, f" {name} ", " "))
+    replaced = func.trim(func.replace(spaced, f" {name} ", new))
     return count_changed(
         update(ApiKey)
         .where(*has_it)
-        .values({ApiKey.scopes: without})
+        .values({ApiKey.scopes: replaced})
         .execution_options(synchronize_session=False)
     )

@@ -1,11 +1,11 @@
 """Keyspaces: the operator's collections of keys, each with an account of its own."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Select, String, select, update
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Select, String, exists, select, update
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from ragauth.database import Base
 from ragauth.extensions import db
@@ -50,18 +50,34 @@ def _living() -> Select[Keyspace]:
     return select(Keyspace).where(Keyspace.deleted_at.is_(None))
 
 
-def list_keys(
-    keyspace_id: uuid.UUID,
-    *,
-    account_id: uuid.UUID | None,
-    limit: int,
-    cursor: uuid.UUID | None,
-) -> Page[ApiKey]:
-    """Its keys that are not revoked, or those of one account."""
-    query = _live_keys(keyspace_id)
-    if account_id is not None:
-        query = query.where(ApiKey.account_id == account_id)
-    return paginate(query, ApiKey.id, limit=limit, cursor=cursor)
+def find_key_of_account(account_id: uuid.UUID) -> tuple[uuid.UUID, uuid.UUID] | None:
+    """A live key of an account in a keyspace, and the keyspace's own account.
+
+    A key in its grace goes with the one that replaced it, so it is none of these.
+    """
+    successor = aliased(ApiKey)
+    goes_along = exists().where(successor.id == ApiKey.replaced_by, successor.revoked_at.is_(None))
+    query = (
+        select(ApiKey.id, Keyspace.account_id)
+        .join(Keyspace, Keyspace.id == ApiKey.keyspace_id)
+        .where(
+            ApiKey.account_id == account_id,
+            Keyspace.account_id != account_id,
+            ApiKey.revoked_at.is_(None),
+            ~goes_along,
+        )
+        .limit(1)
+    )
+    row = db.session.execute(query).first()
+    return None if row is None else (row[0], row[1])
+
+
+def find_of_keys(key_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
+    """The keyspaces of those of these keys, dead or alive, that have one."""
+    query = select(ApiKey.id, ApiKey.keyspace_id).where(
+        ApiKey.id.in_(key_ids), ApiKey.keyspace_id.is_not(None)
+    )
+    return {key_id: found for key_id, found in db.session.execute(query) if found}
 
 
 def revoke_keys(keyspace_id: uuid.UUID, *, now: datetime) -> Iterator[ApiKey]:

@@ -9,9 +9,11 @@ from flask import Flask
 
 from ragauth.errors import ExternalIdTaken, NoSuchAccount
 from ragauth.services.audit import OPERATOR
+from ragauth.services.keys import rotation
+from ragauth.services.keys.credits import credits_limit
 from ragauth.services.operators import accounts, customers
 from tests.clients import Client
-from tests.services.vendors import check, make_customer, make_key
+from tests.services.vendors import check, make_customer, make_key, make_keyspace
 
 pytestmark = pytest.mark.both_databases
 
@@ -89,3 +91,45 @@ def test_they_are_listed_and_searched(client: Client) -> None:
     page = customers.list_customers(search=None, limit=2, cursor=None)
     assert isinstance(page.next_cursor, uuid.UUID)
     assert names(cursor=page.next_cursor) == ["b_2", "Ärger 1"]
+
+
+class TestReleasing:
+    def test_its_keys_of_keyspaces_live_on_and_the_account_goes(self) -> None:
+        keyspace_id, own = make_keyspace()
+        account = make_customer("c-1")
+        old, old_raw = make_key(account.id, keyspace_id=keyspace_id, limits=[credits_limit(3)])
+        issued = rotation.rotate_key(
+            account_id=account.id,
+            key_id=old.id,
+            grace_seconds=60,
+            client=OPERATOR,
+            by_operator=True,
+        )
+        _key, other = make_key(account.id, keyspace_id=keyspace_id)
+        customers.release_customer("c-1", client=OPERATOR)
+        for raw in (old_raw, issued.raw_key, other):
+            verdict = check(raw)
+            assert verdict.refusal is None
+            assert verdict.key is not None
+            assert verdict.key.account_id == own.bytes
+        for named in ("c-1", account.id):
+            with pytest.raises(NoSuchAccount):
+                customers.release_customer(named, client=OPERATOR)
+        with pytest.raises(NoSuchAccount):
+            accounts.get_account(account_id=account.id)
+        assert find_or_create("c-1") != account.id
+
+    def test_one_with_a_login_or_other_keys_stays_without_its_name(self, client: Client) -> None:
+        client.sign_up()
+        [member] = accounts.list_accounts(
+            email=None, external_id=None, plan=None, status=None, limit=1, cursor=None
+        ).items
+        changes = {"external_id": "c-1", "metadata": {"a": 1}}
+        accounts.administer(account_id=member.id, changes=changes, client=OPERATOR)
+        other = make_customer("c-2")
+        _key, raw = make_key(other.id)
+        for named, account in (("c-1", member), ("c-2", other)):
+            customers.release_customer(named, client=OPERATOR)
+            left = accounts.get_account(account_id=account.id)
+            assert (left.external_id, left.own_data, left.status) == (None, None, "active")
+        assert check(raw).refusal is None

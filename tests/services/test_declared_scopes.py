@@ -94,3 +94,19 @@ def test_a_question_may_ask_for_a_combination_of_scopes(open_app: Flask) -> None
         assert isinstance(refusal, ScopeQueryNotMet)
         assert refusal.details["required_scopes"] == query
         assert "scope=" not in refusal.headers["WWW-Authenticate"]
+
+
+def test_one_may_be_described_anew_and_is_renamed_in_all_managed_keys(open_app: Flask) -> None:
+    account_id = make_customer().id
+    _key, raw = make_key(account_id, scopes=["docs_read", "a"])
+    scope = declare("docs_read", "Read", "Reads")
+    declare("taken")
+    changed = declared_scopes.change_scope(scope.id, changes={"title": "See", "description": None})
+    assert (changed.name, changed.title, changed.description) == ("docs_read", "See", None)
+    declared_scopes.change_scope("docs_read", changes={"name": "docs.see"})
+    assert is_allowed(raw, scopes=("docs.see", "a"))
+    assert not is_allowed(raw, scopes=("docs_read",))
+    with pytest.raises(ScopeTaken):
+        declared_scopes.change_scope("docs.see", changes={"name": "taken"})
+    with pytest.raises(NoSuchScope):
+        declared_scopes.change_scope("docs_read", changes={})

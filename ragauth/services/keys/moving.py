@@ -42,7 +42,8 @@ def move_key(
             raise KeyStays("The key is its owner's own, and stays with its account")
         if key.agent_id is not None:
             raise KeyStays("The key is bound to an agent of its account")
-        if key.replaced_by is not None:
+        if key.replaced_by is not None and key_rows.find_key(account_id, key.replaced_by):
+            # It goes with the key that replaced it, while that one is alive.
             raise KeyAlreadyRotated
         other = held[to_account_id]
         require_environment(other, key.environment)

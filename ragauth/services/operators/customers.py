@@ -9,13 +9,19 @@ from contextlib import suppress
 from typing import Any
 
 from ragauth import transaction
-from ragauth.errors import ExternalIdTaken, NoSuchAccount
+from ragauth.errors import ExternalIdTaken, NoSuchAccount, NoSuchKey
 from ragauth.extensions import current_policy
 from ragauth.models import Account, account_search
 from ragauth.models import accounts as account_rows
+from ragauth.models import api_keys as key_rows
+from ragauth.models import keyspaces as keyspace_rows
 from ragauth.models.base import Page
 from ragauth.policy import FIRST_PLAN
-from ragauth.services.audit import Client
+from ragauth.services import audit
+from ragauth.services.account_lock import hold_account
+from ragauth.services.accounts import erasure
+from ragauth.services.audit import Client, EventName
+from ragauth.services.keys import moving
 from ragauth.services.limits.account_limits import without_limits_of
 from ragauth.services.operators import accounts
 
@@ -54,6 +60,35 @@ def get_customer(named: uuid.UUID | str) -> Account:
     if account is None or account.external_id is None:
         raise NoSuchAccount
     return account
+
+
+def release_customer(named: uuid.UUID | str, *, client: Client) -> None:
+    """Forget a customer; its keys of keyspaces live on, in the keyspaces' own accounts.
+
+    An account that is then of no use, without an address and without a live key, is erased. Another
+    loses its external id and what was kept with it. Raises NoSuchAccount.
+    """
+    account = get_customer(named)
+    while (found := _find_movable(account.id)) is not None:
+        key_id, to_account_id = found
+        # Revoked, or moved by another call, meanwhile: the next look does not find it.
+        with suppress(NoSuchKey):
+            moving.move_key(
+                account_id=account.id, key_id=key_id, to_account_id=to_account_id, client=client
+            )
+    with transaction.unit_of_work():
+        account = hold_account(account.id, absent=NoSuchAccount)
+        if account.email is None and not key_rows.count_keys(account.id, include_revoked=False):
+            erasure.erase_account(account, client)
+            return
+        account.external_id = account.own_data = None
+        fields = ["external_id", "metadata"]
+        audit.record(EventName.ACCOUNT_CHANGED, account_id=account.id, client=client, fields=fields)
+
+
+def _find_movable(account_id: uuid.UUID) -> tuple[uuid.UUID, uuid.UUID] | None:
+    with transaction.read_only():
+        return keyspace_rows.find_key_of_account(account_id)
 
 
 def list_customers(*, search: str | None, limit: int, cursor: uuid.UUID | None) -> Page[Account]:

@@ -61,6 +61,22 @@ def list_scopes(*, search: str | None, limit: int, cursor: uuid.UUID | None) -> 
         return scope_rows.list_scopes(search=search, limit=limit, cursor=cursor)
 
 
+def change_scope(named: uuid.UUID | str, *, changes: dict[str, str | None]) -> DeclaredScope:
+    """Change a declaration: `name`, in all managed keys too, `title` or `description`.
+
+    Raises NoSuchScope, ScopeTaken.
+    """
+    with transaction.unit_of_work():
+        scope = _get(named)
+        old_name = scope.name
+        for field, value in changes.items():
+            setattr(scope, field, value)
+        flush(_CONFLICTS)
+        if scope.name != old_name:
+            scope_rows.replace_in_managed_keys(old_name, scope.name)
+    return scope
+
+
 def delete_scope(named: uuid.UUID | str) -> int:
     """Delete a declaration, and take the scope from all managed keys; returns how many had it.
 
@@ -69,7 +85,7 @@ def delete_scope(named: uuid.UUID | str) -> int:
     with transaction.unit_of_work():
         scope = _get(named)
         db.session.delete(scope)
-        return scope_rows.take_from_managed_keys(scope.name)
+        return scope_rows.replace_in_managed_keys(scope.name, None)
 
 
 def _get(named: uuid.UUID | str) -> DeclaredScope:

@@ -1,11 +1,13 @@
 """Keyspaces: an operator's collections of managed keys, whoever's they are."""
 
 import uuid
+from collections.abc import Collection
+from itertools import islice
 
 from ragauth import clock, transaction
 from ragauth.errors import NoSuchKeyspace
 from ragauth.extensions import current_policy, db
-from ragauth.models import ApiKey, Keyspace
+from ragauth.models import Keyspace
 from ragauth.models import keyspaces as keyspace_rows
 from ragauth.models.base import Page
 from ragauth.policy import FIRST_PLAN
@@ -16,7 +18,9 @@ from ragauth.services.accounts import erasure
 from ragauth.services.accounts.accounts import add_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.limits.account_limits import without_limits_of
-from ragauth.services.limits.usage import bring_last_uses_up_to_date
+
+# How many ids one query names.
+_BATCH = 500
 
 
 def create_keyspace(*, name: str, client: Client) -> Keyspace:
@@ -51,18 +55,14 @@ def list_keyspaces(*, limit: int, cursor: uuid.UUID | None) -> Page[Keyspace]:
         return keyspace_rows.list_keyspaces(limit=limit, cursor=cursor)
 
 
-def list_keys(
-    *, keyspace_id: uuid.UUID, account_id: uuid.UUID | None, limit: int, cursor: uuid.UUID | None
-) -> Page[ApiKey]:
-    """The keys of a keyspace that are not revoked, or those of one account; newest first.
-
-    Raises NoSuchKeyspace.
-    """
-    bring_last_uses_up_to_date(account_id)
-    with transaction.read_only():
-        return keyspace_rows.list_keys(
-            _get(keyspace_id).id, account_id=account_id, limit=limit, cursor=cursor
-        )
+def find_of_keys(key_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
+    """The keyspaces of those of these keys, dead or alive, that have one, by the keys' ids."""
+    found: dict[uuid.UUID, uuid.UUID] = {}
+    rest = iter(key_ids)
+    while batch := list(islice(rest, _BATCH)):
+        with transaction.read_only():
+            found |= keyspace_rows.find_of_keys(batch)
+    return found
 
 
 def delete_keyspace(*, keyspace_id: uuid.UUID, client: Client) -> int:

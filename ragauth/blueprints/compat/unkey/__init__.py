@@ -6,10 +6,14 @@ Its root key is a service's own key (`service-keys create`). `FACE` is what is m
 
 from ragauth.blueprints.compat.face import Face
 from ragauth.blueprints.compat.unkey import (
+    analytics,
     apis,
+    identities,
     key_permissions,
     keys,
     migration,
+    permissions,
+    ratelimits,
     unmapped,
     verification,
 )
@@ -18,6 +22,18 @@ from ragauth.blueprints.compat.unkey.reference import DOCUMENT
 from ragauth.blueprints.compat.unkey.wording import failure, success
 from ragauth.web.faces import Wording
 
-__all__ = ["FACE", "apis", "key_permissions", "keys", "migration", "unmapped", "verification"]
+__all__ = [
+    "FACE",
+    "analytics",
+    "apis",
+    "identities",
+    "key_permissions",
+    "keys",
+    "migration",
+    "permissions",
+    "ratelimits",
+    "unmapped",
+    "verification",
+]
 
 FACE = Face(unkey, Wording(success, failure), DOCUMENT, opens_scopes=True)

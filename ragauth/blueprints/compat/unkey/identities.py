@@ -1,13 +1,13 @@
 """Identities: accounts by the operator's own names for them."""
 
 from typing import Any
-from uuid import UUID
 
 from marshmallow import ValidationError, fields
 
 from ragauth.blueprints.compat.unkey.blueprint import unkey
 from ragauth.blueprints.compat.unkey.fields import IDENTITY, PrefixedId
 from ragauth.blueprints.compat.unkey.key_schemas import UnkeyIdentity
+from ragauth.blueprints.compat.unkey.named import IdOrName
 from ragauth.blueprints.compat.unkey.schemas import UnkeyNothing, UnkeySchema
 from ragauth.errors import ExternalIdTaken, NoSuchAccount
 from ragauth.models import Account
@@ -17,7 +17,6 @@ from ragauth.schemas.account_fields import ExternalId
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import Cursor, Text, Whole
 from ragauth.schemas.metadata import Metadata
-from ragauth.security.identifiers import decode_id
 from ragauth.security.scopes import ACCOUNTS
 from ragauth.services.operators import accounts, customers
 from ragauth.web.client import current_client
@@ -37,20 +36,6 @@ class NoRatelimits(fields.List[Any]):
         return []
 
 
-class IdentityName(Text):
-    """An identity by its id, or by the operator's name for it; loaded as UUID or text."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(minimum=1, maximum=255, **kwargs)
-
-    def _deserialize(self, *args: Any, **kwargs: Any) -> UUID | str:
-        named: str = super()._deserialize(*args, **kwargs)
-        try:
-            return decode_id(IDENTITY, named)
-        except ValueError:
-            return named
-
-
 class UnkeyNewIdentity(RequestSchema):
     external_id = ExternalId(required=True, data_key="externalId")
     meta = Metadata(load_default=None)
@@ -58,7 +43,7 @@ class UnkeyNewIdentity(RequestSchema):
 
 
 class UnkeyIdentityQuestion(RequestSchema):
-    identity = IdentityName(required=True)
+    identity = IdOrName(IDENTITY, required=True)
 
 
 class UnkeyIdentityChanges(UnkeyIdentityQuestion):

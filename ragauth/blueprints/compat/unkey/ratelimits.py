@@ -6,6 +6,7 @@ from marshmallow import fields
 
 from ragauth.blueprints.compat.unkey.blueprint import unkey
 from ragauth.blueprints.compat.unkey.schemas import UnkeySchema
+from ragauth.errors import InvalidRequest
 from ragauth.models.reads.keys import KeyFacts
 from ragauth.policy.limits import LARGEST
 from ragauth.policy.windows import LONGEST_MS, SHORTEST_MS
@@ -15,6 +16,8 @@ from ragauth.security.scopes import VERIFY
 from ragauth.services.limits.buckets import Bucket, take
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import service_key
+
+_MOST_AT_ONCE = 100
 
 
 class UnkeyRatelimitQuestion(RequestSchema):
@@ -73,6 +76,8 @@ def multi_limit(caller: KeyFacts, body: list[dict[str, Any]]) -> dict[str, Any]:
 
     1 to 100 in one call.
     """
+    if not 1 <= len(body) <= _MOST_AT_ONCE:
+        raise InvalidRequest([{"path": [], "message": f"Must have 1 to {_MOST_AT_ONCE} entries"}])
     limits = [_ask(question) for question in body]
     return {"passed": all(each["passed"] for each in limits), "limits": limits}
 

@@ -22,6 +22,12 @@ UNMAPPED: Mapping[str, str] = {
     method: why
     for chapter, methods, why in (
         ("keys", "addRoles removeRoles setRoles", _ROLES),
+        (
+            "permissions",
+            "createRole deleteRole getRole listRoles setRolePermissions updateRole",
+            _ROLES,
+        ),
+        ("ratelimit", "deleteOverride getOverride listOverrides setOverride", _OVERRIDES),
         ("analytics", "getGatewayRequests getRatelimits getRuntimeLogs", _LOGS),
         ("rootKeys", "createKey deleteKey listKeys rerollKey updateKey", _ROOT_KEYS),
         ("workspace", "getLimits getUsage", _WORKSPACE),
