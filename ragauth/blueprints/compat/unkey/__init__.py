@@ -20,4 +20,4 @@ from ragauth.web.faces import Wording
 
 __all__ = ["FACE", "apis", "key_permissions", "keys", "migration", "unmapped", "verification"]
 
-FACE = Face(unkey, Wording(success, failure), DOCUMENT, opens_scopes=True)
+FACE = Face(unkey, Wording(success, failure), DOCUMENT, opens_scopes=True, imports_keys=True)
