@@ -84,6 +84,8 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
     )
     mail_bell = Bell()
     policy = _policy_in_force(settings, faces)
+    imports = any(face.imports_keys for face in faces.values())
+    key_lookup = KeyLookup(reads, expects_imports=imports)
     limits = Limits(counters, policy, UsageLookup(reads), settings.reservation_seconds)
     return Runtime(
         settings=settings,
@@ -95,7 +97,7 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         session_lookup=SessionLookup(reads),
         holder_lookup=HolderLookup(reads),
         signing_ring=SigningRing(SigningKeyLookup(reads)),
-        key_checker=KeyChecker(KeyLookup(reads), limits, settings.key_brand, policy),
+        key_checker=KeyChecker(key_lookup, limits, settings.key_brand, policy),
         github_keys=GithubKeys(settings.github_keys_url),
         query_upstream=QueryUpstream(settings.compat_query_upstream),
         mail_bell=mail_bell,

@@ -83,12 +83,16 @@ _NEXT_TEXT_BEFORE = select(func.min(ApiKey.text_before)).where(
 class KeyLookup:
     """Finds the key that was presented."""
 
-    def __init__(self, reads: PreparedReads) -> None:
+    def __init__(self, reads: PreparedReads, *, expects_imports: bool = False) -> None:
+        """`expects_imports`: what may be another system's key is always looked up.
+
+        Else it takes a process a moment to notice the first import.
+        """
         self._reads = reads
         self._key_sql = reads.compile(_KEY)
         self._agent_sql = reads.compile(_AGENT)
         self._imported_sql = reads.compile(_ANY_IMPORTED)
-        self._has_imported = False
+        self._has_imported = expects_imports
         self._imported_checked_at = -_IMPORTED_RECHECK_SECONDS
         self._next_text_sql = reads.compile(_NEXT_TEXT_BEFORE)
         self._texts_before: tuple[str, ...] = ()
@@ -143,7 +147,7 @@ class KeyLookup:
         )
 
     def has_imported_keys(self) -> bool:
-        """Whether keys of another system were ever imported; once True, it is cached for good."""
+        """Whether there may be keys of another system; once True, it is cached for good."""
         if not self._has_imported:
             now = clock.monotonic()
             if now - self._imported_checked_at >= _IMPORTED_RECHECK_SECONDS:

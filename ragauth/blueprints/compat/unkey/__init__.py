@@ -36,4 +36,4 @@ __all__ = [
     "verification",
 ]
 
-FACE = Face(unkey, Wording(success, failure), DOCUMENT, opens_scopes=True)
+FACE = Face(unkey, Wording(success, failure), DOCUMENT, opens_scopes=True, imports_keys=True)

@@ -26,6 +26,11 @@ _MILLISECOND = timedelta(milliseconds=1)
 _LATEST_MS = 4_102_444_800_000
 
 
+def described(options: dict[str, Any], **keywords: Any) -> dict[str, Any]:
+    """A field's options with keywords of JSON Schema, which the OpenAPI document has of it."""
+    return {**options, "metadata": {**keywords, **options.get("metadata", {})}}
+
+
 class PrefixedId(fields.Field[uuid.UUID]):
     """`api_` and 26 characters.
 
@@ -36,7 +41,8 @@ class PrefixedId(fields.Field[uuid.UUID]):
     FORM = re.compile(r"[a-zA-Z0-9_]{3,255}")
 
     def __init__(self, kind: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        example = f"{kind}_01h455vb4pex5vsknk084sn02q"
+        super().__init__(**described(kwargs, type="string", examples=[example]))
         self.kind = kind
 
     def _deserialize(
@@ -59,6 +65,9 @@ class Milliseconds(fields.Field[datetime]):
     default_error_messages = {**MESSAGES, "invalid": "Must be Unix time in whole milliseconds"}
     _WHOLE = Whole(minimum=0, maximum=_LATEST_MS)
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**described(kwargs, type="integer", minimum=0, maximum=_LATEST_MS))
+
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
     ) -> datetime:
@@ -78,7 +87,7 @@ class Slug(Text):
     """A permission's name: a scope of the open form."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(maximum=512, **kwargs)
+        super().__init__(maximum=512, **described(kwargs, pattern=f"^{SCOPE_NAME.pattern}$"))
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> str:
         text = super()._deserialize(*args, **kwargs)

@@ -13,6 +13,7 @@ from ragauth.blueprints.compat.unkey.fields import (
     Milliseconds,
     PrefixedId,
     Slug,
+    described,
 )
 from ragauth.blueprints.compat.unkey.schemas import UnkeySchema, nested
 from ragauth.policy import MOST_SCOPES
@@ -74,12 +75,11 @@ class Ratelimits(fields.List[Any]):
     """A list of rate limits, each with a name of its own."""
 
     default_error_messages = {"invalid": "Not a list", "null": "May not be null"}
-    minimum = 0
     # One place is left for credits.
     maximum = MOST_LIMITS - 1
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(nested(UnkeyNewRatelimit), **kwargs)
+        super().__init__(nested(UnkeyNewRatelimit), **described(kwargs, maxItems=self.maximum))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
         if not isinstance(value, list):
@@ -102,11 +102,10 @@ class NoRoles(fields.List[Any]):
     """Unkey's roles have no place here: a list of them must be empty."""
 
     default_error_messages = {"invalid": "Not a list", "null": "May not be null"}
-    minimum = 0
     maximum = 0
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(Text(maximum=512), **kwargs)
+        super().__init__(Text(maximum=512), **described(kwargs, maxItems=self.maximum))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if super()._deserialize(value, *args, **kwargs):

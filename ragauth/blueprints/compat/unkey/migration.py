@@ -6,7 +6,7 @@ from uuid import UUID
 from marshmallow import ValidationError, fields
 
 from ragauth.blueprints.compat.unkey.blueprint import unkey
-from ragauth.blueprints.compat.unkey.fields import API, PrefixedId
+from ragauth.blueprints.compat.unkey.fields import API, PrefixedId, described
 from ragauth.blueprints.compat.unkey.key_schemas import UnkeyKeyFields
 from ragauth.blueprints.compat.unkey.key_terms import limit_of, read_credits
 from ragauth.blueprints.compat.unkey.keys import owner_named
@@ -56,7 +56,8 @@ class MigratedKeys(fields.List[Any]):
     maximum = _MOST_KEYS
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(nested(UnkeyMigratedKey), **kwargs)
+        bounds = {"minItems": self.minimum, "maxItems": self.maximum}
+        super().__init__(nested(UnkeyMigratedKey), **described(kwargs, **bounds))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
         if isinstance(value, list) and not self.minimum <= len(value) <= self.maximum:

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from ragauth.blueprints.compat.unkey.fields import KEYSPACE, Milliseconds, PrefixedId
+from ragauth.blueprints.compat.unkey.fields import KEYSPACE, Milliseconds, PrefixedId, described
 from ragauth.blueprints.compat.unkey.key_schemas import UnkeyIdentity, UnkeyRatelimit
 from ragauth.blueprints.compat.unkey.schemas import UnkeySchema, nested
 from ragauth.policy.limits import LARGEST, MOST_LIMITS
@@ -39,7 +39,7 @@ class NotHere(fields.Field[Any]):
     """A value that has no counterpart here: whatever it is, it is refused."""
 
     def __init__(self, why: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**described(kwargs, description=why))
         self.why = why
 
     def _deserialize(self, *_args: Any, **_kwargs: Any) -> Any:
@@ -59,11 +59,10 @@ class AskedRatelimits(fields.List[Any]):
     """Loaded as names with costs, each name once."""
 
     default_error_messages = {"invalid": "Not a list", "null": "May not be null"}
-    minimum = 0
     maximum = MOST_LIMITS
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(nested(UnkeyAskedRatelimit), **kwargs)
+        super().__init__(nested(UnkeyAskedRatelimit), **described(kwargs, maxItems=self.maximum))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(value, list) and len(value) > self.maximum:
