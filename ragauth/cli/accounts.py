@@ -43,7 +43,7 @@ from ragauth.services.operators.account_overview import look_at
 
 accounts = Group("accounts", help="Create, list and administer accounts.")
 
-_COLUMNS = ("id", "email", "plan", "status", "created_at", "username")
+_COLUMNS = ("id", "email", "plan", "status", "created_at", "username", "external_id")
 _SHOWN_KEYS = 20
 _NONE, _DEFAULT = "none", "default"
 # More digits than any size has; Python's int() refuses thousands.

@@ -93,7 +93,10 @@ class AccountName(Id):
         external_id = external_id_in(value)
         if external_id is not None:
             return external_id
-        return super()._deserialize(value, *args, **kwargs)
+        try:
+            return super()._deserialize(value, *args, **kwargs)
+        except ValidationError as error:
+            raise ValidationError(f"{error}, or {EXTERNAL} and an external id") from error
 
 
 class AccountInPath(AccountName):

@@ -136,6 +136,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "totals": ([_TOTAL],),
     "until": (NOW,),
     "username_canonical": ("customer1",),
+    "accounts.find_by_external_id external_id": ("customer-7",),
     "agents.find_agent agent_id": (agent_id(1),),
     "limit_notices.add_notice at": (NOW,),
     "limit_notices.add_notice name": (
