@@ -43,7 +43,10 @@ class OfPython:
     def ask(self, root_key: str, method: str, body: Any) -> Answer:
         chapter, name = (_with_underscores(word) for word in method.split("."))
         call = getattr(getattr(self._client_of(root_key), chapter), name)
-        arguments = {_with_underscores(key): _renamed(body[key], key) for key in body}
+        if isinstance(body, list):
+            arguments = {"request": _renamed(body, "")}
+        else:
+            arguments = {_with_underscores(key): _renamed(body[key], key) for key in body}
         try:
             answer = call(**arguments)
         except errors.UnkeyError as error:

@@ -43,6 +43,10 @@ class Vendor:
     def ask(self, method: str, root_key: str | None = None, **body: Any) -> Answer:
         return self.client.ask(root_key or self._root_key, method, body)
 
+    def ask_list(self, method: str, body: list[Any]) -> Answer:
+        """Of a method that takes a list."""
+        return self.client.ask(self._root_key, method, body)
+
     def refused(self, method: str, root_key: str | None = None, **body: Any) -> Answer:
         """An answer that must be a refusal in Unkey's form."""
         answer = self.ask(method, root_key, **body)
