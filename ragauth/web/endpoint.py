@@ -90,6 +90,7 @@ class Declaration:
 
 
 _SomeView = TypeVar("_SomeView", bound=View)
+_SomeSchema = TypeVar("_SomeSchema", bound=Schema)
 
 
 def declared(
@@ -154,12 +155,10 @@ def endpoint(
     for a view that returns a file of CSV to clients that prefer it to JSON. `is_bare_list` is for
     another system's protocol: body and answer are arrays, the answer without the envelope.
     """
-    # A schema may be one of a list by itself.
-    options = {"many": True} if is_bare_list else {}
-    schema = None if data is None else data(**options)
+    schema = None if data is None else _made(data, is_bare_list)
     declaration = Declaration(
         guard,
-        None if body is None else body(**options),
+        None if body is None else _made(body, is_bare_list),
         query(),
         schema,
         status,
@@ -197,6 +196,11 @@ def endpoint(
         return call
 
     return decorate
+
+
+def _made(schema: type[_SomeSchema], is_of_list: bool) -> _SomeSchema:
+    """A schema; one may be of a list by itself."""
+    return schema(many=True) if is_of_list else schema()
 
 
 def _vary_by_accept(response: Response) -> Response:

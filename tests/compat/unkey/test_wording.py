@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from ragauth.errors import ExternalServiceUnavailable
+from ragauth.errors import ExternalServiceUnavailable, RateLimitExceeded
 from ragauth.services.keys import check
 from tests.clients import Client
 from tests.factories.api_keys import make_service_key, unknown_key
@@ -125,6 +125,17 @@ class TestTroubles:
             response = root.post(f"{V2}/keys.verifyKey", {"key": "x"})
             problem(response, status, f"unkey/application/{kind}")
             assert "secret" not in response.text
+
+    def test_what_is_too_much_is_429_in_a_media_type_of_its_own(
+        self, root: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object, **__: object) -> object:
+            raise RateLimitExceeded(7)
+
+        monkeypatch.setattr(check.KeyChecker, "check", refuse)
+        response = root.post(f"{V2}/keys.verifyKey", {"key": "x"})
+        problem(response, 429, "user/too_many_requests/rate_limited")
+        assert response.headers["Retry-After"] == "7"
 
     def test_plain_http_is_403_where_https_is_required(
         self, make_app: Callable[..., Flask]
