@@ -28,7 +28,6 @@ from ragauth.services.keys.credits import (
     remaining_in,
     remaining_of,
     set_remaining,
-    with_limits,
 )
 from ragauth.services.limits.account_limits import get_limits
 from ragauth.services.limits.limits import current_limits
@@ -156,9 +155,16 @@ class TestOneAfterAnother:
         key = Held(2, BURST)
         key.add(3)
         assert key.row.limits == [credits_limit(5), BURST]
-        assert with_limits(key.row.limits, []) == [credits_limit(5)]
-        assert with_limits([BURST], [BURST]) == [BURST]
-        assert with_limits([BURST], []) is None
+        for limits, kept in (([BURST, BURST | {"name": "b"}], 3), (None, 1)):
+            api_keys.change_key(
+                account_id=key.account_id,
+                key_id=key.id,
+                changes={"limits": limits},
+                client=OPERATOR,
+                by_operator=True,
+            )
+            assert key.row.limits == [credits_limit(5), *(limits or ())]
+            assert len(key.row.limits) == kept
 
     def test_they_take_the_place_of_another_total(self, counting_app: Flask) -> None:
         key = Held(None, {"meter": "requests", "window": "total", "size": 1})

@@ -7,7 +7,7 @@ which a store that does not know the count begins: what is left is what was gran
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ragauth import clock, transaction
@@ -38,12 +38,6 @@ def credits_limit(granted: int) -> dict[str, Any]:
 def find_credits(limits: Limits) -> dict[str, Any] | None:
     """Of a key's limits that of its credits, if it has credits."""
     return next((limit for limit in limits or () if limit.get("credits")), None)
-
-
-def with_limits(limits: Limits, others: Iterable[dict[str, Any]]) -> list[dict[str, Any]] | None:
-    """A key's limits with others in the place of all but its credits."""
-    kept = find_credits(limits)
-    return [*([] if kept is None else [kept]), *others] or None
 
 
 def remaining_in(state: LimitState) -> int | None:
