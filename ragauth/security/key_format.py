@@ -35,7 +35,6 @@ RST = "rst"
 UNBRANDED = (RST,)
 # What an operator may choose in the place of brand and tag, 16 characters at most.
 _CHOSEN = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,15}")
-_REST = re.compile(rf"[0-9A-Za-z]{{{RANDOM_LENGTH + CHECKSUM_LENGTH}}}")
 
 
 def new_key(brand: str, tag: str) -> str:
@@ -65,20 +64,6 @@ def is_well_formed(presented_key: str, brand: str) -> bool:
     return (
         _pattern(brand).fullmatch(presented_key) is not None
         and checksum(presented_key[:-CHECKSUM_LENGTH]) == presented_key[-CHECKSUM_LENGTH:]
-    )
-
-
-def is_well_prefixed(presented_key: str) -> bool:
-    """Whether it begins with a prefix that an operator may have chosen, and its checksum is right.
-
-    So is a key of another brand.
-    """
-    prefix, separator, rest = presented_key.rpartition("_")
-    return (
-        separator == "_"
-        and _CHOSEN.fullmatch(prefix) is not None
-        and _REST.fullmatch(rest) is not None
-        and checksum(presented_key[:-CHECKSUM_LENGTH]) == rest[-CHECKSUM_LENGTH:]
     )
 
 

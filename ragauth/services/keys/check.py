@@ -120,10 +120,8 @@ class KeyChecker:
         return verdict
 
     def _decide(self, presented_key: str, question: Question) -> KeyVerdict:
-        if not (
-            key_format.is_well_formed(presented_key, self.brand)
-            or key_format.is_well_prefixed(presented_key)
-            or self._may_be_foreign(presented_key)
+        if not key_format.is_well_formed(presented_key, self.brand) and not self._may_be_foreign(
+            presented_key
         ):
             return KeyVerdict(CredentialMalformed(self._explain(presented_key, "is malformed")))
         key = self.lookup.find_presented(presented_key)
