@@ -1,5 +1,6 @@
 """POST and DELETE of /api/v1/internal/accounts: accounts of customers who log in elsewhere."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -83,6 +84,17 @@ class TestSucceeds:
         assert made["id"] in run(app, "accounts", "list")
         assert run(app, "accounts", "suspend", made["id"]) == "ext:c-17 is suspended\n"
         assert run(app, "keys", "list", "ext:c-17", "--json") != "[]\n"
+
+    def test_at_another_vendors_face_it_has_a_username_all_the_same(
+        self, service: Client, make_app: Callable[..., Flask]
+    ) -> None:
+        made = ok(service.post(ACCOUNTS, {"external_id": "c-17"}), 201)
+        raw_key = ok(service.post(f"{ACCOUNTS}/{made['id']}/api-keys", {"name": "k"}), 201)[
+            "api_key"
+        ]
+        face = Client(make_app(compat=("rst",))).as_key(raw_key)
+        told = face.get("/compat/rst/v1/me").get_json()
+        assert (told["email"], told["username"], told["full_name"]) == (None, told["id"], "")
 
     def test_the_two_ways_to_the_same_name_are_one(self, client: Client, service: Client) -> None:
         """Whoever signs up with an address finds it taken by an account that was made for it."""
