@@ -1,6 +1,7 @@
 """The part of SQL in which verifications are asked for, over rows that are made up."""
 # ruff: noqa: S608 - no database reads these queries
 
+import re
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragauth.blueprints.compat.unkey.analytics_queries import InvalidQuery, parse_query
+from tests.servers.gunicorn import PROJECT_ROOT
 
 NOW = datetime(2026, 3, 31, 12, 30, tzinfo=UTC)
 DAYS, MONTHS = "key_verifications_per_day_v1", "key_verifications_per_month_v1"
@@ -138,3 +140,11 @@ _MORE = ["GROUP", "BY", "key_id", "ORDER", "DESC", "LIMIT", "3", "now", "today",
 def test_no_words_make_it_fail_otherwise(query: str) -> None:
     with suppress(InvalidQuery):
         ask(query)
+
+
+def test_the_documented_queries_are_understood() -> None:
+    text = (PROJECT_ROOT / "docs/compat-unkey.md").read_text()
+    examples = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        ask(example)
