@@ -39,17 +39,20 @@ _CHOSEN = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,15}")
 
 def new_key(brand: str, tag: str) -> str:
     """A new raw key; `tag` is one of TAGS, or what the key begins with instead of brand and tag."""
+    return new_key_after(f"{brand}_{tag}" if tag in TAGS else tag)
+
+
+def new_key_after(prefix: str) -> str:
+    """A new raw key that begins with this prefix and a `_`."""
     body = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
-    unchecked = f"{brand}_{tag}_{body}" if tag in TAGS else f"{tag}_{body}"
+    unchecked = f"{prefix}_{body}"
     return unchecked + checksum(unchecked)
 
 
 def is_possible_prefix(text: str, brand: str) -> bool:
     """Whether an operator may choose this as the beginning of a key, without its last `_`."""
-    return _CHOSEN.fullmatch(text) is not None and text not in (
-        *TAGS,
-        *(start.removesuffix("_") for start in prefixes_of(brand)),
-    )
+    ours = {start.removesuffix("_") for start in prefixes_of(brand)}
+    return _CHOSEN.fullmatch(text) is not None and text not in ours
 
 
 def checksum(unchecked: str) -> str:

@@ -135,8 +135,11 @@ def add_key(
     if account_id is not None and environment == key_format.TEST:
         require_environment(hold_account(account_id), environment)
     branded = {PUBLISHABLE: key_format.PUBLISHABLE, SERVICE: key_format.SERVICE}
-    tag = unbranded_tag or branded.get(kind, environment)
-    raw_key = key_format.new_key(settings().key_brand, tag)
+    raw_key = (
+        key_format.new_key(settings().key_brand, branded.get(kind, environment))
+        if unbranded_tag is None
+        else key_format.new_key_after(unbranded_tag)
+    )
     key = ApiKey(
         id=new_uuid(),
         account_id=account_id,
