@@ -19,8 +19,8 @@ class Limit:
     """`size` of `meter` in `window`.
 
     Only a key's limit may have a name. With `applies` = "named" it counts only for checks that
-    name it. A key's total of requests may be of `credits`: what is left of it can be set, raised
-    and lowered while checks count (see `services.keys.credits`).
+    name it. A key's requests in all, a day or a month may be of credits: what is left of them can
+    be set, raised and lowered while checks count (see `services.keys.allowances`).
     """
 
     meter: str

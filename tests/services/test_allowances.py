@@ -13,9 +13,10 @@ from flask import Flask
 from ragauth.errors import InvalidRequest
 from ragauth.models.owned_keys import OwnedKey
 from ragauth.services.audit import OPERATOR
-from ragauth.services.keys import allowances, owned_keys, rotation
+from ragauth.services.keys import allowances, api_keys, owned_keys, rotation
 from ragauth.services.keys.allowances import Allowance, Refill
 from ragauth.services.keys.key_scopes import add_scopes, remove_scopes
+from ragauth.services.limits.account_limits import get_limits
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import bring_up_to_date
 from tests.services.vendors import check, is_allowed, make_customer, make_key
@@ -80,22 +81,46 @@ class TestARefill:
         clock.move_to(datetime(2027, 3, 1, tzinfo=UTC))
         assert key.use_up() == 9
 
-    def test_is_set_raised_and_lowered_within_its_amount(self) -> None:
+    def test_may_leave_more_than_its_amount_until_the_next_one(
+        self, clock: time_machine.Traveller
+    ) -> None:
+        key = Held(Allowance(12, DAILY))
+        assert key.now == Allowance(12, DAILY)
+        assert is_allowed(key.raw, cost=11)
+        assert not is_allowed(key.raw, cost=2)
+        quotas = get_limits(account_id=key.account_id, key_id=key.id).quotas
+        told = [(one.size, one.used, one.remaining) for one in quotas if one.of == "key"]
+        assert told == [(5, 4, 1)]
+        clock.move_to(datetime(2027, 3, 1, tzinfo=UTC))
+        assert key.now == Allowance(5, DAILY)
+        assert key.use_up() == 5
+
+    def test_is_set_raised_and_lowered(self) -> None:
         key = Held(Allowance(5, DAILY))
         check(key.raw, cost=3)
         key.set(Allowance(4, DAILY))
-        allowances.add(owned=key.owned, amount=1, client=OPERATOR)
-        assert key.now == Allowance(5, DAILY)
+        allowances.add(owned=key.owned, amount=3, client=OPERATOR)
+        assert key.now == Allowance(7, DAILY)
         allowances.add(owned=key.owned, amount=-9, client=OPERATOR)
         assert key.now == Allowance(0, DAILY)
-        for remaining in (6, 10**12):
-            with pytest.raises(InvalidRequest):
-                key.set(Allowance(remaining, DAILY))
-            with pytest.raises(InvalidRequest):
-                allowances.add(owned=key.owned, amount=remaining, client=OPERATOR)
-            with pytest.raises(InvalidRequest):
-                allowances.limits_of(Allowance(remaining, DAILY))
-        assert key.now == Allowance(0, DAILY)
+        allowances.add(owned=key.owned, amount=2, client=OPERATOR)
+        assert key.use_up() == 2
+
+    def test_set_elsewhere_as_a_limit_is_one_too(self) -> None:
+        key = Held(None)
+        limit = {"meter": "requests", "window": "day", "size": 5}
+        api_keys.change_key(
+            account_id=key.account_id,
+            key_id=key.id,
+            changes={"limits": [limit]},
+            client=OPERATOR,
+            by_operator=True,
+        )
+        check(key.raw, cost=3)
+        assert key.now == Allowance(2, DAILY)
+        allowances.add(owned=key.owned, amount=6, client=OPERATOR)
+        assert key.now == Allowance(8, DAILY)
+        assert key.use_up() == 8
 
     def test_of_lost_counters_leaves_what_recorded_usage_does(self) -> None:
         key = Held(Allowance(4, DAILY))
@@ -122,7 +147,7 @@ class TestARefill:
 class TestOneForAnother:
     @pytest.mark.parametrize(
         "wanted",
-        [None, Allowance(3), Allowance(0), Allowance(4, DAILY), Allowance(9, MONTHLY)],
+        [None, Allowance(3), Allowance(0), Allowance(4, DAILY), Allowance(11, MONTHLY)],
         ids=str,
     )
     @pytest.mark.parametrize(

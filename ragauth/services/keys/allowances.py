@@ -1,8 +1,8 @@
 """Allowances: what a key may still use of requests, in all or until a day or a month is over.
 
-In all they are credits. With a refill they are the key's own limit of requests a day or a month,
-of which the rest can be set for the period that runs: if the counters are lost, that period goes on
-from what is known to have been used.
+In all they are credits. With a refill they are the key's own limit of requests a day or a month, of
+which the rest can be set for the period that runs, to more than the limit's size too. The counters
+alone keep that: if they are lost, the period goes on from what is known to have been used.
 """
 
 from functools import partial
@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from ragauth import clock
 from ragauth.counters import CountersUnavailable, Shift
-from ragauth.errors import InvalidRequest, NoSuchKey
+from ragauth.errors import NoSuchKey
 from ragauth.models import ApiKey
 from ragauth.models.owned_keys import OwnedKey
 from ragauth.policy import DAY, MONTH, REQUESTS, TOTAL
+from ragauth.policy.limits import LARGEST
 from ragauth.services.audit import Client
 from ragauth.services.keys import api_keys, credits
 from ragauth.services.limits.account_limits import text_of
@@ -24,7 +25,6 @@ from ragauth.services.limits.spans import span_of
 from ragauth.services.limits.takings import Owners, tallies_of
 
 _PERIODS = (DAY.name, MONTH.name)
-_TOO_MUCH = "With a refill no more is left than its amount"
 
 
 class Refill(NamedTuple):
@@ -35,22 +35,18 @@ class Refill(NamedTuple):
 
 
 class Allowance(NamedTuple):
-    """What is left; with a refill never more than its amount."""
+    """What is left; with a refill until it comes."""
 
     remaining: int
     refill: Refill | None = None
 
 
 def limits_of(allowance: Allowance | None) -> list[dict[str, Any]]:
-    """The limits of a new key with this allowance; `begin` follows when it is made.
-
-    Raises InvalidRequest if more is to be left than a refill gives.
-    """
+    """The limits of a new key with this allowance; `begin` follows when it is made."""
     if allowance is None:
         return []
     if allowance.refill is None:
         return [credits.credits_limit(allowance.remaining)]
-    _require_room(allowance.remaining, allowance.refill)
     return [_limit_of(allowance.refill)]
 
 
@@ -60,14 +56,13 @@ def begin(key: ApiKey, allowance: Allowance | None) -> None:
     Outside of a transaction. Raises ExternalServiceUnavailable.
     """
     if allowance is not None and allowance.refill is not None and is_begun(allowance):
-        used = allowance.refill.amount - allowance.remaining
-        _shift(key, allowance.refill, Shift(0, used, used))
+        _set_rest(key, allowance.refill, allowance.remaining)
 
 
 def is_begun(allowance: Allowance | None) -> bool:
-    """Whether a new key has less left in its first period than a refill gives."""
+    """Whether a new key has another amount left in its first period than a refill gives."""
     refill = None if allowance is None else allowance.refill
-    return allowance is not None and refill is not None and allowance.remaining < refill.amount
+    return allowance is not None and refill is not None and allowance.remaining != refill.amount
 
 
 def allowance_of(owned: OwnedKey) -> Allowance | None:
@@ -96,8 +91,7 @@ def allowance_in(state: LimitState) -> Allowance | None:
 def set_allowance(*, owned: OwnedKey, allowance: Allowance | None, client: Client) -> None:
     """Let a live key use so much from now on; None takes the limit away.
 
-    The new limit is there before the old one goes. Raises as `credits.set_remaining` does, and
-    InvalidRequest if more is to be left than a refill gives.
+    The new limit is there before the old one goes. Raises as `credits.set_remaining` does.
     """
     key, refill = owned.key, None if allowance is None else allowance.refill
     remaining = None if allowance is None or refill is not None else allowance.remaining
@@ -108,39 +102,37 @@ def set_allowance(*, owned: OwnedKey, allowance: Allowance | None, client: Clien
     has_total = any(limit["window"] == TOTAL.name and _is_allowance(limit) for limit in _all(key))
     if refill is None and (remaining is not None or has_total):
         set_credits(remaining=remaining)
-    if allowance is not None and refill is not None:
-        _require_room(allowance.remaining, refill)
-    if refill != find_refill(key):
+    wanted = [] if refill is None else [_limit_of(refill)]
+    if wanted != [limit for limit in _all(key) if _is_refill(limit)]:
         others = [limit for limit in _all(key) if not _is_refill(limit)]
-        limits = [*others, *([] if refill is None else [_limit_of(refill)])]
         api_keys.change_key(
             account_id=account_id,
             key_id=key_id,
-            changes={"limits": limits or None},
+            changes={"limits": [*others, *wanted] or None},
             client=client,
             by_operator=True,
         )
     if allowance is not None and refill is not None:
-        used = refill.amount - allowance.remaining
-        _shift(key, refill, Shift(0, used, used))
+        _set_rest(key, refill, allowance.remaining)
         if has_total:
             set_credits(remaining=None)
 
 
 def add(*, owned: OwnedKey, amount: int, client: Client) -> None:
-    """Raise what is left by an amount, or lower it by a negative one: not below 0.
+    """Raise what is left by an amount, or lower it by a negative one: down to 0, up to 10^12.
 
-    Raises as `credits.add_credits` does; InvalidRequest beside a refill for more than its amount.
+    Raises as `credits.add_credits` does.
     """
-    key, refill = owned.key, find_refill(owned.key)
-    if refill is None:
+    key, refill, now = owned.key, find_refill(owned.key), allowance_of(owned)
+    if refill is None or now is None:
         credits.add_credits(
             account_id=owned.account.id, key_id=key.id, amount=amount, client=client
         )
         return
-    now = allowance_of(owned)
-    _require_room(amount + (now.remaining if now else 0), refill)
-    _shift(key, refill, Shift(-amount, 0, refill.amount))
+    if _limit_of(refill) not in _all(key):
+        # A limit that was set elsewhere counts otherwise, until its rest is set.
+        set_allowance(owned=owned, allowance=now, client=client)
+    _shift(key, refill, Shift(-amount, 0, LARGEST))
 
 
 def find_refill(key: ApiKey) -> Refill | None:
@@ -167,18 +159,18 @@ def _is_refill(limit: dict[str, Any]) -> bool:
 
 
 def _limit_of(refill: Refill) -> dict[str, Any]:
-    return {"meter": REQUESTS, "window": refill.window, "size": refill.amount}
-
-
-def _require_room(remaining: int, refill: Refill) -> None:
-    if remaining > refill.amount:
-        raise InvalidRequest([{"path": ["credits", "remaining"], "message": _TOO_MUCH}])
+    return {"meter": REQUESTS, "window": refill.window, "size": refill.amount, "refill": True}
 
 
 def _owners(key: ApiKey) -> Owners:
     if key.account_id is None:
         raise NoSuchKey
     return Owners(key.account_id.bytes, (key.counted_as or key.id).bytes)
+
+
+def _set_rest(key: ApiKey, refill: Refill, remaining: int) -> None:
+    count = LARGEST - remaining
+    _shift(key, refill, Shift(0, count, count))
 
 
 def _shift(key: ApiKey, refill: Refill, shift: Shift) -> None:

@@ -146,7 +146,13 @@ def month_usage(state: LimitState) -> MonthUsage:
 def quotas_of(state: LimitState, environment: str) -> list[Quota]:
     """Every limit of the state: the account's first."""
     return [
-        Quota(meter, window, name, of, environment, size, used, max(0, size - used), resets_at)
+        # Of what was raised beyond its size, less than nothing is used.
+        Quota(
+            *(meter, window, name, of, environment, size),
+            used=max(0, used),
+            remaining=max(0, size - used),
+            resets_at=resets_at,
+        )
         for meter, window, name, of, size, used, resets_at in _quotas(state)
     ]
 

@@ -141,7 +141,7 @@ def read_key_limit(stored: Mapping[str, Any]) -> Limit:
         size=stored["size"],
         name=stored.get("name"),
         applies=stored.get("applies", ALWAYS),
-        is_of_credits=stored.get("credits", False),
+        is_of_credits=stored.get("credits", False) or stored.get("refill", False),
     )
 
 
@@ -164,7 +164,7 @@ def apply_limit(limit: Limit, of: str) -> AppliedLimit:
     if limit.is_of_credits:
         # One size for all, so that a check that has read an older row is decided by the same one:
         # whoever changes what is left changes the count.
-        name, size = f"{limit.meter}/credits", LARGEST
+        name, size = f"{limit.meter}/{window.name}/credits", LARGEST
     is_of_requests = limit.meter == REQUESTS
     period = {DAY: 1, MONTH: 2}.get(window, 0)
     return AppliedLimit(

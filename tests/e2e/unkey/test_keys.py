@@ -131,6 +131,21 @@ class TestChanging:
         assert set(shown) == {"keyId", "start", "enabled", "createdAt", "permissions"}
         assert vendor.verify(key)["code"] == "VALID"
 
+    def test_credits_go_along_to_another_identity(self, vendor: Vendor) -> None:
+        api_id = vendor.new_api()
+        refill = {"interval": "daily", "amount": 10}
+        for credits, left in (
+            ({"remaining": 9}, 8),
+            ({"remaining": 4, "refill": refill}, 3),
+            ({"remaining": 40, "refill": refill}, 39),
+        ):
+            key_id, key = vendor.new_key(api_id, credits=credits)
+            assert vendor.verify(key)["credits"] == left
+            vendor.data("keys.updateKey", keyId=key_id, externalId=f"user-{uuid4()}")
+            assert vendor.verify(key)["credits"] == left - 1
+            vendor.data("keys.updateKey", keyId=key_id, externalId=None, credits=credits)
+            assert vendor.verify(key)["credits"] == left
+
     def test_one_that_is_switched_off_is_disabled_and_on_again(self, vendor: Vendor) -> None:
         key_id, key = vendor.new_key(vendor.new_api())
         for enabled, code in ((False, "DISABLED"), (True, "VALID")):
@@ -173,21 +188,28 @@ class TestCredits:
         refused = vendor.refused("keys.updateCredits", keyId=key_id, operation="increment", value=1)
         assert refused.error == "BadRequestErrorResponse"
 
-    def test_a_refill_bounds_them(self, vendor: Vendor) -> None:
+    def test_a_refill_is_beside_them(self, vendor: Vendor) -> None:
         refill = {"interval": "daily", "amount": 10}
         key_id, key = vendor.new_key(vendor.new_api(), credits={"remaining": 4, "refill": refill})
         assert vendor.verify(key)["credits"] == 3
-        asked = {"keyId": key_id, "operation": "increment", "value": 7}
-        assert vendor.data("keys.updateCredits", **asked) == {"remaining": 10, "refill": refill}
-        assert vendor.refused("keys.updateCredits", **asked).error == "BadRequestErrorResponse"
+        for operation, value, remaining in [
+            ("increment", 9, 12),
+            ("decrement", 13, 0),
+            ("set", 25, 25),
+        ]:
+            asked = {"keyId": key_id, "operation": operation, "value": value}
+            now = vendor.data("keys.updateCredits", **asked)
+            assert now == {"remaining": remaining, "refill": refill}
         vendor.data("keys.updateKey", keyId=key_id, credits={"refill": None})
-        assert vendor.data("keys.getKey", keyId=key_id)["credits"] == {"remaining": 10}
-        monthly = {"remaining": 5, "refill": {"interval": "monthly", "amount": 5, "refillDay": 1}}
+        assert vendor.data("keys.getKey", keyId=key_id)["credits"] == {"remaining": 25}
+        monthly = {"remaining": 50, "refill": {"interval": "monthly", "amount": 5, "refillDay": 1}}
         vendor.data("keys.updateKey", keyId=key_id, credits=monthly)
         assert vendor.data("keys.getKey", keyId=key_id)["credits"] == {
-            "remaining": 5,
+            "remaining": 50,
             "refill": {"interval": "monthly", "amount": 5},
         }
+        assert vendor.verify(key, credits={"cost": 50})["credits"] == 0
+        assert vendor.verify(key)["code"] == "USAGE_EXCEEDED"
 
 
 class TestEnding:

@@ -49,7 +49,7 @@ class TestWhatHasNoPlace:
                 "body.credits.refill.refillDay",
             ),
             (
-                {"credits": {"remaining": 10, "refill": {"interval": "daily", "amount": 9}}},
+                {"credits": {"remaining": None, "refill": {"interval": "daily", "amount": 9}}},
                 "body.credits.remaining",
             ),
             ({"ratelimits": [{"name": "a", "limit": 1, "duration": 50}]}, None),

@@ -49,10 +49,9 @@ class UnkeyCredits(RequestSchema):
     refill = nested(UnkeyRefill)
 
     @validates_schema
-    def _require_room(self, values: dict[str, Any], **_kwargs: Any) -> None:
-        remaining = values["remaining"]
-        if "refill" in values and (remaining is None or remaining > values["refill"]["amount"]):
-            raise ValidationError("Beside a refill it is a number up to its amount", "remaining")
+    def _require_number(self, values: dict[str, Any], **_kwargs: Any) -> None:
+        if "refill" in values and values["remaining"] is None:
+            raise ValidationError("Must be a number beside a refill", "remaining")
 
 
 class UnkeyCreditChanges(RequestSchema):

@@ -132,29 +132,27 @@ def update_key(caller: KeyFacts, body: dict[str, Any]) -> None:  # noqa: ARG001
         changes["name"] = changes["name"] or ""
     if "ratelimits" in body:
         changes["limits"] = with_ratelimits(key.limits, body["ratelimits"])
-    allowance = None
+    allowance = allowances.allowance_of(owned)
+    # What is left of a period is kept by the account, so it is set again where the key goes.
+    sets_allowance = (
+        "external_id" in body and allowance is not None and allowance.refill is not None
+    )
     if "credits" in body:
-        allowance = read_credits(body["credits"], allowances.allowance_of(owned))
+        allowance, sets_allowance = read_credits(body["credits"], allowance), True
     declared_scopes.declare_missing(body.get("permissions", ()))
+    client = current_client()
     if changes:
         api_keys.change_key(
-            account_id=account.id,
-            key_id=key.id,
-            changes=changes,
-            client=current_client(),
-            by_operator=True,
-        )
-    if "credits" in body:
-        allowances.set_allowance(
-            owned=owned_keys.get_key(key_id=key.id), allowance=allowance, client=current_client()
+            account_id=account.id, key_id=key.id, changes=changes, client=client, by_operator=True
         )
     if "external_id" in body:
+        to_account_id = _owner_of(body["external_id"], owned)
         moving.move_key(
-            account_id=account.id,
-            key_id=key.id,
-            to_account_id=_owner_of(body["external_id"], owned),
-            client=current_client(),
+            account_id=account.id, key_id=key.id, to_account_id=to_account_id, client=client
         )
+    if sets_allowance:
+        owned = owned_keys.get_key(key_id=key.id)
+        allowances.set_allowance(owned=owned, allowance=allowance, client=client)
 
 
 @unkey.post("/v2/keys.deleteKey")
