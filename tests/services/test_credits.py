@@ -18,6 +18,8 @@ from ragauth.errors import (
 )
 from ragauth.models import ApiKey
 from ragauth.policy.limits import LARGEST
+from ragauth.schemas.api_keys import KeySchema
+from ragauth.schemas.dumping import dumper_of
 from ragauth.services.audit import OPERATOR
 from ragauth.services.keys import api_keys, rotation
 from ragauth.services.keys.check import current_checker
@@ -180,6 +182,8 @@ class TestOneAfterAnother:
         quotas = get_limits(account_id=key.account_id, key_id=key.id).quotas
         [total] = [quota for quota in quotas if quota.window == "total"]
         assert (total.size, total.used, total.remaining) == (7, 1, 6)
+        shown = dumper_of(KeySchema()).dump(key.row)
+        assert shown["limits"] == [{"meter": "requests", "window": "total", "size": 7}]
 
     def test_a_successor_goes_on_with_them(self, counting_app: Flask) -> None:
         key = Held(5)

@@ -17,7 +17,8 @@ from ragauth.errors import (
 )
 from ragauth.extensions import db
 from ragauth.models import ApiKey, Event
-from ragauth.services.audit import OPERATOR
+from ragauth.services import audit
+from ragauth.services.audit import OPERATOR, EventName
 from ragauth.services.keys import api_keys, owned_keys, rotation
 from ragauth.services.operators import accounts, keyspaces
 from tests.services.vendors import check, is_allowed, make_customer, make_key, make_keyspace
@@ -172,6 +173,42 @@ def test_no_key_outlives_it_that_is_made_or_rotated_meanwhile(app: Flask) -> Non
             ApiKey.keyspace_id == keyspace_id, ApiKey.revoked_at.is_(None)
         )
         assert db.session.scalars(alive).all() == []
+
+
+def test_deleting_it_waits_for_who_is_adding_a_key(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyspace_id, _ = make_keyspace()
+    customer = make_customer().id
+    is_added, may_commit = threading.Event(), threading.Event()
+    made: list[str] = []
+    record = audit.record_key_event
+
+    def record_late(name: EventName, *arguments: Any, **details: Any) -> None:
+        record(name, *arguments, **details)
+        if name == EventName.KEY_CREATED:
+            is_added.set()
+            may_commit.wait()
+
+    def add() -> None:
+        with app.app_context():
+            made.append(make_key(customer, keyspace_id=keyspace_id)[1])
+
+    def end() -> None:
+        with app.app_context():
+            delete(keyspace_id)
+
+    monkeypatch.setattr(audit, "record_key_event", record_late)
+    adding, ending = threading.Thread(target=add), threading.Thread(target=end)
+    adding.start()
+    is_added.wait()
+    ending.start()
+    # It cannot end before; one that does not wait is through long before.
+    ending.join(0.3)
+    may_commit.set()
+    adding.join()
+    ending.join()
+    assert not is_allowed(made[0])
 
 
 def rotate(account_id: uuid.UUID, key_id: uuid.UUID) -> api_keys.IssuedKey:
