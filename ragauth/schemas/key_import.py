@@ -30,7 +30,7 @@ class Digest(Text):
     _BASE64 = re.compile(r"([A-Za-z0-9+/]{43}|[A-Za-z0-9_-]{43})=?")
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(maximum=100, **kwargs)
+        super().__init__(maximum=256, **kwargs)
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
         digest = self._read(super()._deserialize(*args, **kwargs))

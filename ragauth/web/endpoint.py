@@ -155,7 +155,7 @@ def endpoint(
     for a view that returns a file of CSV to clients that prefer it to JSON. `is_bare_list` is for
     another system's protocol: body and answer are arrays, the answer without the envelope.
     """
-    schema = None if data is None else _made(data, is_bare_list)
+    schema = None if data is None else data()
     declaration = Declaration(
         guard,
         None if body is None else _made(body, is_bare_list),

@@ -96,7 +96,7 @@ def _add(rows: Sequence[dict[str, Any]], client: Client) -> dict[bytes, uuid.UUI
 def find_owners(owners: Iterable[str]) -> dict[str, Account]:
     """The accounts by the given names (e-mail addresses or ids); unknown names are missing."""
     names: dict[str, str | uuid.UUID] = {}
-    for owner in set(owners):
+    for owner in dict.fromkeys(owners):
         try:
             is_email = "@" in owner
             names[owner] = canonical_email(owner) if is_email else decode_id(ACCOUNT, owner)

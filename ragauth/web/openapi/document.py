@@ -212,8 +212,8 @@ def _success(declaration: Declaration, shapes: Shapes, headers: list[str]) -> di
     if declaration.data is not None and declaration.is_bare_list:
         response["content"] = {
             "application/json": {
-                "schema": shapes.reference(declaration.data),
-                "example": shapes.example(declaration.data),
+                "schema": {"type": "array", "items": shapes.reference(declaration.data)},
+                "example": [shapes.example(declaration.data)],
             }
         }
     elif declaration.data is not None:

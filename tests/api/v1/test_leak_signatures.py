@@ -12,9 +12,9 @@ from flask import Flask
 
 from ragauth import clock
 from ragauth.services.keys import github_keys
-from tests.api.v1.github import PATH, Github, found, running_github, send
 from tests.clients import Client, error, issues
 from tests.compat.upstream import unused_address
+from tests.servers.github import PATH, Github, found, running_github, send
 
 BODY = json.dumps([found("nothing")]).encode()
 IDENTIFIER, SIGNATURE = "Github-Public-Key-Identifier", "Github-Public-Key-Signature"
@@ -255,15 +255,20 @@ class TestItsKeys:
         [
             *(b"", b"<html>", b"[]", b"{}", b'{"public_keys": {}}', b'{"public_keys": [1, {}]}'),
             *(b"[" * 60_000, b'{"public_keys": [{"key_identifier": "first", "key": "x"}]}'),
-            b" " * 70_000 + b"{}",
         ],
         ids=_beginning,
     )
     def test_an_answer_without_a_usable_key_is_no_answer(
         self, github: Github, reporter: Client, listed: bytes
     ) -> None:
-        """S29: nor is one that is too large."""
         github.body = listed
+        error(github.send(reporter, BODY), 503, "EXTERNAL_SERVICE_ERROR")
+
+    def test_an_answer_that_is_too_large_is_not_read_to_its_end(
+        self, github: Github, reporter: Client
+    ) -> None:
+        """S29"""
+        github.body = github.answer() + b" " * 70_000
         error(github.send(reporter, BODY), 503, "EXTERNAL_SERVICE_ERROR")
 
     def test_redirects_are_not_followed(self, github: Github, reporter: Client) -> None:

@@ -21,11 +21,11 @@ from ragauth.security import key_format
 from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services.audit import OPERATOR
 from ragauth.services.keys import api_keys
-from tests.api.v1.github import PATH, URL, Github, found, running_github
 from tests.clients import Client, Member, error, ok
 from tests.factories.accounts import set_plan, suspend
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
 from tests.factories.mails import confirm_address, receive_mail
+from tests.servers.github import PATH, URL, Github, found, running_github
 
 SUBJECT = "An API key of yours was found in public"
 
