@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from ragauth import clock
 from ragauth.errors import InvalidRequest
@@ -14,6 +15,7 @@ from ragauth.services.limits.refusals import NO_TEST_KEYS
 
 # A fault: its path in the request, and what is wrong there.
 Issue = tuple[list[str], str]
+Limits = list[dict[str, Any]] | None
 
 
 def require_coherent(
@@ -72,3 +74,26 @@ def scope_issues(kind: str, scopes: list[str] | None, *, is_managed: bool) -> li
     if not allowed:
         return [(["kind"], "The policy has no scope for publishable keys")]
     return [(["scopes"], f"A publishable key may have only: {', '.join(allowed)}")]
+
+
+def limits_as_told(held: Limits, limits: Limits, *, by_operator: bool) -> Limits:
+    """A key's new limits; of those that it has, one told as it was keeps its mark.
+
+    The marks (`credits`, `refill`) are not told. Without its mark one goes on as a usual limit. An
+    owner may not take away what the operator lets the key use: raises InvalidRequest.
+    """
+    marked = {
+        (limit["meter"], limit["window"], limit["size"]): limit
+        for limit in held or ()
+        if limit.get("credits") or limit.get("refill")
+    }
+    told = [
+        limit
+        if limit.get("name")
+        else marked.pop((limit["meter"], limit["window"], limit["size"]), limit)
+        for limit in limits or ()
+    ]
+    if marked and not by_operator:
+        message = "The operator decides how many requests this key has: leave that limit as it is"
+        raise InvalidRequest([{"path": ["limits"], "message": message}])
+    return told or None

@@ -1,5 +1,6 @@
 """Keys, as Unkey's clients make, change and revoke them. What is made here is managed."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -130,8 +131,9 @@ def update_key(caller: KeyFacts, body: dict[str, Any]) -> None:  # noqa: ARG001
     changes = {ours: body[theirs] for theirs, ours in _CHANGES.items() if theirs in body}
     if "name" in changes:
         changes["name"] = changes["name"] or ""
+    change_limits = None
     if "ratelimits" in body:
-        changes["limits"] = with_ratelimits(key.limits, body["ratelimits"])
+        change_limits = partial(with_ratelimits, ratelimits=body["ratelimits"])
     allowance = allowances.allowance_of(owned)
     # What is left of a period is kept by the account, so it is set again where the key goes.
     sets_allowance = (
@@ -141,9 +143,14 @@ def update_key(caller: KeyFacts, body: dict[str, Any]) -> None:  # noqa: ARG001
         allowance, sets_allowance = read_credits(body["credits"], allowance), True
     declared_scopes.declare_missing(body.get("permissions", ()))
     client = current_client()
-    if changes:
+    if changes or change_limits:
         api_keys.change_key(
-            account_id=account.id, key_id=key.id, changes=changes, client=client, by_operator=True
+            account_id=account.id,
+            key_id=key.id,
+            changes=changes,
+            client=client,
+            by_operator=True,
+            change_limits=change_limits,
         )
     if "external_id" in body:
         to_account_id = _owner_of(body["external_id"], owned)
