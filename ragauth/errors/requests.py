@@ -155,6 +155,12 @@ class ExternalIdTaken(Conflict):
     message = "An account with this external id already exists"
 
 
+class AccountOfKeyspace(Conflict):
+    """A keyspace's own account ends with the keyspace, which would have no place for keys else."""
+
+    message = "The account belongs to a collection of keys: delete the collection"
+
+
 class IdempotencyKeyReused(Conflict):
     """One Idempotency-Key is for one call: a repetition must have the same body."""
 

@@ -33,6 +33,13 @@ def find_keyspace(keyspace_id: uuid.UUID) -> Keyspace | None:
     return db.session.scalar(_living().where(Keyspace.id == keyspace_id))
 
 
+def has_keyspace(account_id: uuid.UUID) -> bool:
+    """Whether the account is the own one of a keyspace that is not deleted."""
+    return (
+        db.session.scalar(_living().where(Keyspace.account_id == account_id).limit(1)) is not None
+    )
+
+
 def list_keyspaces(*, limit: int, cursor: uuid.UUID | None) -> Page[Keyspace]:
     return paginate(_living(), Keyspace.id, limit=limit, cursor=cursor)
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from ragauth import transaction
 from ragauth.errors import (
+    AccountOfKeyspace,
     CredentialRevoked,
     NoSuchAccount,
     NoSuchKeyspace,
@@ -20,7 +21,7 @@ from ragauth.models import ApiKey, Event
 from ragauth.services import audit
 from ragauth.services.audit import OPERATOR, EventName
 from ragauth.services.keys import api_keys, owned_keys, rotation
-from ragauth.services.operators import accounts, keyspaces
+from ragauth.services.operators import accounts, customers, keyspaces
 from tests.services.vendors import check, is_allowed, make_customer, make_key, make_keyspace
 
 pytestmark = pytest.mark.both_databases
@@ -115,6 +116,22 @@ def test_deleting_it_kills_its_keys_in_all_accounts_and_no_other() -> None:
     with pytest.raises(NoSuchAccount):
         accounts.get_account(account_id=own)
     assert [each.id for each in keyspaces.list_keyspaces(limit=9, cursor=None).items] == [other_id]
+
+
+def test_its_own_account_ends_with_it_alone() -> None:
+    keyspace_id, own = make_keyspace()
+    key, raw = make_key(own, keyspace_id=keyspace_id)
+    with pytest.raises(AccountOfKeyspace):
+        accounts.erase_account(account_id=own, client=OPERATOR)
+    assert is_allowed(raw)
+    # A name that was given to it may be taken away, too.
+    accounts.administer(account_id=own, changes={"external_id": "ours"}, client=OPERATOR)
+    api_keys.revoke_key(account_id=own, key_id=key.id, client=OPERATOR)
+    customers.release_customer("ours", client=OPERATOR)
+    assert is_allowed(make_key(own, keyspace_id=keyspace_id)[1])
+    delete(keyspace_id)
+    with pytest.raises(NoSuchAccount):
+        accounts.erase_account(account_id=own, client=OPERATOR)
 
 
 def test_one_that_is_deleted_is_no_more() -> None:

@@ -6,10 +6,11 @@ from itertools import islice
 from typing import Any
 
 from ragauth import transaction
-from ragauth.errors import ExternalIdTaken, InvalidRequest, NoSuchAccount
+from ragauth.errors import AccountOfKeyspace, ExternalIdTaken, InvalidRequest, NoSuchAccount
 from ragauth.extensions import current_policy
 from ragauth.models import Account, account_search
 from ragauth.models import accounts as account_rows
+from ragauth.models import keyspaces as keyspace_rows
 from ragauth.models.accounts import SUSPENDED
 from ragauth.models.base import Page, changed_columns, flush
 from ragauth.policy import FIRST_PLAN
@@ -282,10 +283,13 @@ def change_status(account: Account, status: str, client: Client) -> None:
 def erase_account(*, account_id: uuid.UUID, client: Client) -> None:
     """Delete an account: sessions and keys die at once, no personal data stays.
 
-    Raises NoSuchAccount.
+    Raises NoSuchAccount; AccountOfKeyspace for a keyspace's own, which ends with the keyspace.
     """
     with transaction.unit_of_work():
-        erasure.erase_account(hold_account(account_id, absent=NoSuchAccount), client)
+        account = hold_account(account_id, absent=NoSuchAccount)
+        if keyspace_rows.has_keyspace(account_id):
+            raise AccountOfKeyspace
+        erasure.erase_account(account, client)
 
 
 def end_sessions(*, account_id: uuid.UUID) -> int:
