@@ -11,6 +11,7 @@ from ragauth.extensions import current_policy
 from ragauth.models import Account
 from ragauth.models.api_keys import PUBLISHABLE
 from ragauth.security import key_format
+from ragauth.services.limits.marks import is_marked, keep_marks
 from ragauth.services.limits.refusals import NO_TEST_KEYS
 
 # A fault: its path in the request, and what is wrong there.
@@ -79,21 +80,11 @@ def scope_issues(kind: str, scopes: list[str] | None, *, is_managed: bool) -> li
 def limits_as_told(held: Limits, limits: Limits, *, by_operator: bool) -> Limits:
     """A key's new limits; of those that it has, one told as it was keeps its mark.
 
-    The marks (`credits`, `refill`) are not told. Without its mark one goes on as a usual limit. An
-    owner may not take away what the operator lets the key use: raises InvalidRequest.
+    Without its mark one goes on as a usual limit. An owner may not take away what the operator lets
+    the key use: raises InvalidRequest.
     """
-    marked = {
-        (limit["meter"], limit["window"], limit["size"]): limit
-        for limit in held or ()
-        if limit.get("credits") or limit.get("refill")
-    }
-    told = [
-        limit
-        if limit.get("name")
-        else marked.pop((limit["meter"], limit["window"], limit["size"]), limit)
-        for limit in limits or ()
-    ]
-    if marked and not by_operator:
+    kept = keep_marks(held or (), limits or ())
+    if not by_operator and sum(map(is_marked, kept)) < sum(map(is_marked, held or ())):
         message = "The operator decides how many requests this key has: leave that limit as it is"
         raise InvalidRequest([{"path": ["limits"], "message": message}])
-    return told or None
+    return kept or None

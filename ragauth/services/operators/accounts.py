@@ -24,6 +24,7 @@ from ragauth.services.accounts.accounts import add_account, hash_new_password
 from ragauth.services.audit import OPERATOR, Client, EventName
 from ragauth.services.limits.account_limits import begin_new_limits, terms_of
 from ragauth.services.limits.limits import Terms
+from ragauth.services.limits.marks import NO_PLAN, keep_marks, without_mark
 from ragauth.services.limits.seeds import ENVIRONMENTS
 from ragauth.services.limits.takings import Owners
 from ragauth.services.sessions import sessions
@@ -178,6 +179,7 @@ def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client
     """Set an account's plan, status and limits, with effect on the next request, and what is kept
     with it.
 
+    A plan that is set holds, also for an account that was made without the limits of one.
     Raises NoSuchAccount; InvalidRequest for an unknown plan; ExternalIdTaken if another account
     has the external id, also if both get it at the same time.
     """
@@ -189,7 +191,9 @@ def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client
         if "status" in changes:
             change_status(account, changes["status"], client)
         if "limits" in changes:
-            _change_limits(account, changes["limits"], client)
+            limits = changes["limits"]
+            limits = limits and keep_marks(account.limits or (), limits)
+            _change_limits(account, limits, client)
         _begin_new_limits(account, before)
         _keep(account, changes, client)
     return account
@@ -225,7 +229,8 @@ def _replace_limit(
             for limit in account.limits or ()
             if (limit["meter"], limit["window"]) != (place["meter"], place["window"])
         ]
-        limits = [*kept, *replaced_by]
+        # Where the plan's limit holds again, the plan does.
+        limits = [*kept, *replaced_by] if replaced_by else without_mark(kept, NO_PLAN)
         if len(limits) > MOST_LIMITS:
             message = f"The account has {MOST_LIMITS} limits of its own already"
             raise InvalidRequest([{"path": ["limits"], "message": message}])
@@ -259,6 +264,8 @@ def _change_plan(account: Account, plan: str, client: Client) -> None:
             new_plan=plan,
         )
         account.plan = plan
+        own = [limit for limit in account.limits or () if not limit.get(NO_PLAN)]
+        _change_limits(account, own or None, client)
 
 
 def _keep(account: Account, changes: dict[str, Any], client: Client) -> None:
