@@ -128,6 +128,24 @@ def add(*, owned: OwnedKey, amount: int, client: Client) -> None:
     _shift(key, refill, Shift(-amount, 0, LARGEST))
 
 
+def left_of_refill(key: ApiKey) -> int | None:
+    """What is left until the next refill; None where nothing but the key's usage decides it.
+
+    Outside of a transaction. Raises ExternalServiceUnavailable.
+    """
+    refill = find_refill(key)
+    if refill is None or _limit_of(refill) not in _all(key):
+        return None
+    return LARGEST - _shift(key, refill, Shift(0, 0, LARGEST))
+
+
+def set_left_of_refill(key: ApiKey, remaining: int) -> None:
+    """Let a key with a refill have so much until the next one; raises as `left_of_refill` does."""
+    refill = find_refill(key)
+    if refill is not None:
+        _set_rest(key, refill, remaining)
+
+
 def find_refill(key: ApiKey) -> Refill | None:
     """The key's own limit of requests a day or a month, if it has one without a name."""
     return next(
@@ -158,14 +176,21 @@ def _set_rest(key: ApiKey, refill: Refill, remaining: int) -> None:
     _shift(key, refill, Shift(0, count, count))
 
 
-def _shift(key: ApiKey, refill: Refill, shift: Shift) -> None:
-    """Change what the present period has counted; raises ExternalServiceUnavailable."""
+def _shift(key: ApiKey, refill: Refill, shift: Shift) -> int:
+    """Change what the present period has counted; returns that count afterwards.
+
+    Raises ExternalServiceUnavailable.
+    """
     one = apply_limit(read_key_limit(_limit_of(refill)), OF_KEY)
     limits, index, now_ms = current_limits(), INDEX_OF[key.environment], clock.now_ns() // 1_000_000
     owners, span = _owners(key), span_of(now_ms)
     [tally] = tallies_of((one,), owners, span)
     try:
-        while limits.counters.shift_tally(owners.account, index, tally, shift, now_ms) is None:
+        counters = limits.counters
+        while (
+            counted := counters.shift_tally(owners.account, index, tally, shift, now_ms)
+        ) is None:
             limits.seeder.seed(owners.account, index, span.month, (one,), (tally,))
     except CountersUnavailable as error:
         raise unavailable(error) from error
+    return counted[1]

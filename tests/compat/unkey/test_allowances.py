@@ -45,20 +45,30 @@ class TestTwoChangesAtOnce:
         second: dict[str, Any],
     ) -> None:
         key_id, key = root.make_key()
-        look: Callable[..., Any] = keys.allowances.allowance_of
+        declare: Callable[..., Any] = keys.declared_scopes.declare_missing
 
-        def look_while_another_changes(owned: Any) -> Any:
+        def declare_while_another_changes(names: Any) -> Any:
             monkeypatch.undo()
-            found = look(owned)
             root.data("keys.updateKey", keyId=key_id, **second)
-            return found
+            return declare(names)
 
-        monkeypatch.setattr(keys.allowances, "allowance_of", look_while_another_changes)
+        # It comes after the key was read, and before it is changed.
+        monkeypatch.setattr(keys.declared_scopes, "declare_missing", declare_while_another_changes)
         root.data("keys.updateKey", keyId=key_id, **first)
         shown = root.show(key_id)
         assert shown["credits"]["remaining"] == 3
         assert [one["name"] for one in shown["ratelimits"]] == ["burst"]
         assert use_up(root, key) == 3
+
+
+@pytest.mark.parametrize("remaining", [2, 30])
+def test_what_is_left_of_a_refill_goes_to_the_api_with_the_key(root: Root, remaining: int) -> None:
+    credits = {**DAILY, "remaining": remaining}
+    key_id, key = root.make_key(externalId="c-1", credits=credits)
+    assert root.verify(key)["credits"] == remaining - 1
+    root.data("identities.deleteIdentity", identity="c-1")
+    assert root.show(key_id)["credits"] == {**credits, "remaining": remaining - 1}
+    assert root.verify(key)["credits"] == remaining - 2
 
 
 class TestAKeyInItsGrace:

@@ -134,13 +134,9 @@ def update_key(caller: KeyFacts, body: dict[str, Any]) -> None:  # noqa: ARG001
     change_limits = None
     if "ratelimits" in body:
         change_limits = partial(with_ratelimits, ratelimits=body["ratelimits"])
-    allowance = allowances.allowance_of(owned)
-    # What is left of a period is kept by the account, so it is set again where the key goes.
-    sets_allowance = (
-        "external_id" in body and allowance is not None and allowance.refill is not None
-    )
+    allowance = None
     if "credits" in body:
-        allowance, sets_allowance = read_credits(body["credits"], allowance), True
+        allowance = read_credits(body["credits"], allowances.allowance_of(owned))
     declared_scopes.declare_missing(body.get("permissions", ()))
     client = current_client()
     if changes or change_limits:
@@ -157,7 +153,7 @@ def update_key(caller: KeyFacts, body: dict[str, Any]) -> None:  # noqa: ARG001
         moving.move_key(
             account_id=account.id, key_id=key.id, to_account_id=to_account_id, client=client
         )
-    if sets_allowance:
+    if "credits" in body:
         owned = owned_keys.get_key(key_id=key.id)
         allowances.set_allowance(owned=owned, allowance=allowance, client=client)
 
