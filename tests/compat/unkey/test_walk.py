@@ -190,6 +190,7 @@ def test_faults_of_a_new_key_have_their_places(root: Root) -> None:
         ({"roles": ["admin"]}, "body.roles"),
         ({"permissions": ["a.*"]}, "body.permissions[0]"),
         ({"permissions": ["A"]}, "body.permissions[0]"),
+        ({"permissions": ["a", "or"]}, "body.permissions[1]"),
         ({"expires": "soon"}, "body.expires"),
         ({"apiId": "a b"}, "body.apiId"),
         ({"prefix": "rag_svc"}, "body.prefix"),

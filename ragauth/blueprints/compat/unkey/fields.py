@@ -12,6 +12,7 @@ from marshmallow import ValidationError, fields
 from ragauth.policy import SCOPE_NAME
 from ragauth.schemas.fields import MESSAGES, Text, Whole
 from ragauth.security.identifiers import decode_id, encode_id
+from ragauth.security.scope_queries import QUERY_WORDS
 
 API = "api"
 KEYSPACE = "ks"
@@ -99,4 +100,6 @@ class Slug(Text):
             raise ValidationError(
                 "Must be 1 to 50 of a-z, 0-9, `_`, `.`, `:` and `-`, and begin with a letter"
             )
+        if text.upper() in QUERY_WORDS:
+            raise ValidationError("`and` and `or` are words of a query: no query could name it")
         return text
