@@ -44,6 +44,7 @@ from ragauth.services.keys.coherence import (
     environment_issues,
     limits_as_told,
     require_coherent,
+    require_room_for_limits,
     scope_issues,
     scopes_to_store,
 )
@@ -258,6 +259,7 @@ def change_key(
         key = get_changeable_key(account_id=account_id, key_id=key_id, by_operator=by_operator)
         if change_limits is not None:
             changes = {**changes, "limits": change_limits(key.limits)}
+            require_room_for_limits(changes["limits"])
         elif "limits" in changes:
             limits = limits_as_told(key.limits, changes["limits"], by_operator=by_operator)
             changes = {**changes, "limits": limits}

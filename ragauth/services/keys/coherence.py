@@ -10,6 +10,7 @@ from ragauth.errors import InvalidRequest
 from ragauth.extensions import current_policy
 from ragauth.models import Account
 from ragauth.models.api_keys import PUBLISHABLE
+from ragauth.policy.limits import MOST_LIMITS
 from ragauth.security import key_format
 from ragauth.services.limits.marks import is_marked, keep_marks
 from ragauth.services.limits.refusals import NO_TEST_KEYS
@@ -75,6 +76,13 @@ def scope_issues(kind: str, scopes: list[str] | None, *, is_managed: bool) -> li
     if not allowed:
         return [(["kind"], "The policy has no scope for publishable keys")]
     return [(["scopes"], f"A publishable key may have only: {', '.join(allowed)}")]
+
+
+def require_room_for_limits(limits: Limits) -> None:
+    """Raise InvalidRequest for more limits than a key has at most."""
+    if len(limits or ()) > MOST_LIMITS:
+        message = f"The key has {MOST_LIMITS} limits already, with those that were set elsewhere"
+        raise InvalidRequest([{"path": ["limits"], "message": message}])
 
 
 def limits_as_told(held: Limits, limits: Limits, *, by_operator: bool) -> Limits:

@@ -21,6 +21,7 @@ from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.keys.api_keys import get_key
+from ragauth.services.keys.coherence import require_room_for_limits
 from ragauth.services.limits.applied import OF_KEY, AppliedLimit, apply_limit, read_key_limit
 from ragauth.services.limits.limits import LimitState, current_limits, unavailable
 from ragauth.services.limits.seeds import INDEX_OF
@@ -96,7 +97,8 @@ def replace_allowances(
     """Let a live key have this limit in the place of all its allowances, in one step.
 
     So do those with which it shares its counts: a predecessor in its grace is as limited as the key
-    itself. Raises NoSuchKey; Conflict if the key was given credits meanwhile, and these are others.
+    itself. Raises NoSuchKey; InvalidRequest for one limit too many; Conflict if the key was given
+    credits meanwhile, and these are others.
     """
     with transaction.unit_of_work():
         hold_account(account_id, absent=NoSuchKey)
@@ -106,6 +108,7 @@ def replace_allowances(
         for each in _counted_together(key):
             others = [other for other in each.limits or () if not is_allowance(other)]
             each.limits = [*([] if limit is None else [limit]), *others] or None
+        require_room_for_limits(key.limits)
         audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=["credits"])
 
 

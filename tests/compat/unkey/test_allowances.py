@@ -132,6 +132,24 @@ class TestTheServicesOwnRoutes:
         root.data("keys.updateCredits", keyId=key_id, operation="set", value=2)
         assert use_up(root, key) == 2
 
+    def test_a_key_has_ten_limits_at_most_whoever_sets_them(
+        self, root: Root, service: Client
+    ) -> None:
+        key_id, _ = root.make_key()
+        path = f"/api/v1/internal/api-keys/{key_id}"
+        ten = [
+            {"meter": "requests", "window": f"{seconds}s", "size": 5} for seconds in range(2, 12)
+        ]
+        assert ok(service.patch(path, {"limits": ten}))["limits"] == ten
+        key = {"keyId": key_id}
+        for method, body in (
+            ("keys.updateKey", {"ratelimits": [BURST]}),
+            ("keys.updateKey", {"credits": DAILY}),
+            ("keys.updateCredits", {"operation": "set", "value": 5}),
+        ):
+            assert root.faults(method, **key, **body) == ["body.ratelimits"]
+        assert ok(service.get(path))["limits"] == ten
+
     def test_an_owner_does_not_take_the_operators_credits_away(
         self, root: Root, faces: Client
     ) -> None:
