@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients import Client
+from tests.clients import Client, ok
 from tests.compat.unkey.asking import Root
 from tests.factories.api_keys import make_service_key
 
@@ -154,6 +154,23 @@ class TestVerifying:
         )
         space = root.verify(root.make_key()[1])["keyspaceId"]
         assert root.verify(key, keyspaces=[space, "ks_none"])["code"] == "NOT_FOUND"
+
+    def test_a_key_of_an_agent_has_no_permission_over_the_whole_account(
+        self, root: Root, faces: Client
+    ) -> None:
+        """S21: a query asks for `manage` as a single scope does."""
+        member = faces.sign_up()
+        agent = ok(member.client.post("/api/agents", {"name": "a"}), 201)
+        path = f"/api/agents/{agent['id']}/api-keys"
+        key = ok(member.client.post(path, {"name": "k"}), 201)["api_key"]
+        for query, code in (
+            ("query", "VALID"),
+            ("manage", "FORBIDDEN"),
+            ("query AND manage", "FORBIDDEN"),
+            ("manage OR (query AND ingest)", "VALID"),
+            ("manage AND other", "INSUFFICIENT_PERMISSIONS"),
+        ):
+            assert root.verify(key, permissions=query)["code"] == code, query
 
     def test_a_deleted_key_is_not_found_whatever_else_is_asked(self, root: Root) -> None:
         key_id, key = root.make_key(ratelimits=[HEAVY])
