@@ -79,6 +79,15 @@ def find_key_of_account(account_id: uuid.UUID) -> tuple[uuid.UUID, uuid.UUID] | 
     return None if row is None else (row[0], row[1])
 
 
+def end_keyspaces_of_account(account_id: uuid.UUID, *, now: datetime) -> None:
+    """Mark the keyspaces of which this is the own account as deleted."""
+    db.session.execute(
+        update(Keyspace)
+        .where(Keyspace.account_id == account_id, Keyspace.deleted_at.is_(None))
+        .values(deleted_at=now)
+    )
+
+
 def find_of_keys(key_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
     """The keyspaces of those of these keys, dead or alive, that have one."""
     query = select(ApiKey.id, ApiKey.keyspace_id).where(

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from ragauth import transaction
+from ragauth import clock, transaction
 from ragauth.errors import (
     AccountOfKeyspace,
     CredentialRevoked,
@@ -18,10 +18,11 @@ from ragauth.errors import (
 )
 from ragauth.extensions import db
 from ragauth.models import ApiKey, Event
+from ragauth.security.identifiers import new_uuid
 from ragauth.services import audit
 from ragauth.services.audit import OPERATOR, EventName
 from ragauth.services.keys import api_keys, owned_keys, rotation
-from ragauth.services.operators import accounts, customers, keyspaces
+from ragauth.services.operators import accounts, customers, keyspaces, restoration
 from tests.services.vendors import check, is_allowed, make_customer, make_key, make_keyspace
 
 pytestmark = pytest.mark.both_databases
@@ -132,6 +133,16 @@ def test_its_own_account_ends_with_it_alone() -> None:
     delete(keyspace_id)
     with pytest.raises(NoSuchAccount):
         accounts.erase_account(account_id=own, client=OPERATOR)
+
+
+def test_a_deletion_that_is_repeated_after_a_restore_is_one_of_the_keyspace_too() -> None:
+    keyspace_id, own = make_keyspace()
+    past = restoration.PastEvent(
+        new_uuid(), account_id=own, name=EventName.ACCOUNT_DELETED, at=clock.now(), details={}
+    )
+    assert restoration.clean_up([past]).deleted_accounts == 1
+    with pytest.raises(NoSuchKeyspace):
+        keyspaces.get_keyspace(keyspace_id=keyspace_id)
 
 
 def test_one_that_is_deleted_is_no_more() -> None:
