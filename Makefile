@@ -118,7 +118,7 @@ outline: install ## Write anew what `ragauth` completes, after a change of a com
 
 package: install ## Build wheel and sdist into dist/ and check them
 	rm -rf build dist
-	$(BIN)/python -m build --no-isolation --outdir dist
+	$(BIN)/python -m build --quiet --no-isolation --outdir dist
 	$(BIN)/python -m twine check --strict dist/*
 	rm -rf build ragauth.egg-info
 
