@@ -20,8 +20,8 @@ _GUNICORN = ("-m", "gunicorn", "-c", "python:ragauth.gunicorn_conf", "ragauth:cr
 def serve() -> None:
     """Migrate the embedded database and serve, with gunicorn.
 
-    It listens on HOST and PORT, with WEB_CONCURRENCY processes of WEB_THREADS threads each. Postgres
-    is not migrated: several hosts may serve from it, so `db upgrade` is a step of its own there.
+    It listens on HOST and PORT, with WEB_CONCURRENCY processes of WEB_THREADS threads each.
+    Postgres is not migrated: other hosts may serve from it, so `db upgrade` is a step of its own.
     gunicorn replaces this process: it gets the signals, and its exit code is this command's.
     """
     try:

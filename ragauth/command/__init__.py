@@ -77,7 +77,7 @@ def _load(ctx: click.Context, name: str) -> click.Command | None:
     is_flag=True,
     help="After an unforeseen error, show where in the program it happened.",
 )
-def ragauth(traceback: bool) -> None:  # noqa: ARG001
+def ragauth(traceback: bool) -> None:
     """Serve ragauth, and administer it: accounts, API keys and the check of keys.
 
     Begin with `ragauth serve`. It keeps its data in the folder `instance` of the present folder,

@@ -1,4 +1,4 @@
-"""The package: what is in it, and what it does for whoever has nothing but Python and pip."""
+"""S5: the package: what is in it, and what it does for those who have nothing but Python and pip."""
 
 import json
 import os
@@ -76,7 +76,11 @@ class TestContents:
         about = f"ragauth-{VERSION}.dist-info/"
         assert {name for name in names if not name.startswith(about)} == _files_of_the_program()
         assert {
-            *("ragauth/py.typed", "ragauth/templates/mail/layout.html", "ragauth/static/docs/docs.js"),
+            *(
+                "ragauth/py.typed",
+                "ragauth/templates/mail/layout.html",
+                "ragauth/static/docs/docs.js",
+            ),
             *("ragauth/migrations/alembic.ini", "ragauth/command/outline.json"),
             f"{about}licenses/LICENSE",
         } <= names
