@@ -1,4 +1,4 @@
-"""S5: the package: what is in it, and what it does for those who have nothing but Python and pip."""
+"""S5: the package: what is in it, and what it does for whoever has only Python and pip."""
 
 import json
 import os
