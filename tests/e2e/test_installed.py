@@ -28,6 +28,8 @@ from tests.waiting import wait_until
 _MAKE = ("make", "-o", ".venv/.runnable", "-o", ".venv/.installed", "package")
 _NO_SOURCES = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "instance", "dist")
 _STOP_SECONDS = 40
+# A connection that is kept would hold the end up for seconds.
+_AT_ONCE = httpx.Limits(max_keepalive_connections=0)
 _VERSIONS = ("3.11", "3.12", "3.13")
 
 
@@ -103,11 +105,11 @@ class Newcomer:
     folder: Path
     environment: Mapping[str, str]
 
-    def run(self, program: str, *arguments: str, **settings: str) -> tuple[int, str, str]:
+    def run(self, program: str, *arguments: str) -> tuple[int, str, str]:
         """Run a program to its end; returns exit code, output, and what it said besides."""
         done = subprocess.run(
             [self.programs / program, *arguments],
-            env={**self.environment, **settings},
+            env=self.environment,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -117,8 +119,8 @@ class Newcomer:
         )
         return done.returncode, done.stdout, done.stderr
 
-    def succeed(self, *arguments: str, **settings: str) -> str:
-        code, output, errors = self.run("ragauth", *arguments, **settings)
+    def succeed(self, *arguments: str) -> str:
+        code, output, errors = self.run("ragauth", *arguments)
         assert (code, errors) == (0, "")
         return output
 
@@ -134,7 +136,9 @@ class Newcomer:
         )
         address = f"http://127.0.0.1:{port}"
         try:
-            with httpx.Client(base_url=address, timeout=30, verify=NO_TLS) as client:
+            with httpx.Client(
+                base_url=address, timeout=30, verify=NO_TLS, limits=_AT_ONCE
+            ) as client:
                 wait_until(lambda: process.exit_code() is not None or _is_ready(client))
                 assert process.exit_code() is None, process.log()
                 yield client, process
@@ -158,8 +162,7 @@ def test_from_an_empty_folder_to_a_whole_service(
     newcomer = Newcomer(programs, folder, {"PATH": os.defpath, "RAGAUTH_BCRYPT_COST": "10"})
 
     assert newcomer.succeed("--version") == f"ragauth {VERSION}\n"
-    _check_faults(newcomer)
-    assert list(folder.iterdir()) == []
+    _check_fault(newcomer)
     (tmp_path / "log").mkdir()
     with newcomer.serve(tmp_path / "log") as (client, process):
         account_id, modes = _walk(newcomer, client)
@@ -183,20 +186,15 @@ def test_from_an_empty_folder_to_a_whole_service(
     assert [account["id"] for account in json.loads(listed)] == [account_id]
 
 
-def _check_faults(newcomer: Newcomer) -> None:
-    """Each is told in one line, and makes nothing."""
+def _check_fault(newcomer: Newcomer) -> None:
+    """A command without an instance is told so in one line, and makes none."""
     code, _, errors = newcomer.run("ragauth", "accounts", "list")
     missing = newcomer.folder / "instance"
     assert code == 1
     assert errors.startswith(f"ragauth: there is no instance in {missing} ({missing} is missing)")
     assert errors.endswith("or make one with `ragauth db upgrade`\n")
     assert errors.count("\n") == 1
-    code, _, errors = newcomer.run("ragauth", "serve", RAGAUTH_BCRYPT_COST="9", RAGAUTH_X="1")
-    assert code == 1
-    assert [line.split(": ")[:2] for line in errors.splitlines()] == [
-        ["ragauth", "RAGAUTH_BCRYPT_COST"],
-        ["ragauth", "RAGAUTH_X"],
-    ]
+    assert list(newcomer.folder.iterdir()) == []
 
 
 def _walk(newcomer: Newcomer, client: httpx.Client) -> tuple[str, dict[str, int]]:
