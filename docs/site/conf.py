@@ -40,7 +40,7 @@ _LINKED_PAGE = re.compile(r"\]\(((?!\w+:)[^)#\s]+)\.md\)")
 _DECISIONS = "docs/adr/README"
 
 
-def _add_contents(app: Sphinx, name: str, source: list[str]) -> None:
+def _add_contents(_app: Sphinx, name: str, source: list[str]) -> None:
     """Name the pages of the site, which GitHub shows as folders or as links."""
     if name == root_doc:
         for caption, links in re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", source[0], re.MULTILINE):

@@ -1,4 +1,4 @@
-"""What the documents tell a reader to type: it is run, it is there, or they say why it is not run."""
+"""What the documents tell a reader to type is run, or there, or they say why it is not run."""
 
 import re
 import shlex
