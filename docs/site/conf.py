@@ -33,10 +33,13 @@ html_show_sphinx = False
 html_permalinks_icon = "#"
 # `/` leads to the front page.
 html_extra_path = ["index.html"]
+html_use_index = False
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
 
 _LINKED_PAGE = re.compile(r"\]\(((?!\w+:)[^)#\s]+)\.md\)")
+# Those that its list does not name follow at its end.
+_WITH_ALL_READMES = "Clients and examples"
 _DECISIONS = "docs/adr/README"
 
 
@@ -45,7 +48,9 @@ def _add_contents(_app: Sphinx, name: str, source: list[str]) -> None:
     if name == root_doc:
         for caption, links in re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", source[0], re.MULTILINE):
             pages = [f"/{_from_root(page)}" for page in _LINKED_PAGE.findall(links)]
-            source[0] += _contents(pages, f":caption: {caption}\n:hidden:\n:maxdepth: 1\n")
+            if caption == _WITH_ALL_READMES:
+                pages += ["/examples/*/README", "/clients/*/README"]
+            source[0] += _contents(pages, f":caption: {caption}\n:hidden:\n:glob:\n:maxdepth: 1\n")
     elif name == _DECISIONS:
         source[0] += _contents(["*"], ":glob:\n:maxdepth: 1\n")
 
