@@ -90,6 +90,7 @@ class Declaration:
 
 
 _SomeView = TypeVar("_SomeView", bound=View)
+_SomeSchema = TypeVar("_SomeSchema", bound=Schema)
 
 
 def declared(
@@ -157,7 +158,7 @@ def endpoint(
     schema = None if data is None else data()
     declaration = Declaration(
         guard,
-        None if body is None else body(many=is_bare_list),
+        None if body is None else _made(body, is_bare_list),
         query(),
         schema,
         status,
@@ -199,6 +200,11 @@ def endpoint(
         return call
 
     return decorate
+
+
+def _made(schema: type[_SomeSchema], is_of_list: bool) -> _SomeSchema:
+    """A schema; one may be of a list by itself."""
+    return schema(many=True) if is_of_list else schema()
 
 
 def _vary_by_accept(response: Response) -> Response:

@@ -19,7 +19,7 @@ from ragauth.models.limit_notices import NoticeName
 from ragauth.models.saved_usage import Total, TotalOfMeter
 from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 from ragauth.security.identifiers import first_uuid_at, new_uuid
-from tests.scale.populate import account_id, agent_id, digest, key_id, session_id
+from tests.scale.populate import account_id, agent_id, digest, key_id, keyspace_id, session_id
 
 Query = tuple[str, Callable[[], object]]
 
@@ -45,6 +45,7 @@ _NO_QUERIES = {
     "reads.prepared.parse_sqlite_moment",
     "usage_pages.place_of",
     "plain_rows.plain_rows",
+    "saved_usage.source_of",
     "plain_rows.with_named_parameters",
 }
 _NEW_KEY = {
@@ -75,6 +76,7 @@ _SIGNING_KEY = {
     "created_at": NOW,
     "signs_from": NOW,
 }
+_SCOPE = {"id": new_uuid(), "name": "docs.read", "title": "x", "created_at": NOW}
 _EVENT = {
     "id": new_uuid(),
     "account_id": account_id(1),
@@ -115,12 +117,15 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "key_id": (key_id(1),),
     "keys": ([_NEW_KEY],),
     "key_ids": ([key_id(1), key_id(2)],),
+    "keyspace_id": (keyspace_id(1),),
     "last_day": (NOW.date(),),
     "latest": (NOW + timedelta(seconds=10),),
     "limit": (50,),
     "mail_id": (key_id(1),),
     "meter": ("tokens",),
     "name": (None, "account:login_failed"),
+    "names": (["docs.read", "docs.write"],),
+    "new_name": (None, "docs.see"),
     "now": (NOW,),
     "place": (3_000,),
     "plan": (None, "scale"),
@@ -129,6 +134,8 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "resealed_secret": (b"x",),
     "sealed_secret": (b"x",),
     "rows": ([_EVENT],),
+    "scope_id": (key_id(1),),
+    "scopes": ([_SCOPE],),
     "search": (None, "customer77"),
     "session_id": (session_id(1),),
     "since": (session_id(1),),
@@ -138,11 +145,14 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "step": (1,),
     "template": ("verify_email",),
     "templates": (None, ["verify_email"]),
+    "to_delete": (False, True),
     "totals": ([_TOTAL],),
     "unless_after": (NOW - timedelta(days=1),),
     "until": (NOW,),
     "username_canonical": ("customer1",),
     "accounts.find_by_external_id external_id": ("customer-7",),
+    "declared_scopes.find_by_name name": ("docs.read",),
+    "declared_scopes.replace_in_managed_keys name": ("docs.read",),
     "agents.find_agent agent_id": (agent_id(1),),
     "idempotent_calls.claim at": (NOW,),
     "idempotent_calls.claim name": (b"x" * 32,),
@@ -265,7 +275,9 @@ def _call(function: Callable[..., object], given: dict[str, Any]) -> object:
         for name, parameter in inspect.signature(function).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-    return function(*positional, **keyword)
+    found = function(*positional, **keyword)
+    # Some give rows one after the other.
+    return list(found) if inspect.isgenerator(found) else found
 
 
 def _execute(statement: Select[Any], parameters: dict[str, Any]) -> object:

@@ -31,6 +31,7 @@ _INDEXES = (
         "revoked_at IS NULL AND expires_at IS NOT NULL",
     ),
     _Index("ix_api_keys_text_before", "api_keys", ("text_before",), "text_before IS NOT NULL"),
+    _Index("ix_accounts_id_of_named", "accounts", ("id",), "external_id IS NOT NULL"),
     _Index("ix_events_unplaced", "events", ("id",), "place IS NULL"),
     _Index("uq_events_place", "events", ("place",), "place IS NOT NULL", is_unique=True),
     _Index("ix_events_name_place", "events", ("name", "place"), "place IS NOT NULL"),
@@ -45,6 +46,7 @@ _COLUMNS = {
             "leak_told_at", sa.DateTime(timezone=True), nullable=True
         ),
     },
+    "accounts": {},
     "events": {"place bigint": sa.Column("place", sa.BigInteger(), nullable=True)},
     "outbox": {
         "transport varchar(10) DEFAULT 'mail' NOT NULL": sa.Column(

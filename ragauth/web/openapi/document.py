@@ -243,7 +243,7 @@ def _success(declaration: Declaration, shapes: Shapes, headers: list[str]) -> di
             }
         }
     elif declaration.data is not None:
-        is_page = declaration.is_list or not _CURSORS.isdisjoint(declaration.query.fields)
+        is_page = declaration.is_list or _has_cursor(declaration)
         response["content"] = {"application/json": shapes.answer(declaration.data, is_page=is_page)}
         if declaration.is_csv_too:
             response["content"]["text/csv"] = {"schema": {"type": "string"}}
@@ -251,6 +251,12 @@ def _success(declaration: Declaration, shapes: Shapes, headers: list[str]) -> di
         schema = {"type": "object" if declaration.media_type == "application/json" else "string"}
         response["content"] = {declaration.media_type: {"schema": schema}}
     return response
+
+
+def _has_cursor(declaration: Declaration) -> bool:
+    """Whether a request says where a list goes on, in its query or its body."""
+    body = getattr(declaration.body, "fields", {})
+    return not _CURSORS.isdisjoint([*declaration.query.fields, *body])
 
 
 _SUCCESSES = {
