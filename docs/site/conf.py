@@ -49,10 +49,15 @@ def _add_contents(_app: Sphinx, name: str, source: list[str]) -> None:
         for caption, links in re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", source[0], re.MULTILINE):
             pages = [f"/{_from_root(page)}" for page in _LINKED_PAGE.findall(links)]
             if caption == _WITH_ALL_READMES:
-                pages += ["/examples/*/README", "/clients/*/README"]
-            source[0] += _contents(pages, f":caption: {caption}\n:hidden:\n:glob:\n:maxdepth: 1\n")
+                pages += [page for page in _readmes() if page not in pages]
+            source[0] += _contents(pages, f":caption: {caption}\n:hidden:\n:maxdepth: 1\n")
     elif name == _DECISIONS:
         source[0] += _contents(["*"], ":glob:\n:maxdepth: 1\n")
+
+
+def _readmes() -> list[str]:
+    found = [*ROOT.glob("clients/*/README.md"), *ROOT.glob("examples/*/README.md")]
+    return [f"/{path.relative_to(ROOT).with_suffix('').as_posix()}" for path in sorted(found)]
 
 
 def _from_root(page: str) -> str:
