@@ -4,6 +4,7 @@
 """
 
 import re
+from functools import partial
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -37,13 +38,29 @@ html_use_index = False
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
 
+_LINK = re.compile(r"\[([^\]]+)\]\(((?!\w+:)[^)#\s]+)\)")
 _LINKED_PAGE = re.compile(r"\]\(((?!\w+:)[^)#\s]+)\.md\)")
 # Those that its list does not name follow at its end.
 _WITH_ALL_READMES = "Clients and examples"
 _DECISIONS = "docs/adr/README"
 
 
-def _add_contents(_app: Sphinx, name: str, source: list[str]) -> None:
+def _prepare(_app: Sphinx, name: str, source: list[str]) -> None:
+    """Do for the site what GitHub does by itself."""
+    source[0] = _LINK.sub(partial(_open_folder, (ROOT / name).parent), source[0])
+    _add_contents(name, source)
+
+
+def _open_folder(beside: Path, link: re.Match[str]) -> str:
+    """A link to a folder leads to its README; the site has no page of one without."""
+    text, target = link.groups()
+    if not (beside / target).is_dir():
+        return link[0]
+    readme = Path(target) / "README.md"
+    return f"[{text}]({readme})" if (beside / readme).is_file() else text
+
+
+def _add_contents(name: str, source: list[str]) -> None:
     """Name the pages of the site, which GitHub shows as folders or as links."""
     if name == root_doc:
         for caption, links in re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", source[0], re.MULTILINE):
@@ -70,4 +87,4 @@ def _contents(pages: list[str], options: str) -> str:
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("source-read", _add_contents)
+    app.connect("source-read", _prepare)

@@ -46,8 +46,7 @@ class TestLinks:
                 continue
             name, _, anchor = link.partition("#")
             target = (document.parent / name).resolve() if name else document
-            # A folder is a page at GitHub alone.
-            if not target.is_file() or (anchor and anchor not in anchors(target)):
+            if not target.exists() or (anchor and anchor not in anchors(target)):
                 astray.append(link)
         assert astray == []
 
