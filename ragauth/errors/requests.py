@@ -123,6 +123,14 @@ class NoSuchSession(NotFound):
     message = "No such session, or it is not yours"
 
 
+class NoSuchWebhook(NotFound):
+    message = "There is no such webhook"
+
+
+class NoSuchDelivery(NotFound):
+    message = "There is no such delivery to this webhook"
+
+
 class NoSuchReservation(NotFound):
     """Never made, or kept by a store that was lost, or over for more than a day."""
 
@@ -145,6 +153,14 @@ class UsernameTaken(Conflict):
 
 class ExternalIdTaken(Conflict):
     message = "An account with this external id already exists"
+
+
+class TooManyWebhooks(Conflict):
+    message = "There are as many webhooks as there may be; remove one"
+
+
+class WebhookIsOff(Conflict):
+    message = "The webhook is switched off; switch it on first"
 
 
 class KeyAlreadyRotated(Conflict):

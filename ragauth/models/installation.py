@@ -1,11 +1,13 @@
-"""The installation's own name, made once by the migration; its names in Redis contain it."""
+"""The installation: its name, made once by the migration, and how far its expiry job got."""
 
+import uuid
 from datetime import datetime
 
 from sqlalchemy import CheckConstraint, Integer, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
+from ragauth.extensions import db
 from ragauth.models.reads.prepared import PreparedReads
 
 
@@ -17,12 +19,26 @@ class Installation(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     name: Mapped[str] = mapped_column(String(32))
-    # Keys that ended before this moment have an event that says so.
+    # Keys that expired until this moment have an event that says so; of those that expired in this
+    # very moment, the keys up to this one. Without a key they all have.
     expired_until: Mapped[datetime | None]
+    expired_key_id: Mapped[uuid.UUID | None]
+
+
+def get_installation() -> Installation:
+    return db.session.get_one(Installation, 1)
+
+
+def lock_installation() -> Installation | None:
+    """Lock the row until the commit; None if another process has locked it."""
+    return db.session.get(Installation, 1, with_for_update={"skip_locked": True})
 
 
 class InstallationLookup:
-    """Reads the name at the first use and caches it, because it never changes."""
+    """Reads the name, which its names in Redis contain.
+
+    It is read at the first use and cached, because it never changes.
+    """
 
     def __init__(self, reads: PreparedReads) -> None:
         self._reads = reads

@@ -15,6 +15,8 @@ SESSION = "ses"
 KEY = "key"
 AGENT = "agt"
 EVENT = "evt"
+WEBHOOK = "whk"
+MESSAGE = "msg"
 
 _BASE32HEX = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -26,7 +26,7 @@ from ragauth.models import (
     Confirmation,
     Event,
     MeterUsage,
-    OutboxMail,
+    OutboxRow,
     Session,
     Usage,
 )
@@ -61,7 +61,7 @@ def populate(engine: Engine, sizes: Sizes, *, now: datetime) -> None:
         (Session, sizes.sessions, lambda number: _session(number, sizes, now)),
         (Event, sizes.events, lambda number: _event(number, sizes, now)),
         (Confirmation, sizes.accounts, lambda number: _confirmation(number, sizes, now)),
-        (OutboxMail, sizes.accounts // 100, lambda number: _mail(number, sizes, now)),
+        (OutboxRow, sizes.accounts // 100, lambda number: _mail(number, sizes, now)),
     ]
     for table, count, row in tables:
         for rows in _batches(count, row):
