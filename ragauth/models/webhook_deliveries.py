@@ -11,6 +11,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    Uuid,
     bindparam,
     delete,
     select,
@@ -44,7 +45,10 @@ class WebhookDelivery(Base):
     __table_args__ = (Index(None, "webhook_id", "id"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    webhook_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
+    # With its type, which the statements below need before the other table is known.
+    webhook_id: Mapped[uuid.UUID] = mapped_column(
+        Uuid(), ForeignKey("webhooks.id", ondelete="CASCADE")
+    )
     type: Mapped[str] = mapped_column(String(50))
     body: Mapped[str] = mapped_column(Text)
     # `pending`, `delivered` or `failed`.

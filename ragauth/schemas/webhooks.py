@@ -4,7 +4,6 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
 
-from ragauth.extensions import settings
 from ragauth.schemas.about import about
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import Choice, Flag, Id, Items, Moment, Text
@@ -25,7 +24,7 @@ class WebhookUrl(Text):
     def _deserialize(self, *args: Any, **kwargs: Any) -> str:
         text = super()._deserialize(*args, **kwargs)
         try:
-            return canonical_webhook_url(text, allows_http=settings().webhook_private_networks)
+            return canonical_webhook_url(text)
         except ValueError as error:
             raise ValidationError(str(error)) from error
 

@@ -20,16 +20,15 @@ _UNWRITTEN = re.compile(r"[\x00-\x20\x7f]")
 _KEPT = "/?%:@!$&'()*+,;=-._~"
 
 
-def canonical_webhook_url(text: str, *, allows_http: bool) -> str:
+def canonical_webhook_url(text: str) -> str:
     """The URL in ASCII: a host of another script in Punycode, the rest percent-encoded.
 
     Raises ValueError, in words for its author.
     """
     if len(text) > MAX_LENGTH:
         raise ValueError(f"Must be at most {MAX_LENGTH} characters long")
-    schemes = ("https", "http") if allows_http else ("https",)
-    if text.partition("://")[0].lower() not in schemes:
-        raise ValueError(f"Must begin with {' or '.join(f'{each}://' for each in schemes)}")
+    if text.partition("://")[0].lower() not in ("https", "http"):
+        raise ValueError("Must begin with https://")
     if _UNWRITTEN.search(text):
         raise ValueError("May not contain a space or a control character")
     if "#" in text:

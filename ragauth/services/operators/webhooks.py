@@ -7,7 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ragauth import clock, transaction
-from ragauth.errors import NoSuchDelivery, NoSuchWebhook, TooManyWebhooks, WebhookIsOff
+from ragauth.errors import (
+    InvalidRequest,
+    NoSuchDelivery,
+    NoSuchWebhook,
+    TooManyWebhooks,
+    WebhookIsOff,
+)
 from ragauth.extensions import db, settings
 from ragauth.models import Webhook
 from ragauth.models import outbox as outbox_rows
@@ -36,7 +42,12 @@ class IssuedWebhook:
 
 
 def add_webhook(*, url: str, events: list[str] | None = None, client: Client) -> IssuedWebhook:
-    """Add an endpoint, which is told of all that happens from now on. Raises TooManyWebhooks."""
+    """Add an endpoint, which is told of all that happens from now on.
+
+    `url` is in its canonical form (`security.webhook_urls`). Raises InvalidRequest for `http://`
+    without RAGAUTH_WEBHOOK_PRIVATE_NETWORKS, TooManyWebhooks.
+    """
+    _require_allowed(url)
     webhook_id = new_uuid()
     secret, sealed = secrets.make_secret(webhook_id)
     with transaction.unit_of_work():
@@ -69,11 +80,13 @@ def get_webhook(*, webhook_id: uuid.UUID) -> Webhook:
 
 
 def change_webhook(*, webhook_id: uuid.UUID, changes: Mapping[str, Any], client: Client) -> Webhook:
-    """Change `url`, `events` or `is_active`. Raises NoSuchWebhook.
+    """Change `url`, `events` or `is_active`. Raises NoSuchWebhook, and as `add_webhook` does.
 
     What waits for an endpoint that is switched off is given up. One that is switched on is told of
     what happens from then on.
     """
+    if "url" in changes:
+        _require_allowed(changes["url"])
     with transaction.unit_of_work():
         webhook = _require(webhook_rows.lock_webhook(webhook_id))
         if changes.get("is_active") is False:
@@ -202,6 +215,11 @@ def _require(webhook: Webhook | None) -> Webhook:
 def _require_active(webhook: Webhook | None) -> None:
     if not _require(webhook).is_active:
         raise WebhookIsOff
+
+
+def _require_allowed(url: str) -> None:
+    if not url.startswith("https://") and not settings().webhook_private_networks:
+        raise InvalidRequest([{"path": ["url"], "message": "Must begin with https://"}])
 
 
 def _record(name: EventName, webhook: Webhook, client: Client, **details: Any) -> None:

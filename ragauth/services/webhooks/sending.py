@@ -39,7 +39,7 @@ _WAITS_SECONDS = (5, 30, 120, 600, 1800, 3600, 7200)
 _LATER_WAIT_SECONDS = 5 * 3600
 _JITTER = 0.2
 _LONGEST_WAIT = timedelta(hours=7)
-_GONE = 410
+_GONE, _TOO_MANY, _SERVER_ERROR = 410, 429, 500
 SWITCHED_OFF = "the endpoint is switched off"
 GONE = "the endpoint is gone"
 
@@ -56,7 +56,7 @@ def list_endpoints_with_due() -> list[uuid.UUID]:
 def send_due_messages(
     webhook_id: uuid.UUID, *, is_stopping: Callable[[], bool] = lambda: False
 ) -> Round:
-    """Send all messages to one endpoint that are due, one after another, until one fails."""
+    """Send all messages to one endpoint that are due, one after another, while it is there."""
     with closing(_Messages(webhook_id)) as messages:
         return rounds.send_due(messages, is_stopping=is_stopping)
 
@@ -136,7 +136,9 @@ class _Messages:
             return GivenUp(GONE, status)
         if row.attempts and row.expires_at <= self._failed_at:
             return GivenUp(cause, status)
-        return Failed(cause, status, is_away=True)
+        # One that refuses a message takes the next one perhaps.
+        is_away = status is None or status == _TOO_MANY or status >= _SERVER_ERROR
+        return Failed(cause, status, is_away=is_away)
 
     def _connect(self, webhook: Webhook) -> "Connection":
         """The connection of this round; a new one after the URL was changed."""
