@@ -83,9 +83,10 @@ class WebhookReceiver:
     def types(self) -> list[str]:
         return [each.type for each in self.received]
 
-    def wait(self, _handler: BaseHTTPRequestHandler) -> None:
-        """Answer nothing until the end."""
+    def wait(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer nothing until the end, and then close the connection."""
         self.released.wait()
+        handler.close_connection = True
 
     def drip(self, handler: BaseHTTPRequestHandler) -> None:
         """Send the head of an answer byte by byte, without an end."""
