@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base, Words
 from ragauth.extensions import db
-from ragauth.models.base import Page, Shown, count_rows, paginate, read_rows
+from ragauth.models.base import Shown, count_rows, read_rows
 from ragauth.models.outbox import OutboxRow
 
 
@@ -74,10 +74,6 @@ def find_webhook(webhook_id: uuid.UUID) -> Webhook | None:
 def lock_webhook(webhook_id: uuid.UUID) -> Webhook | None:
     """Lock an endpoint against any other change, and against new messages, until the commit."""
     return db.session.get(Webhook, webhook_id, with_for_update=True, populate_existing=True)
-
-
-def list_webhooks(*, limit: int, cursor: uuid.UUID | None) -> Page[Webhook]:
-    return paginate(select(Webhook), Webhook.id, limit=limit, cursor=cursor)
 
 
 def list_all() -> list[Webhook]:

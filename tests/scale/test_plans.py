@@ -20,6 +20,8 @@ SMALL = Sizes(
 )
 _FEW = "there are a few signing keys"
 _WAITING = "the outbox holds what waits to be sent, and a budget bounds it"
+_TWENTY = "there are twenty webhooks at most"
+_SHARE = "of so few webhooks each has a large share of the deliveries"
 _RESTORED = "once, after a restore, and all of them are meant"
 # What reads a whole table or index all the same, and why that is no harm.
 ALLOWED = {
@@ -37,10 +39,12 @@ ALLOWED = {
     "api_keys.count_all_live()": _RESTORED,
     "api_keys.list_predecessors": "by the account or by the index of the keys in their grace",
     "confirmations.delete_all_unused()": _RESTORED,
-    "outbox.has_failed()": _WAITING,
+    "outbox.has_failed_mail()": _WAITING,
     "outbox.remove_all()": _RESTORED,
-    "outbox_depth._DEPTH": _WAITING,
-    "outbox_depth.outbox_depth()": _WAITING,
+    "outbox_depth._MAIL": _WAITING,
+    "outbox_depth._WEBHOOKS": _WAITING,
+    "outbox_depth.mail_depth()": _WAITING,
+    "outbox_depth.webhooks_depth()": _WAITING,
     "reads.keys._ANY_IMPORTED": "the first row of an index of imported keys alone",
     "reads.signing_keys._LIVE": _FEW,
     "reads.signing_keys.list_live()": _FEW,
@@ -49,6 +53,15 @@ ALLOWED = {
     "signing_keys.delete_retired()": _FEW,
     "signing_keys.list_all()": _FEW,
     "signing_keys.lock_all()": _FEW,
+    "webhook_deliveries._FIRST_PAGE": _SHARE,
+    "webhook_deliveries.fail_pending(webhook_id=None)": _RESTORED,
+    "webhook_deliveries.list_deliveries(cursor=None)": _SHARE,
+    "webhooks._ACTIVE": _TWENTY,
+    "webhooks._DUE": _TWENTY,
+    "webhooks.count_webhooks()": _TWENTY,
+    "webhooks.hold_active()": _TWENTY,
+    "webhooks.list_all()": _TWENTY,
+    "webhooks.list_with_due()": _TWENTY,
 }
 
 
