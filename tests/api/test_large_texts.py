@@ -172,6 +172,10 @@ SERVICE: dict[str, Place] = {
         *("/api/v1/keys/verify",),
         **dict.fromkeys(("key", "scope", "agent_id", "client_ip", "origin", "NAME"), "TEXT"),
     ),
+    "a webhook": _body(
+        "/api/v1/internal/webhooks", url="https://TEXT/TEXT?TEXT", events=["TEXT"], NAME=1
+    ),
+    "a webhook's user": _body("/api/v1/internal/webhooks", url="https://TEXT@TEXT/"),
     "whose address": _escaped("/api/v1/internal/accounts", "email=TEXT&external_id=TEXT"),
 }
 PLACES = [
@@ -210,7 +214,7 @@ def credentials(every_face: Flask) -> dict[str, dict[str, str]]:
         "": {},
         "token": {"Authorization": f"Bearer {signed_up['token']}"},
         "key": {"X-API-Key": signed_up["api_key"]},
-        "service": {"X-API-Key": make_service_key(every_face, "verify", "accounts")},
+        "service": {"X-API-Key": make_service_key(every_face, "verify", "accounts", "webhooks")},
     }
 
 

@@ -1,7 +1,9 @@
 """`/api/v1/internal/webhooks`: endpoints, their secrets and their deliveries."""
 
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -177,6 +179,41 @@ class TestSucceeds:
         with later(timedelta(days=31)):
             assert '"deleted_webhook_deliveries": 1' in run(app, "cleanup", "--json")
         assert deliveries(service, webhook) == []
+
+
+class TestRaces:
+    def test_no_change_fails_while_an_endpoint_is_removed(
+        self, app: Flask, service: Client, client: Client
+    ) -> None:
+        """A message to it would have no endpoint, and what it tells of would be refused."""
+        is_over = threading.Event()
+
+        def come_and_go() -> int:
+            rounds = 0
+            while not is_over.is_set():
+                webhook = add(service)
+                ok(service.delete(f"{WEBHOOKS}/{webhook['id']}"), 204)
+                rounds += 1
+            return rounds
+
+        def work(_number: int) -> None:
+            member = client.sign_up()
+            for _ in range(4):
+                key = member.create_key()
+                ok(member.client.delete(f"/api/auth/api-keys/{key['id']}"), 204)
+
+        with ThreadPoolExecutor(4) as threads:
+            going = threads.submit(come_and_go)
+            try:
+                list(threads.map(work, range(9)))
+            finally:
+                is_over.set()
+            assert going.result() > 3
+        with app.app_context(), db.engine.connect() as connection:
+            for table in (WebhookDelivery, OutboxRow):
+                is_message = table.webhook_id.is_not(None)
+                left = select(func.count()).select_from(table).where(is_message)
+                assert connection.scalar(left) == 0
 
 
 class TestRejectsInput:
