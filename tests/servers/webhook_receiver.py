@@ -71,6 +71,7 @@ class WebhookReceiver:
         self.connections = 0
         self.at_once = 0
         self.most_at_once = 0
+        self.flooded = 0
         #: Set at the end: what waits for it goes on.
         self.released = threading.Event()
         self.lock = threading.Lock()
@@ -101,6 +102,7 @@ class WebhookReceiver:
         handler.end_headers()
         while not self.released.is_set():
             handler.wfile.write(b"x" * 65_536)
+            self.flooded += 65_536
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Messages to a real receiver that behaves well or badly: signed, sent at least once (S50)."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -280,9 +279,9 @@ class TestTriesAgain:
         receiver.behaviour = receiver.flood
         add_webhook(hooked, receiver.url, CREATED)
         Client(hooked).sign_up()
-        began = time.thread_time()
         assert deliver(hooked) == Round(sent=1)
-        assert time.thread_time() - began < 1
+        # What the system's buffers took counts too.
+        assert receiver.flooded < 32 * 1024 * 1024
 
     def test_after_a_failure_the_endpoint_is_left_in_peace_until_the_next_round(
         self, hooked: Flask, receiver: WebhookReceiver
@@ -380,6 +379,7 @@ class TestGivesUp:
         assert (second["state"], second["attempts"]) == ("failed", 0)
         assert second["cause"] == "the endpoint is gone"
         assert "its endpoint answered 410" in log()
+        assert "could not be sent yet" not in log()
         assert waiting(hooked) == 0
         receiver.behaviour = answer(200)
         run(hooked, "webhooks", "enable", webhook["id"])
