@@ -16,15 +16,15 @@ class StaleLookup:
 
     def __init__(self, lookup: Any) -> None:
         self._lookup = lookup
-        self._remembered: dict[bytes, tuple[float, Any]] = {}
+        self._remembered: dict[str, tuple[float, Any]] = {}
 
-    def find_key(self, digest: bytes) -> Any:
+    def find_presented(self, presented_key: str) -> Any:
         """The key as it was up to a second ago."""
         now = time.monotonic()
-        read_at, facts = self._remembered.get(digest, (0.0, None))
+        read_at, facts = self._remembered.get(presented_key, (0.0, None))
         if now - read_at > _BELIEVED_SECONDS:
-            facts = self._lookup.find_key(digest)
-            self._remembered[digest] = now, facts
+            facts = self._lookup.find_presented(presented_key)
+            self._remembered[presented_key] = now, facts
         return facts
 
     def __getattr__(self, name: str) -> Any:

@@ -34,6 +34,7 @@ from ragauth.policy import Policy
 from ragauth.services.accounts.limit_notices import LimitNotices
 from ragauth.services.compat.query_upstream import QueryUpstream
 from ragauth.services.keys.check import KeyChecker
+from ragauth.services.keys.github_keys import GithubKeys
 from ragauth.services.limits.limits import Limits
 from ragauth.services.outbox.bell import Bell
 from ragauth.services.sessions.signing_keys import SigningRing
@@ -57,6 +58,7 @@ class Runtime:
     holder_lookup: HolderLookup
     signing_ring: SigningRing
     key_checker: KeyChecker
+    github_keys: GithubKeys
     query_upstream: QueryUpstream
     mail_bell: Bell
     webhook_bell: Bell
@@ -96,6 +98,7 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         holder_lookup=HolderLookup(reads),
         signing_ring=SigningRing(SigningKeyLookup(reads)),
         key_checker=KeyChecker(KeyLookup(reads), limits, settings.key_brand, settings.policy),
+        github_keys=GithubKeys(settings.github_keys_url),
         query_upstream=QueryUpstream(settings.compat_query_upstream),
         mail_bell=mail_bell,
         webhook_bell=webhook_bell,

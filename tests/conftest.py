@@ -127,6 +127,8 @@ def make_settings(instance_dir: Path, database_url: str) -> Settings:
         compat_query_upstream=None,
         webhook_private_networks=False,
         metrics_token=None,
+        github_keys_url=None,
+        leaked_keys="notify",
         database_pooler=None,
     )
 
@@ -279,6 +281,7 @@ def app(database: str, request: pytest.FixtureRequest) -> Flask:
     # Nor may it be remembered that keys of another system were imported.
     lookup = runtime_of(application).key_checker.lookup
     lookup._has_imported, lookup._imported_checked_at = False, -math.inf
+    lookup._texts_before, lookup._texts_read_at = (), -math.inf
     return application
 
 

@@ -10,9 +10,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 REQUIRED = ("digest", "owner", "name")
-FIELDS = (*REQUIRED, "prefix", "environment", "scopes", "expires_at")
+FIELDS = (
+    *REQUIRED,
+    "hashed",
+    "text_before",
+    "prefix",
+    "environment",
+    "scopes",
+    "expires_at",
+)
 _BY_FORM = {field.replace("_", ""): field for field in FIELDS} | {
     "keydigest": "digest",
+    "hash": "digest",
+    "keyhash": "digest",
     "sha256": "digest",
     "owneremail": "owner",
     "email": "owner",
@@ -32,7 +42,7 @@ _BOMS = (
 _DELIMITERS = ",;\t|"
 _ANY_DELIMITER = re.compile(r"[,;\t|]")
 _FILLERS = re.compile(r"[\s_-]")
-_DIGEST = re.compile(r"[0-9A-Fa-f]{64}")
+_DIGEST = re.compile(r"[0-9A-Fa-f]{64}|[A-Za-z0-9+/_-]{43}=?")
 _WANTED = (
     f"the first line must name the columns: {', '.join(REQUIRED)} and, where wanted,"
     f" {', '.join(FIELDS[len(REQUIRED) :])}"

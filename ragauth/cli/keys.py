@@ -1,17 +1,15 @@
-"""Operators' commands for customers' keys: import, find, revoke."""
+"""Operators' commands for customers' keys: create, find, revoke, import."""
 
-import gc
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from marshmallow import ValidationError
 
-from ragauth.cli.key_file import Entry, UnreadableFile, read_entries
+from ragauth.cli.key_import import import_file
 from ragauth.cli.output import (
     Group,
     SeveralFaults,
@@ -21,34 +19,70 @@ from ragauth.cli.output import (
     print_change,
     print_record,
     print_rows,
-    show_progress,
     yes_option,
 )
 from ragauth.cli.paging import collect_pages, paged, tell_of_more
-from ragauth.cli.parameters import KEY_ID, account_argument, get_account
-from ragauth.models import Account, ApiKey
-from ragauth.schemas.api_keys import KeySchema
+from ragauth.cli.parameters import KEY_ID, account_argument, get_account, name_of
+from ragauth.errors import InvalidRequest
+from ragauth.models import ApiKey
+from ragauth.schemas.api_keys import KeySchema, NewManagedKeySchema
 from ragauth.schemas.base import to_issues
-from ragauth.schemas.key_import import ImportedKeySchema
 from ragauth.security.identifiers import ACCOUNT, encode_id
-from ragauth.security.key_format import TEST
+from ragauth.services.audit import OPERATOR
 from ragauth.services.keys import api_keys
-from ragauth.services.limits.refusals import NO_TEST_KEYS
-from ragauth.services.operators import key_import
 from ragauth.services.operators import keys as administration
 from ragauth.services.operators.accounts import find_many
 
-keys = Group("keys", help="List, show and revoke keys; import them from another system.")
+keys = Group("keys", help="Create, list, show and revoke keys; import them from another system.")
 
 # Keys in one transaction, which takes a twentieth of a second; other writers get their turn between
 # two.
 _BATCH = 1_000
 _SHOWN_FAULTS = 20
 _SHOWN_CANDIDATES = 20
-_COLUMNS = ("id", "name", "prefix", "is_active", "last_used_at", "kind", "scopes", "created_at")
+_COLUMNS = (
+    *("id", "name", "prefix", "is_active", "last_used_at", "managed", "kind", "scopes"),
+    "created_at",
+)
 _FOUND_COLUMNS = ("id", "prefix", "is_active", "email", "name", "last_used_at")
 
 _key_argument = click.argument("key", metavar="KEY_ID|KEY|PREFIX|-")
+
+
+@keys.command("create")
+@account_argument
+@click.option("--name", required=True, help="What the key is for.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    help="What the key may do, more than once too; all that an owner can give without it.",
+)
+@as_json_option
+def create(account: str, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
+    """Create a managed key and print it; it is not shown again.
+
+    Its owner may see and revoke it, nothing else.
+    """
+    with one_line_faults():
+        fields = _load_new_key({"name": name, "scopes": list(scopes) or None})
+        issued = api_keys.create_key(
+            account_id=get_account(account).id,
+            fields=fields,
+            agent_id=None,
+            client=OPERATOR,
+            by_operator=True,
+        )
+        record = {"api_key": issued.raw_key, **_describe(issued.key)}
+    print_record(record, as_json=as_json)
+
+
+def _load_new_key(given: dict[str, Any]) -> dict[str, Any]:
+    """Load a key as over HTTP; raises InvalidRequest with all its faults."""
+    try:
+        return dict(NewManagedKeySchema().load(given))
+    except ValidationError as error:
+        raise InvalidRequest(to_issues(error.messages)) from error
 
 
 @keys.command("list")
@@ -155,11 +189,11 @@ def revoke_all(account: str, yes: bool, as_json: bool) -> None:
     """Revoke all keys of an account, its agents' too; they are dead at once and for good."""
     with one_line_faults():
         found = get_account(account)
-    confirm(f"Revoke every key of {found.email}?", yes=yes)
+    confirm(f"Revoke every key of {name_of(found)}?", yes=yes)
     with one_line_faults():
         revoked = administration.revoke_keys(account_id=found.id)
     print_change(
-        f"{revoked} keys of {found.email} are revoked",
+        f"{revoked} keys of {name_of(found)} are revoked",
         {"account_id": encode_id(ACCOUNT, found.id), "revoked_keys": revoked},
         as_json=as_json,
     )
@@ -169,120 +203,22 @@ def revoke_all(account: str, yes: bool, as_json: bool) -> None:
 @click.argument(
     "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 )
-@click.option("--dry-run", is_flag=True, help="Check every line, but import nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Tell what would be done, but import nothing.",
+)
 @as_json_option
 def import_(file: Path, dry_run: bool, as_json: bool) -> None:
     """Import keys by their SHA-256 digests, from CSV, JSON or JSON lines; `-` is standard input.
 
-    Columns: digest, owner (e-mail or account id), name. Optional columns: prefix, environment,
-    scopes (separated by spaces), expires_at. Nothing is imported if any line is faulty, or if an
-    owner's plan has no room for the keys. A key that exists already is left as it is.
+    Columns: digest (hex, base64 or base64url), owner (e-mail or account id), name. Optional
+    columns: hashed (`key`, or `after` if the digest is that of the part after text_before),
+    text_before, prefix, environment, scopes (separated by spaces), expires_at. Nothing is imported
+    if any line is faulty, or if an owner's plan has no room for the keys. A key that exists already
+    is left as it is, so an import that was interrupted is completed by the same file.
     """
-    with _without_cyclic_collection():
-        _import_file(file, dry_run=dry_run, as_json=as_json)
-
-
-@contextmanager
-def _without_cyclic_collection() -> Iterator[None]:
-    """Pause the garbage collector: its passes took a fifth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def _import_file(file: Path, *, dry_run: bool, as_json: bool) -> None:
-    try:
-        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        entries = read_entries(data, file.name)
-    except (UnreadableFile, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise click.ClickException(f"nothing was imported from {file}: {reason}") from error
-    lines, faults = _check(entries)
-    if faults:
-        hidden = len(faults) - _SHOWN_FAULTS
-        more = [f"and {hidden:,} more"] if hidden > 0 else []
-        raise SeveralFaults("nothing was imported", *faults[:_SHOWN_FAULTS], *more)
-    imported = 0 if dry_run else _import(lines)
-    known = 0 if dry_run else len(lines) - imported
-    print_record({"lines": len(lines), "imported": imported, "known": known}, as_json=as_json)
-
-
-def _check(entries: list[Entry]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Check the entries; returns the keys with `account_id`, and the faults, in file order."""
-    loaded = [_load(entry.values) for entry in entries]
-    # The checks only read, so that a long file holds up no writer.
-    with one_line_faults():
-        owners = key_import.find_owners(values["owner"] for values, _ in loaded if values)
-        keys_ = [
-            {**values, "account_id": owners[values["owner"]].id}
-            for values, _ in loaded
-            if values and values["owner"] in owners
-        ]
-        without_room = key_import.find_without_room(keys_, owners.values())
-    faults: list[str] = []
-    seen: dict[bytes, tuple[str, uuid.UUID]] = {}
-    for entry, (values, faults_of_form) in zip(entries, loaded, strict=True):
-        issues = faults_of_form
-        if values:
-            owner = owners.get(values["owner"])
-            issues = _find_issues(values, owner, without_room)
-            if owner is not None:
-                place, first_owner = seen.setdefault(values["digest"], (entry.place, owner.id))
-                if first_owner != owner.id:
-                    issues.append(f"digest: another owner has it in {place}")
-        faults += [f"{entry.place}: {issue}" for issue in issues]
-    for key in keys_:
-        del key["owner"]
-    return keys_, faults
-
-
-_schema = ImportedKeySchema()
-
-
-def _load(values: Any) -> tuple[dict[str, Any], list[str]]:
-    """The fields of a line, or its faults if it has any."""
-    try:
-        return _schema.load(values), []
-    except ValidationError as error:
-        issues = to_issues(error.messages)
-        paths = [(".".join(map(str, issue["path"])), issue["message"]) for issue in issues]
-        return {}, [f"{path}: {message}" if path else message for path, message in paths]
-
-
-def _find_issues(
-    values: dict[str, Any], owner: Account | None, without_room: dict[uuid.UUID, str]
-) -> list[str]:
-    """The faults of a line that only the database tells."""
-    if owner is None:
-        return [f"owner: there is no account {values['owner']}"]
-    if owner.id in without_room:
-        return [f"owner: {without_room[owner.id]}"]
-    if values["environment"] == TEST and not key_import.may_have_test_keys(owner):
-        return [f"environment: {NO_TEST_KEYS}"]
-    return []
-
-
-def _import(lines: list[dict[str, Any]]) -> int:
-    """Import in batches that never lock the database for long; returns how many keys were new.
-
-    An import that broke off may be repeated.
-    """
-    imported = 0
-    # Sorted by account: the keys of an account are counted, under its lock, once for each batch.
-    lines = sorted(lines, key=lambda line: line["account_id"].int)
-    batches = [lines[start : start + _BATCH] for start in range(0, len(lines), _BATCH)]
-    for batch in show_progress(batches, "importing", size=len, length=len(lines)):
-        try:
-            with one_line_faults():
-                imported += key_import.import_keys(batch)
-        except click.ClickException as fault:
-            if not imported:
-                raise
-            so_far = f"{imported:,} of {len(lines):,} keys were imported"
-            raise click.ClickException(f"{fault.message} ({so_far})") from fault
-    return imported
+    import_file(file, dry_run=dry_run, as_json=as_json)
 
 
 def _get_key(key: str) -> ApiKey:

@@ -20,6 +20,7 @@ from ragauth.config.values import (
     BRAND,
     COMPAT_FACES,
     COUNT,
+    LEAKED_KEYS,
     POOLER,
     SECONDS,
     SettingsError,
@@ -72,6 +73,8 @@ class Settings:
     compat_query_upstream: str | None = _read(Variables.parsed, None, urls.upstream_url)
     webhook_private_networks: bool = _read(Variables.flag, False)
     metrics_token: str | None = _read(Variables.text, None, is_bearer_token)
+    github_keys_url: str | None = _read(Variables.parsed, None, urls.github_keys_url)
+    leaked_keys: str = _read(Variables.text, "notify", LEAKED_KEYS)
     database_pooler: str | None = _read(Variables.text, None, POOLER)
 
     @property

@@ -180,6 +180,22 @@ def upstream_url(text: str) -> str:
     return _web_url(read_url(text, ("http", "https")))
 
 
+def github_keys_url(text: str) -> str:
+    """As `page_url`: a list of keys that are believed, so only over TLS, or from this host."""
+    url = page_url(text)
+    host = read_url(url, ("http", "https")).host.name
+    if url.startswith("http://") and not _is_loopback(host):
+        raise ValidationError("must start with https://")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _web_url(url: Url) -> str:
     if not url.host.name or url.query:
         raise ValidationError("must be like https://app.example.com, without parameters")

@@ -29,6 +29,7 @@ COMPAT_FACES = ("ragchats", "rst")
 POSITIVE = validate.Range(min=1, error="must be at least 1")
 COUNT = validate.Range(min=0, error="must be 0 (off) or more")
 POOLER = validate.OneOf(("transaction",), error="must be transaction, or empty for none")
+LEAKED_KEYS = validate.OneOf(("notify", "revoke"), error="must be notify or revoke")
 BRAND = validate.Regexp(r"^[a-z][a-z0-9]{1,15}\Z", error="must be 2 to 16 of a-z and 0-9")
 
 

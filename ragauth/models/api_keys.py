@@ -44,6 +44,7 @@ PUBLISHABLE = "publishable"
 SERVICE = "service"
 
 LONGEST_PREFIX = 40
+LONGEST_TEXT_BEFORE = 100
 # The greatest code point: no text continues with a greater one.
 _LAST_CHARACTER = "\U0010ffff"
 
@@ -78,6 +79,12 @@ class ApiKey(Base):
             "expires_at",
             sqlite_where=text("replaced_by IS NOT NULL"),
             postgresql_where=text("replaced_by IS NOT NULL"),
+        ),
+        Index(
+            "ix_api_keys_text_before",
+            "text_before",
+            sqlite_where=text("text_before IS NOT NULL"),
+            postgresql_where=text("text_before IS NOT NULL"),
         ),
         Index(
             "ix_api_keys_keyspace_id_id",
@@ -139,8 +146,10 @@ class ApiKey(Base):
     counted_as: Mapped[uuid.UUID | None]
     # The operator's collection that it belongs to (`keyspaces`).
     keyspace_id: Mapped[uuid.UUID | None]
-    # An imported digest may be that of a part of the key: this is the text before it.
-    text_before: Mapped[str | None] = mapped_column(String(100))
+    # Another system hashed only the part of the key after this text (`key_format.digest_after`).
+    text_before: Mapped[str | None] = mapped_column(String(LONGEST_TEXT_BEFORE))
+    # When its owner was last told that it was found in public.
+    leak_told_at: Mapped[datetime | None]
 
     @property
     def is_active(self) -> bool:
@@ -155,10 +164,6 @@ def find_key(
     if not include_revoked:
         query = query.where(ApiKey.revoked_at.is_(None))
     return db.session.scalar(query)
-
-
-def find_by_digest(digest: bytes) -> ApiKey | None:
-    return db.session.scalar(select(ApiKey).where(ApiKey.digest == digest))
 
 
 def list_by_prefix(
@@ -247,6 +252,17 @@ def list_all_live(account_id: uuid.UUID) -> list[ApiKey]:
     return list(db.session.scalars(_of_account(account_id, include_revoked=False)))
 
 
+def list_own_live(account_id: uuid.UUID) -> list[ApiKey]:
+    """Those of them that are not managed."""
+    query = _of_account(account_id, include_revoked=False)
+    return list(db.session.scalars(query.where(~ApiKey.is_managed)))
+
+
+def find_owner(key_id: uuid.UUID) -> uuid.UUID | None:
+    """The account that a key belongs to; None for a service's own key, and for no key."""
+    return db.session.scalar(select(ApiKey.account_id).where(ApiKey.id == key_id))
+
+
 def _of_account(account_id: uuid.UUID, *, include_revoked: bool) -> Select[ApiKey]:
     query = select(ApiKey).where(ApiKey.account_id == account_id)
     return query if include_revoked else query.where(ApiKey.revoked_at.is_(None))
@@ -317,6 +333,20 @@ def revoke_key(key_id: uuid.UUID, *, now: datetime) -> bool:
     return changed > 0
 
 
+def note_told_of_leak(key_id: uuid.UUID, *, now: datetime, unless_after: datetime) -> bool:
+    """Note that the key's owner is told of a leak now; False if that was done after a time.
+
+    A time to come was noted by a clock that was ahead, and does not count.
+    """
+    told_at = ApiKey.leak_told_at
+    changed = count_changed(
+        update(ApiKey)
+        .where(ApiKey.id == key_id, told_at.is_(None) | (told_at <= unless_after) | (told_at > now))
+        .values(leak_told_at=now)
+    )
+    return changed > 0
+
+
 def revoke_keys_of_agent(agent_id: uuid.UUID, *, now: datetime) -> int:
     """Returns how many were alive."""
     return _revoke_all(ApiKey.agent_id == agent_id, now=now)
@@ -325,6 +355,11 @@ def revoke_keys_of_agent(agent_id: uuid.UUID, *, now: datetime) -> int:
 def revoke_keys_of_account(account_id: uuid.UUID, *, now: datetime) -> int:
     """Returns how many were alive."""
     return _revoke_all(ApiKey.account_id == account_id, now=now)
+
+
+def revoke_own_keys(account_id: uuid.UUID, *, now: datetime) -> int:
+    """Revoke the account's keys, managed ones aside; returns how many were alive."""
+    return _revoke_all((ApiKey.account_id == account_id) & ~ApiKey.is_managed, now=now)
 
 
 def _revoke_all(condition: ColumnElement[bool], *, now: datetime) -> int:

@@ -9,6 +9,7 @@ import hashlib
 import re
 import secrets
 import zlib
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -95,6 +96,23 @@ def unbranded_tag(prefix: str) -> str | None:
 def digest_key(presented_key: str) -> bytes:
     """The SHA-256 of the whole raw key: what is stored and looked up."""
     return hashlib.sha256(presented_key.encode("utf-8", "surrogatepass")).digest()
+
+
+def digest_after(text_before: str, digest: bytes) -> bytes:
+    """What is stored of a key of which another system hashed only the part after `text_before`.
+
+    `digest` is the SHA-256 of that part. It is not stored itself: the part alone, and the part
+    after any other text, would then be keys too. No text in UTF-8 has the byte 0xff, so the result
+    is not the digest of a text that can be presented.
+    """
+    return hashlib.sha256(b"\xff" + text_before.encode() + b"\xff" + digest).digest()
+
+
+def digests_after(presented_key: str, texts_before: Iterable[str]) -> Iterator[bytes]:
+    """What is stored of the key, for each of the texts after which its rest may be hashed."""
+    for text in texts_before:
+        if presented_key.startswith(text):
+            yield digest_after(text, digest_key(presented_key[len(text) :]))
 
 
 def display_prefix(raw_key: str) -> str:

@@ -55,6 +55,7 @@ class EventName(StrEnum):
     KEY_ROTATED = "api_key:rotated"
     KEY_REVOKED = "api_key:revoked"
     KEY_EXPIRED = "api_key:expired"
+    KEY_LEAKED = "api_key:leaked"
     AGENT_CREATED = "agent:created"
     AGENT_DELETED = "agent:deleted"
     SIGNING_KEY_CREATED = "signing_key:created"
@@ -76,6 +77,7 @@ _MESSAGES = {
     EventName.KEY_REVOKED: MessageType.KEY_REVOKED,
     EventName.KEY_ROTATED: MessageType.KEY_ROTATED,
     EventName.KEY_EXPIRED: MessageType.KEY_EXPIRED,
+    EventName.KEY_LEAKED: MessageType.KEY_LEAKED,
     EventName.LIMIT_WARNED: MessageType.LIMIT_WARNED,
     EventName.LIMIT_REACHED: MessageType.LIMIT_REACHED,
     EventName.REFRESH_TOKEN_REUSED: MessageType.SESSION_REUSE_DETECTED,

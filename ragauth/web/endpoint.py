@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypeVar
+from uuid import UUID
 
 from flask import Response, after_this_request, request
 from marshmallow import Schema, ValidationError
@@ -25,23 +26,25 @@ from ragauth.errors import (
     NotFound,
 )
 from ragauth.models.base import Page
+from ragauth.schemas.account_fields import AccountInPath
 from ragauth.schemas.base import EmptySchema, RequestSchema, to_issues
 from ragauth.schemas.dumping import Dumper, EitherDumper, dumper_of
 from ragauth.schemas.fields import Id, encode_cursor
 from ragauth.schemas.plain_uuid import PlainUuid
-from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, MESSAGE, SESSION, WEBHOOK
+from ragauth.security.identifiers import AGENT, KEY, MESSAGE, SESSION, WEBHOOK
 from ragauth.services.account_lock import acting_in
+from ragauth.services.operators import accounts
 from ragauth.services.sessions.sessions import Caller
 from ragauth.web import refresh_cookie
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT
-from ragauth.web.faces import current_wording
+from ragauth.web.faces import bare_success, current_wording
 from ragauth.web.guards import Failure, Guard, public
-from ragauth.web.json_body import read_json_object
+from ragauth.web.json_body import read_json_array, read_json_object
 
 View = Callable[..., Any]
 
 PATH_IDS = {
-    "account_id": Id(ACCOUNT),
+    "account_id": AccountInPath(),
     "agent_id": Id(AGENT),
     "key_id": Id(KEY),
     "session_id": Id(SESSION),
@@ -51,6 +54,7 @@ PATH_IDS = {
     "agent_uuid": PlainUuid(),
     "key_uuid": PlainUuid(),
 }
+NO_ACCOUNT = UUID(int=0)
 # The error for an id in the path that does not belong to the caller.
 MISSING: dict[str, type[NotFound]] = {
     "account_id": NoSuchAccount,
@@ -88,6 +92,7 @@ class Declaration:
     dumper: Dumper | EitherDumper | None = None
     is_quick: bool = False
     is_csv_too: bool = False
+    is_bare_list: bool = False
 
 
 _SomeView = TypeVar("_SomeView", bound=View)
@@ -138,6 +143,7 @@ def endpoint(
     is_list: bool = False,
     is_quick: bool = False,
     is_csv_too: bool = False,
+    is_bare_list: bool = False,
 ) -> Callable[[View], View]:
     """Declare a route::
 
@@ -151,12 +157,13 @@ def endpoint(
     `errors` are what the view may raise beyond what guard, body and path imply. `is_list` is for a
     list without pages: the view returns a Page that has them all. `is_quick` is for a route that
     takes no lock, hashes nothing, and asks the database by prepared reads alone. `is_csv_too` is
-    for a view that returns a file of CSV to clients that prefer it to JSON.
+    for a view that returns a file of CSV to clients that prefer it to JSON. `is_bare_list` is for
+    another system's protocol: body and answer are arrays, the answer without the envelope.
     """
     schema = None if data is None else data()
     declaration = Declaration(
         guard,
-        None if body is None else body(),
+        None if body is None else body(many=is_bare_list),
         query(),
         schema,
         status,
@@ -165,6 +172,7 @@ def endpoint(
         dumper=None if schema is None else dumper_of(schema),
         is_quick=is_quick,
         is_csv_too=is_csv_too,
+        is_bare_list=is_bare_list,
     )
 
     def decorate(view: View) -> View:
@@ -184,6 +192,7 @@ def endpoint(
             if guard is not public:
                 arguments["caller"] = caller
             arguments.update(_load(declaration, path))
+            _find_named_account(arguments)
             with acting_in(caller.session_id if isinstance(caller, Caller) else None):
                 result = view(**arguments)
             return _answer(declaration, result)
@@ -208,7 +217,7 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
             arguments[name] = PATH_IDS[name].deserialize(text)
         except ValidationError as error:
             issues.extend(to_issues(error.messages, (name,)))
-    parts: list[tuple[str, RequestSchema | None, Callable[[RequestSchema], dict[str, Any]]]] = [
+    parts: list[tuple[str, RequestSchema | None, Callable[[RequestSchema], Any]]] = [
         ("query", declaration.query, _read_query),
         ("body", declaration.body, _read_body),
     ]
@@ -230,6 +239,21 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
     return arguments
 
 
+def _find_named_account(arguments: dict[str, Any]) -> None:
+    """Replace an external id, in the path or in the query, by the id of the account.
+
+    An unknown one is as an unknown id: NoSuchAccount is raised for the path's, and the query's
+    becomes an id that no account has.
+    """
+    if isinstance(arguments.get("account_id"), str):
+        arguments["account_id"] = accounts.find_id(arguments["account_id"])
+        if arguments["account_id"] is None:
+            raise NoSuchAccount
+    query = arguments.get("query", {})
+    if isinstance(query.get("account_id"), str):
+        query["account_id"] = accounts.find_id(query["account_id"]) or NO_ACCOUNT
+
+
 def _read_query(_schema: RequestSchema) -> dict[str, Any]:
     """The query's parameters; a parameter that is given twice is a fault."""
     if not request.query_string:
@@ -240,7 +264,9 @@ def _read_query(_schema: RequestSchema) -> dict[str, Any]:
     return request.args.to_dict()
 
 
-def _read_body(schema: RequestSchema) -> dict[str, Any]:
+def _read_body(schema: RequestSchema) -> Any:
+    if schema.many:
+        return read_json_array()
     return refresh_cookie.receive(schema, read_json_object())
 
 
@@ -250,6 +276,8 @@ def _answer(declaration: Declaration, result: Any) -> Response:
     dumper = declaration.dumper
     if dumper is None:
         return Response(status=declaration.status)
+    if declaration.is_bare_list:
+        return bare_success(dumper.dump_all(result), declaration.status, None)
     success = current_wording().success
     if isinstance(result, Page):
         meta = {"next_cursor": encode_cursor(result.next_cursor)}

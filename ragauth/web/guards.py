@@ -20,6 +20,7 @@ from ragauth.errors import (
     CredentialRevoked,
     InsufficientScope,
     IpNotAllowed,
+    NoSuchRoute,
     OriginNotAllowed,
     RagauthError,
     RateLimitExceeded,
@@ -36,6 +37,7 @@ from ragauth.services.keys.check import (
     Question,
     current_checker,
 )
+from ragauth.services.keys.github_keys import current_github_keys
 from ragauth.services.limits import throttles
 from ragauth.services.sessions import sessions
 from ragauth.services.sessions.sessions import Caller
@@ -43,6 +45,7 @@ from ragauth.services.sessions.tokens import TokenClaims
 from ragauth.web import refresh_cookie
 from ragauth.web.check.questions import presented_in
 from ragauth.web.credentials import bearer_token, find_bearer_token, presented_key
+from ragauth.web.json_body import read_signed_bytes
 from ragauth.web.paths import METRICS, SAFE_METHODS, is_authorize, is_plain_spelling
 
 Guard = Callable[[], object]
@@ -148,6 +151,25 @@ def metrics_reader() -> None:
     presented = bearer_token(request.headers.get("Authorization"))
     if not hmac.compare_digest(presented.encode(), expected.encode()):
         raise CredentialInvalid("The token is not valid")
+
+
+@demands(None, NoSuchRoute, CredentialMissing, CredentialMalformed, CredentialInvalid)
+def github_signature() -> str:
+    """GitHub, by its signature of the body; returns the identifier of the key that signed.
+
+    There is no such route unless the operator has told where GitHub's keys are.
+    """
+    keys = current_github_keys()
+    if not keys.is_set:
+        raise NoSuchRoute
+    identifier = request.headers.get("Github-Public-Key-Identifier")
+    signature = request.headers.get("Github-Public-Key-Signature")
+    if not identifier or not signature:
+        raise CredentialMissing(
+            "Github-Public-Key-Identifier and Github-Public-Key-Signature are required"
+        )
+    keys.require_signed(read_signed_bytes(), identifier=identifier, signature=signature)
+    return identifier
 
 
 def service_key(scope: str) -> Guard:

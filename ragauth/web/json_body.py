@@ -1,4 +1,4 @@
-"""Reading the body: one JSON object, strictly (RFC 8259), or a clear refusal."""
+"""Reading the body: one JSON object or array, strictly (RFC 8259), or a clear refusal."""
 
 import json
 import logging
@@ -20,6 +20,8 @@ log = logging.getLogger("ragauth")
 
 MALFORMED_JSON = "Malformed JSON"
 _CUT_SHORT = "The body ended too early"
+# Each may be faulty, and each fault costs more than its bytes.
+_MOST_ENTRIES = 10_000
 # Python's int() raises for thousands of digits.
 _LENGTH = re.compile(r"[0-9]{1,5}")
 
@@ -34,16 +36,38 @@ def read_json_object() -> dict[str, Any]:
     A request without a body counts as an empty object, so that the required fields are named as
     missing. Raises InvalidRequest, UnsupportedMediaType or BodyTooLarge.
     """
-    most_bytes = max_body_bytes(request.path)
-    body = _read_body(most_bytes)
-    if len(body) > most_bytes:
-        raise BodyTooLarge.than(most_bytes)
+    value = _read_json(if_empty={})
+    if not isinstance(value, dict):
+        raise _malformed("Must be a JSON object")
+    return value
+
+
+def read_json_array() -> list[Any]:
+    """Read the body of the present request: one array; raises as `read_json_object` does."""
+    value = _read_json(if_empty=None)
+    if not isinstance(value, list):
+        raise _malformed("Must be a JSON array")
+    if len(value) > _MOST_ENTRIES:
+        raise _malformed(f"Must have at most {_MOST_ENTRIES:,} entries")
+    return value
+
+
+def read_signed_bytes() -> bytes:
+    """The exact bytes of the body, for a signature; it can be read as JSON afterwards.
+
+    Raises InvalidRequest or BodyTooLarge.
+    """
+    return _read_bounded(is_kept=True)
+
+
+def _read_json(*, if_empty: Any) -> Any:
+    body = _read_bounded()
     if not body:
-        return {}
+        return if_empty
     if request.mimetype != "application/json":
         raise UnsupportedMediaType
     try:
-        value = json.loads(
+        return json.loads(
             body.decode("utf-8"),
             object_pairs_hook=_object_without_duplicates,
             parse_constant=_refuse_constant,
@@ -52,9 +76,14 @@ def read_json_object() -> dict[str, Any]:
         raise _malformed("The JSON is nested too deeply") from error
     except ValueError as error:
         raise _malformed(f"{MALFORMED_JSON}: {_why_malformed(error)}") from error
-    if not isinstance(value, dict):
-        raise _malformed("Must be a JSON object")
-    return value
+
+
+def _read_bounded(*, is_kept: bool = False) -> bytes:
+    most_bytes = max_body_bytes(request.path)
+    body = _read_body(most_bytes, is_kept=is_kept)
+    if len(body) > most_bytes:
+        raise BodyTooLarge.than(most_bytes)
+    return body
 
 
 def read_early(environ: "WSGIEnvironment") -> bytes | None:
@@ -75,11 +104,11 @@ def read_early(environ: "WSGIEnvironment") -> bytes | None:
     return body if len(body) == int(length) else None
 
 
-def _read_body(most_bytes: int) -> bytes:
+def _read_body(most_bytes: int, *, is_kept: bool) -> bytes:
     # One byte more than allowed: a body of unknown length is cut at this limit without an error.
     request.max_content_length = most_bytes + 1
     try:
-        body = request.get_data(cache=False)
+        body = request.get_data(cache=is_kept)
     except ClientDisconnected as error:
         raise _malformed(_CUT_SHORT) from error
     except HTTPException:

@@ -25,11 +25,11 @@ class Commands:
     """`flask --app wsgi`, in process."""
 
     def __init__(self, app: Flask) -> None:
-        self._app = app
+        self.app = app
 
     def run(self, *arguments: str, typed: str | None = None) -> Outcome:
         """Run a command; `typed` is what its user types."""
-        result = self._app.test_cli_runner().invoke(args=list(arguments), input=typed)
+        result = self.app.test_cli_runner().invoke(args=list(arguments), input=typed)
         # A crash would be a traceback where an operator expects a sentence.
         assert result.exception is None or isinstance(result.exception, SystemExit)
         return Outcome(result.exit_code, result.stdout, result.stderr)

@@ -124,7 +124,7 @@ class TestImports:
         member = client.sign_up()
         commands.succeed("accounts", "set-plan", member.email, "scale")
         file = write_csv(tmp_path, *(f"{digest(str(n))},{member.id},k" for n in range(7)))
-        monkeypatch.setattr(sys.modules["ragauth.cli.keys"], "_BATCH", 2)
+        monkeypatch.setattr(sys.modules["ragauth.cli.key_import"], "_BATCH", 2)
         import_keys = key_import.import_keys
         batches = iter((import_keys, import_keys))
 
@@ -138,7 +138,7 @@ class TestImports:
         with monkeypatch.context() as patch:
             patch.setattr(key_import, "import_keys", break_off)
             told = commands.fail("keys", "import", file)
-        assert told.endswith("(4 of 7 keys were imported)")
+        assert "(4 of 7 keys were imported; import the same file again" in told
         assert len(ok(member.client.get("/api/auth/api-keys"))) == 1 + 3 + 4
         outcome = commands.succeed("keys", "import", file, "--json")
         assert outcome.json == {"lines": 7, "imported": 3, "known": 4}
@@ -191,7 +191,8 @@ class TestRejectsInput:
         assert outcome.exit_code == 1
         assert outcome.errors.splitlines() == [
             "Error: nothing was imported",
-            "line 3: digest: Must be the 64 hex digits of the SHA-256 of the whole key",
+            "line 3: digest: Must be a SHA-256: 64 hex digits, or 43 or 44 characters of base64"
+            " or base64url",
             "line 4: owner: there is no account nobody@example.com",
             "line 5: name: Required",
         ]
@@ -237,7 +238,7 @@ class TestRejectsInput:
     ) -> None:
         """S45: each key is tested again, under the account's lock."""
         member = client.sign_up()
-        monkeypatch.setattr(key_import, "find_without_room", lambda *_: {})
+        monkeypatch.setattr(key_import.Expected, "fault", None)
         file = write_csv(tmp_path, *(f"{digest(str(n))},{member.id},k" for n in range(5)))
         outcome = commands.run("keys", "import", file)
         assert outcome.errors.splitlines() == [
@@ -290,7 +291,18 @@ class TestRejectsInput:
         file = write_csv(tmp_path, f"{digest(OLD_KEY)},{member.email},old")
         assert commands.succeed("keys", "import", file, "--dry-run", "--json").json == {
             "lines": 1,
-            "imported": 0,
+            "new": 1,
             "known": 0,
+            "refused": 0,
+            "accounts": [
+                {
+                    "account_id": member.id,
+                    "email": member.email,
+                    "new": 1,
+                    "counted": 1,
+                    "room": 4,
+                }
+            ],
+            "faults": [],
         }
         assert len(ok(member.client.get("/api/auth/api-keys"))) == 1

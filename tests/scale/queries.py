@@ -140,6 +140,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "template": ("verify_email",),
     "templates": (None, ["verify_email"]),
     "totals": ([_TOTAL],),
+    "unless_after": (NOW - timedelta(days=1),),
     "until": (NOW,),
     "username_canonical": ("customer1",),
     "webhook_id": (webhook_id(2),),
@@ -148,6 +149,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "webhook_deliveries.delete_older before": (first_uuid_at(NOW - timedelta(days=29)),),
     "webhook_deliveries.fail_pending webhook_id": (None, webhook_id(2)),
     "webhook_deliveries.note_attempt status": (204,),
+    "accounts.find_by_external_id external_id": ("customer-7",),
     "agents.find_agent agent_id": (agent_id(1),),
     "limit_notices.add_notice at": (NOW,),
     "limit_notices.add_notice name": (
@@ -187,6 +189,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
 }
 # Of the prepared reads: what they are told as `environment`, `day` and so on.
 _BOUND = {
+    "after": "sk_live_",
     "account_id": account_id(1),
     "agent_id": agent_id(1),
     "cursor": key_id(500),

@@ -68,6 +68,14 @@ class TestDefaults:
         environment.setenv("RAGAUTH_DATABASE_POOLER", "")
         assert not read_settings().is_pooled
 
+    def test_what_follows_a_leak_is_one_of_two(self, environment: pytest.MonkeyPatch) -> None:
+        assert read_settings().leaked_keys == "notify"
+        environment.setenv("RAGAUTH_LEAKED_KEYS", "revoke")
+        assert read_settings().leaked_keys == "revoke"
+        for other in ("Revoke", "delete", "true"):
+            environment.setenv("RAGAUTH_LEAKED_KEYS", other)
+            assert faults() == ["RAGAUTH_LEAKED_KEYS"]
+
 
 class TestValues:
     @pytest.mark.parametrize(

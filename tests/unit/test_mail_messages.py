@@ -32,6 +32,9 @@ VALUES = {
     "meter": "tokens",
     "window": "month",
     "anew": "1 December 2026, 00:00 UTC",
+    "place": "https://github.com/octocat/hello/app.py",
+    "link": "https://github.com/octocat/hello/app.py",
+    "revoked": "revoked",
 }
 QUEUED_AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 

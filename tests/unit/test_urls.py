@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 from marshmallow import ValidationError
 
-from ragauth.config.urls import database_url, mail_url, page_url, upstream_url
+from ragauth.config.urls import (
+    database_url,
+    github_keys_url,
+    mail_url,
+    page_url,
+    upstream_url,
+)
 from ragauth.database import connection_parameters, engine_url
 
 #: A password's part, which no message may hold.
@@ -260,3 +266,12 @@ class TestMailAndWeb:
     )
     def test_what_is_no_page_is_refused(self, url: str) -> None:
         refusal(page_url, url)
+        refusal(github_keys_url, url)
+
+    def test_a_list_of_keys_that_are_believed_comes_over_tls(self) -> None:
+        documented = "https://api.github.com/meta/public_keys/secret_scanning"
+        assert github_keys_url(documented) == documented
+        for own in ("http://127.0.0.1:8080/keys", "http://[::1]/keys", "http://localhost/keys"):
+            assert github_keys_url(own) == own
+        for host in ("api.github.com", "10.0.0.1", "localhost.evil.test", "127.0.0.1.evil.test"):
+            assert refusal(github_keys_url, f"http://{host}/keys") == "must start with https://"

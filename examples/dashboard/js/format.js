@@ -126,12 +126,13 @@ const EVENTS = {
   "api_key:rotated": "API key rotated",
   "api_key:expired": "API key expired",
   "api_key:revoked": "API key revoked",
+  "api_key:leaked": "API key found in public",
   "limit:warned": "80 % of a limit was used",
   "limit:reached": "A limit was reached",
   "agent:created": "Agent created",
   "agent:deleted": "Agent deleted",
 };
-const ALARMING = /^limit:|failed|reused|suspended|given_up|_low$|second_factor_removed/;
+const ALARMING = /^limit:|failed|leaked|reused|suspended|given_up|_low$|second_factor_removed/;
 
 /** What an event is called, and whether its owner should look twice. */
 export function event({ name }) {

@@ -30,6 +30,7 @@ _INDEXES = (
         ("expires_at", "id"),
         "revoked_at IS NULL AND expires_at IS NOT NULL",
     ),
+    _Index("ix_api_keys_text_before", "api_keys", ("text_before",), "text_before IS NOT NULL"),
     _Index("ix_events_unplaced", "events", ("id",), "place IS NULL"),
     _Index("uq_events_place", "events", ("place",), "place IS NOT NULL", is_unique=True),
     _Index("ix_events_name_place", "events", ("name", "place"), "place IS NOT NULL"),
@@ -40,6 +41,9 @@ _COLUMNS = {
     "api_keys": {
         "keyspace_id uuid": sa.Column("keyspace_id", sa.Uuid(), nullable=True),
         "text_before varchar(100)": sa.Column("text_before", sa.String(length=100), nullable=True),
+        "leak_told_at timestamptz": sa.Column(
+            "leak_told_at", sa.DateTime(timezone=True), nullable=True
+        ),
     },
     "events": {"place bigint": sa.Column("place", sa.BigInteger(), nullable=True)},
     "outbox": {"webhook_id uuid": sa.Column("webhook_id", sa.Uuid(), nullable=True)},
@@ -157,6 +161,7 @@ def downgrade() -> None:
         ("installation", "expired_key_id"),
         ("installation", "expired_until"),
         ("events", "place"),
+        ("api_keys", "leak_told_at"),
         ("api_keys", "text_before"),
         ("api_keys", "keyspace_id"),
     ):
@@ -178,13 +183,10 @@ def _replace_check(new: str) -> None:
         op.drop_constraint(name, "accounts", type_="check")
         op.create_check_constraint(name, "accounts", new)
         return
-    # SQLite copies the table, and forgets the checks that are not told.
-    kept = sa.CheckConstraint(
-        "status IN ('active', 'suspended', 'deleted')", name=op.f("ck_accounts_status")
-    )
-    told = sa.CheckConstraint(new, name=name)
-    with op.batch_alter_table("accounts", recreate="always", table_args=(kept, told)):
-        pass
+    # SQLite copies the table.
+    with op.batch_alter_table("accounts", recreate="always") as batch_op:
+        batch_op.drop_constraint(name, type_="check")
+        batch_op.create_check_constraint(name, new)
 
 
 def _add_here(table: str, columns: dict[str, sa.Column], indexes: list[_Index]) -> None:

@@ -1,10 +1,10 @@
-"""The read of a key check: the key and its owner, by the digest of the presented key."""
+"""The read of a key check: the key and its owner, by what was presented."""
 
 import uuid
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, Text, bindparam, select, type_coerce
+from sqlalchemy import Integer, Text, bindparam, func, select, type_coerce
 
 from ragauth import clock
 from ragauth.database import parse_sqlite_moment
@@ -12,6 +12,7 @@ from ragauth.models.accounts import Account
 from ragauth.models.agents import Agent
 from ragauth.models.api_keys import ApiKey
 from ragauth.models.reads.prepared import PreparedReads
+from ragauth.security import key_format
 
 # A process notices the first import of foreign keys within this time.
 _IMPORTED_RECHECK_SECONDS = 2.0
@@ -73,10 +74,14 @@ _AGENT = select(Agent.id).where(
 # use that index, and read all keys.
 _IS_IMPORTED = type_coerce(ApiKey.is_imported, Integer)
 _ANY_IMPORTED = select(ApiKey.id).where(_IS_IMPORTED).exists().select()
+# One text after the other, each found in the index: DISTINCT would read a row for each key.
+_NEXT_TEXT_BEFORE = select(func.min(ApiKey.text_before)).where(
+    ApiKey.text_before > bindparam("after")
+)
 
 
 class KeyLookup:
-    """Finds keys by digest."""
+    """Finds the key that was presented."""
 
     def __init__(self, reads: PreparedReads) -> None:
         self._reads = reads
@@ -85,13 +90,48 @@ class KeyLookup:
         self._imported_sql = reads.compile(_ANY_IMPORTED)
         self._has_imported = False
         self._imported_checked_at = -_IMPORTED_RECHECK_SECONDS
+        self._next_text_sql = reads.compile(_NEXT_TEXT_BEFORE)
+        self._texts_before: tuple[str, ...] = ()
+        self._texts_read_at = -_IMPORTED_RECHECK_SECONDS
+
+    def find_presented(self, presented_key: str) -> KeyFacts | None:
+        """The key that a text is, live or not; raises ExternalServiceUnavailable.
+
+        Everything that is given a raw key finds it here. Nearly every key is found by its own
+        SHA-256. One whose part after a certain text was hashed by another system is found by that
+        part, and by that text before it (`key_format.digest_after`).
+        """
+        key = self.find_key(key_format.digest_key(presented_key))
+        if key is not None:
+            return key
+        for digest in key_format.digests_after(presented_key, self.texts_before()):
+            key = self.find_key(digest)
+            if key is not None:
+                return key
+        return None
 
     def find_key(self, digest: bytes) -> KeyFacts | None:
-        """The key with this SHA-256; raises ExternalServiceUnavailable."""
+        """The key that is stored with this digest; raises ExternalServiceUnavailable."""
         rows = self._reads.read(self._key_sql, {"digest": digest})
         if not rows:
             return None
         return _from_sqlite(rows[0]) if self._reads.is_sqlite else _from_postgres(rows[0])
+
+    def texts_before(self) -> tuple[str, ...]:
+        """The texts after which other systems have hashed the rest of a key: a few at most.
+
+        A process notices a new one within two seconds.
+        """
+        now = clock.monotonic()
+        if now - self._texts_read_at >= _IMPORTED_RECHECK_SECONDS:
+            texts: list[str] = []
+            text = ""
+            while (
+                text := self._reads.read(self._next_text_sql, {"after": text})[0][0]
+            ) is not None:
+                texts.append(text)
+            self._texts_before, self._texts_read_at = tuple(texts), now
+        return self._texts_before
 
     def owns_agent(self, account_id: bytes, agent_id: bytes) -> bool:
         parameter = bytes.hex if self._reads.is_sqlite else _to_uuid

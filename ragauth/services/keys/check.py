@@ -121,7 +121,7 @@ class KeyChecker:
             presented_key
         ):
             return KeyVerdict(CredentialMalformed(self._explain(presented_key, "is malformed")))
-        key = self.lookup.find_key(key_format.digest_key(presented_key))
+        key = self.lookup.find_presented(presented_key)
         if key is None:
             return KeyVerdict(CredentialInvalid(self._explain(presented_key, "is not valid")))
         refusal = self._find_refusal(key, question)

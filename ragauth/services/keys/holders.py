@@ -7,13 +7,13 @@ from typing import Any
 
 from ragauth import transaction
 from ragauth.errors import CredentialRevoked
-from ragauth.extensions import current
-from ragauth.models import api_keys as key_rows
+from ragauth.extensions import current, db
+from ragauth.models import ApiKey
 from ragauth.models.api_keys import PUBLISHABLE
 from ragauth.models.reads.holders import HolderLookup
-from ragauth.security import key_format
 from ragauth.services.audit import Client
 from ragauth.services.keys import revocation
+from ragauth.services.keys.presented import find_presented_id
 from ragauth.services.limits.account_limits import (
     MonthUsage,
     Quota,
@@ -74,13 +74,11 @@ def revoke_presented_key(*, presented_key: str, client: Client) -> None:
 
     A publishable key is left as it is: it is public in a web page, so every visitor holds it.
     """
-    digest = key_format.digest_key(presented_key)
-    with transaction.read_only():
-        is_known = key_rows.find_by_digest(digest) is not None
-    # Read first: text that is no key must not wait for, or hold, the database's write lock.
-    if not is_known:
+    # Text that is no key must not wait for, or hold, the database's write lock.
+    key_id = find_presented_id(presented_key)
+    if key_id is None:
         return
     with transaction.unit_of_work():
-        key = key_rows.find_by_digest(digest)
+        key = db.session.get(ApiKey, key_id)
         if key is not None and key.kind != PUBLISHABLE:
             revocation.revoke(key, client, by="holder")

@@ -2,7 +2,8 @@
 
 It is sent after the commit (`ragauth.services.mail.sending`). No text that a user typed (a name, a
 key's name) goes into a mail: otherwise a signup with a stranger's address could carry a message to
-that stranger.
+that stranger. The one exception is the URL where a key was found in public: GitHub signed it, the
+address is a confirmed one, and the URL is shown inert (`security.outside_urls`).
 """
 
 import json
@@ -39,6 +40,7 @@ class MailTemplate(StrEnum):
     SECOND_FACTOR_REMOVED = "second_factor_removed"
     RECOVERY_CODE_USED = "recovery_code_used"
     KEY_CREATED = "key_created"
+    KEY_LEAKED = "key_leaked"
     SESSION_ENDED = "session_ended"
     LIMIT_WARNED = "limit_warned"
     LIMIT_REACHED = "limit_reached"

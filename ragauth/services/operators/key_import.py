@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from ragauth import clock, transaction
 from ragauth.errors import NotFound
@@ -19,13 +19,17 @@ from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuids
 from ragauth.services import audit
 from ragauth.services.audit import OPERATOR
 from ragauth.services.keys import api_keys
+from ragauth.services.keys.presented import current_lookup
+
+#: How many texts there may be after which other systems have hashed the rest of a key.
+MOST_TEXTS_BEFORE = 20
 
 # How many names one query has.
 _BATCH = 500
 
 
 def import_keys(keys: Sequence[dict[str, Any]]) -> int:
-    """Add keys whose SHA-256 alone is known (`digest`); returns how many were new.
+    """Add keys whose `digest` alone is known, as it is stored; returns how many were new.
 
     A key whose digest exists already is left as it is, so a file may be imported twice. Each key
     has its `account_id`. Raises NotFound for an account that does not exist, InvalidRequest for a
@@ -72,7 +76,7 @@ def _add(rows: Sequence[dict[str, Any]]) -> int:
 def find_owners(owners: Iterable[str]) -> dict[str, Account]:
     """The accounts by the given names (e-mail addresses or ids); unknown names are missing."""
     names: dict[str, str | uuid.UUID] = {}
-    for owner in set(owners):
+    for owner in dict.fromkeys(owners):
         try:
             is_email = "@" in owner
             names[owner] = canonical_email(owner) if is_email else decode_id(ACCOUNT, owner)
@@ -93,32 +97,69 @@ def find_owners(owners: Iterable[str]) -> dict[str, Account]:
     return {owner: found[name] for owner, name in names.items() if name in found}
 
 
-def find_without_room(
-    keys: Iterable[dict[str, Any]], owners: Iterable[Account]
-) -> dict[uuid.UUID, str]:
-    """The accounts whose plan has no room for their keys, each with the reason.
+class Expected(NamedTuple):
+    """What an import would add to an account; the plan counts only `counted` of the `new` keys."""
+
+    account: Account
+    new: int
+    counted: int
+    room: int
+
+    @property
+    def fault(self) -> str | None:
+        if self.counted <= self.room:
+            return None
+        return f"the file has {self.counted} new keys, the plan has room for {self.room}"
+
+
+class Forecast(NamedTuple):
+    """What an import would do: the digests of keys that exist already, and each account's share."""
+
+    known: frozenset[bytes]
+    accounts: dict[uuid.UUID, Expected]
+
+
+def foresee(keys: Sequence[dict[str, Any]], owners: Iterable[Account]) -> Forecast:
+    """What an import of these keys would do.
 
     It only reads. `import_keys` tests the same again, since the accounts may change before.
     """
-    now = clock.now()
-    new_digests: dict[uuid.UUID, set[bytes]] = defaultdict(set)
-    counted = (key for key in keys if key["expires_at"] is None or key["expires_at"] > now)
-    while batch := list(islice(counted, _BATCH)):
+    now, known = clock.now(), set[bytes]()
+    new: dict[uuid.UUID, set[bytes]] = defaultdict(set)
+    counted: dict[uuid.UUID, set[bytes]] = defaultdict(set)
+    rest = iter(keys)
+    while batch := list(islice(rest, _BATCH)):
         with transaction.read_only():
-            known = key_rows.find_known_digests({key["digest"] for key in batch})
+            known |= key_rows.find_known_digests({key["digest"] for key in batch})
         for key in batch:
             if key["digest"] not in known:
-                new_digests[key["account_id"]].add(key["digest"])
-    rest = iter({owner.id: owner for owner in owners}.values())
-    rooms: dict[uuid.UUID, int] = {}
-    while accounts := list(islice(rest, _BATCH)):
+                new[key["account_id"]].add(key["digest"])
+                if key["expires_at"] is None or key["expires_at"] > now:
+                    counted[key["account_id"]].add(key["digest"])
+    accounts = {owner.id: owner for owner in owners}
+    unasked, rooms = iter(accounts.values()), dict[uuid.UUID, int]()
+    while some := list(islice(unasked, _BATCH)):
         with transaction.read_only():
-            rooms |= api_keys.rooms_of(accounts)
-    return {
-        account_id: f"the file has {len(digests)} new keys, the plan has room for {room}"
-        for account_id, digests in new_digests.items()
-        if len(digests) > (room := rooms[account_id])
-    }
+            rooms |= api_keys.rooms_of(some)
+    return Forecast(
+        frozenset(known),
+        {
+            account_id: Expected(
+                account, len(new[account_id]), len(counted[account_id]), rooms[account_id]
+            )
+            for account_id, account in accounts.items()
+        },
+    )
+
+
+def find_excess_texts(texts: Iterable[str]) -> frozenset[str]:
+    """The texts that are new here, if together with those in use they are more than are looked for.
+
+    Each costs a look into the database for every presented key that begins with it.
+    """
+    in_use = set(current_lookup().texts_before())
+    new = set(texts) - in_use
+    return frozenset(new) if len(in_use) + len(new) > MOST_TEXTS_BEFORE else frozenset()
 
 
 def may_have_test_keys(account: Account) -> bool:

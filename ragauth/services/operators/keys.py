@@ -3,9 +3,10 @@
 import uuid
 
 from ragauth import transaction
-from ragauth.errors import NotFound
+from ragauth.errors import NoSuchKey, NotFound
 from ragauth.extensions import db, settings
 from ragauth.models import ApiKey
+from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.models.api_keys import LONGEST_PREFIX
 from ragauth.models.base import Page
@@ -15,6 +16,7 @@ from ragauth.security.key_faults import explain_no_key
 from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import OPERATOR
 from ragauth.services.keys import revocation
+from ragauth.services.keys.presented import find_presented_id
 from ragauth.services.limits.usage import bring_last_uses_up_to_date
 
 
@@ -25,11 +27,12 @@ def find_named(named: str, *, limit: int) -> list[ApiKey]:
     what is wrong with the form if anything is.
     """
     bring_last_uses_up_to_date()
+    try:
+        key_id: uuid.UUID | None = decode_id(KEY, named)
+    except ValueError:
+        key_id = find_presented_id(named)
     with transaction.read_only():
-        try:
-            key = db.session.get(ApiKey, decode_id(KEY, named))
-        except ValueError:
-            key = key_rows.find_by_digest(key_format.digest_key(named))
+        key = None if key_id is None else db.session.get(ApiKey, key_id)
         if key is not None:
             return [key]
         prefix = _storable(_without_dots(named))
@@ -44,8 +47,14 @@ def find_named(named: str, *, limit: int) -> list[ApiKey]:
 def find_keys(
     prefix: str, *, include_revoked: bool, limit: int, cursor: uuid.UUID | None
 ) -> Page[ApiKey]:
-    """The keys of all accounts and services whose display prefix begins so, newest first."""
+    """The keys of all accounts and services whose display prefix begins so, newest first.
+
+    For the raw form of a key, that key.
+    """
     bring_last_uses_up_to_date()
+    key = _find_raw(prefix, include_revoked=include_revoked)
+    if key is not None:
+        return Page([key], None)
     with transaction.read_only():
         return key_rows.list_by_prefix(
             _shown_part(prefix),
@@ -54,6 +63,15 @@ def find_keys(
             limit=limit,
             cursor=cursor,
         )
+
+
+def _find_raw(text: str, *, include_revoked: bool) -> ApiKey | None:
+    key_id = find_presented_id(text)
+    if key_id is None:
+        return None
+    with transaction.read_only():
+        key = db.session.get(ApiKey, key_id)
+    return key if key is not None and (include_revoked or key.revoked_at is None) else None
 
 
 def count_keys(prefix: str, *, include_revoked: bool) -> int:
@@ -95,6 +113,15 @@ def _find_fault(named: str) -> str | None:
     start = key_format.find_start(named, brand)
     is_prefix = start is not None and len(named) == len(start) + key_format.SHOWN_LENGTH
     return None if is_prefix else explain_no_key(named, brand)
+
+
+def find_owner(key_id: uuid.UUID) -> uuid.UUID:
+    """The account that a key belongs to; raises NoSuchKey, for the key of a service too."""
+    with transaction.read_only():
+        account_id = key_rows.find_owner(key_id)
+        if account_id is None or account_rows.find_account(account_id) is None:
+            raise NoSuchKey
+    return account_id
 
 
 def revoke_key(*, key_id: uuid.UUID) -> ApiKey:

@@ -36,7 +36,7 @@ def check_all() -> Readiness:
     answered.
     """
     fault = database_fault() or _fault_of_checks()
-    needed = {"database": fault.value if fault else OK, _counters_name(): _counters()}
+    needed = {"database": fault.value if fault else OK, _counters_name(): counters_state()}
     failing = failing_works()
     # Background work: no client is refused when it fails, so the host stays in service.
     checks = needed | {work: failing.get(work, OK) for work in WORKS}
@@ -68,7 +68,8 @@ def _counters_name() -> str:
     return "redis" if settings().redis_url else "counters"
 
 
-def _counters() -> str:
+def counters_state() -> str:
+    """Ask the counters whether they count; returns `ok`, or what is wrong with them."""
     try:
         current_limits().counters.ping()
     except CountersUnavailable as error:

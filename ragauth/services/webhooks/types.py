@@ -77,7 +77,10 @@ TOLD: dict[MessageType, Told] = {
         },
     ),
     MessageType.KEY_EXPIRED: Told("A key has expired.", _KEY),
-    MessageType.KEY_LEAKED: Told("A key was found where anyone can read it.", _KEY),
+    MessageType.KEY_LEAKED: Told(
+        "A key was found where anyone can read it; `revoked` tells whether it was ended for that.",
+        {**_KEY, "revoked": False},
+    ),
     MessageType.LIMIT_WARNED: Told("A part of a limit was used, `percent` of `size`.", _LIMIT),
     MessageType.LIMIT_REACHED: Told("A limit was used up.", {**_LIMIT, "percent": 100}),
     MessageType.SESSION_REUSE_DETECTED: Told(

@@ -212,7 +212,14 @@ def _success(declaration: Declaration, shapes: Shapes, headers: list[str]) -> di
         "description": _SUCCESSES.get(declaration.status, "Done."),
         "headers": {**header_references(headers), **described},
     }
-    if declaration.data is not None:
+    if declaration.data is not None and declaration.is_bare_list:
+        response["content"] = {
+            "application/json": {
+                "schema": {"type": "array", "items": shapes.reference(declaration.data)},
+                "example": [shapes.example(declaration.data)],
+            }
+        }
+    elif declaration.data is not None:
         is_page = declaration.is_list or "cursor" in declaration.query.fields
         response["content"] = {"application/json": shapes.answer(declaration.data, is_page=is_page)}
         if declaration.is_csv_too:

@@ -71,13 +71,13 @@ def _invalid_request(declaration: Declaration) -> InvalidRequest:
     """An example of an invalid request: what the schema says to an empty body or unknown field."""
     members = member_schemas(declaration.body)
     schema = members[0] if members else declaration.body or declaration.query
-    issues = _issues(schema, {}) or _issues(schema, _UNKNOWN)
+    issues = _issues(schema, [{}] if schema.many else {}) or _issues(schema, _UNKNOWN)
     if not issues:
         return InvalidRequest([{"path": ["cost"], "message": "Must be a whole number"}])
     return InvalidRequest(issues)
 
 
-def _issues(schema: Schema, value: dict[str, Any]) -> list[dict[str, Any]]:
+def _issues(schema: Schema, value: Any) -> list[dict[str, Any]]:
     try:
         schema.load(value)
     except ValidationError as error:

@@ -5,7 +5,7 @@ from typing import Any
 from ragauth.services.webhooks.types import TOLD
 
 _TIMESTAMP = "2026-01-15T10:30:00.123456Z"
-_JSON_TYPES = {str: "string", int: "integer"}
+_JSON_TYPES = {str: "string", int: "integer", bool: "boolean"}
 _HEADERS = {
     "webhook-id": ("string", "Names the message; the same in each attempt."),
     "webhook-timestamp": ("integer", "When this attempt was made, in Unix seconds."),
