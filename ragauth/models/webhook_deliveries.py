@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import (
+    ColumnElement,
     ForeignKey,
     Index,
     Select,
@@ -129,11 +130,17 @@ def fail_pending(webhook_id: uuid.UUID | None, *, cause: str) -> int:
 
 def delete_older(before: uuid.UUID, *, limit: int) -> int:
     """Delete deliveries before an id (UUIDv7, so by time); returns how many."""
+    return _delete(WebhookDelivery.id < before, limit)
+
+
+def delete_of_webhook(webhook_id: uuid.UUID, *, limit: int) -> int:
+    """Delete deliveries of an endpoint; returns how many."""
+    return _delete(WebhookDelivery.webhook_id == webhook_id, limit)
+
+
+def _delete(which: ColumnElement[bool], limit: int) -> int:
     oldest: Select[uuid.UUID] = (
-        select(WebhookDelivery.id)
-        .where(WebhookDelivery.id < before)
-        .order_by(WebhookDelivery.id)
-        .limit(limit)
+        select(WebhookDelivery.id).where(which).order_by(WebhookDelivery.id).limit(limit)
     )
     return _change(delete(WebhookDelivery).where(WebhookDelivery.id.in_(oldest)))
 

@@ -36,6 +36,8 @@ _MAIL_IS_STUCK = timedelta(hours=1)
 # Usage is saved every ten seconds.
 _USAGE_IS_STUCK = timedelta(minutes=1)
 _WAITING_USAGE = 1_000
+# A receiver that is started anew is back before.
+_WEBHOOK_FAILS = timedelta(hours=1)
 
 
 @dataclass
@@ -149,14 +151,15 @@ def _webhooks(part: dict[str, Any], faults: list[str]) -> None:
         if webhook.failing_since is None:
             continue
         name, since = encode_id(WEBHOOK, webhook.id), format_time(webhook.failing_since)
-        if webhook.is_active:
-            part["failing"].append(name)
-            faults.append(f"webhooks: {name} fails since {since}; try `webhooks test {name}`")
-        else:
+        if not webhook.is_active:
             faults.append(
                 f"webhooks: {name} failed since {since} and is switched off;"
                 f" `webhooks enable {name}` or `webhooks remove {name}`"
             )
+            continue
+        part["failing"].append(name)
+        if clock.now() - webhook.failing_since > _WEBHOOK_FAILS:
+            faults.append(f"webhooks: {name} fails since {since}; try `webhooks test {name}`")
 
 
 def _usage(part: dict[str, Any], faults: list[str]) -> None:

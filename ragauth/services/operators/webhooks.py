@@ -31,6 +31,7 @@ from ragauth.services.webhooks.types import MOST_ENDPOINTS, MessageType
 KEPT = timedelta(days=30)
 # Longer than a command takes to begin with it: the service that runs beside leaves it alone.
 _HELD_BACK = timedelta(minutes=1)
+_BATCH = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +102,20 @@ def change_webhook(*, webhook_id: uuid.UUID, changes: Mapping[str, Any], client:
 
 
 def remove_webhook(*, webhook_id: uuid.UUID, client: Client) -> Webhook:
-    """Delete an endpoint, its deliveries, and what waits for it. Raises NoSuchWebhook."""
+    """Delete an endpoint, its deliveries, and what waits for it. Raises NoSuchWebhook.
+
+    It is switched off first. There may be millions of deliveries, so they go in batches.
+    """
+    with transaction.unit_of_work():
+        _require(webhook_rows.find_webhook(webhook_id))
+        sending.switch_off(webhook_id)
+    deleted = _BATCH
+    while deleted == _BATCH:
+        with transaction.unit_of_work():
+            deleted = delivery_rows.delete_of_webhook(webhook_id, limit=_BATCH)
     with transaction.unit_of_work():
         webhook = _require(webhook_rows.lock_webhook(webhook_id))
+        # What was queued while it was switched off.
         outbox_rows.remove_of_webhook(webhook_id)
         webhook_rows.delete_webhook(webhook_id)
         _record(EventName.WEBHOOK_REMOVED, webhook, client)
