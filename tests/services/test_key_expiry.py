@@ -124,6 +124,7 @@ class TestClocks:
 
 
 class TestProcesses:
+    @pytest.mark.every_database
     def test_of_many_at_once_one_tells(self, app: Flask, member: Member) -> None:
         _add_keys(app, member, 20, clock.now() + HOUR)
         barrier = Barrier(4)

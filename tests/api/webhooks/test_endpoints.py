@@ -182,6 +182,7 @@ class TestSucceeds:
 
 
 class TestRaces:
+    @pytest.mark.every_database
     def test_no_change_fails_while_an_endpoint_is_removed(
         self, app: Flask, service: Client, client: Client
     ) -> None:
