@@ -16,7 +16,7 @@ from ragauth.cli.output import (
 )
 from ragauth.extensions import settings
 from ragauth.services.accounts import confirmations, limit_notices
-from ragauth.services.operators import events, webhooks, wrong_clock
+from ragauth.services.operators import events, idempotent_calls, webhooks, wrong_clock
 from ragauth.services.sessions import sessions, signing_key_rotation
 
 # A batch takes a tenth of a second on SQLite. Each one changes pages all over an index by account,
@@ -39,9 +39,10 @@ def cleanup(keep_days: int, as_json: bool) -> None:
 
     Dead sessions, expired mail tokens, events without an account and retired signing keys are
     deleted after --keep-days, all other events after RAGAUTH_EVENT_DAYS, deliveries to webhooks
-    after 30 days, and after 40 days the notes that an owner was told of a limit. Signing keys whose
-    last token has expired are retired. Sessions and tokens that were made while the clock was ahead
-    are ended. Run it once a day, but not while the clock is wrong.
+    after 30 days, and after 40 days the notes that an owner was told of a limit. Answers to calls
+    with an Idempotency-Key are deleted after 24 hours. Signing keys whose last token has expired
+    are retired. Sessions and tokens that were made while the clock was ahead are ended. Run it once
+    a day, but not while the clock is wrong.
     """
     before = clock.now() - timedelta(days=keep_days)
     events_before = clock.now() - timedelta(days=settings().event_days)
@@ -61,6 +62,9 @@ def cleanup(keep_days: int, as_json: bool) -> None:
             ),
             "deleted_webhook_deliveries": _delete_all(
                 webhooks.delete_old_deliveries, clock.now() - webhooks.KEPT
+            ),
+            "deleted_idempotent_calls": _delete_all(
+                idempotent_calls.delete_old_calls, clock.now() - idempotent_calls.KEPT
             ),
             "retired_signing_keys": retired_signing_keys,
             "ended_sessions_of_the_future": mended.sessions,

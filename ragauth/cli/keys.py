@@ -35,10 +35,6 @@ from ragauth.services.operators.accounts import find_many
 
 keys = Group("keys", help="Create, list, show and revoke keys; import them from another system.")
 
-# Keys in one transaction, which takes a twentieth of a second; other writers get their turn between
-# two.
-_BATCH = 1_000
-_SHOWN_FAULTS = 20
 _SHOWN_CANDIDATES = 20
 _COLUMNS = (
     *("id", "name", "prefix", "is_active", "last_used_at", "managed", "kind", "scopes"),

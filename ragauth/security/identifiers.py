@@ -17,6 +17,8 @@ AGENT = "agt"
 EVENT = "evt"
 WEBHOOK = "whk"
 MESSAGE = "msg"
+# Of no row: a place in the feed of events.
+FEED = "feed"
 
 _BASE32HEX = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -16,6 +16,7 @@ AUTHORIZE = "/api/v1/authorize"
 KEYS_VERIFY = "/api/v1/keys/verify"
 USAGE_REPORT = "/api/v1/usage/report"
 LEAKS_OF_GITHUB = "/api/v1/leaks/github"
+INTERNAL = "/api/v1/internal/"
 LOGIN = "/api/auth/login"
 COMPAT = "/compat/"
 MAX_REPORT_BYTES = 256 * 1024
@@ -40,6 +41,11 @@ def max_body_bytes(path: str) -> int:
 def is_authorize(path: str) -> bool:
     """Whether the path is `authorize` or below it."""
     return path.startswith(AUTHORIZE) and path[len(AUTHORIZE) :][:1] in ("", "/")
+
+
+def takes_idempotency_key(rule: str, method: str) -> bool:
+    """Whether a route heeds an `Idempotency-Key`: each POST of the operator's own services does."""
+    return method == "POST" and rule.startswith(INTERNAL)
 
 
 def is_plain_spelling(environ: "WSGIEnvironment") -> bool:

@@ -51,3 +51,16 @@ def deliveries_to(app: Flask, webhook_id: str) -> list[dict[str, Any]]:
 def shown(app: Flask, webhook_id: str) -> dict[str, Any]:
     record: dict[str, Any] = ok(service_client(app).get(f"{WEBHOOKS}/{webhook_id}"))
     return record
+
+
+def a_webhook(app: Flask) -> str:
+    """The id of the oldest endpoint, which is added where there is none."""
+    listed = json.loads(run(app, "webhooks", "list", "--json"))
+    webhook = listed[0] if listed else add_webhook(app, "https://hooks.example.com/ragauth")
+    return str(webhook["id"])
+
+
+def a_delivery(app: Flask, webhook_id: str) -> str:
+    """The id of a message that waits for an endpoint."""
+    queued = ok(service_client(app).post(f"{WEBHOOKS}/{webhook_id}/test"), 202)
+    return str(queued["id"])

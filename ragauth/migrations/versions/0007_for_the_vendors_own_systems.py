@@ -72,6 +72,10 @@ def upgrade() -> None:
         "installation", sa.Column("expired_until", sa.DateTime(timezone=True), nullable=True)
     )
     op.add_column("installation", sa.Column("expired_key_id", sa.Uuid(), nullable=True))
+    op.add_column(
+        "installation",
+        sa.Column("last_place", sa.BigInteger(), server_default="0", nullable=False),
+    )
     _let_accounts_have_no_address()
     op.create_table(
         "keyspaces",
@@ -159,6 +163,7 @@ def downgrade() -> None:
     for table, column in (
         ("outbox", "webhook_id"),
         ("installation", "expired_key_id"),
+        ("installation", "last_place"),
         ("installation", "expired_until"),
         ("events", "place"),
         ("api_keys", "leak_told_at"),
