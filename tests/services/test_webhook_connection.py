@@ -17,12 +17,6 @@ _resolve: Callable[..., Any] = socket.getaddrinfo
 
 
 @pytest.fixture
-def receiver() -> Iterator[WebhookReceiver]:
-    with running_receiver() as running:
-        yield running
-
-
-@pytest.fixture
 def tls(tmp_path: Path) -> Iterator[WebhookReceiver]:
     with running_receiver(tls_folder=tmp_path) as running:
         yield running

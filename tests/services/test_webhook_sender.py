@@ -21,20 +21,9 @@ CREATED = "account.created"
 
 
 @pytest.fixture
-def receiver() -> Iterator[WebhookReceiver]:
-    with running_receiver() as running:
-        yield running
-
-
-@pytest.fixture
 def other() -> Iterator[WebhookReceiver]:
     with running_receiver() as running:
         yield running
-
-
-@pytest.fixture
-def hooked(make_app: Callable[..., Flask]) -> Flask:
-    return make_app(webhook_private_networks=True)
 
 
 @contextmanager

@@ -1,11 +1,9 @@
 """Messages to a real receiver that behaves well or badly: signed, sent at least once (S50)."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 from threading import Barrier
 
@@ -24,13 +22,10 @@ from ragauth.services.webhooks import connection
 from tests.clients import Client, ok
 from tests.factories.commands import run
 from tests.factories.webhooks import (
-    WEBHOOKS,
     add_webhook,
     deliver,
     deliveries_to,
     later,
-    service_client,
-    shown,
 )
 from tests.servers.node import HAS_NPM, MISSING
 from tests.servers.node import run as run_program
@@ -50,31 +45,6 @@ import { Webhook } from "standardwebhooks";
 const [secret, body, headers] = JSON.parse(process.argv[2]);
 console.log(JSON.stringify(new Webhook(secret).verify(body, headers)));
 """
-
-
-@pytest.fixture
-def receiver() -> Iterator[WebhookReceiver]:
-    with running_receiver() as running:
-        yield running
-
-
-@pytest.fixture
-def hooked(make_app: MakeApp) -> Flask:
-    """An application that may send to loopback."""
-    return make_app(webhook_private_networks=True)
-
-
-@pytest.fixture
-def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
-    import logging  # noqa: PLC0415 - for this fixture alone
-
-    monkeypatch.setattr(logging.getLogger("ragauth"), "propagate", True)
-    caplog.set_level(logging.DEBUG)
-    return lambda: "\n".join(
-        json.dumps(record.__dict__, default=str)
-        for record in caplog.records
-        if record.name.startswith("ragauth")
-    )
 
 
 def waiting(app: Flask) -> int:
@@ -308,85 +278,6 @@ class TestTriesAgain:
         assert deliver(hooked) == Round(sent=1)
 
 
-class TestGivesUp:
-    @pytest.mark.both_databases
-    def test_gone_for_three_days(self, hooked: Flask, log: Callable[[], str]) -> None:
-        """S50: the waits grow over three days, then the endpoint is switched off, and the log
-        says so.
-        """
-        with running_receiver() as gone:
-            pass
-        webhook = add_webhook(hooked, gone.url, CREATED)
-        Client(hooked).sign_up()
-        began, moments = clock.now(), [clock.now()]
-        while shown(hooked, webhook["id"])["is_active"]:
-            with ExitStack() as then:
-                then.enter_context(later(moments[-1] - clock.now()))
-                deliver(hooked)
-                [delivery] = deliveries_to(hooked, webhook["id"])
-            if delivery["next_attempt_at"]:
-                moments.append(_next_attempt(hooked) + timedelta(milliseconds=1))
-        waits = [(after - before).total_seconds() for before, after in pairwise(moments)]
-        expected = [5, 30, 120, 600, 1800, 3600, 7200]
-        for wait, about in zip(waits, expected, strict=False):
-            assert 0.8 * about <= wait <= 1.2 * about + 1
-        assert all(4 * 3600 <= wait <= 6 * 3600 + 1 for wait in waits[7:-1])
-        assert len({round(wait, 3) for wait in waits[7:-1]}) > 1, "they differ by chance"
-        assert timedelta(days=3) <= moments[-1] - began < timedelta(days=3, minutes=1)
-        assert (delivery["state"], delivery["cause"]) == ("failed", "connection refused")
-        assert delivery["attempts"] == len(moments)
-        assert "its endpoint has failed for three days" in log()
-        assert waiting(hooked) == 0
-        # What happens from now on is not even queued.
-        Client(hooked).sign_up()
-        assert len(deliveries_to(hooked, webhook["id"])) == 1
-
-    def test_one_message_that_no_answer_pleases_switches_nothing_off(
-        self, hooked: Flask, receiver: WebhookReceiver
-    ) -> None:
-        webhook = add_webhook(hooked, receiver.url)
-        client = Client(hooked)
-        client.sign_up()
-
-        def refuse_accounts(handler: object) -> None:
-            is_account = receiver.received[-1].type == CREATED
-            answer(422 if is_account else 200)(handler)  # type: ignore[arg-type]
-
-        receiver.behaviour = refuse_accounts
-        for hours in range(0, 80, 4):
-            with later(timedelta(hours=hours)):
-                deliver(hooked)
-                client.sign_up()
-        first = ok(service_client(hooked).get(f"{WEBHOOKS}/{webhook['id']}/deliveries"))[-2:]
-        assert sorted((each["type"], each["state"]) for each in first) == [
-            (CREATED, "failed"),
-            ("api_key.created", "delivered"),
-        ]
-        assert shown(hooked, webhook["id"])["is_active"]
-
-    @pytest.mark.both_databases
-    def test_410_switches_off_at_once(
-        self, hooked: Flask, receiver: WebhookReceiver, log: Callable[[], str]
-    ) -> None:
-        receiver.behaviour = answer(410)
-        webhook = add_webhook(hooked, receiver.url)
-        Client(hooked).sign_up()
-        deliver(hooked)
-        assert not shown(hooked, webhook["id"])["is_active"]
-        first, second = deliveries_to(hooked, webhook["id"])
-        assert (first["state"], first["response_status"]) == ("failed", 410)
-        # What waited is not tried, and is not forgotten either.
-        assert (second["state"], second["attempts"]) == ("failed", 0)
-        assert second["cause"] == "the endpoint is gone"
-        assert "its endpoint answered 410" in log()
-        assert "could not be sent yet" not in log()
-        assert waiting(hooked) == 0
-        receiver.behaviour = answer(200)
-        run(hooked, "webhooks", "enable", webhook["id"])
-        Client(hooked).sign_up()
-        assert deliver(hooked).sent == 2
-
-
 class TestCosts:
     def test_the_bodies_of_other_apps_answers_are_not_kept(
         self, hooked: Flask, receiver: WebhookReceiver
@@ -397,12 +288,6 @@ class TestCosts:
         Client(hooked).sign_up()
         deliver(hooked)
         assert "secret of the" not in json.dumps(deliveries_to(hooked, webhook["id"]))
-
-
-def _next_attempt(app: Flask) -> "object":
-    query = select(OutboxRow.next_attempt_at).where(OutboxRow.webhook_id.is_not(None))
-    with app.app_context(), db.engine.connect() as connected:
-        return connected.scalar(query)
 
 
 def test_a_secret_key_that_is_gone_postpones_and_a_rotated_one_sends(
