@@ -8,6 +8,8 @@ from typing import Any
 
 from flask import Flask
 
+# First: it loads everything at once, without the collector.
+from ragauth import create_app  # noqa: F401
 from ragauth.config import (
     SettingsError,
     has_inherited_sockets,
