@@ -31,9 +31,7 @@ def _command(folder: Path) -> list[str]:
 
 @contextmanager
 def _start(*, ragauth_url: str, service_url: str) -> Iterator[str]:
-    with start_gateway(
-        _ROUTES, _command, ragauth_url=ragauth_url, service_url=service_url
-    ) as url:
+    with start_gateway(_ROUTES, _command, ragauth_url=ragauth_url, service_url=service_url) as url:
         # It listens before it has read its routes.
         wait_until(lambda: httpx.get(f"{url}/documents", verify=NO_TLS).status_code != 404)
         yield url
