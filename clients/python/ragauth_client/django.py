@@ -1,0 +1,142 @@
+"""Django: a middleware that asks for a key in front of each view.
+
+In the settings: `RAGAUTH = {"URL": …, "SERVICE_KEY": …}`, and optionally `OPTIONS` (the client's
+other arguments, as `verify_timeout`), `QUESTION` (what is asked where a view does not say) and
+`PUBLIC` (paths that need no key, with all that is below them).
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeVar, Unpack
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from ragauth_client import gate
+from ragauth_client.client import AsyncClient, Client
+from ragauth_client.errors import Refused
+from ragauth_client.fields import Question
+from ragauth_client.models import Verdict
+
+View = TypeVar("View", bound=Callable[..., Any])
+Ask = Callable[[HttpRequest], Question]
+
+_RULE = "ragauth_rule"
+_PUBLIC = "ragauth_public"
+
+
+def require_key(ask: Ask | None = None, /, **question: Unpack[Question]) -> Callable[[View], View]:
+    """Say what the middleware asks in front of this view, in the place of `QUESTION`.
+
+    `ask` gets the request and returns what else is asked: an agent from
+    `request.resolver_match.kwargs`, for example.
+    """
+
+    def decorate(view: View) -> View:
+        setattr(view, _RULE, (ask, question))
+        return view
+
+    return decorate
+
+
+def public(view: View) -> View:
+    """Say that this view needs no key."""
+    setattr(view, _PUBLIC, True)
+    return view
+
+
+class RagauthMiddleware:
+    """Lets in only requests with a key that may do what their view asks.
+
+    The view finds the verdict in `request.ragauth`. It works under WSGI and ASGI.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self._get_response = get_response
+        self._options = {"PUBLIC": (), "QUESTION": {}, "OPTIONS": {}, **settings.RAGAUTH}
+        unknown = self._options.keys() - {"URL", "SERVICE_KEY", "PUBLIC", "QUESTION", "OPTIONS"}
+        if unknown or isinstance(self._options["PUBLIC"], str):
+            raise ValueError(f"settings.RAGAUTH: unknown {sorted(unknown)}, or PUBLIC is no list")
+        # Django asks for the one that fits how it runs.
+        self.process_view: Callable[..., Any] = self._check
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+            self.process_view = self._check_async
+        # Wrong settings stop the start, not the first request.
+        self._made = (self._client, self._async_client)
+
+    @cached_property
+    def _client(self) -> Client:
+        return Client(
+            self._options["URL"], self._options["SERVICE_KEY"], **self._options["OPTIONS"]
+        )
+
+    @cached_property
+    def _async_client(self) -> AsyncClient:
+        return AsyncClient(
+            self._options["URL"], self._options["SERVICE_KEY"], **self._options["OPTIONS"]
+        )
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if iscoroutinefunction(self):
+            return self._answer_async(request)
+        return _tell_limits(request, self._get_response(request))
+
+    async def _answer_async(self, request: HttpRequest) -> HttpResponse:
+        return _tell_limits(request, await self._get_response(request))
+
+    def _check(
+        self, request: HttpRequest, view: Callable[..., Any], _args: Any, _kwargs: Any
+    ) -> HttpResponse | None:
+        asked = self._question(request, view)
+        if asked is None:
+            return None
+        return _noted(request, self._client.check(_presented(request), **asked))
+
+    async def _check_async(
+        self, request: HttpRequest, view: Callable[..., Any], _args: Any, _kwargs: Any
+    ) -> HttpResponse | None:
+        asked = self._question(request, view)
+        if asked is None:
+            return None
+        return _noted(request, await self._async_client.check(_presented(request), **asked))
+
+    def _question(self, request: HttpRequest, view: Callable[..., Any]) -> Question | None:
+        """What is asked in front of a view; None for one that needs no key."""
+        if hasattr(view, _PUBLIC) or gate.is_below(request.path, self._options["PUBLIC"]):
+            return None
+        ask, question = getattr(view, _RULE, (None, self._options["QUESTION"]))
+        return gate.merged(question, ask and ask(request))
+
+    def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Relay what a view raises to refuse."""
+        return _relay(error.verdict) if isinstance(error, Refused) else None
+
+
+def _presented(request: HttpRequest) -> gate.Presented:
+    return gate.Presented.of(request.headers.get, request.META.get("REMOTE_ADDR") or None)
+
+
+def _noted(request: HttpRequest, verdict: Verdict) -> HttpResponse | None:
+    """The answer that refuses a request; None where its view may answer, with the verdict."""
+    if not verdict.valid:
+        return _relay(verdict)
+    request.ragauth = verdict
+    return None
+
+
+def _relay(verdict: Verdict) -> HttpResponse:
+    headers = gate.relayed_headers(verdict)
+    return HttpResponse(verdict.content, status=verdict.status, headers=headers)
+
+
+def _tell_limits(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    verdict: Verdict | None = getattr(request, "ragauth", None)
+    if verdict is not None:
+        for name, value in verdict.headers.items():
+            response.headers.setdefault(name, value)
+    return response
