@@ -2,16 +2,18 @@
 
 In the settings: `RAGAUTH = {"URL": …, "SERVICE_KEY": …}`, and optionally `OPTIONS` (the client's
 other arguments, as `verify_timeout`), `QUESTION` (what is asked where a view does not say) and
-`PUBLIC` (paths that need no key, with all that is below them).
+`PUBLIC` (paths that need no key, with all that is below them). `client()` and `async_client()` are
+for what views do besides, as settling.
 """
 
+import functools
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, TypeVar, Unpack
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.test.signals import setting_changed
 
 from ragauth_client import gate
 from ragauth_client.client import AsyncClient, Client
@@ -46,6 +48,39 @@ def public(view: View) -> View:
     return view
 
 
+def _options() -> dict[str, Any]:
+    defaults: dict[str, Any] = {"PUBLIC": (), "QUESTION": {}, "OPTIONS": {}}
+    options = {**defaults, **settings.RAGAUTH}
+    unknown = options.keys() - {"URL", "SERVICE_KEY", *defaults}
+    if unknown or isinstance(options["PUBLIC"], str):
+        raise ValueError(f"settings.RAGAUTH: unknown {sorted(unknown)}, or PUBLIC is no list")
+    return options
+
+
+@functools.cache
+def client() -> Client:
+    """The client that the settings describe, one for the process."""
+    options = _options()
+    return Client(options["URL"], options["SERVICE_KEY"], **options["OPTIONS"])
+
+
+@functools.cache
+def async_client() -> AsyncClient:
+    """The same for asynchronous views."""
+    options = _options()
+    return AsyncClient(options["URL"], options["SERVICE_KEY"], **options["OPTIONS"])
+
+
+def _forget_clients(*, setting: str, **_about: object) -> None:
+    """A test of the project's has overridden the settings."""
+    if setting == "RAGAUTH":
+        client.cache_clear()
+        async_client.cache_clear()
+
+
+setting_changed.connect(_forget_clients)
+
+
 class RagauthMiddleware:
     """Lets in only requests with a key that may do what their view asks.
 
@@ -57,29 +92,14 @@ class RagauthMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self._get_response = get_response
-        self._options = {"PUBLIC": (), "QUESTION": {}, "OPTIONS": {}, **settings.RAGAUTH}
-        unknown = self._options.keys() - {"URL", "SERVICE_KEY", "PUBLIC", "QUESTION", "OPTIONS"}
-        if unknown or isinstance(self._options["PUBLIC"], str):
-            raise ValueError(f"settings.RAGAUTH: unknown {sorted(unknown)}, or PUBLIC is no list")
+        # Wrong settings stop the start, not the first request.
+        self._options = _options()
+        self._client, self._async_client = client(), async_client()
         # Django asks for the one that fits how it runs.
         self.process_view: Callable[..., Any] = self._check
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
             self.process_view = self._check_async
-        # Wrong settings stop the start, not the first request.
-        self._made = (self._client, self._async_client)
-
-    @cached_property
-    def _client(self) -> Client:
-        return Client(
-            self._options["URL"], self._options["SERVICE_KEY"], **self._options["OPTIONS"]
-        )
-
-    @cached_property
-    def _async_client(self) -> AsyncClient:
-        return AsyncClient(
-            self._options["URL"], self._options["SERVICE_KEY"], **self._options["OPTIONS"]
-        )
 
     def __call__(self, request: HttpRequest) -> Any:
         if iscoroutinefunction(self):
