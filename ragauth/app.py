@@ -30,6 +30,7 @@ from ragauth.web.around import register_request_log, register_routes
 from ragauth.web.check.gate import Gate
 from ragauth.web.cors import allow_origins
 from ragauth.web.error_handlers import register_error_handlers
+from ragauth.web.external_names import ExternalNames
 from ragauth.web.forwarded import Forwarded
 from ragauth.web.guards import require_key_below_api_v1, require_metrics_reader
 from ragauth.web.logs import configure_logging
@@ -96,6 +97,7 @@ def _make_app(settings: Settings) -> Flask:
     register_error_handlers(app)
     register_blueprints(app, faces)
     register_routes(app)
+    app.wsgi_app = ExternalNames(app.wsgi_app)  # type: ignore[method-assign]
     app.wsgi_app = Forwarded(  # type: ignore[method-assign]
         StartedByRequest(Gate(app), runtime.background),
         trusted_proxies=settings.trusted_proxies,

@@ -18,7 +18,7 @@ from ragauth.services.audit import Client
 # In the config of an application whose settings let such a signup do what a request would.
 READY_MEMBERS = "TESTS_READY_MEMBERS"
 
-_HASHING = "_hash_new_password"
+_HASHING = "hash_new_password"
 _hash_new_password = getattr(accounts, _HASHING)
 _ready: ContextVar[StoredPassword | None] = ContextVar("ready", default=None)
 _hashed: dict[tuple[str, bytes, int], StoredPassword] = {}

@@ -18,19 +18,24 @@ from ragauth.cli.output import (
     yes_option,
 )
 from ragauth.cli.paging import collect_pages, paged, tell_of_more
-from ragauth.cli.parameters import ACCOUNT_ID, FieldType, account_argument, get_account
+from ragauth.cli.parameters import (
+    ACCOUNT_ID,
+    FieldType,
+    account_argument,
+    get_account,
+    name_of,
+)
 from ragauth.clock import format_time
 from ragauth.errors import InvalidRequest
 from ragauth.models import Account
 from ragauth.models.accounts import ACTIVE, DELETED, SUSPENDED
-from ragauth.policy import read_window
-from ragauth.schemas.account_fields import Email, NewPassword, Username
+from ragauth.policy import FIRST_PLAN, read_window
+from ragauth.schemas.account_fields import Email, ExternalId, NewPassword, Username
 from ragauth.schemas.api_keys import KeySchema
 from ragauth.schemas.base import to_issues
 from ragauth.schemas.fields import Name, Text
 from ragauth.schemas.internal import InternalAccountSchema
 from ragauth.schemas.limits import AccountLimitSchema
-from ragauth.services.accounts import accounts as service
 from ragauth.services.accounts import second_factors
 from ragauth.services.audit import OPERATOR
 from ragauth.services.operators import accounts as administration
@@ -38,7 +43,7 @@ from ragauth.services.operators.account_overview import look_at
 
 accounts = Group("accounts", help="Create, list and administer accounts.")
 
-_COLUMNS = ("id", "email", "plan", "status", "created_at", "username")
+_COLUMNS = ("id", "email", "plan", "status", "created_at", "username", "external_id")
 _SHOWN_KEYS = 20
 _NONE, _DEFAULT = "none", "default"
 # More digits than any size has; Python's int() refuses thousands.
@@ -47,36 +52,50 @@ _KEY_COLUMNS = ("id", "name", "prefix", "is_active", "last_used_at")
 
 
 @accounts.command("create")
+@click.option("--email", type=FieldType("email", Email()), help="The owner's address.")
 @click.option(
-    "--email", required=True, type=FieldType("email", Email()), help="The owner's address."
+    "--external-id",
+    type=FieldType("external id", ExternalId()),
+    help="What you call the account; with this alone, nobody logs in to it.",
 )
 @click.option(
     "--password",
     type=FieldType("password", NewPassword()),
-    help="The password; without it and --generate-password, you are asked for it.",
+    help="The password; you are asked for it without one of these three.",
 )
 @click.option("--generate-password", is_flag=True, help="Generate a password and print it once.")
+@click.option(
+    "--no-password", is_flag=True, help="Nobody logs in until the owner sets one by a reset."
+)
 @click.option("--name", type=FieldType("text", Name(maximum=256)), help="The owner's name.")
 @click.option(
     "--username",
     type=FieldType("username", Username()),
     help="A name to log in with, besides the email.",
 )
-@click.option("--plan", help="The plan; trial if it is not given.")
+@click.option("--plan", default=FIRST_PLAN, help="The plan; trial if it is not given.")
 @as_json_option
 def create(
-    email: str,
+    email: str | None,
+    external_id: str | None,
     password: str | None,
     generate_password: bool,
+    no_password: bool,
     name: str | None,
     username: str | None,
-    plan: str | None,
+    plan: str,
     as_json: bool,
 ) -> None:
-    """Create an account; it has no key until its owner makes one."""
+    """Create an account; it has no key yet."""
+    if email is None and external_id is None:
+        raise click.UsageError("Give --email or --external-id, or both.")
+    if no_password and (password or generate_password):
+        raise click.UsageError("--no-password does not go with a password.")
+    if email is None and (password or generate_password or username):
+        raise click.UsageError("Who logs in needs an --email.")
     made_up = secrets.token_urlsafe(18) if generate_password and password is None else None
     password = password or made_up
-    if password is None:
+    if password is None and email is not None and not no_password:
         password = click.prompt(
             "Password",
             hide_input=True,
@@ -84,10 +103,9 @@ def create(
             type=FieldType("password", NewPassword()),
         )
     with one_line_faults():
-        if plan is not None:
-            administration.require_plan(plan)
-        account = service.create_account(
+        account = administration.create_account(
             email=email,
+            external_id=external_id,
             password=password,
             name=name,
             username=username,
@@ -194,7 +212,7 @@ def set_plan(account: str, plan: str, as_json: bool) -> None:
             account_id=get_account(account).id, changes={"plan": plan}, client=OPERATOR
         )
         record = _describe(found)
-    print_change(f"{record['email']} has the plan {record['plan']}", record, as_json=as_json)
+    print_change(f"{name_of(found)} has the plan {record['plan']}", record, as_json=as_json)
 
 
 @accounts.command("set-limit")
@@ -222,7 +240,7 @@ def set_limit(account: str, meter: str, window: str, size: str, as_json: bool) -
         _DEFAULT: f"has its plan's limit of {what}, if there is one",
         _NONE: f"has no limit of {what}",
     }.get(size, f"is limited to {size} {what}")
-    print_change(f"{record['email']} {told}", record, as_json=as_json)
+    print_change(f"{name_of(found)} {told}", record, as_json=as_json)
 
 
 @accounts.command("end-sessions")
@@ -232,12 +250,13 @@ def set_limit(account: str, meter: str, window: str, size: str, as_json: bool) -
 def end_sessions(account: str, yes: bool, as_json: bool) -> None:
     """End all sessions of an account at once; its owner may log in again."""
     with one_line_faults():
-        record = _describe(get_account(account))
-    confirm(f"End every session of {record['email']}?", yes=yes)
+        found = get_account(account)
+        record = _describe(found)
+    confirm(f"End every session of {name_of(found)}?", yes=yes)
     with one_line_faults():
         ended = administration.end_sessions(account_id=get_account(account).id)
     print_change(
-        f"{ended} sessions of {record['email']} are ended",
+        f"{ended} sessions of {name_of(found)} are ended",
         {"id": record["id"], "ended_sessions": ended},
         as_json=as_json,
     )
@@ -254,14 +273,15 @@ def remove_second_factor(account: str, yes: bool, as_json: bool) -> None:
     password, that the request comes from the customer.
     """
     with one_line_faults():
-        record = _describe(get_account(account))
+        found = get_account(account)
+        record = _describe(found)
     confirm(
-        f"Remove the second factor of {record['email']}? Then the password alone is enough.",
+        f"Remove the second factor of {name_of(found)}? Then the password alone is enough.",
         yes=yes,
     )
     with one_line_faults():
         second_factors.remove_for_operator(account_id=get_account(account).id)
-    print_change(f"{record['email']} has no second factor any more", record, as_json=as_json)
+    print_change(f"{name_of(found)} has no second factor any more", record, as_json=as_json)
 
 
 @accounts.command("delete")
@@ -271,12 +291,13 @@ def remove_second_factor(account: str, yes: bool, as_json: bool) -> None:
 def delete(account: str, yes: bool, as_json: bool) -> None:
     """Delete an account for good: sessions and keys die at once, no personal data stays."""
     with one_line_faults():
-        record = _describe(get_account(account))
-    confirm(f"Delete {record['email']}? This cannot be undone.", yes=yes)
+        found = get_account(account)
+        record = _describe(found)
+    confirm(f"Delete {name_of(found)}? This cannot be undone.", yes=yes)
     with one_line_faults():
-        service.erase_account(account_id=get_account(account).id, client=OPERATOR)
+        administration.erase_account(account_id=get_account(account).id, client=OPERATOR)
     print_change(
-        f"{record['email']} is deleted", {"id": record["id"], "status": DELETED}, as_json=as_json
+        f"{name_of(found)} is deleted", {"id": record["id"], "status": DELETED}, as_json=as_json
     )
 
 
@@ -286,7 +307,7 @@ def _set_status(account: str, status: str, *, as_json: bool) -> None:
             account_id=get_account(account).id, changes={"status": status}, client=OPERATOR
         )
         record = _describe(found)
-    print_change(f"{record['email']} is {record['status']}", record, as_json=as_json)
+    print_change(f"{name_of(found)} is {record['status']}", record, as_json=as_json)
 
 
 def _load_limit(meter: str, window: str, size: str) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from marshmallow import ValidationError, fields
 
 from ragauth.errors import NotFound
 from ragauth.models import Account
+from ragauth.schemas.account_fields import EXTERNAL, external_id_in
 from ragauth.schemas.base import to_issues
 from ragauth.schemas.fields import Id
-from ragauth.security.identifiers import ACCOUNT, KEY
+from ragauth.security.identifiers import ACCOUNT, KEY, encode_id
 from ragauth.services.operators import accounts
 
 
@@ -35,12 +36,23 @@ class FieldType(click.ParamType[Any]):
 ACCOUNT_ID = FieldType("account id", Id(ACCOUNT))
 KEY_ID = FieldType("key id", Id(KEY))
 
-account_argument = click.argument("account", metavar="ACCOUNT_ID|EMAIL")
+account_argument = click.argument("account", metavar="ACCOUNT_ID|EMAIL|ext:EXTERNAL_ID")
+
+
+def name_of(account: Account) -> str:
+    """What people call the account: its address, or else what the operator calls it, or its id."""
+    if account.email is None and account.external_id is not None:
+        return f"{EXTERNAL}{account.external_id}"
+    return account.email or encode_id(ACCOUNT, account.id)
 
 
 def get_account(account: str) -> Account:
     """The account that the argument names; raises NotFound."""
-    found = accounts.find(account)
+    external_id = external_id_in(account)
+    if external_id is None:
+        found = accounts.find(account)
+    else:
+        found = accounts.find_by_external_id(external_id)
     if found is None:
         raise NotFound(f"there is no account {account}")
     return found

@@ -147,6 +147,17 @@ class InsufficientScope(AuthorizationFailed):
         return cls("ingest")
 
 
+class KeyIsManaged(AuthorizationFailed):
+    """The owner of a managed key tries what only the operator may do with it."""
+
+    reason = "insufficient_scope"
+    message = "The key is your provider's: you may see and revoke it only"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headers["WWW-Authenticate"] = f'{_REALM}, error="insufficient_scope"'
+
+
 class WrongAgent(AuthorizationFailed):
     reason = "wrong_agent"
     message = "The key may not be used for this agent"

@@ -147,6 +147,18 @@ class ExternalIdTaken(Conflict):
     message = "An account with this external id already exists"
 
 
+class IdempotencyKeyReused(Conflict):
+    """One Idempotency-Key is for one call: a repetition must have the same body."""
+
+    message = "This Idempotency-Key was sent with another body before"
+
+
+class CallUnderWay(Conflict):
+    """The first call with this Idempotency-Key has not ended: whether it succeeds is not known."""
+
+    message = "A call with this Idempotency-Key is under way; repeat it shortly"
+
+
 class KeyAlreadyRotated(Conflict):
     message = "This key has already been replaced by another"
 

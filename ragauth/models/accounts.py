@@ -85,6 +85,10 @@ def find_by_email(email_canonical: str) -> Account | None:
     return db.session.scalar(select(Account).where(Account.email_canonical == email_canonical))
 
 
+def find_by_external_id(external_id: str) -> Account | None:
+    return db.session.scalar(select(Account).where(Account.external_id == external_id))
+
+
 def find_many(
     *, emails_canonical: Collection[str], account_ids: Collection[uuid.UUID]
 ) -> list[Account]:

@@ -6,13 +6,16 @@ from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import (
+    ColumnElement,
     ForeignKey,
     Index,
     Select,
     String,
     Table,
+    and_,
     bindparam,
     delete,
+    exists,
     func,
     select,
 )
@@ -20,6 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
 from ragauth.extensions import db
+from ragauth.models.api_keys import ApiKey
 from ragauth.models.base import Page, Shown, page_statement, read_page
 
 
@@ -54,9 +58,19 @@ def _page_of_account(*, goes_on: bool) -> Select[*tuple[Any, ...]]:
     return page_statement(query, agents.id, goes_on=goes_on)
 
 
-def list_ids(account_id: uuid.UUID) -> list[uuid.UUID]:
-    """The ids of all agents of the account."""
-    return list(db.session.scalars(select(Agent.id).where(Agent.account_id == account_id)))
+def list_unbound(account_id: uuid.UUID) -> list[uuid.UUID]:
+    """The ids of the account's agents that no live key is bound to."""
+    return list(db.session.scalars(select(Agent.id).where(_is_unbound(account_id))))
+
+
+def delete_unbound(account_id: uuid.UUID) -> None:
+    """Delete the account's agents that no live key is bound to."""
+    db.session.execute(delete(Agent).where(_is_unbound(account_id)))
+
+
+def _is_unbound(account_id: uuid.UUID) -> ColumnElement[bool]:
+    live_key = exists().where(ApiKey.agent_id == Agent.id, ApiKey.revoked_at.is_(None))
+    return and_(Agent.account_id == account_id, ~live_key)
 
 
 def count_agents(account_id: uuid.UUID) -> int:

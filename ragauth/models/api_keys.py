@@ -252,6 +252,17 @@ def list_all_live(account_id: uuid.UUID) -> list[ApiKey]:
     return list(db.session.scalars(_of_account(account_id, include_revoked=False)))
 
 
+def list_own_live(account_id: uuid.UUID) -> list[ApiKey]:
+    """Those of them that are not managed."""
+    query = _of_account(account_id, include_revoked=False)
+    return list(db.session.scalars(query.where(~ApiKey.is_managed)))
+
+
+def find_owner(key_id: uuid.UUID) -> uuid.UUID | None:
+    """The account that a key belongs to; None for a service's own key, and for no key."""
+    return db.session.scalar(select(ApiKey.account_id).where(ApiKey.id == key_id))
+
+
 def _of_account(account_id: uuid.UUID, *, include_revoked: bool) -> Select[ApiKey]:
     query = select(ApiKey).where(ApiKey.account_id == account_id)
     return query if include_revoked else query.where(ApiKey.revoked_at.is_(None))
@@ -344,6 +355,11 @@ def revoke_keys_of_agent(agent_id: uuid.UUID, *, now: datetime) -> int:
 def revoke_keys_of_account(account_id: uuid.UUID, *, now: datetime) -> int:
     """Returns how many were alive."""
     return _revoke_all(ApiKey.account_id == account_id, now=now)
+
+
+def revoke_own_keys(account_id: uuid.UUID, *, now: datetime) -> int:
+    """Revoke the account's keys, managed ones aside; returns how many were alive."""
+    return _revoke_all((ApiKey.account_id == account_id) & ~ApiKey.is_managed, now=now)
 
 
 def _revoke_all(condition: ColumnElement[bool], *, now: datetime) -> int:

@@ -2,11 +2,13 @@
 
 import re
 from typing import Any
+from urllib.parse import unquote
 
 from marshmallow import ValidationError
 
-from ragauth.schemas.fields import Name, Text
+from ragauth.schemas.fields import Id, Name, Text, is_unstorable
 from ragauth.security import emails, passwords
+from ragauth.security.identifiers import ACCOUNT
 from ragauth.security.normal_forms import TextTooLong
 from ragauth.security.plain_text import find_deceptive
 
@@ -65,6 +67,46 @@ class PresentedPassword(Text):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(maximum=64 * 1024, **kwargs)
+
+
+EXTERNAL = "ext:"
+
+
+def external_id_in(named: str) -> str | None:
+    """What an operator calls an account that is named by `ext:` and its external id, else None.
+
+    Any text may be asked for. What no account can be called is "", which none is called.
+    """
+    if not named.startswith(EXTERNAL):
+        return None
+    external_id = named.removeprefix(EXTERNAL)
+    return "" if is_unstorable(external_id) else external_id
+
+
+class AccountName(Id):
+    """An account by its id, loaded as a UUID, or by its external id, loaded as a string."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(ACCOUNT, **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        external_id = external_id_in(value)
+        if external_id is not None:
+            return external_id
+        try:
+            return super()._deserialize(value, *args, **kwargs)
+        except ValidationError as error:
+            raise ValidationError(f"{error}, or {EXTERNAL} and an external id") from error
+
+
+class AccountInPath(AccountName):
+    """As the segment of a path; an external id is percent-escaped UTF-8 there."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if value.startswith(EXTERNAL):
+            # A byte that is no UTF-8 becomes a lone surrogate, which no account's name has.
+            value = unquote(value, errors="surrogateescape")
+        return super()._deserialize(value, *args, **kwargs)
 
 
 class ExternalId(Name):

@@ -16,7 +16,11 @@ from ragauth.security.passwords import find_weakness
 class AccountSchema(Schema):
     id = Id(ACCOUNT, required=True, **about("Names the account for good."))
     email = fields.String(
-        required=True, **about("The address, as it was given.", "dev@example.com")
+        required=True,
+        allow_none=True,
+        **about(
+            "The address, as it was given; null where only an external id was.", "dev@example.com"
+        ),
     )
     username = fields.String(
         required=True,

@@ -21,7 +21,7 @@ from ragauth.schemas.fields import (
 from ragauth.schemas.key_fields import Network, Origin
 from ragauth.schemas.limits import ShownKeyLimitSchema, key_limits
 from ragauth.schemas.metadata import Metadata
-from ragauth.schemas.scope_fields import GivenScope
+from ragauth.schemas.scope_fields import GivenScope, ManagedScope
 from ragauth.security.identifiers import AGENT, KEY
 
 MAX_GRACE_SECONDS = 604_800
@@ -127,9 +127,9 @@ class RegeneratedKeySchema(Schema):
     key = fields.Nested(KeySchema, required=True, **about("What may be seen of it later."))
 
 
-def _scopes() -> Items:
+def _scopes(scope: GivenScope) -> Items:
     text = "What it may be used for; null for all that an owner can give."
-    return Items(GivenScope(), minimum=1, maximum=MOST_SCOPES, allow_none=True, **about(text))
+    return Items(scope, minimum=1, maximum=MOST_SCOPES, allow_none=True, **about(text))
 
 
 def _networks() -> Items:
@@ -171,7 +171,7 @@ class AgentKeySchema(RequestSchema):
         load_default="live",
         **about("A `test` key counts apart from the live ones."),
     )
-    scopes = _scopes()
+    scopes = _scopes(GivenScope())
     expires_at = Moment(allow_none=True, **about("When it shall end, in the future."))
     allowed_ips = _networks()
     allowed_origins = _origins()
@@ -186,7 +186,7 @@ class NewKeySchema(AgentKeySchema):
 class KeyChangesSchema(RequestSchema):
     name = Name(minimum=1, maximum=100, **about("What you call it.", "my-app-key"))
     is_active = Flag(**about("Switch it off, or on again. It keeps its place in the plan.", True))
-    scopes = _scopes()
+    scopes = _scopes(GivenScope())
     expires_at = Moment(
         allow_none=True, **about("When it shall end, in the future; null for never.")
     )
@@ -194,6 +194,14 @@ class KeyChangesSchema(RequestSchema):
     allowed_origins = _origins()
     limits = key_limits()
     metadata = _metadata()
+
+
+class NewManagedKeySchema(NewKeySchema):
+    scopes = _scopes(ManagedScope())
+
+
+class ManagedKeyChangesSchema(KeyChangesSchema):
+    scopes = _scopes(ManagedScope())
 
 
 class RotationSchema(RequestSchema):

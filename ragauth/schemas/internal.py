@@ -1,12 +1,16 @@
 """What a service of the operator's sees and sets."""
 
-from marshmallow import fields
+from collections.abc import Mapping
+from typing import Any
 
+from marshmallow import ValidationError, fields, validates_schema
+
+from ragauth.policy import FIRST_PLAN
 from ragauth.schemas.about import about
-from ragauth.schemas.account_fields import ExternalId
+from ragauth.schemas.account_fields import Email, ExternalId
 from ragauth.schemas.accounts import AccountSchema
 from ragauth.schemas.base import PageQuery, RequestSchema
-from ragauth.schemas.fields import Choice, Text
+from ragauth.schemas.fields import Choice, Name, Text
 from ragauth.schemas.limits import AccountLimitList, ShownAccountLimitSchema
 from ragauth.schemas.metadata import Metadata
 
@@ -43,13 +47,9 @@ class InternalAccountSchema(AccountSchema):
     )
 
 
-class InternalAccountChangesSchema(RequestSchema):
-    plan = Text(maximum=50, **about("The name of a plan.", "pro"))
-    status = Choice(
-        "active",
-        "suspended",
-        **about("`suspended` refuses every key and token of the account at once.", "active"),
-    )
+class _Kept(RequestSchema):
+    """What operators set with an account, when it is made and later."""
+
     limits = AccountLimitList(
         **about(
             "Limits that replace the plan's of the same meter and window; null for none.",
@@ -67,4 +67,38 @@ class InternalAccountChangesSchema(RequestSchema):
             "none.",
             {"crm": 42},
         ),
+    )
+
+
+class NewInternalAccountSchema(_Kept):
+    """One of `external_id` and `email`, or both."""
+
+    email = Email(
+        load_default=None,
+        allow_none=True,
+        **about("Its owner's address. No mail goes there.", "dev@example.com"),
+    )
+    name = Name(
+        maximum=256,
+        load_default=None,
+        allow_none=True,
+        **about("A display name.", "Jane Developer"),
+    )
+    plan = Text(maximum=50, load_default=FIRST_PLAN, **about("The name of a plan.", "pro"))
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def _has_a_name(self, _data: dict[str, Any], presented: object, **_kwargs: object) -> None:
+        if not isinstance(presented, Mapping):
+            return
+        if presented.get("external_id") is None and presented.get("email") is None:
+            message = "Give external_id or email, or both"
+            raise ValidationError({"external_id": [message], "email": [message]})
+
+
+class InternalAccountChangesSchema(_Kept):
+    plan = Text(maximum=50, **about("The name of a plan.", "pro"))
+    status = Choice(
+        "active",
+        "suspended",
+        **about("`suspended` refuses every key and token of the account at once.", "active"),
     )

@@ -53,12 +53,24 @@ class GivenScope(Text):
         policy = current_policy()
         return tuple(policy.scopes) if self.by_operator else policy.usual_scopes
 
+    def is_given(self, name: str) -> bool:
+        return name in self.choices()
+
     def _deserialize(self, *args: Any, **kwargs: Any) -> str:
         name = super()._deserialize(*args, **kwargs)
-        choices = self.choices()
-        if name not in choices:
-            raise ValidationError(_one_of(choices))
+        if not self.is_given(name):
+            raise ValidationError(_one_of(self.choices()))
         return name
+
+
+class ManagedScope(GivenScope):
+    """A scope in a managed key's list: with `open_scopes` it need not be declared."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(by_operator=True, **kwargs)
+
+    def is_given(self, name: str) -> bool:
+        return current_policy().is_known(name)
 
 
 def _one_of(names: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from ragauth.models.usage import DayOfKey
 from ragauth.models.usage_pages import DayOfAccount, MonthOfAccount
 from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 from ragauth.schemas.about import about
+from ragauth.schemas.account_fields import AccountName
 from ragauth.schemas.base import EitherSchema, RequestSchema
 from ragauth.schemas.fields import Choice, Day, Id, Moment, Month, QueryWhole, UsageCursor
 from ragauth.schemas.limits import QuotaSchema
@@ -65,7 +66,7 @@ class UsageQuery(RequestSchema):
 
 
 class AllUsageQuery(UsageQuery):
-    account_id = Id(ACCOUNT, load_default=None, **about("Only this account's."))
+    account_id = AccountName(load_default=None, **about("Only this account's."))
 
 
 _DAY = about("The day, in UTC.", "2026-02-16")

@@ -2,45 +2,75 @@
 
 import math
 
+from ragauth.deadlines import CHECK_SECONDS
+
 
 class Pace:
     """Whether checks have waited little lately; all times are in seconds.
 
     Handing checks to the pool pays if each check waits for the network longer than the hand-over
     takes. It is needed if a check may wait for seconds: a lost database must not hold up every
-    request of the worker. The shortest of several waits tells how far away the database is; the
-    other waits tell how busy this machine is.
+    request of the worker. If hardly one of many checks waits for a short time, the database is far
+    away. On a busy machine most of them wait for a core, but some do not.
     """
 
-    _SEVERAL = 32
+    # How long the answers have waited, all together, that are judged at once.
+    _JUDGED_SECONDS = 1.0
     _FAR_SECONDS = 0.0005
+    # The database is near if at least one of so many answers waited less than that.
+    _ONE_OF = 32
     _STUCK_SECONDS = 1.0
     _SHORTEST_PAUSE = 1.0
     _LONGEST_PAUSE = 60.0
+    _SHORTEST_LATE_PAUSE = 0.05
+    _LONGEST_LATE_PAUSE = 5.0
 
     def __init__(self) -> None:
-        self._count = 0
-        self._shortest_wait = math.inf
+        self._answers = self._near_answers = 0
+        self._waited_seconds = 0.0
         self._pause = self._SHORTEST_PAUSE
         self._paused_until = 0.0
+        self._late_pause = self._SHORTEST_LATE_PAUSE
+        self._late: object = None
+        self._late_at = self._late_until = -math.inf
 
     def is_quick(self, now: float) -> bool:
-        return now >= self._paused_until
+        return now >= self._paused_until and now >= self._late_until
 
     def note(self, waited_seconds: float, now: float) -> None:
         """Take one answer into account; the pause doubles as long as answers stay slow."""
-        self._count += 1
-        self._shortest_wait = min(self._shortest_wait, waited_seconds)
-        is_slow = waited_seconds > self._STUCK_SECONDS
-        if self._count == self._SEVERAL:
-            is_slow = is_slow or self._shortest_wait > self._FAR_SECONDS
-            if not is_slow:
-                self._pause = self._SHORTEST_PAUSE
-            self._count, self._shortest_wait = 0, math.inf
-        if is_slow:
-            self.stop(now)
+        self._answers += 1
+        self._near_answers += waited_seconds <= self._FAR_SECONDS
+        self._waited_seconds += waited_seconds
+        if self._waited_seconds < self._JUDGED_SECONDS:
+            return
+        is_far = self._near_answers * self._ONE_OF < self._answers
+        if is_far or waited_seconds > self._STUCK_SECONDS:
+            self._paused_until = now + self._pause
+            self._pause = min(2 * self._pause, self._LONGEST_PAUSE)
+        else:
+            self._pause = self._SHORTEST_PAUSE
+        self._answers = self._near_answers = 0
+        self._waited_seconds = 0.0
 
-    def stop(self, now: float) -> None:
-        """Leave checks to the pool for a while, after a check that took too long."""
-        self._paused_until = now + self._pause
-        self._pause = min(2 * self._pause, self._LONGEST_PAUSE)
+    def hand_over(self, late: object, now: float) -> None:
+        """Leave checks to the pool until it has answered `late`, which took too long here.
+
+        Each try costs the other clients of the worker a wait. So the pause has a shortest length,
+        which doubles if there was no calm since the last pause for as long as that was.
+        """
+        is_calm = now - self._late_until > self._late_pause
+        doubled = min(2 * self._late_pause, self._LONGEST_LATE_PAUSE)
+        self._late_pause = self._SHORTEST_LATE_PAUSE if is_calm else doubled
+        self._late, self._late_at = late, now
+        # By then the pool has its answer, or has given up.
+        self._late_until = now + max(self._late_pause, CHECK_SECONDS)
+
+    def note_end(self, request: object, now: float) -> None:
+        """Take into account that the pool has answered a request: whatever was slow answers again.
+
+        This is so only for the request that was late.
+        """
+        if request is self._late:
+            self._late = None
+            self._late_until = max(now, self._late_at + self._late_pause)

@@ -50,9 +50,8 @@ class Worker(ThreadWorker):
     the poller also sends what a client does not read at once. Each waiting connection is in one
     line, and its wait has an end.
 
-    Handing a request to a thread and its connection back costs several times as much as a check,
-    since each hand-over waits for the GIL. So quick requests get no thread, unless they turn slow
-    (the database is far away, or in trouble). What is not HTTP gets an answer in JSON here.
+    A hand-over to a thread and back costs several times as much as a check. So quick requests get
+    no thread, unless they turn slow (see `Pace`). What is not HTTP gets an answer in JSON here.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -250,7 +249,7 @@ class Worker(ThreadWorker):
         except WouldWait as check:
             self.nr -= 1
             if check.has_waited:
-                self._pace.stop(time.perf_counter())
+                self._pace.hand_over(conn, time.perf_counter())
             raise
         finally:
             now = time.perf_counter()
@@ -290,6 +289,7 @@ class Worker(ThreadWorker):
             super().finish_request(conn, fs)
             return
         self._hold(conn, 0)
+        self._pace.note_end(conn, time.perf_counter())
         self._guard(conn, self._go_on_after, fs)
 
     def _go_on_after(self, conn: Connection, done: Any) -> None:

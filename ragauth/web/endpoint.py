@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypeVar
+from uuid import UUID
 
 from flask import Response, after_this_request, request
 from marshmallow import Schema, ValidationError
@@ -23,14 +24,16 @@ from ragauth.errors import (
     NotFound,
 )
 from ragauth.models.base import Page
+from ragauth.schemas.account_fields import AccountInPath
 from ragauth.schemas.base import EmptySchema, RequestSchema, to_issues
 from ragauth.schemas.dumping import Dumper, EitherDumper, dumper_of
 from ragauth.schemas.fields import Id, encode_cursor
 from ragauth.schemas.plain_uuid import PlainUuid
-from ragauth.security.identifiers import ACCOUNT, AGENT, KEY, SESSION
+from ragauth.security.identifiers import AGENT, KEY, SESSION
 from ragauth.services.account_lock import acting_in
+from ragauth.services.operators import accounts
 from ragauth.services.sessions.sessions import Caller
-from ragauth.web import refresh_cookie
+from ragauth.web import idempotency, refresh_cookie
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT
 from ragauth.web.faces import bare_success, current_wording
 from ragauth.web.guards import Failure, Guard, public
@@ -39,7 +42,7 @@ from ragauth.web.json_body import read_json_array, read_json_object
 View = Callable[..., Any]
 
 PATH_IDS = {
-    "account_id": Id(ACCOUNT),
+    "account_id": AccountInPath(),
     "agent_id": Id(AGENT),
     "key_id": Id(KEY),
     "session_id": Id(SESSION),
@@ -47,6 +50,7 @@ PATH_IDS = {
     "agent_uuid": PlainUuid(),
     "key_uuid": PlainUuid(),
 }
+NO_ACCOUNT = UUID(int=0)
 # The error for an id in the path that does not belong to the caller.
 MISSING: dict[str, type[NotFound]] = {
     "account_id": NoSuchAccount,
@@ -181,10 +185,15 @@ def endpoint(
             caller = guard()
             if guard is not public:
                 arguments["caller"] = caller
-            arguments.update(_load(declaration, path))
-            with acting_in(caller.session_id if isinstance(caller, Caller) else None):
-                result = view(**arguments)
-            return _answer(declaration, result)
+
+            def make() -> Response:
+                arguments.update(_load(declaration, path))
+                _find_named_account(arguments)
+                with acting_in(caller.session_id if isinstance(caller, Caller) else None):
+                    result = view(**arguments)
+                return _answer(declaration, result)
+
+            return idempotency.answer_once(make)
 
         call.declaration = declaration  # type: ignore[attr-defined]
         return call
@@ -198,9 +207,12 @@ def _vary_by_accept(response: Response) -> Response:
 
 
 def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
-    """Load path, query and body for the view; reports all their faults together."""
+    """Load path, query and body for the view; reports all their faults together.
+
+    Those of an Idempotency-Key too.
+    """
     arguments: dict[str, Any] = {}
-    issues: list[dict[str, Any]] = []
+    issues: list[dict[str, Any]] = [*idempotency.header_issues()]
     for name, text in path.items():
         try:
             arguments[name] = PATH_IDS[name].deserialize(text)
@@ -226,6 +238,21 @@ def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
     if issues:
         raise InvalidRequest(issues)
     return arguments
+
+
+def _find_named_account(arguments: dict[str, Any]) -> None:
+    """Replace an external id, in the path or in the query, by the id of the account.
+
+    An unknown one is as an unknown id: NoSuchAccount is raised for the path's, and the query's
+    becomes an id that no account has.
+    """
+    if isinstance(arguments.get("account_id"), str):
+        arguments["account_id"] = accounts.find_id(arguments["account_id"])
+        if arguments["account_id"] is None:
+            raise NoSuchAccount
+    query = arguments.get("query", {})
+    if isinstance(query.get("account_id"), str):
+        query["account_id"] = accounts.find_id(query["account_id"]) or NO_ACCOUNT
 
 
 def _read_query(_schema: RequestSchema) -> dict[str, Any]:

@@ -45,7 +45,7 @@ from ragauth.services.sessions.tokens import TokenClaims
 from ragauth.web import refresh_cookie
 from ragauth.web.check.questions import presented_in
 from ragauth.web.credentials import bearer_token, find_bearer_token, presented_key
-from ragauth.web.json_body import read_signed_bytes
+from ragauth.web.json_body import read_body
 from ragauth.web.paths import METRICS, SAFE_METHODS, is_authorize, is_plain_spelling
 
 Guard = Callable[[], object]
@@ -168,7 +168,7 @@ def github_signature() -> str:
         raise CredentialMissing(
             "Github-Public-Key-Identifier and Github-Public-Key-Signature are required"
         )
-    keys.require_signed(read_signed_bytes(), identifier=identifier, signature=signature)
+    keys.require_signed(read_body(), identifier=identifier, signature=signature)
     return identifier
 
 

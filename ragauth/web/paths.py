@@ -2,6 +2,7 @@
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from ragauth.config import MAX_BODY_BYTES
 
@@ -15,6 +16,7 @@ AUTHORIZE = "/api/v1/authorize"
 KEYS_VERIFY = "/api/v1/keys/verify"
 USAGE_REPORT = "/api/v1/usage/report"
 LEAKS_OF_GITHUB = "/api/v1/leaks/github"
+INTERNAL = "/api/v1/internal/"
 LOGIN = "/api/auth/login"
 COMPAT = "/compat/"
 MAX_REPORT_BYTES = 256 * 1024
@@ -41,6 +43,11 @@ def is_authorize(path: str) -> bool:
     return path.startswith(AUTHORIZE) and path[len(AUTHORIZE) :][:1] in ("", "/")
 
 
+def takes_idempotency_key(rule: str, method: str) -> bool:
+    """Whether a route heeds an `Idempotency-Key`: each POST of the operator's own services does."""
+    return method == "POST" and rule.startswith(INTERNAL)
+
+
 def is_plain_spelling(environ: "WSGIEnvironment") -> bool:
     """Whether a request's path has an accepted spelling.
 
@@ -53,12 +60,30 @@ def is_plain_spelling(environ: "WSGIEnvironment") -> bool:
     path: str = environ["PATH_INFO"]
     if path[:1] != "/" or path[:2] == "//":
         return False
-    target: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
-    if path not in PLAIN_HTTP_IS_FINE or not target:
-        return True
-    target = _ABSOLUTE_FORM.sub("", target, count=1) if target[0] != "/" else target
+    raw_path = _raw_path(environ) if path in PLAIN_HTTP_IS_FINE else ""
+    return not raw_path or raw_path in (path, environ.get("SCRIPT_NAME", "") + path)
+
+
+def find_raw_path(environ: "WSGIEnvironment") -> str | None:
+    """The path as the client spelled it, with its escapes, without the prefix of a mount.
+
+    None if the server does not pass the target on, or if the path is no longer that of the target.
+    """
+    path, raw_path = environ["PATH_INFO"], _raw_path(environ)
+    decoded = unquote(raw_path, "latin-1")
+    if decoded == path:
+        return raw_path
     mounted_at: str = environ.get("SCRIPT_NAME", "")
-    return target.partition("?")[0] in (path, mounted_at + path)
+    is_below = raw_path.startswith(mounted_at) and decoded == mounted_at + path
+    return raw_path[len(mounted_at) :] if is_below else None
+
+
+def _raw_path(environ: "WSGIEnvironment") -> str:
+    """The path in the request target, as RAW_URI (gunicorn) or REQUEST_URI; "" without one."""
+    target: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+    if target[:1] != "/":
+        target = _ABSOLUTE_FORM.sub("", target, count=1)
+    return target.partition("?")[0]
 
 
 def may_be_plain_http(environ: "WSGIEnvironment") -> bool:

@@ -1,5 +1,6 @@
 """Callers with the credential that a route asks for."""
 
+from ragauth.security.scopes import SERVICE_SCOPES
 from tests.api.routes import Route
 from tests.clients import Client
 from tests.factories.api_keys import make_service_key
@@ -12,5 +13,5 @@ def caller_of(client: Client, route: Route) -> Client:
     if route.credential == "key":
         return client.sign_up().key_client
     if route.credential == "service":
-        return client.as_key(make_service_key(client.app, "verify"))
+        return client.as_key(make_service_key(client.app, *SERVICE_SCOPES))
     return client

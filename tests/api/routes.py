@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PASSWORD = "correct horse battery staple"
+ACCOUNT = "acc_01h455vb4pex5vsknk084sn02q"
 SESSION = "ses_01h455vb4pex5vsknk084sn02q"
 KEY = "key_01h455vb4pex5vsknk084sn02q"
 AGENT = "agt_01h455vb4pex5vsknk084sn02q"
@@ -31,8 +32,17 @@ _NEW_KEY = {
     "expires_at": "2999-01-01T00:00:00Z",
     "allowed_ips": ["10.0.0.0/8"],
 }
+_KEY_CHANGES = {
+    "name": "x",
+    "is_active": True,
+    "scopes": ["query"],
+    "expires_at": "2999-01-01T00:00:00Z",
+    "allowed_ips": ["10.0.0.0/8"],
+    "allowed_origins": ["https://a.example.com"],
+}
 _PASSWORD_AND_CODE = {"password": PASSWORD, "code": "123456"}
 _AUTH = "/api/auth"
+_INTERNAL = "/api/v1/internal"
 
 ROUTES = [
     Route(
@@ -91,19 +101,7 @@ ROUTES = [
         {**_NEW_KEY, "agent_id": AGENT, "allowed_origins": ["https://a.example.com"]},
     ),
     Route("GET", f"{_AUTH}/api-keys/{KEY}", "token"),
-    Route(
-        "PATCH",
-        f"{_AUTH}/api-keys/{KEY}",
-        "token",
-        {
-            "name": "x",
-            "is_active": True,
-            "scopes": ["query"],
-            "expires_at": "2999-01-01T00:00:00Z",
-            "allowed_ips": ["10.0.0.0/8"],
-            "allowed_origins": ["https://a.example.com"],
-        },
-    ),
+    Route("PATCH", f"{_AUTH}/api-keys/{KEY}", "token", _KEY_CHANGES),
     Route("POST", f"{_AUTH}/api-keys/{KEY}/rotate", "token", {"grace_seconds": 60}),
     Route("DELETE", f"{_AUTH}/api-keys/{KEY}", "token"),
     Route("POST", "/api/agents", "token", {"name": "Bot", "description": "Answers"}),
@@ -129,6 +127,40 @@ ROUTES = [
         },
     ),
     Route("POST", "/api/v1/keys/revoke", None, {"key": "x"}),
+    Route("GET", f"{_INTERNAL}/accounts", "service"),
+    Route(
+        "POST",
+        f"{_INTERNAL}/accounts",
+        "service",
+        {
+            "external_id": "c-17",
+            "email": "ada@example.com",
+            "name": "Ada",
+            "plan": "pro",
+            "metadata": {"crm": 42},
+            "limits": [{"meter": "requests", "window": "minute", "size": 5}],
+        },
+    ),
+    Route("GET", f"{_INTERNAL}/accounts/{ACCOUNT}", "service"),
+    Route(
+        "PATCH",
+        f"{_INTERNAL}/accounts/{ACCOUNT}",
+        "service",
+        {"plan": "pro", "status": "active", "external_id": "c-17", "metadata": {"crm": 42}},
+    ),
+    Route("DELETE", f"{_INTERNAL}/accounts/{ACCOUNT}", "service"),
+    Route("GET", f"{_INTERNAL}/accounts/{ACCOUNT}/api-keys", "service"),
+    Route(
+        "POST",
+        f"{_INTERNAL}/accounts/{ACCOUNT}/api-keys",
+        "service",
+        {**_NEW_KEY, "agent_id": AGENT, "allowed_origins": ["https://a.example.com"]},
+    ),
+    Route("GET", f"{_INTERNAL}/api-keys/{KEY}", "service"),
+    Route("PATCH", f"{_INTERNAL}/api-keys/{KEY}", "service", _KEY_CHANGES),
+    Route("POST", f"{_INTERNAL}/api-keys/{KEY}/rotate", "service", {"grace_seconds": 60}),
+    Route("DELETE", f"{_INTERNAL}/api-keys/{KEY}", "service"),
+    Route("GET", f"{_INTERNAL}/usage", "service"),
     Route("GET", "/.well-known/jwks.json", None),
     Route("GET", "/healthz", None),
     Route("GET", "/readyz", None),

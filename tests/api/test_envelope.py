@@ -104,7 +104,8 @@ class TestSlashes:
             for path in (route.path, f"{route.path}/")
         )
         assert one.status_code not in (301, 308, 405, 500)
-        if route.path.endswith(("/logout", "/me/delete", "/signup")):  # not to be done twice
+        once = ("/logout", "/me/delete", "/signup", "/internal/accounts")
+        if route.path.endswith(once):  # not to be done twice
             assert other.status_code != 404
         else:
             assert other.status_code == one.status_code, other.text

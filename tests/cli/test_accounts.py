@@ -81,7 +81,14 @@ class TestCreate:
                 ("--email", _EMAIL, "--password", PASSWORD, "--username", "a b"),
                 "3 to 50 letters",
             ),
-            (("--password", PASSWORD), "Missing option '--email'"),
+            (("--password", PASSWORD), "Give --email or --external-id, or both."),
+            (("--external-id", " a"), "May not begin or end with white space"),
+            (("--external-id", "a", "--password", PASSWORD), "Who logs in needs an --email."),
+            (("--external-id", "a", "--username", "ada1815"), "Who logs in needs an --email."),
+            (
+                ("--email", _EMAIL, "--no-password", "--generate-password"),
+                "--no-password does not go with a password.",
+            ),
         ],
     )
     def test_what_does_not_fit_is_named(

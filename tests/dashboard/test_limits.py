@@ -224,7 +224,7 @@ def test_a_managed_key_can_only_be_seen_and_revoked(visitor: Visitor) -> None:
         page.route(f"**/api/auth/{path}", manage)
     visitor.go("/keys")
     row = page.locator("[data-key]")
-    expect(row).to_contain_text("Managed")
+    expect(row).to_contain_text("Your provider's")
     buttons = [re.sub(" .*", "", text) for text in row.get_by_role("button").all_inner_texts()]
     assert buttons == ["Details", "Revoke"]
     visitor.press("Details of key Primary")

@@ -4,6 +4,7 @@ The client plays the one proxy that the service trusts.
 """
 
 import http.client
+import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import httpx
@@ -34,6 +36,8 @@ ENDS = {
     "waitress": -15,
     "granian": 0,
 }
+# Servers whose WSGI environment has the decoded path alone.
+TELLS_NO_TARGET = {"granian"}
 JSON = {"Content-Type": "application/json"}
 
 
@@ -64,6 +68,7 @@ def test_the_service_answers_rightly_under_each_server(tmp_path: Path) -> None:
             for see in (
                 an_account_and_its_keys,
                 methods_and_paths,
+                an_external_id_is_one_segment,
                 bodies,
                 a_connection_is_kept_and_no_body_is_taken_for_a_request,
                 the_address_is_what_the_proxy_tells_in_whatever_lines,
@@ -153,6 +158,48 @@ def methods_and_paths(place: Place) -> None:
         elif status != 200:
             code = "VALIDATION_ERROR" if status == 405 else "NOT_FOUND"
             assert answer.json()["error"]["code"] == code
+
+
+def an_external_id_is_one_segment(place: Place) -> None:
+    """Its slashes too, under a server that passes the target on."""
+    scopes = ("--scope", "accounts", "--scope", "keys")
+    command = place.service.installation.command
+    made = command("service-keys", "create", "--name", "s", *scopes, "--json")
+    headers = {**PROXY, "X-API-Key": json.loads(made)["api_key"]}
+    accounts = "/api/v1/internal/accounts"
+    names = [
+        "a b?c",
+        "100%",
+        "a%2Fb",
+        "Zo\u00eb",
+        "ada@example.com",
+        "ext:",
+        "a/b",
+        "a/",
+        "/api-keys",
+    ]
+    for name in names:
+        body = {"external_id": name}
+        answer = place.client.post(accounts, json=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+        connection = http.client.HTTPConnection(place.service.address, timeout=20)
+        # Not by httpx, which spells paths its own way.
+        path = f"{accounts}/ext:{quote(name, safe='')}"
+        for below, status in (("", 200), ("/", 200), ("/api-keys", 200), ("//", 404)):
+            connection.request("GET", path + below, headers=headers)
+            found = connection.getresponse()
+            text = found.read().decode()
+            is_told = place.server not in TELLS_NO_TARGET or "/" not in name
+            assert found.status == (status if is_told else 404), (name, below, text)
+            if is_told and below in ("", "/"):
+                assert json.loads(text)["data"]["external_id"] == name
+        connection.close()
+    connection = http.client.HTTPConnection(place.service.address, timeout=20)
+    for text in ("%ff", "%C3", "%ED%A0%80", "%00"):
+        connection.request("GET", f"{accounts}/ext:{text}", headers=headers)
+        answered = connection.getresponse()
+        assert (answered.status, b"NOT_FOUND" in answered.read()) == (404, True), text
+    connection.close()
 
 
 def bodies(place: Place) -> None:

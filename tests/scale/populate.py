@@ -197,6 +197,7 @@ def _event(number: int, sizes: Sizes, now: datetime) -> dict[str, Any]:
         "ip": "192.0.2.1",
         "user_agent": "Mozilla/5.0",
         "details": {},
+        "place": None if number % 20 == 19 else number + 1,
     }
 
 

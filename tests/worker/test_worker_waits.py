@@ -14,7 +14,7 @@ import pytest
 from gunicorn.config import Config
 
 from ragauth.deadlines import WouldWait
-from ragauth.server import lines, worker
+from ragauth.server import lines, pace, worker
 from ragauth.server.answers import ErrorLogger
 from ragauth.server.plain_http import read_plain
 from ragauth.server.worker import Worker
@@ -277,9 +277,9 @@ class _Database:
         path = environ["PATH_INFO"]
         if is_authorize(path):
             self.asked.append(is_polling)
-            if is_polling:
+            if is_polling and not self.answers.is_set():
                 raise WouldWait(has_waited=path.endswith("/late"))
-        elif path != HEALTHZ:
+        if path.endswith("/late") or not (is_authorize(path) or path == HEALTHZ):
             self.has_begun.release()
             self.answers.wait(_SECONDS)
         body = path.encode() + environ["wsgi.input"].read()
@@ -292,13 +292,16 @@ def _get(path: str) -> bytes:
 
 
 def test_a_check_that_would_wait_is_answered_by_the_pool_and_so_is_what_follows(
-    start: Start,
+    start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S47: the client has each answer once and in order."""
     running = start()
     running.worker.wsgi = database = _Database()
+    # Longer than the test: the pool's answer to the first one does not end the pause.
+    monkeypatch.setattr(pace.Pace, "_SHORTEST_LATE_PAUSE", math.inf)
     with running.client() as client:
         client.sendall(_get("/api/v1/authorize/late") + _get("/api/v1/authorize/b") + _get("/c"))
+        assert database.has_begun.acquire(timeout=_SECONDS)
         database.answers.set()
         client.shutdown(socket.SHUT_WR)
         answers = _all(client)
@@ -306,6 +309,31 @@ def test_a_check_that_would_wait_is_answered_by_the_pool_and_so_is_what_follows(
     assert bodies == [b"/api/v1/authorize/late", b"/api/v1/authorize/b", b"/c"]
     # The second one is not tried in the polling thread: the first was late there.
     assert database.asked == [True, False, False]
+
+
+def test_the_polling_thread_checks_again_when_the_late_check_has_its_answer(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S47"""
+    running = start(threads=2)
+    running.worker.wsgi = database = _Database()
+    # The answer alone ends the pause.
+    monkeypatch.setattr(pace, "CHECK_SECONDS", math.inf)
+    monkeypatch.setattr(pace.Pace, "_SHORTEST_LATE_PAUSE", 0.0)
+    with running.client() as late, running.client() as client:
+
+        def is_polling() -> bool:
+            client.sendall(_get("/api/v1/authorize"))
+            assert client.recv(65_536).startswith(b"HTTP/1.1 200")
+            return database.asked[-1]
+
+        late.sendall(_get("/api/v1/authorize/late"))
+        assert database.has_begun.acquire(timeout=_SECONDS)
+        assert not any(is_polling() for _ in range(5))
+        database.answers.set()
+        assert late.recv(12) == b"HTTP/1.1 200"
+        # The polling thread learns of it a moment after the client.
+        wait_until(is_polling)
 
 
 def test_a_check_that_finds_no_connection_says_nothing_of_the_next(start: Start) -> None:

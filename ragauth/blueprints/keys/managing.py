@@ -3,7 +3,7 @@
 from typing import Any
 
 from ragauth.blueprints.keys.blueprint import manage
-from ragauth.errors import KeyAlreadyRotated, NoSuchAgent, UsageLimitExceeded
+from ragauth.errors import KeyAlreadyRotated, KeyIsManaged, NoSuchAgent, UsageLimitExceeded
 from ragauth.models import ApiKey
 from ragauth.models.base import Page, Shown
 from ragauth.schemas.api_keys import (
@@ -59,7 +59,7 @@ def show_key(caller: Caller, query: dict[str, Any], key_id: Any) -> ApiKey:
     guard=access_token,
     body=KeyChangesSchema,
     data=KeySchema,
-    errors=(KeyAlreadyRotated, UsageLimitExceeded),
+    errors=(KeyAlreadyRotated, KeyIsManaged, UsageLimitExceeded),
 )
 def change_key(caller: Caller, body: dict[str, Any], key_id: Any) -> ApiKey:
     """Change what a key may do; takes effect on its next request."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ragauth.blueprints.keys.blueprint import manage
-from ragauth.errors import KeyAlreadyRotated, UsageLimitExceeded
+from ragauth.errors import KeyAlreadyRotated, KeyIsManaged, UsageLimitExceeded
 from ragauth.schemas.api_keys import IssuedKeySchema, RegeneratedKeySchema, RotationSchema
 from ragauth.services.keys import rotation
 from ragauth.services.keys.api_keys import IssuedKey
@@ -31,7 +31,7 @@ def regenerate_key(caller: Caller) -> IssuedKey:
     body=RotationSchema,
     data=IssuedKeySchema,
     status=201,
-    errors=(KeyAlreadyRotated,),
+    errors=(KeyAlreadyRotated, KeyIsManaged),
 )
 def rotate_key(caller: Caller, body: dict[str, Any], key_id: Any) -> IssuedKey:
     """Replace a key; the old one works until the grace ends, or until the new one is replaced."""

@@ -75,6 +75,10 @@ def upgrade() -> None:
     op.add_column(
         "installation", sa.Column("expired_until", sa.DateTime(timezone=True), nullable=True)
     )
+    op.add_column(
+        "installation",
+        sa.Column("last_place", sa.BigInteger(), server_default="0", nullable=False),
+    )
     _let_accounts_have_no_address()
     op.create_table(
         "keyspaces",
@@ -161,6 +165,7 @@ def downgrade() -> None:
         op.drop_index(index.name, index.table)
     for table, column in (
         ("outbox", "transport"),
+        ("installation", "last_place"),
         ("installation", "expired_until"),
         ("events", "place"),
         ("api_keys", "leak_told_at"),
@@ -185,13 +190,10 @@ def _replace_check(new: str) -> None:
         op.drop_constraint(name, "accounts", type_="check")
         op.create_check_constraint(name, "accounts", new)
         return
-    # SQLite copies the table, and forgets the checks that are not told.
-    kept = sa.CheckConstraint(
-        "status IN ('active', 'suspended', 'deleted')", name=op.f("ck_accounts_status")
-    )
-    told = sa.CheckConstraint(new, name=name)
-    with op.batch_alter_table("accounts", recreate="always", table_args=(kept, told)):
-        pass
+    # SQLite copies the table.
+    with op.batch_alter_table("accounts", recreate="always") as batch_op:
+        batch_op.drop_constraint(name, type_="check")
+        batch_op.create_check_constraint(name, new)
 
 
 def _add_here(table: str, columns: dict[str, sa.Column], indexes: list[_Index]) -> None:

@@ -8,6 +8,7 @@ from ragauth import clock, transaction
 from ragauth.errors import (
     AccountSuspended,
     EmailTaken,
+    ExternalIdTaken,
     InvalidLogin,
     InvalidRequest,
     UsernameTaken,
@@ -37,6 +38,7 @@ from ragauth.services.sessions.tokens import TokenPair
 _CONFLICTS = {
     "uq_accounts_email_canonical": EmailTaken,
     "uq_accounts_username_canonical": UsernameTaken,
+    "uq_accounts_external_id": ExternalIdTaken,
 }
 
 
@@ -61,9 +63,11 @@ def sign_up(
     Raises EmailTaken or UsernameTaken; of simultaneous signups with one address, exactly one
     succeeds.
     """
-    stored = _hash_new_password(password, email, username, name, client)
+    stored = hash_new_password(password, email, username, name, client)
     with transaction.unit_of_work():
-        account = _add_account(email, stored, name, username, client)
+        account = add_account(
+            email=email, stored=stored, name=name, username=username, client=client
+        )
         emails.send_verification(account)
         tokens = sessions.open_session(account_id=account.id, client=client)
         issued = api_keys.issue_primary_key(account_id=account.id, client=client)
@@ -77,29 +81,16 @@ def register(
 
     Raises as `sign_up` does.
     """
-    stored = _hash_new_password(password, email, username, name, client)
+    stored = hash_new_password(password, email, username, name, client)
     with transaction.unit_of_work():
-        account = _add_account(email, stored, name, username, client)
+        account = add_account(
+            email=email, stored=stored, name=name, username=username, client=client
+        )
         emails.send_verification(account)
     return account
 
 
-def create_account(
-    *,
-    email: str,
-    password: str,
-    name: str | None,
-    username: str | None,
-    client: Client,
-    plan: str | None = None,
-) -> Account:
-    """Make an account for an operator: no session, no key, no mail."""
-    stored = _hash_new_password(password, email, username, name, client)
-    with transaction.unit_of_work():
-        return _add_account(email, stored, name, username, client, plan)
-
-
-def _hash_new_password(
+def hash_new_password(
     password: str, email: str, username: str | None, name: str | None, client: Client
 ) -> StoredPassword:
     """Hash a new account's password, counted as a signup; InvalidRequest if it is easy to guess."""
@@ -110,27 +101,38 @@ def _hash_new_password(
         return hashing.hash_password(password, share_of(client.ip, canonical_email(email)))
 
 
-def _add_account(
-    email: str,
-    stored: StoredPassword,
+def add_account(
+    *,
+    email: str | None,
+    stored: StoredPassword | None,
     name: str | None,
     username: str | None,
     client: Client,
-    plan: str | None = None,
+    plan: str = FIRST_PLAN,
+    external_id: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    limits: list[dict[str, Any]] | None = None,
 ) -> Account:
-    """Add the row in the present transaction; raises EmailTaken or UsernameTaken."""
+    """Add the row in the present transaction; every new account passes here.
+
+    Nobody logs in to an account without a password. Raises EmailTaken, UsernameTaken or
+    ExternalIdTaken.
+    """
     account = Account(
         id=new_uuid(),
         email=email,
-        email_canonical=canonical_email(email),
+        email_canonical=canonical_email(email) if email else None,
         username=username,
         username_canonical=canonical_username(username) if username else None,
         name=name,
-        password_hash=stored.hash,
-        password_scheme=stored.scheme,
-        plan=plan or FIRST_PLAN,
+        password_hash=stored and stored.hash,
+        password_scheme=stored and stored.scheme,
+        plan=plan,
         status=ACTIVE,
         created_at=clock.now(),
+        external_id=external_id,
+        own_data=metadata,
+        limits=limits,
     )
     db.session.add(account)
     flush(_CONFLICTS)
@@ -255,10 +257,5 @@ def delete_account(*, account_id: uuid.UUID, password: str, client: Client) -> N
     revoked. Raises WrongPassword.
     """
     confirm_password(account_id=account_id, password=password, client=client)
-    erase_account(account_id=account_id, client=client)
-
-
-def erase_account(*, account_id: uuid.UUID, client: Client) -> None:
-    """Delete an account without asking for its password; CredentialRevoked if it is deleted."""
     with transaction.unit_of_work():
         erasure.erase_account(hold_account(account_id), client)

@@ -2,7 +2,8 @@
 
 A stranger can sign up with an address of another person. When the owner of the address sets a new
 password with a mail sent there, the address is proved. From then on nothing that the stranger set
-up opens the account. Name, username and plan stay, because they open nothing.
+up opens the account. Name, username and plan stay, because they open nothing. Managed keys stay
+too: the operator set them up, and no stranger ever held the right to (S42).
 """
 
 from ragauth import transaction
@@ -21,12 +22,12 @@ from ragauth.services.mail import queue
 
 
 def end_what_was_set_up(account: Account, client: Client) -> dict[str, str]:
-    """End keys, agents, the second factor, and every unused token and unsent mail.
+    """End keys and agents that are not the operator's, the second factor, unused tokens, and mail.
 
     In the present transaction; the account is locked and its sessions have ended. Returns how many
     of each there were, for the mail that tells the owner.
     """
-    keys = revocation.revoke_all(account.id, client)
+    keys = revocation.revoke_own(account.id, client)
     agents = _delete_agents(account, client)
     factors = 0
     factor = factor_rows.find_factor(account.id)
@@ -60,7 +61,11 @@ def end_what_was_set_up(account: Account, client: Client) -> dict[str, str]:
 
 
 def _delete_agents(account: Account, client: Client) -> int:
-    agent_ids = agent_rows.list_ids(account.id)
+    """Delete the agents but those of live keys, which by now are managed: no key loses its binding.
+
+    Returns how many there were.
+    """
+    agent_ids = agent_rows.list_unbound(account.id)
     for agent_id in agent_ids:
         audit.record(
             EventName.AGENT_DELETED,
@@ -68,5 +73,5 @@ def _delete_agents(account: Account, client: Client) -> int:
             client=client,
             agent_id=encode_id(AGENT, agent_id),
         )
-    agent_rows.delete_agents(account.id)
+    agent_rows.delete_unbound(account.id)
     return len(agent_ids)

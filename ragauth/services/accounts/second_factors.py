@@ -163,7 +163,7 @@ def remove_for_operator(*, account_id: uuid.UUID) -> Account:
     with transaction.unit_of_work():
         account = hold_account(account_id)
         if find_confirmed(account_id) is None:
-            raise NotFound(f"{account.email} has no second factor")
+            raise NotFound(f"{account.email or 'The account'} has no second factor")
         _remove(account, OPERATOR)
     return account
 

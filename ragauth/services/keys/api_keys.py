@@ -1,7 +1,11 @@
-"""API keys: issued, listed, changed, revoked. A raw key is returned once and stored nowhere."""
+"""API keys: issued, listed, changed, revoked. A raw key is returned once and stored nowhere.
+
+An account's owner and the operator's services call the same functions; `by_operator` tells who
+acts. What an operator makes is managed: its owner may see and revoke it, nothing else.
+"""
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,10 +13,15 @@ from typing import Any
 
 from ragauth import clock, transaction
 from ragauth.errors import (
+    CredentialRevoked,
     InvalidRequest,
     KeyAlreadyRotated,
+    KeyIsManaged,
+    NoSuchAccount,
     NoSuchAgent,
     NoSuchKey,
+    NotFound,
+    RagauthError,
     UsageLimitExceeded,
 )
 from ragauth.extensions import current_policy, db, settings
@@ -28,8 +37,13 @@ from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.keys import revocation
+from ragauth.services.keys.coherence import (
+    environment_issues,
+    require_coherent,
+    scope_issues,
+    scopes_to_store,
+)
 from ragauth.services.limits.account_limits import begin_new_limits, terms_of
-from ragauth.services.limits.refusals import NO_TEST_KEYS
 from ragauth.services.limits.takings import Owners
 from ragauth.services.limits.usage import bring_last_uses_up_to_date
 from ragauth.services.mail.queue import tell_of_key
@@ -55,31 +69,38 @@ def issue_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKey:
 
 
 def create_key(
-    *, account_id: uuid.UUID, fields: dict[str, Any], agent_id: uuid.UUID | None, client: Client
+    *,
+    account_id: uuid.UUID,
+    fields: dict[str, Any],
+    agent_id: uuid.UUID | None,
+    client: Client,
+    by_operator: bool = False,
 ) -> IssuedKey:
-    """Make a further key.
+    """Make a further key; an operator's is managed.
 
     `fields` are those of the contract's POST, and `unbranded_tag`. Raises NoSuchAgent for an agent
     of another account, InvalidRequest for a publishable key that could do more than a widget may,
-    UsageLimitExceeded if the plan has no room.
+    UsageLimitExceeded if the plan has no room; for operators NoSuchAccount.
     """
-    with transaction.unit_of_work(), changing_keys(account_id) as account:
+    absent = gone(NoSuchAccount, by_operator=by_operator)
+    with transaction.unit_of_work(), changing_keys(account_id, absent=absent) as account:
         if agent_id is not None and agent_rows.find_agent(account_id, agent_id) is None:
             raise NoSuchAgent
-        _require_coherent(
+        require_coherent(
             kind=fields["kind"],
             environment=fields["environment"],
             allowed_origins=fields.get("allowed_origins"),
             agent_id=agent_id,
             new_expires_at=fields.get("expires_at"),
             further=[
-                *_environment_issues(account, fields["environment"]),
-                *_scope_issues(fields["kind"], fields.get("scopes")),
+                *environment_issues(account, fields["environment"]),
+                *scope_issues(fields["kind"], fields.get("scopes"), is_managed=by_operator),
             ],
         )
-        issued = add_key(account_id=account_id, agent_id=agent_id, **fields)
+        issued = add_key(account_id=account_id, agent_id=agent_id, is_managed=by_operator, **fields)
         audit.record_key_event(EventName.KEY_CREATED, issued.key, client)
-        tell_of_key(account, prefix=issued.key.prefix, client=client)
+        if not by_operator:
+            tell_of_key(account, prefix=issued.key.prefix, client=client)
         return issued
 
 
@@ -96,6 +117,7 @@ def add_key(
     expires_at: datetime | None = None,
     is_enabled: bool = True,
     is_primary: bool = False,
+    is_managed: bool = False,
     unbranded_tag: str | None = None,
     limits: list[dict[str, Any]] | None = None,
     counted_as: uuid.UUID | None = None,
@@ -120,11 +142,12 @@ def add_key(
         kind=kind,
         environment=environment,
         name=name,
-        scopes=_scopes_to_store(kind, scopes),
+        scopes=scopes_to_store(kind, scopes),
         allowed_ips=allowed_ips,
         allowed_origins=allowed_origins,
         is_enabled=is_enabled,
         is_primary=is_primary,
+        is_managed=is_managed,
         created_at=clock.now(),
         expires_at=expires_at,
         limits=limits,
@@ -183,32 +206,60 @@ def get_key(*, account_id: uuid.UUID, key_id: uuid.UUID, include_revoked: bool =
     return key
 
 
+def get_changeable_key(*, account_id: uuid.UUID, key_id: uuid.UUID, by_operator: bool) -> ApiKey:
+    """Find one live key that the acting one may change, in the present transaction.
+
+    Raises NoSuchKey, and KeyIsManaged for the owner of a managed key.
+    """
+    key = get_key(account_id=account_id, key_id=key_id)
+    if key.is_managed and not by_operator:
+        raise KeyIsManaged
+    return key
+
+
+def gone(missing: type[NotFound], *, by_operator: bool) -> type[RagauthError]:
+    """What is raised for an account that was deleted since the request began.
+
+    Its owner's token is revoked by then, but an operator's credential is not.
+    """
+    return missing if by_operator else CredentialRevoked
+
+
 def change_key(
-    *, account_id: uuid.UUID, key_id: uuid.UUID, changes: dict[str, Any], client: Client
+    *,
+    account_id: uuid.UUID,
+    key_id: uuid.UUID,
+    changes: dict[str, Any],
+    client: Client,
+    by_operator: bool = False,
 ) -> ApiKey:
     """Change what a live key may do; takes effect on the next check.
 
-    Raises KeyAlreadyRotated for a later end of a key that was rotated and is in its grace,
-    UsageLimitExceeded for a later end of an expired key if the plan has no room.
+    Raises as `get_changeable_key` does, KeyAlreadyRotated for a later end of a key that was rotated
+    and is in its grace, UsageLimitExceeded for a later end of an expired key if the plan has no
+    room.
     """
     bring_last_uses_up_to_date(account_id)
-    with transaction.unit_of_work(), changing_keys(account_id) as account:
-        key = get_key(account_id=account_id, key_id=key_id)
+    absent = gone(NoSuchKey, by_operator=by_operator)
+    with transaction.unit_of_work(), changing_keys(account_id, absent=absent) as account:
+        key = get_changeable_key(account_id=account_id, key_id=key_id, by_operator=by_operator)
         counted = _counted_limits(account_id, key) if "limits" in changes else key.limits
         is_longer = "expires_at" in changes and _is_later(changes["expires_at"], key.expires_at)
         if key.replaced_by is not None and is_longer:
             raise KeyAlreadyRotated
         for field, value in changes.items():
             setattr(key, _COLUMNS.get(field, field), value)
-        _require_coherent(
+        require_coherent(
             kind=key.kind,
             environment=key.environment,
             allowed_origins=key.allowed_origins,
             agent_id=key.agent_id,
             new_expires_at=changes.get("expires_at"),
-            further=_scope_issues(key.kind, key.scopes) if "scopes" in changes else (),
+            further=scope_issues(key.kind, key.scopes, is_managed=key.is_managed)
+            if "scopes" in changes
+            else (),
         )
-        key.scopes = _scopes_to_store(key.kind, key.scopes)
+        key.scopes = scopes_to_store(key.kind, key.scopes)
         begin_new_limits(
             Owners(account_id.bytes, (key.counted_as or key.id).bytes),
             (key.environment,),
@@ -231,22 +282,26 @@ def _counted_limits(account_id: uuid.UUID, key: ApiKey) -> list[dict[str, Any]]:
     return [limit for each in together for limit in each.limits or ()]
 
 
-def revoke_key(*, account_id: uuid.UUID, key_id: uuid.UUID, client: Client) -> None:
-    """Revoke a key; raises NoSuchKey if it is revoked already."""
+def revoke_key(
+    *, account_id: uuid.UUID, key_id: uuid.UUID, client: Client, by_operator: bool = False
+) -> None:
+    """Revoke a key, a managed one too; raises NoSuchKey if it is revoked already."""
     with transaction.unit_of_work():
-        hold_account(account_id)
+        hold_account(account_id, absent=gone(NoSuchKey, by_operator=by_operator))
         key = get_key(account_id=account_id, key_id=key_id)
         if not revocation.revoke(key, client):
             raise NoSuchKey
 
 
 @contextmanager
-def changing_keys(account_id: uuid.UUID) -> Iterator[Account]:
+def changing_keys(
+    account_id: uuid.UUID, *, absent: type[RagauthError] = CredentialRevoked
+) -> Iterator[Account]:
     """Hold the account's lock, and keep its plan's maximum, while the block changes its keys.
 
-    In the present transaction.
+    In the present transaction. Raises `absent` for a deleted account.
     """
-    account = hold_account(account_id)
+    account = hold_account(account_id, absent=absent)
     with keeping_to_maxima([account]):
         yield account
 
@@ -277,15 +332,8 @@ def keeping_to_maxima(accounts: Sequence[Account]) -> Iterator[None]:
 
 def require_environment(account: Account, environment: str) -> None:
     """Raise InvalidRequest for a test key if the account's plan has no test keys."""
-    if issues := _environment_issues(account, environment):
+    if issues := environment_issues(account, environment):
         raise InvalidRequest([{"path": path, "message": message} for path, message in issues])
-
-
-def _environment_issues(account: Account, environment: str) -> list[tuple[list[str], str]]:
-    has_test_keys = current_policy().plan(account.plan).has_test_keys
-    if environment != key_format.TEST or has_test_keys:
-        return []
-    return [(["environment"], NO_TEST_KEYS)]
 
 
 def rooms_of(accounts: Sequence[Account]) -> dict[uuid.UUID, int]:
@@ -298,49 +346,6 @@ def _max_keys(account: Account) -> int:
     return current_policy().plan(account.plan).max_keys
 
 
-def _scopes_to_store(kind: str, scopes: list[str] | None) -> list[str] | None:
-    """A publishable key always has a list: without one, the scopes that it may have today."""
-    if kind == PUBLISHABLE and scopes is None:
-        return [*current_policy().publishable_scopes]
-    return scopes
-
-
-def _scope_issues(kind: str, scopes: list[str] | None) -> list[tuple[list[str], str]]:
-    """What is wrong with the scopes that a publishable key is given; None is all that it may."""
-    allowed = current_policy().publishable_scopes
-    if kind != PUBLISHABLE or (allowed and set(scopes or allowed) <= set(allowed)):
-        return []
-    if not allowed:
-        return [(["kind"], "The policy has no scope for publishable keys")]
-    return [(["scopes"], f"A publishable key may have only: {', '.join(allowed)}")]
-
-
 def _is_later(expires_at: datetime | None, than: datetime | None) -> bool:
     """Whether the first end is later than the second; None is never."""
     return than is not None and (expires_at is None or expires_at > than)
-
-
-def _require_coherent(
-    *,
-    kind: str,
-    environment: str,
-    allowed_origins: list[str] | None,
-    agent_id: uuid.UUID | None,
-    new_expires_at: datetime | None,
-    further: Iterable[tuple[list[str], str]] = (),
-) -> None:
-    """A publishable key is public in a web page: one agent, listed origins, always live."""
-    issues = [*further]
-    if new_expires_at is not None and new_expires_at <= clock.now():
-        issues.append((["expires_at"], "Must be in the future"))
-    if kind == PUBLISHABLE:
-        if agent_id is None:
-            issues.append((["agent_id"], "Required for a publishable key"))
-        if not allowed_origins:
-            issues.append((["allowed_origins"], "Required for a publishable key"))
-        if environment != key_format.LIVE:
-            issues.append((["environment"], "A publishable key is always live"))
-    elif allowed_origins is not None:
-        issues.append((["allowed_origins"], "Only a publishable key has origins"))
-    if issues:
-        raise InvalidRequest([{"path": path, "message": message} for path, message in issues])

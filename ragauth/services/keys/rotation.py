@@ -53,16 +53,27 @@ def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKe
 
 
 def rotate_key(
-    *, account_id: uuid.UUID, key_id: uuid.UUID, grace_seconds: int, client: Client
+    *,
+    account_id: uuid.UUID,
+    key_id: uuid.UUID,
+    grace_seconds: int,
+    client: Client,
+    by_operator: bool = False,
 ) -> IssuedKey:
     """Make a new key with the properties of the old one, which works until the grace ends.
 
+    What an operator makes is managed, whosever the old key was, and a managed key is never the
+    primary one: its owner can make another in its place.
+
     If the old key has itself a predecessor in grace, that one ends now: a live key has at most one
-    predecessor in grace (S45). Raises NoSuchKey for a dead or expired key, KeyAlreadyRotated for a
-    key that is in its grace.
+    predecessor in grace (S45). Raises NoSuchKey for a dead or expired key, KeyIsManaged for an
+    owner who tries it with a managed one, KeyAlreadyRotated for a key that is in its grace.
     """
-    with transaction.unit_of_work(), api_keys.changing_keys(account_id) as account:
-        old_key = api_keys.get_key(account_id=account_id, key_id=key_id)
+    absent = api_keys.gone(NoSuchKey, by_operator=by_operator)
+    with transaction.unit_of_work(), api_keys.changing_keys(account_id, absent=absent) as account:
+        old_key = api_keys.get_changeable_key(
+            account_id=account_id, key_id=key_id, by_operator=by_operator
+        )
         if old_key.replaced_by is not None:
             raise KeyAlreadyRotated
         now = clock.now()
@@ -91,12 +102,14 @@ def rotate_key(
             counted_as=old_key.counted_as or old_key.id,
             expires_at=expires_at,
             is_enabled=old_key.is_enabled,
-            is_primary=was_primary,
+            is_primary=was_primary and not by_operator,
+            is_managed=by_operator,
             unbranded_tag=key_format.unbranded_tag(old_key.prefix),
             metadata=old_key.own_data,
         )
         _link(old_key, issued, client, grace_seconds=grace_seconds)
-        tell_of_key(account, prefix=issued.key.prefix, client=client)
+        if not by_operator:
+            tell_of_key(account, prefix=issued.key.prefix, client=client)
         return issued
 
 

@@ -1,4 +1,4 @@
-"""What operators do with accounts: find them, set their plan, suspend and resume them."""
+"""What operators do with accounts: make and find them, set their plan, suspend and erase them."""
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -12,11 +12,14 @@ from ragauth.models import Account, account_search
 from ragauth.models import accounts as account_rows
 from ragauth.models.accounts import SUSPENDED
 from ragauth.models.base import Page, changed_columns, flush
+from ragauth.policy import FIRST_PLAN
 from ragauth.policy.limits import MOST_LIMITS
 from ragauth.security.emails import canonical_email
 from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
+from ragauth.services.accounts import erasure
+from ragauth.services.accounts.accounts import add_account, hash_new_password
 from ragauth.services.audit import OPERATOR, Client, EventName
 from ragauth.services.limits.account_limits import begin_new_limits, terms_of
 from ragauth.services.limits.limits import Terms
@@ -29,6 +32,54 @@ _CONFLICTS = {"uq_accounts_external_id": ExternalIdTaken}
 _KEPT = {"external_id": "external_id", "metadata": "own_data"}
 # How many ids one query names.
 _BATCH = 500
+
+
+def create_account(
+    *,
+    email: str | None,
+    client: Client,
+    password: str | None = None,
+    name: str | None = None,
+    username: str | None = None,
+    plan: str = FIRST_PLAN,
+    external_id: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    limits: list[dict[str, Any]] | None = None,
+) -> Account:
+    """Make an account without a session, a key or a mail.
+
+    Without a password nobody logs in until the owner of the address sets one by a reset. Raises
+    InvalidRequest for an unknown plan and a password that is easy to guess; EmailTaken,
+    UsernameTaken or ExternalIdTaken: of simultaneous calls with one of these, exactly one succeeds.
+    """
+    require_plan(plan)
+    stored = None
+    if password is not None and email is not None:
+        stored = hash_new_password(password, email, username, name, client)
+    with transaction.unit_of_work():
+        return add_account(
+            email=email,
+            stored=stored,
+            name=name,
+            username=username,
+            client=client,
+            plan=plan,
+            external_id=external_id,
+            metadata=metadata,
+            limits=limits,
+        )
+
+
+def find_by_external_id(external_id: str) -> Account | None:
+    """The account that the operator calls so."""
+    with transaction.read_only():
+        return account_rows.find_by_external_id(external_id)
+
+
+def find_id(external_id: str) -> uuid.UUID | None:
+    """The id of that account."""
+    account = find_by_external_id(external_id)
+    return None if account is None else account.id
 
 
 def get_account(*, account_id: uuid.UUID) -> Account:
@@ -226,6 +277,15 @@ def change_status(account: Account, status: str, client: Client) -> None:
         name = EventName.ACCOUNT_SUSPENDED if status == SUSPENDED else EventName.ACCOUNT_RESUMED
         audit.record(name, account_id=account.id, client=client)
         account.status = status
+
+
+def erase_account(*, account_id: uuid.UUID, client: Client) -> None:
+    """Delete an account: sessions and keys die at once, no personal data stays.
+
+    Raises NoSuchAccount.
+    """
+    with transaction.unit_of_work():
+        erasure.erase_account(hold_account(account_id, absent=NoSuchAccount), client)
 
 
 def end_sessions(*, account_id: uuid.UUID) -> int:

@@ -3,9 +3,10 @@
 import uuid
 
 from ragauth import transaction
-from ragauth.errors import NotFound
+from ragauth.errors import NoSuchKey, NotFound
 from ragauth.extensions import db, settings
 from ragauth.models import ApiKey
+from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.models.api_keys import LONGEST_PREFIX
 from ragauth.models.base import Page
@@ -112,6 +113,15 @@ def _find_fault(named: str) -> str | None:
     start = key_format.find_start(named, brand)
     is_prefix = start is not None and len(named) == len(start) + key_format.SHOWN_LENGTH
     return None if is_prefix else explain_no_key(named, brand)
+
+
+def find_owner(key_id: uuid.UUID) -> uuid.UUID:
+    """The account that a key belongs to; raises NoSuchKey, for the key of a service too."""
+    with transaction.read_only():
+        account_id = key_rows.find_owner(key_id)
+        if account_id is None or account_rows.find_account(account_id) is None:
+            raise NoSuchKey
+    return account_id
 
 
 def revoke_key(*, key_id: uuid.UUID) -> ApiKey:

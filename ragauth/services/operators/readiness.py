@@ -37,7 +37,7 @@ def check_all() -> Readiness:
     answered.
     """
     fault = database_fault() or _fault_of_checks()
-    needed = {"database": fault.value if fault else OK, _counters_name(): _counters()}
+    needed = {"database": fault.value if fault else OK, _counters_name(): counters_state()}
     failing = failing_works()
     checks = needed | {work: failing.get(work, OK) for work in _BESIDE}
     if any(state != OK for state in needed.values()):
@@ -68,7 +68,8 @@ def _counters_name() -> str:
     return "redis" if settings().redis_url else "counters"
 
 
-def _counters() -> str:
+def counters_state() -> str:
+    """Ask the counters whether they count; returns `ok`, or what is wrong with them."""
     try:
         current_limits().counters.ping()
     except CountersUnavailable as error:

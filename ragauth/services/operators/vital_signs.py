@@ -6,13 +6,12 @@ from typing import NamedTuple
 from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth import clock, transaction
-from ragauth.counters import CountersUnavailable
 from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.extensions import settings
 from ragauth.models.database_probe import find_fault
 from ragauth.models.outbox_depth import outbox_depth
 from ragauth.services.accounts.hashing_gate import hashing_gate
-from ragauth.services.limits.limits import current_limits
+from ragauth.services.operators.readiness import OK, counters_state
 
 log = logging.getLogger("ragauth")
 
@@ -38,7 +37,7 @@ class VitalSigns(NamedTuple):
 def take() -> VitalSigns:
     """Ask database and Redis once; no answer is a result, not an error."""
     mail, fault = _ask_database()
-    counters_are_up = _counters_answer()
+    counters_are_up = counters_state() == OK
     return VitalSigns(
         database_is_up=mail is not None,
         # Another version's schema is no fault: hosts are updated one by one, and writes still work.
@@ -68,11 +67,3 @@ def _waiting_mail() -> WaitingMail:
     if depth.oldest_at is None:
         return WaitingMail(0, 0)
     return WaitingMail(depth.mails, max(0.0, (clock.now() - depth.oldest_at).total_seconds()))
-
-
-def _counters_answer() -> bool:
-    try:
-        current_limits().counters.ping()
-    except CountersUnavailable:
-        return False
-    return True

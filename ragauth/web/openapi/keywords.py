@@ -13,6 +13,7 @@ from ragauth.policy import REQUESTS, SCOPE_NAME, Policy
 from ragauth.policy.limits import LARGEST, MOST_LIMITS
 from ragauth.policy.policy_file import METER_NAME
 from ragauth.schemas.account_fields import (
+    AccountName,
     Email,
     ExternalId,
     NewPassword,
@@ -25,6 +26,7 @@ from ragauth.schemas.fields import (
     Choice,
     Cursor,
     Day,
+    FeedCursor,
     Flag,
     Id,
     Items,
@@ -40,8 +42,9 @@ from ragauth.schemas.limits import AccountLimitList, KeyLimitList, LimitName
 from ragauth.schemas.metadata import Metadata
 from ragauth.schemas.metering import UsageEvents
 from ragauth.schemas.plain_uuid import PlainUuid
-from ragauth.schemas.scope_fields import AskedScopes, GivenScope
+from ragauth.schemas.scope_fields import AskedScopes, GivenScope, ManagedScope
 from ragauth.security import passwords
+from ragauth.security.identifiers import FEED
 
 _SUFFIX = "[0-7][0-9a-hjkmnp-tv-z]{25}"
 _SUFFIX_EXAMPLE = "01h455vb4pex5vsknk084sn02q"
@@ -176,6 +179,18 @@ def _(field: GivenScope) -> Keywords:
     return {"type": "string", "enum": [*names], "description": _told(current_policy(), names)}
 
 
+@keywords_of.register
+def _(field: ManagedScope) -> Keywords:
+    policy, names = current_policy(), field.choices()
+    if not policy.open_scopes:
+        return {"type": "string", "enum": [*names], "description": _told(policy, names)}
+    return {
+        "type": "string",
+        "pattern": f"^{SCOPE_NAME.pattern}$",
+        "description": f"Any scope of this form. Declared are:\n\n{_told(policy, names)}",
+    }
+
+
 def _told(policy: Policy, names: Iterable[str]) -> str:
     """A list of scopes with what they are for, in Markdown."""
     return "\n".join(f"- `{name}`: {policy.scopes[name].description}" for name in names)
@@ -228,6 +243,19 @@ def _(field: Id) -> Keywords:
 
 
 @keywords_of.register
+def _(field: AccountName) -> Keywords:
+    return {
+        "type": "string",
+        "pattern": f"^({field.kind}_{_SUFFIX}|ext:.+)$",
+        "description": (
+            f"`{field.kind}_` and 26 characters of lower-case Crockford base32; or `ext:` and the"
+            " account's external id, percent-escaped, its slashes too (`ext:c%2F17`)."
+        ),
+        "examples": [f"{field.kind}_{_SUFFIX_EXAMPLE}"],
+    }
+
+
+@keywords_of.register
 def _(_field: PlainUuid) -> Keywords:
     return {
         "type": "string",
@@ -248,6 +276,12 @@ def _(_field: UsageCursor) -> Keywords:
         "pattern": rf"^[0-9]{{4}}-[0-9]{{2}}(-[0-9]{{2}})?\.{_SUFFIX}(\.(live|test))?$",
         "description": _CURSOR,
     }
+
+
+@keywords_of.register
+def _(_field: FeedCursor) -> Keywords:
+    # 63 bits of the 128.
+    return {"type": "string", "pattern": f"^{FEED}_0{{13}}[0-7][0-9a-hjkmnp-tv-z]{{12}}$"}
 
 
 @keywords_of.register

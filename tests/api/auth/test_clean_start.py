@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from ragauth.web import endpoint
 from tests.clients import PASSWORD, Client, Member, error, ok
+from tests.factories.api_keys import make_service_key
 from tests.factories.mails import confirm_address, receive_mail, receive_one
 from tests.factories.second_factors import begin_enrolment, enrol, first_step
 
@@ -86,6 +87,35 @@ class TestEnds:
             error(response, 401, "AUTHENTICATION_ERROR", "revoked")
         owner = log_in(client, squatter)
         assert ok(owner.get("/api/auth/api-keys")) == ok(owner.get("/api/agents")) == []
+
+    @pytest.mark.both_databases
+    def test_no_managed_key_and_no_agent_of_one(
+        self, app: Flask, client: Client, squatter: Member
+    ) -> None:
+        """S42: what the operator made goes on, bound as it was; the squatter's own keys end."""
+        service = client.as_key(make_service_key(app, "keys"))
+        bound_to, other = squatter.create_agent(), squatter.create_agent()
+        path = f"/api/v1/internal/accounts/{squatter.id}/api-keys"
+        body = {"name": "managed", "agent_id": bound_to["id"]}
+        bound = ok(service.post(path, body), 201)
+        disabled = ok(service.post(path, {"name": "managed"}), 201)
+        one = f"/api/v1/internal/api-keys/{disabled['id']}"
+        ok(service.patch(one, {"is_active": False}))
+        dead = ok(service.post(path, {"name": "dead", "agent_id": other["id"]}), 201)
+        ok(service.delete(f"/api/v1/internal/api-keys/{dead['id']}"), 204)
+        own = ok(squatter.client.post(f"/api/agents/{bound_to['id']}/api-keys", {"name": "o"}), 201)
+        ok(reset(client, ask(app, squatter)), 204)
+        question = f"/api/v1/authorize?agent_id={bound_to['id']}"
+        assert client.as_key(bound["api_key"]).get(question).status_code == 200
+        for raw_key in (own["api_key"], squatter.api_key, dead["api_key"]):
+            response = client.as_key(raw_key).get("/api/v1/authorize")
+            error(response, 401, "AUTHENTICATION_ERROR", "revoked")
+        owner = log_in(client, squatter)
+        keys = ok(owner.get("/api/auth/api-keys"))
+        assert [key["id"] for key in keys] == [disabled["id"], bound["id"]]
+        assert [agent["id"] for agent in ok(owner.get("/api/agents"))] == [bound_to["id"]]
+        ok(service.patch(one, {"is_active": True}))
+        assert client.as_key(disabled["api_key"]).get("/api/v1/authorize").status_code == 200
 
     def test_sessions_and_a_change_of_address_that_waits(
         self, app: Flask, client: Client, squatter: Member

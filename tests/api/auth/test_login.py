@@ -7,6 +7,7 @@ from flask import Flask
 
 from tests.clients import PASSWORD, Client, assert_same_answer, error, issues, ok
 from tests.factories.accounts import resume, suspend
+from tests.factories.commands import run
 from tests.factories.hashing import cpu_of_alternating
 
 PATH = "/api/auth/login"
@@ -77,19 +78,22 @@ class TestRefusesTheWrongPassword:
     ) -> None:
         """S6: the medians of interleaved samples of 40 timings differ by less than a quarter.
 
-        By e-mail and by username, and for an account whose hash is of an earlier, lower cost. The
+        By e-mail and by username, for an account whose hash is of an earlier, lower cost, and for
+        one that has none. The
         CPU time of the thread, which nothing else on the host disturbs; the hash is most of it.
         """
         limits = {"login_failures_per_account": 1000, "login_failures_per_address": 1000}
         slow = Client(make_app(bcrypt_cost=6, **limits))
         member = slow.sign_up(username="ada1815")
         cheap = client.sign_up()
+        run(client.app, *("accounts", "create", "--email", "none@example.com", "--no-password"))
         logins = {
             "unknown": {"email": "nobody@example.com"},
             "unknown username": {"username": "nobody"},
             "known": {"email": member.email},
             "known username": {"username": "ada1815"},
             "of a lower cost": {"email": cheap.email},
+            "without a password": {"email": "none@example.com"},
         }
 
         def asks(login: dict[str, str]) -> Callable[[int], object]:

@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from ragauth.extensions import db
 from ragauth.models import Account
-from ragauth.services.accounts import accounts
 from ragauth.services.audit import OPERATOR
+from ragauth.services.operators import accounts
 from ragauth.services.sessions import signing_key_rotation
 from tests.clients import PASSWORD, Client, Member, error, ok
 from tests.conftest import SECRET_KEY

@@ -30,6 +30,7 @@ def widget_key(member: Member) -> dict[str, object]:
 
 
 @pytest.mark.both_databases
+@pytest.mark.both_ways
 class TestSucceeds:
     def test_what_is_named_changes_and_the_rest_stays(self, client: Client) -> None:
         member = client.sign_up()
@@ -101,6 +102,7 @@ class TestSucceeds:
         assert event["details"]["fields"] == ["name", "scopes"]
 
 
+@pytest.mark.both_ways
 class TestRejectsInput:
     @pytest.mark.parametrize(
         "field",

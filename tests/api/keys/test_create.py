@@ -19,8 +19,9 @@ ORIGINS = ["https://shop.example.com"]
 
 
 @pytest.mark.every_database
+@pytest.mark.both_ways
 class TestSucceeds:
-    def test_a_name_is_enough(self, client: Client) -> None:
+    def test_a_name_is_enough(self, client: Client, way: str) -> None:
         data = client.sign_up().create_key(name="CI")
         assert set(data) == {*FIELDS, "api_key"}
         assert re.fullmatch(r"rag_live_[0-9A-Za-z]{36}", data["api_key"])
@@ -34,7 +35,7 @@ class TestSucceeds:
             "environment": "live",
             "is_active": True,
             "is_primary": False,
-            "managed": False,
+            "managed": way == "operator",
         }
 
     def test_everything_can_be_said(self, client: Client) -> None:
@@ -122,6 +123,7 @@ class TestSucceeds:
             assert data["api_key"] not in member.client.get(path).text
 
 
+@pytest.mark.both_ways
 class TestRejectsInput:
     @pytest.mark.parametrize(
         ("field", "value", "path"),
@@ -205,6 +207,7 @@ class TestRequiresAuthentication:
         assert_needs_access_token(client, "POST", PATH, {"name": "x"})
 
 
+@pytest.mark.both_ways
 class TestEnforcesOwnership:
     def test_anothers_agent_and_no_agent_are_one_answer(self, client: Client) -> None:
         """S25: another account's thing and no thing are one answer."""

@@ -19,11 +19,12 @@ _WINDOW = (
 
 
 @pytest.fixture
-def member(make_app: Callable[..., Flask]) -> Member:
-    return Client(make_app(policy=metered())).sign_up()
+def member(make_app: Callable[..., Flask], client_of: Callable[[Flask], Client]) -> Member:
+    return client_of(make_app(policy=metered())).sign_up()
 
 
 @pytest.mark.both_databases
+@pytest.mark.both_ways
 class TestShown:
     def test_a_key_has_none_unless_they_are_given(self, member: Member) -> None:
         assert member.create_key()["limits"] is None
@@ -35,7 +36,6 @@ class TestShown:
         made = member.create_key(limits=limits)
         path = f"{PATH}/{made['id']}"
         assert made["limits"] == limits
-        assert made["managed"] is False
         assert ok(member.client.get(path))["limits"] == limits
         assert ok(member.client.get(PATH))[0]["limits"] == limits
         held = ok(Client(member.client.app).as_key(made["api_key"]).get("/api/v1/me"))
@@ -77,6 +77,7 @@ class TestShown:
 
 
 @pytest.mark.both_databases
+@pytest.mark.both_ways
 class TestChanges:
     def test_a_change_replaces_all_of_them(self, member: Member) -> None:
         path = f"{PATH}/{member.create_key(limits=[TEN_A_MINUTE, TOKENS_IN_ALL])['id']}"
@@ -110,6 +111,7 @@ class TestChanges:
         assert regenerated["key"]["limits"] == [TEN_A_MINUTE]
 
 
+@pytest.mark.both_ways
 class TestRejectsInput:
     @pytest.mark.parametrize(
         ("limits", "faults"),
@@ -225,8 +227,8 @@ class TestRejectsInput:
 
 
 def test_a_limit_of_a_meter_that_is_gone_is_still_shown(
-    member: Member, make_app: Callable[..., Flask]
+    member: Member, make_app: Callable[..., Flask], client_of: Callable[[Flask], Client]
 ) -> None:
     made = member.create_key(limits=[TOKENS_IN_ALL])
-    later = Client(make_app()).as_user(member.token)
+    later = client_of(make_app()).as_user(member.token)
     assert ok(later.get(f"{PATH}/{made['id']}"))["limits"] == [TOKENS_IN_ALL]

@@ -18,6 +18,7 @@ def names(client: Client, query: str = "") -> list[str]:
 
 
 @pytest.mark.every_database
+@pytest.mark.both_ways
 class TestSucceeds:
     def test_the_keys_are_listed_newest_first_agents_keys_too(self, client: Client) -> None:
         member = client.sign_up()
@@ -75,6 +76,7 @@ class TestSucceeds:
         assert names(member.client, f"?limit=3&cursor={cursor}") == ["0", "Primary"]
 
 
+@pytest.mark.both_ways
 class TestRejectsInput:
     def test_all_faults_of_the_query_are_named_at_once(self, client: Client) -> None:
         response = client.sign_up().client.get(

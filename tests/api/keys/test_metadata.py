@@ -29,6 +29,7 @@ def shown(member: Member, key: dict[str, Any]) -> Any:
 
 
 @pytest.mark.both_databases
+@pytest.mark.both_ways
 class TestGiven:
     def test_with_every_kind_of_key(self, client: Client) -> None:
         member = client.sign_up()
@@ -66,6 +67,7 @@ class TestGiven:
 
 
 @pytest.mark.both_databases
+@pytest.mark.both_ways
 class TestChanged:
     def test_as_a_whole_and_taken_away(self, client: Client) -> None:
         member = client.sign_up()
@@ -113,6 +115,7 @@ class TestChanged:
 
 
 @pytest.mark.both_databases
+@pytest.mark.both_ways
 class TestIsToldToItsHolder:
     def test_unless_every_visitor_of_a_page_is_one(self, client: Client) -> None:
         member = client.sign_up()
@@ -126,16 +129,17 @@ class TestIsToldToItsHolder:
             assert data["key"]["metadata"] == told
 
 
+@pytest.mark.both_ways
 class TestRejectsInput:
-    @pytest.mark.parametrize("way", ["make", "agent", "change"])
-    def test_each_fault_at_its_place_beside_the_others(self, client: Client, way: str) -> None:
+    @pytest.mark.parametrize("done", ["make", "agent", "change"])
+    def test_each_fault_at_its_place_beside_the_others(self, client: Client, done: str) -> None:
         member = client.sign_up()
         agent, key = member.create_agent(), member.create_key(metadata=ONE)
         method, path = {
             "make": ("POST", KEYS),
             "agent": ("POST", f"/api/agents/{agent['id']}/api-keys"),
             "change": ("PATCH", f"{KEYS}/{key['id']}"),
-        }[way]
+        }[done]
         body = {"name": "", "metadata": {"a": ["\0"], "b": "\ud800", "c": [[[[[]]]]]}}
         found = issues(member.client.request(method, path, json=body))
         assert set(found) == {

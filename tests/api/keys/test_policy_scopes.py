@@ -18,8 +18,8 @@ ORIGINS = ["https://shop.example.com"]
 
 
 @pytest.fixture
-def member(make_app: Callable[..., Flask]) -> Member:
-    return Client(make_app(policy=own_scopes())).sign_up()
+def member(make_app: Callable[..., Flask], client_of: Callable[[Flask], Client]) -> Member:
+    return client_of(make_app(policy=own_scopes())).sign_up()
 
 
 class TestTheList:
@@ -35,6 +35,7 @@ class TestTheList:
 
 
 class TestGives:
+    @pytest.mark.both_ways
     @pytest.mark.parametrize("scopes", [[name] for name in USUAL] + [USUAL])
     def test_any_usual_one(self, member: Member, scopes: list[str]) -> None:
         key = member.create_key(scopes=scopes)
@@ -53,22 +54,26 @@ class TestGives:
         assert issues(response) == {("scopes", 0): f"Must be one of: {', '.join(USUAL)}"}
 
     def test_no_free_one_to_an_owners_key_though_scopes_are_open(
-        self, make_app: Callable[..., Flask]
+        self, make_app: Callable[..., Flask], client_of: Callable[[Flask], Client]
     ) -> None:
-        member = Client(make_app(policy=own_scopes(open_scopes=True))).sign_up()
+        member = client_of(make_app(policy=own_scopes(open_scopes=True))).sign_up()
         response = member.client.post(KEYS, {"name": "x", "scopes": ["free:one"]})
         assert set(issues(response)) == {("scopes", 0)}
 
-    def test_of_very_many_only_some_are_named(self, make_app: Callable[..., Flask]) -> None:
+    @pytest.mark.both_ways
+    def test_of_very_many_only_some_are_named(
+        self, make_app: Callable[..., Flask], client_of: Callable[[Flask], Client]
+    ) -> None:
         """A refusal must fit into a header."""
         text = "".join(f'[scopes.s{number}]\ndescription = "S"\n' for number in range(100))
-        member = Client(make_app(policy=read_policy(text.encode()))).sign_up()
+        member = client_of(make_app(policy=read_policy(text.encode()))).sign_up()
         key = member.create_key(scopes=[f"s{number}" for number in range(100)])
         assert len(key["scopes"]) == 100
         (message,) = issues(member.client.post(KEYS, {"name": "x", "scopes": ["x"]})).values()
         assert message.endswith(", s19 and 80 more")
 
 
+@pytest.mark.both_ways
 class TestPublishable:
     def widget(self, member: Member, **fields: object) -> dict[str, object]:
         agent = member.create_agent()["id"]
@@ -94,10 +99,10 @@ class TestPublishable:
         assert issues(member.client.patch(path, {"scopes": ["billing"]})) == fault
 
     def test_where_none_is_publishable_there_is_no_such_key(
-        self, make_app: Callable[..., Flask]
+        self, make_app: Callable[..., Flask], client_of: Callable[[Flask], Client]
     ) -> None:
         policy = read_policy(b'[scopes.read]\ndescription = "R"\n')
-        member = Client(make_app(policy=policy)).sign_up()
+        member = client_of(make_app(policy=policy)).sign_up()
         body = {"name": "x", "kind": "publishable", "allowed_origins": ORIGINS}
         body["agent_id"] = member.create_agent()["id"]
         assert set(issues(member.client.post(KEYS, body))) == {("kind",)}
@@ -108,6 +113,7 @@ class TestPublishable:
         assert ok(member.client.patch(path, {"name": "new"}))["scopes"] == PUBLISHABLE
 
 
+@pytest.mark.both_ways
 class TestAFileThatNoLongerDeclares:
     def test_the_list_is_still_shown(self, member: Member) -> None:
         key = member.create_key(scopes=["read", "billing"])

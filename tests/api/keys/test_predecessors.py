@@ -57,6 +57,7 @@ def fill(member: Member) -> None:
         pass
 
 
+@pytest.mark.both_ways
 class TestAChain:
     @pytest.mark.parametrize("grace_seconds", [GRACE, 0])
     def test_has_one_predecessor_whichever_way_its_last_key_is_rotated(
@@ -69,22 +70,6 @@ class TestAChain:
         assert working(client, key, second, third) == [False, grace_seconds > 0, True]
         response = client.as_key(key["api_key"]).get("/api/v1/authorize")
         error(response, 401, "AUTHENTICATION_ERROR", "revoked")
-
-    def test_that_is_primary_ends_with_a_regeneration(self, client: Client, member: Member) -> None:
-        """S45: regenerating is rotating without a grace."""
-        [primary] = ok(member.client.get(KEYS))
-        first = {**primary, "api_key": member.api_key}
-        second = rotate(member, first)
-        third = ok(member.client.post(REGENERATE))
-        third_key = {**third["key"], "api_key": third["api_key"]}
-        assert working(client, first, second, third_key) == [False, False, True]
-        # And once more, with a grace: what was regenerated is a key like any other.
-        fourth = rotate(member, third_key)
-        assert working(client, third_key, fourth) == [True, True]
-        assert {each["id"]: each["is_primary"] for each in ok(member.client.get(KEYS))} == {
-            third_key["id"]: False,
-            fourth["id"]: True,
-        }
 
     def test_never_makes_more_than_two_working_keys_of_one(
         self, client: Client, member: Member
@@ -125,6 +110,25 @@ class TestAChain:
         assert working(client, key, other, others) == [False, True, True]
 
 
+class TestAPrimaryOne:
+    def test_ends_with_a_regeneration(self, client: Client, member: Member) -> None:
+        """S45: regenerating is rotating without a grace."""
+        [primary] = ok(member.client.get(KEYS))
+        first = {**primary, "api_key": member.api_key}
+        second = rotate(member, first)
+        third = ok(member.client.post(REGENERATE))
+        third_key = {**third["key"], "api_key": third["api_key"]}
+        assert working(client, first, second, third_key) == [False, False, True]
+        # And once more, with a grace: what was regenerated is a key like any other.
+        fourth = rotate(member, third_key)
+        assert working(client, third_key, fourth) == [True, True]
+        assert {each["id"]: each["is_primary"] for each in ok(member.client.get(KEYS))} == {
+            third_key["id"]: False,
+            fourth["id"]: True,
+        }
+
+
+@pytest.mark.both_ways
 class TestWithoutASuccessor:
     def test_it_works_until_its_grace_ends_and_takes_the_place(
         self, client: Client, member: Member, key: Key, clock: time_machine.Traveller

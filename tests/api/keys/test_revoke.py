@@ -9,6 +9,7 @@ NO_KEY = f"{KEYS}/key_01h455vb4pex5vsknk084sn02q"
 
 
 @pytest.mark.every_database
+@pytest.mark.both_ways
 class TestSucceeds:
     def test_the_key_is_dead_at_once(self, client: Client) -> None:
         """S20: a dead key is refused from the moment that the answer was sent."""
@@ -41,6 +42,7 @@ class TestSucceeds:
         assert member.key_client.get("/api/v1/authorize").status_code == 200
 
 
+@pytest.mark.both_ways
 class TestRejectsInput:
     def test_an_id_of_another_form_is_a_fault(self, client: Client) -> None:
         member = client.sign_up()

@@ -61,6 +61,7 @@ def primary_of(member: Member) -> dict[str, Any]:
 
 
 @pytest.mark.both_databases
+@pytest.mark.both_ways
 class TestAnExpiredKey:
     def test_that_is_primary_is_regenerated_only_where_there_is_room(
         self, client: Client, member: Member, clock: time_machine.Traveller
@@ -94,6 +95,7 @@ class TestAnExpiredKey:
 
 
 @pytest.mark.both_databases
+@pytest.mark.both_ways
 class TestADisabledKey:
     def test_keeps_its_place_so_it_can_always_be_enabled(
         self, client: Client, member: Member
@@ -158,6 +160,7 @@ class TestEveryWayOfMakingOne:
 
 
 @pytest.mark.both_databases
+@pytest.mark.both_ways
 class TestAtTheSameInstant:
     def test_one_place_is_taken_by_one_however_many_want_it_in_whatever_way(
         self, client: Client, member: Member, clock: time_machine.Traveller

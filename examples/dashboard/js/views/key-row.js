@@ -25,7 +25,7 @@ export function keyRow(key, { about, agent, units, actions }) {
         key.is_primary ? badge("Primary", "accent") : null,
         key.environment === "test" ? badge("Test", "warn") : null,
         key.kind === "publishable" ? badge("Publishable") : null,
-        key.managed ? badge("Managed") : null,
+        key.managed ? badge("Your provider's") : null,
         agent ? badge(agent.name) : null,
         states(key, isExpired),
       ),

@@ -18,15 +18,18 @@ class RstRegistration(RequestSchema):
 
 
 class RstUser(Schema):
-    """Who has no username, having signed up through another face, logs in with the e-mail."""
+    """Who has no username, having signed up through another face, logs in with the e-mail.
+
+    An account that an operator made may have neither.
+    """
 
     id = PlainUuid(required=True)
     username = fields.Function(
-        lambda account: account.username or account.email,
+        lambda account: account.username or account.email or str(account.id),
         required=True,
         metadata={"type": "string"},
     )
-    email = fields.String(required=True)
+    email = fields.String(required=True, allow_none=True)
     full_name = fields.Function(
         lambda account: account.name or "", required=True, metadata={"type": "string"}
     )

@@ -1,11 +1,9 @@
-"""What a service of the operator's asks and sets: accounts, plans, usage."""
+"""What a service of the operator's asks and sets: accounts and their plans."""
 
-import uuid
 from typing import Any
 
-from flask import Blueprint, Response
-
-from ragauth.errors import ExportUnderWay, ExternalIdTaken
+from ragauth.blueprints.internal.blueprint import internal
+from ragauth.errors import EmailTaken, ExternalIdTaken
 from ragauth.models import Account
 from ragauth.models.base import Page
 from ragauth.models.reads.keys import KeyFacts
@@ -13,18 +11,15 @@ from ragauth.schemas.internal import (
     AccountsQuery,
     InternalAccountChangesSchema,
     InternalAccountSchema,
+    NewInternalAccountSchema,
 )
-from ragauth.schemas.usage import AllUsageQuery, AnyAccountUsageSchema
-from ragauth.security.scopes import ACCOUNTS, USAGE
+from ragauth.security.scopes import ACCOUNTS
 from ragauth.services.operators import accounts
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import service_key
-from ragauth.web.usage_answers import usage_answer
 
-internal = Blueprint("internal", __name__)
 TAG = "For your own services"
-_USAGE = AnyAccountUsageSchema()
 
 
 @internal.get("/accounts")
@@ -32,6 +27,23 @@ _USAGE = AnyAccountUsageSchema()
 def list_accounts(caller: KeyFacts, query: dict[str, Any]) -> Page[Account]:  # noqa: ARG001
     """All accounts, or those with an address, an external id, a plan or a status."""
     return accounts.list_accounts(**query)
+
+
+@internal.post("/accounts")
+@endpoint(
+    guard=service_key(ACCOUNTS),
+    body=NewInternalAccountSchema,
+    data=InternalAccountSchema,
+    status=201,
+    errors=(EmailTaken, ExternalIdTaken),
+)
+def create_account(caller: KeyFacts, body: dict[str, Any]) -> Account:  # noqa: ARG001
+    """Make an account for a customer who logs in at your own place: no password, key or mail.
+
+    Give `external_id` or `email`, or both. Nobody logs in to it until the owner of the address sets
+    a password by `/api/auth/password/forgot`.
+    """
+    return accounts.create_account(**body, client=current_client())
 
 
 @internal.get("/accounts/<account_id>")
@@ -57,19 +69,8 @@ def change_account(
     return accounts.administer(account_id=account_id, changes=body, client=current_client())
 
 
-@internal.get("/usage")
-@endpoint(
-    guard=service_key(USAGE),
-    query=AllUsageQuery,
-    data=AnyAccountUsageSchema,
-    errors=(ExportUnderWay,),
-    is_csv_too=True,
-)
-def list_usage(caller: KeyFacts, query: dict[str, Any]) -> Page[Any] | Response:
-    """Usage of all accounts, or of one, the newest first.
-
-    A row for each day and key. With `group_by` a row for each day, or month, account and
-    environment; it names no key. With `Accept: text/csv` the answer is a file with a column for
-    each meter.
-    """
-    return usage_answer(_USAGE, asker=uuid.UUID(bytes=caller.id), **query)
+@internal.delete("/accounts/<account_id>")
+@endpoint(guard=service_key(ACCOUNTS), status=204)
+def erase_account(caller: KeyFacts, account_id: Any) -> None:  # noqa: ARG001
+    """Erase an account: its keys and sessions are dead at once, and nothing personal stays."""
+    accounts.erase_account(account_id=account_id, client=current_client())
