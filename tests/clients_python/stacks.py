@@ -33,20 +33,20 @@ def serve(stack: str, url: str, service_key: str, **options: Any) -> Iterator[st
         running.enter_context(client)
         match stack:
             case "flask":
-                server = _wsgi(flask_app.make_app(client))
+                server = run_wsgi(flask_app.make_app(client))
             case "django":
-                server = _wsgi(WSGIHandler())
+                server = run_wsgi(WSGIHandler())
             case "django-asgi":
-                server = _asgi(ASGIHandler(), async_client)
+                server = run_asgi(ASGIHandler(), async_client)
             case "fastapi":
-                server = _asgi(fastapi_app.make_app(async_client), async_client)
+                server = run_asgi(fastapi_app.make_app(async_client), async_client)
             case _:
-                server = _asgi(starlette_app.make_app(async_client), async_client)
+                server = run_asgi(starlette_app.make_app(async_client), async_client)
         yield running.enter_context(server)
 
 
 @contextmanager
-def _wsgi(app: Any) -> Iterator[str]:
+def run_wsgi(app: Any) -> Iterator[str]:
     server = make_server("127.0.0.1", 0, app, threaded=True)
     with _running(lambda: server.serve_forever(poll_interval=0.02), server.shutdown):
         yield f"http://127.0.0.1:{server.server_port}"
@@ -54,7 +54,7 @@ def _wsgi(app: Any) -> Iterator[str]:
 
 
 @contextmanager
-def _asgi(app: Any, client: AsyncClient) -> Iterator[str]:
+def run_asgi(app: Any, client: AsyncClient) -> Iterator[str]:
     config = uvicorn.Config(app, port=0, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
 
