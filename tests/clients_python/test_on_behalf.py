@@ -60,6 +60,8 @@ class TestKeys:
         client.revoke_key(successor.id)
         assert client.verify(successor.api_key).reason == "revoked"
         assert client.list_keys(mine).items == []
+        assert client.get_key(made.id, include_revoked=True).replaced_by == successor.id
+        assert client.list_keys(mine, include_revoked=True, idle_days=1).items == []
         dead = client.list_keys(mine, include_revoked=True, limit=1)
         assert [key.id for key in dead.items] == [successor.id]
         assert client.list_keys(mine, include_revoked=True, cursor=dead.next_cursor).items

@@ -154,18 +154,22 @@ def list_keys(
     *,
     agent_id: str | None = None,
     include_revoked: bool = False,
+    idle_days: int | None = None,
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Call[Page[Key]]:
-    """The account's keys, managed ones and its owner's, up to `limit` of them (50; 1 to 100)."""
-    query: dict[str, str | int | None] = {"agent_id": agent_id, "limit": limit, "cursor": cursor}
-    if include_revoked:
-        query["include_revoked"] = "true"
-    return Call("GET", _path(_ACCOUNTS, account, "api-keys"), _page(Key), query=query)
+    """The account's keys, managed ones and its owner's, up to `limit` of them (50; 1 to 100).
+
+    With `idle_days` only those that were not used for so many days.
+    """
+    query = {"agent_id": agent_id, "idle_days": idle_days, **_dead(include_revoked)}
+    query_of_page = {"limit": limit, "cursor": cursor}
+    path = _path(_ACCOUNTS, account, "api-keys")
+    return Call("GET", path, _page(Key), query={**query, **query_of_page})
 
 
-def get_key(key_id: str) -> Call[Key]:
-    return Call("GET", _path(_KEYS, key_id), _data(Key))
+def get_key(key_id: str, *, include_revoked: bool = False) -> Call[Key]:
+    return Call("GET", _path(_KEYS, key_id), _data(Key), query=_dead(include_revoked))
 
 
 def change_key(key_id: str, **changes: Unpack[KeyChanges]) -> Call[Key]:
@@ -184,6 +188,10 @@ def rotate_key(
 def revoke_key(key_id: str) -> Call[None]:
     """Revoke a key; it is dead as soon as this returns."""
     return Call("DELETE", _path(_KEYS, key_id), _nothing)
+
+
+def _dead(include_revoked: bool) -> dict[str, str | None]:
+    return {"include_revoked": "true" if include_revoked else None}
 
 
 def _post(

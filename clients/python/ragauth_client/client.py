@@ -105,8 +105,9 @@ class _Base:
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | None = None,
     ) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError(f"ragauth's URL must begin with http:// or https://, not be {url!r}")
+        parsed = httpx.URL(url)
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise ValueError(f"ragauth's URL must be http:// or https:// and a host, not {url!r}")
         if not (service_key and service_key.isascii() and service_key.isprintable()):
             raise ValueError("the service key is empty, or has characters that no key has")
         if on_unavailable not in ("refuse", "allow"):
@@ -127,7 +128,7 @@ class _Base:
             "proxy": proxy,
             "trust_env": False,
             # The list of authorities takes long to read, and plain HTTP needs none.
-            "verify": ssl_context or (_no_tls() if url.startswith("http:") and not proxy else True),
+            "verify": ssl_context or (_no_tls() if parsed.scheme == "http" and not proxy else True),
         }
 
         self._open(options)
