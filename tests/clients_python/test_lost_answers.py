@@ -89,7 +89,7 @@ def test_a_check_ends_in_time_where_nothing_answers(make_client: MakeClient) -> 
         client = make_client(server.url, _KEY, verify_timeout=0.2)
         started = time.monotonic()
         assert client.verify("rag_live_x").status == 503
-        assert 0.15 < time.monotonic() - started < 10
+        assert 0.15 < time.monotonic() - started < 4
         assert len(server.requests) == 1
 
 

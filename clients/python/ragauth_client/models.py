@@ -65,7 +65,7 @@ class Verdict(Model):
     def read(cls, data: Object) -> Self:
         """Fails closed: what is not plainly valid is no verdict, or a refusal."""
         verdict = super().read(data)
-        if type(verdict.valid) is not bool or verdict.valid != (verdict.status < 400):
+        if verdict.valid is not (verdict.status < 400):
             raise ValueError("a verdict must be valid, or tell the status of a refusal")
         return verdict
 
