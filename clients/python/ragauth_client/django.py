@@ -8,10 +8,11 @@ for what views do besides, as settling.
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.test.signals import setting_changed
 
@@ -32,12 +33,29 @@ def require_key(ask: Ask | None = None, /, **question: Unpack[Question]) -> Call
     """Say what the middleware asks in front of this view, in the place of `QUESTION`.
 
     `ask` gets the request and returns what else is asked: an agent from
-    `request.resolver_match.kwargs`, for example.
+    `request.resolver_match.kwargs`, for example. Where the middleware has not asked this, since it
+    is missing in the settings or another decorator hides this one, the view raises
+    ImproperlyConfigured instead of answering everybody.
     """
+    rule = (ask, question)
 
     def decorate(view: View) -> View:
-        setattr(view, _RULE, (ask, question))
-        return view
+        def insist(request: HttpRequest) -> None:
+            if getattr(request, _RULE, None) is not rule:
+                raise ImproperlyConfigured(
+                    "RagauthMiddleware must be in MIDDLEWARE, and each decorator around require_key"
+                    " must keep the attributes of the view, as functools.wraps does"
+                )
+
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            insist(request)
+            return view(request, *args, **kwargs)
+
+        setattr(guarded, _RULE, rule)
+        if iscoroutinefunction(view):
+            markcoroutinefunction(guarded)
+        return cast(View, guarded)
 
     return decorate
 
@@ -126,10 +144,17 @@ class RagauthMiddleware:
         return _noted(request, await self._async_client.check(_presented(request), **asked))
 
     def _question(self, request: HttpRequest, view: Callable[..., Any]) -> Question | None:
-        """What is asked in front of a view; None for one that needs no key."""
-        if hasattr(view, _PUBLIC) or gate.is_below(request.path, self._options["PUBLIC"]):
-            return None
-        ask, question = getattr(view, _RULE, (None, self._options["QUESTION"]))
+        """What is asked in front of a view; None for one that needs no key.
+
+        What a view says itself goes first.
+        """
+        rule = getattr(view, _RULE, None)
+        if rule is None:
+            if hasattr(view, _PUBLIC) or gate.is_below(request.path, self._options["PUBLIC"]):
+                return None
+            rule = (None, self._options["QUESTION"])
+        setattr(request, _RULE, rule)
+        ask, question = rule
         return gate.merged(question, ask and ask(request))
 
     def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponse | None:
