@@ -6,16 +6,18 @@ part (`current_policy`, `current_limits` …) names that part's type.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from flask import Flask
 from sqlalchemy import Engine
 
 from ragauth.background.clock_watch import ClockWatch
+from ragauth.background.expiry import ExpiryWatch
 from ragauth.background.mail import MailSender
 from ragauth.background.threads import Background
 from ragauth.background.usage import UsageSaver, save_all
+from ragauth.background.webhooks import WebhookSender
 from ragauth.blueprints.compat.face import DOCUMENT, Face
 from ragauth.config import Settings
 from ragauth.counters import CountersUnavailable, open_counters
@@ -34,7 +36,7 @@ from ragauth.services.compat.query_upstream import QueryUpstream
 from ragauth.services.keys.check import KeyChecker
 from ragauth.services.keys.github_keys import GithubKeys
 from ragauth.services.limits.limits import Limits
-from ragauth.services.mail.bell import Bell
+from ragauth.services.outbox.bell import Bell
 from ragauth.services.sessions.signing_keys import SigningRing
 from ragauth.web.faces import Wording
 from ragauth.web.openapi import Documents
@@ -59,6 +61,7 @@ class Runtime:
     github_keys: GithubKeys
     query_upstream: QueryUpstream
     mail_bell: Bell
+    webhook_bell: Bell
     wordings: Mapping[str, Wording]
     documents: Documents
     background: Background
@@ -82,11 +85,14 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         partial(_installation_name, InstallationLookup(reads)),
         partial(save_all, app),
     )
-    mail_bell = Bell()
-    limits = Limits(counters, settings.policy, UsageLookup(reads), settings.reservation_seconds)
+    mail_bell, webhook_bell = Bell(), Bell()
+    policy = _policy_in_force(settings, faces)
+    imports = any(face.imports_keys for face in faces.values())
+    key_lookup = KeyLookup(reads, expects_imports=imports)
+    limits = Limits(counters, policy, UsageLookup(reads), settings.reservation_seconds)
     return Runtime(
         settings=settings,
-        policy=settings.policy,
+        policy=policy,
         engine=engine,
         reads=reads,
         limits=limits,
@@ -94,22 +100,32 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         session_lookup=SessionLookup(reads),
         holder_lookup=HolderLookup(reads),
         signing_ring=SigningRing(SigningKeyLookup(reads)),
-        key_checker=KeyChecker(KeyLookup(reads), limits, settings.key_brand, settings.policy),
+        key_checker=KeyChecker(key_lookup, limits, settings.key_brand, policy),
         github_keys=GithubKeys(settings.github_keys_url),
         query_upstream=QueryUpstream(settings.compat_query_upstream),
         mail_bell=mail_bell,
+        webhook_bell=webhook_bell,
         wordings={prefix: face.wording for prefix, face in faces.items()},
         documents=Documents(
             {face.document.title: prefix + DOCUMENT for prefix, face in faces.items()}
         ),
         background=Background(
             app,
-            mail_bell,
+            (mail_bell, webhook_bell),
             usage=UsageSaver(app),
             mail=MailSender(app),
+            webhooks=WebhookSender(app),
+            expiry=ExpiryWatch(app),
             clock=ClockWatch(app),
         ),
     )
+
+
+def _policy_in_force(settings: Settings, faces: Mapping[str, Face]) -> Policy:
+    """The settings' policy; a face whose keys have scopes of their own opens the scopes."""
+    if settings.policy.open_scopes or not any(face.opens_scopes for face in faces.values()):
+        return settings.policy
+    return replace(settings.policy, open_scopes=True)
 
 
 def _installation_name(lookup: InstallationLookup) -> str:

@@ -19,8 +19,10 @@ from ragauth.errors import (
     InvalidRequest,
     NoSuchAccount,
     NoSuchAgent,
+    NoSuchDelivery,
     NoSuchKey,
     NoSuchSession,
+    NoSuchWebhook,
     NotFound,
 )
 from ragauth.models.base import Page
@@ -29,7 +31,7 @@ from ragauth.schemas.base import EmptySchema, RequestSchema, to_issues
 from ragauth.schemas.dumping import Dumper, EitherDumper, dumper_of
 from ragauth.schemas.fields import Id, encode_cursor
 from ragauth.schemas.plain_uuid import PlainUuid
-from ragauth.security.identifiers import AGENT, KEY, SESSION
+from ragauth.security.identifiers import AGENT, KEY, MESSAGE, SESSION, WEBHOOK
 from ragauth.services.account_lock import acting_in
 from ragauth.services.operators import accounts
 from ragauth.services.sessions.sessions import Caller
@@ -46,6 +48,8 @@ PATH_IDS = {
     "agent_id": Id(AGENT),
     "key_id": Id(KEY),
     "session_id": Id(SESSION),
+    "webhook_id": Id(WEBHOOK),
+    "delivery_id": Id(MESSAGE),
     # In the compat faces: the same rows, named by plain UUIDs.
     "agent_uuid": PlainUuid(),
     "key_uuid": PlainUuid(),
@@ -57,6 +61,8 @@ MISSING: dict[str, type[NotFound]] = {
     "agent_id": NoSuchAgent,
     "key_id": NoSuchKey,
     "session_id": NoSuchSession,
+    "webhook_id": NoSuchWebhook,
+    "delivery_id": NoSuchDelivery,
     "agent_uuid": NoSuchAgent,
     "key_uuid": NoSuchKey,
 }
@@ -90,6 +96,7 @@ class Declaration:
 
 
 _SomeView = TypeVar("_SomeView", bound=View)
+_SomeSchema = TypeVar("_SomeSchema", bound=Schema)
 
 
 def declared(
@@ -157,7 +164,7 @@ def endpoint(
     schema = None if data is None else data()
     declaration = Declaration(
         guard,
-        None if body is None else body(many=is_bare_list),
+        None if body is None else _made(body, is_bare_list),
         query(),
         schema,
         status,
@@ -199,6 +206,11 @@ def endpoint(
         return call
 
     return decorate
+
+
+def _made(schema: type[_SomeSchema], is_of_list: bool) -> _SomeSchema:
+    """A schema; one may be of a list by itself."""
+    return schema(many=True) if is_of_list else schema()
 
 
 def _vary_by_accept(response: Response) -> Response:

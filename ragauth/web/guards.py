@@ -172,6 +172,12 @@ def github_signature() -> str:
     return identifier
 
 
+@demands(API_KEY, *_KEY_REFUSALS)
+def any_service_key() -> KeyFacts:
+    """A live key of a service, whatever its scopes."""
+    return require_key(Question(kinds=SERVICE_KINDS))
+
+
 def service_key(scope: str) -> Guard:
     """A live key of a service, with a scope."""
 

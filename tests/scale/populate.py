@@ -24,15 +24,21 @@ from ragauth.models import (
     Agent,
     ApiKey,
     Confirmation,
+    DeclaredScope,
     Event,
+    Keyspace,
     MeterUsage,
-    OutboxMail,
+    OutboxRow,
     Session,
     Usage,
+    Webhook,
+    WebhookDelivery,
 )
+from ragauth.security.identifiers import first_uuid_at
 
 DAYS = 365
 LARGE = 500
+WEBHOOKS = 20
 _BATCH = 20_000
 
 
@@ -48,6 +54,10 @@ class Sizes:
     large: int = LARGE
     meters: int = 0
 
+    @property
+    def keyspaces(self) -> int:
+        return self.accounts // 2
+
 
 def populate(engine: Engine, sizes: Sizes, *, now: datetime) -> None:
     """Insert all rows in batches, then let the planner look at them (ANALYZE)."""
@@ -55,13 +65,18 @@ def populate(engine: Engine, sizes: Sizes, *, now: datetime) -> None:
     tables: list[tuple[type[Base], int, Callable[[int], dict[str, Any]]]] = [
         (Account, sizes.accounts, lambda number: _account(number, now)),
         (Agent, sizes.accounts, lambda number: _agent(number, now)),
+        (Keyspace, sizes.keyspaces, lambda number: _keyspace(number, now)),
+        (DeclaredScope, sizes.keyspaces, lambda number: _scope(number, now)),
         (ApiKey, sizes.keys, lambda number: _key(number, sizes, now)),
         (Usage, sizes.usage, lambda number: _usage(number, sizes, first_day)),
         (MeterUsage, sizes.meters, lambda number: _meter_usage(number, sizes, first_day)),
         (Session, sizes.sessions, lambda number: _session(number, sizes, now)),
         (Event, sizes.events, lambda number: _event(number, sizes, now)),
         (Confirmation, sizes.accounts, lambda number: _confirmation(number, sizes, now)),
-        (OutboxMail, sizes.accounts // 100, lambda number: _mail(number, sizes, now)),
+        (OutboxRow, sizes.accounts // 100, lambda number: _mail(number, sizes, now)),
+        (Webhook, WEBHOOKS, lambda number: _webhook(number, now)),
+        (WebhookDelivery, sizes.events, lambda number: _delivery(number, sizes, now)),
+        (OutboxRow, sizes.events // 10, lambda number: _message(number, sizes, now)),
     ]
     for table, count, row in tables:
         for rows in _batches(count, row):
@@ -83,6 +98,10 @@ def account_id(number: int) -> uuid.UUID:
 
 def key_id(number: int) -> uuid.UUID:
     return _uuid("key", number)
+
+
+def keyspace_id(number: int) -> uuid.UUID:
+    return _uuid("keyspace", number)
 
 
 def session_id(number: int) -> uuid.UUID:
@@ -112,8 +131,27 @@ def _account(number: int, now: datetime) -> dict[str, Any]:
         "username": name,
         "username_canonical": name,
         "name": f"Customer {number}",
+        "external_id": None if number % 3 else f"customer-{number}",
         "plan": "scale" if number % 50 == 2 else "trial",
         "status": "suspended" if number % 100 == 1 else "active",
+        "created_at": now - timedelta(days=DAYS),
+    }
+
+
+def _keyspace(number: int, now: datetime) -> dict[str, Any]:
+    return {
+        "id": keyspace_id(number),
+        "account_id": account_id(number),
+        "name": "An API",
+        "created_at": now - timedelta(days=DAYS),
+    }
+
+
+def _scope(number: int, now: datetime) -> dict[str, Any]:
+    return {
+        "id": _uuid("scope", number),
+        "name": f"docs.read{number}",
+        "title": "Read",
         "created_at": now - timedelta(days=DAYS),
     }
 
@@ -135,6 +173,7 @@ def _key(number: int, sizes: Sizes, now: datetime) -> dict[str, Any]:
         "id": key_id(number),
         "account_id": None if is_service else account_id(owner),
         "agent_id": None if is_service or number % 10 else agent_id(owner),
+        "keyspace_id": None if is_service or number % 5 else keyspace_id(number % sizes.keyspaces),
         "digest": digest(number),
         "prefix": f"rag_live_{hashlib.md5(str(number).encode()).hexdigest()[:4]}",  # noqa: S324
         "kind": "service" if is_service else "secret",
@@ -257,3 +296,49 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+
+
+def webhook_id(number: int) -> uuid.UUID:
+    return _uuid("webhook", number)
+
+
+def delivery_id(number: int, sizes: Sizes, now: datetime) -> uuid.UUID:
+    """The deliveries of the last thirty days, one after the other."""
+    at = now - timedelta(days=30) * (sizes.events - number) / sizes.events
+    return uuid.UUID(int=first_uuid_at(at).int + number)
+
+
+def _webhook(number: int, now: datetime) -> dict[str, Any]:
+    return {
+        "id": webhook_id(number),
+        "url": "https://hooks.example.com/",
+        "events": None,
+        "is_active": number % 2 == 0,
+        "secret": b"sealed",
+        "created_at": now,
+    }
+
+
+def _delivery(number: int, sizes: Sizes, now: datetime) -> dict[str, Any]:
+    return {
+        "id": delivery_id(number, sizes, now),
+        "webhook_id": webhook_id(number % WEBHOOKS),
+        "type": "api_key.created",
+        "body": "{}",
+        "state": "delivered",
+        "attempts": 1,
+        "created_at": now,
+    }
+
+
+def _message(number: int, sizes: Sizes, now: datetime) -> dict[str, Any]:
+    return {
+        "id": delivery_id(sizes.events - 1 - number, sizes, now),
+        "webhook_id": webhook_id((sizes.events - 1 - number) % WEBHOOKS),
+        "template": "api_key.created",
+        "sealed": b"",
+        "attempts": number % 2,
+        "next_attempt_at": now + timedelta(seconds=number - 100),
+        "expires_at": now + timedelta(days=3),
+        "created_at": now,
+    }

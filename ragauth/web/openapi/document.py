@@ -20,6 +20,7 @@ from ragauth.web.openapi.failures import (
     header_references,
 )
 from ragauth.web.openapi.headers import HEADERS, LIMITS, ON_EVERY_ANSWER
+from ragauth.web.openapi.messages import document_messages
 from ragauth.web.openapi.rendering import DocumentedFace
 from ragauth.web.openapi.shapes import Shapes
 from ragauth.web.paths import ANY_METHOD, takes_idempotency_key
@@ -76,6 +77,8 @@ def _build(app: Flask, face: DocumentedFace) -> dict[str, Any]:
     shapes.complete()
     document: dict[str, Any] = spec.to_dict()
     document["info"]["description"] = face.description
+    if face.blueprints is None:
+        document["webhooks"] = document_messages("Webhooks")
     document["servers"] = [{"url": "/", "description": "This server."}]
     return document
 
@@ -243,7 +246,7 @@ def _success(declaration: Declaration, shapes: Shapes, headers: list[str]) -> di
             }
         }
     elif declaration.data is not None:
-        is_page = declaration.is_list or not _CURSORS.isdisjoint(declaration.query.fields)
+        is_page = declaration.is_list or _has_cursor(declaration)
         response["content"] = {"application/json": shapes.answer(declaration.data, is_page=is_page)}
         if declaration.is_csv_too:
             response["content"]["text/csv"] = {"schema": {"type": "string"}}
@@ -251,6 +254,12 @@ def _success(declaration: Declaration, shapes: Shapes, headers: list[str]) -> di
         schema = {"type": "object" if declaration.media_type == "application/json" else "string"}
         response["content"] = {declaration.media_type: {"schema": schema}}
     return response
+
+
+def _has_cursor(declaration: Declaration) -> bool:
+    """Whether a request says where a list goes on, in its query or its body."""
+    body = getattr(declaration.body, "fields", {})
+    return not _CURSORS.isdisjoint([*declaration.query.fields, *body])
 
 
 _SUCCESSES = {

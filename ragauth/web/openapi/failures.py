@@ -162,7 +162,7 @@ def _response(
         "description": f"{HTTPStatus(status).phrase}.",
         "headers": header_references(names),
         "content": {
-            "application/json": {
+            rendering.error_media_type(status): {
                 "schema": rendering.error_schema(errors),
                 "examples": _examples(errors, rendering),
             }
