@@ -117,28 +117,25 @@ class Call(Generic[T]):
         # A check is over in this time, whatever happens.
         seconds = settings.timeout if self.is_repeatable else settings.verify_timeout
         ends = float("inf") if self.is_repeatable else time.monotonic() + seconds
+        waits = iter(settings.waits)
         may_have_arrived = False
-        for wait in (*settings.waits, None):
-            left = min(seconds, ends - time.monotonic())
-            outcome = yield Send(
-                self.method, self.path, self._headers(), self._query(), self._content(), left
-            )
+        while True:
             try:
-                return self._read(outcome)
+                return self._read((yield self._send(min(seconds, ends - time.monotonic()))))
             except NotFound:
                 # An earlier try has deleted it, and its answer was lost.
                 if self.method == "DELETE" and may_have_arrived:
                     return self.read(None)
                 raise
             except RagauthError as failure:
-                if not self._helps_to_repeat(failure, may_have_arrived) or wait is None:
+                wait = next(waits, None)
+                if wait is None or not self._helps_to_repeat(failure, may_have_arrived):
                     raise
                 pause = max(wait * random.uniform(0.75, 1.25), failure.retry_after or 0)  # noqa: S311
                 if pause > _LONGEST_WAIT or time.monotonic() + pause >= ends:
                     raise
                 may_have_arrived = may_have_arrived or _may_have_arrived(failure)
             yield Pause(pause)
-        raise AssertionError("the last try returns or raises")
 
     def _helps_to_repeat(self, failure: RagauthError, may_have_arrived: bool) -> bool:
         if not _may_have_arrived(failure):
@@ -150,17 +147,13 @@ class Call(Generic[T]):
             return may_have_arrived and self.idempotency_key is not None
         return isinstance(failure, Unavailable | RateLimitExceeded)
 
-    def _headers(self) -> Mapping[str, str]:
+    def _send(self, timeout: float) -> Send:
         headers = {} if self.body is None else {"Content-Type": "application/json"}
         if self.idempotency_key is not None:
             headers["Idempotency-Key"] = self.idempotency_key
-        return headers
-
-    def _query(self) -> Mapping[str, str | int]:
-        return {name: value for name, value in self.query.items() if value is not None}
-
-    def _content(self) -> bytes | None:
-        return None if self.body is None else json.dumps(self.body).encode("ascii")
+        query = {name: value for name, value in self.query.items() if value is not None}
+        content = None if self.body is None else json.dumps(self.body).encode("ascii")
+        return Send(self.method, self.path, headers, query, content, timeout)
 
     def _read(self, outcome: Outcome) -> T:
         if not isinstance(outcome, Answer):
@@ -216,4 +209,4 @@ def _unexpected(answer: Answer) -> RagauthError:
 
 def _retry_after(answer: Answer) -> int | None:
     text = answer.headers.get("retry-after", "")
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
