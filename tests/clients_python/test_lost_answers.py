@@ -101,18 +101,24 @@ def test_what_nobody_listens_to_was_not_sent(make_client: MakeClient) -> None:
 
 
 def test_what_finds_no_free_connection_was_not_sent() -> None:
-    """And the check waits for a free connection no longer than for anything else."""
+    """And a check waits for one no longer than for anything else."""
     with silent_server(closes=False) as server:
 
-        async def ask_twice() -> list[int]:
+        async def ask_beside_a_call() -> int:
             async with AsyncClient(
                 server.url, _KEY, verify_timeout=0.2, max_connections=1
             ) as client:
-                verdicts = await asyncio.gather(client.verify("x"), client.verify("y"))
-            return [verdict.status for verdict in verdicts]
+                settling = asyncio.ensure_future(client.settle("rsv_1", {}))
+                while not server.requests:
+                    await asyncio.sleep(0.01)
+                verdict = await client.verify("x")
+                settling.cancel()
+                await asyncio.wait([settling])
+            return verdict.status
 
-        assert asyncio.run(ask_twice()) == [503, 503]
-        assert len(server.requests) == 1
+        assert asyncio.run(ask_beside_a_call()) == 503
+        (request,) = server.requests
+        assert request.startswith(b"POST /api/v1/usage/settle ")
 
 
 @pytest.mark.parametrize(
