@@ -137,5 +137,5 @@ lock: ## Pin the newest allowed versions in requirements/ (UV=path if .venv has 
 	rm -rf ragauth.egg-info
 
 clean: ## Remove .venv, caches and reports; instance/ stays
-	rm -rf .venv .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist ./*.egg-info
-	find ragauth tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist ./*.egg-info clients/python/build clients/python/*.egg-info
+	find ragauth tests clients examples -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -73,7 +73,7 @@ def _add_contents(name: str, source: list[str]) -> None:
 
 
 def _readmes() -> list[str]:
-    found = [*ROOT.glob("clients/*/README.md"), *ROOT.glob("examples/*/README.md")]
+    found = [*ROOT.glob("clients/*/*.md"), *ROOT.glob("examples/*/README.md")]
     return [f"/{path.relative_to(ROOT).with_suffix('').as_posix()}" for path in sorted(found)]
 
 

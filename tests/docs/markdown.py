@@ -11,7 +11,7 @@ DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "examples").rglob("README.md")),
-    *sorted((ROOT / "clients").glob("*/README.md")),
+    *sorted((ROOT / "clients").glob("*/*.md")),
 ]
 README = ROOT / "README.md"
 
