@@ -10,6 +10,7 @@ import logging
 import re
 import threading
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature
@@ -39,9 +40,10 @@ _KEPT_SECONDS = 86_400.0
 _CONNECT_SECONDS = 2.0
 _WHOLE_SECONDS = 5.0
 _MAX_BYTES = 64 * 1024
-# One fetches and one waits for it. Anybody can send an unknown identifier: further threads must
-# stay free for others.
+# One fetches and one waits for it. Anybody can send an unknown identifier: further threads wait so
+# long that a list in reach has come, and are free for others then.
 _MAX_WAITING = 2
+_SHORT_WAIT_SECONDS = 1.0
 _IDENTIFIER = re.compile(r"[!-~]{1,200}")
 # A signature of P-256 in DER has up to 72 bytes.
 _LONGEST_SIGNATURE = 200
@@ -56,6 +58,9 @@ class GithubKeys:
 
     def __init__(self, url: str | None) -> None:
         self._url = url
+        if url is not None:
+            # Where there is a URL, the first report does not wait for this.
+            import_module("httpx")
         self._keys: Keys = {}
         self._read_at = self._asked_at = -_KEPT_SECONDS
         self._has_failed = False
@@ -96,8 +101,9 @@ class GithubKeys:
 
     def _fetch_in_turn(self, identifier: str) -> None:
         """Fetch the keys, or wait for the thread that does, if they may be fetched again."""
-        if not self._places.acquire(blocking=False):
-            if identifier in self._keys:
+        is_known = identifier in self._keys
+        if not self._places.acquire(timeout=0 if is_known else _SHORT_WAIT_SECONDS):
+            if is_known:
                 return
             raise ExternalServiceUnavailable(_OUT_OF_REACH)
         try:
