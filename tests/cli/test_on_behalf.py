@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
+from tests.api.limits.test_usage_of_meters import declare
 from tests.cli.conftest import Commands
 from tests.clients import PASSWORD, Client, ok
 from tests.factories.mails import receive_one
@@ -96,6 +97,33 @@ class TestTheExternalIdStandsForTheAccount:
             assert (event["name"], event["account_id"]) == ("account:created", made.json["id"])
         refused = commands.fail("events", "tail", "--account", "ext:c-18")
         assert refused == "there is no account ext:c-18"
+
+
+@pytest.mark.both_databases
+class TestAnAccountWithoutAnAddressIsToldByItsExternalId:
+    def test_with_its_keys(self, commands: Commands) -> None:
+        commands.succeed("accounts", "create", "--external-id", "c-17")
+        made = commands.succeed("keys", "create", "ext:c-17", "--name", "k", "--json").json
+        for shown in (
+            commands.succeed("keys", "show", made["id"], "--json").json,
+            commands.succeed("keys", "find", made["prefix"], "--json").json[0],
+        ):
+            assert (shown["email"], shown["external_id"]) == (None, "c-17")
+        assert "c-17" in commands.succeed("keys", "find", made["prefix"]).output
+        told = commands.succeed("keys", "revoke", made["id"], "--yes").output
+        assert "ext:c-17" in told
+
+    @pytest.mark.parametrize("by", ["requests", "tokens"])
+    def test_with_what_it_used(
+        self, commands: Commands, client: Client, monkeypatch: pytest.MonkeyPatch, by: str
+    ) -> None:
+        declare(client, monkeypatch, b"[meters.tokens]\n")
+        commands.succeed("accounts", "create", "--external-id", "c-17")
+        key = commands.succeed("keys", "create", "ext:c-17", "--name", "k", "--json").json
+        used = client.as_key(key["api_key"]).get("/api/v1/authorize?use=tokens:7")
+        assert used.status_code == 200
+        (row,) = commands.succeed("usage", "top", "--by", by, "--json").json
+        assert (row["email"], row["external_id"], row["use"]) == (None, "c-17", {"tokens": 7})
 
 
 @pytest.mark.both_databases
