@@ -137,6 +137,8 @@ class GithubKeys:
         import httpx  # noqa: PLC0415 - only where there is a URL
 
         self._asked_at, self._has_failed = now, True
+        # First, so that nobody asks again within the minute if this process is killed meanwhile.
+        self._share()
         try:
             body = _download(str(self._url))
             self._keys, self._listed = _read_keys(body), body.decode("latin-1")
@@ -147,7 +149,10 @@ class GithubKeys:
             )
         else:
             self._read_at, self._has_failed = now, False
-        self._shared.write(Fetched(now, self._has_failed, self._read_at, self._listed))
+            self._share()
+
+    def _share(self) -> None:
+        self._shared.write(Fetched(self._asked_at, self._has_failed, self._read_at, self._listed))
 
 
 class _NoKeys(Exception):
