@@ -20,7 +20,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, registry
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ragauth.database_faults import DatabaseFault, UnusableDatabase, fault_of
+from ragauth.database_faults import DatabaseFault, UnusableDatabase, fault_of, is_lock_timeout
 from ragauth.metrics import DATABASE_ERRORS
 
 POOL_TIMEOUT_SECONDS = 5
@@ -331,11 +331,15 @@ def _note_write(
 def _note_error(context: ExceptionContext) -> None:
     """Count an error, unless a constraint or a stale connection is the cause.
 
+    Nor does it count that a transaction did not get a lock within a time that its caller set.
+
     If the server has become read-only, close the connection: behind the same name, or later in the
     list of hosts, another server may accept writes by now.
     """
     fault = fault_of(context.sqlalchemy_exception)
     if fault is None or context.is_pre_ping:
+        return
+    if longest_wait_ms.get() is not None and is_lock_timeout(context.sqlalchemy_exception):
         return
     DATABASE_ERRORS.count()
     if fault is DatabaseFault.READ_ONLY and context.dialect.name == "postgresql":

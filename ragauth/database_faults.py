@@ -152,6 +152,14 @@ def fault_of(error: BaseException | None) -> DatabaseFault | None:
     return _OF_POSTGRES.get(state) or _by_class(raw)
 
 
+def is_lock_timeout(error: BaseException | None) -> bool:
+    """Whether a statement waited in vain for a transaction of another's."""
+    raw = error.orig if isinstance(error, DBAPIError) else error
+    if getattr(raw, "sqlstate", None) == "55P03":  # lock_not_available
+        return True
+    return str(getattr(raw, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
+
+
 def _of_sqlite(name: str, raw: BaseException) -> DatabaseFault | None:
     if name == "SQLITE_ERROR":
         if any(words in str(raw) for words in _NO_SUCH):

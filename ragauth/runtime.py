@@ -6,7 +6,7 @@ part (`current_policy`, `current_limits` …) names that part's type.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from flask import Flask
@@ -83,10 +83,13 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         partial(save_all, app),
     )
     mail_bell = Bell()
-    limits = Limits(counters, settings.policy, UsageLookup(reads), settings.reservation_seconds)
+    policy = _policy_in_force(settings, faces)
+    imports = any(face.imports_keys for face in faces.values())
+    key_lookup = KeyLookup(reads, expects_imports=imports)
+    limits = Limits(counters, policy, UsageLookup(reads), settings.reservation_seconds)
     return Runtime(
         settings=settings,
-        policy=settings.policy,
+        policy=policy,
         engine=engine,
         reads=reads,
         limits=limits,
@@ -94,7 +97,7 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         session_lookup=SessionLookup(reads),
         holder_lookup=HolderLookup(reads),
         signing_ring=SigningRing(SigningKeyLookup(reads)),
-        key_checker=KeyChecker(KeyLookup(reads), limits, settings.key_brand, settings.policy),
+        key_checker=KeyChecker(key_lookup, limits, settings.key_brand, policy),
         github_keys=GithubKeys(settings.github_keys_url),
         query_upstream=QueryUpstream(settings.compat_query_upstream),
         mail_bell=mail_bell,
@@ -110,6 +113,13 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
             clock=ClockWatch(app),
         ),
     )
+
+
+def _policy_in_force(settings: Settings, faces: Mapping[str, Face]) -> Policy:
+    """The settings' policy; a face whose keys have scopes of their own opens the scopes."""
+    if settings.policy.open_scopes or not any(face.opens_scopes for face in faces.values()):
+        return settings.policy
+    return replace(settings.policy, open_scopes=True)
 
 
 def _installation_name(lookup: InstallationLookup) -> str:

@@ -9,11 +9,15 @@ There is one block at a time. A block inside another one would end the outer tra
 an error at once (TransactionMisused). So is a query or a new row without a block: nothing would
 commit it. A function that is a part of a larger transaction says so in its docstring ("in the
 present transaction") and opens none.
+
+What must be committed together with the answer to a call is put around the service function with
+`held_open`: the one unit of work that the function opens is then committed at the end of that.
 """
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from sqlalchemy import event
@@ -32,6 +36,28 @@ class TransactionMisused(RuntimeError):
     """A bug in ragauth: the code would lose what it wrote, or a lock that it holds."""
 
 
+class HeldOpen:
+    """A unit of work that others begin, and that its holder commits; see `held_open`."""
+
+    def __init__(
+        self, stack: ExitStack, at_first: Callable[[], None], wait_ms: int | None = None
+    ) -> None:
+        self._stack = stack
+        self._at_first = at_first
+        self._wait_ms = wait_ms
+        self.has_begun = False
+        self.calls: list[Callable[[], object]] = []
+
+    def begin(self) -> None:
+        """Open the block, and do what comes first in it; TransactionMisused if one is open."""
+        self.calls = self._stack.enter_context(_block(reads=False, wait_ms=self._wait_ms))
+        self.has_begun = True
+        self._at_first()
+
+
+_held: ContextVar[HeldOpen | None] = ContextVar("held_open", default=None)
+
+
 @contextmanager
 def unit_of_work(*, wait_ms: int | None = None) -> Iterator[None]:
     """Commit what the block wrote, or none of it.
@@ -41,20 +67,68 @@ def unit_of_work(*, wait_ms: int | None = None) -> Iterator[None]:
 
     A RagauthError that `keeps_changes` is raised after the commit. The rows stay readable
     afterwards, detached. Raises TransactionMisused inside another block.
+
+    Within `held_open` it is committed at the end of that, which has its own `wait_ms`.
     """
-    refusal: RagauthError | None = None
-    with _block(reads=False, wait_ms=wait_ms) as calls:
+    held = _held.get()
+    if held is not None:
+        held.begin()
+        yield
+        return
+    with _committed_at_the_end(at_first=_nothing, before_refusal=_nothing, wait_ms=wait_ms) as unit:
+        unit.begin()
+        yield
+
+
+@contextmanager
+def held_open(
+    *, at_first: Callable[[], None], before_refusal: Callable[[], None], wait_ms: int
+) -> Iterator[HeldOpen]:
+    """Let the unit of work that is begun within this block be committed at the end of this block.
+
+    So the holder can write, in the same transaction, what became of it. `at_first` is called at the
+    beginning of the unit of work, `before_refusal` before the commit if an error that
+    `keeps_changes` is raised; any other error rolls everything back. `wait_ms` is that of the unit
+    of work. There is one at most: a second block after it raises TransactionMisused.
+    """
+    with _committed_at_the_end(
+        at_first=at_first, before_refusal=before_refusal, wait_ms=wait_ms
+    ) as held:
+        token = _held.set(held)
         try:
-            yield
+            yield held
+        finally:
+            _held.reset(token)
+
+
+@contextmanager
+def _committed_at_the_end(
+    *,
+    at_first: Callable[[], None],
+    before_refusal: Callable[[], None],
+    wait_ms: int | None,
+) -> Iterator[HeldOpen]:
+    """Commit the unit of work that is begun in the block, if any; then call what follows it."""
+    refusal: RagauthError | None = None
+    with ExitStack() as stack:
+        unit = HeldOpen(stack, at_first, wait_ms)
+        try:
+            yield unit
         except RagauthError as error:
-            if not error.keeps_changes:
+            if not (error.keeps_changes and unit.has_begun):
                 raise
+            before_refusal()
             refusal = error
-        _commit()
-    for call in calls:
+        if unit.has_begun:
+            _commit()
+    for call in unit.calls:
         call()
     if refusal is not None:
         raise refusal
+
+
+def _nothing() -> None:
+    """An ordinary unit of work has nothing of its holder's in it."""
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from ragauth.cli.output import (
 )
 from ragauth.extensions import settings
 from ragauth.services.accounts import confirmations, limit_notices
-from ragauth.services.operators import events, wrong_clock
+from ragauth.services.operators import events, idempotent_calls, wrong_clock
 from ragauth.services.sessions import sessions, signing_key_rotation
 
 # A batch takes a tenth of a second on SQLite. Each one changes pages all over an index by account,
@@ -39,9 +39,10 @@ def cleanup(keep_days: int, as_json: bool) -> None:
 
     Dead sessions, expired mail tokens, events without an account and retired signing keys are
     deleted after --keep-days, all other events after RAGAUTH_EVENT_DAYS, and after 40 days the
-    notes that an owner was told of a limit. Signing keys whose last token has expired are retired.
-    Sessions and tokens that were made while the clock was ahead are ended. Run it once a day, but
-    not while the clock is wrong.
+    notes that an owner was told of a limit. Answers to calls with an Idempotency-Key are deleted
+    after 24 hours. Signing keys whose last token has expired are retired. Sessions and tokens that
+    were made while the clock was ahead are ended. Run it once a day, but not while the clock is
+    wrong.
     """
     before = clock.now() - timedelta(days=keep_days)
     events_before = clock.now() - timedelta(days=settings().event_days)
@@ -58,6 +59,9 @@ def cleanup(keep_days: int, as_json: bool) -> None:
             "deleted_events": deleted_events,
             "deleted_limit_notices": _delete_all(
                 limit_notices.delete_old_notices, clock.now() - limit_notices.KEPT
+            ),
+            "deleted_idempotent_calls": _delete_all(
+                idempotent_calls.delete_old_calls, clock.now() - idempotent_calls.KEPT
             ),
             "retired_signing_keys": retired_signing_keys,
             "ended_sessions_of_the_future": mended.sessions,

@@ -25,7 +25,7 @@ _TEN_YEARS = 315_360_000
 SECONDS = validate.Range(1, _TEN_YEARS, error="must be 1 second to 10 years")
 _VISIBLE = re.compile(r"[!-~]*")
 # The names of the folders in `ragauth.blueprints.compat`.
-COMPAT_FACES = ("ragchats", "rst")
+COMPAT_FACES = ("ragchats", "rst", "unkey")
 POSITIVE = validate.Range(min=1, error="must be at least 1")
 COUNT = validate.Range(min=0, error="must be 0 (off) or more")
 POOLER = validate.OneOf(("transaction",), error="must be transaction, or empty for none")

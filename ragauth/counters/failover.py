@@ -24,6 +24,9 @@ from ragauth.counters.interface import (
     Report,
     Reported,
     Settled,
+    Shift,
+    Shifted,
+    Taken,
     Tally,
     Use,
     Window,
@@ -96,6 +99,13 @@ class FailoverCounters:
     ) -> None:
         self._ask(lambda store: store.seed_tally(account, environment, tally, base, now_ms))
 
+    def shift_tally(
+        self, account: bytes, environment: int, tally: Tally, shift: Shift, now_ms: int
+    ) -> Shifted | None:
+        return self._ask_for_month(
+            lambda store: store.shift_tally(account, environment, tally, shift, now_ms)
+        )
+
     def forget_tallies(self, account: bytes, environment: int, tallies: Collection[Tally]) -> None:
         self._fallback.forget_tallies(account, environment, tallies)
         self._ask(lambda store: store.forget_tallies(account, environment, tallies))
@@ -138,6 +148,9 @@ class FailoverCounters:
 
     def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
         return self._ask(lambda store: store.hit(bucket, window_ms, now_ms, amount))
+
+    def take(self, bucket: bytes, window_ms: int, now_ms: int, amount: int, size: int) -> Taken:
+        return self._ask(lambda store: store.take(bucket, window_ms, now_ms, amount, size))
 
     def read_window(self, bucket: bytes, window_ms: int, now_ms: int) -> Window:
         return self._ask(lambda store: store.read_window(bucket, window_ms, now_ms))

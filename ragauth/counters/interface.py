@@ -108,6 +108,24 @@ class Count(NamedTuple):
     resets_at_ms: int
 
 
+class Shift(NamedTuple):
+    """A change of a count: `by` is added, which may be negative, then it is kept within bounds.
+
+    The same bound twice sets the count.
+    """
+
+    by: int
+    at_least: int
+    at_most: int
+
+
+class Shifted(NamedTuple):
+    """A count before and after a shift."""
+
+    before: int
+    after: int
+
+
 class Report(NamedTuple):
     """An amount that was used already: it is counted past every limit, once for each `event`.
 
@@ -186,6 +204,13 @@ class Window:
     resets_at_ms: int
 
 
+class Taken(NamedTuple):
+    """Whether an amount fitted into a window, and the window afterwards: a refusal changes none."""
+
+    is_taken: bool
+    window: Window
+
+
 class UsageRow(NamedTuple):
     """What one store has counted for one key on one day: totals, never a difference.
 
@@ -254,6 +279,14 @@ class Counters(Protocol):
         `account` is the one whose charges have the tally; size and amount do not matter.
         """
 
+    def shift_tally(
+        self, account: bytes, environment: int, tally: Tally, shift: Shift, now_ms: int
+    ) -> Shifted | None:
+        """Change the count of a tally with a period in one step; None if it is not known here.
+
+        `account` is the one whose charges have the tally; size and amount do not matter.
+        """
+
     def forget_tallies(self, account: bytes, environment: int, tallies: Collection[Tally]) -> None:
         """Drop tallies: those with a period are read from the database again, windows not open.
 
@@ -289,6 +322,13 @@ class Counters(Protocol):
         """Add to a window that starts at its first hit and lasts `window_ms`.
 
         A negative amount gives back what was added; no count falls below 0.
+        """
+
+    def take(self, bucket: bytes, window_ms: int, now_ms: int, amount: int, size: int) -> Taken:
+        """Add to a window as `hit` does, unless more than `size` would be in it then.
+
+        What is refused is not counted. An amount of 0 is refused only where more than `size` was
+        counted already.
         """
 
     def read_window(self, bucket: bytes, window_ms: int, now_ms: int) -> Window:
@@ -336,25 +376,6 @@ class Counters(Protocol):
 
     def close(self) -> None:
         """Close files and connections; a later call opens them again."""
-
-
-def previous_month(month: int) -> int:
-    """Return the month before a yyyymm month, as yyyymm."""
-    return month - 1 if month % 100 > 1 else month - 89
-
-
-def settle_window(ends_ms: int, count: int, length_ms: int, now_ms: int) -> tuple[int, int]:
-    """Return the end and the count of a stored window; an unused one if it is over.
-
-    After the clock was stepped back, the window is shortened and keeps its count: it lasts no
-    longer than its length and allows no more than its limit. The caller stores a shortened window.
-    """
-    left = ends_ms - now_ms
-    if left <= 0:
-        return now_ms + length_ms, 0
-    if left > length_ms + SKEW_MS:
-        return now_ms + length_ms, count
-    return ends_ms, count
 
 
 def bounded_name(name: bytes) -> bytes:

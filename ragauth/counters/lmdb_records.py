@@ -21,8 +21,6 @@ beside this one.
 import re
 import struct
 
-from ragauth.counters.interface import Window, settle_window
-
 #: Add one with every change below. A file of an older layout is deleted, a newer one is refused.
 LAYOUT_NUMBER = 1
 _LAYOUT = re.compile(rb"ragauth counters ([0-9]{1,9})\n")
@@ -60,15 +58,6 @@ ENVIRONMENT_BYTES = (b"\0", b"\1")
 FIRST_WITH_MOMENT = b"x"
 ACCOUNT_KEY_BYTES = 18
 USAGE_KEY_BYTES = 38
-
-
-def read_window(record: bytes | None, window_ms: int, now_ms: int) -> Window:
-    """Return the window of a record, or an unused one if it is over."""
-    if record is not None:
-        ends, count = WINDOW.unpack(record)
-        ends, count = settle_window(ends, count, window_ms, now_ms)
-        return Window(count, ends)
-    return Window(0, now_ms + window_ms)
 
 
 def layout_of(guard: bytes) -> int:

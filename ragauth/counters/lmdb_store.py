@@ -8,7 +8,13 @@ from typing import Literal
 import lmdb
 
 from ragauth import clock
-from ragauth.counters import lmdb_reservations, lmdb_sweep, lmdb_tallies, lmdb_usage
+from ragauth.counters import (
+    lmdb_reservations,
+    lmdb_sweep,
+    lmdb_tallies,
+    lmdb_usage,
+    lmdb_windows,
+)
 from ragauth.counters.interface import (
     MINUTE_MS,
     SKEW_MS,
@@ -20,11 +26,13 @@ from ragauth.counters.interface import (
     Report,
     Reported,
     Settled,
+    Shift,
+    Shifted,
+    Taken,
     Tally,
     Use,
     Window,
     bounded_name,
-    settle_window,
 )
 from ragauth.counters.lmdb_file import INITIAL_MAP_BYTES, LmdbFile, Txn
 from ragauth.counters.lmdb_records import (
@@ -33,10 +41,9 @@ from ragauth.counters.lmdb_records import (
     ENVIRONMENT_BYTES,
     LEASE,
     USAGE,
-    WINDOW,
-    read_window,
 )
 from ragauth.counters.lmdb_usage import STEP, WaitingUsage
+from ragauth.counters.periods import settle_window
 
 TURN_IDLE_MS = 10_000
 _STEPS_OF_ENDED = 40
@@ -198,6 +205,15 @@ class LmdbCounters:
 
         self._file.transact(seed)
 
+    def shift_tally(
+        self, account: bytes, environment: int, tally: Tally, shift: Shift, now_ms: int
+    ) -> Shifted | None:
+        of_account = account + ENVIRONMENT_BYTES[environment]
+        return self._file.transact(
+            lambda txn: lmdb_tallies.shift(txn, of_account, tally, shift, self._file.turn, now_ms),
+            now_ms=now_ms,
+        )
+
     def forget_tallies(self, account: bytes, environment: int, tallies: Collection[Tally]) -> None:
         of_account = account + ENVIRONMENT_BYTES[environment]
         self._file.transact(partial(lmdb_tallies.drop, of_account=of_account, tallies=tallies))
@@ -257,35 +273,19 @@ class LmdbCounters:
         return self._file.transact(settle, now_ms=now_ms)
 
     def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
-        name = b"w" + bounded_name(bucket)
+        hit = partial(lmdb_windows.hit, bucket=bucket, window_ms=window_ms, now_ms=now_ms)
+        return self._file.transact(partial(hit, amount=amount), now_ms=now_ms)
 
-        def count(txn: Txn) -> Window:
-            window = read_window(txn.get(name), window_ms, now_ms)
-            window = Window(max(0, window.count + amount), window.resets_at_ms)
-            txn.put(name, WINDOW.pack(window.resets_at_ms, window.count))
-            return window
-
-        return self._file.transact(count, now_ms=now_ms)
+    def take(self, bucket: bytes, window_ms: int, now_ms: int, amount: int, size: int) -> Taken:
+        take = partial(lmdb_windows.take, bucket=bucket, window_ms=window_ms, now_ms=now_ms)
+        return self._file.transact(partial(take, amount=amount, size=size), now_ms=now_ms)
 
     def read_window(self, bucket: bytes, window_ms: int, now_ms: int) -> Window:
-        name = b"w" + bounded_name(bucket)
-
-        def read(txn: Txn) -> Window:
-            record = txn.get(name)
-            window = read_window(record, window_ms, now_ms)
-            # Store a window that was shortened: refused requests only read it, and a flood of them
-            # must not postpone its end for ever.
-            if window.count and record != (
-                packed := WINDOW.pack(window.resets_at_ms, window.count)
-            ):
-                txn.put(name, packed)
-            return window
-
+        read = partial(lmdb_windows.read, bucket=bucket, window_ms=window_ms, now_ms=now_ms)
         return self._file.transact(read)
 
     def clear_window(self, bucket: bytes) -> None:
-        name = b"w" + bounded_name(bucket)
-        self._file.transact(lambda txn: txn.delete(name))
+        self._file.transact(partial(lmdb_windows.clear, bucket=bucket))
 
     def changed_usage(self, limit: int) -> list[ChangedRow]:
         return self._waiting.changed(limit)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from ragauth.counters.interface import DAY_MS, SKEW_MS, previous_month
+from ragauth.counters.interface import DAY_MS, SKEW_MS
 from ragauth.counters.lmdb_file import Txn
 from ragauth.counters.lmdb_records import (
     ACCOUNT,
@@ -19,6 +19,7 @@ from ragauth.counters.lmdb_records import (
     USAGE_KEY_BYTES,
     WINDOW,
 )
+from ragauth.counters.periods import previous_month
 
 _STEADY_MS = DAY_MS
 # What database and rows tell again, or must not be told too little of: see `sweep`.

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from sys import maxsize
 from typing import NamedTuple
 
-from ragauth.counters.interface import SKEW_MS, Count, Tally
+from ragauth.counters.interface import SKEW_MS, Count, Shift, Shifted, Tally
 from ragauth.counters.lmdb_file import Txn
 from ragauth.counters.lmdb_records import PERIODS, TALLY_WINDOW
 
@@ -138,6 +138,19 @@ def seed(txn: Txn, of_account: bytes, tally: Tally, base: int, turn: int, now_ms
                 newest, newest_count, older, older_count = known, known_count, tally.period, base
     txn.put(key, _pack_periods(turn, newest, newest_count, older, older_count, now_ms))
     return turn
+
+
+def shift(
+    txn: Txn, of_account: bytes, tally: Tally, by: Shift, turn: int, now_ms: int
+) -> Shifted | None:
+    """Change the count of a period; None if it is not known in this turn."""
+    found = look_up(txn, of_account, (tally,), turn, now_ms)
+    if found is None:
+        return None
+    [known] = found
+    after = min(max(known.used + by.by, by.at_least), by.at_most)
+    txn.put(known.record_key, _with_count(known.periods, tally.period, after, turn, now_ms))
+    return Shifted(known.used, after)
 
 
 def drop(txn: Txn, of_account: bytes, tallies: Iterable[Tally]) -> None:

@@ -176,7 +176,8 @@ end
 # ARGV: bucket.
 CLEAR_WINDOW = Script("return redis.call('DEL', ours .. 'window:' .. ARGV[1])")
 
-# ARGV: bucket, window, now, amount (0 only reads), longest plausible window. Reply: {count, ends}.
+# ARGV: bucket, window, now, amount (0 only reads), longest plausible window, and the size if what
+# does not fit is refused. Reply: {count, ends, whether it was counted}.
 WINDOW = Script("""
 local name = ours .. 'window:' .. ARGV[1]
 local length, now, amount = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -189,12 +190,14 @@ if left <= 0 then
 elseif ahead then
   ends = now + length
 end
+local taken = 1
+if ARGV[6] and count + amount > tonumber(ARGV[6]) then taken, amount = 0, 0 end
 count = math.max(count + amount, 0)
 if amount ~= 0 or ahead then
   redis.call('HSET', name, 'ends', string.format('%d', ends), 'count', string.format('%d', count))
   redis.call('PEXPIRE', name, math.max(ARGV[5], 1))
 end
-return {count, ends}
+return {count, ends, taken}
 """)
 
 # ARGV: name, holder, time to live, now, by how much clocks may differ.

@@ -26,15 +26,17 @@ from ragauth.counters.interface import (
     Report,
     Reported,
     Settled,
+    Shift,
+    Shifted,
+    Taken,
     Tally,
     UsageRow,
     Use,
     Window,
     bounded_name,
-    previous_month,
-    settle_window,
 )
 from ragauth.counters.late_answers import AnswerIsLate, LateAnswers
+from ragauth.counters.periods import previous_month, settle_window
 from ragauth.counters.redis_client import TIMEOUT_SECONDS, open_client
 from ragauth.counters.redis_faults import state_of
 from ragauth.deadlines import WouldWait, current_deadline
@@ -148,6 +150,13 @@ class RedisCounters:
         new_source = secrets.token_hex(16)
         self._run(tally_scripts.SEED_TALLY, self._names_of(account), new_source, name, base)
 
+    def shift_tally(
+        self, account: bytes, environment: int, tally: Tally, shift: Shift, now_ms: int
+    ) -> Shifted | None:
+        name = redis_tallies.tally_name(account.hex() + _ENVIRONMENT_ENDINGS[environment], tally)
+        reply = self._run(tally_scripts.SHIFT_TALLY, self._names_of(account), name, *shift)
+        return None if reply is None else Shifted(*reply)
+
     def forget_tallies(self, account: bytes, environment: int, tallies: Collection[Tally]) -> None:
         member = account.hex() + _ENVIRONMENT_ENDINGS[environment]
         names = [redis_tallies.tally_name(member, tally) for tally in tallies]
@@ -199,7 +208,15 @@ class RedisCounters:
 
     def hit(self, bucket: bytes, window_ms: int, now_ms: int, amount: int = 1) -> Window:
         names, name, longest = self._names_of(bucket), bounded_name(bucket), window_ms + SKEW_MS
-        return Window(*self._run(scripts.WINDOW, names, name, window_ms, now_ms, amount, longest))
+        arguments = (name, window_ms, now_ms, amount, longest)
+        count, ends, _is_taken = self._run(scripts.WINDOW, names, *arguments)
+        return Window(count, ends)
+
+    def take(self, bucket: bytes, window_ms: int, now_ms: int, amount: int, size: int) -> Taken:
+        names, name, longest = self._names_of(bucket), bounded_name(bucket), window_ms + SKEW_MS
+        arguments = (name, window_ms, now_ms, amount, longest, size)
+        count, ends, is_taken = self._run(scripts.WINDOW, names, *arguments)
+        return Taken(bool(is_taken), Window(count, ends))
 
     def read_window(self, bucket: bytes, window_ms: int, now_ms: int) -> Window:
         return self.hit(bucket, window_ms, now_ms, 0)

@@ -176,6 +176,23 @@ redis.call('SET', ours .. 'count:' .. source .. ':' .. ARGV[2], string.format('%
 """
 )
 
+# ARGV: name and period of the tally, what is added, lowest and highest count. Reply: false (not
+# known), or {before, after}.
+SHIFT_TALLY = Script(
+    RUN
+    + _WHOLE
+    + f"""
+if not source then return false end
+local name = ours .. 'count:' .. source .. ':' .. ARGV[1]
+local before = tonumber(redis.call('MGET', name)[1] or -1)
+if before < 0 then return false end
+local after = math.max(before + tonumber(ARGV[2]), tonumber(ARGV[3]))
+after = math.min(after, tonumber(ARGV[4]))
+redis.call('SET', name, whole(after), 'EX', {ACCOUNT_SECONDS})
+return {{before, after}}
+"""
+)
+
 # ARGV: names of tallies, those of a period with it.
 FORGET_TALLIES = Script("""
 for _, name in ipairs(ARGV) do

@@ -147,6 +147,21 @@ class InsufficientScope(AuthorizationFailed):
         return cls("ingest")
 
 
+class ScopeQueryNotMet(AuthorizationFailed):
+    """A question asked for a combination of scopes that the key does not have."""
+
+    reason = "insufficient_scope"
+    message = "The key does not have the scopes that this needs"
+
+    def __init__(self, query: str) -> None:
+        super().__init__(details={"required_scopes": query})
+        self.headers["WWW-Authenticate"] = f'{_REALM}, error="insufficient_scope"'
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls("query AND (ingest OR manage)")
+
+
 class KeyIsManaged(AuthorizationFailed):
     """The owner of a managed key tries what only the operator may do with it."""
 

@@ -123,6 +123,14 @@ class NoSuchSession(NotFound):
     message = "No such session, or it is not yours"
 
 
+class NoSuchKeyspace(NotFound):
+    message = "There is no such collection of keys"
+
+
+class NoSuchScope(NotFound):
+    message = "No such scope was declared"
+
+
 class NoSuchReservation(NotFound):
     """Never made, or kept by a store that was lost, or over for more than a day."""
 
@@ -145,6 +153,28 @@ class UsernameTaken(Conflict):
 
 class ExternalIdTaken(Conflict):
     message = "An account with this external id already exists"
+
+
+class IdempotencyKeyReused(Conflict):
+    """One Idempotency-Key is for one call: a repetition must have the same body."""
+
+    message = "This Idempotency-Key was sent with another body before"
+
+
+class CallUnderWay(Conflict):
+    """The first call with this Idempotency-Key has not ended: whether it succeeds is not known."""
+
+    message = "A call with this Idempotency-Key is under way; repeat it shortly"
+
+
+class ScopeTaken(Conflict):
+    message = "A scope with this name was declared already"
+
+
+class KeyStays(Conflict):
+    """A key that cannot be moved to another account."""
+
+    message = "The key cannot be moved to another account"
 
 
 class KeyAlreadyRotated(Conflict):

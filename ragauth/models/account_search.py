@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, false, func, literal_column, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from ragauth.extensions import db
 from ragauth.models.accounts import DELETED, Account
@@ -61,10 +62,28 @@ def _chosen(search: str | None, plan: str | None, status: str | None) -> Select[
         query = query.where(Account.plan == plan)
     if status is not None:
         query = query.where(Account.status == status)
-    return query if search is None else query.where(or_(_has(search), _has_id(search)))
+    return query if search is None else query.where(_is_called(search, _SEARCHED))
 
 
-def _has(search: str) -> ColumnElement[bool]:
+def list_customers(*, search: str | None, limit: int, cursor: uuid.UUID | None) -> Page[Account]:
+    """Accounts with an external id, newest first.
+
+    The text is in the external id, without regard to case, or at the beginning of the id.
+    """
+    query = _chosen(None, None, None).where(Account.external_id.is_not(None))
+    if search is not None:
+        query = query.where(_is_called(search, (Account.external_id,)))
+    return paginate(query, Account.id, limit=limit, cursor=cursor)
+
+
+_Columns = tuple[InstrumentedAttribute[str | None], ...]
+
+
+def _is_called(search: str, columns: _Columns) -> ColumnElement[bool]:
+    return or_(_has(search, columns), _has_id(search))
+
+
+def _has(search: str, columns: _Columns) -> ColumnElement[bool]:
     """Not with LIKE, so that nothing in the text is a wildcard."""
     connection = db.session.connection()
     if connection.dialect.name == "sqlite":
@@ -72,12 +91,12 @@ def _has(search: str) -> ColumnElement[bool]:
         connection.connection.driver_connection.create_function(  # type: ignore[union-attr]
             "ragauth_fold", 1, _fold, deterministic=True
         )
-        folded = [func.instr(func.ragauth_fold(column), _fold(search)) for column in _SEARCHED]
+        folded = [func.instr(func.ragauth_fold(column), _fold(search)) for column in columns]
     else:
         form: ColumnElement[Any] = literal_column("NFKC")
         sought = func.lower(func.normalize(search, form))
         folded = [
-            func.strpos(func.lower(func.normalize(column, form)), sought) for column in _SEARCHED
+            func.strpos(func.lower(func.normalize(column, form)), sought) for column in columns
         ]
     return or_(*(place > 0 for place in folded))
 

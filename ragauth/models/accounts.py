@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     select,
+    text,
     true,
     type_coerce,
 )
@@ -40,6 +41,13 @@ class Account(Base):
         Index(None, "status", "id"),
         # An index and not a constraint, which a large table would be copied for on SQLite.
         Index("uq_accounts_external_id", "external_id", unique=True),
+        # For pages of those that the operator has named.
+        Index(
+            "ix_accounts_id_of_named",
+            "id",
+            sqlite_where=text("external_id IS NOT NULL"),
+            postgresql_where=text("external_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
@@ -16,12 +17,14 @@ from sqlalchemy import (
     Table,
     Update,
     bindparam,
+    delete,
     func,
     insert,
     inspect,
     select,
 )
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import InstrumentedAttribute
 
 from ragauth.database import Base
 from ragauth.errors import RagauthError
@@ -108,6 +111,19 @@ def insert_many(statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
     )
 
 
+def delete_oldest(moment: InstrumentedAttribute[datetime], before: datetime, *, limit: int) -> int:
+    """Delete the oldest rows before a moment, by the index of their time; returns how many.
+
+    Up to `limit`, and those of the same microsecond as the last of them.
+    """
+    oldest = select(moment).where(moment < before).order_by(moment).limit(limit).subquery()
+    return count_changed(
+        delete(moment.class_)
+        .where(moment <= select(func.max(oldest.c[moment.key])).scalar_subquery())
+        .execution_options(synchronize_session=False)
+    )
+
+
 def count_changed(statement: Update | Delete) -> int:
     """Execute a statement; returns how many rows it changed."""
     return cast("CursorResult[Any]", db.session.execute(statement)).rowcount
@@ -115,10 +131,13 @@ def count_changed(statement: Update | Delete) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A part of a list, newest first; `next_cursor` tells where the next part begins, if any."""
+    """A part of a list, newest first; `next_cursor` tells where the next part begins, if any.
+
+    A page of the feed of events is oldest first, and its cursor is a place.
+    """
 
     items: list[T]
-    next_cursor: uuid.UUID | KeyPlace | DayPlace | MonthPlace | None
+    next_cursor: uuid.UUID | KeyPlace | DayPlace | MonthPlace | int | None
 
 
 def paginate(

@@ -15,7 +15,9 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
+    func,
     insert,
+    literal,
     select,
     text,
     update,
@@ -32,6 +34,7 @@ from ragauth.models.base import (
     insert_row,
     page_statement,
     read_page,
+    read_rows,
 )
 
 # The maximal number of ids in one statement.
@@ -118,6 +121,56 @@ def _page_of_account(*, goes_on: bool) -> Select[*tuple[Any, ...]]:
     events = cast("Table", Event.__table__).c
     query = select(*events).where(events.account_id == bindparam("account_id"))
     return page_statement(query, events.id, goes_on=goes_on)
+
+
+def has_unplaced() -> bool:
+    """Whether any event has no place in the feed yet."""
+    # In order, so by the index: Postgres might read the whole table, where it expects to find many.
+    first = select(Event.id).where(Event.place.is_(None)).order_by(Event.id).limit(1)
+    return db.session.scalar(first) is not None
+
+
+def place_next(after: int, *, limit: int) -> int | None:
+    """Give the oldest events without a place the places after this one; returns the last of them.
+
+    The caller holds `installation.last_place`. An event that another transaction changes at the
+    moment (an erasure, a clean-up) gets its place later: neither waits for the other.
+    """
+    oldest = (
+        select(Event.id)
+        .where(Event.place.is_(None))
+        .order_by(Event.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        # Postgres executes a CTE that locks rows once; it might execute a subquery again.
+        .cte()
+    )
+    number = func.row_number().over(order_by=oldest.c.id).label("number")
+    numbered = select(oldest.c.id, number).subquery()
+    db.session.execute(
+        update(Event)
+        .where(Event.id == numbered.c.id)
+        .values(place=literal(after, BigInteger) + numbered.c.number)
+        .execution_options(synchronize_session=False)
+    )
+    return db.session.scalar(select(func.max(Event.place)).where(Event.place > after))
+
+
+def list_placed(after: int, name: str | None, *, limit: int) -> list[Shown]:
+    """Events after a place in the feed, in the feed's order, as plain rows to be shown."""
+    parameters: dict[str, Any] = {"after": after, "most": limit}
+    if name is not None:
+        parameters["name"] = name
+    return read_rows(_page_of_feed(of_name=name is not None), **parameters)
+
+
+@cache
+def _page_of_feed(*, of_name: bool) -> Select[*tuple[Any, ...]]:
+    events = cast("Table", Event.__table__).c
+    query = select(*events).where(events.place > bindparam("after"))
+    if of_name:
+        query = query.where(events.name == bindparam("name"))
+    return query.order_by(events.place).limit(bindparam("most"))
 
 
 def list_between(

@@ -1,12 +1,18 @@
-"""The installation's own name, made once by the migration; its names in Redis contain it."""
+"""The installation's own row, made once by the migration: its name, and how far some work is.
+
+The names in Redis contain the installation's name.
+"""
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Integer, String, select
+from sqlalchemy import BigInteger, CheckConstraint, Integer, String, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
+from ragauth.extensions import db
 from ragauth.models.reads.prepared import PreparedReads
+
+_ONLY = 1
 
 
 class Installation(Base):
@@ -19,6 +25,24 @@ class Installation(Base):
     name: Mapped[str] = mapped_column(String(32))
     # Keys that ended before this moment have an event that says so.
     expired_until: Mapped[datetime | None]
+    # The greatest place in the feed that an event was ever given, also one that was deleted.
+    last_place: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+def hold_last_place() -> int:
+    """The greatest place that was given, locked until the commit: one at a time gives places."""
+    query = select(Installation.last_place).where(Installation.id == _ONLY).with_for_update()
+    return db.session.execute(query).scalar_one()
+
+
+def set_last_place(place: int) -> None:
+    """Note the greatest place that was given; the caller holds it."""
+    db.session.execute(
+        update(Installation)
+        .where(Installation.id == _ONLY)
+        .values(last_place=place)
+        .execution_options(synchronize_session=False)
+    )
 
 
 class InstallationLookup:

@@ -16,7 +16,8 @@ def count_live_keys(account_ids: Collection[uuid.UUID], *, now: datetime) -> dic
     """How many keys of each account count against its plan.
 
     Keys count that are neither revoked nor expired, even if they are switched off. A key in its
-    grace does not count while the key that replaced it is alive, which counts for both.
+    grace does not count while the key that replaced it is alive, which counts for both. Keys of a
+    keyspace never count: their number is the operator's affair.
     """
     rows = db.session.connection().execute(
         _count_live(), {"account_ids": list(account_ids), "now": now}
@@ -39,6 +40,7 @@ def _count_live() -> Select[*tuple[Any, ...]]:
         select(keys.c.account_id, func.count())
         .where(
             keys.c.account_id.in_(bindparam("account_ids", expanding=True)),
+            keys.c.keyspace_id.is_(None),
             is_alive(keys.c),
             ~is_replaced,
         )

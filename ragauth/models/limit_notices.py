@@ -5,13 +5,13 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import CursorResult, ForeignKey, String, Table, delete, func, select
+from sqlalchemy import CursorResult, ForeignKey, String, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base
 from ragauth.extensions import db
-from ragauth.models.base import count_changed
+from ragauth.models.base import delete_oldest
 
 
 class LimitNotice(Base):
@@ -73,22 +73,8 @@ def add_notice(name: NoticeName, *, at: datetime) -> bool:
 
 
 def delete_older(before: datetime, *, limit: int) -> int:
-    """Delete the oldest notices before a moment; returns how many.
-
-    By the index of `at`: up to `limit`, and those of the same microsecond as the last of them.
-    """
-    oldest = (
-        select(LimitNotice.at)
-        .where(LimitNotice.at < before)
-        .order_by(LimitNotice.at)
-        .limit(limit)
-        .subquery()
-    )
-    return count_changed(
-        delete(LimitNotice)
-        .where(LimitNotice.at <= select(func.max(oldest.c.at)).scalar_subquery())
-        .execution_options(synchronize_session=False)
-    )
+    """Delete the oldest notices before a moment; returns how many."""
+    return delete_oldest(LimitNotice.at, before, limit=limit)
 
 
 def delete_for_account(account_id: uuid.UUID) -> None:

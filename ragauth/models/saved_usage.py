@@ -8,7 +8,9 @@ columns, so that a renamed one cannot break it silently.
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple, cast
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -56,6 +58,8 @@ _METERS = _Upsert(
     ("amount", "released"),
 )
 _KEYS = cast("Table", ApiKey.__table__)
+# Between the two names; a source is 32 characters of hex.
+_OF_OTHER_ACCOUNT = "-"
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - as SQLite stores it: UTC, without a zone
 
 
@@ -103,18 +107,66 @@ def save_totals(totals: Iterable[Total]) -> None:
     save(connection, ordered)
 
 
+def source_of(saved: str) -> str:
+    """The store whose total a row is; in rows of a key that was moved, the account follows."""
+    return saved.partition(_OF_OTHER_ACCOUNT)[0]
+
+
 def save_totals_of_meters(totals: Iterable[TotalOfMeter]) -> None:
     """Raise the stored totals of meters to these where they are larger, as `save_totals`."""
     ordered = sorted(totals)
     if not ordered:
         return
     connection = db.session.connection()
+    _raise_totals(connection, _METERS, ordered)
+
+
+def _raise_totals(connection: Connection, of: _Upsert, ordered: Sequence[tuple[Any, ...]]) -> None:
+    """Raise the totals of sorted rows, each with its columns in order.
+
+    A key that was moved may have counted for two accounts in one store and day. The row is that of
+    the account which was saved first; the other's is told apart by its source.
+    """
+    length = len(of.key)
+    # One statement may not raise a row twice. Sorted, they are neighbours.
+    again = [row for before, row in pairwise(ordered) if before[:length] == row[:length]]
+    if again:
+        _raise_totals(connection, of, sorted(set(ordered) - set(again)))
+        _raise_totals(connection, of, again)
+    elif _upsert(connection, of, ordered) < len(ordered) and (
+        beside := _rows_beside(connection, of, ordered)
+    ):
+        _upsert(connection, of, beside)
+
+
+def _rows_beside(
+    connection: Connection, of: _Upsert, ordered: Sequence[tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
+    """Those rows whose place belongs to another account, each under another source."""
+    account, source = of.columns.index("account_id"), of.columns.index("source")
+    table, length = of.table.c, len(of.key)
+    found = connection.execute(
+        select(*(table[name] for name in of.key), table.account_id).where(
+            table.key_id.in_({UUID(hex=row[0]) for row in ordered}),
+            table.day.in_({row[1] for row in ordered}),
+        )
+    )
+    owners = {(key_id.hex, *rest): owner.hex for key_id, *rest, owner in found}
+    return [
+        (*row[:source], f"{row[source]}{_OF_OTHER_ACCOUNT}{row[account][:31]}", *row[source + 1 :])
+        for row in ordered
+        if owners[row[:length]] != row[account]
+    ]
+
+
+def _upsert(connection: Connection, of: _Upsert, ordered: Sequence[tuple[Any, ...]]) -> int:
+    """Returns how many rows were written: those whose account is another's are not."""
     if connection.dialect.name == "sqlite":
-        days = {day: day.isoformat() for day in {total.day for total in ordered}}
-        rows = [(key_id, days[day], *rest) for key_id, day, *rest in ordered]
-        connection.exec_driver_sql(_sqlite_upsert(_METERS), rows)
-    else:
-        connection.execute(_postgres_upsert(_METERS), _as_columns(_METERS, ordered))
+        days = {day: day.isoformat() for day in {row[1] for row in ordered}}
+        width = len(of.columns)
+        rows = [(key_id, days[day], *rest)[:width] for key_id, day, *rest in ordered]
+        return connection.exec_driver_sql(_sqlite_upsert(of), rows).rowcount
+    return connection.execute(_postgres_upsert(of), _as_columns(of, ordered)).rowcount
 
 
 def _latest_uses(ordered: Sequence[Total]) -> dict[str, int]:
@@ -127,14 +179,7 @@ def _latest_uses(ordered: Sequence[Total]) -> dict[str, int]:
 
 
 def _save_in_sqlite(connection: Connection, ordered: Sequence[Total]) -> None:
-    days = {day: day.isoformat() for day in {total.day for total in ordered}}
-    connection.exec_driver_sql(
-        _sqlite_upsert(_USAGE),
-        [
-            (key_id, days[day], source, account_id, environment, requests, units)
-            for key_id, day, source, account_id, environment, requests, units, _used in ordered
-        ],
-    )
+    _raise_totals(connection, _USAGE, ordered)
     connection.exec_driver_sql(
         _sqlite_touch(),
         [
@@ -152,6 +197,7 @@ def _sqlite_upsert(of: _Upsert) -> str:
     upsert = insert.on_conflict_do_update(
         index_elements=of.key,
         set_={name: func.max(of.table.c[name], insert.excluded[name]) for name in of.totals},
+        where=of.table.c.account_id == insert.excluded.account_id,
     )
     return _positional(upsert, of.columns)
 
@@ -183,7 +229,7 @@ def _sqlite_moment(ms: int) -> str:
 
 
 def _save_in_postgres(connection: Connection, ordered: Sequence[Total]) -> None:
-    connection.execute(_postgres_upsert(_USAGE), _as_columns(_USAGE, ordered))
+    _raise_totals(connection, _USAGE, ordered)
     latest = _latest_uses(ordered)
     moments = [datetime.fromtimestamp(ms / 1000, UTC) for ms in latest.values()]
     connection.execute(_postgres_touch(), {"keys": list(latest), "moments": moments})
@@ -207,10 +253,13 @@ def _postgres_upsert(of: _Upsert) -> Executable:
     ]
     totals = func.unnest(*arrays).table_valued(*of.columns).render_derived(name="totals")
     insert = postgresql.insert(of.table).from_select(of.columns, select(*totals.c))
-    return insert.on_conflict_do_update(
+    upsert = insert.on_conflict_do_update(
         index_elements=of.key,
         set_={name: func.greatest(of.table.c[name], insert.excluded[name]) for name in of.totals},
+        where=of.table.c.account_id == insert.excluded.account_id,
     )
+    # Told for an INSERT only when asked for.
+    return upsert.execution_options(preserve_rowcount=True)
 
 
 @cache

@@ -19,7 +19,8 @@ class Limit:
     """`size` of `meter` in `window`.
 
     Only a key's limit may have a name. With `applies` = "named" it counts only for checks that
-    name it.
+    name it. A key's requests in all, a day or a month may be of credits: what is left of them can
+    be set, raised and lowered while checks count (see `services.keys.allowances`).
     """
 
     meter: str
@@ -27,6 +28,7 @@ class Limit:
     size: int
     name: str | None = None
     applies: str = ALWAYS
+    is_of_credits: bool = False
 
     @property
     def in_words(self) -> str:

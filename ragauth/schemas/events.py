@@ -3,8 +3,10 @@
 from marshmallow import Schema, fields
 
 from ragauth.schemas.about import about
-from ragauth.schemas.fields import Id, Moment
+from ragauth.schemas.base import RequestSchema
+from ragauth.schemas.fields import Choice, FeedCursor, Id, Moment, QueryWhole
 from ragauth.security.identifiers import ACCOUNT, EVENT
+from ragauth.services.audit import EventName
 
 
 class EventSchema(Schema):
@@ -18,6 +20,21 @@ class EventSchema(Schema):
     )
     user_agent = fields.String(required=True, allow_none=True, **about("With what.", "Mozilla/5.0"))
     details = fields.Dict(required=True, **about("More, by the name of the event."))
+
+
+class FeedQuery(RequestSchema):
+    """From where on, and what, of the feed of all accounts' events."""
+
+    limit = QueryWhole(minimum=1, maximum=100, load_default=50, **about("How many at most."))
+    after = FeedCursor(
+        load_default=None,
+        **about("The `meta.next_cursor` of the last page; left out, the feed begins."),
+    )
+    name = Choice(
+        *(name.value for name in EventName),
+        load_default=None,
+        **about("Only events of this name.", "api_key:created"),
+    )
 
 
 class OperatorsEventSchema(EventSchema):

@@ -10,7 +10,7 @@ from marshmallow import ValidationError, fields
 
 from ragauth.clock import format_time
 from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
-from ragauth.security.identifiers import decode_id, decode_suffix, encode_id, encode_suffix
+from ragauth.security.identifiers import FEED, decode_id, decode_suffix, encode_id, encode_suffix
 from ragauth.security.plain_text import find_deceptive
 
 _LINES = str.maketrans("\n\t", "  ")
@@ -300,10 +300,36 @@ class UsageCursor(Cursor):
         return KeyPlace(begins, identifier)
 
 
-def encode_cursor(cursor: uuid.UUID | KeyPlace | DayPlace | MonthPlace | None) -> str | None:
-    """What Cursor and UsageCursor load again."""
+class FeedCursor(fields.Field[int]):
+    """Where the feed of events goes on: after a place. 0 is its beginning."""
+
+    default_error_messages = {
+        **MESSAGES,
+        "invalid": "Must be the meta.next_cursor of a page of this feed",
+    }
+    # A place is a BIGINT.
+    _MOST = (1 << 63) - 1
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any
+    ) -> int:
+        try:
+            place = decode_id(FEED, value).int
+        except ValueError as error:
+            raise self.make_error("invalid") from error
+        if place > self._MOST:
+            raise self.make_error("invalid")
+        return place
+
+
+def encode_cursor(
+    cursor: uuid.UUID | KeyPlace | DayPlace | MonthPlace | int | None,
+) -> str | None:
+    """What Cursor, UsageCursor and FeedCursor load again."""
     if cursor is None:
         return None
+    if isinstance(cursor, int):
+        return f"{FEED}_{encode_suffix(cursor)}"
     if isinstance(cursor, uuid.UUID):
         return encode_suffix(cursor.int)
     begins, identifier, *environment = cursor

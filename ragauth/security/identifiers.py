@@ -15,6 +15,8 @@ SESSION = "ses"
 KEY = "key"
 AGENT = "agt"
 EVENT = "evt"
+# Of no row: a place in the feed of events.
+FEED = "feed"
 
 _BASE32HEX = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -1,6 +1,7 @@
 """The form of an API key: `rag_live_` + 30 random characters + 6 of checksum, all base62.
 
-A key that a compat face made may start with that vendor's prefix instead, `rst_`.
+A key that a compat face made may start with that vendor's prefix instead, `rst_`, or with one that
+the operator chose, `acme_` or `sk_live_`.
 The checksum is the CRC-32 (zlib's) of all that stands before it: a mistyped key is refused
 without asking the database, and a leak scanner knows a real key from a look-alike.
 """
@@ -32,13 +33,26 @@ TAGS = (LIVE, TEST, PUBLISHABLE, SERVICE)
 # always, not only while that compat face is on: a setting must not kill the keys made there.
 RST = "rst"
 UNBRANDED = (RST,)
+# What an operator may choose in the place of brand and tag, 16 characters at most.
+_CHOSEN = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,15}")
 
 
 def new_key(brand: str, tag: str) -> str:
-    """A new raw key; `tag` is one of TAGS or of UNBRANDED."""
+    """A new raw key; `tag` is one of TAGS, or what the key begins with instead of brand and tag."""
+    return new_key_after(f"{brand}_{tag}" if tag in TAGS else tag)
+
+
+def new_key_after(prefix: str) -> str:
+    """A new raw key that begins with this prefix and a `_`."""
     body = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
-    unchecked = f"{tag}_{body}" if tag in UNBRANDED else f"{brand}_{tag}_{body}"
+    unchecked = f"{prefix}_{body}"
     return unchecked + checksum(unchecked)
+
+
+def is_possible_prefix(text: str, brand: str) -> bool:
+    """Whether an operator may choose this as the beginning of a key, without its last `_`."""
+    ours = {start.removesuffix("_") for start in prefixes_of(brand)}
+    return _CHOSEN.fullmatch(text) is not None and text not in ours
 
 
 def checksum(unchecked: str) -> str:
@@ -87,10 +101,10 @@ def is_token_shaped(credential: str) -> bool:
     return credential.startswith("eyJ") and credential.count(".") == 2
 
 
-def unbranded_tag(prefix: str) -> str | None:
-    """Which of UNBRANDED the keys with this display prefix are of, if any."""
-    tag = prefix.partition("_")[0]
-    return tag if tag in UNBRANDED else None
+def unbranded_tag(prefix: str, brand: str) -> str | None:
+    """What the keys with this display prefix begin with instead of the brand, if anything."""
+    tag = prefix.rpartition("_")[0]
+    return tag if tag in UNBRANDED or is_possible_prefix(tag, brand) else None
 
 
 def digest_key(presented_key: str) -> bytes:

@@ -24,12 +24,14 @@ _BEGINS_A_KEY = (
 )
 _BEFORE_AN_EXTERNAL_ID = "/accounts/ext:"
 _EXTERNAL_ID = re.compile(rf"(?<={_BEFORE_AN_EXTERNAL_ID})[^/]++")
-_KEY = re.compile(rf"{_BEGINS_A_KEY}[A-Za-z0-9]{{{RANDOM_LENGTH + CHECKSUM_LENGTH}}}")
+# Whatever else a key begins with: a prefix that an operator chose ends so.
+_REST = rf"(?<=_)[A-Za-z0-9]{{{RANDOM_LENGTH + CHECKSUM_LENGTH}}}"
+_KEY = re.compile(rf"{_BEGINS_A_KEY}[A-Za-z0-9]{{{RANDOM_LENGTH + CHECKSUM_LENGTH}}}|{_REST}")
 _OF_A_TOKEN = "[A-Za-z0-9_-]"  # noqa: S105 - characters, no secret
 _BEFORE_A_TOKEN = rf"(?<!{_OF_A_TOKEN})(?>({_OF_A_TOKEN}*?)eyJ)"
 _TOKEN = re.compile(rf"{_BEFORE_A_TOKEN}{_OF_A_TOKEN}{{8,}}+(?:\.{_OF_A_TOKEN}++){{2,}}+")
 _UNFINISHED = re.compile(
-    rf"{_BEGINS_A_KEY}[A-Za-z0-9]*+\Z"
+    rf"{_BEGINS_A_KEY}[A-Za-z0-9]*+\Z|(?<=_)[A-Za-z0-9]{{8,}}+\Z"
     rf"|{_BEFORE_A_TOKEN}{_OF_A_TOKEN}*+(?:\.{_OF_A_TOKEN}*+){{0,2}}\Z"
 )
 

@@ -33,7 +33,7 @@ from ragauth.security.identifiers import AGENT, KEY, SESSION
 from ragauth.services.account_lock import acting_in
 from ragauth.services.operators import accounts
 from ragauth.services.sessions.sessions import Caller
-from ragauth.web import refresh_cookie
+from ragauth.web import idempotency, refresh_cookie
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT
 from ragauth.web.faces import bare_success, current_wording
 from ragauth.web.guards import Failure, Guard, public
@@ -90,6 +90,7 @@ class Declaration:
 
 
 _SomeView = TypeVar("_SomeView", bound=View)
+_SomeSchema = TypeVar("_SomeSchema", bound=Schema)
 
 
 def declared(
@@ -157,7 +158,7 @@ def endpoint(
     schema = None if data is None else data()
     declaration = Declaration(
         guard,
-        None if body is None else body(many=is_bare_list),
+        None if body is None else _made(body, is_bare_list),
         query(),
         schema,
         status,
@@ -185,16 +186,25 @@ def endpoint(
             caller = guard()
             if guard is not public:
                 arguments["caller"] = caller
-            arguments.update(_load(declaration, path))
-            _find_named_account(arguments)
-            with acting_in(caller.session_id if isinstance(caller, Caller) else None):
-                result = view(**arguments)
-            return _answer(declaration, result)
+
+            def make() -> Response:
+                arguments.update(_load(declaration, path))
+                _find_named_account(arguments)
+                with acting_in(caller.session_id if isinstance(caller, Caller) else None):
+                    result = view(**arguments)
+                return _answer(declaration, result)
+
+            return idempotency.answer_once(make)
 
         call.declaration = declaration  # type: ignore[attr-defined]
         return call
 
     return decorate
+
+
+def _made(schema: type[_SomeSchema], is_of_list: bool) -> _SomeSchema:
+    """A schema; one may be of a list by itself."""
+    return schema(many=True) if is_of_list else schema()
 
 
 def _vary_by_accept(response: Response) -> Response:
@@ -203,9 +213,12 @@ def _vary_by_accept(response: Response) -> Response:
 
 
 def _load(declaration: Declaration, path: dict[str, str]) -> dict[str, Any]:
-    """Load path, query and body for the view; reports all their faults together."""
+    """Load path, query and body for the view; reports all their faults together.
+
+    Those of an Idempotency-Key too.
+    """
     arguments: dict[str, Any] = {}
-    issues: list[dict[str, Any]] = []
+    issues: list[dict[str, Any]] = [*idempotency.header_issues()]
     for name, text in path.items():
         try:
             arguments[name] = PATH_IDS[name].deserialize(text)

@@ -45,7 +45,7 @@ from ragauth.services.sessions.tokens import TokenClaims
 from ragauth.web import refresh_cookie
 from ragauth.web.check.questions import presented_in
 from ragauth.web.credentials import bearer_token, find_bearer_token, presented_key
-from ragauth.web.json_body import read_signed_bytes
+from ragauth.web.json_body import read_body
 from ragauth.web.paths import METRICS, SAFE_METHODS, is_authorize, is_plain_spelling
 
 Guard = Callable[[], object]
@@ -168,8 +168,14 @@ def github_signature() -> str:
         raise CredentialMissing(
             "Github-Public-Key-Identifier and Github-Public-Key-Signature are required"
         )
-    keys.require_signed(read_signed_bytes(), identifier=identifier, signature=signature)
+    keys.require_signed(read_body(), identifier=identifier, signature=signature)
     return identifier
+
+
+@demands(API_KEY, *_KEY_REFUSALS)
+def any_service_key() -> KeyFacts:
+    """A live key of a service, whatever its scopes."""
+    return require_key(Question(kinds=SERVICE_KINDS))
 
 
 def service_key(scope: str) -> Guard:

@@ -52,16 +52,8 @@ def read_json_array() -> list[Any]:
     return value
 
 
-def read_signed_bytes() -> bytes:
-    """The exact bytes of the body, for a signature; it can be read as JSON afterwards.
-
-    Raises InvalidRequest or BodyTooLarge.
-    """
-    return _read_bounded(is_kept=True)
-
-
 def _read_json(*, if_empty: Any) -> Any:
-    body = _read_bounded()
+    body = read_body()
     if not body:
         return if_empty
     if request.mimetype != "application/json":
@@ -78,9 +70,13 @@ def _read_json(*, if_empty: Any) -> Any:
         raise _malformed(f"{MALFORMED_JSON}: {_why_malformed(error)}") from error
 
 
-def _read_bounded(*, is_kept: bool = False) -> bytes:
+def read_body() -> bytes:
+    """Read the body of the present request as it is; it can be read again.
+
+    Raises InvalidRequest for one that is cut short, BodyTooLarge.
+    """
     most_bytes = max_body_bytes(request.path)
-    body = _read_body(most_bytes, is_kept=is_kept)
+    body = _read_body(most_bytes)
     if len(body) > most_bytes:
         raise BodyTooLarge.than(most_bytes)
     return body
@@ -104,11 +100,11 @@ def read_early(environ: "WSGIEnvironment") -> bytes | None:
     return body if len(body) == int(length) else None
 
 
-def _read_body(most_bytes: int, *, is_kept: bool) -> bytes:
+def _read_body(most_bytes: int) -> bytes:
     # One byte more than allowed: a body of unknown length is cut at this limit without an error.
     request.max_content_length = most_bytes + 1
     try:
-        body = request.get_data(cache=is_kept)
+        body = request.get_data()
     except ClientDisconnected as error:
         raise _malformed(_CUT_SHORT) from error
     except HTTPException:

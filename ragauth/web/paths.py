@@ -16,9 +16,12 @@ AUTHORIZE = "/api/v1/authorize"
 KEYS_VERIFY = "/api/v1/keys/verify"
 USAGE_REPORT = "/api/v1/usage/report"
 LEAKS_OF_GITHUB = "/api/v1/leaks/github"
+INTERNAL = "/api/v1/internal/"
 LOGIN = "/api/auth/login"
 COMPAT = "/compat/"
-MAX_REPORT_BYTES = 256 * 1024
+# Routes that take lists of up to 1,000 entries.
+_TAKE_LISTS = (USAGE_REPORT, LEAKS_OF_GITHUB, COMPAT + "unkey/v2/keys.migrateKeys")
+MAX_LIST_BYTES = 256 * 1024
 HEALTHZ = "/healthz"
 METRICS = "/metrics"
 # These paths answer over plain HTTP too, and in this spelling only: proxies have exact rules for
@@ -33,13 +36,18 @@ def max_body_bytes(path: str) -> int:
 
     The path may begin with the prefix that the service is mounted at, so only its end counts.
     """
-    is_large = path.removesuffix("/").endswith((USAGE_REPORT, LEAKS_OF_GITHUB))
-    return MAX_REPORT_BYTES if is_large else MAX_BODY_BYTES
+    is_large = path.removesuffix("/").endswith(_TAKE_LISTS)
+    return MAX_LIST_BYTES if is_large else MAX_BODY_BYTES
 
 
 def is_authorize(path: str) -> bool:
     """Whether the path is `authorize` or below it."""
     return path.startswith(AUTHORIZE) and path[len(AUTHORIZE) :][:1] in ("", "/")
+
+
+def takes_idempotency_key(rule: str, method: str) -> bool:
+    """Whether a route heeds an `Idempotency-Key`: each POST of the operator's own services does."""
+    return method == "POST" and rule.startswith(INTERNAL)
 
 
 def is_plain_spelling(environ: "WSGIEnvironment") -> bool:

@@ -85,6 +85,8 @@ def _path(path: str) -> Place:
 
 
 AUTH, CHATS, RST = "/api/auth", "/compat/ragchats/api", "/compat/rst/v1"
+UNKEY = "/compat/unkey/v2"
+_SCOPES = ("verify", "accounts", "keys", "usage")
 _TOKEN = "eyJTEXT.eyJTEXT." + "a" * 86
 _HEADERS = [
     *("User-Agent", "X-Request-Id", "Authorization", "X-API-Key", "Origin", "Cookie", "Host"),
@@ -172,6 +174,22 @@ SERVICE: dict[str, Place] = {
         *("/api/v1/keys/verify",),
         **dict.fromkeys(("key", "scope", "agent_id", "client_ip", "origin", "NAME"), "TEXT"),
     ),
+    "a key to verify of a face": _body(f"{UNKEY}/keys.verifyKey", key="TEXT"),
+    "permissions in a question": _body(f"{UNKEY}/keys.verifyKey", key="x", permissions="TEXT"),
+    "a question of a face": _body(
+        *(f"{UNKEY}/keys.verifyKey",),
+        **{"key": "x", "keyspaces": ["TEXT"], "tags": ["TEXT"], "NAME": 1},
+        ratelimits=[{"name": "TEXT", "limit": "TEXT", "TEXT": 1}],
+    ),
+    "a key of a face": _body(
+        f"{UNKEY}/keys.createKey",
+        **dict.fromkeys(("apiId", "name", "externalId", "prefix", "expires"), "TEXT"),
+        **{name: ["TEXT"] for name in ("roles", "permissions", "ratelimits")},
+        meta={"TEXT": ["TEXT", {"TEXT": 1}]},
+        credits={"remaining": "TEXT", "refill": {"interval": "TEXT", "TEXT": 1}},
+    ),
+    "an identity": _body(f"{UNKEY}/identities.getIdentity", identity="TEXT"),
+    "a query over usage": _body(f"{UNKEY}/analytics.getVerifications", query="TEXT"),
     "whose address": _escaped("/api/v1/internal/accounts", "email=TEXT&external_id=TEXT"),
 }
 PLACES = [
@@ -191,7 +209,7 @@ def every_face(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) 
     app = make_testing_app(
         replace(
             make_settings(folder, f"sqlite:///{path}"),
-            compat=("ragchats", "rst"),
+            compat=("ragchats", "rst", "unkey"),
             cors_origins=("https://app.example.com",),
             refresh_cookie=True,
         )
@@ -210,7 +228,7 @@ def credentials(every_face: Flask) -> dict[str, dict[str, str]]:
         "": {},
         "token": {"Authorization": f"Bearer {signed_up['token']}"},
         "key": {"X-API-Key": signed_up["api_key"]},
-        "service": {"X-API-Key": make_service_key(every_face, "verify", "accounts")},
+        "service": {"X-API-Key": make_service_key(every_face, *_SCOPES)},
     }
 
 

@@ -116,7 +116,7 @@ class TestEveryOtherRoute:
     def test_it_is_there_with_and_without_one_slash_at_its_end_and_no_more(
         self, client: Client, make_app: Callable[..., Flask]
     ) -> None:
-        app = make_app(compat=("ragchats", "rst"))
+        app = make_app(compat=("ragchats", "rst", "unkey"))
         key = {"X-API-Key": client.sign_up().api_key}
         rules = [rule for rule in app.url_map.iter_rules() if "<path:" not in rule.rule]
         assert len(rules) > 60

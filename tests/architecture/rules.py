@@ -62,7 +62,7 @@ def transactions_begin_in_services(source: Path) -> list[str]:
         for place, _, node in _nodes(source, except_for={"transaction.py"})
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr in {"unit_of_work", "read_only"}
+        and node.func.attr in {"unit_of_work", "read_only", "held_open"}
         and not place.startswith("services/")
     ]
 

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from ragauth import clock, transaction
 from ragauth.extensions import db
-from ragauth.models import LimitNotice, Session
+from ragauth.models import IdempotentCall, LimitNotice, Session, idempotent_calls
 from ragauth.models.limit_notices import NoticeName, add_notice
 from ragauth.security.identifiers import ACCOUNT, SESSION, decode_id
 from tests.cli.conftest import Commands
@@ -115,3 +115,22 @@ class TestLimitNotices:
         with app.app_context(), transaction.read_only():
             periods = db.session.scalars(select(LimitNotice.period)).all()
         assert periods == ["day 39"] * 2
+
+
+class TestIdempotentCalls:
+    def test_their_answers_are_deleted_after_a_day(
+        self, app: Flask, commands: Commands, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """S51. More than a batch; --keep-days does not matter."""
+        monkeypatch.setattr(import_module("ragauth.cli.cleanup"), "_BATCH", 2)
+        now = clock.now()
+        with app.app_context(), transaction.unit_of_work():
+            for number, hours in enumerate([25, 25, 30, 48, 24.1, 23.9, 0]):
+                at = now - timedelta(hours=hours)
+                name = bytes([number]) * 32
+                assert idempotent_calls.claim(name, body_digest=b"", at=at, since=at)
+        report = commands.succeed("cleanup", "--keep-days", "50", "--json").json
+        assert report["deleted_idempotent_calls"] == 5
+        with app.app_context(), transaction.read_only():
+            left = db.session.scalars(select(IdempotentCall.name)).all()
+        assert sorted(left) == [b"\x05" * 32, b"\x06" * 32]

@@ -32,7 +32,7 @@ def app_with_faces(
             replace(
                 runtime_of(app).settings,
                 instance_dir=tmp_path_factory.mktemp("faces"),
-                compat=("ragchats", "rst"),
+                compat=("ragchats", "rst", "unkey"),
             )
         )
     faces = apps_with_faces[database]

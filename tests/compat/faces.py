@@ -1,5 +1,6 @@
-"""The three faces as a hostile caller sees them: their routes, and the form of their refusals."""
+"""The faces as a hostile caller sees them: their routes, and the form of their refusals."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ TYPE_ID = "01h455vb4pex5vsknk084sn02q"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`credential` is what it asks for: a token, a key, or nothing. `body` fits."""
+    """`credential` is what it asks for: a token, a key, a service's, or nothing. `body` fits."""
 
     method: str
     path: str
@@ -34,6 +35,8 @@ class FaceCase:
     # Whether a failure has the face's own form; it asserts.
     assert_refused: Callable[[TestResponse], None]
     invalid_status: int
+    # Where its routes lie.
+    prefix: str
 
     def __str__(self) -> str:
         return self.name
@@ -45,6 +48,14 @@ class FaceCase:
     @property
     def guarded_by_key(self) -> list[Route]:
         return [route for route in self.routes if route.credential == "key"]
+
+    @property
+    def guarded_by_service(self) -> list[Route]:
+        return [route for route in self.routes if route.credential == "service"]
+
+    @property
+    def has_logins(self) -> bool:
+        return any(route.path.endswith("/login") for route in self.routes)
 
     @property
     def with_body(self) -> list[Route]:
@@ -83,8 +94,24 @@ def _rst(response: TestResponse) -> None:
     _common(response)
 
 
-def _common(response: TestResponse) -> None:
-    assert response.content_type == "application/json"
+def _unkey(response: TestResponse) -> None:
+    body = response.get_json()
+    status = response.status_code
+    assert set(body) == {"meta", "error"}, response.text
+    assert body["meta"] == {"requestId": response.headers["X-Request-Id"]}
+    problem = body["error"]
+    assert set(problem) - {"errors"} == {"detail", "status", "title", "type"}
+    assert ("errors" in problem) == (status == 400)
+    assert problem["status"] == status
+    assert all(isinstance(problem[name], str) for name in ("detail", "title", "type"))
+    for fault in problem.get("errors", ()):
+        assert set(fault) == {"location", "message"}
+        assert re.match(r"(body|query)\b", fault["location"])
+    _common(response, "application/problem+json" if status == 429 else "application/json")
+
+
+def _common(response: TestResponse, content_type: str = "application/json") -> None:
+    assert response.content_type == content_type
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["X-Request-Id"]
@@ -95,6 +122,7 @@ def _common(response: TestResponse) -> None:
 _CONTRACT = "/api"
 _CHATS = "/compat/ragchats/api"
 _RST = "/compat/rst/v1"
+_UNKEY = "/compat/unkey/v2"
 
 FACES = (
     FaceCase(
@@ -118,6 +146,7 @@ FACES = (
         ),
         _contract,
         400,
+        _CONTRACT,
     ),
     FaceCase(
         "ragchats",
@@ -139,6 +168,7 @@ FACES = (
         ),
         _ragchats,
         400,
+        _CHATS,
     ),
     FaceCase(
         "rst",
@@ -165,5 +195,35 @@ FACES = (
         ),
         _rst,
         422,
+        _RST,
+    ),
+    FaceCase(
+        "unkey",
+        (
+            Route("POST", f"{_UNKEY}/apis.createApi", "service", {"name": "payments"}),
+            Route(
+                "POST",
+                f"{_UNKEY}/keys.createKey",
+                "service",
+                {"apiId": f"api_{TYPE_ID}", "name": "x", "externalId": "user-1", "prefix": "x"},
+            ),
+            Route("POST", f"{_UNKEY}/keys.getKey", "service", {"keyId": f"key_{TYPE_ID}"}),
+            Route(
+                "POST",
+                f"{_UNKEY}/keys.updateCredits",
+                "service",
+                {"keyId": f"key_{TYPE_ID}", "operation": "set"},
+            ),
+            Route("POST", f"{_UNKEY}/keys.verifyKey", "service"),
+            Route("POST", f"{_UNKEY}/keys.migrateKeys", "service"),
+            Route("POST", f"{_UNKEY}/keys.addRoles", "service"),
+            Route(
+                "POST", f"{_UNKEY}/identities.createIdentity", "service", {"externalId": "user-1"}
+            ),
+            Route("POST", f"{_UNKEY}/ratelimit.limit", "service"),
+        ),
+        _unkey,
+        400,
+        _UNKEY,
     ),
 )

@@ -20,6 +20,9 @@ from tests.factories.tokens import sign, sign_hmac, signing_key, split_token, un
 JSON = "application/json"
 ABSENT = object()
 every_face = pytest.mark.parametrize("face", FACES, ids=str)
+every_face_with_logins = pytest.mark.parametrize(
+    "face", [face for face in FACES if face.has_logins], ids=str
+)
 
 
 def ask(caller: Client, route: Route, **options: object) -> TestResponse:
@@ -36,13 +39,20 @@ def assert_refused(face: FaceCase, response: TestResponse, *statuses: int) -> No
 def callers(faces: Client) -> dict[str | None, Client]:
     """Who a route lets in, by the credential it asks for."""
     member = faces.sign_up()
-    return {None: faces, "token": member.client, "key": member.key_client}
+    service_key = make_service_key(faces.app, "verify", "keys", "accounts", "usage")
+    return {
+        None: faces,
+        "token": member.client,
+        "key": member.key_client,
+        "service": faces.as_user(service_key),
+    }
 
 
 @every_face
 class TestCredentials:
     def test_every_guarded_route_asks_before_it_reads(self, faces: Client, face: FaceCase) -> None:
-        for route in face.guarded_by_token + face.guarded_by_key:
+        guarded = [route for route in face.routes if route.credential is not None]
+        for route in guarded:
             for path in (route.path, f"{route.path}/"):
                 response = faces.request(route.method, path, data=b"{", content_type="text/plain")
                 assert_refused(face, response, 401)
@@ -86,7 +96,7 @@ class TestCredentials:
             *(unknown_key(), unknown_key("rst_"), member.token, member.refresh_token),
             *("rag_live_" + "\u00e9" * 36, member.api_key + "0", member.api_key[:-1]),
         ]
-        for route in face.guarded_by_key:
+        for route in face.guarded_by_key + face.guarded_by_service:
             for key in keys:
                 assert_refused(face, ask(faces.as_key(key), route), 401)
             both = {"X-API-Key": member.api_key, "Authorization": f"Bearer {dead['api_key']}"}
@@ -105,10 +115,11 @@ class TestCredentials:
     ) -> None:
         """S5: no default account, no default secret."""
         for credential in ("eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9...", "rag_live_abc123..."):
-            for route in face.guarded_by_token + face.guarded_by_key:
-                assert_refused(face, ask(faces.as_user(credential), route), 401)
+            for route in face.routes:
+                if route.credential is not None:
+                    assert_refused(face, ask(faces.as_user(credential), route), 401)
         for key in ("rag_live_abc123def456", "rst_a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5"):
-            for route in face.guarded_by_key:
+            for route in face.guarded_by_key + face.guarded_by_service:
                 assert_refused(face, ask(faces.as_key(key), route), 401)
 
 
@@ -210,11 +221,10 @@ class TestBodies:
     def test_strange_ids_and_paths_are_refused_in_the_faces_form(
         self, callers: dict[str | None, Client], face: FaceCase
     ) -> None:
-        prefix = face.routes[0].path.partition("/auth/")[0]
         caller = callers["token"]
         for path in ("", "/nothing", "/auth", "/auth/nothing", "/%00", "/é", "/auth//login"):
             for method in ("GET", "DELETE"):
-                assert_refused(face, caller.request(method, prefix + path), 401, 404)
+                assert_refused(face, caller.request(method, face.prefix + path), 401, 404)
         for route in face.with_body:
             response = caller.request("PROPFIND", route.path)
             assert_refused(face, response, 405)
@@ -249,7 +259,7 @@ class TestSecrets:
         assert all(isinstance(json.loads(line), dict) for line in log.splitlines())
 
 
-@every_face
+@every_face_with_logins
 def test_a_flood_of_logins_is_turned_away_in_the_faces_words(
     faces: Client, face: FaceCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,7 +274,7 @@ def test_a_flood_of_logins_is_turned_away_in_the_faces_words(
         assert_same_answer(response, other)
 
 
-@every_face
+@every_face_with_logins
 def test_a_login_takes_a_place_of_a_flood_that_holds_them_all(
     faces: Client, face: FaceCase
 ) -> None:

@@ -12,6 +12,7 @@ LISTED = "https://dashboard.example.com"
 PATHS = {
     "ragchats": "/compat/ragchats/api/agents/",
     "rst": "/compat/rst/v1/auth/api-keys",
+    "unkey": "/compat/unkey/v2/keys.whoami",
 }
 # Whoever adds a route of a face without a credential adds it here, and says why it needs none.
 _PUBLIC = {
@@ -21,6 +22,7 @@ _PUBLIC = {
     "compat_rst.openapi": "is read by developers",
     "compat_rst.register": "has no account yet",
     "compat_rst.log_in": "shows a password",
+    "compat_unkey.openapi": "is read by developers",
 }
 
 
@@ -55,30 +57,39 @@ class TestGuards:
 class TestAroundEveryRoute:
     @pytest.fixture
     def strict(self, make_app: Callable[..., Flask]) -> Client:
-        return Client(
-            make_app(compat=("ragchats", "rst"), require_https=True, cors_origins=(LISTED,))
-        )
+        return Client(make_app(compat=tuple(PATHS), require_https=True, cors_origins=(LISTED,)))
 
     def test_plain_http_is_refused_in_the_faces_words(self, strict: Client) -> None:
-        bodies = [strict.get(path).get_json() for path in PATHS.values()]
+        headers = {"X-Request-Id": "my-request"}
+        bodies = [strict.get(path, headers=headers).get_json() for path in PATHS.values()]
         assert bodies == [
             {"error": "https_required", "message": "HTTPS is required", "details": {}},
             {"detail": "HTTPS is required"},
+            {
+                "meta": {"requestId": "my-request"},
+                "error": {
+                    "detail": "HTTPS is required",
+                    "status": 403,
+                    "title": "Forbidden",
+                    "type": "https://unkey.com/docs/errors/unkey/authorization/forbidden",
+                },
+            },
         ]
 
     def test_the_listed_dashboards_may_call_from_a_browser(self, strict: Client) -> None:
         """S18: CORS answers listed origins only, with `Vary: Origin` always."""
-        for path in PATHS.values():
+        for path in (PATHS["ragchats"], PATHS["rst"]):
             for origin, allowed in ((LISTED, LISTED), ("https://evil.test", None)):
                 response = strict.get(
                     path, headers={"Origin": origin}, base_url="https://auth.example.com"
                 )
                 assert response.headers.get("Access-Control-Allow-Origin") == allowed
                 assert "Origin" in response.headers["Vary"]
-        response = strict.get(
-            "/compat/rst/v1/me", headers={"Origin": LISTED}, base_url="https://auth.example.com"
-        )
-        assert "Access-Control-Allow-Origin" not in response.headers
+        for path in ("/compat/rst/v1/me", PATHS["unkey"]):
+            response = strict.get(
+                path, headers={"Origin": LISTED}, base_url="https://auth.example.com"
+            )
+            assert "Access-Control-Allow-Origin" not in response.headers
 
     def test_an_answer_to_a_key_says_what_is_left(self, faces: Client) -> None:
         response = faces.sign_up().key_client.get("/compat/rst/v1/me")
@@ -86,7 +97,7 @@ class TestAroundEveryRoute:
         assert "RateLimit-Policy" in response.headers
 
     def test_a_crash_tells_nothing_but_that(self, make_app: Callable[..., Flask]) -> None:
-        app = make_app(compat=("ragchats", "rst"))
+        app = make_app(compat=tuple(PATHS))
 
         def crash() -> None:
             raise RuntimeError("postgresql://user:hunter2@db/ragauth")
@@ -95,7 +106,7 @@ class TestAroundEveryRoute:
             app.add_url_rule(f"/compat/{name}/crash", f"crash_{name}", crash)
         headers = {"X-Request-Id": "my-request"}
         answers = [Client(app).get(f"/compat/{name}/crash", headers=headers) for name in PATHS]
-        assert [one.status_code for one in answers] == [500, 500]
+        assert [one.status_code for one in answers] == [500, 500, 500]
         assert [one.get_json() for one in answers] == [
             {
                 "error": "internal_error",
@@ -103,4 +114,13 @@ class TestAroundEveryRoute:
                 "details": {"request_id": "my-request"},
             },
             {"detail": "Internal server error"},
+            {
+                "meta": {"requestId": "my-request"},
+                "error": {
+                    "detail": "Internal server error",
+                    "status": 500,
+                    "title": "Internal Server Error",
+                    "type": "https://unkey.com/docs/errors/unkey/application/unexpected_error",
+                },
+            },
         ]

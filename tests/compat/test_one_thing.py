@@ -10,11 +10,13 @@ from ragauth.services.accounts import accounts
 from tests.clients import PASSWORD, Client, error, ok
 from tests.compat.ragchats.test_refresh import log_in
 from tests.factories.accounts import suspend
+from tests.factories.api_keys import make_service_key
 
 pytestmark = pytest.mark.both_databases
 
 RST = "/compat/rst/v1"
 RAGCHATS = "/compat/ragchats/api"
+UNKEY = "/compat/unkey/v2"
 HERSHEL = {
     "username": "hershel",
     "email": "hershel@example.com",
@@ -172,6 +174,74 @@ class TestKeys:
         ok(client.as_key(made["raw_key"]).get("/api/v1/me"))
         ok(client.post("/api/v1/keys/revoke", {"key": made["raw_key"]}), 204)
         assert faces.as_key(made["raw_key"]).get(f"{RST}/me").status_code == 401
+
+
+class TestUnkeysKeys:
+    @pytest.fixture
+    def root(self, faces: Client) -> Client:
+        return faces.as_user(make_service_key(faces.app, "verify", "keys", "accounts"))
+
+    def code(self, root: Client, key: str) -> str:
+        answer = root.post(f"{UNKEY}/keys.verifyKey", {"key": key}).get_json()
+        code: str = answer["data"]["code"]
+        return code
+
+    def make(self, root: Client, **fields: object) -> dict[str, str]:
+        api = root.post(f"{UNKEY}/apis.createApi", {"name": "payments"}).get_json()["data"]
+        answer = root.post(f"{UNKEY}/keys.createKey", {"apiId": api["apiId"], **fields})
+        made: dict[str, str] = answer.get_json()["data"]
+        return made
+
+    def test_one_made_there_is_checked_shown_changed_and_revoked_at_the_contract(
+        self, faces: Client, root: Client
+    ) -> None:
+        """S20: a dead key is refused from the moment the answer that killed it was sent."""
+        made = self.make(root, name="Production", permissions=["docs.read"], externalId="c-17")
+        account = ok(root.get("/api/v1/internal/accounts/ext:c-17"))
+        asked = {"key": made["key"], "scope": "docs.read"}
+        verdict = ok(root.post("/api/v1/keys/verify", asked))
+        assert (verdict["code"], verdict["account_id"]) == ("VALID", account["id"])
+        path = f"/api/v1/internal/api-keys/{made['keyId']}"
+        key = ok(root.get(path))
+        assert (key["managed"], key["name"], key["scopes"]) == (True, "Production", ["docs.read"])
+        ok(root.patch(path, {"is_active": False}))
+        assert self.code(root, made["key"]) == "DISABLED"
+        ok(root.patch(path, {"is_active": True}))
+        assert self.code(root, made["key"]) == "VALID"
+        ok(faces.post("/api/v1/keys/revoke", {"key": made["key"]}), 204)
+        assert self.code(root, made["key"]) == "NOT_FOUND"
+
+    def test_one_made_elsewhere_is_shown_and_deleted_there(
+        self, faces: Client, root: Client
+    ) -> None:
+        """S20: a dead key is refused at once."""
+        member = faces.sign_up()
+        key = member.create_key(name="Reader", scopes=["query"])
+        shown = root.post(f"{UNKEY}/keys.getKey", {"keyId": key["id"]}).get_json()["data"]
+        assert (shown["name"], shown["permissions"]) == ("Reader", ["query"])
+        assert root.post(f"{UNKEY}/keys.deleteKey", {"keyId": key["id"]}).status_code == 200
+        error(
+            faces.as_key(key["api_key"]).get("/api/v1/authorize"),
+            *(401, "AUTHENTICATION_ERROR", "revoked"),
+        )
+
+    def test_limits_set_at_the_contract_are_credits_and_rate_limits_there(
+        self, root: Client
+    ) -> None:
+        made = self.make(root, credits={"remaining": 5})
+        limits = [
+            {"meter": "requests", "window": "day", "size": 3},
+            {"meter": "requests", "window": "10s", "size": 9, "name": "burst", "applies": "named"},
+        ]
+        ok(root.patch(f"/api/v1/internal/api-keys/{made['keyId']}", {"limits": limits}))
+        shown = root.post(f"{UNKEY}/keys.getKey", {"keyId": made["keyId"]}).get_json()["data"]
+        # The smaller one decides; credits are set there alone, so they stay.
+        assert shown["credits"] == {"remaining": 3, "refill": {"interval": "daily", "amount": 3}}
+        (burst,) = shown["ratelimits"]
+        assert (burst["name"], burst["limit"], burst["duration"], burst["autoApply"]) == (
+            *("burst", 9, 10_000),
+            False,
+        )
 
 
 class TestAgents:

@@ -6,7 +6,7 @@ from secrets import token_bytes
 import pytest
 
 from ragauth.config.redis_urls import redis_url
-from ragauth.counters import CountersUnavailable, Reserve, Use
+from ragauth.counters import CountersUnavailable, Reserve, Shift, Use
 from ragauth.counters.redis_store import RedisCounters
 from tests.counters.questions import (
     ACCOUNT,
@@ -45,6 +45,7 @@ def use_all(store: RedisCounters) -> None:
     assert store.peek(ACCOUNT, 0, MONTH, NOW) is not None
     store.seed_month(ACCOUNT, 0, MONTH + 2, 0)  # drops the month before
     assert store.hit(b"login", 1_000, NOW).count == 1
+    assert not store.take(b"login", 1_000, NOW, 1, 1).is_taken
     store.clear_window(b"login")
     assert store.read_window(b"login", 1_000, NOW).count == 0
     assert store.acquire_lease(b"flush", b"a", 1_000, NOW)
@@ -63,6 +64,7 @@ def use_limits(store: RedisCounters) -> None:
     """All that is asked for tallies, reservations and reports."""
     total, window = in_period(4, period=0, size=1_000), in_window(4, size=1_000)
     seed_tallies(store, total)
+    assert store.shift_tally(ACCOUNT, 0, total, Shift(0, 0, 9), NOW) is not None
     uses = (Use(b"tokens", 4),)
     reserve = Reserve(token_bytes(16), NOW + 1_000, uses)
     answer = ask(store, tallies=(total, window), uses=uses, reserve=reserve)

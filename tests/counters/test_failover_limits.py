@@ -17,6 +17,8 @@ from ragauth.counters import (
     Reported,
     Reserve,
     Settled,
+    Shift,
+    Shifted,
     Use,
 )
 from ragauth.counters.failover import FailoverCounters
@@ -35,6 +37,7 @@ from tests.counters.questions import (
     in_window,
     installation,
     open_redis,
+    seed_tallies,
 )
 from tests.servers.redis import RedisServer
 
@@ -326,3 +329,13 @@ def test_rows_of_meters_are_saved_from_both_stores(host: Host, clock: Clock) -> 
     rows += [row for row in host.store.changed_usage(10) if isinstance(row, MeterRow)]
     host.store.usage_saved(rows)
     assert host.store.changed_usage(10) == []
+
+
+def test_a_count_is_changed_without_redis_too(store: FailoverCounters, server: RedisServer) -> None:
+    total = in_period(0, period=0)
+    shift = Shift(1, 0, 100)
+    for base, change in ((3, Shifted(3, 4)), (4, Shifted(4, 5))):
+        assert store.shift_tally(ACCOUNT, 0, total, shift, NOW) is None
+        seed_tallies(store, total, base=base)
+        assert store.shift_tally(ACCOUNT, 0, total, shift, NOW) == change
+        server.stop()

@@ -137,6 +137,15 @@ def reference(context: BrowserContext, url: str) -> Iterator[Reference]:
     assert [request for request in requested if not request.startswith(own)] == []
 
 
+def add_idempotency_key(route: Route) -> None:
+    """Let the document name the header at a route that the page can send as it is."""
+    document = route.fetch().json()
+    operation = document["paths"]["/api/v1/me"]["get"]
+    header = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}}
+    operation["parameters"] = [{**header, "required": False, "description": "A name."}]
+    route.fulfill(json=document)
+
+
 class TestTrying:
     """One page, from a sign-up on."""
 
@@ -183,6 +192,22 @@ class TestTrying:
         reference.open(SHOW_KEY)
         reference.main.get_by_label("key_id (path)").fill("key_01")
         expect(reference.sample).to_contain_text("/api/auth/api-keys/key_01'")
+
+    def test_a_header_that_the_document_names_is_sent_as_one(
+        self, context: BrowserContext, url: str
+    ) -> None:
+        page = context.new_page()
+        page.route("**/openapi.json", add_idempotency_key)
+        page.goto(f"{url}/docs")
+        reference = Reference(page)
+        reference.open(SHOW_HOLDER)
+        reference.main.get_by_label("Idempotency-Key (header)").fill("once")
+        expect(reference.sample).to_contain_text("-H 'Idempotency-Key: once'")
+        expect(reference.sample).to_contain_text("/api/v1/me' ")
+        with page.expect_request("**/api/v1/me") as sent:
+            reference.send_shown()
+        assert sent.value.headers["idempotency-key"] == "once"
+        page.close()
 
     def test_what_deceives_is_shown_as_an_escape(self, reference: Reference) -> None:
         """S46: a text turns no letter around it."""

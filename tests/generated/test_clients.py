@@ -33,7 +33,7 @@ _TOLD = [
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     installation = install(tmp_path_factory.mktemp("installation"))
     installation.migrate()
-    with installation.serve(workers=1, RAGAUTH_COMPAT="ragchats,rst") as running:
+    with installation.serve(workers=1, RAGAUTH_COMPAT="ragchats,rst,unkey") as running:
         yield running
 
 
@@ -55,6 +55,7 @@ def documents(service: Service, tmp_path_factory: pytest.TempPathFactory) -> dic
         ("ragauth", "/openapi.json"),
         ("ragchats", "/compat/ragchats/openapi.json"),
         ("rst", "/compat/rst/openapi.json"),
+        ("unkey", "/compat/unkey/openapi.json"),
     ):
         files[name] = folder / f"{name}.json"
         files[name].write_bytes(service.client.get(url).content)
@@ -74,7 +75,7 @@ def test_typescript_compiles_and_makes_the_first_calls(
     strict = ("--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes")
     target = ("--target", "es2022", "--module", "nodenext", "--lib", "es2022,dom")
     (folder / "process.d.ts").write_text("declare const process: { argv: string[] };\n")
-    sources = ("calls.ts", "process.d.ts", "ragchats.d.ts", "rst.d.ts")
+    sources = ("calls.ts", "process.d.ts", "ragchats.d.ts", "rst.d.ts", "unkey.d.ts")
     run(str(programs / "tsc"), *strict, *target, *sources, folder=folder)
     url = service.gunicorn.url
     told = run("node", "calls.js", url, service_key, "ts@example.com", folder=folder)

@@ -24,7 +24,9 @@ from ragauth.models import (
     Agent,
     ApiKey,
     Confirmation,
+    DeclaredScope,
     Event,
+    Keyspace,
     MeterUsage,
     OutboxMail,
     Session,
@@ -48,6 +50,10 @@ class Sizes:
     large: int = LARGE
     meters: int = 0
 
+    @property
+    def keyspaces(self) -> int:
+        return self.accounts // 2
+
 
 def populate(engine: Engine, sizes: Sizes, *, now: datetime) -> None:
     """Insert all rows in batches, then let the planner look at them (ANALYZE)."""
@@ -55,6 +61,8 @@ def populate(engine: Engine, sizes: Sizes, *, now: datetime) -> None:
     tables: list[tuple[type[Base], int, Callable[[int], dict[str, Any]]]] = [
         (Account, sizes.accounts, lambda number: _account(number, now)),
         (Agent, sizes.accounts, lambda number: _agent(number, now)),
+        (Keyspace, sizes.keyspaces, lambda number: _keyspace(number, now)),
+        (DeclaredScope, sizes.keyspaces, lambda number: _scope(number, now)),
         (ApiKey, sizes.keys, lambda number: _key(number, sizes, now)),
         (Usage, sizes.usage, lambda number: _usage(number, sizes, first_day)),
         (MeterUsage, sizes.meters, lambda number: _meter_usage(number, sizes, first_day)),
@@ -85,6 +93,10 @@ def key_id(number: int) -> uuid.UUID:
     return _uuid("key", number)
 
 
+def keyspace_id(number: int) -> uuid.UUID:
+    return _uuid("keyspace", number)
+
+
 def session_id(number: int) -> uuid.UUID:
     return _uuid("session", number)
 
@@ -112,8 +124,27 @@ def _account(number: int, now: datetime) -> dict[str, Any]:
         "username": name,
         "username_canonical": name,
         "name": f"Customer {number}",
+        "external_id": None if number % 3 else f"customer-{number}",
         "plan": "scale" if number % 50 == 2 else "trial",
         "status": "suspended" if number % 100 == 1 else "active",
+        "created_at": now - timedelta(days=DAYS),
+    }
+
+
+def _keyspace(number: int, now: datetime) -> dict[str, Any]:
+    return {
+        "id": keyspace_id(number),
+        "account_id": account_id(number),
+        "name": "An API",
+        "created_at": now - timedelta(days=DAYS),
+    }
+
+
+def _scope(number: int, now: datetime) -> dict[str, Any]:
+    return {
+        "id": _uuid("scope", number),
+        "name": f"docs.read{number}",
+        "title": "Read",
         "created_at": now - timedelta(days=DAYS),
     }
 
@@ -135,6 +166,7 @@ def _key(number: int, sizes: Sizes, now: datetime) -> dict[str, Any]:
         "id": key_id(number),
         "account_id": None if is_service else account_id(owner),
         "agent_id": None if is_service or number % 10 else agent_id(owner),
+        "keyspace_id": None if is_service or number % 5 else keyspace_id(number % sizes.keyspaces),
         "digest": digest(number),
         "prefix": f"rag_live_{hashlib.md5(str(number).encode()).hexdigest()[:4]}",  # noqa: S324
         "kind": "service" if is_service else "secret",
@@ -197,6 +229,7 @@ def _event(number: int, sizes: Sizes, now: datetime) -> dict[str, Any]:
         "ip": "192.0.2.1",
         "user_agent": "Mozilla/5.0",
         "details": {},
+        "place": None if number % 20 == 19 else number + 1,
     }
 
 

@@ -19,7 +19,7 @@ from ragauth.models.limit_notices import NoticeName
 from ragauth.models.saved_usage import Total, TotalOfMeter
 from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 from ragauth.security.identifiers import first_uuid_at, new_uuid
-from tests.scale.populate import account_id, agent_id, digest, key_id, session_id
+from tests.scale.populate import account_id, agent_id, digest, key_id, keyspace_id, session_id
 
 Query = tuple[str, Callable[[], object]]
 
@@ -29,6 +29,7 @@ _NO_QUERIES = {
     "base.changed_columns",
     "base.count_changed",
     "base.count_rows",
+    "base.delete_oldest",
     "base.flush",
     "base.insert_many",
     "base.insert_row",
@@ -44,6 +45,7 @@ _NO_QUERIES = {
     "reads.prepared.parse_sqlite_moment",
     "usage_pages.place_of",
     "plain_rows.plain_rows",
+    "saved_usage.source_of",
     "plain_rows.with_named_parameters",
 }
 _NEW_KEY = {
@@ -74,6 +76,7 @@ _SIGNING_KEY = {
     "created_at": NOW,
     "signs_from": NOW,
 }
+_SCOPE = {"id": new_uuid(), "name": "docs.read", "title": "x", "created_at": NOW}
 _EVENT = {
     "id": new_uuid(),
     "account_id": account_id(1),
@@ -86,10 +89,13 @@ _EVENT = {
 # By the names of parameters, or of a function and its parameter; each value is a form to try.
 _VALUES: dict[str, tuple[Any, ...]] = {
     "account_id": (account_id(1),),
+    "after": (0, 1_500),
     "account_ids": ([account_id(1), account_id(2)],),
     "agent_id": (agent_id(1),),
+    "answer": (b"x",),
     "attempts": (0,),
     "before": (NOW - timedelta(days=30),),
+    "body_digest": (b"x" * 32,),
     "by": ("requests", "units"),
     "confirmation_id": (key_id(1),),
     "cursor": (None, key_id(500)),
@@ -111,19 +117,25 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "key_id": (key_id(1),),
     "keys": ([_NEW_KEY],),
     "key_ids": ([key_id(1), key_id(2)],),
+    "keyspace_id": (keyspace_id(1),),
     "last_day": (NOW.date(),),
     "latest": (NOW + timedelta(seconds=10),),
     "limit": (50,),
     "mail_id": (key_id(1),),
     "meter": ("tokens",),
     "name": (None, "account:login_failed"),
+    "names": (["docs.read", "docs.write"],),
+    "new_name": (None, "docs.see"),
     "now": (NOW,),
+    "place": (3_000,),
     "plan": (None, "scale"),
     "prefix": ("rag_live_a1",),
     "purposes": (["verify_email"],),
     "resealed_secret": (b"x",),
     "sealed_secret": (b"x",),
     "rows": ([_EVENT],),
+    "scope_id": (key_id(1),),
+    "scopes": ([_SCOPE],),
     "search": (None, "customer77"),
     "session_id": (session_id(1),),
     "since": (session_id(1),),
@@ -133,12 +145,23 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "step": (1,),
     "template": ("verify_email",),
     "templates": (None, ["verify_email"]),
+    "to_delete": (False, True),
     "totals": ([_TOTAL],),
     "unless_after": (NOW - timedelta(days=1),),
     "until": (NOW,),
     "username_canonical": ("customer1",),
     "accounts.find_by_external_id external_id": ("customer-7",),
+    "declared_scopes.find_by_name name": ("docs.read",),
+    "declared_scopes.replace_in_managed_keys name": ("docs.read",),
     "agents.find_agent agent_id": (agent_id(1),),
+    "idempotent_calls.claim at": (NOW,),
+    "idempotent_calls.claim name": (b"x" * 32,),
+    "idempotent_calls.claim since": (NOW,),
+    "idempotent_calls.find_call name": (b"x" * 32,),
+    "idempotent_calls.find_call since": (NOW,),
+    "idempotent_calls.give_up name": (b"x" * 32,),
+    "idempotent_calls.keep_answer name": (b"x" * 32,),
+    "idempotent_calls.keep_answer status": (201,),
     "limit_notices.add_notice at": (NOW,),
     "limit_notices.add_notice name": (
         NoticeName(account_id(1), "live", "tokens", "2026-06-15", 80),
@@ -150,6 +173,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "events.list_between account_id": (None, account_id(1)),
     "events.list_between before": (None, first_uuid_at(NOW)),
     "events.list_latest account_id": (None, account_id(1)),
+    "events.place_next after": (1_000_000,),
     "saved_usage.save_totals_of_meters totals": ([_TOTAL_OF_METER],),
     "usage.list_days account_id": (None, account_id(0)),
     "usage.list_days before": (None, (NOW.date(), key_id(5))),
@@ -251,7 +275,9 @@ def _call(function: Callable[..., object], given: dict[str, Any]) -> object:
         for name, parameter in inspect.signature(function).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-    return function(*positional, **keyword)
+    found = function(*positional, **keyword)
+    # Some give rows one after the other.
+    return list(found) if inspect.isgenerator(found) else found
 
 
 def _execute(statement: Select[Any], parameters: dict[str, Any]) -> object:

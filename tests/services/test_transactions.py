@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from email.message import EmailMessage
 from functools import partial
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -25,7 +26,7 @@ from ragauth.services.compat.query_upstream import QueryUpstream
 from ragauth.services.keys import agents
 from ragauth.services.limits.throttle import Throttle
 from ragauth.services.mail.transport import SmtpServer
-from ragauth.transaction import TransactionMisused
+from ragauth.transaction import HeldOpen, TransactionMisused
 from tests import slow_work
 from tests.clients import Client, Member
 from tests.slow_work import SlowWorkInTransaction
@@ -35,7 +36,8 @@ pytestmark = pytest.mark.both_databases
 BLOCKS = pytest.mark.parametrize(
     "block", [transaction.read_only, transaction.unit_of_work], ids=["read_only", "unit_of_work"]
 )
-Block = Callable[[], AbstractContextManager[None]]
+Block = Callable[[], AbstractContextManager[Any]]
+Hold = Callable[[], AbstractContextManager[HeldOpen]]
 EVENTS = Event.__table__
 
 
@@ -65,9 +67,13 @@ def record() -> None:
     audit.record(EventName.ACCOUNT_CHANGED, account_id=None, client=OPERATOR)
 
 
+def count_in_block() -> int:
+    return db.session.scalar(select(func.count()).where(Event.account_id.is_(None))) or 0
+
+
 def count_events() -> int:
     with transaction.read_only():
-        return db.session.scalar(select(func.count()).where(Event.account_id.is_(None))) or 0
+        return count_in_block()
 
 
 def find(member: Member) -> Account:
@@ -229,6 +235,64 @@ class TestAUnitOfWork:
         with pytest.raises(Conflict):
             run(transaction.unit_of_work, record, partial(fail, Conflict))
         assert count_events() == 0
+
+
+class TestAUnitOfWorkThatIsHeldOpen:
+    """What is committed together with the answer to a call."""
+
+    @pytest.fixture
+    def done(self) -> list[str]:
+        return []
+
+    @pytest.fixture
+    def hold(self, app: Flask, done: list[str]) -> Hold:
+        return partial(
+            transaction.held_open,
+            at_first=lambda: done.append(f"first of {count_in_block()}"),
+            before_refusal=lambda: done.append("before the refusal"),
+            wait_ms=1_000,
+        )
+
+    def test_is_committed_at_the_end_with_what_the_holder_adds(
+        self, hold: Hold, done: list[str]
+    ) -> None:
+        with hold() as held:
+            assert not held.has_begun
+            with transaction.read_only():
+                assert count_in_block() == 0
+            with transaction.unit_of_work():
+                record()
+                transaction.when_committed(lambda: done.append("committed"))
+            assert done == ["first of 0"]
+            record()
+        assert done == ["first of 0", "committed"]
+        assert count_events() == 2
+
+    def test_is_the_only_block_from_its_beginning_on(self, hold: Hold) -> None:
+        for block in (transaction.read_only, transaction.unit_of_work):
+            with pytest.raises(TransactionMisused):
+                run(hold, partial(run, transaction.unit_of_work, record), partial(run, block))
+        assert count_events() == 0
+
+    def test_is_rolled_back_by_an_error_of_the_holder(self, hold: Hold, done: list[str]) -> None:
+        with pytest.raises(Conflict):
+            run(hold, partial(run, transaction.unit_of_work, record), partial(fail, Conflict))
+        assert (count_events(), done) == (0, ["first of 0"])
+
+    def test_keeps_what_an_error_keeps_when_the_holder_has_taken_back_its_own(
+        self, hold: Hold, done: list[str]
+    ) -> None:
+        with pytest.raises(InvalidCode), hold():
+            run(transaction.unit_of_work, record, partial(fail, InvalidCode))
+        assert (count_events(), done) == (1, ["first of 0", "before the refusal"])
+
+    def test_need_not_begin(self, hold: Hold, done: list[str]) -> None:
+        with hold():
+            pass
+        with pytest.raises(InvalidCode), hold():
+            raise InvalidCode
+        run(transaction.unit_of_work, record)
+        assert (count_events(), done) == (1, [])
 
 
 class TestSlowWork:

@@ -104,11 +104,11 @@ def test_of_an_unsaved_row_the_larger_totals_count(
     save(100, 30)
     save(7, day=date(2026, 9, 29))
     unsaved = {
-        RowName(KEY, "2026-09-30", "a"): Used(120, 20),
-        RowName(KEY, "2026-09-30", "b"): Used(5, 0),
-        RowName(KEY, "2026-09-28", "a"): Used(1, 0),
-        RowName(KEY, "2026-10-01", "a"): Used(1_000, 0),
-        RowName(SUCCESSOR, "2026-09-30", "a"): Used(2_000, 0),
+        RowName(KEY, "2026-09-30", "a", ACCOUNT): Used(120, 20),
+        RowName(KEY, "2026-09-30", "b", ACCOUNT): Used(5, 0),
+        RowName(KEY, "2026-09-28", "a", ACCOUNT): Used(1, 0),
+        RowName(KEY, "2026-10-01", "a", ACCOUNT): Used(1_000, 0),
+        RowName(SUCCESSOR, "2026-09-30", "a", ACCOUNT): Used(2_000, 0),
     }
     assert lookup.used_in_period(owner, "tokens", 202609, unsaved) == 90 + 5 + 7 + 1 + 2_000
     assert lookup.used_in_period(owner, "tokens", 20260930, unsaved) == 90 + 5 + 2_000
@@ -144,9 +144,41 @@ def test_a_keys_lineage_counts_together(
     save(10, meter=meter, key=SUCCESSOR)
     save(100, meter=meter, key=STRANGER)
     unsaved = {
-        RowName(SUCCESSOR, "2026-09-30", "b"): Used(1_000, 0),
-        RowName(STRANGER, "2026-09-30", "b"): Used(10_000, 0),
+        RowName(SUCCESSOR, "2026-09-30", "b", ACCOUNT): Used(1_000, 0),
+        RowName(STRANGER, "2026-09-30", "b", ACCOUNT): Used(10_000, 0),
     }
     assert lookup.used_in_period(OfKey(KEY), meter, 0, {}) == 11
     assert lookup.used_in_period(OfKey(KEY), meter, 0, unsaved) == 1_011
     assert lookup.used_in_period(OfKey(STRANGER), meter, 0, unsaved) == 10_100
+
+
+@pytest.mark.parametrize("meter", ["requests", "tokens"])
+@pytest.mark.parametrize("is_together", [True, False])
+def test_a_key_that_was_moved_counts_for_both_accounts(
+    lookup: UsageLookup, key_and_successor: None, meter: str, is_together: bool
+) -> None:
+    """In one store and day, saved in one batch or one after the other, again and again."""
+    for amount in (5, 3, 7):
+        owners = (ACCOUNT, OTHER_ACCOUNT)
+        batches = [owners] if is_together else [(owner,) for owner in owners]
+        for batch in batches:
+            save_for(batch, amount, meter)
+    assert lookup.used_in_period(OURS, meter, 202609, {}) == 7
+    assert lookup.used_in_period(OfAccount(OTHER_ACCOUNT, "live"), meter, 202609, {}) == 7
+    assert lookup.used_in_period(OfKey(KEY), meter, 0, {}) == 14
+    unsaved = {RowName(KEY, "2026-09-30", "a", OTHER_ACCOUNT): Used(9, 0)}
+    assert lookup.used_in_period(OfKey(KEY), meter, 0, unsaved) == 16
+
+
+def save_for(owners: tuple[uuid.UUID, ...], amount: int, meter: str) -> None:
+    with transaction.unit_of_work():
+        if meter == "requests":
+            save_totals(
+                Total(KEY.hex, TODAY, "a", owner.hex, "live", 1, amount, 1_790_000_000)
+                for owner in owners
+            )
+        else:
+            save_totals_of_meters(
+                TotalOfMeter(KEY.hex, TODAY, "a", meter, owner.hex, "live", amount, 0)
+                for owner in owners
+            )

@@ -92,7 +92,8 @@ def _answers(app: Flask) -> list[Schema]:
         declaration = getattr(view, "declaration", None)
         schema = None if declaration is None else declaration.data
         for each in [] if schema is None else [schema, *getattr(schema, "members", {}).values()]:
-            found[type(each)] = each
+            # Of a list its members.
+            found[type(each)] = type(each)(many=False) if each.many else each
     return list(found.values())
 
 

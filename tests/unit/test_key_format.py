@@ -59,8 +59,8 @@ class TestUnbrandedKeys:
 
     def test_its_display_prefix_says_what_it_is(self) -> None:
         assert key_format.display_prefix("rst_a1b2" + "x" * 32) == "rst_a1b2"
-        assert key_format.unbranded_tag("rst_a1b2") == "rst"
-        assert key_format.unbranded_tag("rag_live_a1b2") is None
+        assert key_format.unbranded_tag("rst_a1b2", "rag") == "rst"
+        assert key_format.unbranded_tag("rag_live_a1b2", "rag") is None
 
     def test_the_vendors_own_shorter_keys_can_only_be_foreign(self) -> None:
         theirs = "rst_a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5"

@@ -12,6 +12,7 @@ CREDENTIALS = [
     new_key("acme", "svc"),
     new_key("rag", "pub"),
     new_key("rag", "rst"),
+    new_key("rag", "acme-eu_2"),
     TOKEN,
 ]
 SURROUNDINGS = [
@@ -26,7 +27,9 @@ SURROUNDINGS = [
 ]
 
 
-@pytest.mark.parametrize("secret", CREDENTIALS, ids=["live", "svc", "pub", "rst", "token"])
+@pytest.mark.parametrize(
+    "secret", CREDENTIALS, ids=["live", "svc", "pub", "rst", "chosen", "token"]
+)
 class TestCredentials:
     @pytest.mark.parametrize(("before", "after"), SURROUNDINGS)
     def test_one_is_taken_out_of_any_text(self, secret: str, before: str, after: str) -> None:

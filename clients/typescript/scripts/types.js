@@ -1,8 +1,8 @@
-// Writes the types of ragauth's document, which stands on the standard input, to the standard output.
+// Prints the types of ragauth's document: node scripts/types.js openapi.json > src/openapi.ts
 //
 // They are those of the routes that this client calls, and of the webhooks: what changes elsewhere
 // in the document does not concern it.
-import { text } from "node:stream/consumers";
+import { readFile } from "node:fs/promises";
 import openapiTS, { astToString, COMMENT_HEADER } from "openapi-typescript";
 
 const SERVICES = /^\/api\/v1\/(?:keys\/verify|usage\/(?:settle|report)|internal\/(?:accounts|api-keys))(?:\/|$)/;
@@ -27,6 +27,6 @@ function routesOfServices(document) {
   return { ...document, paths, webhooks, components };
 }
 
-const document = routesOfServices(JSON.parse(await text(process.stdin)));
+const document = routesOfServices(JSON.parse(await readFile(process.argv[2], "utf8")));
 const nodes = await openapiTS(document, { alphabetize: true, silent: true });
 process.stdout.write(COMMENT_HEADER + astToString(nodes));

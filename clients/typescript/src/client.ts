@@ -60,6 +60,7 @@ const KEYS = "/api/v1/internal/api-keys";
 const LONGEST_KEY = 4096;
 // A timer of more ends at once.
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const HTTP = /^https?:\/\//;
 const PRINTABLE = /^[\x21-\x7e]+$/;
 const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/;
 const AGENT = "agent_id";
@@ -79,11 +80,16 @@ export class Client {
   readonly #onUnavailable: "refuse" | "allow";
   readonly #log: Pick<Console, "warn" | "error">;
 
-  constructor(url: string, serviceKey: string, options: ClientOptions = {}) {
-    if (!/^https?:\/\//.test(url)) {
+  /** Throws TypeError for what cannot work, a variable that is not set among it. */
+  constructor(
+    url: string | undefined,
+    serviceKey: string | undefined,
+    options: ClientOptions = {},
+  ) {
+    if (!url || !HTTP.test(url)) {
       throw new TypeError(`ragauth's URL must begin with http:// or https://, not be "${url}"`);
     }
-    if (!PRINTABLE.test(serviceKey)) {
+    if (!serviceKey || !PRINTABLE.test(serviceKey)) {
       throw new TypeError("the service key is empty, or has characters that no key has");
     }
     this.#onUnavailable = options.onUnavailable ?? "refuse";
@@ -113,13 +119,14 @@ export class Client {
    * verdict is 503, with "allow" it is valid and `is_unchecked`. It is over within
    * `verifyTimeoutMs` and is never sent twice, since the first one may have been counted. Throws
    * InvalidRequest for a question that ragauth does not understand, as a scope that its policy does
-   * not declare.
+   * not declare, and TypeError for one that says undefined.
    */
   async verify(
     key: string,
     question: VerifyQuestion = {},
     { signal }: CallOptions = {},
   ): Promise<Verdict> {
+    refuseUndefined(question);
     const body = { ...question, key: key.slice(0, LONGEST_KEY) };
     const read = (answer: unknown) => readVerdict(dataOf(answer));
     try {
@@ -296,6 +303,16 @@ export class Client {
 
   #call<T>(call: Call<T>): Promise<T> {
     return carryOut(call, this.#settings);
+  }
+}
+
+/**
+ * A name that was misspelt (`request.params.agnet`) must not ask less than was meant: undefined would
+ * not be sent.
+ */
+function refuseUndefined(question: VerifyQuestion): void {
+  for (const [name, value] of Object.entries(question)) {
+    if (value === undefined) throw new TypeError(`the question's ${name} is undefined`);
   }
 }
 

@@ -14,6 +14,16 @@ export interface HonoContext {
   header(name: string, value: string): void;
 }
 
+/** A context as a question may be made from it, where its type is not named. */
+export interface AnyContext extends HonoContext {
+  req: HonoContext["req"] & {
+    param(name: string): any;
+    query(name: string): string | undefined;
+    header(name: string): string | undefined;
+    json(): Promise<any>;
+  };
+}
+
 export interface HonoOptions<C> {
   /**
    * Where the key's holder calls from; undefined where this is not known, as for keys with allowed
@@ -30,7 +40,7 @@ export interface HonoOptions<C> {
  * `verdictOf(context)` tells the handler whose key it is. Put a middleware for CORS before it: a
  * preflight request has no key.
  */
-export function requireKey<C extends HonoContext>(
+export function requireKey<C extends HonoContext = AnyContext>(
   client: Client,
   ask: Ask<C> = {},
   { clientIp = peerOf }: HonoOptions<C> = {},

@@ -1486,7 +1486,13 @@ export interface operations {
     createAccount: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A name for this call, new for each: a UUID, say. A repetition within 24 hours, with the same key, path and body, makes nothing and has the answer of the first call, raw keys included. A call that failed may be sent again under its name, corrected.
+                 * @example 3f6c0a52-1d0e-4f0b-9d0a-8f2b6c1e7a55
+                 */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1568,9 +1574,11 @@ export interface operations {
             /** @description - `VALIDATION_ERROR`: This method is not allowed here; the Allow header names those that are. */
             405: components["responses"]["MethodNotAllowed"];
             /**
-             * @description - `CONFLICT`: An account with this email already exists.
+             * @description - `CONFLICT`: A call with this Idempotency-Key is under way; repeat it shortly.
+             *     - `CONFLICT`: An account with this email already exists.
              *     - `CONFLICT`: An account with this external id already exists.
              *     - `CONFLICT`: Another change was made at the same time.
+             *     - `CONFLICT`: This Idempotency-Key was sent with another body before.
              */
             409: components["responses"]["Conflict"];
             /** @description - `VALIDATION_ERROR`: The request body is larger than 64 KiB. */
@@ -1921,7 +1929,13 @@ export interface operations {
     createAccountKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A name for this call, new for each: a UUID, say. A repetition within 24 hours, with the same key, path and body, makes nothing and has the answer of the first call, raw keys included. A call that failed may be sent again under its name, corrected.
+                 * @example 3f6c0a52-1d0e-4f0b-9d0a-8f2b6c1e7a55
+                 */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description `acc_` and 26 characters of lower-case Crockford base32; or `ext:` and the account's external id, percent-escaped, its slashes too (`ext:c%2F17`). */
                 account_id: string;
@@ -2015,7 +2029,11 @@ export interface operations {
             404: components["responses"]["NotFound"];
             /** @description - `VALIDATION_ERROR`: This method is not allowed here; the Allow header names those that are. */
             405: components["responses"]["MethodNotAllowed"];
-            /** @description - `CONFLICT`: Another change was made at the same time. */
+            /**
+             * @description - `CONFLICT`: A call with this Idempotency-Key is under way; repeat it shortly.
+             *     - `CONFLICT`: Another change was made at the same time.
+             *     - `CONFLICT`: This Idempotency-Key was sent with another body before.
+             */
             409: components["responses"]["Conflict"];
             /** @description - `VALIDATION_ERROR`: The request body is larger than 64 KiB. */
             413: components["responses"]["RequestEntityTooLarge"];
@@ -2284,7 +2302,13 @@ export interface operations {
     rotateAccountKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A name for this call, new for each: a UUID, say. A repetition within 24 hours, with the same key, path and body, makes nothing and has the answer of the first call, raw keys included. A call that failed may be sent again under its name, corrected.
+                 * @example 3f6c0a52-1d0e-4f0b-9d0a-8f2b6c1e7a55
+                 */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description `key_` and 26 characters of lower-case Crockford base32. */
                 key_id: string;
@@ -2366,7 +2390,9 @@ export interface operations {
             /** @description - `VALIDATION_ERROR`: This method is not allowed here; the Allow header names those that are. */
             405: components["responses"]["MethodNotAllowed"];
             /**
-             * @description - `CONFLICT`: Another change was made at the same time.
+             * @description - `CONFLICT`: A call with this Idempotency-Key is under way; repeat it shortly.
+             *     - `CONFLICT`: Another change was made at the same time.
+             *     - `CONFLICT`: This Idempotency-Key was sent with another body before.
              *     - `CONFLICT`: This key has already been replaced by another.
              */
             409: components["responses"]["Conflict"];

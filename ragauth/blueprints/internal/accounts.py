@@ -1,4 +1,4 @@
-"""What a service of the operator's asks and sets: accounts, plans, usage."""
+"""What a service of the operator's asks and sets: accounts and their plans."""
 
 from typing import Any
 

@@ -31,6 +31,7 @@ _INDEXES = (
         "revoked_at IS NULL AND expires_at IS NOT NULL",
     ),
     _Index("ix_api_keys_text_before", "api_keys", ("text_before",), "text_before IS NOT NULL"),
+    _Index("ix_accounts_id_of_named", "accounts", ("id",), "external_id IS NOT NULL"),
     _Index("ix_events_unplaced", "events", ("id",), "place IS NULL"),
     _Index("uq_events_place", "events", ("place",), "place IS NOT NULL", is_unique=True),
     _Index("ix_events_name_place", "events", ("name", "place"), "place IS NOT NULL"),
@@ -45,6 +46,7 @@ _COLUMNS = {
             "leak_told_at", sa.DateTime(timezone=True), nullable=True
         ),
     },
+    "accounts": {},
     "events": {"place bigint": sa.Column("place", sa.BigInteger(), nullable=True)},
     "outbox": {
         "transport varchar(10) DEFAULT 'mail' NOT NULL": sa.Column(
@@ -74,6 +76,10 @@ def upgrade() -> None:
             _add_beside_writers(bind.engine, table, columns, indexes)
     op.add_column(
         "installation", sa.Column("expired_until", sa.DateTime(timezone=True), nullable=True)
+    )
+    op.add_column(
+        "installation",
+        sa.Column("last_place", sa.BigInteger(), server_default="0", nullable=False),
     )
     _let_accounts_have_no_address()
     op.create_table(
@@ -161,6 +167,7 @@ def downgrade() -> None:
         op.drop_index(index.name, index.table)
     for table, column in (
         ("outbox", "transport"),
+        ("installation", "last_place"),
         ("installation", "expired_until"),
         ("events", "place"),
         ("api_keys", "leak_told_at"),

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, Text, bindparam, func, select, type_coerce
+from sqlalchemy import Integer, Text, bindparam, func, or_, select, type_coerce
 
 from ragauth import clock
 from ragauth.database import parse_sqlite_moment
@@ -73,7 +73,13 @@ _AGENT = select(Agent.id).where(
 # The bare column, as in the partial index of imported keys: with `is_imported = 1` SQLite would not
 # use that index, and read all keys.
 _IS_IMPORTED = type_coerce(ApiKey.is_imported, Integer)
-_ANY_IMPORTED = select(ApiKey.id).where(_IS_IMPORTED).exists().select()
+# A key in a keyspace may begin as its operator likes.
+_ANY_OF_OTHER_FORM = select(
+    or_(
+        select(ApiKey.id).where(_IS_IMPORTED).exists(),
+        select(ApiKey.id).where(ApiKey.keyspace_id.is_not(None)).exists(),
+    )
+)
 # One text after the other, each found in the index: DISTINCT would read a row for each key.
 _NEXT_TEXT_BEFORE = select(func.min(ApiKey.text_before)).where(
     ApiKey.text_before > bindparam("after")
@@ -83,12 +89,16 @@ _NEXT_TEXT_BEFORE = select(func.min(ApiKey.text_before)).where(
 class KeyLookup:
     """Finds the key that was presented."""
 
-    def __init__(self, reads: PreparedReads) -> None:
+    def __init__(self, reads: PreparedReads, *, expects_imports: bool = False) -> None:
+        """`expects_imports`: what may be another system's key is always looked up.
+
+        Else it takes a process a moment to notice the first import.
+        """
         self._reads = reads
         self._key_sql = reads.compile(_KEY)
         self._agent_sql = reads.compile(_AGENT)
-        self._imported_sql = reads.compile(_ANY_IMPORTED)
-        self._has_imported = False
+        self._imported_sql = reads.compile(_ANY_OF_OTHER_FORM)
+        self._has_imported = expects_imports
         self._imported_checked_at = -_IMPORTED_RECHECK_SECONDS
         self._next_text_sql = reads.compile(_NEXT_TEXT_BEFORE)
         self._texts_before: tuple[str, ...] = ()
@@ -143,7 +153,7 @@ class KeyLookup:
         )
 
     def has_imported_keys(self) -> bool:
-        """Whether keys of another system were ever imported; once True, it is cached for good."""
+        """Whether keys of another form may exist; once True, it is cached for good."""
         if not self._has_imported:
             now = clock.monotonic()
             if now - self._imported_checked_at >= _IMPORTED_RECHECK_SECONDS:

@@ -24,6 +24,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from ragauth.models.api_keys import ApiKey
 from ragauth.models.reads.prepared import PreparedReads
+from ragauth.models.saved_usage import source_of
 from ragauth.models.usage import MeterUsage, Usage
 from ragauth.policy import REQUESTS
 
@@ -31,15 +32,20 @@ _DAY = timedelta(days=1)
 _NO_KEY = cast(null(), Uuid).label("key_id")
 _NO_DAY = cast(null(), Date).label("day")
 _NO_SOURCE = cast(null(), String).label("source")
+_NO_ACCOUNT = cast(null(), Uuid).label("account_id")
 _ZERO: ColumnElement[int] = literal_column("0")
 
 
 class RowName(NamedTuple):
-    """Names a row of usage; `day` as in ISO 8601."""
+    """Names a row of usage; `day` as in ISO 8601.
+
+    A key that was moved may have rows of several accounts.
+    """
 
     key_id: uuid.UUID
     day: str
     source: str
+    account_id: uuid.UUID
 
 
 class Used(NamedTuple):
@@ -77,11 +83,17 @@ def _used(
         _NO_KEY,
         _NO_DAY,
         _NO_SOURCE,
+        _NO_ACCOUNT,
         func.sum(amount).label("amount"),
         func.sum(released).label("released"),
     ).where(*owner, table.day >= bindparam("first_day"), table.day < bindparam("rows_from"))
     rows = select(
-        table.key_id, table.day, table.source, amount.label("amount"), released.label("released")
+        table.key_id,
+        table.day,
+        table.source,
+        table.account_id,
+        amount.label("amount"),
+        released.label("released"),
     ).where(*owner, table.day >= bindparam("rows_from"), table.day <= bindparam("last_day"))
     return [sums, rows]
 
@@ -112,7 +124,7 @@ _LINEAGE = union(
 ).cte("lineage")
 # Which keys there are: unsaved rows of others do not count.
 _KEYS_OF_LINEAGE = select(
-    _LINEAGE.c.id, _NO_DAY, _NO_SOURCE, _ZERO.label("amount"), _ZERO.label("released")
+    _LINEAGE.c.id, _NO_DAY, _NO_SOURCE, _NO_ACCOUNT, _ZERO.label("amount"), _ZERO.label("released")
 )
 _IN_LINEAGE = select(_LINEAGE.c.id)
 
@@ -180,13 +192,14 @@ def _sum(found: Any, owner: OfAccount | OfKey, unsaved: Mapping[RowName, Used]) 
     before = 0
     keys: set[uuid.UUID] = set()
     totals: dict[RowName, Used] = {}
-    for key_id, day, source, amount, released in found:
+    for key_id, day, source, account_id, amount, released in found:
         if key_id is None:
             before += int(amount or 0) - int(released or 0)
         elif source is None:
-            keys.add(_key_id(key_id))
+            keys.add(_uuid(key_id))
         else:
-            totals[RowName(_key_id(key_id), str(day), source)] = Used(int(amount), int(released))
+            name = RowName(_uuid(key_id), str(day), source_of(source), _uuid(account_id))
+            totals[name] = Used(int(amount), int(released))
     for name, used in unsaved.items():
         if isinstance(owner, OfAccount) or name.key_id in keys:
             saved = totals.get(name, Used(0, 0))
@@ -211,5 +224,5 @@ def _as_in_sqlite(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _key_id(stored: str | uuid.UUID) -> uuid.UUID:
+def _uuid(stored: str | uuid.UUID) -> uuid.UUID:
     return stored if isinstance(stored, uuid.UUID) else uuid.UUID(hex=stored)

@@ -20,6 +20,7 @@ from ragauth.errors import (
     NoSuchAccount,
     NoSuchAgent,
     NoSuchKey,
+    NoSuchKeyspace,
     NotFound,
     RagauthError,
     UsageLimitExceeded,
@@ -29,6 +30,7 @@ from ragauth.metrics import LIMIT_HITS
 from ragauth.models import Account, ApiKey, key_counts
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
+from ragauth.models import keyspaces as keyspace_rows
 from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
 from ragauth.models.base import Page, Shown
 from ragauth.security import key_format
@@ -80,7 +82,7 @@ def create_key(
 
     `fields` are those of the contract's POST, and `unbranded_tag`. Raises NoSuchAgent for an agent
     of another account, InvalidRequest for a publishable key that could do more than a widget may,
-    UsageLimitExceeded if the plan has no room; for operators NoSuchAccount.
+    UsageLimitExceeded if the plan has no room, NoSuchKeyspace; for operators NoSuchAccount.
     """
     absent = gone(NoSuchAccount, by_operator=by_operator)
     with transaction.unit_of_work(), changing_keys(account_id, absent=absent) as account:
@@ -122,17 +124,22 @@ def add_key(
     limits: list[dict[str, Any]] | None = None,
     counted_as: uuid.UUID | None = None,
     metadata: dict[str, Any] | None = None,
+    keyspace_id: uuid.UUID | None = None,
 ) -> IssuedKey:
     """Make a key of these properties and add its row to the present transaction.
 
     Every new key passes here. `counted_as` is the key whose counts it goes on with. Raises
-    InvalidRequest for a test key if the plan has none.
+    InvalidRequest for a test key if the plan has none, NoSuchKeyspace.
     """
+    require_keyspace(keyspace_id)
     if account_id is not None and environment == key_format.TEST:
         require_environment(hold_account(account_id), environment)
     branded = {PUBLISHABLE: key_format.PUBLISHABLE, SERVICE: key_format.SERVICE}
-    tag = unbranded_tag or branded.get(kind, environment)
-    raw_key = key_format.new_key(settings().key_brand, tag)
+    raw_key = (
+        key_format.new_key(settings().key_brand, branded.get(kind, environment))
+        if unbranded_tag is None
+        else key_format.new_key_after(unbranded_tag)
+    )
     key = ApiKey(
         id=new_uuid(),
         account_id=account_id,
@@ -153,6 +160,7 @@ def add_key(
         limits=limits,
         counted_as=counted_as,
         own_data=metadata,
+        keyspace_id=keyspace_id,
     )
     db.session.add(key)
     db.session.flush()
@@ -248,7 +256,8 @@ def change_key(
         if key.replaced_by is not None and is_longer:
             raise KeyAlreadyRotated
         for field, value in changes.items():
-            setattr(key, _COLUMNS.get(field, field), value)
+            changed = _with_credits(key, value) if field == "limits" else value
+            setattr(key, _COLUMNS.get(field, field), changed)
         require_coherent(
             kind=key.kind,
             environment=key.environment,
@@ -269,6 +278,12 @@ def change_key(
         if changes:
             audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=sorted(changes))
         return key
+
+
+def _with_credits(key: ApiKey, limits: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+    """These limits, and the key's credits, which `services.keys.credits` alone changes."""
+    held = [limit for limit in key.limits or () if limit.get("credits")]
+    return [*held, *(limit for limit in limits or () if not limit.get("credits"))] or None
 
 
 def _counted_limits(account_id: uuid.UUID, key: ApiKey) -> list[dict[str, Any]]:
@@ -334,6 +349,17 @@ def require_environment(account: Account, environment: str) -> None:
     """Raise InvalidRequest for a test key if the account's plan has no test keys."""
     if issues := environment_issues(account, environment):
         raise InvalidRequest([{"path": path, "message": message} for path, message in issues])
+
+
+def require_keyspace(keyspace_id: uuid.UUID | None) -> None:
+    """Keep a keyspace from being deleted while the present transaction adds a key to it.
+
+    Before any key is locked. Raises NoSuchKeyspace.
+    """
+    if keyspace_id is None:
+        return
+    if keyspace_rows.lock_keyspace(keyspace_id, to_delete=False) is None:
+        raise NoSuchKeyspace
 
 
 def rooms_of(accounts: Sequence[Account]) -> dict[uuid.UUID, int]:

@@ -20,6 +20,7 @@ from ragauth.errors import (
     IpNotAllowed,
     OriginNotAllowed,
     RagauthError,
+    ScopeQueryNotMet,
     WrongAgent,
     WrongCredentialType,
 )
@@ -33,6 +34,7 @@ from ragauth.security import key_format
 from ragauth.security.addresses import is_within
 from ragauth.security.key_faults import explain_no_key
 from ragauth.security.origins import find_canonical_origin
+from ragauth.security.scope_queries import ScopeQuery
 from ragauth.services.limits.limits import Limits, LimitState
 from ragauth.services.limits.takings import Amounts
 
@@ -52,10 +54,10 @@ _NO_SUCH_AGENT = "The key's account has no such agent"
 class Question(NamedTuple):
     """What a key is presented for.
 
-    All of the `scopes` are needed. `agent_id` is the 16 bytes of a UUID. A `client_ip` that cannot
-    be parsed counts as no address, which a key with a list of addresses refuses. `cost` is counted
-    against the month's quota; None asks without counting. `amounts` are what the check takes beside
-    its cost.
+    All of the `scopes` are needed, and what `scope_query` asks for. `agent_id` is the 16 bytes of a
+    UUID. A `client_ip` that cannot be parsed counts as no address, which a key with a list of
+    addresses refuses. `cost` is counted against the month's quota; None asks without counting.
+    `amounts` are what the check takes beside its cost.
     """
 
     kinds: frozenset[str] = CUSTOMER_KINDS
@@ -65,6 +67,7 @@ class Question(NamedTuple):
     client_ip: str | None = None
     origin: str | None = None
     amounts: Amounts | None = None
+    scope_query: ScopeQuery | None = None
 
 
 class KeyVerdict(NamedTuple):
@@ -163,6 +166,9 @@ class KeyChecker:
             for scope in question.scopes:
                 if scope not in held:
                     return InsufficientScope(scope)
+        query = question.scope_query
+        if query is not None and not query.is_met_by(scopes_of(key, self.policy)):
+            return ScopeQueryNotMet(query.text)
         if key.allowed_ips is not None and not is_within(question.client_ip, key.allowed_ips):
             return IpNotAllowed()
         if key.kind == PUBLISHABLE and not _is_listed(question.origin, key.allowed_origins):

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from ragauth import clock, transaction
 from ragauth.errors import KeyAlreadyRotated, NoSuchKey
-from ragauth.extensions import db
+from ragauth.extensions import db, settings
 from ragauth.models import ApiKey
 from ragauth.models import api_keys as key_rows
 from ragauth.security import key_format
@@ -44,7 +44,7 @@ def regenerate_primary_key(*, account_id: uuid.UUID, client: Client) -> IssuedKe
                 limits=old_key.limits,
                 counted_as=old_key.counted_as or old_key.id,
                 is_primary=True,
-                unbranded_tag=key_format.unbranded_tag(old_key.prefix),
+                unbranded_tag=_unbranded_tag(old_key),
                 metadata=old_key.own_data,
             )
             _link(old_key, issued, client, grace_seconds=0)
@@ -79,6 +79,7 @@ def rotate_key(
         now = clock.now()
         if old_key.expires_at is not None and old_key.expires_at <= now:
             raise NoSuchKey("The key has expired; make a new one in its place")
+        api_keys.require_keyspace(old_key.keyspace_id)
         _end_predecessors(old_key, client)
         was_primary = old_key.is_primary
         expires_at = old_key.expires_at
@@ -100,17 +101,24 @@ def rotate_key(
             allowed_origins=old_key.allowed_origins,
             limits=old_key.limits,
             counted_as=old_key.counted_as or old_key.id,
+            keyspace_id=old_key.keyspace_id,
             expires_at=expires_at,
             is_enabled=old_key.is_enabled,
             is_primary=was_primary and not by_operator,
             is_managed=by_operator,
-            unbranded_tag=key_format.unbranded_tag(old_key.prefix),
+            unbranded_tag=_unbranded_tag(old_key),
             metadata=old_key.own_data,
         )
         _link(old_key, issued, client, grace_seconds=grace_seconds)
         if not by_operator:
             tell_of_key(account, prefix=issued.key.prefix, client=client)
         return issued
+
+
+def _unbranded_tag(key: ApiKey) -> str | None:
+    """What the key's successor begins with; one of another system begins as ours do."""
+    tag = key_format.unbranded_tag(key.prefix, settings().key_brand)
+    return None if key.is_imported and tag not in key_format.UNBRANDED else tag
 
 
 def _end_predecessors(key: ApiKey, client: Client) -> None:

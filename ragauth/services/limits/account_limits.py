@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from ragauth import transaction
@@ -14,6 +15,7 @@ from ragauth.models import Account, ApiKey
 from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.policy import MINUTE, MONTH, REQUESTS, Plan, Window
+from ragauth.policy.limits import MOST_LIMITS
 from ragauth.services.limits.applied import OF_ACCOUNT
 from ragauth.services.limits.limits import LimitState, Terms, current_limits
 from ragauth.services.limits.refusals import end_of
@@ -100,6 +102,19 @@ def _state_of(account: Account, environment: str, key: ApiKey | None) -> LimitSt
     return current_limits().peek_at_all(owners, environment, plan, own, text_of(key.limits))
 
 
+def without_limits_of(plan: Plan) -> list[dict[str, Any]]:
+    """Limits of an account that remove those of its plan.
+
+    The usual ones of requests too, which the plan may get later.
+    """
+    usual = [(REQUESTS, name) for name in ("minute", "month", "day", "hour", "total")]
+    places = dict.fromkeys([*((limit.meter, limit.window.name) for limit in plan.limits), *usual])
+    return [
+        {"meter": meter, "window": window, "size": None}
+        for meter, window in islice(places, MOST_LIMITS)
+    ]
+
+
 def text_of(limits: Sequence[Mapping[str, Any]] | None) -> str | None:
     """Limits as the database has them, so that each has one compiled form."""
     return None if limits is None else json.dumps(limits, separators=(",", ":"))
@@ -131,7 +146,13 @@ def month_usage(state: LimitState) -> MonthUsage:
 def quotas_of(state: LimitState, environment: str) -> list[Quota]:
     """Every limit of the state: the account's first."""
     return [
-        Quota(meter, window, name, of, environment, size, used, max(0, size - used), resets_at)
+        # Of what was raised beyond its size, less than nothing is used.
+        Quota(
+            *(meter, window, name, of, environment, size),
+            used=max(0, used),
+            remaining=max(0, size - used),
+            resets_at=resets_at,
+        )
         for meter, window, name, of, size, used, resets_at in _quotas(state)
     ]
 
@@ -153,4 +174,5 @@ def _quotas(state: LimitState) -> Iterator[_Quota]:
     for one, count in zip(state.told, state.counts, strict=True):
         limit, ends_ms = one.limit, one.ends_ms(state.span, count.resets_at_ms)
         ends_at = end_of(ends_ms) if ends_ms else None
-        yield limit.meter, limit.window.name, limit.name, one.of, limit.size, count.used, ends_at
+        used = count.used - one.ahead
+        yield limit.meter, limit.window.name, limit.name, one.of, limit.size, used, ends_at

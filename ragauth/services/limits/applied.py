@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ragauth.policy import DAY, MINUTE, MONTH, REQUESTS, Limit, Plan, Policy, read_window
-from ragauth.policy.limits import ALWAYS, NAMED
+from ragauth.policy.limits import ALWAYS, LARGEST, NAMED
 from ragauth.services.limits.spans import DAY_MS, Span
 
 OF_ACCOUNT = "account"
@@ -52,6 +52,15 @@ class AppliedLimit:
     parts: Parts
     policy_item: str
     shown: tuple[int, int, str]
+
+    def left(self, count: int) -> int:
+        """What is left if the store has counted so much."""
+        return max(0, self.parts.size - count)
+
+    @property
+    def ahead(self) -> int:
+        """By how much its count in the store is ahead of what is used: 0 except for credits."""
+        return self.parts.size - self.limit.size
 
     def ends_ms(self, span: Span, resets_at_ms: int) -> int:
         """When its window is over, in Unix milliseconds, if the store says `resets_at_ms` of it.
@@ -132,6 +141,7 @@ def read_key_limit(stored: Mapping[str, Any]) -> Limit:
         size=stored["size"],
         name=stored.get("name"),
         applies=stored.get("applies", ALWAYS),
+        is_of_credits=stored.get("credits", False) or stored.get("refill", False),
     )
 
 
@@ -144,12 +154,17 @@ def label_of(limit: Limit, of: str) -> str:
 
 
 def _apply(limits: Iterable[Limit], of: str, policy: Policy) -> list[AppliedLimit]:
-    return [_applied(limit, of) for limit in limits if limit.meter in policy.meters]
+    return [apply_limit(limit, of) for limit in limits if limit.meter in policy.meters]
 
 
-def _applied(limit: Limit, of: str) -> AppliedLimit:
+def apply_limit(limit: Limit, of: str) -> AppliedLimit:
     window, label = limit.window, label_of(limit, of)
     name = f"{limit.meter}/{window.name}" + ("" if limit.name is None else f"/{limit.name}")
+    size = limit.size
+    if limit.is_of_credits:
+        # One size for all, so that a check that has read an older row is decided by the same one:
+        # whoever changes what is left changes the count.
+        name, size = f"{limit.meter}/{window.name}/credits", LARGEST
     is_of_requests = limit.meter == REQUESTS
     period = {DAY: 1, MONTH: 2}.get(window, 0)
     return AppliedLimit(
@@ -162,11 +177,11 @@ def _applied(limit: Limit, of: str) -> AppliedLimit:
             meter=limit.meter.encode(),
             length_ms=window.length_ms or 0,
             period=period,
-            size=limit.size,
+            size=size,
             takes=int(window.length_ms is not None) if is_of_requests else None,
         ),
         policy_item=_policy_item(limit, label),
-        shown=(limit.size, period, f'"{label}";r='),
+        shown=(size, period, f'"{label}";r='),
     )
 
 

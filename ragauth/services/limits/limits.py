@@ -116,7 +116,7 @@ class Limits:
     ) -> None:
         self.counters = counters
         self._policy = policy
-        self._seeder = Seeder(counters, seeds)
+        self.seeder = Seeder(counters, seeds)
         self._reservation_ms = reservation_seconds * 1000
         self._calendar = Calendar()
         # What applies is compiled once for each plan and pair of texts: a check whose limits are
@@ -176,7 +176,7 @@ class Limits:
         )
         try:
             while (admission := self.counters.admit(charge)) is None:
-                self._seeder.seed(account_id, environment, span.month, tallies)
+                self.seeder.seed(account_id, environment, span.month, told, tallies)
         except CountersUnavailable as error:
             raise unavailable(error) from error
         state = _new_tuple(
@@ -267,7 +267,9 @@ class Limits:
         )
         try:
             while (reported := self.counters.report(report)) is None:
-                self._seeder.seed(owners.account, report.environment, span.month, report.tallies)
+                self.seeder.seed(
+                    owners.account, report.environment, span.month, told, report.tallies
+                )
         except CountersUnavailable as error:
             raise unavailable(error) from error
         return not reported.was_known
@@ -318,7 +320,7 @@ class Limits:
         index, month, look = INDEX_OF[environment], span.month, self.counters.peek
         try:
             while (peek := look(owners.account, index, month, now_ms, tallies)) is None:
-                self._seeder.seed(owners.account, index, month, tallies)
+                self.seeder.seed(owners.account, index, month, told, tallies)
         except CountersUnavailable as error:
             raise unavailable(error) from error
         return LimitState(
@@ -378,6 +380,5 @@ def _standings(
         if size is not None:
             yield Standing(Limit(REQUESTS, window, size), OF_ACCOUNT, used, amount, ends_ms)
     for one, tally, count in zip(state.told, tallies, state.counts, strict=True):
-        yield Standing(
-            one.limit, one.of, count.used, tally.amount, one.ends_ms(state.span, count.resets_at_ms)
-        )
+        used, ends_ms = count.used - one.ahead, one.ends_ms(state.span, count.resets_at_ms)
+        yield Standing(one.limit, one.of, used, tally.amount, ends_ms)

@@ -13,6 +13,7 @@ from ragauth.counters import ChangedRow, Counters, Tally, UsageRow
 from ragauth.models.reads.usage import OfAccount, OfKey, RowName, UsageLookup, Used
 from ragauth.policy import REQUESTS
 from ragauth.security.key_format import LIVE, TEST
+from ragauth.services.limits.applied import AppliedLimit
 
 ENVIRONMENTS = (LIVE, TEST)
 INDEX_OF = {name: index for index, name in enumerate(ENVIRONMENTS)}
@@ -25,19 +26,25 @@ class Seeder:
         self._counters = counters
         self._lookup = lookup
 
-    def seed(self, account: bytes, environment: int, month: int, tallies: Sequence[Tally]) -> None:
+    def seed(
+        self,
+        account: bytes,
+        environment: int,
+        month: int,
+        told: Sequence[AppliedLimit],
+        tallies: Sequence[Tally],
+    ) -> None:
         """Seed the account's month (yyyymm), and the tallies that belong to a period.
 
-        The store keeps what it knows. Raises CountersUnavailable, ExternalServiceUnavailable.
+        There is a limit for each tally. The store keeps what it knows. Raises CountersUnavailable,
+        ExternalServiceUnavailable.
         """
-        unsaved = [
-            row for row in self._counters.usage_to_seed(account) if row.environment == environment
-        ]
+        unsaved = self._unsaved(account, environment)
         of_account = OfAccount(uuid.UUID(bytes=account), ENVIRONMENTS[environment])
         used = self._lookup.used_in_period(of_account, REQUESTS, month, _rows_of(REQUESTS, unsaved))
         self._counters.seed_month(account, environment, month, used)
         now_ms = clock.now_ns() // 1_000_000
-        for tally in tallies:
+        for one, tally in zip(told, tallies, strict=True):
             if tally.length_ms:
                 continue
             is_accounts = tally.owner == account
@@ -45,14 +52,27 @@ class Seeder:
             meter = tally.meter.decode()
             rows = _rows_of(meter, unsaved)
             used = self._lookup.used_in_period(owner, meter, tally.period, rows)
-            self._counters.seed_tally(account, environment, tally, used, now_ms)
+            self._counters.seed_tally(account, environment, tally, used + one.ahead, now_ms)
+
+    def requests_of(self, account: bytes, environment: int, key: bytes) -> int:
+        """What a key, and those that count as it, have used of requests in all.
+
+        Raises CountersUnavailable, ExternalServiceUnavailable.
+        """
+        rows = _rows_of(REQUESTS, self._unsaved(account, environment))
+        return self._lookup.used_in_period(OfKey(uuid.UUID(bytes=key)), REQUESTS, 0, rows)
+
+    def _unsaved(self, account: bytes, environment: int) -> list[ChangedRow]:
+        rows = self._counters.usage_to_seed(account)
+        return [row for row in rows if row.environment == environment]
 
 
 def _rows_of(meter: str, rows: Iterable[ChangedRow]) -> dict[RowName, Used]:
     """The totals of one meter; of requests their units."""
     found = {}
     for row in rows:
-        name = RowName(uuid.UUID(bytes=row.key), _iso_day(row.day), row.source_id)
+        key_id, account_id = uuid.UUID(bytes=row.key), uuid.UUID(bytes=row.account)
+        name = RowName(key_id, _iso_day(row.day), row.source_id, account_id)
         if isinstance(row, UsageRow):
             if meter == REQUESTS:
                 found[name] = Used(row.units, 0)

@@ -17,7 +17,7 @@ from ragauth.models.api_keys import SECRET
 from ragauth.security.emails import canonical_email
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuids
 from ragauth.services import audit
-from ragauth.services.audit import OPERATOR
+from ragauth.services.audit import OPERATOR, Client
 from ragauth.services.keys import api_keys
 from ragauth.services.keys.presented import current_lookup
 
@@ -36,29 +36,46 @@ def import_keys(keys: Sequence[dict[str, Any]]) -> int:
     test key if the plan has none, UsageLimitExceeded if the plan has no room; in these cases no key
     is added.
     """
+    return len(_import(keys, OPERATOR))
+
+
+def take_over_keys(
+    keys: Sequence[dict[str, Any]], *, keyspace_id: uuid.UUID, client: Client
+) -> dict[bytes, uuid.UUID]:
+    """Add managed keys of a keyspace, with all that a row may say of them (`own_data`, `limits` …).
+
+    Returns the ids of the new ones by their digests. Raises as `import_keys` does, and
+    NoSuchKeyspace; then no key is added.
+    """
+    return _import(
+        [{**key, "is_managed": True, "keyspace_id": keyspace_id} for key in keys], client
+    )
+
+
+def _import(keys: Sequence[dict[str, Any]], client: Client) -> dict[bytes, uuid.UUID]:
     now = clock.now()
     # Work that needs no lock is done before the transaction, because other writers wait while it
     # lasts. Rows are sorted, so that two imports of the same keys at once cannot deadlock.
     ordered = sorted(keys, key=lambda key: key["digest"])
     rows = [_to_row(*each, now) for each in zip(new_uuids(len(keys)), ordered, strict=True)]
     with transaction.unit_of_work():
-        return _add(rows)
+        return _add(rows, client)
 
 
 def _to_row(key_id: uuid.UUID, key: dict[str, Any], now: datetime) -> dict[str, Any]:
     return {
+        "is_enabled": True,
+        "is_managed": False,
         **key,
         "id": key_id,
         "kind": SECRET,
-        "is_enabled": True,
         "is_primary": False,
         "is_imported": True,
-        "is_managed": False,
         "created_at": now,
     }
 
 
-def _add(rows: Sequence[dict[str, Any]]) -> int:
+def _add(rows: Sequence[dict[str, Any]], client: Client) -> dict[bytes, uuid.UUID]:
     held = {
         account.id: account
         for account in account_rows.lock_accounts({row["account_id"] for row in rows})
@@ -67,10 +84,13 @@ def _add(rows: Sequence[dict[str, Any]]) -> int:
         if account_id not in held:
             raise NotFound("an owner's account was deleted meanwhile")
         api_keys.require_environment(held[account_id], environment)
+    for keyspace_id in {row.get("keyspace_id") for row in rows}:
+        api_keys.require_keyspace(keyspace_id)
     with api_keys.keeping_to_maxima(list(held.values())):
         new = key_rows.add_unless_known(rows)
-    audit.record_imported_keys([row for row in rows if row["id"] in new], OPERATOR)
-    return len(new)
+    added = [row for row in rows if row["id"] in new]
+    audit.record_imported_keys(added, client)
+    return {row["digest"]: row["id"] for row in added}
 
 
 def find_owners(owners: Iterable[str]) -> dict[str, Account]:

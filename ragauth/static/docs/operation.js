@@ -41,15 +41,21 @@ function parameterForm(operation, changed) {
       if (parameter.in === "path") {
         const value = input.value ? encodeURIComponent(input.value) : `{${parameter.name}}`;
         path = path.replace(`{${parameter.name}}`, value);
-      } else if (input.value) query.set(parameter.name, input.value);
+      } else if (parameter.in === "query" && input.value) query.set(parameter.name, input.value);
     }
     return root + path + (query.size ? `?${query}` : "");
   };
-  return { labels: inputs.map((one) => one.label), url };
+  const headers = () =>
+    Object.fromEntries(
+      inputs
+        .filter(({ parameter, input }) => parameter.in === "header" && input.value)
+        .map(({ parameter, input }) => [parameter.name, input.value]),
+    );
+  return { labels: inputs.map((one) => one.label), url, headers };
 }
 
-function requestOf(description, operation, url, body) {
-  const headers = {};
+function requestOf(description, operation, url, given, body) {
+  const headers = { ...given };
   const wanted = description.credential(operation);
   const value = wanted && credentialOf(wanted.kind);
   if (value) headers[wanted.header] = wanted.before + value;
@@ -116,7 +122,9 @@ export function consoleOf(description, operation, root) {
     : null;
   if (body) body.value = JSON.stringify(bodyContent.example ?? {}, null, 2);
   const current = () =>
-    requestOf(description, operation, parameters.url(root), body ? body.value : null);
+    requestOf(
+      description, operation, parameters.url(root), parameters.headers(), body ? body.value : null,
+    );
 
   const languages = Object.keys(LANGUAGES).map((name) =>
     el("button", { type: "button", onclick: () => { language = name; redraw(); } }, name),

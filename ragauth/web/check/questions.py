@@ -60,9 +60,9 @@ _OURS = re.compile(
 
 def presented_in(environ: "WSGIEnvironment", question: Question) -> Question:
     """The question with the client's address and Origin added."""
-    kinds, scopes, agent_id, cost, _, _, amounts = question
+    kinds, scopes, agent_id, cost, _, _, amounts, query = question
     address, origin = environ.get("REMOTE_ADDR"), environ.get("HTTP_ORIGIN")
-    return _new_tuple(Question, (kinds, scopes, agent_id, cost, address, origin, amounts))
+    return _new_tuple(Question, (kinds, scopes, agent_id, cost, address, origin, amounts, query))
 
 
 def authorize_question(environ: "WSGIEnvironment", policy: Policy) -> tuple[Question, int]:
@@ -77,7 +77,7 @@ def verify_question(loaded: Mapping[str, Any]) -> Question:
     asked = (loaded["scope"], agent_id and agent_id.bytes, loaded["cost"])
     client = (loaded["client_ip"], loaded["origin"])
     amounts = _amounts(loaded["use"], loaded["reserve"], loaded["limits"])
-    return _new_tuple(Question, (CUSTOMER_KINDS, *asked, *client, amounts))
+    return _new_tuple(Question, (CUSTOMER_KINDS, *asked, *client, amounts, None))
 
 
 def _amounts(use: ByMeter, reserve: ByMeter, named: Any) -> Amounts | None:

@@ -10,6 +10,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from ragauth.errors import InsufficientScope
+from ragauth.web import idempotency
 from ragauth.web.endpoint import PATH_IDS, Declaration
 from ragauth.web.guards import ACCESS_TOKEN, API_KEY, Demand, demand_of
 from ragauth.web.openapi.failures import (
@@ -21,12 +22,14 @@ from ragauth.web.openapi.failures import (
 from ragauth.web.openapi.headers import HEADERS, LIMITS, ON_EVERY_ANSWER
 from ragauth.web.openapi.rendering import DocumentedFace
 from ragauth.web.openapi.shapes import Shapes
-from ragauth.web.paths import ANY_METHOD
+from ragauth.web.paths import ANY_METHOD, takes_idempotency_key
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _BY_FLASK = {"HEAD", "OPTIONS"}
 _PLACEHOLDER = re.compile(r"<(?:(?P<converter>[^:<>]+):)?(?P<name>[^<>]+)>")
 _COMPAT = "compat"
+# The query's name for where a list goes on: its pages, and those of the feed of events.
+_CURSORS = {"cursor", "after"}
 
 
 class Route(NamedTuple):
@@ -136,7 +139,11 @@ def _operation(
         "description": "\n\n".join(filter(None, (description, _credential_needed(demand)))),
         "tags": [tag],
         "security": [{demand.scheme: []}] if demand.scheme else [],
-        "parameters": [*_path_parameters(route, shapes), *_query_parameters(declaration, shapes)],
+        "parameters": [
+            *_path_parameters(route, shapes),
+            *_query_parameters(declaration, shapes),
+            *_header_parameters(route),
+        ],
         "responses": {
             str(declaration.status): _success(declaration, shapes, headers),
             **refusals.references(
@@ -194,6 +201,25 @@ def _query_parameters(declaration: Declaration, shapes: Shapes) -> Iterator[dict
         }
 
 
+def _header_parameters(route: Route) -> Iterator[dict[str, Any]]:
+    if takes_idempotency_key(route.path, route.method.upper()):
+        yield {
+            "name": idempotency.HEADER,
+            "in": "header",
+            "required": False,
+            "description": _IDEMPOTENCY,
+            "schema": {"type": "string", "pattern": f"^{idempotency.FORM}$"},
+            "example": "3f6c0a52-1d0e-4f0b-9d0a-8f2b6c1e7a55",
+        }
+
+
+_IDEMPOTENCY = (
+    "A name for this call, new for each: a UUID, say. A repetition within 24 hours, with the same"
+    " key, path and body, makes nothing and has the answer of the first call, raw keys included. A"
+    " call that failed may be sent again under its name, corrected."
+)
+
+
 def _described(schema: dict[str, Any]) -> dict[str, Any]:
     """OpenAPI puts a parameter's description beside its schema, not inside it."""
     description = schema.pop("description", None)
@@ -217,7 +243,7 @@ def _success(declaration: Declaration, shapes: Shapes, headers: list[str]) -> di
             }
         }
     elif declaration.data is not None:
-        is_page = declaration.is_list or "cursor" in declaration.query.fields
+        is_page = declaration.is_list or _has_cursor(declaration)
         response["content"] = {"application/json": shapes.answer(declaration.data, is_page=is_page)}
         if declaration.is_csv_too:
             response["content"]["text/csv"] = {"schema": {"type": "string"}}
@@ -225,6 +251,12 @@ def _success(declaration: Declaration, shapes: Shapes, headers: list[str]) -> di
         schema = {"type": "object" if declaration.media_type == "application/json" else "string"}
         response["content"] = {declaration.media_type: {"schema": schema}}
     return response
+
+
+def _has_cursor(declaration: Declaration) -> bool:
+    """Whether a request says where a list goes on, in its query or its body."""
+    body = getattr(declaration.body, "fields", {})
+    return not _CURSORS.isdisjoint([*declaration.query.fields, *body])
 
 
 _SUCCESSES = {

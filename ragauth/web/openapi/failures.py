@@ -10,9 +10,11 @@ from marshmallow import Schema, ValidationError
 
 from ragauth.errors import (
     BodyTooLarge,
+    CallUnderWay,
     Conflict,
     ExternalServiceUnavailable,
     HttpsRequired,
+    IdempotencyKeyReused,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
@@ -24,7 +26,13 @@ from ragauth.web.endpoint import MISSING, Declaration
 from ragauth.web.guards import Failure, demand_of, public
 from ragauth.web.openapi.rendering import Rendering
 from ragauth.web.openapi.shapes import member_schemas
-from ragauth.web.paths import PLAIN_HTTP_IS_FINE, SAFE_METHODS, is_authorize, max_body_bytes
+from ragauth.web.paths import (
+    PLAIN_HTTP_IS_FINE,
+    SAFE_METHODS,
+    is_authorize,
+    max_body_bytes,
+    takes_idempotency_key,
+)
 
 IN_BRACES = re.compile(r"{([^{}]+)}")
 _REQUEST_ID = "0190163d8694739bb2ea9a2dc9f1f3d8"
@@ -58,6 +66,9 @@ def _failures(declaration: Declaration, path: str, method: str) -> Iterator[Fail
         yield UnsupportedMediaType
     if declaration.guard is not public and is_write and not answers_by_itself:
         yield Conflict
+    if takes_idempotency_key(path, method.upper()):
+        yield IdempotencyKeyReused
+        yield CallUnderWay
     yield from declaration.errors
     yield RagauthError(details={"request_id": _REQUEST_ID})
     yield ExternalServiceUnavailable
@@ -151,7 +162,7 @@ def _response(
         "description": f"{HTTPStatus(status).phrase}.",
         "headers": header_references(names),
         "content": {
-            "application/json": {
+            rendering.error_media_type(status): {
                 "schema": rendering.error_schema(errors),
                 "examples": _examples(errors, rendering),
             }

@@ -26,6 +26,7 @@ from ragauth.schemas.fields import (
     Choice,
     Cursor,
     Day,
+    FeedCursor,
     Flag,
     Id,
     Items,
@@ -43,6 +44,7 @@ from ragauth.schemas.metering import UsageEvents
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.schemas.scope_fields import AskedScopes, GivenScope, ManagedScope
 from ragauth.security import passwords
+from ragauth.security.identifiers import FEED
 
 _SUFFIX = "[0-7][0-9a-hjkmnp-tv-z]{25}"
 _SUFFIX_EXAMPLE = "01h455vb4pex5vsknk084sn02q"
@@ -274,6 +276,12 @@ def _(_field: UsageCursor) -> Keywords:
         "pattern": rf"^[0-9]{{4}}-[0-9]{{2}}(-[0-9]{{2}})?\.{_SUFFIX}(\.(live|test))?$",
         "description": _CURSOR,
     }
+
+
+@keywords_of.register
+def _(_field: FeedCursor) -> Keywords:
+    # 63 bits of the 128.
+    return {"type": "string", "pattern": f"^{FEED}_0{{13}}[0-7][0-9a-hjkmnp-tv-z]{{12}}$"}
 
 
 @keywords_of.register

@@ -1,8 +1,38 @@
 """What RAG Chats' face says of itself in its OpenAPI document."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
 from ragauth.blueprints.compat.ragchats.errors import body_of
+from ragauth.errors import RagauthError
 from ragauth.web.guards import ACCESS_TOKEN, API_KEY
 from ragauth.web.openapi import DocumentedFace, Rendering
+
+
+class RagchatsRendering(Rendering):
+    components: ClassVar[Mapping[str, Any]] = {
+        "Failure": {
+            "type": "object",
+            "required": ["error", "message", "details"],
+            "properties": {
+                "error": {"type": "string"},
+                "message": {"type": "string"},
+                "details": {"type": "object"},
+            },
+            "additionalProperties": False,
+        }
+    }
+
+    def error(self, error: RagauthError) -> Any:
+        return body_of(error)
+
+    def error_name(self, error: RagauthError) -> str | None:
+        name: str = body_of(error)["error"]
+        return name
+
+    def error_schema(self, errors: Sequence[RagauthError]) -> dict[str, Any]:
+        return {"$ref": "#/components/schemas/Failure"}
+
 
 DOCUMENT = DocumentedFace(
     name="compat_ragchats",
@@ -14,21 +44,5 @@ DOCUMENT = DocumentedFace(
         API_KEY: {"type": "http", "scheme": "bearer", "description": "An API key."},
     },
     blueprints=frozenset({"compat_ragchats"}),
-    rendering=Rendering(
-        error=body_of,
-        error_name=lambda error: body_of(error)["error"],
-        error_schema=lambda _errors: {"$ref": "#/components/schemas/Failure"},
-        components={
-            "Failure": {
-                "type": "object",
-                "required": ["error", "message", "details"],
-                "properties": {
-                    "error": {"type": "string"},
-                    "message": {"type": "string"},
-                    "details": {"type": "object"},
-                },
-                "additionalProperties": False,
-            }
-        },
-    ),
+    rendering=RagchatsRendering(),
 )

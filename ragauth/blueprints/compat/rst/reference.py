@@ -1,6 +1,7 @@
 """What RST's face says of itself in its OpenAPI document."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from ragauth.blueprints.compat.rst.errors import body_of, status_of
 from ragauth.errors import InvalidRequest, RagauthError
@@ -8,9 +9,43 @@ from ragauth.web.guards import ACCESS_TOKEN, API_KEY
 from ragauth.web.openapi import DocumentedFace, Rendering
 
 
-def _error_schema(errors: Sequence[RagauthError]) -> dict[str, str]:
-    has_faults = any(isinstance(error, InvalidRequest) for error in errors)
-    return {"$ref": f"#/components/schemas/{'Faults' if has_faults else 'Failure'}"}
+class RstRendering(Rendering):
+    components: ClassVar[Mapping[str, Any]] = {
+        "Failure": {
+            "type": "object",
+            "required": ["detail"],
+            "properties": {"detail": {"type": "string"}},
+            "additionalProperties": False,
+        },
+        "Fault": {
+            "type": "object",
+            "required": ["type", "loc", "msg"],
+            "properties": {
+                "type": {"type": "string"},
+                "loc": {"type": "array", "items": {"type": ["string", "integer"]}},
+                "msg": {"type": "string"},
+            },
+            "additionalProperties": False,
+        },
+        "Faults": {
+            "type": "object",
+            "required": ["detail"],
+            "properties": {
+                "detail": {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}}
+            },
+            "additionalProperties": False,
+        },
+    }
+
+    def error(self, error: RagauthError) -> Any:
+        return body_of(error)
+
+    def error_schema(self, errors: Sequence[RagauthError]) -> dict[str, Any]:
+        has_faults = any(isinstance(error, InvalidRequest) for error in errors)
+        return {"$ref": f"#/components/schemas/{'Faults' if has_faults else 'Failure'}"}
+
+    def error_status(self, error: RagauthError) -> int:
+        return status_of(error)
 
 
 DOCUMENT = DocumentedFace(
@@ -23,35 +58,5 @@ DOCUMENT = DocumentedFace(
         API_KEY: {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     },
     blueprints=frozenset({"compat_rst"}),
-    rendering=Rendering(
-        error=body_of,
-        error_schema=_error_schema,
-        error_status=status_of,
-        components={
-            "Failure": {
-                "type": "object",
-                "required": ["detail"],
-                "properties": {"detail": {"type": "string"}},
-                "additionalProperties": False,
-            },
-            "Fault": {
-                "type": "object",
-                "required": ["type", "loc", "msg"],
-                "properties": {
-                    "type": {"type": "string"},
-                    "loc": {"type": "array", "items": {"type": ["string", "integer"]}},
-                    "msg": {"type": "string"},
-                },
-                "additionalProperties": False,
-            },
-            "Faults": {
-                "type": "object",
-                "required": ["detail"],
-                "properties": {
-                    "detail": {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}}
-                },
-                "additionalProperties": False,
-            },
-        },
-    ),
+    rendering=RstRendering(),
 )

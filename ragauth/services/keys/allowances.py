@@ -1,0 +1,186 @@
+"""Allowances: what a key may still use of requests, in all or until a day or a month is over.
+
+In all they are credits. With a refill they are the key's own limit of requests a day or a month, of
+which the rest can be set for the period that runs, to more than the limit's size too. The counters
+alone keep that: if they are lost, the period goes on from what is known to have been used.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+from ragauth import clock
+from ragauth.counters import CountersUnavailable, Shift
+from ragauth.errors import NoSuchKey
+from ragauth.models import ApiKey
+from ragauth.models.owned_keys import OwnedKey
+from ragauth.policy import DAY, MONTH, REQUESTS, TOTAL
+from ragauth.policy.limits import LARGEST
+from ragauth.services.audit import Client
+from ragauth.services.keys import api_keys, credits
+from ragauth.services.limits.account_limits import text_of
+from ragauth.services.limits.applied import OF_KEY, apply_limit, read_key_limit
+from ragauth.services.limits.limits import LimitState, current_limits, unavailable
+from ragauth.services.limits.seeds import INDEX_OF
+from ragauth.services.limits.spans import span_of
+from ragauth.services.limits.takings import Owners, tallies_of
+
+_PERIODS = (DAY.name, MONTH.name)
+
+
+class Refill(NamedTuple):
+    """So many requests at the beginning of each `window`: a day or a month, in UTC."""
+
+    window: str
+    amount: int
+
+
+class Allowance(NamedTuple):
+    """What is left; with a refill until it comes."""
+
+    remaining: int
+    refill: Refill | None = None
+
+
+def limits_of(allowance: Allowance | None) -> list[dict[str, Any]]:
+    """The limits of a new key with this allowance; `begin` follows when it is made."""
+    if allowance is None:
+        return []
+    if allowance.refill is None:
+        return [credits.credits_limit(allowance.remaining)]
+    return [_limit_of(allowance.refill)]
+
+
+def begin(key: ApiKey, allowance: Allowance | None) -> None:
+    """Let the period in which a key with a refill was made have what is left of it.
+
+    Outside of a transaction. Raises ExternalServiceUnavailable.
+    """
+    if allowance is not None and allowance.refill is not None and is_begun(allowance):
+        _set_rest(key, allowance.refill, allowance.remaining)
+
+
+def is_begun(allowance: Allowance | None) -> bool:
+    """Whether a new key has another amount left in its first period than a refill gives."""
+    refill = None if allowance is None else allowance.refill
+    return allowance is not None and refill is not None and allowance.remaining != refill.amount
+
+
+def allowance_of(owned: OwnedKey) -> Allowance | None:
+    """What is left of a key's allowance; None without one. Raises ExternalServiceUnavailable."""
+    key, account = owned
+    if not any(_is_allowance(limit) for limit in key.limits or ()):
+        return None
+    limits = (text_of(account.limits), text_of(key.limits))
+    state = current_limits().peek_at_all(_owners(key), key.environment, account.plan, *limits)
+    return allowance_in(state)
+
+
+def allowance_in(state: LimitState) -> Allowance | None:
+    """What a check, or a look, found of a key's allowance."""
+    left, refill = [], None
+    for one, count in zip(state.told, state.counts, strict=True):
+        limit = one.limit
+        if one.of != OF_KEY or not _is_place(limit.meter, limit.window.name, limit.name):
+            continue
+        left.append(max(0, limit.size - (count.used - one.ahead)))
+        if limit.window.name in _PERIODS:
+            refill = Refill(limit.window.name, limit.size)
+    return Allowance(min(left), refill) if left else None
+
+
+def set_allowance(*, owned: OwnedKey, allowance: Allowance | None, client: Client) -> None:
+    """Let a live key use so much from now on; None takes the limit away.
+
+    The new limit is there before the old one goes. Raises as `credits.set_remaining` does.
+    """
+    key, refill = owned.key, None if allowance is None else allowance.refill
+    remaining = None if allowance is None or refill is not None else allowance.remaining
+    account_id, key_id = owned.account.id, key.id
+    set_credits = partial(
+        credits.set_remaining, account_id=account_id, key_id=key_id, client=client
+    )
+    has_total = any(limit["window"] == TOTAL.name and _is_allowance(limit) for limit in _all(key))
+    if refill is None and (remaining is not None or has_total):
+        set_credits(remaining=remaining)
+    wanted = [] if refill is None else [_limit_of(refill)]
+    if wanted != [limit for limit in _all(key) if _is_refill(limit)]:
+        others = [limit for limit in _all(key) if not _is_refill(limit)]
+        api_keys.change_key(
+            account_id=account_id,
+            key_id=key_id,
+            changes={"limits": [*others, *wanted] or None},
+            client=client,
+            by_operator=True,
+        )
+    if allowance is not None and refill is not None:
+        _set_rest(key, refill, allowance.remaining)
+        if has_total:
+            set_credits(remaining=None)
+
+
+def add(*, owned: OwnedKey, amount: int, client: Client) -> None:
+    """Raise what is left by an amount, or lower it by a negative one: down to 0, up to 10^12.
+
+    Raises as `credits.add_credits` does.
+    """
+    key, refill, now = owned.key, find_refill(owned.key), allowance_of(owned)
+    if refill is None or now is None:
+        credits.add_credits(
+            account_id=owned.account.id, key_id=key.id, amount=amount, client=client
+        )
+        return
+    if _limit_of(refill) not in _all(key):
+        # A limit that was set elsewhere counts otherwise, until its rest is set.
+        set_allowance(owned=owned, allowance=now, client=client)
+    _shift(key, refill, Shift(-amount, 0, LARGEST))
+
+
+def find_refill(key: ApiKey) -> Refill | None:
+    """The key's own limit of requests a day or a month, if it has one without a name."""
+    return next(
+        (Refill(limit["window"], limit["size"]) for limit in _all(key) if _is_refill(limit)), None
+    )
+
+
+def _all(key: ApiKey) -> list[dict[str, Any]]:
+    return key.limits or []
+
+
+def _is_place(meter: str, window: str, name: str | None) -> bool:
+    return meter == REQUESTS and name is None and window in (*_PERIODS, TOTAL.name)
+
+
+def _is_allowance(limit: dict[str, Any]) -> bool:
+    return _is_place(limit["meter"], limit["window"], limit.get("name"))
+
+
+def _is_refill(limit: dict[str, Any]) -> bool:
+    return _is_allowance(limit) and limit["window"] in _PERIODS
+
+
+def _limit_of(refill: Refill) -> dict[str, Any]:
+    return {"meter": REQUESTS, "window": refill.window, "size": refill.amount, "refill": True}
+
+
+def _owners(key: ApiKey) -> Owners:
+    if key.account_id is None:
+        raise NoSuchKey
+    return Owners(key.account_id.bytes, (key.counted_as or key.id).bytes)
+
+
+def _set_rest(key: ApiKey, refill: Refill, remaining: int) -> None:
+    count = LARGEST - remaining
+    _shift(key, refill, Shift(0, count, count))
+
+
+def _shift(key: ApiKey, refill: Refill, shift: Shift) -> None:
+    """Change what the present period has counted; raises ExternalServiceUnavailable."""
+    one = apply_limit(read_key_limit(_limit_of(refill)), OF_KEY)
+    limits, index, now_ms = current_limits(), INDEX_OF[key.environment], clock.now_ns() // 1_000_000
+    owners, span = _owners(key), span_of(now_ms)
+    [tally] = tallies_of((one,), owners, span)
+    try:
+        while limits.counters.shift_tally(owners.account, index, tally, shift, now_ms) is None:
+            limits.seeder.seed(owners.account, index, span.month, (one,), (tally,))
+    except CountersUnavailable as error:
+        raise unavailable(error) from error

@@ -1,0 +1,201 @@
+"""Credits: a key's total of requests, of which what is left can be set while checks count.
+
+The counters decide: one step there changes what is left, and each check takes its cost from it in
+one step too. So after "100 are left" exactly 100 more get through, whatever was under way. All
+checks compare with the same size; the row says how much was granted since the key was made, from
+which a store that does not know the count begins: what is left is what was granted and not used.
+"""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from ragauth import clock, transaction
+from ragauth.counters import CountersUnavailable, Shift, Tally
+from ragauth.errors import Conflict, InvalidRequest, NoSuchKey
+from ragauth.models import ApiKey
+from ragauth.models import api_keys as key_rows
+from ragauth.policy import REQUESTS, TOTAL
+from ragauth.policy.limits import LARGEST
+from ragauth.services import audit
+from ragauth.services.account_lock import hold_account
+from ragauth.services.audit import Client, EventName
+from ragauth.services.keys.api_keys import get_key
+from ragauth.services.limits.applied import OF_KEY, AppliedLimit, apply_limit, read_key_limit
+from ragauth.services.limits.limits import LimitState, current_limits, unavailable
+from ragauth.services.limits.seeds import INDEX_OF
+from ragauth.services.limits.spans import span_of
+from ragauth.services.limits.takings import Owners, tallies_of
+
+Limits = Sequence[dict[str, Any]] | None
+
+
+def credits_limit(granted: int) -> dict[str, Any]:
+    """The limit of a key that has so many credits when it is made."""
+    return {"meter": REQUESTS, "window": TOTAL.name, "size": granted, "credits": True}
+
+
+def find_credits(limits: Limits) -> dict[str, Any] | None:
+    """Of a key's limits that of its credits, if it has credits."""
+    return next((limit for limit in limits or () if limit.get("credits")), None)
+
+
+def remaining_in(state: LimitState) -> int | None:
+    """What a check has left of the key's credits; None for a key without credits."""
+    for one, count in zip(state.told, state.counts, strict=True):
+        if one.limit.is_of_credits:
+            return one.left(count.used)
+    return None
+
+
+def remaining_of(key: ApiKey) -> int | None:
+    """What is left of a key's credits; None for a key without credits.
+
+    Outside of a transaction. Raises ExternalServiceUnavailable.
+    """
+    limit = find_credits(key.limits)
+    return None if limit is None else LARGEST - _change_count(key, limit, _NOTHING)[1]
+
+
+def set_remaining(
+    *, account_id: uuid.UUID, key_id: uuid.UUID, remaining: int | None, client: Client
+) -> int | None:
+    """Let a live key have so many credits (up to 10^12); None takes the limit away.
+
+    Returns what is left. Raises NoSuchKey; Conflict if the limit was made or taken away meanwhile;
+    ExternalServiceUnavailable, after which it is unknown whether it was set.
+    """
+    if remaining is None:
+        _replace(account_id, key_id, None, client)
+        return None
+    key = _read(account_id, key_id)
+    if find_credits(key.limits) is None:
+        # Nothing has counted against it yet. What is used from here on is taken from it.
+        _forget_count(key)
+        granted = _used(key) + remaining
+        _replace(account_id, key_id, credits_limit(granted), client)
+        return remaining
+    return _shift(key, Shift(0, LARGEST - remaining, LARGEST - remaining), client)
+
+
+def add_credits(*, account_id: uuid.UUID, key_id: uuid.UUID, amount: int, client: Client) -> int:
+    """Raise what is left by an amount, or lower it by a negative one: down to 0, up to 10^12.
+
+    Returns what is left. Raises as `set_remaining` does, and InvalidRequest for a key without
+    credits.
+    """
+    return _shift(_read(account_id, key_id), Shift(-amount, 0, LARGEST), client)
+
+
+_NOTHING = Shift(0, 0, LARGEST)
+
+
+def _read(account_id: uuid.UUID, key_id: uuid.UUID) -> ApiKey:
+    with transaction.read_only():
+        return get_key(account_id=account_id, key_id=key_id)
+
+
+def _shift(key: ApiKey, shift: Shift, client: Client) -> int:
+    limit = find_credits(key.limits)
+    if limit is None:
+        raise InvalidRequest([{"path": [], "message": "The key has no credits to add to"}])
+    before, after = _change_count(key, limit, shift)
+    account_id = _owner(key)
+    with transaction.unit_of_work():
+        hold_account(account_id, absent=NoSuchKey)
+        key = get_key(account_id=account_id, key_id=key.id)
+        for each in _counted_together(key):
+            limit = find_credits(each.limits)
+            if limit is None:
+                raise Conflict("The key's credits were taken away meanwhile")
+            # By the difference: of several changes at once none undoes another's.
+            granted = {**limit, "size": limit["size"] + before - after}
+            each.limits = [granted, *(other for other in each.limits or () if other is not limit)]
+        audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=["credits"])
+    return LARGEST - after
+
+
+def _replace(
+    account_id: uuid.UUID, key_id: uuid.UUID, new: dict[str, Any] | None, client: Client
+) -> None:
+    """Make the limit of credits in the place of another total, or take it away."""
+    with transaction.unit_of_work():
+        hold_account(account_id, absent=NoSuchKey)
+        key = get_key(account_id=account_id, key_id=key_id)
+        if new is not None and find_credits(key.limits) is not None:
+            raise Conflict("The key was given credits meanwhile")
+        for each in _counted_together(key):
+            others = [limit for limit in each.limits or () if not _is_total(limit)]
+            each.limits = [*([] if new is None else [new]), *others] or None
+        audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=["credits"])
+
+
+def _is_total(limit: dict[str, Any]) -> bool:
+    place = (limit["meter"], limit["window"], limit.get("name"))
+    return place == (REQUESTS, TOTAL.name, None)
+
+
+def _counted_together(key: ApiKey) -> list[ApiKey]:
+    """The key and those with which it shares its counts while one of them is in its grace.
+
+    In the present transaction.
+    """
+    together = [key, *key_rows.list_predecessors(key, now=clock.now())]
+    if key.replaced_by and key.account_id:
+        successor = key_rows.find_key(key.account_id, key.replaced_by)
+        together += [successor] if successor else []
+    return together
+
+
+def _change_count(key: ApiKey, limit: dict[str, Any], shift: Shift) -> tuple[int, int]:
+    """The count before and after; raises ExternalServiceUnavailable."""
+    one, tally = _tally_of(key, limit)
+    limits, index, now_ms = current_limits(), INDEX_OF[key.environment], _now_ms()
+    counters, account = limits.counters, _owner(key).bytes
+    try:
+        while (counted := counters.shift_tally(account, index, tally, shift, now_ms)) is None:
+            limits.seeder.seed(account, index, span_of(now_ms).month, (one,), (tally,))
+    except CountersUnavailable as error:
+        raise unavailable(error) from error
+    return counted
+
+
+def _forget_count(key: ApiKey) -> None:
+    """Drop a count of earlier credits."""
+    _one, tally = _tally_of(key, credits_limit(0))
+    try:
+        current_limits().counters.forget_tallies(
+            _owner(key).bytes, INDEX_OF[key.environment], [tally]
+        )
+    except CountersUnavailable as error:
+        raise unavailable(error) from error
+
+
+def _used(key: ApiKey) -> int:
+    owners = _owners(key)
+    try:
+        return current_limits().seeder.requests_of(
+            owners.account, INDEX_OF[key.environment], owners.key
+        )
+    except CountersUnavailable as error:
+        raise unavailable(error) from error
+
+
+def _tally_of(key: ApiKey, limit: dict[str, Any]) -> tuple[AppliedLimit, Tally]:
+    one = apply_limit(read_key_limit(limit), OF_KEY)
+    [tally] = tallies_of((one,), _owners(key), span_of(_now_ms()))
+    return one, tally
+
+
+def _owners(key: ApiKey) -> Owners:
+    return Owners(_owner(key).bytes, (key.counted_as or key.id).bytes)
+
+
+def _owner(key: ApiKey) -> uuid.UUID:
+    if key.account_id is None:
+        raise NoSuchKey
+    return key.account_id
+
+
+def _now_ms() -> int:
+    return clock.now_ns() // 1_000_000

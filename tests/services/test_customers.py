@@ -1,0 +1,135 @@
+"""Customers: accounts by the operator's names for them."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from ragauth.errors import ExternalIdTaken, NoSuchAccount
+from ragauth.services.audit import OPERATOR
+from ragauth.services.keys import rotation
+from ragauth.services.keys.credits import credits_limit
+from ragauth.services.operators import accounts, customers
+from tests.clients import Client
+from tests.services.vendors import check, make_customer, make_key, make_keyspace
+
+pytestmark = pytest.mark.both_databases
+
+
+@pytest.fixture(autouse=True)
+def in_context(app: Flask) -> Any:
+    with app.app_context():
+        yield
+
+
+def find_or_create(external_id: str) -> uuid.UUID:
+    return customers.find_or_create_customer(external_id=external_id, client=OPERATOR).id
+
+
+def names(search: str | None = None, **page: Any) -> list[str | None]:
+    found = customers.list_customers(**{"search": search, "limit": 9, "cursor": None, **page})
+    return [account.external_id for account in found.items]
+
+
+def test_one_is_made_without_limits_of_a_plan() -> None:
+    account = customers.create_customer(external_id="c-1", metadata={"crm": 42}, client=OPERATOR)
+    assert (account.email, account.own_data, account.plan) == (None, {"crm": 42}, "trial")
+    verdict = check(make_key(account.id)[1])
+    assert verdict.limits is not None
+    assert verdict.limits.applied.requests_per_month is None
+    with pytest.raises(ExternalIdTaken):
+        make_customer("c-1")
+
+
+def test_one_that_signed_up_keeps_its_plan(client: Client) -> None:
+    member = client.sign_up()
+    [account] = accounts.list_accounts(
+        email=member.email, external_id=None, plan=None, status=None, limit=1, cursor=None
+    ).items
+    accounts.administer(account_id=account.id, changes={"external_id": "c-1"}, client=OPERATOR)
+    assert find_or_create("c-1") == account.id
+    verdict = check(make_key(account.id)[1])
+    assert verdict.limits is not None
+    assert verdict.limits.applied.requests_per_minute == 60
+
+
+def test_of_many_calls_at_once_one_makes_it(app: Flask) -> None:
+    def call(_: int) -> uuid.UUID:
+        with app.app_context():
+            return find_or_create("c-1")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(call, range(8)))) == 1
+    assert names() == ["c-1"]
+
+
+def test_one_is_found_by_either_name(client: Client) -> None:
+    account = make_customer("c-1")
+    assert customers.get_customer("c-1").id == customers.get_customer(account.id).id == account.id
+    client.sign_up()
+    [stranger] = accounts.list_accounts(
+        email=None, external_id=None, plan=None, status=None, limit=1, cursor=None
+    ).items
+    accounts.erase_account(account_id=account.id, client=OPERATOR)
+    for named in ("c-1", account.id, stranger.id, "C-1", uuid.uuid4()):
+        with pytest.raises(NoSuchAccount):
+            customers.get_customer(named)
+    assert find_or_create("c-1") != account.id
+
+
+def test_they_are_listed_and_searched(client: Client) -> None:
+    client.sign_up()
+    for name in ("Ärger 1", "b_2", "bx2", "c%3"):
+        make_customer(name)
+    assert names() == ["c%3", "bx2", "b_2", "Ärger 1"]
+    assert names("ärger") == ["Ärger 1"]
+    assert names("b_") == ["b_2"]
+    assert names("%") == ["c%3"]
+    assert names("nobody") == []
+    page = customers.list_customers(search=None, limit=2, cursor=None)
+    assert isinstance(page.next_cursor, uuid.UUID)
+    assert names(cursor=page.next_cursor) == ["b_2", "Ärger 1"]
+
+
+class TestReleasing:
+    def test_its_keys_of_keyspaces_live_on_and_the_account_goes(self) -> None:
+        keyspace_id, own = make_keyspace()
+        account = make_customer("c-1")
+        old, old_raw = make_key(account.id, keyspace_id=keyspace_id, limits=[credits_limit(3)])
+        issued = rotation.rotate_key(
+            account_id=account.id,
+            key_id=old.id,
+            grace_seconds=60,
+            client=OPERATOR,
+            by_operator=True,
+        )
+        _key, other = make_key(account.id, keyspace_id=keyspace_id)
+        customers.release_customer("c-1", client=OPERATOR)
+        for raw in (old_raw, issued.raw_key, other):
+            verdict = check(raw)
+            assert verdict.refusal is None
+            assert verdict.key is not None
+            assert verdict.key.account_id == own.bytes
+        for named in ("c-1", account.id):
+            with pytest.raises(NoSuchAccount):
+                customers.release_customer(named, client=OPERATOR)
+        with pytest.raises(NoSuchAccount):
+            accounts.get_account(account_id=account.id)
+        assert find_or_create("c-1") != account.id
+
+    def test_one_with_a_login_or_other_keys_stays_without_its_name(self, client: Client) -> None:
+        client.sign_up()
+        [member] = accounts.list_accounts(
+            email=None, external_id=None, plan=None, status=None, limit=1, cursor=None
+        ).items
+        changes = {"external_id": "c-1", "metadata": {"a": 1}}
+        accounts.administer(account_id=member.id, changes=changes, client=OPERATOR)
+        other = make_customer("c-2")
+        _key, raw = make_key(other.id)
+        for named, account in (("c-1", member), ("c-2", other)):
+            customers.release_customer(named, client=OPERATOR)
+            left = accounts.get_account(account_id=account.id)
+            assert (left.external_id, left.own_data, left.status) == (None, None, "active")
+        assert check(raw).refusal is None
