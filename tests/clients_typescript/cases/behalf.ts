@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { byExternalId, Conflict, InvalidRequest, NotFound, UsageLimitExceeded } from "@ragauth/client";
-import { customer, ragauth } from "./support.js";
+import { customer, ragauth, unlucky } from "./support.js";
 
 test("an account is made, found, changed and erased by an id of one's own", async () => {
   for (const external of ["crm/17?a=b&c", "ä ö:%2F", ".."]) {
@@ -65,4 +65,17 @@ test("an id that would be another path is refused here", async () => {
     await assert.rejects(async () => ragauth.revokeKey(id), TypeError);
   }
   await assert.rejects(ragauth.getKey("../accounts"), NotFound);
+});
+
+test("what is made, though the answer was lost, is made once and told", async () => {
+  const external_id = "made once";
+  const account = await unlucky().client.createAccount({ external_id });
+  assert.deepEqual(await ragauth.getAccount(byExternalId(external_id)), account);
+  const key = await unlucky().client.createKey(account.id, { name: "a key" });
+  assert.equal((await ragauth.verify(key.api_key)).key_id, key.id);
+  const next = await unlucky().client.rotateKey(key.id);
+  const { items } = await ragauth.listKeys(account.id, { include_revoked: true });
+  assert.deepEqual(items.map(({ id }) => id), [next.id, key.id]);
+  assert.equal(await unlucky().client.revokeKey(next.id), undefined);
+  assert.equal(await unlucky().client.deleteAccount(account.id), undefined);
 });

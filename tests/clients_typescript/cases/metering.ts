@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { Conflict, InvalidRequest, NotFound, Refused } from "@ragauth/client";
-import { answers, customer, failure, fails, hasty, ragauth, standIn, url, VERDICT } from "./support.js";
+import { answers, customer, failure, fails, hasty, ragauth, standIn, unlucky, url, VERDICT } from "./support.js";
 
 /** Tokens that the account has used in this month. */
 async function used(key: string): Promise<number> {
@@ -104,4 +104,18 @@ test("an event counts once, and one that is wrong is named", async () => {
   });
   assert.equal((await ragauth.report([good])).known, 1);
   assert.equal(await used(key), 30);
+});
+
+test("of what arrives and is not answered, each thing counts once", async () => {
+  const { api_key: key, id: key_id } = await customer();
+  const check = unlucky();
+  assert.equal((await check.client.verify(key, { use: { tokens: 100 } })).status, 503);
+  assert.deepEqual([check.sent(), await used(key)], [1, 100]);
+  const report = unlucky();
+  await report.client.report([{ id: randomUUID(), key_id, use: { tokens: 20 } }]);
+  assert.deepEqual([report.sent(), await used(key)], [2, 120]);
+  const settle = unlucky();
+  const { reservation_id: id } = await ragauth.verify(key, { reserve: { tokens: 50 } });
+  await settle.client.settle(id ?? "", { tokens: 3 });
+  assert.deepEqual([settle.sent(), await used(key)], [2, 123]);
 });

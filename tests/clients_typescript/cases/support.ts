@@ -22,6 +22,24 @@ export async function failure<E extends Error>(
   return error;
 }
 
+/** A client whose first answer is lost on its way back: the call has arrived. */
+export function unlucky(): { client: Client; sent: () => number } {
+  let sent = 0;
+  const client = new Client(url, serviceKey, {
+    timeoutMs: 30_000,
+    verifyTimeoutMs: 30_000,
+    waitsMs: [1, 1],
+    log: { warn: assert.fail, error: () => undefined },
+    fetch: async (input, init) => {
+      sent += 1;
+      const answer = await fetch(input, init);
+      if (sent > 1) return answer;
+      throw new TypeError("fetch failed", { cause: { code: "ECONNRESET", syscall: "read" } });
+    },
+  });
+  return { client, sent: () => sent };
+}
+
 let customers = 0;
 
 /** An account and a key of it. */
