@@ -10,6 +10,7 @@ import { requireKey, verdictOf } from "@ragauth/client/express";
 import { countTokens, generate } from "./model.mjs";
 
 const { PORT, RAGAUTH_URL, RAGAUTH_SERVICE_KEY, SERVICE_PORT } = process.env;
+if (!RAGAUTH_SERVICE_KEY) fail("set RAGAUTH_SERVICE_KEY, a key with the scope verify");
 const ragauth = new Client(RAGAUTH_URL || `http://127.0.0.1:${PORT || 8000}`, RAGAUTH_SERVICE_KEY);
 const MOST_TOKENS = 4000;
 
@@ -63,7 +64,13 @@ function caller(request) {
   return { caller: { account_id, key_id, plan, scopes } };
 }
 
-const server = app.listen(Number(SERVICE_PORT || 9000), "127.0.0.1", (error) => {
-  if (error) throw error;
-  console.log(`The sample service is at http://127.0.0.1:${server.address().port} (Ctrl-C ends it)`);
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
+
+const port = SERVICE_PORT || 9000;
+app.listen(Number(port), "127.0.0.1", (error) => {
+  if (error) fail(`127.0.0.1:${port} cannot be served: ${error.message}. SERVICE_PORT chooses another`);
+  console.log(`The sample service is at http://127.0.0.1:${port} (Ctrl-C ends it)`);
 });

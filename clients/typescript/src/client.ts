@@ -195,7 +195,7 @@ export class Client {
   /**
    * Do work whose size is known only afterwards: what the verdict has reserved is settled by what
    * the work noted in `reservation.used`, also where it fails. Throws Refused for a verdict that is
-   * not valid.
+   * not valid, and InvalidRequest for amounts of what was not reserved.
    */
   async withReservation<T>(
     verdict: Verdict,
@@ -205,12 +205,11 @@ export class Client {
     let result: T;
     try {
       result = await work(reservation);
-    } catch (failure) {
-      // What the work has thrown is what its caller must see.
-      await reservation.settle().catch((error) => this.#log.error(`ragauth: ${error.message}`));
-      throw failure;
+    } finally {
+      await reservation.settle();
     }
-    await reservation.settle();
+    // Amounts of a meter that was never reserved: a mistake of the program, to be seen.
+    if (reservation.failure instanceof InvalidRequest) throw reservation.failure;
     return result;
   }
 

@@ -1,6 +1,6 @@
 /** What a check has reserved is settled in the end by what was used, however the work ends. */
 
-import { InvalidRequest, RagauthError, Refused } from "./errors.js";
+import { RagauthError, Refused } from "./errors.js";
 import type { Amounts, Settlement, Verdict } from "./types.js";
 
 /**
@@ -10,11 +10,12 @@ import type { Amounts, Settlement, Verdict } from "./types.js";
  * Settling happens once, whoever asks for it first. It is repeated while ragauth is away, always
  * with the same amounts. If that does not help, what was reserved stays counted, and the log says
  * so with all that it takes to settle it later: the work is done, and its result must not be lost
- * over it. `settlement` is null then.
+ * over it. Then `settlement` is null, and `failure` tells why.
  */
 export class Reservation {
   used: Amounts = {};
   settlement: Settlement | null = null;
+  failure: RagauthError | null = null;
   readonly #settle: (reservationId: string, use: Amounts) => Promise<Settlement>;
   readonly #log: (message: string) => void;
   #settling: Promise<void> | null = null;
@@ -34,7 +35,7 @@ export class Reservation {
     this.used[meter] = (this.used[meter] ?? 0) + amount;
   }
 
-  /** Settle it now, unless this has happened. Throws InvalidRequest for a meter not reserved. */
+  /** Settle it now, unless this has happened. It need not be waited for: a failure is no rejection. */
   settle(): Promise<void> {
     this.#settling ??= this.#close();
     return this.#settling;
@@ -47,8 +48,8 @@ export class Reservation {
     try {
       this.settlement = await this.#settle(id, use);
     } catch (failure) {
-      // Amounts of a meter that was never reserved: a mistake of the program, to be seen.
-      if (!(failure instanceof RagauthError) || failure instanceof InvalidRequest) throw failure;
+      if (!(failure instanceof RagauthError)) throw failure;
+      this.failure = failure;
       this.#log(`${id} not settled, used ${JSON.stringify(use)}: ${failure.message}`);
     }
   }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
-import { Conflict, InvalidRequest, NotFound, Refused } from "@ragauth/client";
+import { Conflict, InvalidRequest, NotFound, Refused, Unavailable } from "@ragauth/client";
 import { answers, customer, failure, fails, hasty, ragauth, standIn, unlucky, url, VERDICT } from "./support.js";
 
 /** Tokens that the account has used in this month. */
@@ -67,11 +67,12 @@ test("what cannot be settled is in the log, with the amounts, and the work is no
   const { url: place, arrived } = await standIn(fails(503, "EXTERNAL_SERVICE_ERROR"));
   const { client, logged } = hasty(place);
   const verdict = { ...VERDICT, is_unchecked: false };
-  const result = await client.withReservation(verdict, (reservation) => {
+  const reservation = await client.withReservation(verdict, (reservation) => {
     reservation.add("tokens", 12);
-    return "the answer";
+    return reservation;
   });
-  assert.equal(result, "the answer");
+  assert.equal(reservation.settlement, null);
+  assert.ok(reservation.failure instanceof Unavailable);
   assert.equal(arrived.length, 3);
   assert.match(logged.join(), /rsv_1 not settled, used \{"tokens":12\}/);
 });
