@@ -40,13 +40,16 @@ export function requireKey<R extends IncomingRequest = AnyRequest>(
   ask: Ask<R> = {},
 ): (request: R, response: OutgoingResponse, next: Next) => void {
   return (request, response, next) => {
-    const check = async () => client.check(presentedBy(request), await asked(ask, request));
-    check().then((verdict) => {
-      if (!verdict.valid) return relay(verdict, response);
-      remember(request, verdict);
-      for (const [name, value] of Object.entries(verdict.headers)) response.setHeader(name, value);
-      return next();
-    }, next);
+    const admit = async () => {
+      const verdict = await client.check(presentedBy(request), await asked(ask, request));
+      if (!verdict.valid) relay(verdict, response);
+      else {
+        remember(request, verdict);
+        for (const [name, value] of Object.entries(verdict.headers)) response.setHeader(name, value);
+      }
+      return verdict.valid;
+    };
+    admit().then((isAdmitted) => void (isAdmitted && next()), next);
   };
 }
 

@@ -64,9 +64,11 @@ function plain(text: string | null | undefined, longest: number): string | null 
   return text && text.length <= longest && PLAIN.test(text) ? text : null;
 }
 
-/** What is asked of one request. */
+/** What is asked of one request. A function that forgets to return it must not ask for nothing. */
 export async function asked<R>(ask: Ask<R>, request: R): Promise<Question> {
-  return typeof ask === "function" ? ask(request) : ask;
+  const question = typeof ask === "function" ? await ask(request) : ask;
+  if (!question || typeof question !== "object") throw new TypeError("there is no question");
+  return question;
 }
 
 const verdicts = new WeakMap<object, Verdict>();

@@ -30,7 +30,7 @@ const SIGNATURE = /^v1,([A-Za-z0-9+/]{43}=)$/;
  * The message in a request, if it was signed with the secret, or with one of several.
  *
  * `body` is the request's own, to the byte: not what a framework parsed and wrote again. Throws
- * InvalidWebhook, and TypeError for a secret that is none.
+ * InvalidWebhook, and TypeError for a secret that is none or a body that was parsed.
  */
 export async function verifyWebhook(
   body: string | Uint8Array,
@@ -38,6 +38,9 @@ export async function verifyWebhook(
   secrets: string | readonly string[],
   { toleranceSeconds = 300 }: WebhookOptions = {},
 ): Promise<WebhookMessage> {
+  if (typeof body !== "string" && !(body instanceof Uint8Array)) {
+    throw new TypeError("the body of a webhook is verified as it came, before it is parsed");
+  }
   const keys = (typeof secrets === "string" ? [secrets] : secrets).map(bytesOfSecret);
   if (keys.length === 0) throw new TypeError("a webhook is verified with one secret or more");
   const id = headerOf(headers, "webhook-id");
@@ -66,8 +69,10 @@ function messageIn(body: string | Uint8Array): Omit<WebhookMessage, "id"> {
   throw new InvalidWebhook("it has no type or no timestamp");
 }
 
+/** Some frameworks write names as they came, others in lower case. */
 function headerOf(headers: AnyHeaders, name: string): string {
-  const value = headers instanceof Headers ? headers.get(name) : headers[name];
+  const pairs = headers instanceof Headers ? [...headers] : Object.entries(headers);
+  const [, value] = pairs.find(([other]) => other.toLowerCase() === name) ?? [];
   return (Array.isArray(value) ? value.join(" ") : value) ?? "";
 }
 

@@ -31,9 +31,21 @@ app.post(
   },
 );
 app.get("/typed", requireKey(ragauth, (request: Request) => ({ scope: String(request.query["scope"]) })));
+app.get("/forgotten", requireKey(ragauth, (() => undefined) as never), (_request, response) => {
+  response.send("in");
+});
+app.get(
+  "/answered",
+  (_request, response, next) => {
+    next();
+    response.send("another was faster");
+  },
+  requireKey(ragauth),
+  (_request, response) => void response.send("in"),
+);
 app.use(relayRefusals());
 app.use((error: Error, _request: Request, response: Answer, _next: NextFunction) => {
-  response.status(500).send(error.name);
+  if (!response.headersSent) response.status(500).send(error.name);
 });
 const base = await listening(createServer(app));
 
@@ -86,6 +98,19 @@ test("Express: what a handler throws as Refused is relayed", async () => {
 
 test("Express: a route that nobody guards has no verdict", async () => {
   assert.equal((await fetch(`${base}/open`)).status, 500);
+});
+
+test("Express: a function that returns no question lets nobody in", async () => {
+  const { api_key: key } = await customer();
+  const answer = await fetch(`${base}/forgotten`, { headers: { "X-API-Key": key } });
+  assert.deepEqual([answer.status, await answer.text()], [500, "TypeError"]);
+});
+
+test("Express: an answer that was sent in the meantime ends the request, not the program", async () => {
+  const { api_key: key } = await customer();
+  const answer = await fetch(`${base}/answered`, { headers: { "X-API-Key": key } });
+  assert.equal(await answer.text(), "another was faster");
+  assert.equal((await fetch(base, { headers: { "X-API-Key": key } })).status, 200);
 });
 
 test("Express: nobody is let in while ragauth is away", async () => {

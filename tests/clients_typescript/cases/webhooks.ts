@@ -24,6 +24,8 @@ test("a webhook that is signed is read, from text and bytes, with headers of eit
   assert.deepEqual(await verifyWebhook(BODY, headers, SECRET), message);
   assert.deepEqual(await verifyWebhook(new TextEncoder().encode(BODY), headers, SECRET), message);
   assert.deepEqual(await verifyWebhook(Buffer.from(BODY), new Headers(headers), SECRET), message);
+  const named = Object.entries(headers).map(([name, value]) => [name.toUpperCase(), [value]]);
+  assert.deepEqual(await verifyWebhook(BODY, Object.fromEntries(named), SECRET), message);
 });
 
 test("a webhook is refused if anything of it is another's", async () => {
@@ -69,6 +71,10 @@ test("two secrets overlap while one is rotated, on either side", async () => {
   await verifyWebhook(BODY, both, SECRET);
   await verifyWebhook(BODY, both, OTHER);
   await verifyWebhook(BODY, signed(OTHER), [SECRET, OTHER]);
+});
+
+test("a body that was parsed is the program's mistake", async () => {
+  await assert.rejects(verifyWebhook(JSON.parse(BODY), signed(), SECRET), TypeError);
 });
 
 test("a secret that is none is told apart from a webhook that is wrong", async () => {
