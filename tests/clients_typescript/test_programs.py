@@ -110,7 +110,7 @@ class TestTheSampleService:
         _, narrow = customer.create_key(scopes=["query"])
         refused = client.post("/documents", headers={"X-API-Key": narrow}, json={})
         assert refused.status_code == 403
-        assert refused.json()["error"]["details"] ["reason"] == "insufficient_scope"
+        assert refused.json()["error"]["details"]["reason"] == "insufficient_scope"
 
     def test_settles_a_streamed_answer_by_what_was_used_also_when_the_client_hangs_up(
         self, client: httpx.Client, customer: User, agent_id: str
