@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export FLASK_SKIP_DOTENV := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo dashboard test test-fuzz soak check lint lint-python lint-shell lint-containers format types bench migration lock client-types clean
+.PHONY: help install run demo dashboard test test-fuzz soak check lint lint-python lint-shell lint-containers format types bench migration outline package lock client-types clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -113,6 +113,15 @@ migration: install ## Write a migration from the models' changes (m="what change
 	$(FLASK) db upgrade
 	$(FLASK) db migrate -m '$(m)'
 
+outline: install ## Write anew what `ragauth` completes, after a change of a command
+	$(BIN)/python -m tests.cli.outline
+
+package: install ## Build wheel and sdist into dist/ and check them
+	rm -rf build dist
+	$(BIN)/python -m build --quiet --no-isolation --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+	rm -rf build ragauth.egg-info
+
 # Not from `install`: the lock files may be the very thing that keeps it from working.
 lock: ## Pin the newest allowed versions in requirements/ (UV=path if .venv has none)
 	$(UV) pip compile $(LOCK) --output-file requirements/run.txt setup.cfg
@@ -123,5 +132,5 @@ client-types: install ## Write the types of clients/typescript again, from the s
 	$(BIN)/python -m tests.clients_typescript.packages
 
 clean: ## Remove .venv, caches and reports; instance/ stays
-	rm -rf .venv .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build ./*.egg-info
+	rm -rf .venv .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist ./*.egg-info
 	find ragauth tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -15,6 +15,8 @@ SESSION = "ses"
 KEY = "key"
 AGENT = "agt"
 EVENT = "evt"
+WEBHOOK = "whk"
+MESSAGE = "msg"
 # Of no row: a place in the feed of events.
 FEED = "feed"
 

@@ -7,11 +7,16 @@ import click
 import pytest
 from flask import Flask
 
-from tests.docs.markdown import DOCUMENTS, README, ROOT, anchors, prose
+from tests.docs.markdown import DOCUMENTS, README, ROOT, anchors, blocks, prose
 from tests.docs.settings import ENV_EXAMPLE, read_by_config
 
 _SETTING = re.compile(r"\bRAGAUTH_[A-Z_]*[A-Z]\b")
-_PROGRAM = re.compile(r"flask --app wsgi ((?:[a-z][a-z-]*[ \n]?)+)")
+_WORDS = r"((?:[a-z][a-z-]*[ \n]?)+)"
+_PROGRAM = re.compile(rf"(?:flask --app wsgi|python -m ragauth|`ragauth)[ \n]{_WORDS}")
+# At the beginning of a line it is a command only where commands are shown.
+_SHOWN = re.compile(rf"^(?:\$ )?(?:\S+/)?ragauth {_WORDS}", re.MULTILINE)
+# Flask's own commands, and the name of a process.
+_NOT_OURS = ("run", "shell", "routes", "beside")
 # What the examples read, as clients of ragauth.
 _EXAMPLES_OWN = {"RAGAUTH_URL", "RAGAUTH_SERVICE_KEY", "RAGAUTH_API"}
 # What the documents tell of variables that are none.
@@ -100,13 +105,15 @@ class TestCommands:
     @each_document
     def test_each_that_is_named_is_there(self, document: Path, sqlite_app: Flask) -> None:
         unknown = []
-        for words in _PROGRAM.findall(document.read_text(encoding="utf-8")):
+        shown = "\n".join(block.text for block in blocks(document))
+        named = _PROGRAM.findall(document.read_text(encoding="utf-8")) + _SHOWN.findall(shown)
+        for words in named:
             command: click.Command = sqlite_app.cli
             for word in words.split():
                 if not isinstance(command, click.Group):
                     break
                 found = command.get_command(click.Context(command), word)
-                if found is None and word not in ("run", "shell", "routes"):
+                if found is None and word not in _NOT_OURS:
                     unknown.append(words)
                     break
                 command = found or click.Command(word)

@@ -196,7 +196,246 @@ export interface paths {
         trace?: never;
     };
 }
-export type webhooks = Record<string, never>;
+export interface webhooks {
+    "account.created": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An account was made. */
+        post: operations["onAccountCreated"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "account.deleted": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An account was deleted; its keys are dead. */
+        post: operations["onAccountDeleted"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "account.plan_changed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An account has another plan. */
+        post: operations["onAccountPlanChanged"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "account.resumed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A suspended account is active again. */
+        post: operations["onAccountResumed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "account.suspended": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An account was suspended; its keys and tokens are refused. */
+        post: operations["onAccountSuspended"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "api_key.created": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A key was made; `account_id` is null for a service's own key. */
+        post: operations["onApiKeyCreated"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "api_key.expired": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A key has expired. */
+        post: operations["onApiKeyExpired"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "api_key.leaked": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A key was found where anyone can read it; `revoked` tells whether it was ended for that. */
+        post: operations["onApiKeyLeaked"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "api_key.revoked": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A key was revoked; `by` tells by what, if it was no person. */
+        post: operations["onApiKeyRevoked"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "api_key.rotated": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A key was made in the place of another, which works for `grace_seconds` more. */
+        post: operations["onApiKeyRotated"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "limit.reached": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A limit was used up. */
+        post: operations["onLimitReached"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "limit.warned": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A part of a limit was used, `percent` of `size`. */
+        post: operations["onLimitWarned"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "session.reuse_detected": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A spent refresh token was presented, so its session was ended: it may be stolen. */
+        post: operations["onSessionReuseDetected"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "webhook.test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A test that you asked for. */
+        post: operations["onWebhookTest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
 export interface components {
     schemas: {
         /** @description A limit of an account: it replaces the plan's of the same meter and window. */
@@ -2673,6 +2912,908 @@ export interface operations {
             500: components["responses"]["InternalServerError"];
             /** @description - `EXTERNAL_SERVICE_ERROR`: The database or another part of the service does not answer; try again shortly. */
             503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    onAccountCreated: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names the message; the same in each attempt. */
+                "webhook-id": string;
+                /** @description `v1,` and a signature in base64, one for each secret. */
+                "webhook-signature": string;
+                /** @description When this attempt was made, in Unix seconds. */
+                "webhook-timestamp": number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "account.created",
+                 *       "timestamp": "2026-01-15T10:30:00.123456Z",
+                 *       "data": {
+                 *         "account_id": "acc_01h455vb4pex5vsknk084sn02q"
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    data: {
+                        account_id?: string | null;
+                    };
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @constant */
+                    type: "account.created";
+                };
+            };
+        };
+        responses: {
+            /** @description The message was taken. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Switches the webhook off. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The message is sent again later. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onAccountDeleted: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names the message; the same in each attempt. */
+                "webhook-id": string;
+                /** @description `v1,` and a signature in base64, one for each secret. */
+                "webhook-signature": string;
+                /** @description When this attempt was made, in Unix seconds. */
+                "webhook-timestamp": number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "account.deleted",
+                 *       "timestamp": "2026-01-15T10:30:00.123456Z",
+                 *       "data": {
+                 *         "account_id": "acc_01h455vb4pex5vsknk084sn02q"
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    data: {
+                        account_id?: string | null;
+                    };
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @constant */
+                    type: "account.deleted";
+                };
+            };
+        };
+        responses: {
+            /** @description The message was taken. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Switches the webhook off. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The message is sent again later. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onAccountPlanChanged: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names the message; the same in each attempt. */
+                "webhook-id": string;
+                /** @description `v1,` and a signature in base64, one for each secret. */
+                "webhook-signature": string;
+                /** @description When this attempt was made, in Unix seconds. */
+                "webhook-timestamp": number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "account.plan_changed",
+                 *       "timestamp": "2026-01-15T10:30:00.123456Z",
+                 *       "data": {
+                 *         "account_id": "acc_01h455vb4pex5vsknk084sn02q",
+                 *         "old_plan": "free",
+                 *         "new_plan": "pro"
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    data: {
+                        account_id?: string | null;
+                        new_plan?: string;
+                        old_plan?: string;
+                    };
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @constant */
+                    type: "account.plan_changed";
+                };
+            };
+        };
+        responses: {
+            /** @description The message was taken. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Switches the webhook off. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The message is sent again later. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onAccountResumed: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names the message; the same in each attempt. */
+                "webhook-id": string;
+                /** @description `v1,` and a signature in base64, one for each secret. */
+                "webhook-signature": string;
+                /** @description When this attempt was made, in Unix seconds. */
+                "webhook-timestamp": number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "account.resumed",
+                 *       "timestamp": "2026-01-15T10:30:00.123456Z",
+                 *       "data": {
+                 *         "account_id": "acc_01h455vb4pex5vsknk084sn02q"
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    data: {
+                        account_id?: string | null;
+                    };
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @constant */
+                    type: "account.resumed";
+                };
+            };
+        };
+        responses: {
+            /** @description The message was taken. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Switches the webhook off. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The message is sent again later. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onAccountSuspended: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names the message; the same in each attempt. */
+                "webhook-id": string;
+                /** @description `v1,` and a signature in base64, one for each secret. */
+                "webhook-signature": string;
+                /** @description When this attempt was made, in Unix seconds. */
+                "webhook-timestamp": number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "account.suspended",
+                 *       "timestamp": "2026-01-15T10:30:00.123456Z",
+                 *       "data": {
+                 *         "account_id": "acc_01h455vb4pex5vsknk084sn02q"
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    data: {
+                        account_id?: string | null;
+                    };
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @constant */
+                    type: "account.suspended";
+                };
+            };
+        };
+        responses: {
+            /** @description The message was taken. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Switches the webhook off. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The message is sent again later. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onApiKeyCreated: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names the message; the same in each attempt. */
+                "webhook-id": string;
+                /** @description `v1,` and a signature in base64, one for each secret. */
+                "webhook-signature": string;
+                /** @description When this attempt was made, in Unix seconds. */
+                "webhook-timestamp": number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "api_key.created",
+                 *       "timestamp": "2026-01-15T10:30:00.123456Z",
+                 *       "data": {
+                 *         "account_id": "acc_01h455vb4pex5vsknk084sn02q",
+                 *         "key_id": "key_01h455vb4pex5vsknk084sn02q",
+                 *         "prefix": "rag_live_a1B2c3"
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    data: {
+                        account_id?: string | null;
+                        key_id?: string;
+                        prefix?: string;
+                    };
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @constant */
+                    type: "api_key.created";
+                };
+            };
+        };
+        responses: {
+            /** @description The message was taken. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Switches the webhook off. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The message is sent again later. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onApiKeyExpired: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names the message; the same in each attempt. */
+                "webhook-id": string;
+                /** @description `v1,` and a signature in base64, one for each secret. */
+                "webhook-signature": string;
+                /** @description When this attempt was made, in Unix seconds. */
+                "webhook-timestamp": number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "api_key.expired",
+                 *       "timestamp": "2026-01-15T10:30:00.123456Z",
+                 *       "data": {
+                 *         "account_id": "acc_01h455vb4pex5vsknk084sn02q",
+                 *         "key_id": "key_01h455vb4pex5vsknk084sn02q",
+                 *         "prefix": "rag_live_a1B2c3"
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    data: {
+                        account_id?: string | null;
+                        key_id?: string;
+                        prefix?: string;
+                    };
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @constant */
+                    type: "api_key.expired";
+                };
+            };
+        };
+        responses: {
+            /** @description The message was taken. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Switches the webhook off. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The message is sent again later. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onApiKeyLeaked: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names the message; the same in each attempt. */
+                "webhook-id": string;
+                /** @description `v1,` and a signature in base64, one for each secret. */
+                "webhook-signature": string;
+                /** @description When this attempt was made, in Unix seconds. */
+                "webhook-timestamp": number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "api_key.leaked",
+                 *       "timestamp": "2026-01-15T10:30:00.123456Z",
+                 *       "data": {
+                 *         "account_id": "acc_01h455vb4pex5vsknk084sn02q",
+                 *         "key_id": "key_01h455vb4pex5vsknk084sn02q",
+                 *         "prefix": "rag_live_a1B2c3",
+                 *         "revoked": false
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    data: {
+                        account_id?: string | null;
+                        key_id?: string;
+                        prefix?: string;
+                        revoked?: boolean;
+                    };
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @constant */
+                    type: "api_key.leaked";
+                };
+            };
+        };
+        responses: {
+            /** @description The message was taken. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Switches the webhook off. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The message is sent again later. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onApiKeyRevoked: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names the message; the same in each attempt. */
+                "webhook-id": string;
+                /** @description `v1,` and a signature in base64, one for each secret. */
+                "webhook-signature": string;
+                /** @description When this attempt was made, in Unix seconds. */
+                "webhook-timestamp": number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "api_key.revoked",
+                 *       "timestamp": "2026-01-15T10:30:00.123456Z",
+                 *       "data": {
+                 *         "account_id": "acc_01h455vb4pex5vsknk084sn02q",
+                 *         "key_id": "key_01h455vb4pex5vsknk084sn02q",
+                 *         "prefix": "rag_live_a1B2c3",
+                 *         "by": "rotation"
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    data: {
+                        account_id?: string | null;
+                        by?: string;
+                        key_id?: string;
+                        prefix?: string;
+                    };
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @constant */
+                    type: "api_key.revoked";
+                };
+            };
+        };
+        responses: {
+            /** @description The message was taken. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Switches the webhook off. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The message is sent again later. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onApiKeyRotated: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names the message; the same in each attempt. */
+                "webhook-id": string;
+                /** @description `v1,` and a signature in base64, one for each secret. */
+                "webhook-signature": string;
+                /** @description When this attempt was made, in Unix seconds. */
+                "webhook-timestamp": number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "api_key.rotated",
+                 *       "timestamp": "2026-01-15T10:30:00.123456Z",
+                 *       "data": {
+                 *         "account_id": "acc_01h455vb4pex5vsknk084sn02q",
+                 *         "key_id": "key_01h455vb4pex5vsknk084sn02q",
+                 *         "prefix": "rag_live_a1B2c3",
+                 *         "replaced_id": "key_01h455vb4pex5vsknk084sn02r",
+                 *         "replaced_prefix": "rag_live_z9Y8x7",
+                 *         "grace_seconds": 86400
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    data: {
+                        account_id?: string | null;
+                        grace_seconds?: number;
+                        key_id?: string;
+                        prefix?: string;
+                        replaced_id?: string;
+                        replaced_prefix?: string;
+                    };
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @constant */
+                    type: "api_key.rotated";
+                };
+            };
+        };
+        responses: {
+            /** @description The message was taken. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Switches the webhook off. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The message is sent again later. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onLimitReached: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names the message; the same in each attempt. */
+                "webhook-id": string;
+                /** @description `v1,` and a signature in base64, one for each secret. */
+                "webhook-signature": string;
+                /** @description When this attempt was made, in Unix seconds. */
+                "webhook-timestamp": number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "limit.reached",
+                 *       "timestamp": "2026-01-15T10:30:00.123456Z",
+                 *       "data": {
+                 *         "account_id": "acc_01h455vb4pex5vsknk084sn02q",
+                 *         "limit": "tokens_per_month",
+                 *         "meter": "tokens",
+                 *         "window": "month",
+                 *         "size": 1000000,
+                 *         "percent": 100,
+                 *         "environment": "live"
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    data: {
+                        account_id?: string | null;
+                        environment?: string;
+                        limit?: string;
+                        meter?: string;
+                        percent?: number;
+                        size?: number;
+                        window?: string;
+                    };
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @constant */
+                    type: "limit.reached";
+                };
+            };
+        };
+        responses: {
+            /** @description The message was taken. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Switches the webhook off. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The message is sent again later. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onLimitWarned: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names the message; the same in each attempt. */
+                "webhook-id": string;
+                /** @description `v1,` and a signature in base64, one for each secret. */
+                "webhook-signature": string;
+                /** @description When this attempt was made, in Unix seconds. */
+                "webhook-timestamp": number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "limit.warned",
+                 *       "timestamp": "2026-01-15T10:30:00.123456Z",
+                 *       "data": {
+                 *         "account_id": "acc_01h455vb4pex5vsknk084sn02q",
+                 *         "limit": "tokens_per_month",
+                 *         "meter": "tokens",
+                 *         "window": "month",
+                 *         "size": 1000000,
+                 *         "percent": 80,
+                 *         "environment": "live"
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    data: {
+                        account_id?: string | null;
+                        environment?: string;
+                        limit?: string;
+                        meter?: string;
+                        percent?: number;
+                        size?: number;
+                        window?: string;
+                    };
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @constant */
+                    type: "limit.warned";
+                };
+            };
+        };
+        responses: {
+            /** @description The message was taken. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Switches the webhook off. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The message is sent again later. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onSessionReuseDetected: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names the message; the same in each attempt. */
+                "webhook-id": string;
+                /** @description `v1,` and a signature in base64, one for each secret. */
+                "webhook-signature": string;
+                /** @description When this attempt was made, in Unix seconds. */
+                "webhook-timestamp": number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "session.reuse_detected",
+                 *       "timestamp": "2026-01-15T10:30:00.123456Z",
+                 *       "data": {
+                 *         "account_id": "acc_01h455vb4pex5vsknk084sn02q",
+                 *         "session_id": "ses_01h455vb4pex5vsknk084sn02q"
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    data: {
+                        account_id?: string | null;
+                        session_id?: string;
+                    };
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @constant */
+                    type: "session.reuse_detected";
+                };
+            };
+        };
+        responses: {
+            /** @description The message was taken. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Switches the webhook off. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The message is sent again later. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onWebhookTest: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names the message; the same in each attempt. */
+                "webhook-id": string;
+                /** @description `v1,` and a signature in base64, one for each secret. */
+                "webhook-signature": string;
+                /** @description When this attempt was made, in Unix seconds. */
+                "webhook-timestamp": number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "webhook.test",
+                 *       "timestamp": "2026-01-15T10:30:00.123456Z",
+                 *       "data": {
+                 *         "account_id": null,
+                 *         "webhook_id": "whk_01h455vb4pex5vsknk084sn02q"
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    data: {
+                        account_id?: string | null;
+                        webhook_id?: string;
+                    };
+                    /** Format: date-time */
+                    timestamp: string;
+                    /** @constant */
+                    type: "webhook.test";
+                };
+            };
+        };
+        responses: {
+            /** @description The message was taken. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Switches the webhook off. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The message is sent again later. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
         };
     };
 }

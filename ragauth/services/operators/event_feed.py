@@ -36,8 +36,10 @@ def read_feed(*, after: int | None, name: str | None, limit: int) -> Page[Shown]
 def _read(after: int, name: str | None, limit: int) -> tuple[list[Shown], bool]:
     """Placed events, and whether there are any without a place."""
     with transaction.read_only():
-        events = event_rows.list_placed(after, name, limit=limit)
-        return events, len(events) < limit and event_rows.has_unplaced()
+        # First: on Postgres each query sees what is committed when it begins, and another reader
+        # may give places in between. In this order its events are told.
+        has_unplaced = event_rows.has_unplaced()
+        return event_rows.list_placed(after, name, limit=limit), has_unplaced
 
 
 def _place_batch() -> None:
