@@ -58,8 +58,12 @@ def project(tarball: Path, node_modules: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A ragauth that sells tokens."""
-    settings = {"RAGAUTH_POLICY_FILE": str(EXAMPLES / "policy.toml"), QUICK_HASHES: "yes"}
+    """A ragauth that sells tokens, and sends webhooks to this machine."""
+    settings = {
+        "RAGAUTH_POLICY_FILE": str(EXAMPLES / "policy.toml"),
+        "RAGAUTH_WEBHOOK_PRIVATE_NETWORKS": "true",
+        QUICK_HASHES: "yes",
+    }
     installation = install(tmp_path_factory.mktemp("installation"), **settings)
     installation.migrate()
     with installation.serve(workers=1) as running:
@@ -69,7 +73,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture(scope="session")
 def environment(service: Service) -> Mapping[str, str]:
     """What the programs are told: where ragauth is, and a service key with all scopes."""
-    scopes = [word for scope in ("verify", "accounts", "keys") for word in ("--scope", scope)]
+    names = ("verify", "accounts", "keys", "webhooks")
+    scopes = [word for name in names for word in ("--scope", name)]
     made = service.installation.command("service-keys", "create", "--name", "ts", *scopes, "--json")
     return {
         "RAGAUTH_URL": service.gunicorn.url,

@@ -1,15 +1,17 @@
 /** Webhooks of ragauth: is it its own, is it fresh? (Standard Webhooks 1.0) */
 
+import type { webhooks } from "./openapi.js";
 import { webCrypto } from "./web-crypto.js";
 
-export interface WebhookMessage {
-  /** The `webhook-id`: the same in each attempt, so remember it for four days. */
-  id: string;
-  type: string;
-  /** When it happened, RFC 3339. */
-  timestamp: string;
-  data: Record<string, unknown>;
-}
+/**
+ * A message of ragauth, by its `type`. `id` is the `webhook-id`: the same in each attempt, so remember
+ * it for four days. A newer ragauth may tell of further types.
+ */
+export type WebhookMessage = { id: string } & Told[keyof Told];
+
+type Told = {
+  [Type in keyof webhooks]: webhooks[Type]["post"]["requestBody"]["content"]["application/json"];
+};
 
 export interface WebhookOptions {
   /** How far its time may lie from this clock's, in seconds (300). */
@@ -58,15 +60,17 @@ export async function verifyWebhook(
   return { id, ...messageIn(body) };
 }
 
-function messageIn(body: string | Uint8Array): Omit<WebhookMessage, "id"> {
+function messageIn(body: string | Uint8Array): Told[keyof Told] {
   const text = typeof body === "string" ? body : new TextDecoder().decode(body);
   try {
     const { type, timestamp, data } = JSON.parse(text);
-    if (typeof type === "string" && typeof timestamp === "string") return { type, timestamp, data };
+    if (typeof type === "string" && typeof timestamp === "string" && data) {
+      return { type, timestamp, data } as Told[keyof Told];
+    }
   } catch (cause) {
     throw new InvalidWebhook("it is no JSON", { cause });
   }
-  throw new InvalidWebhook("it has no type or no timestamp");
+  throw new InvalidWebhook("it has no type, no timestamp or no data");
 }
 
 /** Some frameworks write names as they came, others in lower case. */

@@ -172,14 +172,16 @@ test("a call ends with the reason of its signal, while it is sent and while it w
   const reason = new Error("the caller has gone");
   for (const [reply, options] of [
     [isSilent, {}],
-    [fails(503, "EXTERNAL_SERVICE_ERROR"), { waitsMs: [60_000 - 58_000] }],
+    [fails(503, "EXTERNAL_SERVICE_ERROR"), { waitsMs: [4_000] }],
   ] as const) {
     const { url } = await standIn(reply);
     const { client: ragauth } = hasty(url, options);
     const stop = new AbortController();
     setTimeout(() => stop.abort(reason), 50);
     const { signal } = stop;
+    const began = performance.now();
     await assert.rejects(ragauth.getKey("key_1", { signal }), reason);
+    assert.ok(performance.now() - began < 2_500);
     await assert.rejects(ragauth.verify("rag_live_x", {}, { signal }), reason);
   }
 });

@@ -1,8 +1,11 @@
 // Webhooks are verified as Standard Webhooks says, against its own package.
 import assert from "node:assert/strict";
+import { createServer, type IncomingHttpHeaders } from "node:http";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { InvalidWebhook, verifyWebhook } from "@ragauth/client/webhooks";
 import { Webhook } from "standardwebhooks";
+import { customer, listening, ragauth, serviceKey, url } from "./support.js";
 
 const SECRET = `whsec_${btoa("a secret of the cases, 32 bytes.")}`;
 const OTHER = `whsec_${btoa("another secret of it, 32 bytes..")}`;
@@ -28,6 +31,25 @@ test("a webhook that is signed is read, from text and bytes, with headers of eit
   assert.deepEqual(await verifyWebhook(BODY, Object.fromEntries(named), SECRET), message);
 });
 
+test("a webhook of the running service is verified, and typed by its type", async () => {
+  let tell: (told: [string, IncomingHttpHeaders]) => void = () => assert.fail();
+  const arrived = new Promise<[string, IncomingHttpHeaders]>((resolve) => (tell = resolve));
+  const endpoint = createServer(async (request, response) => {
+    tell([await text(request), request.headers]);
+    response.end();
+  });
+  const made = await fetch(`${url}/api/v1/internal/webhooks`, {
+    method: "POST",
+    headers: { "X-API-Key": serviceKey, "Content-Type": "application/json" },
+    body: JSON.stringify({ url: await listening(endpoint), events: ["api_key.revoked"] }),
+  });
+  const key = await customer();
+  await ragauth.revokeKey(key.id);
+  const message = await verifyWebhook(...(await arrived), (await made.json()).data.secret);
+  assert.ok(message.type === "api_key.revoked");
+  assert.equal(message.data.key_id, key.id);
+});
+
 test("a webhook is refused if anything of it is another's", async () => {
   const headers = signed();
   const [, signature = ""] = (headers["webhook-signature"] ?? "").split(",");
@@ -49,6 +71,7 @@ test("a webhook is refused if anything of it is another's", async () => {
     [BODY, { "webhook-timestamp": undefined }, SECRET],
     [BODY, { "webhook-timestamp": "soon" }, SECRET],
     ["[]", signed(SECRET, "[]"), SECRET],
+    ['{"type": "a", "timestamp": "b"}', signed(SECRET, '{"type": "a", "timestamp": "b"}'), SECRET],
     ["no", signed(SECRET, "no"), SECRET],
   ] as const) {
     const verified = verifyWebhook(body, { ...headers, ...changed }, secret);
