@@ -21,7 +21,9 @@ app.use(express.json());
 app.get("/healthz", (_request, response) => void response.json({ data: { status: "ok" } }));
 
 app.post("/documents", requireKey(ragauth, { scope: "ingest" }), (request, response) => {
-  response.json({ data: { bytes: JSON.stringify(request.body ?? {}).length, ...caller(request) } });
+  response.json({
+    data: { bytes: JSON.stringify(request.body ?? {}).length, ...caller(request) },
+  });
 });
 
 app.post("/agents/:agent/query", requireKey(ragauth, askQuery), (request, response) => {
@@ -31,20 +33,27 @@ app.post("/agents/:agent/query", requireKey(ragauth, askQuery), (request, respon
 
 // How long the answer will be is not known before: what it may use at most is reserved, so that it
 // is refused before it begins, and settled by what it has used, also where the client hangs up.
-app.post("/agents/:agent/query/stream", requireKey(ragauth, askStream), async (request, response) => {
-  const reservation = ragauth.settling(verdictOf(request));
-  reservation.add("tokens", countTokens(question(request)));
-  response.on("close", () => void reservation.settle());
-  response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
-  for (const token of generate(question(request))) {
-    if (response.closed) return;
-    reservation.add("tokens");
-    response.write(`data: ${JSON.stringify({ token })}\n\n`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  await reservation.settle();
-  response.end(`event: done\ndata: ${JSON.stringify(reservation.used)}\n\n`);
-});
+app.post(
+  "/agents/:agent/query/stream",
+  requireKey(ragauth, askStream),
+  async (request, response) => {
+    const reservation = ragauth.settling(verdictOf(request));
+    reservation.add("tokens", countTokens(question(request)));
+    response.on("close", () => void reservation.settle());
+    response.writeHead(200, {
+      "Content-Type": "text/event-stream",
+      "Cache-Control": "no-store",
+    });
+    for (const token of generate(question(request))) {
+      if (response.closed) return;
+      reservation.add("tokens");
+      response.write(`data: ${JSON.stringify({ token })}\n\n`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await reservation.settle();
+    response.end(`event: done\ndata: ${JSON.stringify(reservation.used)}\n\n`);
+  },
+);
 
 function askQuery(request) {
   return { scope: "query", agent_id: request.params.agent };
@@ -71,6 +80,7 @@ function fail(message) {
 
 const port = SERVICE_PORT || 9000;
 app.listen(Number(port), "127.0.0.1", (error) => {
-  if (error) fail(`127.0.0.1:${port} cannot be served: ${error.message}. SERVICE_PORT chooses another`);
+  if (error)
+    fail(`127.0.0.1:${port} cannot be served: ${error.message}. SERVICE_PORT chooses another`);
   console.log(`The sample service is at http://127.0.0.1:${port} (Ctrl-C ends it)`);
 });

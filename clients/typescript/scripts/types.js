@@ -5,7 +5,8 @@
 import { readFile } from "node:fs/promises";
 import openapiTS, { astToString, COMMENT_HEADER } from "openapi-typescript";
 
-const SERVICES = /^\/api\/v1\/(?:keys\/verify|usage\/(?:settle|report)|internal\/(?:accounts|api-keys))(?:\/|$)/;
+const SERVICES =
+  /^\/api\/v1\/(?:keys\/verify|usage\/(?:settle|report)|internal\/(?:accounts|api-keys))(?:\/|$)/;
 const REFERENCE = /"\$ref":"#\/components\/(\w+)\/([^"]+)"/g;
 
 function routesOfServices(document) {

@@ -264,11 +264,7 @@ export class Client {
   }
 
   /** The account's keys, managed ones and its owner's, up to `limit` of them (50; 1 to 100). */
-  listKeys(
-    account: string,
-    query: KeyQuery = {},
-    options: CallOptions = {},
-  ): Promise<Page<Key>> {
+  listKeys(account: string, query: KeyQuery = {}, options: CallOptions = {}): Promise<Page<Key>> {
     const path = pathOf(ACCOUNTS, account, "api-keys");
     return this.#call({ ...get(path, pageOf<Key>, query), ...options });
   }
@@ -306,8 +302,8 @@ export class Client {
 }
 
 /**
- * A name that was misspelt (`request.params.agnet`) must not ask less than was meant: undefined would
- * not be sent.
+ * A name that was misspelt (`request.params.agnet`) must not ask less than was meant: what is
+ * undefined would not be sent.
  */
 function refuseUndefined(question: VerifyQuestion): void {
   for (const [name, value] of Object.entries(question)) {

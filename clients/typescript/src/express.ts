@@ -45,7 +45,7 @@ export function requireKey<R extends IncomingRequest = AnyRequest>(
       if (!verdict.valid) relay(verdict, response);
       else {
         remember(request, verdict);
-        for (const [name, value] of Object.entries(verdict.headers)) response.setHeader(name, value);
+        setHeaders(response, verdict.headers);
       }
       return verdict.valid;
     };
@@ -84,6 +84,10 @@ function one(values: string | string[] | undefined): string | undefined {
 function relay(verdict: Verdict, response: OutgoingResponse): void {
   const [status, headers, body] = relayed(verdict);
   response.statusCode = status;
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  setHeaders(response, headers);
   response.end(body);
+}
+
+function setHeaders(response: OutgoingResponse, headers: Record<string, string>): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
 }

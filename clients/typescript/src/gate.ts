@@ -41,7 +41,13 @@ export function keyIn(presented: Presented): string | Verdict {
   const key = (presented.apiKey ?? "").replace(BLANKS, "") || token;
   if (!key) {
     const challenge = { "WWW-Authenticate": REALM };
-    return ownRefusal(401, "AUTHENTICATION_ERROR", "A credential is required", challenge, "missing");
+    return ownRefusal(
+      401,
+      "AUTHENTICATION_ERROR",
+      "A credential is required",
+      challenge,
+      "missing",
+    );
   }
   if (token && token !== key) {
     return malformed("Authorization and X-API-Key carry different credentials");

@@ -35,7 +35,7 @@ export class Reservation {
     this.used[meter] = (this.used[meter] ?? 0) + amount;
   }
 
-  /** Settle it now, unless this has happened. It need not be waited for: a failure is no rejection. */
+  /** Settle it now, unless this has happened. A failure is no rejection: see `failure`. */
   settle(): Promise<void> {
     this.#settling ??= this.#close();
     return this.#settling;

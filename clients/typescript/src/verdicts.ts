@@ -1,4 +1,4 @@
-/** Verdicts: read from an answer, made without one, and turned into the answer to a key's holder. */
+/** Verdicts: read from an answer, made without one, turned into the answer to a key's holder. */
 
 import type { Verdict } from "./types.js";
 

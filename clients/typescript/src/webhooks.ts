@@ -4,8 +4,8 @@ import type { webhooks } from "./openapi.js";
 import { webCrypto } from "./web-crypto.js";
 
 /**
- * A message of ragauth, by its `type`. `id` is the `webhook-id`: the same in each attempt, so remember
- * it for four days. A newer ragauth may tell of further types.
+ * A message of ragauth, by its `type`. `id` is the `webhook-id`: the same in each attempt, so
+ * remember it for four days. A newer ragauth may tell of further types.
  */
 export type WebhookMessage = { id: string } & Told[keyof Told];
 
@@ -100,7 +100,8 @@ function bytesOf(encoded: string): Uint8Array<ArrayBuffer> {
 
 function joined(head: string, body: string | Uint8Array): Uint8Array<ArrayBuffer> {
   const encoder = new TextEncoder();
-  const [first, second] = [encoder.encode(head), typeof body === "string" ? encoder.encode(body) : body];
+  const first = encoder.encode(head);
+  const second = typeof body === "string" ? encoder.encode(body) : body;
   const both = new Uint8Array(first.length + second.length);
   both.set(first);
   both.set(second, first.length);

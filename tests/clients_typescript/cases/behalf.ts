@@ -1,7 +1,13 @@
 // Accounts and keys on behalf of customers.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { byExternalId, Conflict, InvalidRequest, NotFound, UsageLimitExceeded } from "@ragauth/client";
+import {
+  byExternalId,
+  Conflict,
+  InvalidRequest,
+  NotFound,
+  UsageLimitExceeded,
+} from "@ragauth/client";
 import { customer, ragauth, unlucky } from "./support.js";
 
 test("an account is made, found, changed and erased by an id of one's own", async () => {
@@ -44,12 +50,18 @@ test("a list is read page by page", async () => {
   await ragauth.revokeKey(other.id);
   const another = await ragauth.createKey(account, { name: "another" });
   const page = await ragauth.listKeys(account, { limit: 1 });
-  assert.deepEqual(page.items.map((key) => key.id), [another.id]);
+  assert.deepEqual(
+    page.items.map((key) => key.id),
+    [another.id],
+  );
   const cursor = page.next_cursor ?? assert.fail();
   const last = await ragauth.listKeys(account, { limit: 1, cursor });
   assert.deepEqual([last.items.map((key) => key.id), last.next_cursor], [[id], null]);
   const all = await ragauth.listKeys(account, { include_revoked: true });
-  assert.deepEqual(all.items.map((key) => key.id), [another.id, other.id, id]);
+  assert.deepEqual(
+    all.items.map((key) => key.id),
+    [another.id, other.id, id],
+  );
 });
 
 test("a plan that has no room, and fields that are wrong, are told", async () => {
@@ -75,7 +87,10 @@ test("what is made, though the answer was lost, is made once and told", async ()
   assert.equal((await ragauth.verify(key.api_key)).key_id, key.id);
   const next = await unlucky().client.rotateKey(key.id);
   const { items } = await ragauth.listKeys(account.id, { include_revoked: true });
-  assert.deepEqual(items.map(({ id }) => id), [next.id, key.id]);
+  assert.deepEqual(
+    items.map(({ id }) => id),
+    [next.id, key.id],
+  );
   assert.equal(await unlucky().client.revokeKey(next.id), undefined);
   assert.equal(await unlucky().client.deleteAccount(account.id), undefined);
 });

@@ -9,7 +9,10 @@ test("a valid key has a verdict with whose it is and what is left", async () => 
   const verdict = await ragauth.verify(key.api_key, { scope: "query", cost: 2 });
   assert.equal(verdict.valid, true);
   assert.equal(verdict.is_unchecked, false);
-  assert.deepEqual([verdict.account_id, verdict.key_id, verdict.plan], [key.account, key.id, "team"]);
+  assert.deepEqual(
+    [verdict.account_id, verdict.key_id, verdict.plan],
+    [key.account, key.id, "team"],
+  );
   assert.deepEqual(verdict.metadata, { team: "blue" });
   assert.match(verdict.headers["RateLimit"] ?? "", /"month";r=999998/);
 });
@@ -121,7 +124,11 @@ test("a service key that is refused lets nobody in, and the log says so", async 
   const logged: string[] = [];
   const log = { warn: assert.fail, error: (text: string) => void logged.push(text) };
   for (const wrong of [`${serviceKey.slice(0, -1)}!`, key]) {
-    const client = new Client(url, wrong, { onUnavailable: "allow", verifyTimeoutMs: 30_000, log });
+    const client = new Client(url, wrong, {
+      onUnavailable: "allow",
+      verifyTimeoutMs: 30_000,
+      log,
+    });
     const verdict = await client.verify(key);
     assert.deepEqual([verdict.valid, verdict.status], [false, 503]);
     assert.ok(verdict.headers["Retry-After"]);

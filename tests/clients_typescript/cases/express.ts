@@ -24,13 +24,18 @@ app.post(
     const verdict = verdictOf(request);
     const answer = await ragauth.withReservation(verdict, async (reservation) => {
       reservation.add("tokens", 3);
-      const larger = await ragauth.verify(request.header("X-API-Key") ?? "", { cost: 10_000 });
+      const larger = await ragauth.verify(request.header("X-API-Key") ?? "", {
+        cost: 10_000,
+      });
       return ragauth.withReservation(larger, () => "large");
     });
     response.send(answer);
   },
 );
-app.get("/typed", requireKey(ragauth, (request: Request) => ({ scope: String(request.query["scope"]) })));
+app.get(
+  "/typed",
+  requireKey(ragauth, (request: Request) => ({ scope: String(request.query["scope"]) })),
+);
 app.get("/forgotten", requireKey(ragauth, (() => undefined) as never), (_request, response) => {
   response.send("in");
 });
@@ -74,7 +79,11 @@ test("Express: a refusal is relayed as it is, with status, headers and body", as
 function ask(key: string, agent: string, tokens: unknown, address = "203.0.113.7") {
   return fetch(`${base}/agents/${agent}`, {
     method: "POST",
-    headers: { "X-API-Key": key, "X-Forwarded-For": address, "Content-Type": "application/json" },
+    headers: {
+      "X-API-Key": key,
+      "X-Forwarded-For": address,
+      "Content-Type": "application/json",
+    },
     body: JSON.stringify({ tokens }),
   });
 }
@@ -117,7 +126,9 @@ test("Express: nobody is let in while ragauth is away", async () => {
   const { url: place } = await standIn(hangsUp);
   const closed = express();
   closed.use(requireKey(hasty(place).client), (_request, response) => void response.send("in"));
-  const answer = await fetch(await listening(createServer(closed)), { headers: { "X-API-Key": "x" } });
+  const answer = await fetch(await listening(createServer(closed)), {
+    headers: { "X-API-Key": "x" },
+  });
   assert.deepEqual([answer.status, answer.headers.get("Retry-After")], [503, "2"]);
   assert.equal((await answer.json()).error.code, "EXTERNAL_SERVICE_ERROR");
 });

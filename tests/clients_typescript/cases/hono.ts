@@ -24,7 +24,11 @@ app.post(
   },
 );
 const told = { clientIp: () => "203.0.113.7" };
-app.get("/behind", requireKey(ragauth, {}, told), () => new Response("in", { headers: { RateLimit: "mine" } }));
+app.get(
+  "/behind",
+  requireKey(ragauth, {}, told),
+  () => new Response("in", { headers: { RateLimit: "mine" } }),
+);
 app.use("/below/*", requireKey(ragauth));
 app.get("/below/it", (context) => context.text(verdictOf(context).key_id ?? ""));
 const base = await listening(createAdaptorServer({ fetch: app.fetch }) as Server);

@@ -3,7 +3,18 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { Conflict, InvalidRequest, NotFound, Refused, Unavailable } from "@ragauth/client";
-import { answers, customer, failure, fails, hasty, ragauth, standIn, unlucky, url, VERDICT } from "./support.js";
+import {
+  answers,
+  customer,
+  failure,
+  fails,
+  hasty,
+  ragauth,
+  standIn,
+  unlucky,
+  url,
+  VERDICT,
+} from "./support.js";
 
 /** Tokens that the account has used in this month. */
 async function used(key: string): Promise<number> {
@@ -46,7 +57,10 @@ test("work that fails pays for what it had used, and its error is what one sees"
 test("a refused verdict begins no work", async () => {
   const { api_key: key } = await customer();
   const verdict = await ragauth.verify(key, { reserve: { tokens: 10 ** 9 } });
-  const refused = await failure(ragauth.withReservation(verdict, () => assert.fail()), Refused);
+  const refused = await failure(
+    ragauth.withReservation(verdict, () => assert.fail()),
+    Refused,
+  );
   assert.equal(refused.getResponse().status, 429);
 });
 

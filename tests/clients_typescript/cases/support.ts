@@ -3,7 +3,13 @@ import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after } from "node:test";
-import { Client, type ClientOptions, type IssuedKey, type KeyChanges, type NewKey } from "@ragauth/client";
+import {
+  Client,
+  type ClientOptions,
+  type IssuedKey,
+  type KeyChanges,
+  type NewKey,
+} from "@ragauth/client";
 
 export const url = process.env["RAGAUTH_URL"] ?? "";
 export const serviceKey = process.env["RAGAUTH_SERVICE_KEY"] ?? "";
@@ -43,9 +49,14 @@ export function unlucky(): { client: Client; sent: () => number } {
 let customers = 0;
 
 /** An account and a key of it. */
-export async function customer(key: Partial<NewKey> = {}): Promise<IssuedKey & { account: string }> {
+export async function customer(
+  key: Partial<NewKey> = {},
+): Promise<IssuedKey & { account: string }> {
   customers += 1;
-  const account = await ragauth.createAccount({ external_id: `customer-${customers}`, plan: "team" });
+  const account = await ragauth.createAccount({
+    external_id: `customer-${customers}`,
+    plan: "team",
+  });
   const issued = await ragauth.createKey(account.id, { name: "a key", ...key });
   return { ...issued, account: account.id };
 }
@@ -55,7 +66,11 @@ export async function owner(changes: KeyChanges = {}): Promise<{ api_key: string
   customers += 1;
   const post = async (path: string, body: object, token = "") => {
     const headers = { "Content-Type": "application/json", Authorization: `Bearer ${token}` };
-    const made = await fetch(url + path, { method: "POST", headers, body: JSON.stringify(body) });
+    const made = await fetch(url + path, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(body),
+    });
     assert.equal(made.status, 201);
     return (await made.json()).data;
   };
@@ -108,7 +123,11 @@ export async function standIn(...replies: Reply[]): Promise<{ url: string; arriv
 export const hangsUp: Reply = (_response, request) => request.socket.destroy();
 export const isSilent: Reply = () => undefined;
 
-export function answers(status: number, body: unknown, headers: Record<string, string> = {}): Reply {
+export function answers(
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Reply {
   return (response) => {
     response.writeHead(status, { "Content-Type": "application/json", ...headers });
     response.end(typeof body === "string" ? body : JSON.stringify(body));
@@ -127,7 +146,10 @@ export const VERDICT = {
 };
 
 /** A client that does not wait long, and what it logs. */
-export function hasty(to: string, options: ClientOptions = {}): { client: Client; logged: string[] } {
+export function hasty(
+  to: string,
+  options: ClientOptions = {},
+): { client: Client; logged: string[] } {
   const logged: string[] = [];
   const log = {
     warn: (text: string) => void logged.push(`warn: ${text}`),

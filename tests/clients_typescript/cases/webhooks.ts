@@ -80,9 +80,13 @@ test("a webhook is refused if anything of it is another's", async () => {
 });
 
 test("a webhook is fresh for five minutes, in both directions", async () => {
-  for (const seconds of [290, -290]) await verifyWebhook(BODY, signed(SECRET, BODY, seconds), SECRET);
+  for (const seconds of [290, -290])
+    await verifyWebhook(BODY, signed(SECRET, BODY, seconds), SECRET);
   for (const seconds of [310, -310, 10 ** 9]) {
-    await assert.rejects(verifyWebhook(BODY, signed(SECRET, BODY, seconds), SECRET), InvalidWebhook);
+    await assert.rejects(
+      verifyWebhook(BODY, signed(SECRET, BODY, seconds), SECRET),
+      InvalidWebhook,
+    );
   }
   const old = signed(SECRET, BODY, 310);
   await verifyWebhook(BODY, old, SECRET, { toleranceSeconds: 600 });
