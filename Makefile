@@ -132,5 +132,5 @@ client-types: install ## Write the types of clients/typescript again, from the s
 	$(BIN)/python -m tests.clients_typescript.packages
 
 clean: ## Remove .venv, caches and reports; instance/ stays
-	rm -rf .venv .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist ./*.egg-info
-	find ragauth tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist ./*.egg-info clients/python/build clients/python/*.egg-info
+	find ragauth tests clients examples -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,7 +9,7 @@ DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "examples").glob("*/README.md")),
-    *sorted((ROOT / "clients").glob("*/README.md")),
+    *sorted((ROOT / "clients").glob("*/*.md")),
 ]
 README = ROOT / "README.md"
 
