@@ -1,6 +1,7 @@
 """One package and one service for all cases, which one node process runs."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -88,7 +89,7 @@ def outcomes(project: Path, environment: Mapping[str, str]) -> Mapping[str, str]
     done = subprocess.run(
         _RUN_CASES,
         cwd=project,
-        env={"PATH": "/usr/local/bin:/usr/bin:/bin", **environment},
+        env={"PATH": os.environ.get("PATH", os.defpath), **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -1,5 +1,6 @@
 """Programs of their own: the README's, and the sample service on Express."""
 
+import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -35,7 +36,7 @@ def _running(
         ["node", program],
         folder=log,
         environment={
-            **{"PATH": "/usr/local/bin:/usr/bin:/bin", **environment},
+            **{"PATH": os.environ.get("PATH", os.defpath), **environment},
             **{"PORT": str(port), "SERVICE_PORT": str(port)},
         },
         cwd=project,
