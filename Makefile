@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export FLASK_SKIP_DOTENV := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo dashboard test test-fuzz soak check lint lint-python lint-shell lint-containers format types docs bench migration outline package lock clean
+.PHONY: help install run demo dashboard test test-fuzz soak check lint lint-python lint-shell lint-containers format types docs bench migration outline package lock client-types clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -135,6 +135,9 @@ lock: ## Pin the newest allowed versions in requirements/ (UV=path if .venv has 
 	$(UV) pip compile $(LOCK) --output-file requirements/run.txt setup.cfg
 	$(UV) pip compile $(LOCK) --output-file requirements/dev.txt --extra dev setup.cfg
 	rm -rf ragauth.egg-info
+
+client-types: install ## Write the types of clients/typescript again, from the service's document (needs npm)
+	$(BIN)/python -m tests.clients_typescript.packages
 
 clean: ## Remove .venv, caches and reports; instance/ stays
 	rm -rf .venv .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist ./*.egg-info clients/python/build clients/python/*.egg-info

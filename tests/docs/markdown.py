@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
-    *sorted((ROOT / "examples").rglob("README.md")),
+    *sorted((ROOT / "examples").glob("*/README.md")),
     *sorted((ROOT / "clients").glob("*/*.md")),
 ]
 README = ROOT / "README.md"
