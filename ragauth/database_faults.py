@@ -11,6 +11,8 @@ from enum import Enum
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from ragauth.place import PROGRAM
+
 log = logging.getLogger("ragauth")
 
 _LOG_ONCE_IN_SECONDS = 10.0
@@ -31,7 +33,7 @@ class DatabaseFault(Enum):
     POOLED = (
         "behind a pooler: set RAGAUTH_DATABASE_POOLER=transaction, and give the URL no `options`"
     )
-    NOT_MIGRATED = "not migrated: run `flask --app wsgi db upgrade`"
+    NOT_MIGRATED = f"not migrated: run `{PROGRAM} db upgrade`"
     OTHER_SCHEMA = "another version's of ragauth, or another program's"
     NO_SCHEMA = "the search_path names no schema that is there: make one with `CREATE SCHEMA`"
     READ_ONLY = "read-only"

@@ -8,6 +8,8 @@ from typing import Any
 
 from flask import Flask
 
+# First: it loads everything at once, without the collector.
+from ragauth import create_app  # noqa: F401
 from ragauth.config import (
     SettingsError,
     has_inherited_sockets,
@@ -15,7 +17,7 @@ from ragauth.config import (
     read_server_settings,
 )
 from ragauth.extensions import runtime_of
-from ragauth.metrics import HUNG, KILLED, WORKER_DEATHS, WORKER_STARTS, board
+from ragauth.metrics import HUNG, KILLED, WORKER_DEATHS, WORKER_STARTS, WORKS, board
 from ragauth.web.listening import fault_in_listening
 from ragauth.web.log_writer import log_without_waiting
 from ragauth.web.logs import configure_logging
@@ -92,9 +94,7 @@ def when_ready(server: Any) -> None:
         if _server.server == "ragauth" and isinstance(application := server.app.wsgi(), Flask):
             background = runtime_of(application).background
             background.leave_to_process_beside()
-            beside.begin(
-                server, beside.ProcessBeside("beside", background.run_until, ("usage", "mail"))
-            )
+            beside.begin(server, beside.ProcessBeside("beside", background.run_until, WORKS))
         handover.begin(server)
 
 

@@ -13,9 +13,11 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from ragauth.background.clock_watch import ClockWatch
+from ragauth.background.expiry import ExpiryWatch
 from ragauth.background.mail import MailSender
 from ragauth.background.threads import Background
 from ragauth.background.usage import UsageSaver, save_all
+from ragauth.background.webhooks import WebhookSender
 from ragauth.blueprints.compat.face import DOCUMENT, Face
 from ragauth.config import Settings
 from ragauth.counters import CountersUnavailable, open_counters
@@ -34,7 +36,7 @@ from ragauth.services.compat.query_upstream import QueryUpstream
 from ragauth.services.keys.check import KeyChecker
 from ragauth.services.keys.github_keys import GithubKeys
 from ragauth.services.limits.limits import Limits
-from ragauth.services.mail.bell import Bell
+from ragauth.services.outbox.bell import Bell
 from ragauth.services.sessions.signing_keys import SigningRing
 from ragauth.web.faces import Wording
 from ragauth.web.openapi import Documents
@@ -59,6 +61,7 @@ class Runtime:
     github_keys: GithubKeys
     query_upstream: QueryUpstream
     mail_bell: Bell
+    webhook_bell: Bell
     wordings: Mapping[str, Wording]
     documents: Documents
     background: Background
@@ -82,7 +85,7 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         partial(_installation_name, InstallationLookup(reads)),
         partial(save_all, app),
     )
-    mail_bell = Bell()
+    mail_bell, webhook_bell = Bell(), Bell()
     policy = _policy_in_force(settings, faces)
     imports = any(face.imports_keys for face in faces.values())
     key_lookup = KeyLookup(reads, expects_imports=imports)
@@ -101,15 +104,18 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         github_keys=GithubKeys(settings.github_keys_url),
         query_upstream=QueryUpstream(settings.compat_query_upstream),
         mail_bell=mail_bell,
+        webhook_bell=webhook_bell,
         wordings={prefix: face.wording for prefix, face in faces.items()},
         documents=Documents(
             {face.document.title: prefix + DOCUMENT for prefix, face in faces.items()}
         ),
         background=Background(
             app,
-            mail_bell,
+            (mail_bell, webhook_bell),
             usage=UsageSaver(app),
             mail=MailSender(app),
+            webhooks=WebhookSender(app),
+            expiry=ExpiryWatch(app),
             clock=ClockWatch(app),
         ),
     )

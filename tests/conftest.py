@@ -125,6 +125,7 @@ def make_settings(instance_dir: Path, database_url: str) -> Settings:
         dashboard_url="https://app.test",
         compat=(),
         compat_query_upstream=None,
+        webhook_private_networks=False,
         metrics_token=None,
         github_keys_url=None,
         leaked_keys="notify",

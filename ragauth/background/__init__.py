@@ -1,4 +1,4 @@
-"""Background work in threads: usage is saved, mail is sent, the clock is watched.
+"""Background work in threads: usage is saved, mail and webhooks are sent, the clock is watched.
 
 With `ragauth/server` one process beside the workers does it; under any other server each serving
 process does, from its first request on, since a thread does not survive a fork (`threads.py`). Each

@@ -7,8 +7,8 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from ragauth.services.accounts.password_reset import answer_request
-from ragauth.services.mail.outbox import has_failed_mail, send_due_mail
 from ragauth.services.mail.queue import mail_bell
+from ragauth.services.mail.sending import has_failed_mail, send_due_mail
 from ragauth.services.troubles import BUG, Work, database_cause
 
 log = logging.getLogger("ragauth")

@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 from flask import Flask
 
-from ragauth.services.mail.bell import Bell
+from ragauth.services.outbox.bell import Bell
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -37,9 +37,9 @@ class Background:
     its requests.
     """
 
-    def __init__(self, app: Flask, mail_bell: Bell, **works: BackgroundWork) -> None:
+    def __init__(self, app: Flask, bells: Iterable[Bell], **works: BackgroundWork) -> None:
         self._app = app
-        self._mail_bell = mail_bell
+        self._bells = tuple(bells)
         self._works = works
         self._lock = threading.Lock()
         self._is_left_to_another = False
@@ -49,7 +49,8 @@ class Background:
 
     def leave_to_process_beside(self) -> None:
         """Leave the work to one process: others that are forked from now on start nothing."""
-        self._mail_bell.share()
+        for bell in self._bells:
+            bell.share()
         self._is_left_to_another = self._is_seen_to = True
 
     def ensure_started(self) -> None:

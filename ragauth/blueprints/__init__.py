@@ -16,6 +16,7 @@ from ragauth.blueprints.internal import internal
 from ragauth.blueprints.keys import check, manage
 from ragauth.blueprints.ops import ops
 from ragauth.blueprints.reference import reference
+from ragauth.blueprints.webhooks import webhooks
 from ragauth.blueprints.wellknown import wellknown
 
 BLUEPRINTS: tuple[tuple[Blueprint, str], ...] = (
@@ -24,6 +25,7 @@ BLUEPRINTS: tuple[tuple[Blueprint, str], ...] = (
     (agents, "/api/agents"),
     (check, "/api/v1"),
     (internal, "/api/v1/internal"),
+    (webhooks, "/api/v1/internal/webhooks"),
     (wellknown, "/"),
     (ops, "/"),
     (reference, "/"),

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.cli import AppGroup
 
 _NAMES = (
-    *("accounts", "keys", "usage", "service-keys", "signing-keys", "events", "mail"),
+    *("accounts", "keys", "usage", "service-keys", "signing-keys", "events", "mail", "webhooks"),
     *("status", "cleanup", "reseal", "backup", "after-restore", "policy", "serve"),
 )
 

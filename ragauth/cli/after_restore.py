@@ -46,11 +46,11 @@ _WITHOUT_HISTORY = (
 def after_restore(history: IO[str] | None, yes: bool, as_json: bool) -> None:
     """End what a restored backup brought back to life; run it before the service starts.
 
-    Every session ends, tokens from mails are withdrawn, and waiting mail is dropped, because it may
-    have been used or sent since the backup. With the history of the replaced database, keys that
-    were revoked or replaced since are revoked again, deleted agents and accounts are deleted again,
-    and suspended accounts are suspended again. Other events are listed, so that you can tell the
-    owners. A second run changes nothing.
+    Every session ends, tokens from mails are withdrawn, and waiting mail and webhooks are dropped,
+    because they may have been used or sent since the backup. With the history of the replaced
+    database, keys that were revoked or replaced since are revoked again, deleted agents and
+    accounts are deleted again, and suspended accounts are suspended again. Other events are listed,
+    so that you can tell the owners. A second run changes nothing.
     """
     events = list(_read(history)) if history else []
     with one_line_faults():
@@ -59,7 +59,10 @@ def after_restore(history: IO[str] | None, yes: bool, as_json: bool) -> None:
     click.echo(f"This database has the history {known}. {_LIVES_AGAIN}", err=True)
     if history is None:
         click.echo(_WITHOUT_HISTORY, err=True)
-    confirm("End all sessions, withdraw all tokens from mails, drop all waiting mail?", yes=yes)
+    confirm(
+        "End all sessions, withdraw all tokens from mails, drop all waiting mail and webhooks?",
+        yes=yes,
+    )
     with one_line_faults():
         done = restoration.clean_up(events)
         record, told = _describe(done), _whom_to_tell(done)
@@ -69,7 +72,7 @@ def after_restore(history: IO[str] | None, yes: bool, as_json: bool) -> None:
     print_record(record, as_json=False)
     if told:
         click.echo("\nHappened after the backup, and is undone now:")
-        print_rows(told, ("account_id", "email", "events"), as_json=False)
+        print_rows(told, ("account_id", "email", "events", "external_id"), as_json=False)
 
 
 def _read(history: IO[str]) -> Iterator[PastEvent]:
@@ -89,6 +92,7 @@ def _describe(done: Restored) -> dict[str, Any]:
         "ended_sessions": done.ended_sessions,
         "withdrawn_tokens": done.withdrawn_tokens,
         "dropped_mails": done.dropped_mails,
+        "dropped_webhooks": done.dropped_webhooks,
         "revoked_keys": done.revoked_keys,
         "deleted_agents": done.deleted_agents,
         "suspended_accounts": done.suspended_accounts,
@@ -107,6 +111,7 @@ def _whom_to_tell(done: Restored) -> list[dict[str, Any]]:
                 "account_id": account_id and encode_id(ACCOUNT, account_id),
                 # None for an account that was made after the backup, or that is deleted again.
                 "email": account and account.email,
+                "external_id": account and account.external_id,
                 "events": " ".join(sorted(names)),
             }
         )

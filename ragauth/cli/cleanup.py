@@ -16,7 +16,7 @@ from ragauth.cli.output import (
 )
 from ragauth.extensions import settings
 from ragauth.services.accounts import confirmations, limit_notices
-from ragauth.services.operators import events, idempotent_calls, wrong_clock
+from ragauth.services.operators import events, idempotent_calls, webhooks, wrong_clock
 from ragauth.services.sessions import sessions, signing_key_rotation
 
 # A batch takes a tenth of a second on SQLite. Each one changes pages all over an index by account,
@@ -38,11 +38,11 @@ def cleanup(keep_days: int, as_json: bool) -> None:
     """Delete what is no longer needed, in batches that never lock the database for long.
 
     Dead sessions, expired mail tokens, events without an account and retired signing keys are
-    deleted after --keep-days, all other events after RAGAUTH_EVENT_DAYS, and after 40 days the
-    notes that an owner was told of a limit. Answers to calls with an Idempotency-Key are deleted
-    after 24 hours. Signing keys whose last token has expired are retired. Sessions and tokens that
-    were made while the clock was ahead are ended. Run it once a day, but not while the clock is
-    wrong.
+    deleted after --keep-days, all other events after RAGAUTH_EVENT_DAYS, deliveries to webhooks
+    after 30 days, and after 40 days the notes that an owner was told of a limit. Answers to calls
+    with an Idempotency-Key are deleted after 24 hours. Signing keys whose last token has expired
+    are retired. Sessions and tokens that were made while the clock was ahead are ended. Run it once
+    a day, but not while the clock is wrong.
     """
     before = clock.now() - timedelta(days=keep_days)
     events_before = clock.now() - timedelta(days=settings().event_days)
@@ -59,6 +59,9 @@ def cleanup(keep_days: int, as_json: bool) -> None:
             "deleted_events": deleted_events,
             "deleted_limit_notices": _delete_all(
                 limit_notices.delete_old_notices, clock.now() - limit_notices.KEPT
+            ),
+            "deleted_webhook_deliveries": _delete_all(
+                webhooks.delete_old_deliveries, clock.now() - webhooks.KEPT
             ),
             "deleted_idempotent_calls": _delete_all(
                 idempotent_calls.delete_old_calls, clock.now() - idempotent_calls.KEPT

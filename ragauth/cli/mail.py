@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from ragauth.cli.output import Group, as_json_option, one_line_faults, print_record
 from ragauth.services.accounts import password_reset
-from ragauth.services.mail import outbox
+from ragauth.services.mail import sending
 
 mail = Group("mail", help="Send waiting mail from the outbox.")
 
@@ -14,7 +14,7 @@ mail = Group("mail", help="Send waiting mail from the outbox.")
 def send(as_json: bool) -> None:
     """Send the mail that is due now, once; a running service does so by itself."""
     with one_line_faults():
-        done = outbox.send_due_mail(answer_reset=password_reset.answer_request)
+        done = sending.send_due_mail(answer_reset=password_reset.answer_request)
     counts = asdict(done)
     # The log has the cause of each mail's failure.
     del counts["cause"]

@@ -11,6 +11,7 @@ from ragauth.cli.output import (
     show_progress,
 )
 from ragauth.services.accounts import second_factor_codes
+from ragauth.services.operators import webhooks
 from ragauth.services.sessions import signing_key_rotation
 
 
@@ -20,11 +21,12 @@ from ragauth.services.sessions import signing_key_rotation
 def reseal(as_json: bool) -> None:
     """Seal with RAGAUTH_SECRET_KEY what one of RAGAUTH_OLD_SECRET_KEYS sealed.
 
-    It seals signing keys and second factors; a second run does no harm. Waiting mail can be opened
-    with either secret. Passwords move when their owners log in.
+    It seals signing keys, the secrets of webhooks and second factors; a second run does no harm.
+    Waiting mail can be opened with either secret. Passwords move when their owners log in.
     """
     with one_line_faults():
         signing_keys, unreadable_keys = signing_key_rotation.reseal()
+        resealed_webhooks, unreadable_webhooks = webhooks.reseal()
         account_ids = second_factor_codes.list_enrolled()
     factors = unreadable_factors = 0
     for account_id in show_progress(account_ids, "second factors"):
@@ -36,6 +38,8 @@ def reseal(as_json: bool) -> None:
         {
             "signing_keys": signing_keys,
             "unreadable_signing_keys": unreadable_keys,
+            "webhooks": resealed_webhooks,
+            "unreadable_webhooks": unreadable_webhooks,
             "second_factors": factors,
             "unreadable_second_factors": unreadable_factors,
         },

@@ -9,6 +9,7 @@ from ragauth.config.mount import is_prefix, mounted_at
 from ragauth.config.server import (
     WORKERS_BEFORE,
     ServerSettings,
+    begin_command,
     environment_for_successor,
     has_inherited_sockets,
     has_own_server,
@@ -27,6 +28,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "SettingsError",
+    "begin_command",
     "environment_for_successor",
     "has_inherited_sockets",
     "has_own_server",

@@ -6,15 +6,12 @@ from pathlib import Path
 from ragauth.config.secret_file import FILE_NAME, MIN_SECRET_BYTES, UNUSABLE, embedded_secret_key
 from ragauth.config.server import is_explaining, may_make_instance
 from ragauth.config.values import SettingsError
-
-_PROJECT = Path(__file__).parents[2]
-_INSTALLED = ("site-packages", "dist-packages")
+from ragauth.place import PROGRAM, find_checkout
 
 
 def default_instance_dir() -> Path:
     """`instance/` beside wsgi.py in a checkout, else in the current folder."""
-    is_checkout = _PROJECT.name not in _INSTALLED and (_PROJECT / "wsgi.py").is_file()
-    return (_PROJECT if is_checkout else Path.cwd()) / "instance"
+    return (find_checkout() or Path.cwd()) / "instance"
 
 
 def open_instance(folder: Path, *, database_file: Path | None, needs_secret: bool) -> bytes:
@@ -38,6 +35,6 @@ def open_instance(folder: Path, *, database_file: Path | None, needs_secret: boo
         if missing:
             raise SettingsError(
                 f"there is no instance in {folder} ({missing[0]} is missing): set"
-                " RAGAUTH_INSTANCE_DIR, or make one with `flask --app wsgi db upgrade`"
+                f" RAGAUTH_INSTANCE_DIR, or make one with `{PROGRAM} db upgrade`"
             )
     return embedded_secret_key(folder) if needs_secret else b""

@@ -40,8 +40,13 @@ def has_own_server() -> bool:
 
 
 def is_flask_command() -> bool:
-    """Whether this process is a `flask …` command, not a server."""
+    """Whether this process is a command of `flask` or `ragauth`, not a server."""
     return os.environ.get(_FROM_FLASK) == "true"
+
+
+def begin_command() -> None:
+    """Make this process a command, as `flask …` does."""
+    os.environ[_FROM_FLASK] = "true"
 
 
 def is_serving() -> bool:

@@ -71,6 +71,7 @@ class Settings:
     dashboard_url: str | None = _read(Variables.parsed, None, urls.page_url)
     compat: tuple[str, ...] = _read(Variables.words, (), each_is_one_of(*COMPAT_FACES))
     compat_query_upstream: str | None = _read(Variables.parsed, None, urls.upstream_url)
+    webhook_private_networks: bool = _read(Variables.flag, False)
     metrics_token: str | None = _read(Variables.text, None, is_bearer_token)
     github_keys_url: str | None = _read(Variables.parsed, None, urls.github_keys_url)
     leaked_keys: str = _read(Variables.text, "notify", LEAKED_KEYS)

@@ -131,6 +131,14 @@ class NoSuchScope(NotFound):
     message = "No such scope was declared"
 
 
+class NoSuchWebhook(NotFound):
+    message = "There is no such webhook"
+
+
+class NoSuchDelivery(NotFound):
+    message = "There is no such delivery to this webhook"
+
+
 class NoSuchReservation(NotFound):
     """Never made, or kept by a store that was lost, or over for more than a day."""
 
@@ -159,6 +167,14 @@ class AccountOfKeyspace(Conflict):
     """A keyspace's own account ends with the keyspace, which would have no place for keys else."""
 
     message = "The account belongs to a collection of keys: delete the collection"
+
+
+class TooManyWebhooks(Conflict):
+    message = "There are as many webhooks as there may be; remove one"
+
+
+class WebhookIsOff(Conflict):
+    message = "The webhook is switched off; switch it on first"
 
 
 class IdempotencyKeyReused(Conflict):

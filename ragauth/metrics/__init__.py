@@ -32,8 +32,10 @@ from ragauth.metrics.series import (
     REDIS_LOST,
     STANDING_IN,
     UNAVAILABLE,
+    WEBHOOK_ATTEMPTS,
     WORKER_DEATHS,
     WORKER_STARTS,
+    WORKS,
 )
 
 FAMILIES = (
@@ -54,6 +56,7 @@ FAMILIES = (
     CLOCK_STEPS,
     WORKER_DEATHS,
     PROCESS_DEATHS,
+    WEBHOOK_ATTEMPTS,
     EVENTS,
 )
 
@@ -77,8 +80,10 @@ __all__ = [
     "REDIS_LOST",
     "STANDING_IN",
     "UNAVAILABLE",
+    "WEBHOOK_ATTEMPTS",
     "WORKER_DEATHS",
     "WORKER_STARTS",
+    "WORKS",
     "Counter",
     "Distribution",
     "Gauge",

@@ -79,11 +79,12 @@ CAUSES = (
     *("database_damaged", "database_wrong_encoding", "database_no_schema"),
     *("database_no_tls", "database_parameter", "database_pooled", "database_frozen"),
 )
+WORKS = ("usage", "mail", "webhooks", "expiry")
 FAILING = Gauge(
     "ragauth_failing_workers",
     "Workers whose work beside the requests fails, by its cause",
     labels=("work", "cause"),
-    series=((work, cause) for work in ("usage", "mail") for cause in CAUSES),
+    series=((work, cause) for work in WORKS for cause in CAUSES),
 )
 LOG_LINES_LOST = Counter(
     "ragauth_log_lines_lost", "Lines that standard error did not take and no queue had room for"
@@ -110,6 +111,12 @@ PROCESS_DEATHS = Counter(
     "Processes beside the workers that something killed, or that hung and were replaced",
     labels=("cause",),
     series=((KILLED,), (HUNG,)),
+)
+WEBHOOK_ATTEMPTS = Counter(
+    "ragauth_webhook_attempts",
+    "Attempts to deliver a message to a webhook, by the state of the delivery after it",
+    labels=("state",),
+    series=(("delivered",), ("pending",), ("failed",)),
 )
 EVENTS = Counter(
     "ragauth_events", "Entries in the accounts' security history", labels=("event",), series=()

@@ -14,12 +14,13 @@ from ragauth.models.idempotent_calls import IdempotentCall
 from ragauth.models.installation import Installation
 from ragauth.models.keyspaces import Keyspace
 from ragauth.models.limit_notices import LimitNotice
-from ragauth.models.outbox import OutboxMail
+from ragauth.models.outbox import OutboxRow
 from ragauth.models.second_factors import RecoveryCode, SecondFactor
 from ragauth.models.sessions import Session
 from ragauth.models.signing_keys import SigningKey
 from ragauth.models.usage import MeterUsage, Usage
-from ragauth.models.webhooks import Webhook, WebhookDelivery
+from ragauth.models.webhook_deliveries import WebhookDelivery
+from ragauth.models.webhooks import Webhook
 
 __all__ = [
     "Account",
@@ -33,7 +34,7 @@ __all__ = [
     "Keyspace",
     "LimitNotice",
     "MeterUsage",
-    "OutboxMail",
+    "OutboxRow",
     "RecoveryCode",
     "SecondFactor",
     "Session",

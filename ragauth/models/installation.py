@@ -3,6 +3,7 @@
 The names in Redis contain the installation's name.
 """
 
+import uuid
 from datetime import datetime
 
 from sqlalchemy import BigInteger, CheckConstraint, Integer, String, select, update
@@ -23,8 +24,10 @@ class Installation(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     name: Mapped[str] = mapped_column(String(32))
-    # Keys that ended before this moment have an event that says so.
+    # Keys that expired until this moment have an event that says so; of those that expired in this
+    # very moment, the keys up to this one. Without a key they all have.
     expired_until: Mapped[datetime | None]
+    expired_key_id: Mapped[uuid.UUID | None]
     # The greatest place in the feed that an event was ever given, also one that was deleted.
     last_place: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
@@ -45,8 +48,20 @@ def set_last_place(place: int) -> None:
     )
 
 
+def get_installation() -> Installation:
+    return db.session.get_one(Installation, 1)
+
+
+def lock_installation() -> Installation | None:
+    """Lock the row until the commit; None if another process has locked it."""
+    return db.session.get(Installation, 1, with_for_update={"skip_locked": True})
+
+
 class InstallationLookup:
-    """Reads the name at the first use and caches it, because it never changes."""
+    """Reads the name, which its names in Redis contain.
+
+    It is read at the first use and cached, because it never changes.
+    """
 
     def __init__(self, reads: PreparedReads) -> None:
         self._reads = reads

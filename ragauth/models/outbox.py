@@ -1,13 +1,19 @@
-"""The outbox: mail to be sent, written in the transaction that caused it."""
+"""The outbox: what is to be sent, written in the transaction that caused it.
+
+A row without a `webhook_id` is a mail. Mail, and the messages of each webhook, are separate lines:
+one never waits for another.
+"""
 
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
+    ColumnElement,
     Index,
     LargeBinary,
+    Select,
     String,
     Table,
     bindparam,
@@ -23,109 +29,154 @@ from ragauth.extensions import db
 from ragauth.models.base import Shown, count_changed, insert_row, read_rows
 
 
-class OutboxMail(Base):
-    """A mail that has not been sent yet; the row is deleted when it has been.
+class OutboxRow(Base):
+    """A mail or a webhook's message that waits; the row is deleted when it was sent or given up.
 
-    Recipient and values are sealed (`ragauth.security.sealing`), because they contain tokens. A
-    sender claims a mail by increasing `attempts` and postponing `next_attempt_at`: only one of
-    several senders gets it, and another one tries again if that sender dies.
+    A mail's recipient and values are sealed (`ragauth.security.sealing`), because they contain
+    tokens. The content of a webhook's message is in the delivery with the same id, and `sealed` is
+    empty. A sender claims a row by increasing `attempts` and postponing `next_attempt_at`: only one
+    of several senders gets it, and another one tries again if that sender dies.
     """
 
     __tablename__ = "outbox"
     __table_args__ = (
         Index(None, "next_attempt_at"),
         Index(None, "account_id"),
-        Index("ix_outbox_transport_next_attempt_at", "transport", "next_attempt_at"),
+        Index(None, "webhook_id", "next_attempt_at"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    # A mail's account; a webhook's message outlives the account that it tells of.
     account_id: Mapped[uuid.UUID | None]
+    # The mail's template, or the message's type.
     template: Mapped[str] = mapped_column(String(50))
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     created_at: Mapped[datetime]
-    # `mail`, or `webhook`: then `id` is that of a delivery.
-    transport: Mapped[str] = mapped_column(String(10), default="mail", server_default="mail")
+    webhook_id: Mapped[uuid.UUID | None]
 
 
 # Built once, on the table: building a statement, or passing it through the ORM, takes longer than
 # executing it.
-_MAILS = cast("Table", OutboxMail.__table__)
-_DUE, _POSTPONED = (
-    select(*_MAILS.c).where(condition).order_by(_MAILS.c.next_attempt_at).limit(bindparam("most"))
-    for condition in (
-        _MAILS.c.next_attempt_at <= bindparam("now"),
-        _MAILS.c.next_attempt_at > bindparam("latest"),
+_ROWS = cast("Table", OutboxRow.__table__)
+
+
+class _Due(NamedTuple):
+    """The statements that find the due rows of one line: of now, and those of a wrong clock."""
+
+    now: Select[*tuple[Any, ...]]
+    postponed: Select[*tuple[Any, ...]]
+
+
+def _due(line: ColumnElement[bool]) -> _Due:
+    rows = select(*_ROWS.c).where(line)
+    return _Due(
+        *(
+            rows.where(moment).order_by(_ROWS.c.next_attempt_at).limit(bindparam("most"))
+            for moment in (
+                _ROWS.c.next_attempt_at <= bindparam("now"),
+                _ROWS.c.next_attempt_at > bindparam("latest"),
+            )
+        )
     )
-)
+
+
+_DUE_MAIL = _due(_ROWS.c.webhook_id.is_(None))
+_DUE_OF_WEBHOOK = _due(_ROWS.c.webhook_id == bindparam("webhook_id"))
 _CLAIM = (
-    update(_MAILS)
-    .where(_MAILS.c.id == bindparam("mail_id"), _MAILS.c.attempts == bindparam("present"))
-    .values(attempts=_MAILS.c.attempts + 1, next_attempt_at=bindparam("until"))
+    update(_ROWS)
+    .where(_ROWS.c.id == bindparam("row_id"), _ROWS.c.attempts == bindparam("present"))
+    .values(attempts=_ROWS.c.attempts + 1, next_attempt_at=bindparam("until"))
 )
-_REMOVE = delete(_MAILS).where(_MAILS.c.id == bindparam("mail_id"))
+_REMOVE = delete(_ROWS).where(_ROWS.c.id == bindparam("row_id"))
 
 
 def add(**values: Any) -> None:
-    """Insert a mail."""
-    insert_row(OutboxMail, **values)
+    """Insert a row."""
+    insert_row(OutboxRow, **values)
 
 
-def list_due(*, now: datetime, latest: datetime, limit: int) -> list[Shown]:
-    """The mails that have been due for longest, as plain rows.
+def list_due(
+    webhook_id: uuid.UUID | None, *, now: datetime, latest: datetime, limit: int
+) -> list[Shown]:
+    """The rows of a webhook, or the mails, that have been due for longest, as plain rows.
 
     Those postponed beyond `latest` are due too (wrong clock).
     """
-    return read_rows(_DUE, now=now, most=limit) or read_rows(_POSTPONED, latest=latest, most=limit)
+    due = _DUE_MAIL if webhook_id is None else _DUE_OF_WEBHOOK
+    line = {} if webhook_id is None else {"webhook_id": webhook_id}
+    return read_rows(due.now, **line, now=now, most=limit) or read_rows(
+        due.postponed, **line, latest=latest, most=limit
+    )
 
 
-def claim(mail_id: uuid.UUID, *, attempts: int, until: datetime) -> bool:
+def find_row(row_id: uuid.UUID) -> OutboxRow | None:
+    return db.session.get(OutboxRow, row_id)
+
+
+def claim(row_id: uuid.UUID, *, attempts: int, until: datetime) -> bool:
     """Compare and swap on the number of attempts: one of several senders gets True."""
-    given = {"mail_id": mail_id, "present": attempts, "until": until}
+    given = {"row_id": row_id, "present": attempts, "until": until}
     return db.session.connection().execute(_CLAIM, given).rowcount > 0
 
 
-def postpone(mail_id: uuid.UUID, *, until: datetime) -> None:
+def postpone(row_id: uuid.UUID, *, until: datetime, expires_at: datetime) -> None:
     db.session.execute(
-        update(OutboxMail)
-        .where(OutboxMail.id == mail_id)
-        .values(next_attempt_at=until)
+        update(OutboxRow)
+        .where(OutboxRow.id == row_id)
+        .values(next_attempt_at=until, expires_at=expires_at)
         .execution_options(synchronize_session=False)
     )
 
 
-def has_failed() -> bool:
+def has_failed_mail() -> bool:
     """Whether a mail waits that was tried before."""
-    return bool(db.session.scalar(select(exists().where(OutboxMail.attempts > 0))))
+    query = exists().where(OutboxRow.webhook_id.is_(None), OutboxRow.attempts > 0)
+    return bool(db.session.scalar(select(query)))
 
 
-def remove(mail_id: uuid.UUID) -> bool:
-    """Delete a mail; False if another sender has deleted it."""
-    return db.session.connection().execute(_REMOVE, {"mail_id": mail_id}).rowcount > 0
+def make_due(row_id: uuid.UUID, *, now: datetime) -> bool:
+    """Let a row that waits be tried now; False if there is none."""
+    query = update(OutboxRow).where(OutboxRow.id == row_id).values(next_attempt_at=now)
+    return count_changed(query.execution_options(synchronize_session=False)) > 0
+
+
+def remove(row_id: uuid.UUID) -> bool:
+    """Delete a row; False if another sender has deleted it."""
+    return db.session.connection().execute(_REMOVE, {"row_id": row_id}).rowcount > 0
 
 
 def remove_of_account(account_id: uuid.UUID, *, templates: Sequence[str] | None = None) -> None:
     """Delete an account's mail, of some templates or of all."""
-    query = delete(OutboxMail).where(OutboxMail.account_id == account_id)
+    query = delete(OutboxRow).where(OutboxRow.account_id == account_id)
     if templates is not None:
-        query = query.where(OutboxMail.template.in_(templates))
+        query = query.where(OutboxRow.template.in_(templates))
     db.session.execute(query)
 
 
+def remove_of_webhook(webhook_id: uuid.UUID) -> None:
+    """Delete what waits for a webhook."""
+    db.session.execute(
+        delete(OutboxRow)
+        .where(OutboxRow.webhook_id == webhook_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def remove_all() -> int:
-    """Delete all mail that waits; returns how many."""
-    return count_changed(delete(OutboxMail))
+    """Delete all that waits; returns how many."""
+    return count_changed(delete(OutboxRow))
 
 
 def has_one(account_id: uuid.UUID, *, template: str) -> bool:
     """Whether a mail of this template waits for the account."""
-    query = select(OutboxMail.id).where(
-        OutboxMail.account_id == account_id, OutboxMail.template == template
+    query = select(OutboxRow.id).where(
+        OutboxRow.account_id == account_id, OutboxRow.template == template
     )
     return db.session.scalar(query.limit(1)) is not None
 
 
-def list_of_account(account_id: uuid.UUID) -> list[OutboxMail]:
-    return list(db.session.scalars(select(OutboxMail).where(OutboxMail.account_id == account_id)))
+def list_of_account(account_id: uuid.UUID) -> list[OutboxRow]:
+    return list(db.session.scalars(select(OutboxRow).where(OutboxRow.account_id == account_id)))

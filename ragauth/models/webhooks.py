@@ -1,12 +1,16 @@
-"""Webhooks: endpoints of the operator's, and what was sent to them."""
+"""Webhooks: endpoints of the operator's, which are told of what happens."""
 
 import uuid
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import LargeBinary, Table, Text, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ragauth.database import Base, Words
+from ragauth.extensions import db
+from ragauth.models.base import Shown, count_rows, read_rows
+from ragauth.models.outbox import OutboxRow
 
 
 class Webhook(Base):
@@ -30,20 +34,78 @@ class Webhook(Base):
     created_at: Mapped[datetime]
 
 
-class WebhookDelivery(Base):
-    """One message to one endpoint. While it is to be sent, the outbox has a row of the same id."""
+_WEBHOOKS = cast("Table", Webhook.__table__)
+# The lock keeps an endpoint from being deleted until the message to it is committed; it is shared,
+# and no other change waits for it. On SQLite a transaction that writes is alone anyway.
+_ACTIVE = (
+    select(_WEBHOOKS.c.id, _WEBHOOKS.c.events)
+    .where(_WEBHOOKS.c.is_active)
+    .order_by(_WEBHOOKS.c.id)
+    .with_for_update(read=True, key_share=True)
+)
+_DUE = select(_WEBHOOKS.c.id).where(
+    _WEBHOOKS.c.is_active,
+    select(OutboxRow.id)
+    .where(
+        OutboxRow.webhook_id == _WEBHOOKS.c.id,
+        or_(
+            OutboxRow.next_attempt_at <= bindparam("now"),
+            OutboxRow.next_attempt_at > bindparam("latest"),
+        ),
+    )
+    .exists(),
+)
 
-    __tablename__ = "webhook_deliveries"
-    __table_args__ = (Index(None, "webhook_id", "id"),)
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    webhook_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
-    type: Mapped[str] = mapped_column(String(50))
-    body: Mapped[str] = mapped_column(Text)
-    # `pending`, `delivered` or `failed`.
-    state: Mapped[str] = mapped_column(String(10))
-    attempts: Mapped[int]
-    last_attempt_at: Mapped[datetime | None]
-    response_status: Mapped[int | None]
-    cause: Mapped[str | None] = mapped_column(String(200))
-    created_at: Mapped[datetime]
+def hold_active() -> list[Shown]:
+    """The ids and events of the active endpoints, kept from deletion until the commit."""
+    return read_rows(_ACTIVE)
+
+
+def list_with_due(*, now: datetime, latest: datetime) -> list[uuid.UUID]:
+    """The active endpoints for which a message is due now, or was postponed beyond `latest`."""
+    return [row.id for row in read_rows(_DUE, now=now, latest=latest)]
+
+
+def find_webhook(webhook_id: uuid.UUID) -> Webhook | None:
+    return db.session.get(Webhook, webhook_id)
+
+
+def lock_webhook(webhook_id: uuid.UUID) -> Webhook | None:
+    """Lock an endpoint against any other change, and against new messages, until the commit."""
+    return db.session.get(Webhook, webhook_id, with_for_update=True, populate_existing=True)
+
+
+def list_all() -> list[Webhook]:
+    return list(db.session.scalars(select(Webhook).order_by(Webhook.id)))
+
+
+def count_webhooks() -> int:
+    return count_rows(select(Webhook.id))
+
+
+def note_failure(webhook_id: uuid.UUID, *, now: datetime) -> datetime | None:
+    """Note that attempts fail from now on, if they did not fail before; returns since when."""
+    db.session.execute(
+        update(Webhook)
+        .where(Webhook.id == webhook_id, Webhook.failing_since.is_(None))
+        .values(failing_since=now)
+        .execution_options(synchronize_session=False)
+    )
+    return db.session.scalar(select(Webhook.failing_since).where(Webhook.id == webhook_id))
+
+
+def note_success(webhook_id: uuid.UUID) -> None:
+    db.session.execute(
+        update(Webhook)
+        .where(Webhook.id == webhook_id)
+        .values(failing_since=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def delete_webhook(webhook_id: uuid.UUID) -> None:
+    """Delete an endpoint and, by the foreign key, its deliveries."""
+    db.session.execute(
+        delete(Webhook).where(Webhook.id == webhook_id).execution_options(synchronize_session=False)
+    )

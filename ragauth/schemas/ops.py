@@ -2,6 +2,7 @@
 
 from marshmallow import Schema, fields
 
+from ragauth.metrics import WORKS
 from ragauth.schemas.about import about
 
 
@@ -20,6 +21,6 @@ class HealthSchema(Schema):
         values=fields.String(),
         **about(
             "What is needed, by name, and its state: `ok`, or what is wrong.",
-            {"database": "ok", "counters": "ok", "usage": "ok", "mail": "ok"},
+            {"database": "ok", "counters": "ok", **dict.fromkeys(WORKS, "ok")},
         ),
     )

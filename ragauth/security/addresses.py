@@ -30,6 +30,17 @@ _FORM = re.compile(
     re.VERBOSE,
 )
 _HIGHEST_PORT = 65_535
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+# What older Pythons call global. IPv4: carriers' NAT, protocol assignments, the former relays of
+# 6to4, benchmarks. IPv6: Teredo and other protocol assignments, documentation.
+_NOT_PUBLIC_IPV4 = tuple(
+    map(
+        ipaddress.IPv4Network,
+        ("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15"),
+    )
+)
+_NOT_PUBLIC_IPV6 = tuple(map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "3fff::/20")))
 # IPv4, and IPv6 without a run of zeros: such an address has one spelling only.
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _GROUP = "[1-9a-f][0-9a-f]{0,3}"
@@ -83,6 +94,32 @@ def network_of(text: str | None, *, ipv4_prefix: int = 32, ipv6_prefix: int = 64
 def neighbourhood_of(text: str | None) -> Network | None:
     """The network that an address shares with its neighbours: its /24 in IPv4, its /64 in IPv6."""
     return network_of(text, ipv4_prefix=24)
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is one of the internet's, which anyone may have.
+
+    An IPv6 address that embeds an IPv4 one (mapped, NAT64 as RFC 6052 has it, 6to4) is what it
+    embeds, because a gateway sends what is for it there. Teredo is refused whole.
+    """
+    if isinstance(address, ipaddress.IPv4Address):
+        return (
+            address.is_global
+            and not address.is_multicast
+            and not address.is_reserved
+            and not any(address in network for network in _NOT_PUBLIC_IPV4)
+        )
+    embedded = address.ipv4_mapped or address.sixtofour
+    if address in _NAT64:
+        embedded = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    if embedded is not None:
+        return is_public(embedded)
+    return (
+        address in _GLOBAL_UNICAST
+        and address.is_global
+        and address.scope_id is None
+        and not any(address in network for network in _NOT_PUBLIC_IPV6)
+    )
 
 
 def is_within(text: str | None, networks: str) -> bool:

@@ -50,7 +50,7 @@ def canonical_origin(text: str) -> str:
         raise ValueError(f"no page has an origin that begins with {scheme}://")
     if parts["rest"] not in ("", "/"):
         raise ValueError("an origin ends with its host or port: no user name, path or query")
-    return f"{scheme}://{_canonical_host(parts['host'])}{_port(parts['port'], scheme)}"
+    return f"{scheme}://{canonical_host(parts['host'])}{port_suffix(parts['port'], scheme)}"
 
 
 def find_canonical_origin(text: str) -> str | None:
@@ -61,14 +61,16 @@ def find_canonical_origin(text: str) -> str | None:
         return None
 
 
-def _port(text: str | None, scheme: str) -> str:
+def port_suffix(text: str | None, scheme: str) -> str:
+    """A port as it stands behind a host; empty for the scheme's own. Raises ValueError."""
     port = int(text) if text else _DEFAULT_PORTS.get(scheme, 0)
     if port > _MAX_PORT or (text and port == 0):
         raise ValueError(f"a port is a number up to {_MAX_PORT}")
     return "" if port in (0, _DEFAULT_PORTS.get(scheme)) else f":{port}"
 
 
-def _canonical_host(text: str) -> str:
+def canonical_host(text: str) -> str:
+    """A host as a browser sends it. Raises ValueError for what is neither name nor address."""
     if text.startswith("["):
         return f"[{_short_form(ipaddress.IPv6Address(text[1:-1]))}]"
     host = _without_other_scripts(text)

@@ -15,6 +15,8 @@ from ragauth.models import ApiKey
 from ragauth.models import events as event_rows
 from ragauth.models.base import Page, Shown
 from ragauth.security.identifiers import KEY, encode_id, new_uuid, new_uuids
+from ragauth.services.webhooks.messages import queue_message
+from ragauth.services.webhooks.types import MessageType
 
 
 class EventName(StrEnum):
@@ -52,12 +54,34 @@ class EventName(StrEnum):
     KEY_CHANGED = "api_key:changed"
     KEY_ROTATED = "api_key:rotated"
     KEY_REVOKED = "api_key:revoked"
+    KEY_EXPIRED = "api_key:expired"
     KEY_LEAKED = "api_key:leaked"
     AGENT_CREATED = "agent:created"
     AGENT_DELETED = "agent:deleted"
     SIGNING_KEY_CREATED = "signing_key:created"
     SIGNING_KEY_RETIRED = "signing_key:retired"
+    WEBHOOK_ADDED = "webhook:added"
+    WEBHOOK_CHANGED = "webhook:changed"
+    WEBHOOK_REMOVED = "webhook:removed"
+    WEBHOOK_SECRET_ROTATED = "webhook:secret_rotated"  # noqa: S105 - a name, not a secret
 
+
+#: The events that webhooks are told of, each with the type of its message.
+_MESSAGES = {
+    EventName.ACCOUNT_CREATED: MessageType.ACCOUNT_CREATED,
+    EventName.ACCOUNT_DELETED: MessageType.ACCOUNT_DELETED,
+    EventName.ACCOUNT_SUSPENDED: MessageType.ACCOUNT_SUSPENDED,
+    EventName.ACCOUNT_RESUMED: MessageType.ACCOUNT_RESUMED,
+    EventName.PLAN_CHANGED: MessageType.PLAN_CHANGED,
+    EventName.KEY_CREATED: MessageType.KEY_CREATED,
+    EventName.KEY_REVOKED: MessageType.KEY_REVOKED,
+    EventName.KEY_ROTATED: MessageType.KEY_ROTATED,
+    EventName.KEY_EXPIRED: MessageType.KEY_EXPIRED,
+    EventName.KEY_LEAKED: MessageType.KEY_LEAKED,
+    EventName.LIMIT_WARNED: MessageType.LIMIT_WARNED,
+    EventName.LIMIT_REACHED: MessageType.LIMIT_REACHED,
+    EventName.REFRESH_TOKEN_REUSED: MessageType.SESSION_REUSE_DETECTED,
+}
 
 for _name in EventName:
     EVENTS.declare((_name.value,))
@@ -82,7 +106,10 @@ OPERATOR = Client(ip=None, user_agent="operator")
 def record(
     name: EventName, *, account_id: uuid.UUID | None, client: Client, **details: Any
 ) -> None:
-    """Add an event to the present transaction; it is counted in the metrics after the commit."""
+    """Add an event to the present transaction, and the messages to webhooks that tell of it.
+
+    It is counted in the metrics after the commit.
+    """
     transaction.when_committed(lambda: EVENTS.count(name.value))
     event_rows.add(
         id=new_uuid(),
@@ -93,10 +120,15 @@ def record(
         user_agent=client.user_agent,
         details=details,
     )
+    if kind := _MESSAGES.get(name):
+        queue_message(kind, account_id=account_id, details=details)
 
 
 def record_imported_keys(keys: Sequence[Mapping[str, Any]], client: Client) -> None:
-    """Record the events of thousands of imported keys at once, without the ORM."""
+    """Record the events of thousands of imported keys at once, without the ORM.
+
+    Webhooks are not told: who imports keys knows them.
+    """
     if not keys:
         return
     name, at = EventName.KEY_IMPORTED.value, clock.now()

@@ -19,8 +19,10 @@ from ragauth.errors import (
     InvalidRequest,
     NoSuchAccount,
     NoSuchAgent,
+    NoSuchDelivery,
     NoSuchKey,
     NoSuchSession,
+    NoSuchWebhook,
     NotFound,
 )
 from ragauth.models.base import Page
@@ -29,7 +31,7 @@ from ragauth.schemas.base import EmptySchema, RequestSchema, to_issues
 from ragauth.schemas.dumping import Dumper, EitherDumper, dumper_of
 from ragauth.schemas.fields import Id, encode_cursor
 from ragauth.schemas.plain_uuid import PlainUuid
-from ragauth.security.identifiers import AGENT, KEY, SESSION
+from ragauth.security.identifiers import AGENT, KEY, MESSAGE, SESSION, WEBHOOK
 from ragauth.services.account_lock import acting_in
 from ragauth.services.operators import accounts
 from ragauth.services.sessions.sessions import Caller
@@ -46,6 +48,8 @@ PATH_IDS = {
     "agent_id": Id(AGENT),
     "key_id": Id(KEY),
     "session_id": Id(SESSION),
+    "webhook_id": Id(WEBHOOK),
+    "delivery_id": Id(MESSAGE),
     # In the compat faces: the same rows, named by plain UUIDs.
     "agent_uuid": PlainUuid(),
     "key_uuid": PlainUuid(),
@@ -57,6 +61,8 @@ MISSING: dict[str, type[NotFound]] = {
     "agent_id": NoSuchAgent,
     "key_id": NoSuchKey,
     "session_id": NoSuchSession,
+    "webhook_id": NoSuchWebhook,
+    "delivery_id": NoSuchDelivery,
     "agent_uuid": NoSuchAgent,
     "key_uuid": NoSuchKey,
 }

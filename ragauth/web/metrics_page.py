@@ -127,12 +127,21 @@ def _vital_signs(signs: VitalSigns, workers: int) -> Iterator[Family]:
         "Passwords that can be hashed or wait at once, in all workers",
         signs.hashing_places * workers,
     )
-    if signs.mail is not None:
-        yield _gauge("ragauth_outbox_mails", "Mails that wait to be sent", signs.mail.mails)
+    if signs.outbox is not None:
+        mail, webhooks = signs.outbox
+        yield _gauge("ragauth_outbox_mails", "Mails that wait to be sent", mail.rows)
         yield _gauge(
             "ragauth_outbox_oldest_seconds",
             "How long the oldest of them has waited",
-            signs.mail.oldest_seconds,
+            mail.oldest_seconds,
+        )
+        yield _gauge(
+            "ragauth_outbox_webhooks", "Messages that wait to be sent to webhooks", webhooks.rows
+        )
+        yield _gauge(
+            "ragauth_outbox_webhooks_oldest_seconds",
+            "How long the oldest of them has waited",
+            webhooks.oldest_seconds,
         )
 
 

@@ -86,7 +86,7 @@ def _path(path: str) -> Place:
 
 AUTH, CHATS, RST = "/api/auth", "/compat/ragchats/api", "/compat/rst/v1"
 UNKEY = "/compat/unkey/v2"
-_SCOPES = ("verify", "accounts", "keys", "usage")
+_SCOPES = ("verify", "accounts", "keys", "usage", "webhooks")
 _TOKEN = "eyJTEXT.eyJTEXT." + "a" * 86
 _HEADERS = [
     *("User-Agent", "X-Request-Id", "Authorization", "X-API-Key", "Origin", "Cookie", "Host"),
@@ -190,6 +190,10 @@ SERVICE: dict[str, Place] = {
     ),
     "an identity": _body(f"{UNKEY}/identities.getIdentity", identity="TEXT"),
     "a query over usage": _body(f"{UNKEY}/analytics.getVerifications", query="TEXT"),
+    "a webhook": _body(
+        "/api/v1/internal/webhooks", url="https://TEXT/TEXT?TEXT", events=["TEXT"], NAME=1
+    ),
+    "a webhook's user": _body("/api/v1/internal/webhooks", url="https://TEXT@TEXT/"),
     "whose address": _escaped("/api/v1/internal/accounts", "email=TEXT&external_id=TEXT"),
 }
 PLACES = [

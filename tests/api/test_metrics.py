@@ -28,7 +28,7 @@ from ragauth.errors import (
 from ragauth.extensions import db
 from ragauth.metrics import STANDING_IN
 from ragauth.metrics.series import LIMITS, VERDICTS
-from ragauth.models import OutboxMail
+from ragauth.models import OutboxRow
 from ragauth.security.identifiers import new_uuid
 from ragauth.services import audit
 from ragauth.services.accounts.hashing_gate import hashing_gate
@@ -79,7 +79,7 @@ def wait_in_outbox(app: Flask, *, hours: int) -> None:
     now = clock.now()
     with app.app_context(), db.engine.begin() as connection:
         connection.execute(
-            insert(OutboxMail.__table__).values(
+            insert(OutboxRow.__table__).values(
                 id=new_uuid(),
                 template="reset",
                 sealed=b"sealed",

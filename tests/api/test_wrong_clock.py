@@ -12,9 +12,9 @@ from werkzeug.test import TestResponse
 
 from ragauth.background.clock_watch import ClockWatch
 from ragauth.extensions import db
-from ragauth.models import OutboxMail
+from ragauth.models import OutboxRow
 from ragauth.services.accounts.password_reset import answer_request
-from ragauth.services.mail.outbox import send_due_mail
+from ragauth.services.mail.sending import send_due_mail
 from ragauth.services.operators import wrong_clock
 from ragauth.services.operators.wrong_clock import Mended
 from tests.clients import PASSWORD, Client, Member, error, ok
@@ -185,7 +185,7 @@ def test_mail_that_was_postponed_in_the_future_goes_out(
     client.sign_up()
     with app.app_context(), db.engine.begin() as connection:
         connection.execute(
-            update(OutboxMail.__table__).values(next_attempt_at=NOON + step, attempts=3)
+            update(OutboxRow.__table__).values(next_attempt_at=NOON + step, attempts=3)
         )
     with app.app_context():
         assert send_due_mail(answer_reset=answer_request).sent == 1

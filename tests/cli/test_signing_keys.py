@@ -198,6 +198,8 @@ class TestReseal:
         assert answer == {
             "signing_keys": 0,
             "unreadable_signing_keys": 0,
+            "webhooks": 0,
+            "unreadable_webhooks": 0,
             "second_factors": 0,
             "unreadable_second_factors": 0,
         }

@@ -12,7 +12,7 @@ from sqlalchemy import text, update
 
 from ragauth import clock
 from ragauth.extensions import db
-from ragauth.models import OutboxMail
+from ragauth.models import OutboxRow
 from tests.cli.conftest import Commands
 from tests.clients import Client
 from tests.conftest import make_settings, running_app
@@ -47,7 +47,7 @@ def test_mail_that_is_stuck_and_use_that_is_not_saved_are_faults(
     with time_machine.travel(long_ago):
         assert member.key_client.get("/api/v1/authorize").status_code == 200
     with app.app_context(), db.engine.begin() as connection:
-        connection.execute(update(OutboxMail.__table__).values(created_at=long_ago, attempts=3))
+        connection.execute(update(OutboxRow.__table__).values(created_at=long_ago, attempts=3))
     outcome = commands.run("status", "--json")
     assert outcome.exit_code == 1
     assert [fault.partition(":")[0] for fault in outcome.json["faults"]] == ["mail", "usage"]

@@ -1,17 +1,14 @@
-"""Links, settings, commands and routes that the documents name are there."""
+"""Links, settings and routes that the documents name are there."""
 
 import re
 from pathlib import Path
 
-import click
-import pytest
 from flask import Flask
 
-from tests.docs.markdown import DOCUMENTS, README, ROOT, anchors, prose
+from tests.docs.markdown import README, ROOT, anchors, each_document, prose
 from tests.docs.settings import ENV_EXAMPLE, read_by_config
 
 _SETTING = re.compile(r"\bRAGAUTH_[A-Z_]*[A-Z]\b")
-_PROGRAM = re.compile(r"flask --app wsgi ((?:[a-z][a-z-]*[ \n]?)+)")
 # What the examples read, as clients of ragauth.
 _EXAMPLES_OWN = {"RAGAUTH_URL", "RAGAUTH_SERVICE_KEY", "RAGAUTH_API"}
 # What the documents tell of variables that are none.
@@ -23,10 +20,6 @@ _NO_SETTINGS = {
 _METHODS = {"GET", "POST", "PATCH", "PUT", "DELETE"}
 # The page's own files, which nobody calls by hand.
 _UNLISTED = "/docs/"
-
-each_document = pytest.mark.parametrize(
-    "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
-)
 
 
 def _first_cells(text: str) -> list[str]:
@@ -94,23 +87,6 @@ class TestSettings:
 
     def test_each_that_is_read_is_in_the_example_of_an_env_file(self) -> None:
         assert set(ENV_EXAMPLE) == read_by_config() | {"POSTGRES_PASSWORD"}
-
-
-class TestCommands:
-    @each_document
-    def test_each_that_is_named_is_there(self, document: Path, sqlite_app: Flask) -> None:
-        unknown = []
-        for words in _PROGRAM.findall(document.read_text(encoding="utf-8")):
-            command: click.Command = sqlite_app.cli
-            for word in words.split():
-                if not isinstance(command, click.Group):
-                    break
-                found = command.get_command(click.Context(command), word)
-                if found is None and word not in ("run", "shell", "routes"):
-                    unknown.append(words)
-                    break
-                command = found or click.Command(word)
-        assert unknown == []
 
 
 def _listed_routes() -> set[tuple[str, str]]:

@@ -1,40 +1,57 @@
-"""S5: the wheel alone, in an empty folder, keeps its files to its own user and does its work."""
+"""S5: the package: what is in it, and what it does for whoever has only Python and pip."""
 
+import json
 import os
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import closing
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZipFile
 
 import httpx
 import pytest
 
+from ragauth.version import VERSION
 from tests.e2e.service import COMMAND_SECONDS, PASSWORD
-from tests.servers.gunicorn import PROJECT_ROOT, start_gunicorn
+from tests.servers.gunicorn import NO_TLS, PROJECT_ROOT
+from tests.servers.processes import ServerProcess, free_port
+from tests.servers.pythons import find_python, install
 from tests.waiting import wait_until
 
-_BUILD = "import setuptools.build_meta as b, sys; b.build_wheel(sys.argv[1])"
-_SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+# `-o`: whatever is out of date, a test must not make the environment anew that it runs in.
+_MAKE = ("make", "-o", ".venv/.runnable", "-o", ".venv/.installed", "package")
+_NO_SOURCES = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "instance", "dist")
+_STOP_SECONDS = 40
+# A connection that is kept would hold the end up for seconds.
+_AT_ONCE = httpx.Limits(max_keepalive_connections=0)
+_VERSIONS = ("3.11", "3.12", "3.13")
 
 
-@pytest.fixture
-def installed(tmp_path: Path) -> Path:
-    """A folder for PYTHONPATH with what the wheel holds."""
-    sources, site = tmp_path / "sources", tmp_path / "site"
-    shutil.copytree(PROJECT_ROOT / "ragauth", sources / "ragauth")
-    for name in _SOURCES:
-        shutil.copy(PROJECT_ROOT / name, sources)
-    build = [sys.executable, "-c", _BUILD, str(tmp_path)]
-    subprocess.run(build, cwd=sources, check=True, capture_output=True, timeout=COMMAND_SECONDS)
-    (wheel,) = tmp_path.glob("*.whl")
-    with ZipFile(wheel) as archive:
-        archive.extractall(site)
-    return site
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with wheel and sdist, made by `make package` in a copy of the whole project."""
+    project = tmp_path_factory.mktemp("package") / "project"
+    shutil.copytree(PROJECT_ROOT, project, ignore=_NO_SOURCES)
+    (project / ".venv").symlink_to((PROJECT_ROOT / ".venv").resolve())
+    done = subprocess.run(
+        _MAKE,
+        env={"PATH": os.environ.get("PATH", os.defpath)},
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=COMMAND_SECONDS * 2,
+    )
+    assert done.returncode == 0, done.stdout
+    return project / "dist"
 
 
 @pytest.fixture
@@ -45,63 +62,166 @@ def usual_umask() -> Iterator[None]:
     os.umask(before)
 
 
-@pytest.mark.usefixtures("usual_umask")
-def test_the_obvious_command_in_an_empty_folder_is_a_whole_service(
-    installed: Path, tmp_path: Path
-) -> None:
-    """S5 and S33: the factory's defaults are those of a server; a command makes no instance."""
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    environment = {"PATH": os.defpath, "PYTHONPATH": str(installed), "RAGAUTH_BCRYPT_COST": "10"}
+def _files_of_the_program() -> set[str]:
+    return {
+        str(path.relative_to(PROJECT_ROOT))
+        for path in (PROJECT_ROOT / "ragauth").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
 
-    def flask(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "flask", "--app", "ragauth", *arguments],
-            env=environment,
-            cwd=folder,
+
+class TestContents:
+    def test_the_wheel_has_the_whole_program_and_nothing_else(self, package: Path) -> None:
+        (path,) = package.glob("*.whl")
+        with ZipFile(path) as wheel:
+            names = set(wheel.namelist())
+        about = f"ragauth-{VERSION}.dist-info/"
+        assert {name for name in names if not name.startswith(about)} == _files_of_the_program()
+        assert {
+            *(
+                "ragauth/py.typed",
+                "ragauth/templates/mail/layout.html",
+                "ragauth/static/docs/docs.js",
+            ),
+            *("ragauth/migrations/alembic.ini", "ragauth/command/outline.json"),
+            f"{about}licenses/LICENSE",
+        } <= names
+
+    def test_the_sdist_has_what_the_wheel_is_made_of(self, package: Path) -> None:
+        (path,) = package.glob("*.tar.gz")
+        root = f"ragauth-{VERSION}/"
+        with tarfile.open(path) as sdist:
+            names = {each.name.removeprefix(root) for each in sdist.getmembers() if each.isfile()}
+        made = {name for name in names if name.startswith("ragauth.egg-info/")} | {"PKG-INFO"}
+        sources = {"pyproject.toml", "setup.cfg", "README.md", "LICENSE"}
+        assert names - made == _files_of_the_program() | sources
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """Somebody in an empty folder, with the package's programs and no settings."""
+
+    programs: Path
+    folder: Path
+    environment: Mapping[str, str]
+
+    def run(self, program: str, *arguments: str) -> tuple[int, str, str]:
+        """Run a program to its end; returns exit code, output, and what it said besides."""
+        done = subprocess.run(
+            [self.programs / program, *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=COMMAND_SECONDS,
             check=False,
         )
+        return done.returncode, done.stdout, done.stderr
 
-    refused = flask("accounts", "list")
-    assert refused.returncode == 1
-    assert refused.stderr.startswith(f"ragauth: there is no instance in {folder}/instance (")
-    assert refused.stderr.count("\n") == 1
-    assert list(folder.iterdir()) == []
-    upgraded = flask("db", "upgrade")
-    assert upgraded.returncode == 0, upgraded.stderr
+    def succeed(self, *arguments: str) -> str:
+        code, output, errors = self.run("ragauth", *arguments)
+        assert (code, errors) == (0, "")
+        return output
+
+    @contextmanager
+    def serve(self, log_folder: Path) -> Iterator[tuple[httpx.Client, ServerProcess]]:
+        port = str(free_port())
+        process = ServerProcess(
+            [self.programs / "ragauth", "serve"],
+            folder=log_folder,
+            environment={**self.environment, "PORT": port, "WEB_CONCURRENCY": "2"},
+            cwd=self.folder,
+            last_signal=signal.SIGTERM,
+        )
+        address = f"http://127.0.0.1:{port}"
+        try:
+            with httpx.Client(
+                base_url=address, timeout=30, verify=NO_TLS, limits=_AT_ONCE
+            ) as client:
+                wait_until(lambda: process.exit_code() is not None or _is_ready(client))
+                assert process.exit_code() is None, process.log()
+                yield client, process
+        finally:
+            process.stop(signal.SIGTERM, _STOP_SECONDS)
+
+
+@pytest.mark.usefixtures("usual_umask")
+@pytest.mark.parametrize("version", _VERSIONS)
+def test_from_an_empty_folder_to_a_whole_service(
+    package: Path, tmp_path: Path, version: str
+) -> None:
+    """S5 and S33: the command's defaults are those of a server; only `serve` makes an instance."""
+    python = find_python(version)
+    if python is None:
+        pytest.skip(f"this machine has no Python {version}")
+    (wheel,) = package.glob("*.whl")
+    programs = install(wheel, python=python, into=tmp_path / "environment")
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    newcomer = Newcomer(programs, folder, {"PATH": os.defpath, "RAGAUTH_BCRYPT_COST": "10"})
+
+    assert newcomer.succeed("--version") == f"ragauth {VERSION}\n"
+    _check_fault(newcomer)
+    (tmp_path / "log").mkdir()
+    with newcomer.serve(tmp_path / "log") as (client, process):
+        account_id, modes = _walk(newcomer, client)
+        log = process.log()
+        assert process.stop(signal.SIGTERM, _STOP_SECONDS) == 0
 
     instance = folder / "instance"
-    with (
-        start_gunicorn(environment, app="ragauth:create_app()", cwd=folder) as gunicorn,
-        httpx.Client(base_url=gunicorn.url, timeout=30) as client,
-    ):
-        assert client.get("/readyz").status_code == 200
-        body = {"email": "dev@example.com", "password": PASSWORD}
-        signed_up = client.post("/api/auth/signup", json=body).json()["data"]
-        key = {"Authorization": f"Bearer {signed_up['api_key']}"}
-        assert client.get("/api/v1/authorize", headers=key).status_code == 200
-        wait_until(lambda: any(instance.glob("outbox/*.eml")))
-        wait_until(lambda: _saved_units(instance / "ragauth.db") == 1)
-        modes = {
-            str(path.relative_to(folder)): stat.S_IMODE(path.stat().st_mode)
-            for path in [instance, *instance.rglob("*")]
-        }
-        log = gunicorn.log()
+    # It is saved at the end at the latest.
+    assert _saved_units(instance / "ragauth.db") == 1
     assert {
-        "ragauth.db",
-        "ragauth.db-wal",
-        "ragauth.db-shm",
-        "secret_key",
-        "counters",
-        "outbox",
+        *("ragauth.db", "ragauth.db-wal", "ragauth.db-shm", "secret_key", "counters", "outbox")
     } <= {path.name for path in map(Path, modes)}
     folders = {"instance", "instance/outbox"}
     assert modes == {path: 0o700 if path in folders else 0o600 for path in modes}
     (start,) = (line for line in log.splitlines() if '"starting"' in line)
     assert f'"database": "sqlite:///{instance}/ragauth.db", "instance_dir": "{instance}"' in start
+    assert "Traceback" not in log
+    # Flask's own program finds the same commands.
+    code, listed, _ = newcomer.run("flask", "--app", "ragauth", "accounts", "list", "--json")
+    assert code == 0
+    assert [account["id"] for account in json.loads(listed)] == [account_id]
+
+
+def _check_fault(newcomer: Newcomer) -> None:
+    """A command without an instance is told so in one line, and makes none."""
+    code, _, errors = newcomer.run("ragauth", "accounts", "list")
+    missing = newcomer.folder / "instance"
+    assert code == 1
+    assert errors.startswith(f"ragauth: there is no instance in {missing} ({missing} is missing)")
+    assert errors.endswith("or make one with `ragauth db upgrade`\n")
+    assert errors.count("\n") == 1
+    assert list(newcomer.folder.iterdir()) == []
+
+
+def _walk(newcomer: Newcomer, client: httpx.Client) -> tuple[str, dict[str, int]]:
+    """Use the running service; returns the account and the modes of all files."""
+    body = {"email": "dev@example.com", "password": PASSWORD}
+    signed_up = client.post("/api/auth/signup", json=body).json()["data"]
+    key = {"Authorization": f"Bearer {signed_up['api_key']}"}
+    assert client.get("/api/v1/authorize", headers=key).status_code == 200
+    assert client.get("/docs").status_code == 200
+    (account,) = json.loads(newcomer.succeed("accounts", "list", "--json"))
+    assert account["email"] == "dev@example.com"
+    newcomer.succeed("keys", "revoke-all", account["id"], "--yes")
+    assert client.get("/api/v1/authorize", headers=key).status_code == 401
+
+    instance = newcomer.folder / "instance"
+    wait_until(lambda: any(instance.glob("outbox/*.eml")))
+    return account["id"], {
+        str(path.relative_to(newcomer.folder)): stat.S_IMODE(path.stat().st_mode)
+        for path in [instance, *instance.rglob("*")]
+    }
+
+
+def _is_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def _saved_units(path: Path) -> int:

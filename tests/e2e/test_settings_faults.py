@@ -11,6 +11,7 @@ from tests.servers.gunicorn import PROJECT_ROOT
 
 _GUNICORN = ("gunicorn", "-c", "python:ragauth.gunicorn_conf", "wsgi:app")
 _FLASK = ("flask", "--app", "wsgi", "db", "upgrade")
+_RAGAUTH = ("ragauth", "serve")
 _MALFORMED = {
     "RAGAUTH_BCRYPT_COST": "9",
     "RAGAUTH_ACCESS_TOKEN_SECONDS": "an hour",
@@ -50,7 +51,9 @@ def test_a_missing_setting_is_named_in_one_line(tmp_path: Path) -> None:
     assert lines[0].startswith("ragauth: RAGAUTH_SECRET_KEY: required with Postgres")
 
 
-@pytest.mark.parametrize("module", [_GUNICORN, _FLASK], ids=["gunicorn", "flask"])
+@pytest.mark.parametrize(
+    "module", [_GUNICORN, _FLASK, _RAGAUTH], ids=["gunicorn", "flask", "ragauth"]
+)
 def test_every_malformed_setting_is_named_in_a_line_of_its_own(
     tmp_path: Path, module: tuple[str, ...]
 ) -> None:
@@ -62,8 +65,11 @@ def test_every_malformed_setting_is_named_in_a_line_of_its_own(
     assert not any(_MALFORMED["RAGAUTH_SECRET_KEY"] in line for line in lines)
 
 
-def test_a_malformed_port_stops_gunicorn_with_one_line(tmp_path: Path) -> None:
-    code, lines = _start(tmp_path, _GUNICORN, PORT="http")
+@pytest.mark.parametrize("module", [_GUNICORN, _RAGAUTH], ids=["gunicorn", "ragauth"])
+def test_a_malformed_port_stops_the_start_with_one_line(
+    tmp_path: Path, module: tuple[str, ...]
+) -> None:
+    code, lines = _start(tmp_path, module, PORT="http")
     assert code == 1
     assert len(lines) == 1, lines
     assert lines[0].startswith("ragauth: PORT: ")

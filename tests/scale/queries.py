@@ -19,7 +19,15 @@ from ragauth.models.limit_notices import NoticeName
 from ragauth.models.saved_usage import Total, TotalOfMeter
 from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 from ragauth.security.identifiers import first_uuid_at, new_uuid
-from tests.scale.populate import account_id, agent_id, digest, key_id, keyspace_id, session_id
+from tests.scale.populate import (
+    account_id,
+    agent_id,
+    digest,
+    key_id,
+    keyspace_id,
+    session_id,
+    webhook_id,
+)
 
 Query = tuple[str, Callable[[], object]]
 
@@ -39,6 +47,7 @@ _NO_QUERIES = {
     "base.read_rows",
     "events.add",
     "outbox.add",
+    "webhook_deliveries.add",
     "database_probe.find_fault",
     "database_probe.schema_revisions",
     "database_probe.known_revisions",
@@ -92,13 +101,16 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "after": (0, 1_500),
     "account_ids": ([account_id(1), account_id(2)],),
     "agent_id": (agent_id(1),),
+    "at": (NOW,),
     "answer": (b"x",),
     "attempts": (0,),
     "before": (NOW - timedelta(days=30),),
     "body_digest": (b"x" * 32,),
     "by": ("requests", "units"),
     "confirmation_id": (key_id(1),),
+    "cause": ("x",),
     "cursor": (None, key_id(500)),
+    "delivery_id": (key_id(1),),
     "digest": (digest(1),),
     "digests": ([digest(1), digest(2)],),
     "email_canonical": ("customer1@example.com",),
@@ -121,7 +133,6 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "last_day": (NOW.date(),),
     "latest": (NOW + timedelta(seconds=10),),
     "limit": (50,),
-    "mail_id": (key_id(1),),
     "meter": ("tokens",),
     "name": (None, "account:login_failed"),
     "names": (["docs.read", "docs.write"],),
@@ -133,6 +144,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "purposes": (["verify_email"],),
     "resealed_secret": (b"x",),
     "sealed_secret": (b"x",),
+    "row_id": (key_id(1),),
     "rows": ([_EVENT],),
     "scope_id": (key_id(1),),
     "scopes": ([_SCOPE],),
@@ -141,6 +153,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "since": (session_id(1),),
     "spender_agent": (None,),
     "spender_network": (None,),
+    "state": ("failed",),
     "status": (None, "suspended"),
     "step": (1,),
     "template": ("verify_email",),
@@ -150,6 +163,13 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "unless_after": (NOW - timedelta(days=1),),
     "until": (NOW,),
     "username_canonical": ("customer1",),
+    "webhook_id": (webhook_id(2),),
+    "expired_keys.list_expired after": (key_id(1),),
+    "expired_keys.list_expired since": (NOW - timedelta(seconds=10),),
+    "outbox.list_due webhook_id": (None, webhook_id(2)),
+    "webhook_deliveries.delete_older before": (first_uuid_at(NOW - timedelta(days=29)),),
+    "webhook_deliveries.fail_pending webhook_id": (None, webhook_id(2)),
+    "webhook_deliveries.note_attempt status": (204,),
     "accounts.find_by_external_id external_id": ("customer-7",),
     "declared_scopes.find_by_name name": ("docs.read",),
     "declared_scopes.replace_in_managed_keys name": ("docs.read",),
@@ -204,6 +224,8 @@ _BOUND = {
     "after": "sk_live_",
     "account_id": account_id(1),
     "agent_id": agent_id(1),
+    "cursor": key_id(500),
+    "delivery_id": key_id(1),
     "digest": digest(1),
     "environment": "live",
     "first_day": NOW.date() - timedelta(days=30),
@@ -215,6 +237,7 @@ _BOUND = {
     "now": NOW,
     "rows_from": NOW.date() - timedelta(days=2),
     "session_id": session_id(1),
+    "webhook_id": webhook_id(2),
 }
 
 

@@ -20,6 +20,8 @@ SMALL = Sizes(
 )
 _FEW = "there are a few signing keys"
 _WAITING = "the outbox holds what waits to be sent, and a budget bounds it"
+_TWENTY = "there are twenty webhooks at most"
+_SHARE = "of so few webhooks each has a large share of the deliveries"
 _UNPLACED = "the first rows of an index of events without a place alone"
 _RESTORED = "once, after a restore, and all of them are meant"
 # What reads a whole table or index all the same, and why that is no harm.
@@ -44,6 +46,7 @@ ALLOWED = {
     "api_keys.count_all_live()": _RESTORED,
     "api_keys.list_predecessors": "by the account or by the index of the keys in their grace",
     "confirmations.delete_all_unused()": _RESTORED,
+    "outbox.has_failed_mail()": _WAITING,
     "events.has_unplaced()": _UNPLACED,
     "events.place_next()": _UNPLACED,
     "declared_scopes.list_scopes(search='customer77', cursor=None)": "some hundred words",
@@ -54,11 +57,12 @@ ALLOWED = {
         for new in ("None", "'docs.see'")
     },
     "keyspaces.list_keyspaces(cursor=None)": "a page of all but the few that were deleted",
-    "outbox.has_failed()": _WAITING,
-    "outbox.remove_all()": _RESTORED,
-    "outbox_depth._DEPTH": _WAITING,
-    "outbox_depth.outbox_depth()": _WAITING,
     "reads.keys._ANY_OF_OTHER_FORM": "the first row of two indexes, of such keys alone",
+    "outbox.remove_all()": _RESTORED,
+    "outbox_depth._MAIL": _WAITING,
+    "outbox_depth._WEBHOOKS": _WAITING,
+    "outbox_depth.mail_depth()": _WAITING,
+    "outbox_depth.webhooks_depth()": _WAITING,
     "reads.signing_keys._LIVE": _FEW,
     "reads.signing_keys.list_live()": _FEW,
     "second_factors.list_account_ids()": "each secret is sealed anew, by the command `reseal`",
@@ -66,6 +70,16 @@ ALLOWED = {
     "signing_keys.delete_retired()": _FEW,
     "signing_keys.list_all()": _FEW,
     "signing_keys.lock_all()": _FEW,
+    "webhook_deliveries._FIRST_PAGE": _SHARE,
+    "webhook_deliveries.delete_of_webhook()": _SHARE,
+    "webhook_deliveries.fail_pending(webhook_id=None)": _RESTORED,
+    "webhook_deliveries.list_deliveries(cursor=None)": _SHARE,
+    "webhooks._ACTIVE": _TWENTY,
+    "webhooks._DUE": _TWENTY,
+    "webhooks.count_webhooks()": _TWENTY,
+    "webhooks.hold_active()": _TWENTY,
+    "webhooks.list_all()": _TWENTY,
+    "webhooks.list_with_due()": _TWENTY,
 }
 
 

@@ -8,6 +8,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from tests.servers.caches import cache_folder
+
 _PROJECT = Path(__file__).parents[1] / "generated"
 _FILES = ("package.json", "package-lock.json")
 MISSING = "npm is missing: apt-get install nodejs npm"
@@ -29,11 +31,7 @@ def install_packages(folder: Path) -> Path:
 
 
 def _installed() -> Path:
-    home = Path(tempfile.gettempdir()) / f"ragauth-npm-{os.getuid()}"
-    home.mkdir(mode=0o700, exist_ok=True)
-    if home.stat().st_uid != os.getuid():
-        raise RuntimeError(f"{home} is another user's")
-    home.chmod(0o700)
+    home = cache_folder("npm")
     pinned = b"".join((_PROJECT / name).read_bytes() for name in _FILES)
     target = home / hashlib.sha256(pinned).hexdigest()
     if not target.is_dir():

@@ -106,7 +106,7 @@ class _Preloaded:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", __name__, str(theirs.fileno())),
-                    *([_PROGRAM] if has_program else []),
+                    *([f"{_PROGRAM}.app"] if has_program else []),
                 ],
                 env={"PATH": os.environ.get("PATH", os.defpath)},
                 cwd=_ROOT,

@@ -16,11 +16,12 @@ from sqlalchemy import func, select
 
 from ragauth import clock, transaction
 from ragauth.extensions import db
-from ragauth.models import OutboxMail
+from ragauth.models import OutboxRow
 from ragauth.services.accounts.password_reset import answer_request
 from ragauth.services.mail import transport
-from ragauth.services.mail.outbox import Round, send_due_mail
 from ragauth.services.mail.queue import Letter, MailTemplate, add_letter
+from ragauth.services.mail.sending import send_due_mail
+from ragauth.services.outbox.rounds import Round
 from tests.clients import Client, ok
 from tests.factories.mails import Mail, outbox_folder, read_mail
 from tests.runtime import runtime_of
@@ -60,7 +61,7 @@ def send(app: Flask) -> Round:
 
 def waiting(app: Flask) -> int:
     with app.app_context(), db.engine.connect() as connection:
-        return connection.scalar(select(func.count()).select_from(OutboxMail)) or 0
+        return connection.scalar(select(func.count()).select_from(OutboxRow)) or 0
 
 
 def arrived(server: SmtpServer) -> list[Mail]:
@@ -222,7 +223,7 @@ class TestTriesAgain:
                 assert send(mailing).postponed == 1
                 after = clock.now()
                 with mailing.app_context(), db.engine.connect() as connection:
-                    due = connection.scalar(select(OutboxMail.next_attempt_at))
+                    due = connection.scalar(select(OutboxRow.next_attempt_at))
                 assert due is not None
                 # However long it took to send.
                 assert before <= due - timedelta(seconds=wait) <= after
@@ -313,7 +314,7 @@ class TestSeals:
     def test_what_waits_says_nothing_without_the_secret(self, client: Client) -> None:
         member = client.sign_up()
         with client.app.app_context(), db.engine.connect() as connection:
-            (sealed,) = connection.scalars(select(OutboxMail.sealed))
+            (sealed,) = connection.scalars(select(OutboxRow.sealed))
         assert member.email.encode() not in sealed
 
     def test_a_new_secret_still_sends_what_the_old_one_sealed(

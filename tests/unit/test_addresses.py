@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ragauth.security.addresses import (
     Address,
     canonical_address,
+    is_public,
     is_within,
     network_of,
     read_address,
@@ -190,3 +191,40 @@ class TestIsWithin:
         assert not is_within(text, self.NETWORKS)
         if read_address(text) is None:
             assert not is_within(text, "0.0.0.0/0 ::/0")
+
+
+class TestIsPublic:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "8.8.8.8",
+            "93.184.216.34",
+            "2606:4700:4700::1111",
+            # What they embed is public.
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+            "2002:808:808::",
+        ],
+    )
+    def test_those_of_the_internet(self, text: str) -> None:
+        assert is_public(ip_address(text))
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *("127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3"),
+            *("10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.0.1", "169.254.169.254"),
+            *("100.64.0.1", "100.127.255.255", "192.0.0.8", "192.0.0.170", "192.0.2.1"),
+            *("192.88.99.1", "198.18.0.1", "198.51.100.1", "203.0.113.1"),
+            *("224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255"),
+            *("::", "::1", "::127.0.0.1", "::8.8.8.8", "fe80::1", "fe80::1%lo", "fec0::1"),
+            *("fc00::1", "fd00::1", "ff02::1", "2001:db8::1", "3fff::1", "100::1", "5f00::1"),
+            *("2001::1", "2001:0:808:808::", "2001:10::1", "2001:20::1", "64:ff9b:1::808:808"),
+            # What they embed is not.
+            *("::ffff:10.0.0.1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe"),
+            *("2002:7f00:1::", "2002:a00:1::1"),
+        ],
+    )
+    def test_all_others_are_not(self, text: str) -> None:
+        """S50: neither private nor special, and no tunnel to such a one."""
+        assert not is_public(ip_address(text))

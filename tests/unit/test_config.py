@@ -189,7 +189,7 @@ class TestValues:
         self, environment: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         environment.delenv("RAGAUTH_INSTANCE_DIR")
-        environment.setattr("ragauth.config.instance._PROJECT", tmp_path)
+        environment.setattr("ragauth.place._PROJECT", tmp_path)
         environment.chdir(tmp_path)
         unset, server = read_settings(), read_server_settings()
         for name, value in ENV_EXAMPLE.items():

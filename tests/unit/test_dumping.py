@@ -16,6 +16,7 @@ from ragauth.schemas.events import EventSchema
 from ragauth.schemas.fields import Id, Moment, Month
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.schemas.usage import UsageSchema
+from ragauth.schemas.webhooks import IssuedWebhookSchema
 
 _MOMENT = datetime(2026, 1, 15, 10, 30, 0, 123456, UTC)
 _ELSEWHERE = _MOMENT.astimezone(timezone(timedelta(hours=5, minutes=30)))
@@ -102,7 +103,7 @@ def test_every_answer_of_a_route_is_dumped_as_marshmallow_dumps_it(app: Flask) -
 
     assert len(schemas) > 20
     for schema in schemas:
-        if isinstance(schema, IssuedKeySchema):
+        if isinstance(schema, IssuedKeySchema | IssuedWebhookSchema):
             continue
         for thing in _examples(schema):
             for form in (thing, _as_objects(thing, schema)):

@@ -98,6 +98,6 @@ class TestWhere:
         (tmp_path / "site-packages").mkdir()
         # Of another package.
         (tmp_path / "site-packages" / "wsgi.py").touch()
-        environment.setattr("ragauth.config.instance._PROJECT", tmp_path / project)
+        environment.setattr("ragauth.place._PROJECT", tmp_path / project)
         environment.chdir(tmp_path)
         assert default_instance_dir() == tmp_path / "instance"

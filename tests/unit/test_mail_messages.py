@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ragauth.models import OutboxMail
+from ragauth.models import OutboxRow
 from ragauth.security.identifiers import new_uuid
 from ragauth.services.mail.messages import compose
 from ragauth.services.mail.queue import Letter, MailTemplate
@@ -43,7 +43,7 @@ def write(
     template: MailTemplate, to: str = "ada@example.com", **changes: str | None
 ) -> EmailMessage:
     """The message as its receiver parses it."""
-    mail = OutboxMail(
+    mail = OutboxRow(
         id=new_uuid(),
         template=template.value,
         created_at=QUEUED_AT,

@@ -10,7 +10,7 @@ _RARE = (
 )
 _LOAD = """
 import gc, sys
-import ragauth
+from ragauth import create_app
 print(gc.isenabled(), gc.get_freeze_count() > 50_000)
 print(*(name for name in sys.argv[1:] if name in sys.modules))
 """

@@ -124,6 +124,7 @@ const EVENTS = {
   "api_key:imported": "API key imported",
   "api_key:changed": "API key changed",
   "api_key:rotated": "API key rotated",
+  "api_key:expired": "API key expired",
   "api_key:revoked": "API key revoked",
   "api_key:leaked": "API key found in public",
   "limit:warned": "80 % of a limit was used",

@@ -35,7 +35,7 @@ _INDEXES = (
     _Index("ix_events_unplaced", "events", ("id",), "place IS NULL"),
     _Index("uq_events_place", "events", ("place",), "place IS NOT NULL", is_unique=True),
     _Index("ix_events_name_place", "events", ("name", "place"), "place IS NOT NULL"),
-    _Index("ix_outbox_transport_next_attempt_at", "outbox", ("transport", "next_attempt_at")),
+    _Index("ix_outbox_webhook_id_next_attempt_at", "outbox", ("webhook_id", "next_attempt_at")),
 )
 # By the table, and by the definition that Postgres is told.
 _COLUMNS = {
@@ -48,11 +48,7 @@ _COLUMNS = {
     },
     "accounts": {},
     "events": {"place bigint": sa.Column("place", sa.BigInteger(), nullable=True)},
-    "outbox": {
-        "transport varchar(10) DEFAULT 'mail' NOT NULL": sa.Column(
-            "transport", sa.String(length=10), server_default="mail", nullable=False
-        ),
-    },
+    "outbox": {"webhook_id uuid": sa.Column("webhook_id", sa.Uuid(), nullable=True)},
 }
 # As in 0005: a table that this run has made or altered is locked by it. Without a parameter, or the
 # index would wait for the snapshot that the question keeps.
@@ -77,6 +73,7 @@ def upgrade() -> None:
     op.add_column(
         "installation", sa.Column("expired_until", sa.DateTime(timezone=True), nullable=True)
     )
+    op.add_column("installation", sa.Column("expired_key_id", sa.Uuid(), nullable=True))
     op.add_column(
         "installation",
         sa.Column("last_place", sa.BigInteger(), server_default="0", nullable=False),
@@ -166,7 +163,8 @@ def downgrade() -> None:
     for index in reversed(_INDEXES):
         op.drop_index(index.name, index.table)
     for table, column in (
-        ("outbox", "transport"),
+        ("outbox", "webhook_id"),
+        ("installation", "expired_key_id"),
         ("installation", "last_place"),
         ("installation", "expired_until"),
         ("events", "place"),

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ragauth import clock, transaction
 from ragauth.errors import CredentialRevoked
-from ragauth.models import Account, Confirmation, OutboxMail
+from ragauth.models import Account, Confirmation, OutboxRow
 from ragauth.models import accounts as account_rows
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
@@ -40,7 +40,7 @@ class Export:
     account: Account
     second_factor: SecondFactorStatus | None
     confirmations: list[Confirmation]
-    queued_mail: list[OutboxMail]
+    queued_mail: list[OutboxRow]
     agents: Iterator[Shown]
     api_keys: Iterator[Shown]
     sessions: Iterator[Shown]

@@ -9,12 +9,12 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from ragauth.config import Settings
-from ragauth.models import OutboxMail
+from ragauth.models import OutboxRow
 from ragauth.security.emails import split_address
 from ragauth.services.mail.queue import Letter
 
 
-def compose(mail: OutboxMail, letter: Letter, settings: Settings) -> EmailMessage:
+def compose(mail: OutboxRow, letter: Letter, settings: Settings) -> EmailMessage:
     """The message.
 
     Its Message-ID is made of the mail's id, so that a receiver recognises a second copy.

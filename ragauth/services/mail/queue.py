@@ -1,6 +1,6 @@
 """Mail: which mail goes to whom, queued in the transaction that causes it.
 
-It is sent after the commit (`ragauth.services.mail.outbox`). No text that a user typed (a name, a
+It is sent after the commit (`ragauth.services.mail.sending`). No text that a user typed (a name, a
 key's name) goes into a mail: otherwise a signup with a stranger's address could carry a message to
 that stranger. The one exception is the URL where a key was found in public: GitHub signed it, the
 address is a confirmed one, and the URL is shown inert (`security.outside_urls`).
@@ -14,12 +14,12 @@ from enum import StrEnum
 
 from ragauth import clock, transaction
 from ragauth.extensions import current, settings
-from ragauth.models import Account, OutboxMail
+from ragauth.models import Account, OutboxRow
 from ragauth.models import outbox as mail_rows
 from ragauth.security.identifiers import new_uuid
 from ragauth.security.sealing import seal, unseal
 from ragauth.services.audit import Client
-from ragauth.services.mail.bell import Bell
+from ragauth.services.outbox.bell import Bell
 
 # A notice is still worth sending after a mail server was down for a long weekend.
 NOTICE_LIFETIME = timedelta(days=3)
@@ -136,7 +136,7 @@ def add_letter(
     transaction.when_committed(mail_bell().ring)
 
 
-def open_letter(mail: OutboxMail) -> Letter:
+def open_letter(mail: OutboxRow) -> Letter:
     """Open a sealed letter; raises SealBroken if the secret that sealed it is not configured."""
     plain = unseal(
         mail.sealed,

@@ -19,9 +19,11 @@ from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import db, settings
 from ragauth.models import events as event_rows
 from ragauth.models import usage as usage_rows
+from ragauth.models import webhooks as webhook_rows
 from ragauth.models.database_probe import known_revisions, schema_revisions
 from ragauth.models.installation import Installation
-from ragauth.models.outbox_depth import outbox_depth
+from ragauth.models.outbox_depth import mail_depth, webhooks_depth
+from ragauth.security.identifiers import WEBHOOK, encode_id
 from ragauth.services.audit import EventName
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.operators import readiness
@@ -34,6 +36,8 @@ _MAIL_IS_STUCK = timedelta(hours=1)
 # Usage is saved every ten seconds.
 _USAGE_IS_STUCK = timedelta(minutes=1)
 _WAITING_USAGE = 1_000
+# A receiver that is started anew is back before.
+_WEBHOOK_FAILS = timedelta(hours=1)
 
 
 @dataclass
@@ -59,6 +63,7 @@ def examine() -> Health:
         ("database", _database),
         ("counters", _names_in_redis),
         ("mail", _mail),
+        ("webhooks", _webhooks),
         ("usage", _usage),
         ("signing_key", _signing_key),
     ):
@@ -124,15 +129,37 @@ def _mail(part: dict[str, Any], faults: list[str]) -> None:
     part["kind"] = "folder" if url is None else "SMTP server"
     part["at"] = str(settings().instance_dir / "outbox") if url is None else _server(url)
     with transaction.read_only():
-        depth = outbox_depth(now=clock.now())
+        depth = mail_depth(now=clock.now())
         given_up = event_rows.list_latest(None, EventName.MAIL_GIVEN_UP, limit=1)
-    part["waiting"] = depth.mails
+    part["waiting"] = depth.waiting
     part["tried_before"] = depth.tried
     part["oldest_at"] = depth.oldest_at and format_time(depth.oldest_at)
     part["last_given_up_at"] = format_time(given_up[0].at) if given_up else None
     part["last_given_up_for"] = given_up[0].details.get("cause") if given_up else None
     if depth.oldest_at is not None and clock.now() - depth.oldest_at > _MAIL_IS_STUCK:
         faults.append(f"mail: waits since {format_time(depth.oldest_at)}; try `mail send`")
+
+
+def _webhooks(part: dict[str, Any], faults: list[str]) -> None:
+    with transaction.read_only():
+        webhooks = webhook_rows.list_all()
+        part["waiting"] = webhooks_depth(now=clock.now()).waiting
+    part["active"] = sum(webhook.is_active for webhook in webhooks)
+    part["switched_off"] = len(webhooks) - part["active"]
+    part["failing"] = []
+    for webhook in webhooks:
+        if webhook.failing_since is None:
+            continue
+        name, since = encode_id(WEBHOOK, webhook.id), format_time(webhook.failing_since)
+        if not webhook.is_active:
+            faults.append(
+                f"webhooks: {name} failed since {since} and is switched off;"
+                f" `webhooks enable {name}` or `webhooks remove {name}`"
+            )
+            continue
+        part["failing"].append(name)
+        if clock.now() - webhook.failing_since > _WEBHOOK_FAILS:
+            faults.append(f"webhooks: {name} fails since {since}; try `webhooks test {name}`")
 
 
 def _usage(part: dict[str, Any], faults: list[str]) -> None:

@@ -10,6 +10,7 @@ from ragauth.counters import CountersUnavailable
 from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import settings
+from ragauth.metrics import WORKS
 from ragauth.models.database_probe import find_fault
 from ragauth.services.keys.check import current_checker
 from ragauth.services.limits.limits import current_limits
@@ -19,8 +20,6 @@ log = logging.getLogger("ragauth")
 
 OK = "ok"
 DEGRADED = "degraded"
-# Background work: no client is refused when it fails, so the host stays in service.
-_BESIDE = ("usage", "mail")
 
 
 class Readiness(NamedTuple):
@@ -39,7 +38,8 @@ def check_all() -> Readiness:
     fault = database_fault() or _fault_of_checks()
     needed = {"database": fault.value if fault else OK, _counters_name(): counters_state()}
     failing = failing_works()
-    checks = needed | {work: failing.get(work, OK) for work in _BESIDE}
+    # Background work: no client is refused when it fails, so the host stays in service.
+    checks = needed | {work: failing.get(work, OK) for work in WORKS}
     if any(state != OK for state in needed.values()):
         log.warning("not ready", extra={"checks": checks})
         raise ExternalServiceUnavailable("Not ready", details={"checks": checks})

@@ -1,8 +1,8 @@
 """After a backup was restored: end again what had ended since the backup, as far as it is known.
 
-The restored database knows nothing of what happened since the backup. Sessions, mailed tokens and
-queued mails from before the backup are all ended. What was revoked since then is known from the
-history of the replaced database alone, if there is one.
+The restored database knows nothing of what happened since the backup. Sessions, mailed tokens,
+queued mails and webhooks from before the backup are all ended. What was revoked since then is known
+from the history of the replaced database alone, if there is one.
 """
 
 import uuid
@@ -18,8 +18,9 @@ from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.models import confirmations as confirmation_rows
 from ragauth.models import events as event_rows
-from ragauth.models import outbox as mail_rows
+from ragauth.models import outbox as outbox_rows
 from ragauth.models import sessions as session_rows
+from ragauth.models import webhook_deliveries as delivery_rows
 from ragauth.models.accounts import ACTIVE, SUSPENDED
 from ragauth.security.identifiers import AGENT, KEY, decode_id, encode_id
 from ragauth.services.account_lock import lock_account
@@ -75,6 +76,7 @@ class Restored:
     ended_sessions: int
     withdrawn_tokens: int
     dropped_mails: int
+    dropped_webhooks: int
     revoked_keys: int = 0
     deleted_agents: int = 0
     suspended_accounts: int = 0
@@ -101,12 +103,15 @@ def clean_up(history: Iterable[PastEvent]) -> Restored:
 
 def _clean_up(history: Iterable[PastEvent]) -> Restored:
     now = clock.now()
+    # They may have been sent since; one that was not can be sent by hand.
+    dropped_webhooks = delivery_rows.fail_pending(None, cause="dropped after a restore")
     done = Restored(
         backup_at=_newest_event_at(),
         live_keys=key_rows.count_all_live(now=now),
         ended_sessions=session_rows.end_all(now=now),
         withdrawn_tokens=confirmation_rows.delete_all_unused(),
-        dropped_mails=mail_rows.remove_all(),
+        dropped_mails=outbox_rows.remove_all() - dropped_webhooks,
+        dropped_webhooks=dropped_webhooks,
     )
     events = sorted(history, key=lambda event: event.id)
     known = event_rows.find_known([event.id for event in events])

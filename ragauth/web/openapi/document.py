@@ -20,6 +20,7 @@ from ragauth.web.openapi.failures import (
     header_references,
 )
 from ragauth.web.openapi.headers import HEADERS, LIMITS, ON_EVERY_ANSWER
+from ragauth.web.openapi.messages import document_messages
 from ragauth.web.openapi.rendering import DocumentedFace
 from ragauth.web.openapi.shapes import Shapes
 from ragauth.web.paths import ANY_METHOD, takes_idempotency_key
@@ -76,6 +77,8 @@ def _build(app: Flask, face: DocumentedFace) -> dict[str, Any]:
     shapes.complete()
     document: dict[str, Any] = spec.to_dict()
     document["info"]["description"] = face.description
+    if face.blueprints is None:
+        document["webhooks"] = document_messages("Webhooks")
     document["servers"] = [{"url": "/", "description": "This server."}]
     return document
 

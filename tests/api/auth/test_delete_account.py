@@ -9,7 +9,7 @@ from ragauth import clock, transaction
 from ragauth.counters import CountersUnavailable
 from ragauth.errors import Conflict
 from ragauth.extensions import db
-from ragauth.models import Account, Confirmation, OutboxMail, RecoveryCode, SecondFactor
+from ragauth.models import Account, Confirmation, OutboxRow, RecoveryCode, SecondFactor
 from ragauth.models import events as event_rows
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
 from ragauth.services import audit
@@ -197,7 +197,7 @@ def _add_what_other_features_store(client: Client, account_id: str) -> None:
         used_at=None,
         **moments,
     )
-    mail = OutboxMail(
+    mail = OutboxRow(
         id=new_uuid(),
         account_id=owner,
         template="change_email",

@@ -14,7 +14,7 @@ from sqlalchemy import insert
 
 from ragauth import clock, transaction
 from ragauth.extensions import db
-from ragauth.models import Confirmation, Event, OutboxMail, RecoveryCode, SecondFactor
+from ragauth.models import Confirmation, Event, OutboxRow, RecoveryCode, SecondFactor
 from ragauth.security.addresses import neighbourhood_of
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
 from ragauth.services.accounts import second_factors
@@ -140,7 +140,7 @@ class TestSucceeds:
                 expires_at=NOW + timedelta(hours=1),
                 used_at=None,
             ),
-            OutboxMail(
+            OutboxRow(
                 id=new_uuid(),
                 account_id=owner,
                 template="change_email",

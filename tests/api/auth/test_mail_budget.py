@@ -13,11 +13,12 @@ from flask import Flask
 
 from ragauth import clock, transaction
 from ragauth.counters import CountersUnavailable
-from ragauth.models.outbox_depth import outbox_depth
+from ragauth.models.outbox_depth import mail_depth
 from ragauth.services.accounts.password_reset import answer_request
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.mail import budget
-from ragauth.services.mail.outbox import Round, send_due_mail
+from ragauth.services.mail.sending import send_due_mail
+from ragauth.services.outbox.rounds import Round
 from tests.clients import PASSWORD, Client, Member, error, ok
 from tests.factories.mails import Mail, confirm_address, receive_mail
 from tests.factories.second_factors import enrol
@@ -298,8 +299,8 @@ class TestAForgottenPassword:
         receive_mail(app)
         with app.app_context(), transaction.read_only():
             # One that waits for its turn is not mail that the server did not take.
-            assert outbox_depth(now=clock.now()).mails == 0
-            assert outbox_depth(now=clock.now() + timedelta(hours=1)).mails == 1
+            assert mail_depth(now=clock.now()).waiting == 0
+            assert mail_depth(now=clock.now() + timedelta(hours=1)).waiting == 1
         traveller.shift(28 * 60)
         assert subjects(receive_mail(app)) == {RESET: 1}
         traveller.shift(60 * 60)

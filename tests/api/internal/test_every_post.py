@@ -18,6 +18,7 @@ from ragauth.web.openapi.shapes import Shapes
 from tests.api.internal.things import add_things
 from tests.clients import Client, Member
 from tests.factories.api_keys import make_service_key
+from tests.factories.webhooks import a_delivery, a_webhook
 
 BELOW = "/api/v1/internal/"
 NAMED = {"Idempotency-Key": "one call"}
@@ -25,6 +26,8 @@ NAMED = {"Idempotency-Key": "one call"}
 IDS: dict[str, Callable[[Member], str]] = {
     "account_id": lambda member: member.id,
     "key_id": lambda member: member.create_key()["id"],
+    "webhook_id": lambda member: a_webhook(member.client.app),
+    "delivery_id": lambda member: a_delivery(member.client.app, a_webhook(member.client.app)),
 }
 # Where the body that the document shows would be refused: another, by the rule.
 BODIES: dict[str, dict[str, Any]] = {}

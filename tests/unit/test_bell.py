@@ -1,11 +1,11 @@
-"""The bell that wakes the sender of mail, in one process and in several."""
+"""The bell that wakes a sender, in one process and in several."""
 
 import os
 import time
 
 import pytest
 
-from ragauth.services.mail.bell import Bell
+from ragauth.services.outbox.bell import Bell
 
 LONG = 60.0
 

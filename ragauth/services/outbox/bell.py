@@ -1,4 +1,4 @@
-"""The bell that wakes the mail sender, in this process or in the one beside the workers."""
+"""The bell that wakes a sender, in this process or in the one beside the workers."""
 
 import os
 import select
@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 class Bell:
-    """Rung after a commit that queued mail.
+    """Rung after a commit that queued a row of the outbox.
 
     A ring while nobody waits is kept, but several are kept as one. Without `share` the bell works
     within one process. `share` makes it common to this process and all that are forked from it: any

@@ -1,0 +1,223 @@
+"""examples/systemd: what systemd says of the units, and the service as they start it.
+
+There is no running systemd. `systemd-socket-activate` hands the socket on as systemd does, and the
+test takes the part that remains: it keeps the socket open, and hears when the service is ready.
+"""
+
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.servers.gunicorn import NO_TLS, PROJECT_ROOT
+from tests.servers.processes import ServerProcess, free_port
+from tests.servers.quick_hashes import QUICK_HASHES
+from tests.waiting import slowness, wait_until
+
+_UNITS = PROJECT_ROOT / "examples" / "systemd"
+_PORT = "127.0.0.1:8000"
+_SECONDS = 60
+# Of ten; the higher, the more the service could do to its host.
+_MOST_EXPOSURE = 2.0
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("systemd-socket-activate") is None,
+    reason="systemd-socket-activate is missing: apt-get install systemd",
+)
+
+
+class Units:
+    """The two files, installed in a folder: other paths and another port, all else as it is."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.settings = folder / "settings"
+        self.settings.write_text("WEB_CONCURRENCY=2\n")
+        self.state = folder / "state" / "ragauth"
+        self.state.mkdir(parents=True)
+        self._here = {
+            "/srv/ragauth/.venv/bin": str(Path(sys.executable).parent),
+            "/srv/ragauth": str(PROJECT_ROOT),
+            "/etc/ragauth/settings": str(self.settings),
+            _PORT: f"127.0.0.1:{self.port}",
+        }
+        self.paths = [folder / "ragauth.service", folder / "ragauth.socket"]
+        for path in self.paths:
+            path.write_text(self._installed((_UNITS / path.name).read_text(encoding="utf-8")))
+        self.service, self.socket = (self._read(path) for path in self.paths)
+
+    def _installed(self, text: str) -> str:
+        for there, here in self._here.items():
+            text = text.replace(there, here)
+        return text
+
+    def _read(self, path: Path) -> dict[str, list[str]]:
+        read: dict[str, list[str]] = {}
+        for line in path.read_text(encoding="utf-8").splitlines():
+            name, is_setting, value = line.partition("=")
+            if is_setting and not line.startswith("#"):
+                # The folder of states, and the process that systemd began.
+                read.setdefault(name, []).append(value.replace("%S", str(self.state.parent)))
+        return read
+
+    def command(self, name: str) -> list[str]:
+        (line,) = self.service[name]
+        # The dash says that a failure does not matter.
+        return shlex.split(line.removeprefix("-"))
+
+    def environment(self) -> list[str]:
+        return [*self.service["Environment"], f"{QUICK_HASHES}=yes"]
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> Units:
+    return Units(tmp_path)
+
+
+def _say(*command: str | Path) -> tuple[int, str]:
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_systemd_finds_no_fault_in_the_units(units: Units) -> None:
+    assert _say("systemd-analyze", "verify", *units.paths) == (0, "")
+
+
+def test_systemd_finds_a_fault_where_there_is_one(units: Units) -> None:
+    path = units.paths[0]
+    path.write_text(path.read_text().replace("ProtectHome=", "ProtectHouse="))
+    assert "ProtectHouse" in _say("systemd-analyze", "verify", *units.paths)[1]
+
+
+def test_the_service_is_shut_in(units: Units) -> None:
+    threshold = f"--threshold={_MOST_EXPOSURE * 10:.0f}"
+    code, said = _say(
+        "systemd-analyze", "security", "--offline=yes", "--no-pager", threshold, units.paths[0]
+    )
+    assert code == 0, said[-2000:]
+
+
+def test_a_failed_migration_does_not_keep_the_service_from_starting(units: Units) -> None:
+    """A version that one goes back to cannot migrate a newer database, but serves it."""
+    assert [line[0] for line in units.service["ExecStartPre"]] == ["-"]
+
+
+def test_a_socket_of_systemds_serves_over_a_restart_and_a_reload(
+    units: Units, tmp_path: Path
+) -> None:
+    """No connection is refused while the service is away: its clients wait in the socket."""
+    host, _, port = units.socket["ListenStream"][0].rpartition(":")
+    assert units.service["Type"] == ["notify"]
+    with ExitStack() as stack:
+        listener = stack.enter_context(
+            socket.create_server((host, int(port)), backlog=int(units.socket["Backlog"][0]))
+        )
+        news = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        news.bind(str(tmp_path / "notify"))
+        news.settimeout(_SECONDS * slowness())
+
+        def start(name: str) -> ServerProcess:
+            folder = tmp_path / name
+            folder.mkdir()
+            variables = [*units.environment(), f"NOTIFY_SOCKET={tmp_path / 'notify'}"]
+            process = ServerProcess(
+                [
+                    *(sys.executable, "-c", _HAND_ON, str(listener.fileno())),
+                    *("systemd-socket-activate", *(f"--setenv={each}" for each in variables)),
+                    *units.command("ExecStart"),
+                ],
+                folder=folder,
+                environment={"PATH": os.environ.get("PATH", os.defpath)},
+                cwd=Path(units.service["WorkingDirectory"][0]),
+                last_signal=signal.SIGTERM,
+                pass_fds=(listener.fileno(),),
+            )
+            stack.callback(process.stop, signal.SIGTERM, 45)
+            return process
+
+        _prepare(units)
+        first = start("first")
+        url = f"http://{host}:{port}"
+        with _clients(url) as answers:
+            assert b"READY=1" in news.recv(4096)
+            wait_until(lambda: len(answers) > 20)
+            assert first.stop(signal.SIGTERM, 45) == 0
+            second = start("second")
+            assert b"READY=1" in news.recv(4096)
+            _reload(units, second)
+            assert b"READY=1" in news.recv(4096)
+            at_that_time = len(answers)
+            wait_until(lambda: len(answers) > at_that_time + 20)
+            assert second.exit_code() is None
+        assert set(answers) == {200}
+        assert {path.name for path in units.state.iterdir()} >= {"ragauth.db", "secret_key"}
+
+
+# The descriptor from which systemd's begin, and the process that they are for.
+_HAND_ON = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+def _prepare(units: Units) -> None:
+    """Run what systemd runs first, ExecStartPre."""
+    subprocess.run(
+        ["/usr/bin/env", *units.environment(), *units.command("ExecStartPre")],
+        cwd=units.service["WorkingDirectory"][0],
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=True,
+        env={"PATH": os.environ.get("PATH", os.defpath)},
+    )
+
+
+def _reload(units: Units, process: ServerProcess) -> None:
+    (line,) = units.service["ExecReload"]
+    subprocess.run(shlex.split(line.replace("$MAINPID", str(process.pid))), check=True)
+
+
+@contextmanager
+def _clients(url: str) -> Iterator[list[int | str]]:
+    """Ask again and again, each time over a new connection; yields the answers' statuses."""
+    answers: list[int | str] = []
+    has_ended = threading.Event()
+
+    def ask() -> None:
+        while not has_ended.is_set():
+            try:
+                answer = httpx.get(f"{url}/readyz", timeout=_SECONDS * slowness(), verify=NO_TLS)
+            except httpx.HTTPError as error:
+                answers.append(repr(error))
+            else:
+                answers.append(answer.status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        has_ended.set()
+        for thread in threads:
+            thread.join()

@@ -1,0 +1,139 @@
+"""The background sender of webhooks: at once after a commit, each endpoint by itself."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+import pytest
+from flask import Flask
+
+from ragauth.background import webhooks
+from ragauth.background.webhooks import WebhookSender
+from tests.clients import Client
+from tests.factories.webhooks import add_webhook
+from tests.servers.webhook_receiver import WebhookReceiver, answer, running_receiver
+
+pytestmark = pytest.mark.both_databases
+
+_PATIENCE_SECONDS = 20
+CREATED = "account.created"
+
+
+@pytest.fixture
+def other() -> Iterator[WebhookReceiver]:
+    with running_receiver() as running:
+        yield running
+
+
+@contextmanager
+def running(app: Flask) -> Iterator[WebhookSender]:
+    """A sender as a serving process has it; its thread ends with the block."""
+    sender = WebhookSender(app)
+    thread = Thread(target=sender.run)
+    thread.start()
+    try:
+        yield sender
+    finally:
+        sender.stop()
+        thread.join(_PATIENCE_SECONDS)
+        assert not thread.is_alive()
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_a_commit_wakes_it_and_it_stops_at_once(
+    hooked: Flask, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S35: without a wait for the interval, either way."""
+    monkeypatch.setattr(webhooks, "INTERVAL_SECONDS", 3600)
+    add_webhook(hooked, receiver.url, CREATED)
+    with running(hooked):
+        for number in range(1, 4):
+            Client(hooked).sign_up()
+            wait_until(lambda expected=number: len(receiver.received) == expected)
+
+
+def test_a_slow_endpoint_holds_up_no_other(
+    hooked: Flask, receiver: WebhookReceiver, other: WebhookReceiver
+) -> None:
+    """S50: and it is sent one message at a time, by one thread."""
+    receiver.behaviour = receiver.wait
+    add_webhook(hooked, receiver.url, CREATED)
+    add_webhook(hooked, other.url, CREATED)
+    with running(hooked):
+        for _ in range(10):
+            Client(hooked).sign_up()
+        wait_until(lambda: len(other.received) == 10)
+        assert len(receiver.received) == receiver.most_at_once == 1
+        assert other.most_at_once == 1
+        receiver.behaviour = answer(204)
+        receiver.released.set()
+        wait_until(lambda: len(receiver.received) == 10)
+        assert receiver.most_at_once == 1
+
+
+def test_what_is_on_its_way_gets_a_moment_to_arrive(
+    hooked: Flask, receiver: WebhookReceiver
+) -> None:
+    """S35: what has begun is finished; what has not is left to another process."""
+
+    def think(handler: object) -> None:
+        time.sleep(0.2)
+        answer(204)(handler)  # type: ignore[arg-type]
+
+    receiver.behaviour = think
+    add_webhook(hooked, receiver.url, CREATED)
+    for _ in range(3):
+        Client(hooked).sign_up()
+    with running(hooked) as sender:
+        wait_until(lambda: len(receiver.received) == 1)
+        sender.stop()
+        arrived = len(receiver.received)
+        assert arrived <= 2
+    time.sleep(0.05)
+    assert len(receiver.received) == arrived
+
+
+def test_an_endpoint_that_fails_is_not_hammered_whatever_rings(
+    hooked: Flask, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "INTERVAL_SECONDS", 3600)
+    receiver.behaviour = answer(500)
+    add_webhook(hooked, receiver.url, CREATED)
+    with running(hooked):
+        for _ in range(10):
+            Client(hooked).sign_up()
+        wait_until(lambda: len(receiver.received) >= 1)
+        time.sleep(0.1)
+        assert len(receiver.received) == 1
+
+
+def test_a_fault_with_one_endpoint_ends_nothing(
+    hooked: Flask,
+    receiver: WebhookReceiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(webhooks, "INTERVAL_SECONDS", 0.05)
+    faults = []
+
+    def fail(*_arguments: object, **_keywords: object) -> None:
+        faults.append(1)
+        raise ZeroDivisionError
+
+    add_webhook(hooked, receiver.url, CREATED)
+    with running(hooked):
+        with monkeypatch.context() as faulty:
+            faulty.setattr(webhooks, "send_due_messages", fail)
+            Client(hooked).sign_up()
+            wait_until(lambda: len(faults) >= 2)
+        with monkeypatch.context() as faulty:
+            faulty.setattr(webhooks, "list_endpoints_with_due", fail)
+            before = len(faults)
+            wait_until(lambda: len(faults) >= before + 2)
+        wait_until(lambda: len(receiver.received) == 1)
