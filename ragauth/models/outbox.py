@@ -122,13 +122,11 @@ def claim(row_id: uuid.UUID, *, attempts: int, until: datetime) -> bool:
     return db.session.connection().execute(_CLAIM, given).rowcount > 0
 
 
-def postpone(row_id: uuid.UUID, *, until: datetime, expires_at: datetime) -> None:
-    db.session.execute(
-        update(OutboxRow)
-        .where(OutboxRow.id == row_id)
-        .values(next_attempt_at=until, expires_at=expires_at)
-        .execution_options(synchronize_session=False)
-    )
+def postpone(row_id: uuid.UUID, *, until: datetime, expires_at: datetime) -> bool:
+    """Let a row be tried again later; False if it was deleted meanwhile."""
+    query = update(OutboxRow).where(OutboxRow.id == row_id)
+    query = query.values(next_attempt_at=until, expires_at=expires_at)
+    return count_changed(query.execution_options(synchronize_session=False)) > 0
 
 
 def has_failed_mail() -> bool:

@@ -84,15 +84,19 @@ def count_webhooks() -> int:
     return count_rows(select(Webhook.id))
 
 
-def note_failure(webhook_id: uuid.UUID, *, now: datetime) -> datetime | None:
-    """Note that attempts fail from now on, if they did not fail before; returns since when."""
+def note_failure(webhook_id: uuid.UUID, *, url: str, now: datetime) -> datetime | None:
+    """Note that attempts fail from now on, if they did not fail before; returns since when.
+
+    None if the endpoint was switched off, changed or removed while this `url` was called.
+    """
+    is_called = (Webhook.id == webhook_id) & (Webhook.url == url) & Webhook.is_active
     db.session.execute(
         update(Webhook)
-        .where(Webhook.id == webhook_id, Webhook.failing_since.is_(None))
+        .where(is_called, Webhook.failing_since.is_(None))
         .values(failing_since=now)
         .execution_options(synchronize_session=False)
     )
-    return db.session.scalar(select(Webhook.failing_since).where(Webhook.id == webhook_id))
+    return db.session.scalar(select(Webhook.failing_since).where(is_called))
 
 
 def note_success(webhook_id: uuid.UUID) -> None:

@@ -94,7 +94,7 @@ def change_webhook(*, webhook_id: uuid.UUID, changes: Mapping[str, Any], client:
             sending.switch_off(webhook_id)
         for field, value in changes.items():
             setattr(webhook, field, value)
-        if changes.get("is_active"):
+        if changes.keys() & {"url", "is_active"}:
             webhook.failing_since = None
         if changes:
             _record(EventName.WEBHOOK_CHANGED, webhook, client, fields=sorted(changes))

@@ -42,10 +42,11 @@ class Connection:
     """Sends messages to one URL, over one connection where the endpoint keeps it open."""
 
     def __init__(self, url: str, *, allows_private: bool) -> None:
-        self._url = httpcore.URL(url)
+        self.url = url
+        self._target = httpcore.URL(url)
         # With the port, and an IPv6 address in brackets (RFC 9110 section 7.2).
         self._host = url.partition("://")[2].partition("/")[0]
-        is_plain = self._url.scheme == b"http"
+        is_plain = self._target.scheme == b"http"
         self._deadline = _Deadline()
         self._pool = httpcore.ConnectionPool(
             ssl_context=None if is_plain else ssl.create_default_context(),
@@ -62,7 +63,7 @@ class Connection:
         all_headers = {"Host": self._host, "Content-Length": str(len(body)), **headers}
         try:
             with self._pool.stream(
-                "POST", self._url, headers=list(all_headers.items()), content=body
+                "POST", self._target, headers=list(all_headers.items()), content=body
             ) as response:
                 self._read_a_little(response.iter_stream())
                 return Attempt(response.status, None)

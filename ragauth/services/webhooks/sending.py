@@ -107,7 +107,7 @@ class _Messages:
             delivery = delivery_rows.find_delivery(row.id)
         if webhook is None or delivery is None or not webhook.is_active:
             return GivenUp(SWITCHED_OFF, is_fault=False)
-        self._was_failing = webhook.failing_since is not None
+        self._url, self._was_failing = webhook.url, webhook.failing_since is not None
         body = delivery.body.encode()
         message_id, now = encode_id(MESSAGE, row.id), clock.now()
         timestamp = int(now.timestamp())
@@ -145,9 +145,8 @@ class _Messages:
         # httpcore is imported only where there is a webhook.
         from ragauth.services.webhooks.connection import Connection  # noqa: PLC0415
 
-        if self._connection is None or webhook.url != self._url:
+        if self._connection is None or webhook.url != self._connection.url:
             self.close()
-            self._url = webhook.url
             self._connection = Connection(
                 webhook.url, allows_private=settings().webhook_private_networks
             )
@@ -193,8 +192,12 @@ class _Messages:
                     webhook_rows.note_success(self.webhook_id)
             return
         with transaction.unit_of_work():
-            since = webhook_rows.note_failure(self.webhook_id, now=self._failed_at)
-            has_had_its_time = since is not None and since <= self._failed_at - LIFETIME
+            since = webhook_rows.note_failure(
+                self.webhook_id, url=self._url, now=self._failed_at
+            )
+            if since is None:
+                return
+            has_had_its_time = since <= self._failed_at - LIFETIME
             is_given_up = isinstance(outcome, GivenUp)
             if outcome.status != _GONE and not (is_given_up and has_had_its_time):
                 return
