@@ -18,7 +18,8 @@ _resolve: Callable[..., Any] = socket.getaddrinfo
 
 @pytest.fixture
 def tls(tmp_path: Path) -> Iterator[WebhookReceiver]:
-    with running_receiver(tls_folder=tmp_path) as running:
+    names = ("rebinding.example", "several.example")
+    with running_receiver(tls_folder=tmp_path, names=names) as running:
         yield running
 
 
@@ -46,14 +47,15 @@ class Names:
 
 
 @pytest.fixture
-def connected_to(monkeypatch: pytest.MonkeyPatch, receiver: WebhookReceiver) -> list[str]:
+def connected_to(monkeypatch: pytest.MonkeyPatch, tls: WebhookReceiver) -> list[str]:
     """The addresses that were connected to; a public one leads to the receiver in a test."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls.certificate))
     reached: list[str] = []
     connect = httpcore.SyncBackend.connect_tcp
 
     def connect_tcp(self: Any, host: str, port: int, *arguments: Any) -> Any:
         reached.append(host)
-        return connect(self, "127.0.0.1", receiver.port, *arguments)
+        return connect(self, "127.0.0.1", tls.port, *arguments)
 
     monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", connect_tcp)
     return reached
@@ -94,22 +96,21 @@ class TestRefuses:
         assert receiver.connections == 0
 
     def test_an_answer_of_dns_that_changes_opens_nothing(
-        self, monkeypatch: pytest.MonkeyPatch, receiver: WebhookReceiver, connected_to: list[str]
+        self, monkeypatch: pytest.MonkeyPatch, connected_to: list[str]
     ) -> None:
         """S50: the address that was checked is the one that is connected to."""
         names = Names([PUBLIC], ["127.0.0.1"], ["127.0.0.1"])
         monkeypatch.setattr(socket, "getaddrinfo", names)
-        # Without TLS the receiver of the test can answer; who may say http:// is decided before.
-        assert post("http://rebinding.example/").status == 204
+        assert post("https://rebinding.example/").status == 204
         assert (connected_to, names.asked) == ([PUBLIC], 1)
-        assert post("http://rebinding.example/") == NOT_ALLOWED
+        assert post("https://rebinding.example/") == NOT_ALLOWED
         assert (connected_to, names.asked) == ([PUBLIC], 2)
 
     def test_of_several_addresses_only_public_ones_are_tried(
-        self, monkeypatch: pytest.MonkeyPatch, receiver: WebhookReceiver, connected_to: list[str]
+        self, monkeypatch: pytest.MonkeyPatch, connected_to: list[str]
     ) -> None:
         monkeypatch.setattr(socket, "getaddrinfo", Names(["10.0.0.1", "::1", PUBLIC]))
-        assert post("http://several.example/").status == 204
+        assert post("https://several.example/").status == 204
         assert connected_to == [PUBLIC]
 
     def test_a_proxy_of_the_environment_is_not_used(
@@ -146,8 +147,11 @@ class TestAllowed:
     def test_without_tls_nothing_goes_to_a_public_address(
         self, monkeypatch: pytest.MonkeyPatch, connected_to: list[str]
     ) -> None:
-        monkeypatch.setattr(socket, "getaddrinfo", Names([PUBLIC]))
-        assert post("http://public.example/", allows_private=True) == NOT_ALLOWED
+        """Nor from an endpoint that was set while private networks were allowed."""
+        monkeypatch.setattr(socket, "getaddrinfo", Names([PUBLIC], [PUBLIC]))
+        for allows_private in (True, False):
+            refused = post("http://public.example/", allows_private=allows_private)
+            assert refused == NOT_ALLOWED
         assert connected_to == []
 
 

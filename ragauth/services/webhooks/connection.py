@@ -1,9 +1,9 @@
 """The connection to an endpoint: to public addresses alone, within bounds of time and size.
 
 The name is looked up for each connection, each address is checked, and the very address that was
-checked is connected to: an answer of DNS that changes between two look-ups opens nothing. Neither
-proxies nor certificates of the environment count, and no redirect is followed, because each would
-let a request end at an address that was not checked.
+checked is connected to: an answer of DNS that changes between two look-ups opens nothing. No proxy
+of the environment is used and no redirect is followed, because each would let a request end at an
+address that was not checked.
 """
 
 import ipaddress
@@ -96,9 +96,7 @@ class Connection:
 
 def _rule(*, allows_private: bool, is_plain: bool) -> IsAllowed:
     """Which addresses may be called: without TLS, if at all, only those that are not public."""
-    if not allows_private:
-        return is_public
-    return (lambda address: not is_public(address)) if is_plain else (lambda _address: True)
+    return lambda address: not is_plain if is_public(address) else allows_private
 
 
 def _cause_of(error: BaseException) -> str:
