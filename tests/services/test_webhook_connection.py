@@ -113,6 +113,25 @@ class TestRefuses:
         assert post("https://several.example/").status == 204
         assert connected_to == [PUBLIC]
 
+    def test_an_address_that_never_answers_leaves_time_for_the_next_one(
+        self, monkeypatch: pytest.MonkeyPatch, tls: WebhookReceiver, connected_to: list[str]
+    ) -> None:
+        connect = httpcore.SyncBackend.connect_tcp
+        given: list[float] = []
+
+        def connect_tcp(self: Any, host: str, port: int, timeout: float, *more: Any) -> Any:
+            given.append(timeout)
+            if host != PUBLIC:
+                raise httpcore.ConnectTimeout
+            return connect(self, host, port, timeout, *more)
+
+        monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", connect_tcp)
+        silent = ["2606:4700:4700::1111", "2606:4700:4700::1001", PUBLIC]
+        monkeypatch.setattr(socket, "getaddrinfo", Names(silent))
+        assert post("https://several.example/").status == 204
+        assert connected_to == [PUBLIC]
+        assert [round(seconds) for seconds in given] == [10, 15, 30]
+
     def test_a_proxy_of_the_environment_is_not_used(
         self, monkeypatch: pytest.MonkeyPatch, receiver: WebhookReceiver
     ) -> None:

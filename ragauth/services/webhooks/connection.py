@@ -177,13 +177,14 @@ class _CheckedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        failure = httpcore.ConnectError()
-        for address in self._resolve(host, port):
+        failure: Exception = httpcore.ConnectError()
+        addresses = self._resolve(host, port)
+        for number, address in enumerate(addresses):
+            # One that never answers leaves their share of the time to those that follow.
+            share = self._deadline.remaining(httpcore.ConnectTimeout) / (len(addresses) - number)
             try:
-                stream = self._sockets.connect_tcp(
-                    address, port, self._deadline.remaining(httpcore.ConnectTimeout)
-                )
-            except httpcore.ConnectError as error:
+                stream = self._sockets.connect_tcp(address, port, share)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
                 return _BoundedStream(stream, self._deadline)
