@@ -154,6 +154,16 @@ def remove_of_account(account_id: uuid.UUID, *, templates: Sequence[str] | None 
     db.session.execute(query)
 
 
+def take_of_webhook(webhook_id: uuid.UUID, *, limit: int) -> list[uuid.UUID]:
+    """Delete some of what waits for a webhook; returns the ids."""
+    query = select(OutboxRow.id).where(OutboxRow.webhook_id == webhook_id).limit(limit)
+    ids = list(db.session.scalars(query))
+    db.session.execute(
+        delete(OutboxRow).where(OutboxRow.id.in_(ids)).execution_options(synchronize_session=False)
+    )
+    return ids
+
+
 def remove_of_webhook(webhook_id: uuid.UUID) -> None:
     """Delete what waits for a webhook."""
     db.session.execute(

@@ -44,7 +44,6 @@ _ACTIVE = (
     .with_for_update(read=True, key_share=True)
 )
 _DUE = select(_WEBHOOKS.c.id).where(
-    _WEBHOOKS.c.is_active,
     select(OutboxRow.id)
     .where(
         OutboxRow.webhook_id == _WEBHOOKS.c.id,
@@ -63,7 +62,7 @@ def hold_active() -> list[Shown]:
 
 
 def list_with_due(*, now: datetime, latest: datetime) -> list[uuid.UUID]:
-    """The active endpoints for which a message is due now, or was postponed beyond `latest`."""
+    """The endpoints for which a message is due now, or was postponed beyond `latest`."""
     return [row.id for row in read_rows(_DUE, now=now, latest=latest)]
 
 

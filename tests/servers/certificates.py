@@ -10,9 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def write_certificate(
-    folder: Path, address: str = "127.0.0.1", *names: str
-) -> tuple[Path, Path]:
+def write_certificate(folder: Path, address: str = "127.0.0.1", *names: str) -> tuple[Path, Path]:
     """Return the files of a certificate, which clients trust as an authority, and of its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])

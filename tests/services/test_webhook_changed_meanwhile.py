@@ -1,12 +1,16 @@
-"""What becomes of an attempt during which its endpoint is switched off or changed (S50)."""
+"""What becomes of attempts and of what waits when an endpoint is switched off or changed (S50)."""
 
 from collections.abc import Callable
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
+from itertools import count
+from types import ModuleType
 
 import pytest
 from flask import Flask
 
+from ragauth.models import outbox as outbox_rows
+from ragauth.services.webhooks import sending
 from tests.clients import Client, ok
 from tests.cli.conftest import Commands
 from tests.factories.webhooks import (
@@ -104,3 +108,49 @@ def test_a_new_url_has_its_own_three_days(
         [delivery] = deliveries_to(hooked, webhook_id)
         assert delivery["state"] == "failed"
         assert shown(hooked, webhook_id)["is_active"]
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("goes_on", ["by the sender", "before it is switched on"])
+def test_what_waits_is_given_up_in_batches_also_after_a_kill(
+    hooked: Flask,
+    receiver: WebhookReceiver,
+    webhook_id: str,
+    change: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+    goes_on: str,
+) -> None:
+    """What makes messages waits for this no longer than for one batch."""
+    for _ in range(4):
+        Client(hooked).sign_up()
+    monkeypatch.setattr(sending, "_BATCH", 2)
+    with monkeypatch.context() as dying:
+        kill_at_second(dying, outbox_rows, "take_of_webhook")
+        with pytest.raises(Killed):
+            change(is_active=False)
+    assert not shown(hooked, webhook_id)["is_active"]
+    states = [each["state"] for each in deliveries_to(hooked, webhook_id)]
+    assert sorted(states) == ["failed"] * 2 + ["pending"] * 3
+    if goes_on == "by the sender":
+        deliver(hooked)
+    else:
+        change(is_active=True)
+    assert {each["state"] for each in deliveries_to(hooked, webhook_id)} == {"failed"}
+    deliver(hooked)
+    assert receiver.received == []
+
+
+def kill_at_second(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> None:
+    """Let a process be killed where it calls a function for the second time."""
+    calls, call = count(1), getattr(module, name)
+
+    def die(*arguments: object, **keywords: object) -> object:
+        if next(calls) == 2:
+            raise Killed
+        return call(*arguments, **keywords)
+
+    monkeypatch.setattr(module, name, die)

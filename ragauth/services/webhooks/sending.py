@@ -38,6 +38,7 @@ log = logging.getLogger("ragauth")
 _WAITS_SECONDS = (5, 30, 120, 600, 1800, 3600, 7200)
 _LATER_WAIT_SECONDS = 5 * 3600
 _JITTER = 0.2
+_BATCH = 1_000
 _LONGEST_WAIT = timedelta(hours=7)
 _GONE, _TOO_MANY, _SERVER_ERROR = 410, 429, 500
 SWITCHED_OFF = "the endpoint is switched off"
@@ -47,7 +48,7 @@ _random = SystemRandom()
 
 
 def list_endpoints_with_due() -> list[uuid.UUID]:
-    """The active endpoints for which a message is due."""
+    """The endpoints for which a message is due, those that are off too."""
     with transaction.read_only():
         now = clock.now()
         return webhook_rows.list_with_due(now=now, latest=now + _LONGEST_WAIT)
@@ -56,7 +57,15 @@ def list_endpoints_with_due() -> list[uuid.UUID]:
 def send_due_messages(
     webhook_id: uuid.UUID, *, is_stopping: Callable[[], bool] = lambda: False
 ) -> Round:
-    """Send all messages to one endpoint that are due, one after another, while it is there."""
+    """Send all messages to one endpoint that are due, one after another, while it is there.
+
+    For one that is off: give up what waits, if who switched it off has not done so.
+    """
+    with transaction.read_only():
+        webhook = webhook_rows.find_webhook(webhook_id)
+    if webhook is not None and not webhook.is_active:
+        give_up_waiting(webhook_id)
+        return Round()
     with closing(_Messages(webhook_id)) as messages:
         return rounds.send_due(messages, is_stopping=is_stopping)
 
@@ -71,18 +80,32 @@ def send_message(webhook_id: uuid.UUID, message_id: uuid.UUID) -> Outcome | None
         return rounds.send_row(row, messages)
 
 
-def switch_off(webhook_id: uuid.UUID, *, cause: str = SWITCHED_OFF) -> bool:
-    """Switch an endpoint off and give up what waits for it, in the present transaction.
+def switch_off(webhook_id: uuid.UUID) -> bool:
+    """Switch an endpoint off, in the present transaction; returns False if it is off already.
 
-    Returns False if it is off already.
+    After the commit nothing is queued for it any more; call `give_up_waiting` then.
     """
     webhook = webhook_rows.lock_webhook(webhook_id)
     if webhook is None or not webhook.is_active:
         return False
     webhook.is_active = False
-    outbox_rows.remove_of_webhook(webhook_id)
-    delivery_rows.fail_pending(webhook_id, cause=cause)
     return True
+
+
+def give_up_waiting(webhook_id: uuid.UUID, *, cause: str = SWITCHED_OFF) -> None:
+    """Give up what waits for an endpoint that is off, in batches; nothing if it is not off.
+
+    There may be millions, and what creates messages waits for this endpoint's lock.
+    """
+    given_up = _BATCH
+    while given_up == _BATCH:
+        with transaction.unit_of_work():
+            webhook = webhook_rows.lock_webhook(webhook_id)
+            if webhook is None or webhook.is_active:
+                return
+            message_ids = outbox_rows.take_of_webhook(webhook_id, limit=_BATCH)
+            delivery_rows.fail(message_ids, cause=cause)
+            given_up = len(message_ids)
 
 
 class _Messages:
@@ -192,9 +215,7 @@ class _Messages:
                     webhook_rows.note_success(self.webhook_id)
             return
         with transaction.unit_of_work():
-            since = webhook_rows.note_failure(
-                self.webhook_id, url=self._url, now=self._failed_at
-            )
+            since = webhook_rows.note_failure(self.webhook_id, url=self._url, now=self._failed_at)
             if since is None:
                 return
             has_had_its_time = since <= self._failed_at - LIFETIME
@@ -202,8 +223,9 @@ class _Messages:
             if outcome.status != _GONE and not (is_given_up and has_had_its_time):
                 return
             cause = GONE if outcome.status == _GONE else SWITCHED_OFF
-            is_news = switch_off(self.webhook_id, cause=cause)
+            is_news = switch_off(self.webhook_id)
         if is_news:
+            give_up_waiting(self.webhook_id, cause=cause)
             log.error(
                 "a webhook was switched off: its endpoint has failed for three days"
                 if cause == SWITCHED_OFF
