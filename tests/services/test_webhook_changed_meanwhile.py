@@ -11,8 +11,8 @@ from flask import Flask
 
 from ragauth.models import outbox as outbox_rows
 from ragauth.services.webhooks import sending
-from tests.clients import Client, ok
 from tests.cli.conftest import Commands
+from tests.clients import Client, ok
 from tests.factories.webhooks import (
     WEBHOOKS,
     add_webhook,

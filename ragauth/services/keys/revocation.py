@@ -25,7 +25,7 @@ def revoke_all(account_id: uuid.UUID, client: Client) -> int:
 
 
 def revoke_own(account_id: uuid.UUID, client: Client) -> int:
-    """Revoke all keys of an account and of its agents but the managed ones, as `revoke_all` does."""
+    """Revoke all keys of an account and its agents but the managed ones, as `revoke_all` does."""
     return _record(key_rows.revoke_own_keys(account_id, now=clock.now()), client)
 
 

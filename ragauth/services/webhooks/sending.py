@@ -159,8 +159,8 @@ class _Messages:
             return GivenUp(GONE, status)
         if row.attempts and row.expires_at <= self._failed_at:
             return GivenUp(cause, status)
-        # One that refuses a message takes the next one perhaps.
-        is_away = status is None or status == _TOO_MANY or status >= _SERVER_ERROR
+        # One that refuses a message takes the next one perhaps; one that has moved does not.
+        is_away = status is None or status == _TOO_MANY or not 400 <= status < _SERVER_ERROR
         return Failed(cause, status, is_away=is_away)
 
     def _connect(self, webhook: Webhook) -> "Connection":

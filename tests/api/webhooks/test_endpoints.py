@@ -273,7 +273,7 @@ class TestRejectsInput:
     def test_of_two_at_once_the_last_place_is_for_one(
         self, app: Flask, service: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The sender has a thread for each: with more of them a healthy one could wait for ill ones."""
+        """The sender has a thread for each: with more, a healthy one could wait for ill ones."""
         for _ in range(MOST_ENDPOINTS - 1):
             add(service)
         counted, meeting = webhook_rows.count_webhooks, threading.Barrier(2)
