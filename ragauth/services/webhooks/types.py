@@ -65,8 +65,8 @@ TOLD: dict[MessageType, Told] = {
         "A key was made; `account_id` is null for a service's own key.", _KEY
     ),
     MessageType.KEY_REVOKED: Told(
-        "A key was revoked; unless its owner or an operator did that, `by` tells what did:"
-        " `holder`, `rotation`, `agent` (its agent was deleted), `leak`, `keyspace`, `restoration`.",
+        "A key was revoked; unless its owner or an operator did that, `by` tells what did: "
+        "`holder`, `rotation`, `agent` (its agent was deleted), `leak`, `keyspace`, `restoration`.",
         {**_KEY, "by": "rotation"},
     ),
     MessageType.KEY_ROTATED: Told(
