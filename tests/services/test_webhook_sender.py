@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -137,3 +138,32 @@ def test_a_fault_with_one_endpoint_ends_nothing(
             before = len(faults)
             wait_until(lambda: len(faults) >= before + 2)
         wait_until(lambda: len(receiver.received) == 1)
+
+
+def test_what_is_queued_while_a_thread_ends_is_sent_at_once(
+    hooked: Flask, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S35: its bell rings while the endpoint still has a thread, which looks no more."""
+    monkeypatch.setattr(webhooks, "INTERVAL_SECONDS", 3600)
+    send, look = webhooks.send_due_messages, webhooks.list_endpoints_with_due
+    looks: list[int] = []
+
+    def look_and_count() -> object:
+        looks.append(1)
+        return look()
+
+    def send_and_linger(*arguments: Any, **keywords: Any) -> object:
+        done = send(*arguments, **keywords)
+        if len(receiver.received) == 1:
+            before = len(looks)
+            Client(hooked).sign_up()
+            wait_until(lambda: len(looks) > before)
+            time.sleep(0.05)
+        return done
+
+    monkeypatch.setattr(webhooks, "list_endpoints_with_due", look_and_count)
+    monkeypatch.setattr(webhooks, "send_due_messages", send_and_linger)
+    add_webhook(hooked, receiver.url, CREATED)
+    with running(hooked):
+        Client(hooked).sign_up()
+        wait_until(lambda: len(receiver.received) == 2)
