@@ -1,6 +1,7 @@
 """Where a webhook's connection may lead: to public addresses alone, unless allowed (S50)."""
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,17 @@ class TestAllowed:
 
 
 class TestCertificates:
+    def test_the_authorities_are_read_once(
+        self, tls: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Reading them takes longer than all the rest of an attempt."""
+        read, reads = ssl.create_default_context, list[int]()
+        monkeypatch.setattr(ssl, "create_default_context", lambda: reads.append(1) or read())
+        monkeypatch.setenv("SSL_CERT_FILE", str(tls.certificate))
+        for _ in range(3):
+            assert post(tls.url, allows_private=True) == Attempt(204, None)
+        assert len(reads) == 1
+
     def test_one_that_nobody_vouches_for(self, tls: WebhookReceiver) -> None:
         """S50: the message is not sent."""
         assert post(tls.url, allows_private=True) == Attempt(None, "certificate not valid")
