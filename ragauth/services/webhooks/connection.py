@@ -7,7 +7,6 @@ address that was not checked.
 """
 
 import ipaddress
-import os
 import socket
 import ssl
 import time
@@ -51,7 +50,7 @@ class Connection:
         is_plain = self._target.scheme == b"http"
         self._deadline = _Deadline()
         self._pool = httpcore.ConnectionPool(
-            ssl_context=None if is_plain else _trusting(*map(os.environ.get, _AUTHORITIES)),
+            ssl_context=None if is_plain else _trusting(ssl.get_default_verify_paths()),
             max_connections=1,
             retries=0,
             network_backend=_CheckedBackend(
@@ -96,12 +95,8 @@ class Connection:
             return
 
 
-# Where OpenSSL looks for the authorities in the place of the system's.
-_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-
-
 @lru_cache(maxsize=2)
-def _trusting(*_authorities: str | None) -> ssl.SSLContext:
+def _trusting(_paths: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
     """What verifies certificates; reading all authorities takes 20 ms of the processor."""
     return ssl.create_default_context()
 
