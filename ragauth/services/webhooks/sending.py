@@ -216,20 +216,17 @@ class _Messages:
             return
         with transaction.unit_of_work():
             since = webhook_rows.note_failure(self.webhook_id, url=self._url, now=self._failed_at)
-            if since is None:
+            is_gone = outcome.status == _GONE
+            if since is None or not (is_gone or since <= self._failed_at - LIFETIME):
                 return
-            has_had_its_time = since <= self._failed_at - LIFETIME
-            is_given_up = isinstance(outcome, GivenUp)
-            if outcome.status != _GONE and not (is_given_up and has_had_its_time):
-                return
-            cause = GONE if outcome.status == _GONE else SWITCHED_OFF
+            cause = GONE if is_gone else SWITCHED_OFF
             is_news = switch_off(self.webhook_id)
         if is_news:
             give_up_waiting(self.webhook_id, cause=cause)
             log.error(
-                "a webhook was switched off: its endpoint has failed for three days"
-                if cause == SWITCHED_OFF
-                else "a webhook was switched off: its endpoint answered 410",
+                "a webhook was switched off: its endpoint answered 410"
+                if is_gone
+                else "a webhook was switched off: its endpoint has failed for three days",
                 extra={"webhook_id": encode_id(WEBHOOK, self.webhook_id)},
             )
 
