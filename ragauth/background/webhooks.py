@@ -85,3 +85,6 @@ class WebhookSender:
             self._is_stopping.wait(INTERVAL_SECONDS)
         finally:
             del self._threads[webhook_id]
+            # For a message that was queued after the last look: until now it had a thread.
+            with self._app.app_context():
+                webhook_bell().ring()

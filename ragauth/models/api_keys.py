@@ -252,12 +252,6 @@ def list_all_live(account_id: uuid.UUID) -> list[ApiKey]:
     return list(db.session.scalars(_of_account(account_id, include_revoked=False)))
 
 
-def list_own_live(account_id: uuid.UUID) -> list[ApiKey]:
-    """Those of them that are not managed."""
-    query = _of_account(account_id, include_revoked=False)
-    return list(db.session.scalars(query.where(~ApiKey.is_managed)))
-
-
 def find_owner(key_id: uuid.UUID) -> uuid.UUID | None:
     """The account that a key belongs to; None for a service's own key, and for no key."""
     return db.session.scalar(select(ApiKey.account_id).where(ApiKey.id == key_id))
@@ -347,26 +341,28 @@ def note_told_of_leak(key_id: uuid.UUID, *, now: datetime, unless_after: datetim
     return changed > 0
 
 
-def revoke_keys_of_agent(agent_id: uuid.UUID, *, now: datetime) -> int:
-    """Returns how many were alive."""
+def revoke_keys_of_agent(agent_id: uuid.UUID, *, now: datetime) -> list[ApiKey]:
+    """Returns those that were alive."""
     return _revoke_all(ApiKey.agent_id == agent_id, now=now)
 
 
-def revoke_keys_of_account(account_id: uuid.UUID, *, now: datetime) -> int:
-    """Returns how many were alive."""
+def revoke_keys_of_account(account_id: uuid.UUID, *, now: datetime) -> list[ApiKey]:
+    """Returns those that were alive."""
     return _revoke_all(ApiKey.account_id == account_id, now=now)
 
 
-def revoke_own_keys(account_id: uuid.UUID, *, now: datetime) -> int:
-    """Revoke the account's keys, managed ones aside; returns how many were alive."""
+def revoke_own_keys(account_id: uuid.UUID, *, now: datetime) -> list[ApiKey]:
+    """Revoke the account's keys, managed ones aside; returns those that were alive."""
     return _revoke_all((ApiKey.account_id == account_id) & ~ApiKey.is_managed, now=now)
 
 
-def _revoke_all(condition: ColumnElement[bool], *, now: datetime) -> int:
+def _revoke_all(condition: ColumnElement[bool], *, now: datetime) -> list[ApiKey]:
     alive = condition & ApiKey.revoked_at.is_(None)
     # Lock in the same order as when usage is saved, so that the two cannot deadlock.
-    db.session.execute(select(ApiKey.id).where(alive).order_by(ApiKey.id).with_for_update())
-    return count_changed(update(ApiKey).where(alive).values(revoked_at=now, is_primary=False))
+    locked = select(ApiKey).where(alive).order_by(ApiKey.id).with_for_update()
+    keys = list(db.session.scalars(locked))
+    db.session.execute(update(ApiKey).where(alive).values(revoked_at=now, is_primary=False))
+    return keys
 
 
 def forget_details(account_id: uuid.UUID) -> None:

@@ -52,6 +52,11 @@ def get_installation() -> Installation:
     return db.session.get_one(Installation, 1)
 
 
+def hold_installation() -> None:
+    """Wait for the row's lock, and hold it until the commit: one at a time does something."""
+    db.session.execute(select(Installation.id).where(Installation.id == _ONLY).with_for_update())
+
+
 def lock_installation() -> Installation | None:
     """Lock the row until the commit; None if another process has locked it."""
     return db.session.get(Installation, 1, with_for_update={"skip_locked": True})

@@ -122,13 +122,11 @@ def claim(row_id: uuid.UUID, *, attempts: int, until: datetime) -> bool:
     return db.session.connection().execute(_CLAIM, given).rowcount > 0
 
 
-def postpone(row_id: uuid.UUID, *, until: datetime, expires_at: datetime) -> None:
-    db.session.execute(
-        update(OutboxRow)
-        .where(OutboxRow.id == row_id)
-        .values(next_attempt_at=until, expires_at=expires_at)
-        .execution_options(synchronize_session=False)
-    )
+def postpone(row_id: uuid.UUID, *, until: datetime, expires_at: datetime) -> bool:
+    """Let a row be tried again later; False if it was deleted meanwhile."""
+    query = update(OutboxRow).where(OutboxRow.id == row_id)
+    query = query.values(next_attempt_at=until, expires_at=expires_at)
+    return count_changed(query.execution_options(synchronize_session=False)) > 0
 
 
 def has_failed_mail() -> bool:
@@ -154,6 +152,16 @@ def remove_of_account(account_id: uuid.UUID, *, templates: Sequence[str] | None 
     if templates is not None:
         query = query.where(OutboxRow.template.in_(templates))
     db.session.execute(query)
+
+
+def take_of_webhook(webhook_id: uuid.UUID, *, limit: int) -> list[uuid.UUID]:
+    """Delete some of what waits for a webhook; returns the ids."""
+    query = select(OutboxRow.id).where(OutboxRow.webhook_id == webhook_id).limit(limit)
+    ids = list(db.session.scalars(query))
+    db.session.execute(
+        delete(OutboxRow).where(OutboxRow.id.in_(ids)).execution_options(synchronize_session=False)
+    )
+    return ids
 
 
 def remove_of_webhook(webhook_id: uuid.UUID) -> None:

@@ -1,6 +1,7 @@
 """Deliveries: each message to each webhook, what it says and what became of it."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -120,11 +121,18 @@ def make_pending(delivery_id: uuid.UUID) -> None:
     _change(update(WebhookDelivery).where(WebhookDelivery.id == delivery_id).values(state=PENDING))
 
 
-def fail_pending(webhook_id: uuid.UUID | None, *, cause: str) -> int:
-    """Give up what waits for an endpoint, or for all; returns how many deliveries."""
+def fail(delivery_ids: Sequence[uuid.UUID], *, cause: str) -> None:
+    """Note that deliveries were given up."""
+    _change(
+        update(WebhookDelivery)
+        .where(WebhookDelivery.id.in_(delivery_ids))
+        .values(state=FAILED, cause=cause)
+    )
+
+
+def fail_all_pending(*, cause: str) -> int:
+    """Give up what waits for any endpoint; returns how many deliveries."""
     query = update(WebhookDelivery).where(WebhookDelivery.state == PENDING)
-    if webhook_id is not None:
-        query = query.where(WebhookDelivery.webhook_id == webhook_id)
     return _change(query.values(state=FAILED, cause=cause))
 
 

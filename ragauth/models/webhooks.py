@@ -44,7 +44,6 @@ _ACTIVE = (
     .with_for_update(read=True, key_share=True)
 )
 _DUE = select(_WEBHOOKS.c.id).where(
-    _WEBHOOKS.c.is_active,
     select(OutboxRow.id)
     .where(
         OutboxRow.webhook_id == _WEBHOOKS.c.id,
@@ -63,7 +62,7 @@ def hold_active() -> list[Shown]:
 
 
 def list_with_due(*, now: datetime, latest: datetime) -> list[uuid.UUID]:
-    """The active endpoints for which a message is due now, or was postponed beyond `latest`."""
+    """The endpoints for which a message is due now, or was postponed beyond `latest`."""
     return [row.id for row in read_rows(_DUE, now=now, latest=latest)]
 
 
@@ -84,15 +83,19 @@ def count_webhooks() -> int:
     return count_rows(select(Webhook.id))
 
 
-def note_failure(webhook_id: uuid.UUID, *, now: datetime) -> datetime | None:
-    """Note that attempts fail from now on, if they did not fail before; returns since when."""
+def note_failure(webhook_id: uuid.UUID, *, url: str, now: datetime) -> datetime | None:
+    """Note that attempts fail from now on, if they did not fail before; returns since when.
+
+    None if the endpoint was switched off, changed or removed while this `url` was called.
+    """
+    is_called = (Webhook.id == webhook_id) & (Webhook.url == url) & Webhook.is_active
     db.session.execute(
         update(Webhook)
-        .where(Webhook.id == webhook_id, Webhook.failing_since.is_(None))
+        .where(is_called, Webhook.failing_since.is_(None))
         .values(failing_since=now)
         .execution_options(synchronize_session=False)
     )
-    return db.session.scalar(select(Webhook.failing_since).where(Webhook.id == webhook_id))
+    return db.session.scalar(select(Webhook.failing_since).where(is_called))
 
 
 def note_success(webhook_id: uuid.UUID) -> None:

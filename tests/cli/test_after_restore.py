@@ -124,7 +124,7 @@ class TestWithTheHistory:
         done = outcome.json
         counted = ("revoked_keys", "deleted_agents", "suspended_accounts", "deleted_accounts")
         assert {name: done[name] for name in counted} == {
-            "revoked_keys": 2,
+            "revoked_keys": 3,
             "deleted_agents": 1,
             "suspended_accounts": 1,
             "deleted_accounts": 1,

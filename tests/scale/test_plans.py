@@ -72,7 +72,7 @@ ALLOWED = {
     "signing_keys.lock_all()": _FEW,
     "webhook_deliveries._FIRST_PAGE": _SHARE,
     "webhook_deliveries.delete_of_webhook()": _SHARE,
-    "webhook_deliveries.fail_pending(webhook_id=None)": _RESTORED,
+    "webhook_deliveries.fail_all_pending()": _RESTORED,
     "webhook_deliveries.list_deliveries(cursor=None)": _SHARE,
     "webhooks._ACTIVE": _TWENTY,
     "webhooks._DUE": _TWENTY,

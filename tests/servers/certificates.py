@@ -1,4 +1,4 @@
-"""A certificate for 127.0.0.1 that signs itself."""
+"""A certificate for 127.0.0.1, and perhaps for some names, that signs itself."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def write_certificate(folder: Path, address: str = "127.0.0.1") -> tuple[Path, Path]:
+def write_certificate(folder: Path, address: str = "127.0.0.1", *names: str) -> tuple[Path, Path]:
     """Return the files of a certificate, which clients trust as an authority, and of its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
@@ -24,7 +24,10 @@ def write_certificate(folder: Path, address: str = "127.0.0.1") -> tuple[Path, P
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False
+            x509.SubjectAlternativeName(
+                [x509.IPAddress(ip_address(address)), *map(x509.DNSName, names)]
+            ),
+            critical=False,
         )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

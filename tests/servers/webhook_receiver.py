@@ -3,7 +3,7 @@
 import json
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -107,9 +107,16 @@ class WebhookReceiver:
 
 @contextmanager
 def running_receiver(
-    *, port: int = 0, host: str = "127.0.0.1", tls_folder: Path | None = None
+    *,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    tls_folder: Path | None = None,
+    names: Sequence[str] = (),
 ) -> Iterator[WebhookReceiver]:
-    """Yield a running receiver; with a folder for its certificate it speaks TLS."""
+    """Yield a running receiver; with a folder for its certificate it speaks TLS.
+
+    `names` are further names that the certificate is for.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -149,7 +156,7 @@ def running_receiver(
     server = Server((host, port), Handler)
     certificate = None
     if tls_folder is not None:
-        certificate, key = write_certificate(tls_folder, host)
+        certificate, key = write_certificate(tls_folder, host, *names)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate, key)
         server.socket = context.wrap_socket(

@@ -1,10 +1,7 @@
 """The background sender: at once after a commit, again and again, until it is told to stop."""
 
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from flask import Flask
@@ -14,10 +11,11 @@ from ragauth.background.mail import MailSender
 from ragauth.services.mail import transport
 from tests.clients import Client
 from tests.servers.smtp import SmtpServer, start_smtp
+from tests.services.senders import running
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.both_databases
 
-_PATIENCE_SECONDS = 20
 MakeApp = Callable[..., Flask]
 
 
@@ -32,33 +30,12 @@ def mailing(make_app: MakeApp, smtp: SmtpServer) -> Flask:
     return make_app(mail_url=smtp.url)
 
 
-@contextmanager
-def running(app: Flask) -> Iterator[MailSender]:
-    """A sender as a serving process has it; its thread ends with the block."""
-    sender = MailSender(app)
-    thread = Thread(target=sender.run)
-    thread.start()
-    try:
-        yield sender
-    finally:
-        sender.stop()
-        thread.join(_PATIENCE_SECONDS)
-        assert not thread.is_alive()
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def test_a_commit_wakes_it_and_it_stops_at_once(
     mailing: Flask, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S35: without a wait for the interval, either way."""
     monkeypatch.setattr(mail, "INTERVAL_SECONDS", 3600)
-    with running(mailing):
+    with running(MailSender(mailing)):
         for number in range(1, 4):
             Client(mailing).sign_up()
             wait_until(lambda expected=number: len(smtp.deliveries) == expected)
@@ -68,7 +45,7 @@ def test_mail_that_another_process_queued_is_sent_in_its_turn(
     make_app: MakeApp, mailing: Flask, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mail, "INTERVAL_SECONDS", 0.05)
-    with running(mailing):
+    with running(MailSender(mailing)):
         Client(make_app()).sign_up()
         wait_until(lambda: len(smtp.deliveries) == 1)
 
@@ -83,7 +60,7 @@ def test_a_fault_does_not_end_it(
         faults.append(1)
         raise ZeroDivisionError
 
-    with running(mailing):
+    with running(MailSender(mailing)):
         with monkeypatch.context() as faulty:
             faulty.setattr(transport.SmtpServer, "deliver", fail)
             Client(mailing).sign_up()
@@ -95,7 +72,7 @@ def test_a_fault_does_not_end_it(
 def test_a_mail_on_its_way_gets_a_moment_to_arrive(mailing: Flask, smtp: SmtpServer) -> None:
     """S35: what has begun is finished; what has not is left to another process."""
     smtp.seconds_to_think = 0.3
-    with running(mailing) as sender:
+    with running(MailSender(mailing)) as sender:
         for _ in range(3):
             Client(mailing).sign_up()
         wait_until(lambda: smtp.connections == 1)

@@ -1,6 +1,7 @@
 """Where a webhook's connection may lead: to public addresses alone, unless allowed (S50)."""
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ _resolve: Callable[..., Any] = socket.getaddrinfo
 
 @pytest.fixture
 def tls(tmp_path: Path) -> Iterator[WebhookReceiver]:
-    with running_receiver(tls_folder=tmp_path) as running:
+    names = ("rebinding.example", "several.example")
+    with running_receiver(tls_folder=tmp_path, names=names) as running:
         yield running
 
 
@@ -46,14 +48,15 @@ class Names:
 
 
 @pytest.fixture
-def connected_to(monkeypatch: pytest.MonkeyPatch, receiver: WebhookReceiver) -> list[str]:
+def connected_to(monkeypatch: pytest.MonkeyPatch, tls: WebhookReceiver) -> list[str]:
     """The addresses that were connected to; a public one leads to the receiver in a test."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls.certificate))
     reached: list[str] = []
     connect = httpcore.SyncBackend.connect_tcp
 
     def connect_tcp(self: Any, host: str, port: int, *arguments: Any) -> Any:
         reached.append(host)
-        return connect(self, "127.0.0.1", receiver.port, *arguments)
+        return connect(self, "127.0.0.1", tls.port, *arguments)
 
     monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", connect_tcp)
     return reached
@@ -94,23 +97,41 @@ class TestRefuses:
         assert receiver.connections == 0
 
     def test_an_answer_of_dns_that_changes_opens_nothing(
-        self, monkeypatch: pytest.MonkeyPatch, receiver: WebhookReceiver, connected_to: list[str]
+        self, monkeypatch: pytest.MonkeyPatch, connected_to: list[str]
     ) -> None:
         """S50: the address that was checked is the one that is connected to."""
         names = Names([PUBLIC], ["127.0.0.1"], ["127.0.0.1"])
         monkeypatch.setattr(socket, "getaddrinfo", names)
-        # Without TLS the receiver of the test can answer; who may say http:// is decided before.
-        assert post("http://rebinding.example/").status == 204
+        assert post("https://rebinding.example/").status == 204
         assert (connected_to, names.asked) == ([PUBLIC], 1)
-        assert post("http://rebinding.example/") == NOT_ALLOWED
+        assert post("https://rebinding.example/") == NOT_ALLOWED
         assert (connected_to, names.asked) == ([PUBLIC], 2)
 
     def test_of_several_addresses_only_public_ones_are_tried(
-        self, monkeypatch: pytest.MonkeyPatch, receiver: WebhookReceiver, connected_to: list[str]
+        self, monkeypatch: pytest.MonkeyPatch, connected_to: list[str]
     ) -> None:
         monkeypatch.setattr(socket, "getaddrinfo", Names(["10.0.0.1", "::1", PUBLIC]))
-        assert post("http://several.example/").status == 204
+        assert post("https://several.example/").status == 204
         assert connected_to == [PUBLIC]
+
+    def test_an_address_that_never_answers_leaves_time_for_the_next_one(
+        self, monkeypatch: pytest.MonkeyPatch, tls: WebhookReceiver, connected_to: list[str]
+    ) -> None:
+        connect = httpcore.SyncBackend.connect_tcp
+        given: list[float] = []
+
+        def connect_tcp(self: Any, host: str, port: int, timeout: float, *more: Any) -> Any:
+            given.append(timeout)
+            if host != PUBLIC:
+                raise httpcore.ConnectTimeout
+            return connect(self, host, port, timeout, *more)
+
+        monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", connect_tcp)
+        silent = ["2606:4700:4700::1111", "2606:4700:4700::1001", PUBLIC]
+        monkeypatch.setattr(socket, "getaddrinfo", Names(silent))
+        assert post("https://several.example/").status == 204
+        assert connected_to == [PUBLIC]
+        assert [round(seconds) for seconds in given] == [10, 15, 30]
 
     def test_a_proxy_of_the_environment_is_not_used(
         self, monkeypatch: pytest.MonkeyPatch, receiver: WebhookReceiver
@@ -146,12 +167,26 @@ class TestAllowed:
     def test_without_tls_nothing_goes_to_a_public_address(
         self, monkeypatch: pytest.MonkeyPatch, connected_to: list[str]
     ) -> None:
-        monkeypatch.setattr(socket, "getaddrinfo", Names([PUBLIC]))
-        assert post("http://public.example/", allows_private=True) == NOT_ALLOWED
+        """Nor from an endpoint that was set while private networks were allowed."""
+        monkeypatch.setattr(socket, "getaddrinfo", Names([PUBLIC], [PUBLIC]))
+        for allows_private in (True, False):
+            refused = post("http://public.example/", allows_private=allows_private)
+            assert refused == NOT_ALLOWED
         assert connected_to == []
 
 
 class TestCertificates:
+    def test_the_authorities_are_read_once(
+        self, tls: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Reading them takes longer than all the rest of an attempt."""
+        read, reads = ssl.create_default_context, list[int]()
+        monkeypatch.setattr(ssl, "create_default_context", lambda: reads.append(1) or read())
+        monkeypatch.setenv("SSL_CERT_FILE", str(tls.certificate))
+        for _ in range(3):
+            assert post(tls.url, allows_private=True) == Attempt(204, None)
+        assert len(reads) == 1
+
     def test_one_that_nobody_vouches_for(self, tls: WebhookReceiver) -> None:
         """S50: the message is not sent."""
         assert post(tls.url, allows_private=True) == Attempt(None, "certificate not valid")

@@ -71,6 +71,21 @@ class TestGivesUp:
         Client(hooked).sign_up()
         assert len(deliveries_to(hooked, webhook["id"])) == 1
 
+    def test_three_days_are_over_also_where_much_waits(
+        self, hooked: Flask, receiver: WebhookReceiver
+    ) -> None:
+        """A message that was not tried yet comes before the last try of the first one."""
+        receiver.behaviour = answer(500)
+        webhook = add_webhook(hooked, receiver.url, CREATED)
+        for _ in range(2):
+            Client(hooked).sign_up()
+        deliver(hooked)
+        with later(timedelta(days=3, minutes=1)):
+            deliver(hooked)
+            assert not shown(hooked, webhook["id"])["is_active"]
+        assert len({each.id for each in receiver.received}) == 2
+        assert waiting(hooked) == 0
+
     def test_one_message_that_no_answer_pleases_switches_nothing_off(
         self, hooked: Flask, receiver: WebhookReceiver
     ) -> None:

@@ -1,9 +1,8 @@
 """The background sender of webhooks: at once after a commit, each endpoint by itself."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Thread
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -13,38 +12,18 @@ from ragauth.background.webhooks import WebhookSender
 from tests.clients import Client
 from tests.factories.webhooks import add_webhook
 from tests.servers.webhook_receiver import WebhookReceiver, answer, running_receiver
+from tests.services.senders import running
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.both_databases
 
-_PATIENCE_SECONDS = 20
 CREATED = "account.created"
 
 
 @pytest.fixture
 def other() -> Iterator[WebhookReceiver]:
-    with running_receiver() as running:
-        yield running
-
-
-@contextmanager
-def running(app: Flask) -> Iterator[WebhookSender]:
-    """A sender as a serving process has it; its thread ends with the block."""
-    sender = WebhookSender(app)
-    thread = Thread(target=sender.run)
-    thread.start()
-    try:
-        yield sender
-    finally:
-        sender.stop()
-        thread.join(_PATIENCE_SECONDS)
-        assert not thread.is_alive()
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    with running_receiver() as receiver:
+        yield receiver
 
 
 def test_a_commit_wakes_it_and_it_stops_at_once(
@@ -53,7 +32,7 @@ def test_a_commit_wakes_it_and_it_stops_at_once(
     """S35: without a wait for the interval, either way."""
     monkeypatch.setattr(webhooks, "INTERVAL_SECONDS", 3600)
     add_webhook(hooked, receiver.url, CREATED)
-    with running(hooked):
+    with running(WebhookSender(hooked)):
         for number in range(1, 4):
             Client(hooked).sign_up()
             wait_until(lambda expected=number: len(receiver.received) == expected)
@@ -66,7 +45,7 @@ def test_a_slow_endpoint_holds_up_no_other(
     receiver.behaviour = receiver.wait
     add_webhook(hooked, receiver.url, CREATED)
     add_webhook(hooked, other.url, CREATED)
-    with running(hooked):
+    with running(WebhookSender(hooked)):
         for _ in range(10):
             Client(hooked).sign_up()
         wait_until(lambda: len(other.received) == 10)
@@ -91,7 +70,7 @@ def test_what_is_on_its_way_gets_a_moment_to_arrive(
     add_webhook(hooked, receiver.url, CREATED)
     for _ in range(3):
         Client(hooked).sign_up()
-    with running(hooked) as sender:
+    with running(WebhookSender(hooked)) as sender:
         wait_until(lambda: len(receiver.received) == 1)
         sender.stop()
         arrived = len(receiver.received)
@@ -106,7 +85,7 @@ def test_an_endpoint_that_fails_is_not_hammered_whatever_rings(
     monkeypatch.setattr(webhooks, "INTERVAL_SECONDS", 3600)
     receiver.behaviour = answer(500)
     add_webhook(hooked, receiver.url, CREATED)
-    with running(hooked):
+    with running(WebhookSender(hooked)):
         for _ in range(10):
             Client(hooked).sign_up()
         wait_until(lambda: len(receiver.received) >= 1)
@@ -127,7 +106,7 @@ def test_a_fault_with_one_endpoint_ends_nothing(
         raise ZeroDivisionError
 
     add_webhook(hooked, receiver.url, CREATED)
-    with running(hooked):
+    with running(WebhookSender(hooked)):
         with monkeypatch.context() as faulty:
             faulty.setattr(webhooks, "send_due_messages", fail)
             Client(hooked).sign_up()
@@ -137,3 +116,32 @@ def test_a_fault_with_one_endpoint_ends_nothing(
             before = len(faults)
             wait_until(lambda: len(faults) >= before + 2)
         wait_until(lambda: len(receiver.received) == 1)
+
+
+def test_what_is_queued_while_a_thread_ends_is_sent_at_once(
+    hooked: Flask, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S35: its bell rings while the endpoint still has a thread, which looks no more."""
+    monkeypatch.setattr(webhooks, "INTERVAL_SECONDS", 3600)
+    send, look = webhooks.send_due_messages, webhooks.list_endpoints_with_due
+    looks: list[int] = []
+
+    def look_and_count() -> object:
+        looks.append(1)
+        return look()
+
+    def send_and_linger(*arguments: Any, **keywords: Any) -> object:
+        done = send(*arguments, **keywords)
+        if len(receiver.received) == 1:
+            before = len(looks)
+            Client(hooked).sign_up()
+            wait_until(lambda: len(looks) > before)
+            time.sleep(0.05)
+        return done
+
+    monkeypatch.setattr(webhooks, "list_endpoints_with_due", look_and_count)
+    monkeypatch.setattr(webhooks, "send_due_messages", send_and_linger)
+    add_webhook(hooked, receiver.url, CREATED)
+    with running(WebhookSender(hooked)):
+        Client(hooked).sign_up()
+        wait_until(lambda: len(receiver.received) == 2)

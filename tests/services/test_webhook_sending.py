@@ -253,10 +253,11 @@ class TestTriesAgain:
         # What the system's buffers took counts too.
         assert receiver.flooded < 32 * 1024 * 1024
 
+    @pytest.mark.parametrize("status", [503, 429, 302])
     def test_after_a_failure_the_endpoint_is_left_in_peace_until_the_next_round(
-        self, hooked: Flask, receiver: WebhookReceiver
+        self, hooked: Flask, receiver: WebhookReceiver, status: int
     ) -> None:
-        receiver.behaviour = answer(503)
+        receiver.behaviour = answer(status)
         add_webhook(hooked, receiver.url, CREATED)
         for _ in range(5):
             Client(hooked).sign_up()

@@ -342,7 +342,7 @@ export interface webhooks {
         };
         get?: never;
         put?: never;
-        /** A key was revoked; `by` tells by what, if it was no person. */
+        /** A key was revoked; unless its owner or an operator did that, `by` tells what did: `holder`, `rotation`, `agent` (its agent was deleted), `leak`, `keyspace`, `restoration`. */
         post: operations["onApiKeyRevoked"];
         delete?: never;
         options?: never;

@@ -146,17 +146,6 @@ class UsageLookup:
             (OfKey, False): reads.compile(_METER_OF_KEY),
         }
 
-    def month_units(
-        self,
-        account_id: uuid.UUID,
-        environment: str,
-        month: int,
-        unsaved: Mapping[RowName, int],
-    ) -> int:
-        """The units of an account in a month (yyyymm), as `used_in_period`."""
-        rows = {name: Used(units, 0) for name, units in unsaved.items()}
-        return self.used_in_period(OfAccount(account_id, environment), REQUESTS, month, rows)
-
     def used_in_period(
         self, owner: OfAccount | OfKey, meter: str, period: int, unsaved: Mapping[RowName, Used]
     ) -> int:

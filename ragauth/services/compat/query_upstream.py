@@ -3,13 +3,14 @@
 import json
 import logging
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ragauth import clock
 from ragauth.errors import ExternalServiceUnavailable, UpstreamFailed
 from ragauth.extensions import current
+from ragauth.outbound import UNPACKED, UnusableAnswer, open_client, read_body
 
 if TYPE_CHECKING:
     import httpx
@@ -73,7 +74,9 @@ class QueryUpstream:
         content = json.dumps(question, separators=(",", ":")).encode("ascii")
         try:
             return self._exchange(self._url.rstrip("/") + path, content, headers)
-        except httpx.TimeoutException as error:
+        except UnusableAnswer as error:
+            raise _failed(str(error)) from error
+        except (TimeoutError, httpx.TimeoutException) as error:
             raise _unavailable(error) from error
         except (httpx.ConnectError, httpx.InvalidURL) as error:
             raise _unavailable(error) from error
@@ -81,34 +84,20 @@ class QueryUpstream:
             raise _failed(type(error).__name__) from error
 
     def _exchange(self, url: str, content: bytes, headers: Mapping[str, str]) -> UpstreamAnswer:
-        ends_at = time.monotonic() + self._limits.whole
+        ends_at = clock.monotonic() + self._limits.whole
         with self._open_client().stream(
             "POST",
             url,
             content=content,
-            headers={
-                **headers,
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-                # A small compressed answer could expand to a huge one.
-                "Accept-Encoding": "identity",
-            },
+            headers={**headers, "Content-Type": "application/json", **UNPACKED},
         ) as response:
-            if response.headers.get("Content-Encoding", "identity") != "identity":
-                raise _failed("a packed answer")
-            body = bytearray()
-            for piece in response.iter_raw():
-                body += piece
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise _failed("too large an answer")
-                if time.monotonic() > ends_at:
-                    raise _unavailable(TimeoutError())
+            body = read_body(response, most_bytes=MAX_ANSWER_BYTES, ends_at=ends_at)
             status = response.status_code
             if not _is_for_the_client(status):
-                raise _failed(f"status {status}")
-            if not _is_json(bytes(body)):
-                raise _failed("not JSON")
-            return UpstreamAnswer(status, bytes(body), response.headers.get("Retry-After"))
+                raise UnusableAnswer(f"status {status}")
+            if not _is_json(body):
+                raise UnusableAnswer("not JSON")
+            return UpstreamAnswer(status, body, response.headers.get("Retry-After"))
 
     def close(self) -> None:
         if self._client is not None:
@@ -117,24 +106,14 @@ class QueryUpstream:
 
     def _open_client(self) -> "httpx.Client":
         """Open the client with the first question, so after any fork; all threads share it."""
-        from http.cookiejar import CookieJar, DefaultCookiePolicy  # noqa: PLC0415
-
         import httpx  # noqa: PLC0415
 
         with self._opening:
             if self._client is None:
-                # httpx would log each URL, which may contain a password.
-                logging.getLogger("httpx").setLevel(logging.WARNING)
                 limits = self._limits
-                self._client = httpx.Client(
-                    timeout=httpx.Timeout(limits.pause, connect=limits.connect, pool=limits.place),
-                    limits=httpx.Limits(max_connections=_MAX_QUESTIONS_AT_ONCE),
-                    follow_redirects=False,
-                    # Ignore the environment's proxies, .netrc and certificates.
-                    trust_env=False,
-                    # No cookies: one that the upstream sets for one account must not be sent for
-                    # another.
-                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                self._client = open_client(
+                    httpx.Timeout(limits.pause, connect=limits.connect, pool=limits.place),
+                    httpx.Limits(max_connections=_MAX_QUESTIONS_AT_ONCE),
                 )
             return self._client
 

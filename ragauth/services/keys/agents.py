@@ -9,12 +9,12 @@ from ragauth.extensions import current_policy, db
 from ragauth.metrics import LIMIT_HITS
 from ragauth.models import Agent
 from ragauth.models import agents as agent_rows
-from ragauth.models import api_keys as key_rows
 from ragauth.models.base import Page, Shown
 from ragauth.security.identifiers import AGENT, encode_id, new_uuid
 from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import Client, EventName
+from ragauth.services.keys import revocation
 
 
 def create_agent(
@@ -83,7 +83,7 @@ def delete_agent(*, account_id: uuid.UUID, agent_id: uuid.UUID, client: Client) 
 
 def end_agent(agent: Agent, client: Client) -> None:
     """As `delete_agent`, in the present transaction, which holds the account's lock."""
-    revoked = key_rows.revoke_keys_of_agent(agent.id, now=clock.now())
+    revoked = revocation.revoke_of_agent(agent.id, client)
     db.session.delete(agent)
     audit.record(
         EventName.AGENT_DELETED,

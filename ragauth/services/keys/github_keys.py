@@ -11,7 +11,6 @@ import re
 import threading
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -26,10 +25,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from ragauth import clock
 from ragauth.errors import CredentialInvalid, CredentialMalformed, ExternalServiceUnavailable
 from ragauth.extensions import current
+from ragauth.outbound import UNPACKED, UnusableAnswer, open_client, read_body
 from ragauth.services.keys.shared_list import Fetched, SharedList
-
-if TYPE_CHECKING:
-    import httpx
 
 log = logging.getLogger("ragauth")
 
@@ -142,21 +139,15 @@ class GithubKeys:
         try:
             body = _download(str(self._url))
             self._keys, self._listed = _read_keys(body), body.decode("latin-1")
-        except (httpx.HTTPError, httpx.InvalidURL, _NoKeys, TimeoutError) as error:
-            log.error(
-                "GitHub's public keys could not be fetched",
-                extra={"cause": str(error) if isinstance(error, _NoKeys) else type(error).__name__},
-            )
+        except (httpx.HTTPError, httpx.InvalidURL, UnusableAnswer, TimeoutError) as error:
+            cause = str(error) if isinstance(error, UnusableAnswer) else type(error).__name__
+            log.error("GitHub's public keys could not be fetched", extra={"cause": cause})
         else:
             self._read_at, self._has_failed = now, False
             self._share()
 
     def _share(self) -> None:
         self._shared.write(Fetched(self._asked_at, self._has_failed, self._read_at, self._listed))
-
-
-class _NoKeys(Exception):
-    """The answer has no keys; the message tells why."""
 
 
 def current_github_keys() -> GithubKeys:
@@ -179,50 +170,28 @@ def _decode(signature: str) -> bytes:
 
 
 def _download(url: str) -> bytes:
-    """The body of the answer, within bounds of time and size; redirects are not followed."""
+    """The body of the answer, within bounds of time and size."""
     import httpx  # noqa: PLC0415
 
     ends_at = clock.monotonic() + _WHOLE_SECONDS
-    # httpx would log the URL at each request.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     with (
-        httpx.Client(
-            timeout=httpx.Timeout(_WHOLE_SECONDS, connect=_CONNECT_SECONDS),
-            follow_redirects=False,
-            # Ignore the environment's proxies, .netrc and certificates.
-            trust_env=False,
-            # A small compressed answer could expand to a huge one.
-            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-        ) as client,
-        client.stream("GET", url) as response,
+        open_client(httpx.Timeout(_WHOLE_SECONDS, connect=_CONNECT_SECONDS)) as client,
+        client.stream("GET", url, headers=UNPACKED) as response,
     ):
-        _require_plain(response)
-        body = bytearray()
-        for piece in response.iter_raw():
-            body += piece
-            if len(body) > _MAX_BYTES:
-                raise _NoKeys("too large an answer")
-            if clock.monotonic() > ends_at:
-                raise TimeoutError
-        return bytes(body)
-
-
-def _require_plain(response: "httpx.Response") -> None:
-    if response.status_code != 200:
-        raise _NoKeys(f"status {response.status_code}")
-    if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise _NoKeys("a packed answer")
+        if response.status_code != 200:
+            raise UnusableAnswer(f"status {response.status_code}")
+        return read_body(response, most_bytes=_MAX_BYTES, ends_at=ends_at)
 
 
 def _read_keys(body: bytes) -> Keys:
     """`{"public_keys": [{"key_identifier", "key": PEM, …}]}`; entries that are no such are skipped.
 
-    Raises _NoKeys if there is no key of P-256 in it.
+    Raises UnusableAnswer if there is no key of P-256 in it.
     """
     try:
         listed = json.loads(body)["public_keys"]
     except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise _NoKeys("not the documented form") from error
+        raise UnusableAnswer("not the documented form") from error
     keys = {}
     for entry in listed if isinstance(listed, list) else ():
         try:
@@ -234,5 +203,5 @@ def _read_keys(body: bytes) -> Keys:
         if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
             keys[str(identifier)] = key
     if not keys:
-        raise _NoKeys("no key of P-256")
+        raise UnusableAnswer("no key of P-256")
     return keys

@@ -1,7 +1,7 @@
 """Revoking keys and recording the events, in the present transaction."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from ragauth import clock
@@ -20,23 +20,22 @@ def revoke(key: ApiKey, client: Client, **details: Any) -> bool:
 
 
 def revoke_all(account_id: uuid.UUID, client: Client) -> int:
-    """Revoke all keys of an account and of its agents; returns how many were alive.
-
-    The caller holds the account's lock.
-    """
-    _record(key_rows.list_all_live(account_id), client)
-    return key_rows.revoke_keys_of_account(account_id, now=clock.now())
+    """Revoke all keys of an account and of its agents; returns how many were alive."""
+    return _record(key_rows.revoke_keys_of_account(account_id, now=clock.now()), client)
 
 
 def revoke_own(account_id: uuid.UUID, client: Client) -> int:
-    """Revoke all keys of an account and of its agents but the managed ones, as `revoke_all` does.
-
-    The caller holds the account's lock.
-    """
-    _record(key_rows.list_own_live(account_id), client)
-    return key_rows.revoke_own_keys(account_id, now=clock.now())
+    """Revoke all keys of an account and its agents but the managed ones, as `revoke_all` does."""
+    return _record(key_rows.revoke_own_keys(account_id, now=clock.now()), client)
 
 
-def _record(keys: Iterable[ApiKey], client: Client) -> None:
+def revoke_of_agent(agent_id: uuid.UUID, client: Client) -> int:
+    """Revoke all keys of an agent, as `revoke_all` does."""
+    keys = key_rows.revoke_keys_of_agent(agent_id, now=clock.now())
+    return _record(keys, client, by="agent")
+
+
+def _record(keys: Sequence[ApiKey], client: Client, **details: Any) -> int:
     for key in keys:
-        audit.record_key_event(EventName.KEY_REVOKED, key, client)
+        audit.record_key_event(EventName.KEY_REVOKED, key, client, **details)
+    return len(keys)

@@ -104,7 +104,7 @@ def clean_up(history: Iterable[PastEvent]) -> Restored:
 def _clean_up(history: Iterable[PastEvent]) -> Restored:
     now = clock.now()
     # They may have been sent since; one that was not can be sent by hand.
-    dropped_webhooks = delivery_rows.fail_pending(None, cause="dropped after a restore")
+    dropped_webhooks = delivery_rows.fail_all_pending(cause="dropped after a restore")
     done = Restored(
         backup_at=_newest_event_at(),
         live_keys=key_rows.count_all_live(now=now),

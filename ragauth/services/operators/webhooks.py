@@ -16,6 +16,7 @@ from ragauth.errors import (
 )
 from ragauth.extensions import db, settings
 from ragauth.models import Webhook
+from ragauth.models import installation as installation_rows
 from ragauth.models import outbox as outbox_rows
 from ragauth.models import webhook_deliveries as delivery_rows
 from ragauth.models import webhooks as webhook_rows
@@ -52,6 +53,8 @@ def add_webhook(*, url: str, events: list[str] | None = None, client: Client) ->
     webhook_id = new_uuid()
     secret, sealed = secrets.make_secret(webhook_id)
     with transaction.unit_of_work():
+        # Of several at once each sees those of the others.
+        installation_rows.hold_installation()
         if webhook_rows.count_webhooks() >= MOST_ENDPOINTS:
             raise TooManyWebhooks
         webhook = Webhook(
@@ -88,17 +91,20 @@ def change_webhook(*, webhook_id: uuid.UUID, changes: Mapping[str, Any], client:
     """
     if "url" in changes:
         _require_allowed(changes["url"])
+    if changes.get("is_active"):
+        # What a process that was killed while it switched the endpoint off has left.
+        sending.give_up_waiting(webhook_id)
     with transaction.unit_of_work():
         webhook = _require(webhook_rows.lock_webhook(webhook_id))
-        if changes.get("is_active") is False:
-            sending.switch_off(webhook_id)
         for field, value in changes.items():
             setattr(webhook, field, value)
-        if changes.get("is_active"):
+        if changes.keys() & {"url", "is_active"}:
             webhook.failing_since = None
         if changes:
             _record(EventName.WEBHOOK_CHANGED, webhook, client, fields=sorted(changes))
-        return webhook
+    if changes.get("is_active") is False:
+        sending.give_up_waiting(webhook_id)
+    return webhook
 
 
 def remove_webhook(*, webhook_id: uuid.UUID, client: Client) -> Webhook:
@@ -109,13 +115,14 @@ def remove_webhook(*, webhook_id: uuid.UUID, client: Client) -> Webhook:
     with transaction.unit_of_work():
         _require(webhook_rows.find_webhook(webhook_id))
         sending.switch_off(webhook_id)
+    sending.give_up_waiting(webhook_id)
     deleted = _BATCH
     while deleted == _BATCH:
         with transaction.unit_of_work():
             deleted = delivery_rows.delete_of_webhook(webhook_id, limit=_BATCH)
     with transaction.unit_of_work():
         webhook = _require(webhook_rows.lock_webhook(webhook_id))
-        # What was queued while it was switched off.
+        # What was queued if it was switched on meanwhile.
         outbox_rows.remove_of_webhook(webhook_id)
         webhook_rows.delete_webhook(webhook_id)
         _record(EventName.WEBHOOK_REMOVED, webhook, client)

@@ -156,8 +156,8 @@ def _settle(row: OutboxRow, outcome: Settled, transport: Transport) -> None:
             },
         )
         with transaction.unit_of_work():
-            rows.postpone(row.id, until=until, expires_at=expires_at)
-            transport.note(row, outcome)
+            if rows.postpone(row.id, until=until, expires_at=expires_at):
+                transport.note(row, outcome)
     else:
         if isinstance(outcome, GivenUp):
             log.log(

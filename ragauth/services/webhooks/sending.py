@@ -38,6 +38,7 @@ log = logging.getLogger("ragauth")
 _WAITS_SECONDS = (5, 30, 120, 600, 1800, 3600, 7200)
 _LATER_WAIT_SECONDS = 5 * 3600
 _JITTER = 0.2
+_BATCH = 1_000
 _LONGEST_WAIT = timedelta(hours=7)
 _GONE, _TOO_MANY, _SERVER_ERROR = 410, 429, 500
 SWITCHED_OFF = "the endpoint is switched off"
@@ -47,7 +48,7 @@ _random = SystemRandom()
 
 
 def list_endpoints_with_due() -> list[uuid.UUID]:
-    """The active endpoints for which a message is due."""
+    """The endpoints for which a message is due, those that are off too."""
     with transaction.read_only():
         now = clock.now()
         return webhook_rows.list_with_due(now=now, latest=now + _LONGEST_WAIT)
@@ -56,7 +57,15 @@ def list_endpoints_with_due() -> list[uuid.UUID]:
 def send_due_messages(
     webhook_id: uuid.UUID, *, is_stopping: Callable[[], bool] = lambda: False
 ) -> Round:
-    """Send all messages to one endpoint that are due, one after another, while it is there."""
+    """Send all messages to one endpoint that are due, one after another, while it is there.
+
+    For one that is off: give up what waits, if who switched it off has not done so.
+    """
+    with transaction.read_only():
+        webhook = webhook_rows.find_webhook(webhook_id)
+    if webhook is not None and not webhook.is_active:
+        give_up_waiting(webhook_id)
+        return Round()
     with closing(_Messages(webhook_id)) as messages:
         return rounds.send_due(messages, is_stopping=is_stopping)
 
@@ -71,18 +80,32 @@ def send_message(webhook_id: uuid.UUID, message_id: uuid.UUID) -> Outcome | None
         return rounds.send_row(row, messages)
 
 
-def switch_off(webhook_id: uuid.UUID, *, cause: str = SWITCHED_OFF) -> bool:
-    """Switch an endpoint off and give up what waits for it, in the present transaction.
+def switch_off(webhook_id: uuid.UUID) -> bool:
+    """Switch an endpoint off, in the present transaction; returns False if it is off already.
 
-    Returns False if it is off already.
+    After the commit nothing is queued for it any more; call `give_up_waiting` then.
     """
     webhook = webhook_rows.lock_webhook(webhook_id)
     if webhook is None or not webhook.is_active:
         return False
     webhook.is_active = False
-    outbox_rows.remove_of_webhook(webhook_id)
-    delivery_rows.fail_pending(webhook_id, cause=cause)
     return True
+
+
+def give_up_waiting(webhook_id: uuid.UUID, *, cause: str = SWITCHED_OFF) -> None:
+    """Give up what waits for an endpoint that is off, in batches; nothing if it is not off.
+
+    There may be millions, and what creates messages waits for this endpoint's lock.
+    """
+    given_up = _BATCH
+    while given_up == _BATCH:
+        with transaction.unit_of_work():
+            webhook = webhook_rows.lock_webhook(webhook_id)
+            if webhook is None or webhook.is_active:
+                return
+            message_ids = outbox_rows.take_of_webhook(webhook_id, limit=_BATCH)
+            delivery_rows.fail(message_ids, cause=cause)
+            given_up = len(message_ids)
 
 
 class _Messages:
@@ -107,7 +130,7 @@ class _Messages:
             delivery = delivery_rows.find_delivery(row.id)
         if webhook is None or delivery is None or not webhook.is_active:
             return GivenUp(SWITCHED_OFF, is_fault=False)
-        self._was_failing = webhook.failing_since is not None
+        self._url, self._was_failing = webhook.url, webhook.failing_since is not None
         body = delivery.body.encode()
         message_id, now = encode_id(MESSAGE, row.id), clock.now()
         timestamp = int(now.timestamp())
@@ -136,8 +159,8 @@ class _Messages:
             return GivenUp(GONE, status)
         if row.attempts and row.expires_at <= self._failed_at:
             return GivenUp(cause, status)
-        # One that refuses a message takes the next one perhaps.
-        is_away = status is None or status == _TOO_MANY or status >= _SERVER_ERROR
+        # One that refuses a message takes the next one perhaps; one that has moved does not.
+        is_away = status is None or status == _TOO_MANY or not 400 <= status < _SERVER_ERROR
         return Failed(cause, status, is_away=is_away)
 
     def _connect(self, webhook: Webhook) -> "Connection":
@@ -145,9 +168,8 @@ class _Messages:
         # httpcore is imported only where there is a webhook.
         from ragauth.services.webhooks.connection import Connection  # noqa: PLC0415
 
-        if self._connection is None or webhook.url != self._url:
+        if self._connection is None or webhook.url != self._connection.url:
             self.close()
-            self._url = webhook.url
             self._connection = Connection(
                 webhook.url, allows_private=settings().webhook_private_networks
             )
@@ -193,18 +215,18 @@ class _Messages:
                     webhook_rows.note_success(self.webhook_id)
             return
         with transaction.unit_of_work():
-            since = webhook_rows.note_failure(self.webhook_id, now=self._failed_at)
-            has_had_its_time = since is not None and since <= self._failed_at - LIFETIME
-            is_given_up = isinstance(outcome, GivenUp)
-            if outcome.status != _GONE and not (is_given_up and has_had_its_time):
+            since = webhook_rows.note_failure(self.webhook_id, url=self._url, now=self._failed_at)
+            is_gone = outcome.status == _GONE
+            if since is None or not (is_gone or since <= self._failed_at - LIFETIME):
                 return
-            cause = GONE if outcome.status == _GONE else SWITCHED_OFF
-            is_news = switch_off(self.webhook_id, cause=cause)
+            cause = GONE if is_gone else SWITCHED_OFF
+            is_news = switch_off(self.webhook_id)
         if is_news:
+            give_up_waiting(self.webhook_id, cause=cause)
             log.error(
-                "a webhook was switched off: its endpoint has failed for three days"
-                if cause == SWITCHED_OFF
-                else "a webhook was switched off: its endpoint answered 410",
+                "a webhook was switched off: its endpoint answered 410"
+                if is_gone
+                else "a webhook was switched off: its endpoint has failed for three days",
                 extra={"webhook_id": encode_id(WEBHOOK, self.webhook_id)},
             )
 

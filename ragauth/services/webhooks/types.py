@@ -65,7 +65,9 @@ TOLD: dict[MessageType, Told] = {
         "A key was made; `account_id` is null for a service's own key.", _KEY
     ),
     MessageType.KEY_REVOKED: Told(
-        "A key was revoked; `by` tells by what, if it was no person.", {**_KEY, "by": "rotation"}
+        "A key was revoked; unless its owner or an operator did that, `by` tells what did: "
+        "`holder`, `rotation`, `agent` (its agent was deleted), `leak`, `keyspace`, `restoration`.",
+        {**_KEY, "by": "rotation"},
     ),
     MessageType.KEY_ROTATED: Told(
         "A key was made in the place of another, which works for `grace_seconds` more.",

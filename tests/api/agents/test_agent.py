@@ -33,8 +33,10 @@ class TestSucceeds:
         assert [agent["id"] for agent in ok(member.client.get("/api/agents"))] == [
             other_agent["id"]
         ]
-        event = ok(member.client.get("/api/auth/events"))[0]
-        assert (event["name"], event["details"]["revoked_keys"]) == ("agent:deleted", 1)
+        deleted, revoked = ok(member.client.get("/api/auth/events"))[:2]
+        assert (deleted["name"], deleted["details"]["revoked_keys"]) == ("agent:deleted", 1)
+        assert (revoked["name"], revoked["details"]["key_id"]) == ("api_key:revoked", doomed["id"])
+        assert revoked["details"]["by"] == "agent"
 
     def test_a_key_of_a_deleted_agent_can_still_be_looked_at(self, client: Client) -> None:
         member = client.sign_up()
