@@ -25,7 +25,9 @@ SHARED = re.compile(r"css/[a-z-]+\.css|js/[a-z-]+\.js|icon\.svg")
 HANDED_ON = re.compile(
     r"/(metrics|api/v1/me|api/v1/internal(/[A-Za-z][A-Za-z0-9_-]*)+)(\?[\x21-\x7e]*)?"
 )
-SENT = ("Authorization", "Content-Type", "Accept", "Idempotency-Key", "X-Request-Id")
+SENT = ("Authorization", "Content-Type", "Accept")
+# An account's history tells it; the dashboard says "by the operator".
+USER_AGENT = "operator"
 # Beside the type: what the page reads.
 ANSWERED = ("Content-Type", "Retry-After", "WWW-Authenticate", "X-Request-Id")
 MAX_BODY_BYTES = 64 * 1024
@@ -109,6 +111,7 @@ class Console(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, "The console does not call this")
             return
         headers = {name: self.headers[name] for name in SENT if name in self.headers}
+        headers["User-Agent"] = USER_AGENT
         try:
             status, answered, content = self._ask(body, headers)
         except (OSError, http.client.HTTPException):

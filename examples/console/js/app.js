@@ -19,7 +19,7 @@ import { webhooks } from "./views/webhooks.js";
 const VIEWS = [
   { path: "/", title: "Accounts", view: accounts, icon: "account", needs: "findAccounts" },
   { path: "/live", title: "Live", view: live, icon: "usage" },
-  { path: "/webhooks", title: "Webhooks", view: webhooks, icon: "agents", needs: "listWebhooks" },
+  { path: "/webhooks", title: "Webhooks", view: webhooks, icon: "again", needs: "listWebhooks" },
   { path: "/accounts", title: "Account", view: account, needs: "showAccount", within: "/" },
 ];
 

@@ -73,7 +73,7 @@ function setLimit({ policy }, change) {
           }),
           field({
             name: "window",
-            label: "In a",
+            label: "Window",
             hint: "minute, hour, day, month, total, or a time such as 10s",
             value: "minute",
             autocomplete: "off",

@@ -86,7 +86,7 @@ function showHead(place, state, refresh) {
 function factsCard(shown) {
   const own = shown.metadata === null ? null : JSON.stringify(shown.metadata);
   const facts = [
-    ["Id", [h("code", {}, shown.id), copyButton("Id", shown.id, { blocked: () => {}, tone: "quiet small" })]],
+    ["Id", [h("code", {}, shown.id), copyButton("Id", shown.id, { blocked: () => {}, tone: "quiet square" })]],
     ["External id", shown.external_id],
     ["Name", shown.name],
     ["Username", shown.username],

@@ -3,7 +3,7 @@
 import { picker, segments } from "../choosers.js";
 import { call, callPage, may } from "../client.js";
 import { h, named, quoted, show } from "../dom.js";
-import { date, number } from "../format.js";
+import { date, number, plural } from "../format.js";
 import { meterName } from "../limits.js";
 import { badge, banner, button, card, emptyState, pageHead, scrolling, skeleton } from "../parts.js";
 import { nameOf, statesOf } from "../wording.js";
@@ -17,12 +17,14 @@ const KEY = /^([a-z0-9]+_(?:live|test|pub|svc)_)([0-9A-Za-z]{0,4})/;
 let sought = "";
 
 export async function accounts() {
-  const found = h("div", { class: "stack", "aria-live": "polite" });
+  const found = h("div", { class: "stack" });
+  const said = h("p", { class: "said", role: "status" });
+  let turns = 0;
   const input = h("input", {
     type: "search",
     name: "sought",
     "aria-label": "Find an account",
-    placeholder: "E-mail, id, external id, name, or how a key begins",
+    placeholder: "ada@example.com, rag_live_a1b2…",
     autocomplete: "off",
     spellcheck: "false",
     autofocus: true,
@@ -41,17 +43,29 @@ export async function accounts() {
     // A whole key that was pasted leaves the page with what is shown of it alone.
     sought = KEY.exec(text)?.[0] ?? text;
     input.value = sought;
+    const mine = ++turns;
     show(found, skeleton(3));
-    const content = await (sought ? resultsOf(sought) : beginning());
-    show(found, content);
+    let content = null;
+    try {
+      content = await (sought ? resultsOf(sought) : beginning());
+    } finally {
+      // A later search may have been faster.
+      if (mine === turns) show(found, content);
+    }
+    const count = found.querySelectorAll("[data-account], [data-key]").length;
+    said.textContent = sought ? `${plural(count, "result")} shown` : "";
   }
 
   await look();
   return h(
     "div",
     {},
-    pageHead("Accounts", "A whole key is cut to how it begins, before anything is asked."),
+    pageHead(
+      "Accounts",
+      "By e-mail, id, external id, a part of a name, or how a key begins. A whole key is cut to that before anything is asked.",
+    ),
     search,
+    said,
     found,
   );
 }

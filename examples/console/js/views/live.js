@@ -2,7 +2,7 @@
 
 import { metrics } from "../client.js";
 import { h, show, svg } from "../dom.js";
-import { duration, number } from "../format.js";
+import { duration, number, plural } from "../format.js";
 import { between, look } from "../metrics.js";
 import { banner, card, pageHead, scrolling } from "../parts.js";
 import { ApiError } from "../wire.js";
@@ -32,12 +32,9 @@ export async function live() {
       card({ title: "Refusals by reason", text: "Since the service was started" }, refusals),
     ),
   );
-  let wasShown = false;
-
   async function tick() {
-    wasShown ||= page.isConnected;
     // Another view is shown: this one is over.
-    if (wasShown && !page.isConnected) return;
+    if (!page.isConnected) return;
     if (document.visibilityState === "visible") {
       try {
         await next();
@@ -92,7 +89,7 @@ function figuresOf(now, rate) {
     ),
     figure("Mail that waits", waiting(now.mails), oldest(now.mails, now.oldestMail)),
     figure("Webhooks' messages", waiting(now.messages), oldest(now.messages, now.oldestMessage)),
-    figure("Health", parts.length ? "Trouble" : "Well", parts.join(", ") || `${number(now.workers ?? 0)} workers`, parts.length > 0),
+    figure("Health", parts.length ? "Trouble" : "Well", parts.join(", ") || plural(now.workers ?? 0, "worker"), parts.length > 0),
   ];
 }
 

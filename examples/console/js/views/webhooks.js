@@ -112,7 +112,7 @@ function deliveryRow(one, retry) {
         h("span", {}, time(one.created_at)),
         h("span", {}, plural(one.attempts, "attempt")),
         one.response_status ? h("span", {}, `answered ${one.response_status}`) : null,
-        one.cause ? h("span", {}, named(one.cause)) : null,
+        one.cause && !one.response_status ? h("span", {}, named(one.cause)) : null,
         one.next_attempt_at ? h("span", {}, "next ", time(one.next_attempt_at)) : null,
       ),
     ),
