@@ -13,6 +13,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes
 BIND := import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1])))
 UV ?= $(BIN)/uv
 LOCK := --quiet --upgrade --no-cache --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
+BUILT_BY_PACKAGE := build/lib build/bdist.* ragauth.egg-info
 COMPOSE_CHECK := $(BIN)/docker-compose --env-file /dev/null --file docker-compose.yml config --quiet
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -20,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export FLASK_SKIP_DOTENV := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo dashboard console test test-fuzz soak check lint lint-python lint-shell lint-containers format types bench migration outline package lock clean
+.PHONY: help install run demo dashboard console test test-fuzz soak check lint lint-python lint-shell lint-containers format types docs bench migration outline package lock client-types clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -106,6 +107,13 @@ format: install ## Rewrite the code in the house style
 types: install ## Check the types
 	$(BIN)/python -m mypy
 
+docs: install ## Make the site of the documents in build/site; a broken link fails
+	rm -rf build/site
+	$(BIN)/python -m sphinx -q --fail-on-warning -c docs/site -d build/doctrees . build/site
+	@echo "build/site is a folder of files that any web server can serve. Here:"
+	@echo
+	@echo "  $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site 8080"
+
 bench: install ## Measure speed and memory, twenty minutes (BENCH_ARGS="--quick --only flood"); needs wrk, nginx
 	@command -v wrk >/dev/null || { echo "make bench needs wrk: apt-get install wrk" >&2; exit 1; }
 	@PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || { echo "make bench needs nginx: apt-get install nginx" >&2; exit 1; }
@@ -120,16 +128,19 @@ outline: install ## Write anew what `ragauth` completes, after a change of a com
 	$(BIN)/python -m tests.cli.outline
 
 package: install ## Build wheel and sdist into dist/ and check them
-	rm -rf build dist
+	rm -rf $(BUILT_BY_PACKAGE) dist
 	$(BIN)/python -m build --quiet --no-isolation --outdir dist
 	$(BIN)/python -m twine check --strict dist/*
-	rm -rf build ragauth.egg-info
+	rm -rf $(BUILT_BY_PACKAGE)
 
 # Not from `install`: the lock files may be the very thing that keeps it from working.
 lock: ## Pin the newest allowed versions in requirements/ (UV=path if .venv has none)
 	$(UV) pip compile $(LOCK) --output-file requirements/run.txt setup.cfg
 	$(UV) pip compile $(LOCK) --output-file requirements/dev.txt --extra dev setup.cfg
 	rm -rf ragauth.egg-info
+
+client-types: install ## Write the types of clients/typescript again, from the service's document (needs npm)
+	$(BIN)/python -m tests.clients_typescript.packages
 
 clean: ## Remove .venv, caches and reports; instance/ stays
 	rm -rf .venv .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist ./*.egg-info clients/python/build clients/python/*.egg-info

@@ -72,7 +72,7 @@ def after_restore(history: IO[str] | None, yes: bool, as_json: bool) -> None:
     print_record(record, as_json=False)
     if told:
         click.echo("\nHappened after the backup, and is undone now:")
-        print_rows(told, ("account_id", "email", "events"), as_json=False)
+        print_rows(told, ("account_id", "email", "events", "external_id"), as_json=False)
 
 
 def _read(history: IO[str]) -> Iterator[PastEvent]:
@@ -111,6 +111,7 @@ def _whom_to_tell(done: Restored) -> list[dict[str, Any]]:
                 "account_id": account_id and encode_id(ACCOUNT, account_id),
                 # None for an account that was made after the backup, or that is deleted again.
                 "email": account and account.email,
+                "external_id": account and account.external_id,
                 "events": " ".join(sorted(names)),
             }
         )

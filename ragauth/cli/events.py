@@ -10,14 +10,12 @@ from typing import Any
 import click
 
 from ragauth.cli.output import Group, one_line_faults
-from ragauth.cli.parameters import FieldType
-from ragauth.errors import NotFound
+from ragauth.cli.parameters import FieldType, get_account
 from ragauth.models import Event
 from ragauth.schemas.events import OperatorsEventSchema
 from ragauth.schemas.fields import Id, Moment
-from ragauth.security.identifiers import ACCOUNT
+from ragauth.security.identifiers import ACCOUNT, EXTERNAL
 from ragauth.services.audit import EventName
-from ragauth.services.operators import accounts as administration
 from ragauth.services.operators import events as event_history
 from ragauth.services.operators.events import EventFilter, Follower
 
@@ -31,12 +29,13 @@ _MOMENT = FieldType("time", Moment())
 
 
 class _Account(click.ParamType[Any]):
-    """The id of an account, also of a deleted one, or the e-mail address of an existing account."""
+    """The id of an account, also of a deleted one, or another name of an existing account."""
 
     name = "account"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value if "@" in value else _ACCOUNT_ID.convert(value, param, ctx)
+        is_other_name = "@" in value or value.startswith(EXTERNAL)
+        return value if is_other_name else _ACCOUNT_ID.convert(value, param, ctx)
 
 
 def _filtered(command: Callable[..., None]) -> Callable[..., None]:
@@ -47,7 +46,9 @@ def _filtered(command: Callable[..., None]) -> Callable[..., None]:
         help="Only events of this name.",
     )(command)
     return click.option(
-        "--account", type=_Account(), help="Only events of this account: acc_ id or e-mail."
+        "--account",
+        type=_Account(),
+        help="Only events of this account: acc_ id, e-mail, or ext: and its external id.",
     )(command)
 
 
@@ -98,10 +99,7 @@ def tail(count: int, follow: bool, account: uuid.UUID | str | None, name: str | 
 def _filter(account: uuid.UUID | str | None, name: str | None) -> EventFilter:
     if not isinstance(account, str):
         return EventFilter(account, name)
-    found = administration.find_account_by_email(email=account)
-    if found is None:
-        raise NotFound(f"there is no account {account}")
-    return EventFilter(found.id, name)
+    return EventFilter(get_account(account).id, name)
 
 
 def _print(found: Iterable[Event]) -> None:

@@ -18,6 +18,7 @@ FIELDS = (
     "environment",
     "scopes",
     "expires_at",
+    "managed",
 )
 _BY_FORM = {field.replace("_", ""): field for field in FIELDS} | {
     "keydigest": "digest",

@@ -32,7 +32,7 @@ from ragauth.services.operators.key_import import MOST_TEXTS_BEFORE, Expected, F
 # two.
 _BATCH = 1_000
 _SHOWN_FAULTS = 1_000
-_ACCOUNT_COLUMNS = ("account_id", "email", "new", "room")
+_ACCOUNT_COLUMNS = ("account_id", "email", "new", "room", "external_id")
 
 
 def import_file(file: Path, *, dry_run: bool, as_json: bool) -> None:
@@ -171,6 +171,7 @@ def _describe_accounts(expected: Iterable[Expected]) -> Iterator[dict[str, Any]]
         yield {
             "account_id": encode_id(ACCOUNT, one.account.id),
             "email": one.account.email,
+            "external_id": one.account.external_id,
             "new": one.new,
             "counted": one.counted,
             "room": one.room,

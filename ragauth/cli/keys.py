@@ -27,7 +27,7 @@ from ragauth.errors import InvalidRequest
 from ragauth.models import ApiKey
 from ragauth.schemas.api_keys import KeySchema, NewManagedKeySchema
 from ragauth.schemas.base import to_issues
-from ragauth.security.identifiers import ACCOUNT, encode_id
+from ragauth.security.identifiers import ACCOUNT, EXTERNAL, encode_id
 from ragauth.services.audit import OPERATOR
 from ragauth.services.keys import api_keys
 from ragauth.services.operators import keys as administration
@@ -40,7 +40,7 @@ _COLUMNS = (
     *("id", "name", "prefix", "is_active", "last_used_at", "managed", "kind", "scopes"),
     "created_at",
 )
-_FOUND_COLUMNS = ("id", "prefix", "is_active", "email", "name", "last_used_at")
+_FOUND_COLUMNS = ("id", "prefix", "is_active", "email", "external_id", "name", "last_used_at")
 
 _key_argument = click.argument("key", metavar="KEY_ID|KEY|PREFIX|-")
 
@@ -208,11 +208,12 @@ def revoke_all(account: str, yes: bool, as_json: bool) -> None:
 def import_(file: Path, dry_run: bool, as_json: bool) -> None:
     """Import keys by their SHA-256 digests, from CSV, JSON or JSON lines; `-` is standard input.
 
-    Columns: digest (hex, base64 or base64url), owner (e-mail or account id), name. Optional
-    columns: hashed (`key`, or `after` if the digest is that of the part after text_before),
-    text_before, prefix, environment, scopes (separated by spaces), expires_at. Nothing is imported
-    if any line is faulty, or if an owner's plan has no room for the keys. A key that exists already
-    is left as it is, so an import that was interrupted is completed by the same file.
+    Columns: digest (hex, base64 or base64url), owner (e-mail, account id, or `ext:` and an external
+    id), name. Optional columns: hashed (`key`, or `after` if the digest is that of the part after
+    text_before), text_before, prefix, environment, scopes (separated by spaces), expires_at,
+    managed. Nothing is imported if any line is faulty, or if an owner's plan has no room for the
+    keys. A key that exists already is left as it is, so an import that was interrupted is completed
+    by the same file.
     """
     import_file(file, dry_run=dry_run, as_json=as_json)
 
@@ -232,7 +233,9 @@ def _get_key(key: str) -> ApiKey:
 
 
 def _owner_in(record: dict[str, Any]) -> str:
-    return str(record["email"] or record["account_id"] or "a service")
+    external_id = record["external_id"]
+    external_name = None if external_id is None else f"{EXTERNAL}{external_id}"
+    return str(record["email"] or external_name or record["account_id"] or "a service")
 
 
 def _read_key(key: str) -> str:
@@ -246,14 +249,16 @@ def _describe(key: ApiKey) -> dict[str, Any]:
 
 
 def _describe_all(found: Sequence[ApiKey]) -> list[dict[str, Any]]:
-    """Keys with their owners' e-mail; keys of services and of deleted accounts have none."""
+    """Keys with their owners' names; keys of services and of deleted accounts have none."""
     account_ids = {key.account_id for key in found if key.account_id is not None}
     owners = find_many(account_ids)
     return [
         KeySchema().dump(key)
         | {
             "account_id": key.account_id and encode_id(ACCOUNT, key.account_id),
-            "email": owners[key.account_id].email if key.account_id in owners else None,
+            "email": owner and owner.email,
+            "external_id": owner and owner.external_id,
         }
         for key in found
+        for owner in [owners.get(key.account_id) if key.account_id else None]
     ]

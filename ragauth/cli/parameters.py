@@ -9,10 +9,10 @@ from marshmallow import ValidationError, fields
 
 from ragauth.errors import NotFound
 from ragauth.models import Account
-from ragauth.schemas.account_fields import EXTERNAL, external_id_in
+from ragauth.schemas.account_fields import external_id_in
 from ragauth.schemas.base import to_issues
 from ragauth.schemas.fields import Id
-from ragauth.security.identifiers import ACCOUNT, KEY, encode_id
+from ragauth.security.identifiers import ACCOUNT, EXTERNAL, KEY, encode_id
 from ragauth.services.operators import accounts
 
 

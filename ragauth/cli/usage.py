@@ -14,7 +14,7 @@ from ragauth.services.limits import usage as service
 
 usage = Group("usage", help="See what accounts use.")
 
-_COLUMNS = ("account_id", "requests", "units", "plan", "email")
+_COLUMNS = ("account_id", "requests", "units", "plan", "email", "external_id")
 
 
 @usage.command("top")
@@ -59,6 +59,7 @@ def _describe(account: UsageOfAccount) -> dict[str, Any]:
     return {
         "account_id": encode_id(ACCOUNT, account.account_id),
         "email": account.email,
+        "external_id": account.external_id,
         "plan": account.plan,
         "requests": account.requests,
         "units": account.units,

@@ -98,12 +98,17 @@ def find_by_external_id(external_id: str) -> Account | None:
 
 
 def find_many(
-    *, emails_canonical: Collection[str], account_ids: Collection[uuid.UUID]
+    *,
+    account_ids: Collection[uuid.UUID],
+    emails_canonical: Collection[str] = (),
+    external_ids: Collection[str] = (),
 ) -> list[Account]:
-    """The accounts with these addresses or ids, as far as they exist."""
+    """The accounts with these ids, addresses or external ids, as far as they exist."""
     query = select(Account).where(
         Account.status != DELETED,
-        Account.email_canonical.in_(emails_canonical) | Account.id.in_(account_ids),
+        Account.id.in_(account_ids)
+        | Account.email_canonical.in_(emails_canonical)
+        | Account.external_id.in_(external_ids),
     )
     return list(db.session.scalars(query))
 

@@ -34,6 +34,7 @@ def list_top_accounts_of_meter(
         select(
             totals.c.account_id,
             Account.email,
+            Account.external_id,
             Account.plan,
             func.coalesce(func.sum(Usage.requests), 0),
             func.coalesce(func.sum(Usage.units), 0),
@@ -43,12 +44,18 @@ def list_top_accounts_of_meter(
             Usage,
             (Usage.account_id == totals.c.account_id) & Usage.day.between(first_day, last_day),
         )
-        .group_by(totals.c.account_id, totals.c.used, Account.email, Account.plan)
+        .group_by(
+            totals.c.account_id,
+            totals.c.used,
+            Account.email,
+            Account.external_id,
+            Account.plan,
+        )
         .order_by(totals.c.used.desc(), totals.c.account_id)
     )
     return [
-        UsageOfAccount(account_id, email, plan, int(requests), int(units))
-        for account_id, email, plan, requests, units in db.session.execute(query)
+        UsageOfAccount(account_id, email, external_id, plan, int(requests), int(units))
+        for account_id, email, external_id, plan, requests, units in db.session.execute(query)
     ]
 
 

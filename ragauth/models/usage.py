@@ -166,10 +166,11 @@ def last_use() -> datetime | None:
 
 
 class UsageOfAccount(NamedTuple):
-    """What an account used in some days, `use` of other meters; a deleted one has no e-mail."""
+    """What an account used in some days, `use` of other meters; a deleted one has no names."""
 
     account_id: uuid.UUID
     email: str | None
+    external_id: str | None
     plan: str | None
     requests: int
     units: int
@@ -185,14 +186,21 @@ def list_top_accounts(
     """
     totals = _by_account(first_day, last_day).subquery()
     query = (
-        select(totals.c.account_id, Account.email, Account.plan, totals.c.requests, totals.c.units)
+        select(
+            totals.c.account_id,
+            Account.email,
+            Account.external_id,
+            Account.plan,
+            totals.c.requests,
+            totals.c.units,
+        )
         .outerjoin(Account, Account.id == totals.c.account_id)
         .order_by(totals.c[by].desc(), totals.c.account_id)
         .limit(limit)
     )
     return [
-        UsageOfAccount(account_id, email, plan, int(requests), int(units))
-        for account_id, email, plan, requests, units in db.session.execute(query)
+        UsageOfAccount(account_id, email, external_id, plan, int(requests), int(units))
+        for account_id, email, external_id, plan, requests, units in db.session.execute(query)
     ]
 
 

@@ -8,7 +8,7 @@ from marshmallow import ValidationError
 
 from ragauth.schemas.fields import Id, Name, Text, is_unstorable
 from ragauth.security import emails, passwords
-from ragauth.security.identifiers import ACCOUNT
+from ragauth.security.identifiers import ACCOUNT, EXTERNAL
 from ragauth.security.normal_forms import TextTooLong
 from ragauth.security.plain_text import find_deceptive
 
@@ -67,9 +67,6 @@ class PresentedPassword(Text):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(maximum=64 * 1024, **kwargs)
-
-
-EXTERNAL = "ext:"
 
 
 def external_id_in(named: str) -> str | None:

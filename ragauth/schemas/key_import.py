@@ -3,20 +3,24 @@
 import base64
 import hashlib
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, post_load, validates_schema
 
+from ragauth.extensions import current_policy
 from ragauth.models.api_keys import LONGEST_PREFIX, LONGEST_TEXT_BEFORE
 from ragauth.policy import MOST_SCOPES
 from ragauth.schemas.base import RequestSchema
-from ragauth.schemas.fields import Choice, Items, Moment, Name, Text
-from ragauth.schemas.scope_fields import GivenScope
+from ragauth.schemas.fields import Choice, Flag, Items, Moment, Name, Text
+from ragauth.schemas.scope_fields import ManagedScope
+from ragauth.security.identifiers import EXTERNAL
 from ragauth.security.key_format import digest_after
 
 _OF_NOTHING = hashlib.sha256(b"").digest()
 _TO_URL_SAFE = str.maketrans("+/", "-_")
 _WHOLE, _AFTER = "key", "after"
+# An address has up to 256 characters, an external id 255.
+_LONGEST_OWNER = len(EXTERNAL) + 255
 
 
 class Digest(Text):
@@ -68,8 +72,19 @@ class Prefix(Name):
         return text
 
 
+class FileFlag(Flag):
+    """As JSON has it, or as text: `true` or `false`, or PostgreSQL's `t` or `f`."""
+
+    _TEXTS: ClassVar = {"true": True, "t": True, "false": False, "f": False}
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> bool:
+        if isinstance(value, str):
+            value = self._TEXTS.get(value.lower())
+        return super()._deserialize(value, *args, **kwargs)
+
+
 class ImportedKeySchema(RequestSchema):
-    """`owner` is the e-mail address or the id of an account.
+    """`owner` is the e-mail address or the id of an account, or `ext:` and its external id.
 
     `hashed` tells what `digest` is of: the whole key (`key`), or the part of it after `text_before`
     (`after`). Loaded, `digest` is what is stored.
@@ -78,18 +93,19 @@ class ImportedKeySchema(RequestSchema):
     digest = Digest(required=True)
     hashed = Choice(_WHOLE, _AFTER, load_default=_WHOLE)
     text_before = Prefix(minimum=1, maximum=LONGEST_TEXT_BEFORE, load_default=None)
-    owner = Text(minimum=1, maximum=256, required=True)
+    owner = Text(minimum=1, maximum=_LONGEST_OWNER, required=True)
     name = Name(minimum=1, maximum=100, required=True)
     prefix = Prefix(minimum=1, maximum=LONGEST_PREFIX, load_default=None)
     environment = Choice("live", "test", load_default="live")
     scopes = Items(
-        GivenScope(by_operator=True),
+        ManagedScope(),
         minimum=1,
         maximum=MOST_SCOPES,
         load_default=None,
         allow_none=True,
     )
     expires_at = Moment(load_default=None, allow_none=True)
+    managed = FileFlag(load_default=False)
 
     @validates_schema
     def _require_coherent(self, values: dict[str, Any], **_kwargs: Any) -> None:
@@ -100,6 +116,9 @@ class ImportedKeySchema(RequestSchema):
             raise ValidationError(
                 'Only where hashed is "after"; the digest of a whole key needs none', "text_before"
             )
+        is_declared = set(values["scopes"] or ()) <= current_policy().scopes.keys()
+        if not (is_declared or values["managed"]):
+            raise ValidationError("Only a managed key may have undeclared scopes", "scopes")
         prefix = values["prefix"] or ""
         for shown in (prefix, prefix.removeprefix(text_before or "")):
             if hashlib.sha256(shown.encode()).digest() == values["digest"]:
@@ -109,6 +128,7 @@ class ImportedKeySchema(RequestSchema):
     def _to_stored(self, values: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
         text_before = values["text_before"]
         del values["hashed"]
+        values["is_managed"] = values.pop("managed")
         if values["prefix"] is None:
             values["prefix"] = (text_before or "imported")[:LONGEST_PREFIX]
         if text_before is not None:

@@ -19,6 +19,8 @@ WEBHOOK = "whk"
 MESSAGE = "msg"
 # Of no row: a place in the feed of events.
 FEED = "feed"
+# Before an external id, in the place of an account's id.
+EXTERNAL = "ext:"
 
 _BASE32HEX = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -133,6 +133,7 @@ class TestWithTheHistory:
         assert told[member.id] == {
             "account_id": member.id,
             "email": member.email,
+            "external_id": None,
             "events": "api_key:rotated",
         }
         again = (

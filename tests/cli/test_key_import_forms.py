@@ -269,7 +269,14 @@ class TestDryRuns:
         assert outcome.exit_code == 1
         told = outcome.json
         assert told["accounts"] == [
-            {"account_id": one.id, "email": one.email, "new": new, "counted": new, "room": room}
+            {
+                "account_id": one.id,
+                "email": one.email,
+                "external_id": None,
+                "new": new,
+                "counted": new,
+                "room": room,
+            }
             for one, new, room in ((member, 2, 3), (other, 1, 4))
         ]
         named = outcome.errors.splitlines()

@@ -298,6 +298,7 @@ class TestRejectsInput:
                 {
                     "account_id": member.id,
                     "email": member.email,
+                    "external_id": None,
                     "new": 1,
                     "counted": 1,
                     "room": 4,

@@ -20,6 +20,7 @@ def test_the_accounts_that_use_most_come_first(commands: Commands, client: Clien
         {
             "account_id": member.id,
             "email": member.email,
+            "external_id": None,
             "plan": "trial",
             "requests": requests,
             "units": units,
@@ -54,9 +55,9 @@ def test_other_meters_are_told_and_compared_too(
         (less.id, 9, {"tokens": 70, "units": 1}),
     ]
     page = commands.run("usage", "top", "--by", "tokens", "--limit", "1")
-    assert [line.split()[:6] for line in page.output.splitlines()] == [
-        ["account_id", "requests", "units", "tokens", "plan", "email"],
-        [most.id, "0", "0", "4,000", "trial", most.email],
+    assert [line.split() for line in page.output.splitlines()] == [
+        ["account_id", "requests", "units", "tokens", "plan", "email", "external_id"],
+        [most.id, "0", "0", "4,000", "trial", most.email, "-"],
     ]
     assert page.errors == "1 of 2; --limit 0 for all\n"
     head = commands.run("usage", "top").output.splitlines()[0]
@@ -68,6 +69,7 @@ def test_other_meters_are_told_and_compared_too(
         "use.units",
         "plan",
         "email",
+        "external_id",
     ]
     assert commands.succeed("usage", "top", "--by", "pages", "--json").json == []
     shown = commands.succeed("accounts", "show", less.id, "--json").json

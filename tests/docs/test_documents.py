@@ -1,22 +1,14 @@
-"""Links, settings, commands and routes that the documents name are there."""
+"""Links, settings and routes that the documents name are there."""
 
 import re
 from pathlib import Path
 
-import click
-import pytest
 from flask import Flask
 
-from tests.docs.markdown import DOCUMENTS, README, ROOT, anchors, blocks, prose
+from tests.docs.markdown import README, ROOT, anchors, each_document, prose
 from tests.docs.settings import ENV_EXAMPLE, read_by_config
 
 _SETTING = re.compile(r"\bRAGAUTH_[A-Z_]*[A-Z]\b")
-_WORDS = r"((?:[a-z][a-z-]*[ \n]?)+)"
-_PROGRAM = re.compile(rf"(?:flask --app wsgi|python -m ragauth|`ragauth)[ \n]{_WORDS}")
-# At the beginning of a line it is a command only where commands are shown.
-_SHOWN = re.compile(rf"^(?:\$ )?(?:\S+/)?ragauth {_WORDS}", re.MULTILINE)
-# Flask's own commands, and the name of a process.
-_NOT_OURS = ("run", "shell", "routes", "beside")
 # What the examples read, as clients of ragauth.
 _EXAMPLES_OWN = {"RAGAUTH_URL", "RAGAUTH_SERVICE_KEY", "RAGAUTH_API"}
 # What the documents tell of variables that are none.
@@ -28,10 +20,6 @@ _NO_SETTINGS = {
 _METHODS = {"GET", "POST", "PATCH", "PUT", "DELETE"}
 # The page's own files, which nobody calls by hand.
 _UNLISTED = "/docs/"
-
-each_document = pytest.mark.parametrize(
-    "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
-)
 
 
 def _first_cells(text: str) -> list[str]:
@@ -99,25 +87,6 @@ class TestSettings:
 
     def test_each_that_is_read_is_in_the_example_of_an_env_file(self) -> None:
         assert set(ENV_EXAMPLE) == read_by_config() | {"POSTGRES_PASSWORD"}
-
-
-class TestCommands:
-    @each_document
-    def test_each_that_is_named_is_there(self, document: Path, sqlite_app: Flask) -> None:
-        unknown = []
-        shown = "\n".join(block.text for block in blocks(document))
-        named = _PROGRAM.findall(document.read_text(encoding="utf-8")) + _SHOWN.findall(shown)
-        for words in named:
-            command: click.Command = sqlite_app.cli
-            for word in words.split():
-                if not isinstance(command, click.Group):
-                    break
-                found = command.get_command(click.Context(command), word)
-                if found is None and word not in _NOT_OURS:
-                    unknown.append(words)
-                    break
-                command = found or click.Command(word)
-        assert unknown == []
 
 
 def _listed_routes() -> set[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -28,13 +29,17 @@ def revoking(github: Github, new_installation: NewInstallation) -> Iterator[Serv
 
 def report(service: Service, github: Github, body: bytes) -> httpx.Response:
     """Over a connection of its own, so that any process may answer."""
-    headers = {**github.sign(body), "Content-Type": "application/json"}
+    return send(service, body, github.sign(body))
+
+
+def send(service: Service, body: bytes, headers: dict[str, str]) -> httpx.Response:
+    headers = {**headers, "Content-Type": "application/json"}
     with httpx.Client(base_url=service.gunicorn.url, timeout=30) as client:
         return client.post(PATH, content=body, headers=headers)
 
 
 def test_a_reported_key_is_dead_in_every_process(github: Github, revoking: Service) -> None:
-    """S20: from the moment that the answer was sent. Each process has GitHub's keys of its own."""
+    """S20: from the moment that the answer was sent."""
     user: User = revoking.sign_up()
     keys = [user.api_key, *(user.create_key()[1] for _ in range(4))]
     for key in keys:
@@ -42,7 +47,25 @@ def test_a_reported_key_is_dead_in_every_process(github: Github, revoking: Servi
         answer = report(revoking, github, json.dumps([found(key)]).encode())
         assert (answer.status_code, answer.json()[0]["label"]) == (200, "true_positive")
         assert {revoking.authorize(key) for _ in range(12)} == {401}
-    assert 1 <= github.asked <= 3
+
+
+def test_what_one_process_fetched_all_of_them_know(github: Github, revoking: Service) -> None:
+    """S37: strangers who send unknown identifiers make all processes together ask once a minute.
+
+    And while GitHub's list is out of reach, its keys are known to every process.
+    """
+    body = json.dumps([found("nothing")]).encode()
+    with ThreadPoolExecutor(12) as pool:
+        answers = pool.map(lambda _: report(revoking, github, body), range(36))
+        assert {answer.status_code for answer in answers} == {200}
+        github.status = 500
+        unknown = {**github.sign(body), "Github-Public-Key-Identifier": "unknown"}
+        refused = pool.map(lambda _: send(revoking, body, unknown), range(36))
+        assert {answer.status_code for answer in refused} == {401}
+        answers = pool.map(lambda _: report(revoking, github, body), range(36))
+        assert {answer.status_code for answer in answers} == {200}
+    github.status = 200
+    assert github.asked == 1
 
 
 def test_a_report_may_have_256_kib(github: Github, revoking: Service) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from tests.servers.caches import cache_folder
 from tests.servers.gunicorn import PROJECT_ROOT
 
-_UV = Path(sys.executable).with_name("uv")
 _SECONDS = 300
 _RUNS = "import sys; sys.exit(sys.version_info[:2] != tuple(map(int, sys.argv[1].split('.'))))"
 
@@ -39,16 +38,19 @@ def _candidates(version: str) -> Iterator[str]:
 def install(wheel: Path, *, python: str, into: Path) -> Path:
     """Install a wheel and what it needs into a new environment; returns its folder of programs.
 
-    The versions are those of `requirements/run.txt`.
+    The versions are those of `requirements/run.txt`; what the wheel demands must be among them.
     """
-    options = ("--quiet", "--cache-dir", str(cache_folder("uv")))
     pinned = str(PROJECT_ROOT / "requirements" / "run.txt")
+    pip = (sys.executable, "-m", "pip", "--python", str(into / "bin" / "python"))
+    cache = ("--cache-dir", str(cache_folder("pip")))
     for command in (
-        ("venv", "--no-python-downloads", "--python", python, str(into)),
-        ("pip", "install", "--python", str(into), "--constraint", pinned, str(wheel)),
+        (python, "-m", "venv", "--without-pip", str(into)),
+        (*pip, "install", *cache, "--quiet", "--no-deps", "--require-hashes", "-r", pinned),
+        (*pip, "install", *cache, "--quiet", "--no-deps", str(wheel)),
+        (*pip, "check"),
     ):
         done = subprocess.run(
-            [_UV, *command, *options],
+            command,
             # As `make install` has it: it may name a mirror, a proxy or certificates.
             env=os.environ,
             cwd=into.parent,
@@ -59,5 +61,5 @@ def install(wheel: Path, *, python: str, into: Path) -> Path:
             timeout=_SECONDS,
         )
         if done.returncode != 0:
-            raise RuntimeError(f"uv {' '.join(command)}\n{done.stdout}{done.stderr}")
+            raise RuntimeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
     return into / "bin"

@@ -10,6 +10,7 @@ import logging
 import re
 import threading
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from ragauth import clock
 from ragauth.errors import CredentialInvalid, CredentialMalformed, ExternalServiceUnavailable
 from ragauth.extensions import current
+from ragauth.services.keys.shared_list import Fetched, SharedList
 
 if TYPE_CHECKING:
     import httpx
@@ -39,9 +41,10 @@ _KEPT_SECONDS = 86_400.0
 _CONNECT_SECONDS = 2.0
 _WHOLE_SECONDS = 5.0
 _MAX_BYTES = 64 * 1024
-# One fetches and one waits for it. Anybody can send an unknown identifier: further threads must
-# stay free for others.
+# One fetches and one waits for it. Anybody can send an unknown identifier: further threads wait so
+# long that a list in reach has come, and are free for others then.
 _MAX_WAITING = 2
+_SHORT_WAIT_SECONDS = 1.0
 _IDENTIFIER = re.compile(r"[!-~]{1,200}")
 # A signature of P-256 in DER has up to 72 bytes.
 _LONGEST_SIGNATURE = 200
@@ -49,14 +52,20 @@ _OUT_OF_REACH = "GitHub's public keys are out of reach; try again shortly"
 
 
 class GithubKeys:
-    """The keys of one process, fetched from a URL when one is needed; None means that it is off.
+    """The keys, fetched from a URL when one is needed; None means that it is off.
 
-    They are fetched again for an unknown identifier, at most once a minute. Safe for threads.
+    They are fetched again for an unknown identifier, at most once a minute, by one process for all
+    that were forked from the one that made this. Safe for threads.
     """
 
     def __init__(self, url: str | None) -> None:
         self._url = url
+        if url is not None:
+            self._shared = SharedList()
+            # Where there is a URL, the first report does not wait for this.
+            import_module("httpx")
         self._keys: Keys = {}
+        self._listed = ""
         self._read_at = self._asked_at = -_KEPT_SECONDS
         self._has_failed = False
         self._fetching = threading.Lock()
@@ -96,27 +105,43 @@ class GithubKeys:
 
     def _fetch_in_turn(self, identifier: str) -> None:
         """Fetch the keys, or wait for the thread that does, if they may be fetched again."""
-        if not self._places.acquire(blocking=False):
-            if identifier in self._keys:
+        is_known = identifier in self._keys
+        if not self._places.acquire(timeout=0 if is_known else _SHORT_WAIT_SECONDS):
+            if is_known:
                 return
             raise ExternalServiceUnavailable(_OUT_OF_REACH)
         try:
-            with self._fetching:
+            with self._fetching, self._shared.held(longest_seconds=_WHOLE_SECONDS):
+                self._take_over(self._shared.read())
                 now = clock.monotonic()
                 if self._is_fresh(identifier) or now - self._asked_at < _FETCH_EVERY_SECONDS:
                     return
-                self._asked_at = now
                 self._fetch(now)
+        except TimeoutError as error:
+            if not is_known:
+                raise ExternalServiceUnavailable(_OUT_OF_REACH) from error
         finally:
             self._places.release()
 
+    def _take_over(self, fetched: Fetched | None) -> None:
+        """Know what another process has fetched since."""
+        if fetched is None:
+            return
+        self._asked_at, self._has_failed = fetched.asked_at, fetched.has_failed
+        if fetched.read_at > self._read_at:
+            self._keys, self._listed = _read_keys(fetched.listed.encode("latin-1")), fetched.listed
+            self._read_at = fetched.read_at
+
     def _fetch(self, now: float) -> None:
-        """Replace the keys; those of before stay if that fails."""
+        """Replace the keys, for other processes too; those of before stay if that fails."""
         import httpx  # noqa: PLC0415 - only where there is a URL
 
-        self._has_failed = True
+        self._asked_at, self._has_failed = now, True
+        # First, so that nobody asks again within the minute if this process is killed meanwhile.
+        self._share()
         try:
-            self._keys = _read_keys(_download(str(self._url)))
+            body = _download(str(self._url))
+            self._keys, self._listed = _read_keys(body), body.decode("latin-1")
         except (httpx.HTTPError, httpx.InvalidURL, _NoKeys, TimeoutError) as error:
             log.error(
                 "GitHub's public keys could not be fetched",
@@ -124,6 +149,10 @@ class GithubKeys:
             )
         else:
             self._read_at, self._has_failed = now, False
+            self._share()
+
+    def _share(self) -> None:
+        self._shared.write(Fetched(self._asked_at, self._has_failed, self._read_at, self._listed))
 
 
 class _NoKeys(Exception):

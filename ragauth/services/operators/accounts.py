@@ -90,11 +90,6 @@ def get_account(*, account_id: uuid.UUID) -> Account:
     return account
 
 
-def find_account_by_email(*, email: str) -> Account | None:
-    with transaction.read_only():
-        return _find_by_email(email)
-
-
 def find(email_or_id: str) -> Account | None:
     """The account with this e-mail address or `acc_` id."""
     with transaction.read_only():
@@ -112,7 +107,7 @@ def find_many(account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Account]:
     rest = iter(account_ids)
     while batch := list(islice(rest, _BATCH)):
         with transaction.read_only():
-            accounts = account_rows.find_many(emails_canonical=(), account_ids=batch)
+            accounts = account_rows.find_many(account_ids=batch)
         found |= {account.id: account for account in accounts}
     return found
 

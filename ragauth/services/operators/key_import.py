@@ -3,6 +3,7 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.models.api_keys import SECRET
 from ragauth.security.emails import canonical_email
-from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuids
+from ragauth.security.identifiers import ACCOUNT, EXTERNAL, decode_id, new_uuids
 from ragauth.services import audit
 from ragauth.services.audit import OPERATOR, Client
 from ragauth.services.keys import api_keys
@@ -94,27 +95,45 @@ def _add(rows: Sequence[dict[str, Any]], client: Client) -> dict[bytes, uuid.UUI
 
 
 def find_owners(owners: Iterable[str]) -> dict[str, Account]:
-    """The accounts by the given names (e-mail addresses or ids); unknown names are missing."""
-    names: dict[str, str | uuid.UUID] = {}
+    """The accounts by the given names; unknown names are missing.
+
+    A name is an e-mail address, an id, or `ext:` and an external id.
+    """
+    names: dict[str, _Name] = {}
     for owner in dict.fromkeys(owners):
-        try:
-            is_email = "@" in owner
-            names[owner] = canonical_email(owner) if is_email else decode_id(ACCOUNT, owner)
-        except ValueError:
-            continue
-    found: dict[str | uuid.UUID, Account] = {}
+        with suppress(ValueError):
+            names[owner] = _read_name(owner)
+    found: dict[_Name, Account] = {}
     rest = iter(names.values())
     while batch := list(islice(rest, _BATCH)):
         with transaction.read_only():
             accounts = account_rows.find_many(
-                emails_canonical=[name for name in batch if isinstance(name, str)],
-                account_ids=[name for name in batch if isinstance(name, uuid.UUID)],
+                account_ids=[name.account_id for name in batch if name.account_id],
+                emails_canonical=[name.email_canonical for name in batch if name.email_canonical],
+                external_ids=[name.external_id for name in batch if name.external_id],
             )
         for account in accounts:
-            found[account.id] = account
-            if account.email_canonical is not None:
-                found[account.email_canonical] = account
+            found[_Name(account_id=account.id)] = account
+            found[_Name(email_canonical=account.email_canonical)] = account
+            found[_Name(external_id=account.external_id)] = account
     return {owner: found[name] for owner, name in names.items() if name in found}
+
+
+class _Name(NamedTuple):
+    """One of the names of an account."""
+
+    account_id: uuid.UUID | None = None
+    email_canonical: str | None = None
+    external_id: str | None = None
+
+
+def _read_name(owner: str) -> _Name:
+    """Raises ValueError for what is no name."""
+    if owner.startswith(EXTERNAL) and owner != EXTERNAL:
+        return _Name(external_id=owner.removeprefix(EXTERNAL))
+    if "@" in owner:
+        return _Name(email_canonical=canonical_email(owner))
+    return _Name(account_id=decode_id(ACCOUNT, owner))
 
 
 class Expected(NamedTuple):

@@ -188,4 +188,7 @@ def test_no_log_line_has_it(
     assert f"{ACCOUNTS}/ext:***/api-keys" in log
     assert "lovelace" not in log
     assert client.get(f"{ACCOUNTS}/ext:{name}").status_code == 401
+    for wrong in (f"/EXT:{name}", f"//ext:{name}", f"/ext:a/b/{name}", f"/ext:a/api-keys/{name}"):
+        assert service.get(f"{ACCOUNTS}{wrong}").status_code in {400, 404}
+    assert service.get(f"/api/v1/internal/account/ext:{name}/").status_code == 404
     assert "lovelace" not in capfd.readouterr().err

@@ -1,0 +1,119 @@
+"""`make docs`: one site of all documents, that asks nothing of any other place."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from tests.docs.markdown import DOCUMENTS, ROOT
+from tests.examples.programs import find_program
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+_RECIPE = re.search(r"^\t\$\(BIN\)/python -m sphinx (.+)$", (ROOT / "Makefile").read_text(), re.M)
+# What a browser asks for by itself, and by which attribute.
+_LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
+
+
+class Page(HTMLParser):
+    """The ids, the links and what is loaded of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.ids.add(given.get("id") or "")
+        if tag == "a":
+            self.links.append(given.get("href") or "")
+        elif address := given.get(_LOADED.get(tag, "")):
+            self.loaded.append(address)
+
+    def targets(self) -> list[tuple[str, Path, str]]:
+        """The links into the site: as they stand, the file, and the anchor in it."""
+        found = []
+        for link in self.links:
+            parts = urlsplit(link)
+            if not parts.scheme:
+                name = unquote(parts.path)
+                file = (self.path.parent / name).resolve() if name else self.path
+                found.append((link, file, unquote(parts.fragment)))
+        return found
+
+
+def test_the_site_is_whole_and_asks_nothing_of_other_places(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """One test, so that the site is made once."""
+    site = make_site(tmp_path.resolve())
+    pages = {path: Page(path) for path in site.rglob("*.html")}
+    each_document_is_a_page(site, pages)
+    each_link_leads_somewhere(pages)
+    nothing_is_loaded_from_elsewhere(site, pages)
+    if find_program("chromium"):
+        the_search_finds_pages_without_any_server(site, request.getfixturevalue("browser"))
+
+
+def make_site(folder: Path) -> Path:
+    """The site, made as `make docs` makes it."""
+    assert _RECIPE
+    recipe = _RECIPE[1].replace("build/", f"{folder}/").split()
+    made = subprocess.run(
+        [sys.executable, "-m", "sphinx", *recipe],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    return folder / "site"
+
+
+def each_document_is_a_page(site: Path, pages: dict[Path, Page]) -> None:
+    documents = {path.relative_to(ROOT).with_suffix(".html") for path in DOCUMENTS}
+    assert documents - {path.relative_to(site) for path in pages} == set()
+    assert (site / "index.html").is_file()
+
+
+def each_link_leads_somewhere(pages: dict[Path, Page]) -> None:
+    followed = [(page.path, *target) for page in pages.values() for target in page.targets()]
+    assert len(followed) > 1000
+    astray = {
+        (page.name, link)
+        for page, link, file, anchor in followed
+        if not file.is_file() or (anchor and file in pages and anchor not in pages[file].ids)
+    }
+    assert astray == set()
+
+
+def nothing_is_loaded_from_elsewhere(site: Path, pages: dict[Path, Page]) -> None:
+    loaded = [address for page in pages.values() for address in page.loaded]
+    assert len(loaded) > 100
+    assert [address for address in loaded if urlsplit(address).netloc] == []
+    for sheet in site.rglob("*.css"):
+        told = sheet.read_text(encoding="utf-8")
+        assert re.findall(r"(?:@import|url\()\s*['\"]?(?:https?:)?//[^)'\"]+", told) == []
+
+
+def the_search_finds_pages_without_any_server(site: Path, browser: "Browser") -> None:
+    """A file server can do no more than the disk, from which the pages are read here."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto((site / "search.html").as_uri() + "?q=PgBouncer")
+        found = page.locator("ul.search > li > a", has_text="Running ragauth")
+        found.first.click()
+        assert page.title().startswith("Running ragauth")
+        assert [url for url in asked if not url.startswith("file:")] == []
