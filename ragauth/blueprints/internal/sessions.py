@@ -8,7 +8,7 @@ from ragauth.models.reads.keys import KeyFacts
 from ragauth.schemas.base import PageQuery
 from ragauth.schemas.sessions import AnySessionSchema
 from ragauth.security.scopes import ACCOUNTS
-from ragauth.services.operators import account_sessions, accounts
+from ragauth.services.operators import account_sessions
 from ragauth.services.sessions import sessions
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
@@ -43,5 +43,4 @@ def end_account_session(
     session_id: Any,
 ) -> None:
     """End one session of the account."""
-    accounts.get_account(account_id=account_id)
     sessions.end_session(account_id=account_id, session_id=session_id, client=current_client())

@@ -85,8 +85,10 @@ function showHead(place, state, refresh) {
 
 function factsCard(shown) {
   const own = shown.metadata === null ? null : JSON.stringify(shown.metadata);
+  const id = h("code", {}, shown.id);
+  const blocked = () => getSelection().selectAllChildren(id);
   const facts = [
-    ["Id", [h("code", {}, shown.id), copyButton("Id", shown.id, { blocked: () => {}, tone: "quiet square" })]],
+    ["Id", [id, copyButton("Id", shown.id, { blocked, tone: "quiet square" })]],
     ["External id", shown.external_id],
     ["Name", shown.name],
     ["Username", shown.username],
