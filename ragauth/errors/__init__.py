@@ -33,6 +33,7 @@ from ragauth.errors.credentials import (
 )
 from ragauth.errors.requests import (
     MOST_ISSUES,
+    AccountOfKeyspace,
     BodyTooLarge,
     CallUnderWay,
     Conflict,
@@ -73,6 +74,7 @@ from ragauth.errors.requests import (
 
 __all__ = [
     "MOST_ISSUES",
+    "AccountOfKeyspace",
     "AccountSuspended",
     "AuthenticationFailed",
     "AuthorizationFailed",

@@ -163,6 +163,12 @@ class ExternalIdTaken(Conflict):
     message = "An account with this external id already exists"
 
 
+class AccountOfKeyspace(Conflict):
+    """A keyspace's own account ends with the keyspace, which would have no place for keys else."""
+
+    message = "The account belongs to a collection of keys: delete the collection"
+
+
 class TooManyWebhooks(Conflict):
     message = "There are as many webhooks as there may be; remove one"
 

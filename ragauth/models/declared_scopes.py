@@ -72,7 +72,9 @@ def replace_in_managed_keys(name: str, new_name: str | None) -> int:
     )
     # Lock in the same order as when usage is saved, so that the two cannot deadlock.
     db.session.execute(select(ApiKey.id).where(*has_it).order_by(ApiKey.id).with_for_update())
-    replaced = func.trim(func.replace(spaced, f" {name} ", new))
+    # A list that has the new name already has it once.
+    others = spaced if new_name is None else func.replace(spaced, new, " ")
+    replaced = func.trim(func.replace(others, f" {name} ", new))
     return count_changed(
         update(ApiKey)
         .where(*has_it)

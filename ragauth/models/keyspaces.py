@@ -33,6 +33,13 @@ def find_keyspace(keyspace_id: uuid.UUID) -> Keyspace | None:
     return db.session.scalar(_living().where(Keyspace.id == keyspace_id))
 
 
+def has_keyspace(account_id: uuid.UUID) -> bool:
+    """Whether the account is the own one of a keyspace that is not deleted."""
+    return (
+        db.session.scalar(_living().where(Keyspace.account_id == account_id).limit(1)) is not None
+    )
+
+
 def list_keyspaces(*, limit: int, cursor: uuid.UUID | None) -> Page[Keyspace]:
     return paginate(_living(), Keyspace.id, limit=limit, cursor=cursor)
 
@@ -70,6 +77,15 @@ def find_key_of_account(account_id: uuid.UUID) -> tuple[uuid.UUID, uuid.UUID] | 
     )
     row = db.session.execute(query).first()
     return None if row is None else (row[0], row[1])
+
+
+def end_keyspaces_of_account(account_id: uuid.UUID, *, now: datetime) -> None:
+    """Mark the keyspaces of which this is the own account as deleted."""
+    db.session.execute(
+        update(Keyspace)
+        .where(Keyspace.account_id == account_id, Keyspace.deleted_at.is_(None))
+        .values(deleted_at=now)
+    )
 
 
 def find_of_keys(key_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:

@@ -235,7 +235,7 @@ class Cursor(fields.Field[uuid.UUID]):
 
     default_error_messages = {
         **MESSAGES,
-        "invalid": "Must be the meta.next_cursor of the page before",
+        "invalid": "Must be the next cursor of the page before",
     }
 
     def _deserialize(

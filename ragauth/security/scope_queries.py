@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 LONGEST_QUERY = 1000
 DEEPEST_QUERY = 20
+#: In large or small letters; no scope that is called so can be named.
+QUERY_WORDS = ("AND", "OR")
 
 _TOKEN = re.compile(r"\s*(?:(?P<name>[a-zA-Z][a-zA-Z0-9_.:-]*+)|(?P<sign>[()])|(?P<end>\Z))")
 _END = "the end"
@@ -115,7 +117,7 @@ def _parse_part(tokens: _Tokens, depth: int) -> str | _Any:
             raise tokens.unexpected("AND, OR or )")
         return inner
     name = tokens.next
-    if name is None or name in ("(", ")") or name.upper() in ("AND", "OR"):
+    if name is None or name in ("(", ")") or name.upper() in QUERY_WORDS:
         raise tokens.unexpected("a scope or (")
     tokens.advance()
     return name

@@ -157,7 +157,9 @@ class TestOneAfterAnother:
         key = Held(2, BURST)
         key.add(3)
         assert key.row.limits == [credits_limit(5), BURST]
-        for limits, kept in (([BURST, BURST | {"name": "b"}], 3), (None, 1)):
+        # As they are told, without the mark.
+        told = {"meter": "requests", "window": "total", "size": 5}
+        for limits in ([told, BURST], [BURST, told]):
             api_keys.change_key(
                 account_id=key.account_id,
                 key_id=key.id,
@@ -165,8 +167,9 @@ class TestOneAfterAnother:
                 client=OPERATOR,
                 by_operator=True,
             )
-            assert key.row.limits == [credits_limit(5), *(limits or ())]
-            assert len(key.row.limits) == kept
+            assert key.left == 5
+            key.add(0)
+            assert key.row.limits == [credits_limit(5), BURST]
 
     def test_they_take_the_place_of_another_total(self, counting_app: Flask) -> None:
         key = Held(None, {"meter": "requests", "window": "total", "size": 1})

@@ -2,15 +2,22 @@
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from ragauth.errors import ExternalIdTaken, NoSuchAccount
+from ragauth.policy import DEFAULT_POLICY, read_window
+from ragauth.policy.limits import Limit
+from ragauth.schemas.dumping import dumper_of
+from ragauth.schemas.internal import InternalAccountSchema
 from ragauth.services.audit import OPERATOR
 from ragauth.services.keys import rotation
 from ragauth.services.keys.credits import credits_limit
+from ragauth.services.limits.account_limits import text_of
+from ragauth.services.limits.applied import compile_limits
 from ragauth.services.operators import accounts, customers
 from tests.clients import Client
 from tests.services.vendors import check, make_customer, make_key, make_keyspace
@@ -41,6 +48,51 @@ def test_one_is_made_without_limits_of_a_plan() -> None:
     assert verdict.limits.applied.requests_per_month is None
     with pytest.raises(ExternalIdTaken):
         make_customer("c-1")
+
+
+def test_what_a_plan_gets_later_does_not_hold_for_it() -> None:
+    account = make_customer("c-1")
+    trial = DEFAULT_POLICY.plan("trial")
+    strict = replace(trial, limits=(*trial.limits, Limit("requests", read_window("20s"), 7)))
+    policy = replace(DEFAULT_POLICY, plans={**DEFAULT_POLICY.plans, "trial": strict})
+
+    def sizes() -> list[int | None]:
+        now = accounts.get_account(account_id=account.id)
+        applied = compile_limits(policy, now.plan, text_of(now.limits), None, is_closed=False)
+        others = [one.limit.size for one in applied.others]
+        return [applied.requests_per_minute, applied.requests_per_month, *others]
+
+    assert sizes() == [None, None]
+    # What is told is sent back, with a limit of its own beside it.
+    told = dumper_of(InternalAccountSchema()).dump(account)["limits"]
+    own = {"meter": "requests", "window": "20s", "size": 1}
+    changes = {"limits": [*told, own]}
+    accounts.administer(account_id=account.id, changes=changes, client=OPERATOR)
+    assert sizes() == [None, None, 1]
+    accounts.administer(account_id=account.id, changes={"limits": None}, client=OPERATOR)
+    assert sizes() == [60, 1_000, 7]
+
+
+def test_a_plan_that_is_set_holds_for_it() -> None:
+    account = make_customer("c-1")
+    accounts.set_limit(
+        **{"account_id": account.id, "meter": "requests", "window": "10s", "size": 5},
+        client=OPERATOR,
+    )
+    _, raw = make_key(account.id)
+    assert check(raw).limits.applied.requests_per_minute is None  # type: ignore[union-attr]
+    accounts.administer(account_id=account.id, changes={"plan": "starter"}, client=OPERATOR)
+    applied = check(raw).limits.applied  # type: ignore[union-attr]
+    assert (applied.requests_per_minute, applied.requests_per_month) == (300, 50_000)
+    assert [one.limit.size for one in applied.others] == [5]
+
+
+def test_a_limit_of_the_plan_holds_where_it_is_to_hold_again() -> None:
+    account = make_customer("c-1")
+    place = {"account_id": account.id, "meter": "requests", "client": OPERATOR}
+    accounts.reset_limit(**place, window="minute")
+    applied = check(make_key(account.id)[1]).limits.applied  # type: ignore[union-attr]
+    assert (applied.requests_per_minute, applied.requests_per_month) == (60, None)
 
 
 def test_one_that_signed_up_keeps_its_plan(client: Client) -> None:

@@ -110,3 +110,19 @@ def test_one_may_be_described_anew_and_is_renamed_in_all_managed_keys(open_app: 
         declared_scopes.change_scope("docs.see", changes={"name": "taken"})
     with pytest.raises(NoSuchScope):
         declared_scopes.change_scope("docs_read", changes={})
+
+
+def test_a_list_that_has_the_new_name_already_has_it_once(open_app: Flask) -> None:
+    account_id = make_customer().id
+    for held, now in (
+        (["new", "old", "a"], ["new", "a"]),
+        (["old", "new"], ["new"]),
+        (["old", "a", "new"], ["new", "a"]),
+        (["new", "a"], ["new", "a"]),
+    ):
+        key, _ = make_key(account_id, scopes=held)
+        declare("old")
+        declared_scopes.change_scope("old", changes={"name": "new"})
+        shown = api_keys.show_key(account_id=account_id, key_id=key.id, include_revoked=False)
+        assert shown.scopes == now
+        declared_scopes.delete_scope("new")

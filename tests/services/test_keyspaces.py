@@ -8,8 +8,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from ragauth import transaction
+from ragauth import clock, transaction
 from ragauth.errors import (
+    AccountOfKeyspace,
     CredentialRevoked,
     NoSuchAccount,
     NoSuchKeyspace,
@@ -17,10 +18,11 @@ from ragauth.errors import (
 )
 from ragauth.extensions import db
 from ragauth.models import ApiKey, Event
+from ragauth.security.identifiers import new_uuid
 from ragauth.services import audit
 from ragauth.services.audit import OPERATOR, EventName
 from ragauth.services.keys import api_keys, owned_keys, rotation
-from ragauth.services.operators import accounts, keyspaces
+from ragauth.services.operators import accounts, customers, keyspaces, restoration
 from tests.services.vendors import check, is_allowed, make_customer, make_key, make_keyspace
 
 pytestmark = pytest.mark.both_databases
@@ -115,6 +117,32 @@ def test_deleting_it_kills_its_keys_in_all_accounts_and_no_other() -> None:
     with pytest.raises(NoSuchAccount):
         accounts.get_account(account_id=own)
     assert [each.id for each in keyspaces.list_keyspaces(limit=9, cursor=None).items] == [other_id]
+
+
+def test_its_own_account_ends_with_it_alone() -> None:
+    keyspace_id, own = make_keyspace()
+    key, raw = make_key(own, keyspace_id=keyspace_id)
+    with pytest.raises(AccountOfKeyspace):
+        accounts.erase_account(account_id=own, client=OPERATOR)
+    assert is_allowed(raw)
+    # A name that was given to it may be taken away, too.
+    accounts.administer(account_id=own, changes={"external_id": "ours"}, client=OPERATOR)
+    api_keys.revoke_key(account_id=own, key_id=key.id, client=OPERATOR)
+    customers.release_customer("ours", client=OPERATOR)
+    assert is_allowed(make_key(own, keyspace_id=keyspace_id)[1])
+    delete(keyspace_id)
+    with pytest.raises(NoSuchAccount):
+        accounts.erase_account(account_id=own, client=OPERATOR)
+
+
+def test_a_deletion_that_is_repeated_after_a_restore_is_one_of_the_keyspace_too() -> None:
+    keyspace_id, own = make_keyspace()
+    past = restoration.PastEvent(
+        new_uuid(), account_id=own, name=EventName.ACCOUNT_DELETED, at=clock.now(), details={}
+    )
+    assert restoration.clean_up([past]).deleted_accounts == 1
+    with pytest.raises(NoSuchKeyspace):
+        keyspaces.get_keyspace(keyspace_id=keyspace_id)
 
 
 def test_one_that_is_deleted_is_no_more() -> None:

@@ -2356,7 +2356,10 @@ export interface operations {
             404: components["responses"]["NotFound"];
             /** @description - `VALIDATION_ERROR`: This method is not allowed here; the Allow header names those that are. */
             405: components["responses"]["MethodNotAllowed"];
-            /** @description - `CONFLICT`: Another change was made at the same time. */
+            /**
+             * @description - `CONFLICT`: Another change was made at the same time.
+             *     - `CONFLICT`: The account belongs to a collection of keys: delete the collection.
+             */
             409: components["responses"]["Conflict"];
             /** @description - `VALIDATION_ERROR`: The request body is larger than 64 KiB. */
             413: components["responses"]["RequestEntityTooLarge"];

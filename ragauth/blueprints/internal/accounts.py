@@ -3,7 +3,7 @@
 from typing import Any
 
 from ragauth.blueprints.internal.blueprint import internal
-from ragauth.errors import EmailTaken, ExternalIdTaken, NoSuchKey
+from ragauth.errors import AccountOfKeyspace, EmailTaken, ExternalIdTaken, NoSuchKey
 from ragauth.models import Account
 from ragauth.models.base import Page
 from ragauth.models.reads.keys import KeyFacts
@@ -73,7 +73,7 @@ def change_account(
 
 
 @internal.delete("/accounts/<account_id>")
-@endpoint(guard=service_key(ACCOUNTS), status=204)
+@endpoint(guard=service_key(ACCOUNTS), status=204, errors=(AccountOfKeyspace,))
 def erase_account(caller: KeyFacts, account_id: Any) -> None:  # noqa: ARG001
     """Erase an account: its keys and sessions are dead at once, and nothing personal stays."""
     accounts.erase_account(account_id=account_id, client=current_client())

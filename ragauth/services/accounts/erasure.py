@@ -5,6 +5,7 @@ from ragauth.models import Account
 from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.models import events as event_rows
+from ragauth.models import keyspaces as keyspace_rows
 from ragauth.models import limit_notices as notice_rows
 from ragauth.models import outbox as mail_rows
 from ragauth.models import second_factors as factor_rows
@@ -30,6 +31,8 @@ def erase_account(account: Account, client: Client) -> None:
     account_id = account.id
     sessions.end_sessions(account_id=account_id, client=client)
     key_rows.revoke_keys_of_account(account_id, now=clock.now())
+    # It would have no place for new keys. After a restore this repeats the keyspace's deletion.
+    keyspace_rows.end_keyspaces_of_account(account_id, now=clock.now())
     transaction.when_committed(lambda: current_limits().forget_account(account_id))
     key_rows.forget_details(account_id)
     session_rows.forget_clients(account_id)

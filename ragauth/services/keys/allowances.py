@@ -5,7 +5,6 @@ which the rest can be set for the period that runs, to more than the limit's siz
 alone keep that: if they are lost, the period goes on from what is known to have been used.
 """
 
-from functools import partial
 from typing import Any, NamedTuple
 
 from ragauth import clock
@@ -13,10 +12,10 @@ from ragauth.counters import CountersUnavailable, Shift
 from ragauth.errors import NoSuchKey
 from ragauth.models import ApiKey
 from ragauth.models.owned_keys import OwnedKey
-from ragauth.policy import DAY, MONTH, REQUESTS, TOTAL
+from ragauth.policy import DAY, MONTH, REQUESTS
 from ragauth.policy.limits import LARGEST
 from ragauth.services.audit import Client
-from ragauth.services.keys import api_keys, credits
+from ragauth.services.keys import credits
 from ragauth.services.limits.account_limits import text_of
 from ragauth.services.limits.applied import OF_KEY, apply_limit, read_key_limit
 from ragauth.services.limits.limits import LimitState, current_limits, unavailable
@@ -68,7 +67,7 @@ def is_begun(allowance: Allowance | None) -> bool:
 def allowance_of(owned: OwnedKey) -> Allowance | None:
     """What is left of a key's allowance; None without one. Raises ExternalServiceUnavailable."""
     key, account = owned
-    if not any(_is_allowance(limit) for limit in key.limits or ()):
+    if not any(credits.is_allowance(limit) for limit in key.limits or ()):
         return None
     limits = (text_of(account.limits), text_of(key.limits))
     state = current_limits().peek_at_all(_owners(key), key.environment, account.plan, *limits)
@@ -80,7 +79,9 @@ def allowance_in(state: LimitState) -> Allowance | None:
     left, refill = [], None
     for one, count in zip(state.told, state.counts, strict=True):
         limit = one.limit
-        if one.of != OF_KEY or not _is_place(limit.meter, limit.window.name, limit.name):
+        if one.of != OF_KEY or not credits.is_place_of_allowance(
+            limit.meter, limit.window.name, limit.name
+        ):
             continue
         left.append(max(0, limit.size - (count.used - one.ahead)))
         if limit.window.name in _PERIODS:
@@ -91,31 +92,23 @@ def allowance_in(state: LimitState) -> Allowance | None:
 def set_allowance(*, owned: OwnedKey, allowance: Allowance | None, client: Client) -> None:
     """Let a live key use so much from now on; None takes the limit away.
 
-    The new limit is there before the old one goes. Raises as `credits.set_remaining` does.
+    One limit takes the place of another in one step. Raises as `credits.set_remaining` does.
     """
-    key, refill = owned.key, None if allowance is None else allowance.refill
-    remaining = None if allowance is None or refill is not None else allowance.remaining
-    account_id, key_id = owned.account.id, key.id
-    set_credits = partial(
-        credits.set_remaining, account_id=account_id, key_id=key_id, client=client
-    )
-    has_total = any(limit["window"] == TOTAL.name and _is_allowance(limit) for limit in _all(key))
-    if refill is None and (remaining is not None or has_total):
-        set_credits(remaining=remaining)
-    wanted = [] if refill is None else [_limit_of(refill)]
-    if wanted != [limit for limit in _all(key) if _is_refill(limit)]:
-        others = [limit for limit in _all(key) if not _is_refill(limit)]
-        api_keys.change_key(
-            account_id=account_id,
-            key_id=key_id,
-            changes={"limits": [*others, *wanted] or None},
-            client=client,
-            by_operator=True,
+    key, account_id = owned.key, owned.account.id
+    held = [limit for limit in _all(key) if credits.is_allowance(limit)]
+    if allowance is not None and allowance.refill is not None:
+        # Before the limit holds, so that no check finds an earlier rest.
+        _set_rest(key, allowance.refill, allowance.remaining)
+        limit = _limit_of(allowance.refill)
+        if held != [limit]:
+            credits.replace_allowances(
+                account_id=account_id, key_id=key.id, limit=limit, client=client
+            )
+    elif allowance is not None or held:
+        remaining = None if allowance is None else allowance.remaining
+        credits.set_remaining(
+            account_id=account_id, key_id=key.id, remaining=remaining, client=client
         )
-    if allowance is not None and refill is not None:
-        _set_rest(key, refill, allowance.remaining)
-        if has_total:
-            set_credits(remaining=None)
 
 
 def add(*, owned: OwnedKey, amount: int, client: Client) -> None:
@@ -135,6 +128,24 @@ def add(*, owned: OwnedKey, amount: int, client: Client) -> None:
     _shift(key, refill, Shift(-amount, 0, LARGEST))
 
 
+def left_of_refill(key: ApiKey) -> int | None:
+    """What is left until the next refill; None where nothing but the key's usage decides it.
+
+    Outside of a transaction. Raises ExternalServiceUnavailable.
+    """
+    refill = find_refill(key)
+    if refill is None or _limit_of(refill) not in _all(key):
+        return None
+    return LARGEST - _shift(key, refill, Shift(0, 0, LARGEST))
+
+
+def set_left_of_refill(key: ApiKey, remaining: int) -> None:
+    """Let a key with a refill have so much until the next one; raises as `left_of_refill` does."""
+    refill = find_refill(key)
+    if refill is not None:
+        _set_rest(key, refill, remaining)
+
+
 def find_refill(key: ApiKey) -> Refill | None:
     """The key's own limit of requests a day or a month, if it has one without a name."""
     return next(
@@ -146,16 +157,8 @@ def _all(key: ApiKey) -> list[dict[str, Any]]:
     return key.limits or []
 
 
-def _is_place(meter: str, window: str, name: str | None) -> bool:
-    return meter == REQUESTS and name is None and window in (*_PERIODS, TOTAL.name)
-
-
-def _is_allowance(limit: dict[str, Any]) -> bool:
-    return _is_place(limit["meter"], limit["window"], limit.get("name"))
-
-
 def _is_refill(limit: dict[str, Any]) -> bool:
-    return _is_allowance(limit) and limit["window"] in _PERIODS
+    return credits.is_allowance(limit) and limit["window"] in _PERIODS
 
 
 def _limit_of(refill: Refill) -> dict[str, Any]:
@@ -173,14 +176,21 @@ def _set_rest(key: ApiKey, refill: Refill, remaining: int) -> None:
     _shift(key, refill, Shift(0, count, count))
 
 
-def _shift(key: ApiKey, refill: Refill, shift: Shift) -> None:
-    """Change what the present period has counted; raises ExternalServiceUnavailable."""
+def _shift(key: ApiKey, refill: Refill, shift: Shift) -> int:
+    """Change what the present period has counted; returns that count afterwards.
+
+    Raises ExternalServiceUnavailable.
+    """
     one = apply_limit(read_key_limit(_limit_of(refill)), OF_KEY)
     limits, index, now_ms = current_limits(), INDEX_OF[key.environment], clock.now_ns() // 1_000_000
     owners, span = _owners(key), span_of(now_ms)
     [tally] = tallies_of((one,), owners, span)
     try:
-        while limits.counters.shift_tally(owners.account, index, tally, shift, now_ms) is None:
+        counters = limits.counters
+        while (
+            counted := counters.shift_tally(owners.account, index, tally, shift, now_ms)
+        ) is None:
             limits.seeder.seed(owners.account, index, span.month, (one,), (tally,))
     except CountersUnavailable as error:
         raise unavailable(error) from error
+    return counted[1]

@@ -5,7 +5,7 @@ acts. What an operator makes is managed: its owner may see and revoke it, nothin
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,8 +40,11 @@ from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.keys import revocation
 from ragauth.services.keys.coherence import (
+    Limits,
     environment_issues,
+    limits_as_told,
     require_coherent,
+    require_room_for_limits,
     scope_issues,
     scopes_to_store,
 )
@@ -240,9 +243,12 @@ def change_key(
     changes: dict[str, Any],
     client: Client,
     by_operator: bool = False,
+    change_limits: Callable[[Limits], Limits] | None = None,
 ) -> ApiKey:
     """Change what a live key may do; takes effect on the next check.
 
+    Limits among the changes take the place of all that the key has; `change_limits` makes its new
+    ones of those that it has when it is locked, so that nothing of another change at once is lost.
     Raises as `get_changeable_key` does, KeyAlreadyRotated for a later end of a key that was rotated
     and is in its grace, UsageLimitExceeded for a later end of an expired key if the plan has no
     room.
@@ -251,13 +257,18 @@ def change_key(
     absent = gone(NoSuchKey, by_operator=by_operator)
     with transaction.unit_of_work(), changing_keys(account_id, absent=absent) as account:
         key = get_changeable_key(account_id=account_id, key_id=key_id, by_operator=by_operator)
+        if change_limits is not None:
+            changes = {**changes, "limits": change_limits(key.limits)}
+            require_room_for_limits(changes["limits"])
+        elif "limits" in changes:
+            limits = limits_as_told(key.limits, changes["limits"], by_operator=by_operator)
+            changes = {**changes, "limits": limits}
         counted = _counted_limits(account_id, key) if "limits" in changes else key.limits
         is_longer = "expires_at" in changes and _is_later(changes["expires_at"], key.expires_at)
         if key.replaced_by is not None and is_longer:
             raise KeyAlreadyRotated
         for field, value in changes.items():
-            changed = _with_credits(key, value) if field == "limits" else value
-            setattr(key, _COLUMNS.get(field, field), changed)
+            setattr(key, _COLUMNS.get(field, field), value)
         require_coherent(
             kind=key.kind,
             environment=key.environment,
@@ -278,12 +289,6 @@ def change_key(
         if changes:
             audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=sorted(changes))
         return key
-
-
-def _with_credits(key: ApiKey, limits: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
-    """These limits, and the key's credits, which `services.keys.credits` alone changes."""
-    held = [limit for limit in key.limits or () if limit.get("credits")]
-    return [*held, *(limit for limit in limits or () if not limit.get("credits"))] or None
 
 
 def _counted_limits(account_id: uuid.UUID, key: ApiKey) -> list[dict[str, Any]]:

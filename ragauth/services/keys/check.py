@@ -166,14 +166,29 @@ class KeyChecker:
             for scope in question.scopes:
                 if scope not in held:
                     return InsufficientScope(scope)
-        query = question.scope_query
-        if query is not None and not query.is_met_by(scopes_of(key, self.policy)):
-            return ScopeQueryNotMet(query.text)
+        if question.scope_query is not None:
+            refusal = self._find_unmet(key, question, question.scope_query)
+            if refusal is not None:
+                return refusal
         if key.allowed_ips is not None and not is_within(question.client_ip, key.allowed_ips):
             return IpNotAllowed()
         if key.kind == PUBLISHABLE and not _is_listed(question.origin, key.allowed_origins):
             return OriginNotAllowed()
         return None
+
+    def _find_unmet(
+        self, key: KeyFacts, question: Question, query: ScopeQuery
+    ) -> RagauthError | None:
+        """Why a query is not met: for want of scopes, or of an agent in the question."""
+        held = scopes_of(key, self.policy)
+        if not query.is_met_by(held):
+            return ScopeQueryNotMet(query.text)
+        if key.agent_id is None or question.agent_id is not None:
+            return None
+        # As where scopes are named one by one: without an agent those of the whole account count
+        # for nothing.
+        of_agent = [scope for scope in held if not self.policy.is_account_wide(scope)]
+        return None if query.is_met_by(of_agent) else WrongAgent(_NOT_WITHOUT_AGENT)
 
     def _find_wrong_agent(self, key: KeyFacts, question: Question) -> str | None:
         """Why the key may not be used for the agent in the question, or without an agent."""

@@ -3,17 +3,21 @@
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from ragauth import clock
 from ragauth.errors import InvalidRequest
 from ragauth.extensions import current_policy
 from ragauth.models import Account
 from ragauth.models.api_keys import PUBLISHABLE
+from ragauth.policy.limits import MOST_LIMITS
 from ragauth.security import key_format
+from ragauth.services.limits.marks import is_marked, keep_marks
 from ragauth.services.limits.refusals import NO_TEST_KEYS
 
 # A fault: its path in the request, and what is wrong there.
 Issue = tuple[list[str], str]
+Limits = list[dict[str, Any]] | None
 
 
 def require_coherent(
@@ -72,3 +76,23 @@ def scope_issues(kind: str, scopes: list[str] | None, *, is_managed: bool) -> li
     if not allowed:
         return [(["kind"], "The policy has no scope for publishable keys")]
     return [(["scopes"], f"A publishable key may have only: {', '.join(allowed)}")]
+
+
+def require_room_for_limits(limits: Limits) -> None:
+    """Raise InvalidRequest for more limits than a key has at most."""
+    if len(limits or ()) > MOST_LIMITS:
+        message = f"The key has {MOST_LIMITS} limits already, with those that were set elsewhere"
+        raise InvalidRequest([{"path": ["limits"], "message": message}])
+
+
+def limits_as_told(held: Limits, limits: Limits, *, by_operator: bool) -> Limits:
+    """A key's new limits; of those that it has, one told as it was keeps its mark.
+
+    Without its mark one goes on as a usual limit. An owner may not take away what the operator lets
+    the key use: raises InvalidRequest.
+    """
+    kept = keep_marks(held or (), limits or ())
+    if not by_operator and sum(map(is_marked, kept)) < sum(map(is_marked, held or ())):
+        message = "The operator decides how many requests this key has: leave that limit as it is"
+        raise InvalidRequest([{"path": ["limits"], "message": message}])
+    return kept or None

@@ -15,12 +15,13 @@ from ragauth.counters import CountersUnavailable, Shift, Tally
 from ragauth.errors import Conflict, InvalidRequest, NoSuchKey
 from ragauth.models import ApiKey
 from ragauth.models import api_keys as key_rows
-from ragauth.policy import REQUESTS, TOTAL
+from ragauth.policy import DAY, MONTH, REQUESTS, TOTAL
 from ragauth.policy.limits import LARGEST
 from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.keys.api_keys import get_key
+from ragauth.services.keys.coherence import require_room_for_limits
 from ragauth.services.limits.applied import OF_KEY, AppliedLimit, apply_limit, read_key_limit
 from ragauth.services.limits.limits import LimitState, current_limits, unavailable
 from ragauth.services.limits.seeds import INDEX_OF
@@ -60,31 +61,64 @@ def remaining_of(key: ApiKey) -> int | None:
 def set_remaining(
     *, account_id: uuid.UUID, key_id: uuid.UUID, remaining: int | None, client: Client
 ) -> int | None:
-    """Let a live key have so many credits (up to 10^12); None takes the limit away.
+    """Let a live key have so many credits (up to 10^12), and no other allowance; None: no limit.
 
     Returns what is left. Raises NoSuchKey; Conflict if the limit was made or taken away meanwhile;
     ExternalServiceUnavailable, after which it is unknown whether it was set.
     """
     if remaining is None:
-        _replace(account_id, key_id, None, client)
+        replace_allowances(account_id=account_id, key_id=key_id, limit=None, client=client)
         return None
     key = _read(account_id, key_id)
     if find_credits(key.limits) is None:
-        # Nothing has counted against it yet. What is used from here on is taken from it.
-        _forget_count(key)
-        granted = _used(key) + remaining
-        _replace(account_id, key_id, credits_limit(granted), client)
+        _begin(key, _used(key) + remaining, client)
         return remaining
-    return _shift(key, Shift(0, LARGEST - remaining, LARGEST - remaining), client)
+    shift = Shift(0, LARGEST - remaining, LARGEST - remaining)
+    return _shift(key, shift, client, is_alone=True)
 
 
 def add_credits(*, account_id: uuid.UUID, key_id: uuid.UUID, amount: int, client: Client) -> int:
     """Raise what is left by an amount, or lower it by a negative one: down to 0, up to 10^12.
 
-    Returns what is left. Raises as `set_remaining` does, and InvalidRequest for a key without
-    credits.
+    Another total becomes credits. Returns what is left. Raises as `set_remaining` does, and
+    InvalidRequest for a key without a total.
     """
-    return _shift(_read(account_id, key_id), Shift(-amount, 0, LARGEST), client)
+    key = _read(account_id, key_id)
+    total = next((limit for limit in key.limits or () if _is_total(limit)), None)
+    if total is not None and find_credits(key.limits) is None:
+        _begin(key, total["size"], client)
+        key = _read(account_id, key_id)
+    return _shift(key, Shift(-amount, 0, LARGEST), client)
+
+
+def replace_allowances(
+    *, account_id: uuid.UUID, key_id: uuid.UUID, limit: dict[str, Any] | None, client: Client
+) -> None:
+    """Let a live key have this limit in the place of all its allowances, in one step.
+
+    So do those with which it shares its counts: a predecessor in its grace is as limited as the key
+    itself. Raises NoSuchKey; InvalidRequest for one limit too many; Conflict if the key was given
+    credits meanwhile, and these are others.
+    """
+    with transaction.unit_of_work():
+        hold_account(account_id, absent=NoSuchKey)
+        key = get_key(account_id=account_id, key_id=key_id)
+        if limit is not None and limit.get("credits") and find_credits(key.limits) is not None:
+            raise Conflict("The key was given credits meanwhile")
+        for each in _counted_together(key):
+            others = [other for other in each.limits or () if not is_allowance(other)]
+            each.limits = [*([] if limit is None else [limit]), *others] or None
+        require_room_for_limits(key.limits)
+        audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=["credits"])
+
+
+def is_allowance(limit: dict[str, Any]) -> bool:
+    """Whether it limits a key's own requests in all, or of a day or a month, and has no name."""
+    return is_place_of_allowance(limit["meter"], limit["window"], limit.get("name"))
+
+
+def is_place_of_allowance(meter: str, window: str, name: str | None) -> bool:
+    return meter == REQUESTS and name is None and window in (DAY.name, MONTH.name, TOTAL.name)
 
 
 _NOTHING = Shift(0, 0, LARGEST)
@@ -95,7 +129,18 @@ def _read(account_id: uuid.UUID, key_id: uuid.UUID) -> ApiKey:
         return get_key(account_id=account_id, key_id=key_id)
 
 
-def _shift(key: ApiKey, shift: Shift, client: Client) -> int:
+def _begin(key: ApiKey, granted: int, client: Client) -> None:
+    """Give a key without credits so many, of which it has used what it has used since it was made.
+
+    What is used from here on is taken from them.
+    """
+    _forget_count(key)
+    limit = credits_limit(granted)
+    replace_allowances(account_id=_owner(key), key_id=key.id, limit=limit, client=client)
+
+
+def _shift(key: ApiKey, shift: Shift, client: Client, *, is_alone: bool = False) -> int:
+    """Change what is left; with `is_alone` every other allowance goes."""
     limit = find_credits(key.limits)
     if limit is None:
         raise InvalidRequest([{"path": [], "message": "The key has no credits to add to"}])
@@ -110,29 +155,16 @@ def _shift(key: ApiKey, shift: Shift, client: Client) -> int:
                 raise Conflict("The key's credits were taken away meanwhile")
             # By the difference: of several changes at once none undoes another's.
             granted = {**limit, "size": limit["size"] + before - after}
-            each.limits = [granted, *(other for other in each.limits or () if other is not limit)]
+            others = [other for other in each.limits or () if other is not limit]
+            if is_alone:
+                others = [other for other in others if not is_allowance(other)]
+            each.limits = [granted, *others]
         audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=["credits"])
     return LARGEST - after
 
 
-def _replace(
-    account_id: uuid.UUID, key_id: uuid.UUID, new: dict[str, Any] | None, client: Client
-) -> None:
-    """Make the limit of credits in the place of another total, or take it away."""
-    with transaction.unit_of_work():
-        hold_account(account_id, absent=NoSuchKey)
-        key = get_key(account_id=account_id, key_id=key_id)
-        if new is not None and find_credits(key.limits) is not None:
-            raise Conflict("The key was given credits meanwhile")
-        for each in _counted_together(key):
-            others = [limit for limit in each.limits or () if not _is_total(limit)]
-            each.limits = [*([] if new is None else [new]), *others] or None
-        audit.record_key_event(EventName.KEY_CHANGED, key, client, fields=["credits"])
-
-
 def _is_total(limit: dict[str, Any]) -> bool:
-    place = (limit["meter"], limit["window"], limit.get("name"))
-    return place == (REQUESTS, TOTAL.name, None)
+    return is_allowance(limit) and limit["window"] == TOTAL.name
 
 
 def _counted_together(key: ApiKey) -> list[ApiKey]:

@@ -9,6 +9,7 @@ from ragauth.models import accounts as account_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.services import audit
 from ragauth.services.audit import Client, EventName
+from ragauth.services.keys import allowances
 from ragauth.services.keys.api_keys import get_key, keeping_to_maxima, require_environment
 from ragauth.services.limits.account_limits import terms_of
 from ragauth.services.limits.limits import current_limits
@@ -22,11 +23,16 @@ def move_key(
     """Give a live managed key of an account to another one, with a predecessor in its grace.
 
     From the next check on the other account's limits and status hold. Past usage stays where it
-    was. What the key has used in its days, months and in total goes on; its shorter windows begin
-    anew. Raises NoSuchKey, NoSuchAccount; KeyStays for a key of an agent, or one that is its
-    owner's own; KeyAlreadyRotated for a key in its grace; InvalidRequest for a test key and
-    UsageLimitExceeded if the other plan has no room for it.
+    was. What the key has used in its days, months and in total goes on, and what is left until its
+    next refill; its shorter windows begin anew. Raises NoSuchKey, NoSuchAccount; KeyStays for a key
+    of an agent, or one that is its owner's own; KeyAlreadyRotated for a key in its grace;
+    InvalidRequest for a test key and UsageLimitExceeded if the other plan has no room for it;
+    ExternalServiceUnavailable if the counters do not tell what is left until a refill.
     """
+    with transaction.read_only():
+        key = get_key(account_id=account_id, key_id=key_id)
+    # The counters alone know it, for each account.
+    left_of_refill = allowances.left_of_refill(key)
     with transaction.unit_of_work():
         # Both locks in the order of the ids, so that two moves cannot deadlock.
         locked = account_rows.lock_accounts({account_id, to_account_id})
@@ -62,4 +68,6 @@ def move_key(
         before=terms_of(other.plan, other.limits),
         after=terms_of(other.plan, other.limits, key.limits),
     )
+    if left_of_refill is not None:
+        allowances.set_left_of_refill(key, left_of_refill)
     return key

@@ -18,6 +18,7 @@ from ragauth.policy import MINUTE, MONTH, REQUESTS, Plan, Window
 from ragauth.policy.limits import MOST_LIMITS
 from ragauth.services.limits.applied import OF_ACCOUNT
 from ragauth.services.limits.limits import LimitState, Terms, current_limits
+from ragauth.services.limits.marks import NO_PLAN
 from ragauth.services.limits.refusals import end_of
 from ragauth.services.limits.seeds import ENVIRONMENTS
 from ragauth.services.limits.takings import Owners
@@ -103,14 +104,14 @@ def _state_of(account: Account, environment: str, key: ApiKey | None) -> LimitSt
 
 
 def without_limits_of(plan: Plan) -> list[dict[str, Any]]:
-    """Limits of an account that remove those of its plan.
+    """Limits of an account that remove all those of its plan, whatever the plan gets later.
 
-    The usual ones of requests too, which the plan may get later.
+    The usual ones of requests are told, too.
     """
     usual = [(REQUESTS, name) for name in ("minute", "month", "day", "hour", "total")]
     places = dict.fromkeys([*((limit.meter, limit.window.name) for limit in plan.limits), *usual])
     return [
-        {"meter": meter, "window": window, "size": None}
+        {"meter": meter, "window": window, "size": None, NO_PLAN: True}
         for meter, window in islice(places, MOST_LIMITS)
     ]
 

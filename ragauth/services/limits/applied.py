@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ragauth.policy import DAY, MINUTE, MONTH, REQUESTS, Limit, Plan, Policy, read_window
 from ragauth.policy.limits import ALWAYS, LARGEST, NAMED
+from ragauth.services.limits.marks import CREDITS, NO_PLAN, REFILL
 from ragauth.services.limits.spans import DAY_MS, Span
 
 OF_ACCOUNT = "account"
@@ -103,8 +104,10 @@ def compile_limits(
     A limit of a meter that the policy does not declare counts for nothing.
     """
     plan = policy.plan(plan_name)
-    of_account = {(limit.meter, limit.window.name): limit for limit in plan.limits}
-    for stored in json.loads(account_limits) if account_limits else ():
+    own = json.loads(account_limits) if account_limits else ()
+    of_plan = () if any(stored.get(NO_PLAN) for stored in own) else plan.limits
+    of_account = {(limit.meter, limit.window.name): limit for limit in of_plan}
+    for stored in own:
         window = read_window(stored["window"])
         name = (stored["meter"], window.name)
         if stored["size"] is None:
@@ -141,7 +144,7 @@ def read_key_limit(stored: Mapping[str, Any]) -> Limit:
         size=stored["size"],
         name=stored.get("name"),
         applies=stored.get("applies", ALWAYS),
-        is_of_credits=stored.get("credits", False) or stored.get("refill", False),
+        is_of_credits=stored.get(CREDITS, False) or stored.get(REFILL, False),
     )
 
 

@@ -6,10 +6,11 @@ from itertools import islice
 from typing import Any
 
 from ragauth import transaction
-from ragauth.errors import ExternalIdTaken, InvalidRequest, NoSuchAccount
+from ragauth.errors import AccountOfKeyspace, ExternalIdTaken, InvalidRequest, NoSuchAccount
 from ragauth.extensions import current_policy
 from ragauth.models import Account, account_search
 from ragauth.models import accounts as account_rows
+from ragauth.models import keyspaces as keyspace_rows
 from ragauth.models.accounts import SUSPENDED
 from ragauth.models.base import Page, changed_columns, flush
 from ragauth.policy import FIRST_PLAN
@@ -23,6 +24,7 @@ from ragauth.services.accounts.accounts import add_account, hash_new_password
 from ragauth.services.audit import Client, EventName
 from ragauth.services.limits.account_limits import begin_new_limits, terms_of
 from ragauth.services.limits.limits import Terms
+from ragauth.services.limits.marks import NO_PLAN, keep_marks, without_mark
 from ragauth.services.limits.seeds import ENVIRONMENTS
 from ragauth.services.limits.takings import Owners
 
@@ -173,6 +175,7 @@ def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client
     """Set an account's plan, status and limits, with effect on the next request, and what is kept
     with it.
 
+    A plan that is set holds, also for an account that was made without the limits of one.
     Raises NoSuchAccount; InvalidRequest for an unknown plan; ExternalIdTaken if another account
     has the external id, also if both get it at the same time.
     """
@@ -184,7 +187,9 @@ def administer(*, account_id: uuid.UUID, changes: dict[str, Any], client: Client
         if "status" in changes:
             change_status(account, changes["status"], client)
         if "limits" in changes:
-            _change_limits(account, changes["limits"], client)
+            limits = changes["limits"]
+            limits = limits and keep_marks(account.limits or (), limits)
+            _change_limits(account, limits, client)
         _begin_new_limits(account, before)
         _keep(account, changes, client)
     return account
@@ -220,7 +225,8 @@ def _replace_limit(
             for limit in account.limits or ()
             if (limit["meter"], limit["window"]) != (place["meter"], place["window"])
         ]
-        limits = [*kept, *replaced_by]
+        # Where the plan's limit holds again, the plan does.
+        limits = [*kept, *replaced_by] if replaced_by else without_mark(kept, NO_PLAN)
         if len(limits) > MOST_LIMITS:
             message = f"The account has {MOST_LIMITS} limits of its own already"
             raise InvalidRequest([{"path": ["limits"], "message": message}])
@@ -254,6 +260,8 @@ def _change_plan(account: Account, plan: str, client: Client) -> None:
             new_plan=plan,
         )
         account.plan = plan
+        own = [limit for limit in account.limits or () if not limit.get(NO_PLAN)]
+        _change_limits(account, own or None, client)
 
 
 def _keep(account: Account, changes: dict[str, Any], client: Client) -> None:
@@ -278,10 +286,13 @@ def change_status(account: Account, status: str, client: Client) -> None:
 def erase_account(*, account_id: uuid.UUID, client: Client) -> None:
     """Delete an account: sessions and keys die at once, no personal data stays.
 
-    Raises NoSuchAccount.
+    Raises NoSuchAccount; AccountOfKeyspace for a keyspace's own, which ends with the keyspace.
     """
     with transaction.unit_of_work():
-        erasure.erase_account(hold_account(account_id, absent=NoSuchAccount), client)
+        account = hold_account(account_id, absent=NoSuchAccount)
+        if keyspace_rows.has_keyspace(account_id):
+            raise AccountOfKeyspace
+        erasure.erase_account(account, client)
 
 
 def require_plan(plan: str) -> None:

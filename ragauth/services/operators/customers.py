@@ -78,7 +78,8 @@ def release_customer(named: uuid.UUID | str, *, client: Client) -> None:
             )
     with transaction.unit_of_work():
         account = hold_account(account.id, absent=NoSuchAccount)
-        if account.email is None and not key_rows.count_keys(account.id, include_revoked=False):
+        is_of_use = account.email is not None or keyspace_rows.has_keyspace(account.id)
+        if not is_of_use and not key_rows.count_keys(account.id, include_revoked=False):
             erasure.erase_account(account, client)
             return
         account.external_id = account.own_data = None

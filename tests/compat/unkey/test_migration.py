@@ -50,6 +50,12 @@ def test_of_a_hash_that_stands_there_twice_the_first_counts(root: Client) -> Non
     assert data(root, "keys.whoami", key=key)["name"] == "a"
 
 
+def test_what_is_told_has_the_order_of_what_was_sent(root: Client) -> None:
+    hashes = [digest(uuid4().hex) for _ in range(40)]
+    done = migrate(root, *({"hash": one} for one in hashes))
+    assert [each["hash"] for each in done["migrated"]] == hashes
+
+
 def test_keys_are_managed_and_in_the_history_of_their_accounts(root: Client) -> None:
     key = f"old_{uuid4().hex}"
     done = migrate(root, {"hash": digest(key), "externalId": "c-17", "enabled": False})

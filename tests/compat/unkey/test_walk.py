@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients import Client
+from tests.clients import Client, ok
 from tests.compat.unkey.asking import Root
 from tests.factories.api_keys import make_service_key
 
@@ -155,6 +155,49 @@ class TestVerifying:
         space = root.verify(root.make_key()[1])["keyspaceId"]
         assert root.verify(key, keyspaces=[space, "ks_none"])["code"] == "NOT_FOUND"
 
+    def test_a_key_of_an_agent_has_no_permission_over_the_whole_account(
+        self, root: Root, faces: Client
+    ) -> None:
+        """S21: a query asks for `manage` as a single scope does."""
+        member = faces.sign_up()
+        agent = ok(member.client.post("/api/agents", {"name": "a"}), 201)
+        path = f"/api/agents/{agent['id']}/api-keys"
+        key = ok(member.client.post(path, {"name": "k"}), 201)["api_key"]
+        for query, code in (
+            ("query", "VALID"),
+            ("manage", "FORBIDDEN"),
+            ("query AND manage", "FORBIDDEN"),
+            ("manage OR (query AND ingest)", "VALID"),
+            ("manage AND other", "INSUFFICIENT_PERMISSIONS"),
+        ):
+            assert root.verify(key, permissions=query)["code"] == code, query
+
+    def test_a_deleted_key_is_not_found_whatever_else_is_asked(self, root: Root) -> None:
+        key_id, key = root.make_key(ratelimits=[HEAVY])
+        root.data("keys.deleteKey", keyId=key_id)
+        for name in ("heavy", "x"):
+            assert root.verify(key, ratelimits=[{"name": name}])["code"] == "NOT_FOUND"
+
+    def test_an_api_and_its_keyspace_are_one_under_either_id(self, root: Root) -> None:
+        api_id = root.make_api()
+        _, key = root.make_key(apiId=api_id)
+        space = api_id.replace("api_", "ks_")
+        for asked in (api_id, space):
+            assert root.verify(key, keyspaces=[asked])["code"] == "VALID"
+            assert root.data("apis.getApi", apiId=asked)["id"] == api_id
+        assert root.verify(key, keyspaces=[root.make_api()])["code"] == "NOT_FOUND"
+
+
+def test_a_fault_is_told_by_the_clients_own_names(root: Root) -> None:
+    body = {"apiId": root.make_api(), "expires": 1_000}
+    answer = root.client.post("/compat/unkey/v2/keys.createKey", body).get_json()["error"]
+    assert answer["detail"] == "expires: Must be in the future"
+    assert answer["errors"] == [{"location": "body.expires", "message": "Must be in the future"}]
+    answer = root.client.post("/compat/unkey/v2/identities.listIdentities", {"cursor": "x"})
+    assert (
+        answer.get_json()["error"]["detail"] == "cursor: Must be the next cursor of the page before"
+    )
+
 
 def test_faults_of_a_new_key_have_their_places(root: Root) -> None:
     for fields, place in [
@@ -164,6 +207,7 @@ def test_faults_of_a_new_key_have_their_places(root: Root) -> None:
         ({"roles": ["admin"]}, "body.roles"),
         ({"permissions": ["a.*"]}, "body.permissions[0]"),
         ({"permissions": ["A"]}, "body.permissions[0]"),
+        ({"permissions": ["a", "or"]}, "body.permissions[1]"),
         ({"expires": "soon"}, "body.expires"),
         ({"apiId": "a b"}, "body.apiId"),
         ({"prefix": "rag_svc"}, "body.prefix"),

@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,12 +12,14 @@ from marshmallow import ValidationError, fields
 from ragauth.policy import SCOPE_NAME
 from ragauth.schemas.fields import MESSAGES, Text, Whole
 from ragauth.security.identifiers import decode_id, encode_id
+from ragauth.security.scope_queries import QUERY_WORDS
 
 API = "api"
 KEYSPACE = "ks"
 IDENTITY = "id"
 PERMISSION = "perm"
 RATELIMIT = "rl"
+_SAME = dict.fromkeys((API, KEYSPACE), (API, KEYSPACE))
 
 #: No row has this id.
 NOTHING = uuid.UUID(int=0)
@@ -32,7 +35,7 @@ def described(options: dict[str, Any], **keywords: Any) -> dict[str, Any]:
 
 
 class PrefixedId(fields.Field[uuid.UUID]):
-    """`api_` and 26 characters.
+    """`api_` and 26 characters; of an API, which is a keyspace, `ks_` and these too.
 
     Another text of Unkey's alphabet names nothing here: what asks for it is answered 404.
     """
@@ -50,10 +53,10 @@ class PrefixedId(fields.Field[uuid.UUID]):
     ) -> uuid.UUID:
         if not isinstance(value, str) or self.FORM.fullmatch(value) is None:
             raise self.make_error("invalid")
-        try:
-            return decode_id(self.kind, value)
-        except ValueError:
-            return NOTHING
+        for kind in _SAME.get(self.kind, (self.kind,)):
+            with suppress(ValueError):
+                return decode_id(kind, value)
+        return NOTHING
 
     def _serialize(self, value: uuid.UUID | None, *_args: Any, **_kwargs: Any) -> str | None:
         return None if value is None else encode_id(self.kind, value)
@@ -97,4 +100,6 @@ class Slug(Text):
             raise ValidationError(
                 "Must be 1 to 50 of a-z, 0-9, `_`, `.`, `:` and `-`, and begin with a letter"
             )
+        if text.upper() in QUERY_WORDS:
+            raise ValidationError("`and` and `or` are words of a query: no query could name it")
         return text

@@ -1,5 +1,6 @@
 """Keys, as Unkey's clients make, change and revoke them. What is made here is managed."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -130,27 +131,29 @@ def update_key(caller: KeyFacts, body: dict[str, Any]) -> None:  # noqa: ARG001
     changes = {ours: body[theirs] for theirs, ours in _CHANGES.items() if theirs in body}
     if "name" in changes:
         changes["name"] = changes["name"] or ""
+    change_limits = None
     if "ratelimits" in body:
-        changes["limits"] = with_ratelimits(key.limits, body["ratelimits"])
-    allowance = allowances.allowance_of(owned)
-    # What is left of a period is kept by the account, so it is set again where the key goes.
-    sets_allowance = (
-        "external_id" in body and allowance is not None and allowance.refill is not None
-    )
+        change_limits = partial(with_ratelimits, ratelimits=body["ratelimits"])
+    allowance = None
     if "credits" in body:
-        allowance, sets_allowance = read_credits(body["credits"], allowance), True
+        allowance = read_credits(body["credits"], allowances.allowance_of(owned))
     declared_scopes.declare_missing(body.get("permissions", ()))
     client = current_client()
-    if changes:
+    if changes or change_limits:
         api_keys.change_key(
-            account_id=account.id, key_id=key.id, changes=changes, client=client, by_operator=True
+            account_id=account.id,
+            key_id=key.id,
+            changes=changes,
+            client=client,
+            by_operator=True,
+            change_limits=change_limits,
         )
     if "external_id" in body:
         to_account_id = _owner_of(body["external_id"], owned)
         moving.move_key(
             account_id=account.id, key_id=key.id, to_account_id=to_account_id, client=client
         )
-    if sets_allowance:
+    if "credits" in body:
         owned = owned_keys.get_key(key_id=key.id)
         allowances.set_allowance(owned=owned, allowance=allowance, client=client)
 

@@ -103,7 +103,9 @@ def migrate_keys(caller: KeyFacts, body: dict[str, Any]) -> dict[str, Any]:  # n
     owners = {None: keyspace.account_id} | {name: owner_named(name) for name in named}
     declared_scopes.declare_missing({slug for each in body["keys"] for slug in each["permissions"]})
     # Of a hash that stands in the list twice the first counts.
-    first = {each["hash"].digest: each for each in reversed(body["keys"])}
+    first: dict[bytes, dict[str, Any]] = {}
+    for each in body["keys"]:
+        first.setdefault(each["hash"].digest, each)
     new = key_import.take_over_keys(
         [_row(each, owners[each["external_id"]]) for each in first.values()],
         keyspace_id=keyspace.id,
@@ -115,7 +117,9 @@ def migrate_keys(caller: KeyFacts, body: dict[str, Any]) -> dict[str, Any]:  # n
             allowances.begin(owned_keys.get_key(key_id=key_id).key, allowance)
     return {
         "migrated": [
-            {"hash": first[digest]["hash"].text, "key_id": key_id} for digest, key_id in new.items()
+            {"hash": each["hash"].text, "key_id": new[digest]}
+            for digest, each in first.items()
+            if digest in new
         ],
         "failed": [
             each["hash"].text

@@ -60,7 +60,8 @@ def verify_key(caller: KeyFacts, body: dict[str, Any]) -> dict[str, Any]:  # noq
     if owned is not None:
         if body["keyspaces"] is not None and owned.key.keyspace_id not in body["keyspaces"]:
             return {"valid": False, "code": NOT_FOUND}
-        _require_limits(owned, body["ratelimits"])
+        if owned.key.revoked_at is None:
+            _require_limits(owned, body["ratelimits"])
     question = Question(
         cost=body["credits"]["cost"],
         amounts=Amounts(named=body["ratelimits"]) if body["ratelimits"] else None,

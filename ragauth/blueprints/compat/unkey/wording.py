@@ -68,6 +68,7 @@ _FIELDS = {
     "is_active": "enabled",
     "external_id": "externalId",
     "grace_seconds": "expiration",
+    "limits": "ratelimits",
 }
 _BAD_REQUEST = 400
 _TOO_MANY = 429
@@ -102,8 +103,9 @@ def body_of(
     error: RagauthError, request_id: str, query: Container[str | int] = ()
 ) -> dict[str, Any]:
     """`query` has the names of the query's parameters: no other fault is one of the query."""
+    issues = [{**issue, "path": _named(issue["path"])} for issue in error.details.get("issues", ())]
     problem: dict[str, Any] = {
-        "detail": error.message,
+        "detail": InvalidRequest(issues).message if issues else error.message,
         "status": error.status,
         "title": HTTPStatus(error.status).phrase,
         "type": _TYPES + _problem(type(error)),
@@ -111,7 +113,7 @@ def body_of(
     if error.status == _BAD_REQUEST:
         problem["errors"] = [
             {"location": _location(issue["path"], query), "message": issue["message"]}
-            for issue in error.details.get("issues", ())
+            for issue in issues
         ]
     return {"meta": {"requestId": request_id}, "error": problem}
 
@@ -120,10 +122,11 @@ def _problem(kind: type[RagauthError]) -> str:
     return next(_PROBLEMS[each] for each in kind.__mro__ if each in _PROBLEMS)
 
 
+def _named(path: Sequence[str | int]) -> list[str | int]:
+    return [_FIELDS.get(name, name) if isinstance(name, str) else name for name in path]
+
+
 def _location(path: Sequence[str | int], query: Container[str | int]) -> str:
     """`body.keys[3].name`."""
     place = "query" if path and path[0] in query else "body"
-    names = (
-        f"[{name}]" if isinstance(name, int) else f".{_FIELDS.get(name, name)}" for name in path
-    )
-    return place + "".join(names)
+    return place + "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in path)
