@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export FLASK_SKIP_DOTENV := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo dashboard test test-fuzz soak check lint lint-python lint-shell lint-containers format types docs bench migration outline package lock client-types clean
+.PHONY: help install run demo dashboard console test test-fuzz soak check lint lint-python lint-shell lint-containers format types docs bench migration outline package lock client-types clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,7 +45,7 @@ $(INSTALLED): requirements/dev.txt $(RUNNABLE)
 	$(PIP_INSTALL) -r $<
 	@touch $@
 
-# PORT is ragauth's, in `dashboard` too, which tells how to allow its origin there.
+# PORT is ragauth's, in `dashboard` and `console` too, which call it there.
 run: $(RUNNABLE) ## Migrate the database and serve on 127.0.0.1 (PORT=8000)
 	@$(BIN)/python -c '$(BIND)' $(PORT) 2>/dev/null || { echo "127.0.0.1:$(PORT) cannot be served: no port, or taken by another program or by a ragauth that runs already. Take another: make run PORT=8001" >&2; exit 1; }
 	$(FLASK) db upgrade
@@ -67,6 +67,9 @@ demo: $(RUNNABLE) ## Serve ragauth, dashboard and sample API at once (PORT=8000)
 
 dashboard: ## Serve the sample dashboard on 127.0.0.1:5173 (RAGAUTH_API=http://127.0.0.1:8000)
 	@PORT=$(PORT) exec $(PYTHON) examples/dashboard/serve.py
+
+console: ## Serve the operator's console on 127.0.0.1:5175 (RAGAUTH_API=http://127.0.0.1:8000)
+	@PORT=$(PORT) exec $(PYTHON) examples/console/serve.py
 
 # Three on two cores, for many wait for a server or a browser; neighbours share what they start.
 test: install ## Run every test (PYTEST_ARGS="-n 0 tests/unit" narrows it)

@@ -38,6 +38,7 @@ from ragauth.schemas.internal import InternalAccountSchema
 from ragauth.schemas.limits import AccountLimitSchema
 from ragauth.services.accounts import second_factors
 from ragauth.services.audit import OPERATOR
+from ragauth.services.operators import account_sessions
 from ragauth.services.operators import accounts as administration
 from ragauth.services.operators.account_overview import look_at
 
@@ -121,7 +122,8 @@ def create(
     "--search",
     metavar="TEXT",
     type=FieldType("text", Text(minimum=1, maximum=256, trimmed=True)),
-    help="Only accounts with TEXT in e-mail, username or name, or with an id that begins with it.",
+    help="Only accounts with TEXT in e-mail, username, name or external id, or at the beginning "
+    "of the id.",
 )
 @click.option("--plan", help="Only accounts on this plan.")
 @click.option(
@@ -254,7 +256,9 @@ def end_sessions(account: str, yes: bool, as_json: bool) -> None:
         record = _describe(found)
     confirm(f"End every session of {name_of(found)}?", yes=yes)
     with one_line_faults():
-        ended = administration.end_sessions(account_id=get_account(account).id)
+        ended = account_sessions.end_all_sessions(
+            account_id=get_account(account).id, client=OPERATOR
+        )
     print_change(
         f"{ended} sessions of {name_of(found)} are ended",
         {"id": record["id"], "ended_sessions": ended},

@@ -8,13 +8,13 @@ from ragauth.cli.output import Group, as_json_option, one_line_faults, print_row
 from ragauth.cli.paging import limit_option, tell_of_more
 from ragauth.extensions import current_policy
 from ragauth.models.usage import UsageOfAccount
+from ragauth.schemas.limits import COMPARED
 from ragauth.security.identifiers import ACCOUNT, encode_id
 from ragauth.services.limits import usage as service
 
 usage = Group("usage", help="See what accounts use.")
 
 _COLUMNS = ("account_id", "requests", "units", "plan", "email", "external_id")
-_COMPARED = ("requests", "units")
 
 
 @usage.command("top")
@@ -69,7 +69,7 @@ def _describe(account: UsageOfAccount) -> dict[str, Any]:
 
 def _require_meter(by: str) -> None:
     """A fault of the call unless `by` names what can be compared."""
-    choices = dict.fromkeys((*_COMPARED, *current_policy().meters))
+    choices = dict.fromkeys((*COMPARED, *current_policy().meters))
     if by not in choices:
         raise click.BadParameter(
             f"{by!r} is not one of {', '.join(map(repr, choices))}.", param_hint="'--by'"

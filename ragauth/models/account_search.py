@@ -1,4 +1,4 @@
-"""Finding accounts: by what they are, or by a part of e-mail, username, name or id."""
+"""Finding accounts: by what they are, or by a part of their names, or by how the id begins."""
 
 import uuid
 from typing import Any
@@ -14,11 +14,12 @@ from ragauth.security.normal_forms import fold
 
 # A column has at most 256 code points, each of which NFKC expands to at most 18.
 _LONGEST = 18 * 256
-_SEARCHED = (Account.email, Account.username, Account.name)
+_SEARCHED = (Account.email, Account.username, Account.name, Account.external_id)
 
 
 def list_accounts(
     *,
+    search: str | None = None,
     email_canonical: str | None,
     external_id: str | None,
     plan: str | None,
@@ -26,8 +27,11 @@ def list_accounts(
     limit: int,
     cursor: uuid.UUID | None,
 ) -> Page[Account]:
-    """The accounts that have all that is not None, newest first."""
-    query = _chosen(None, plan, status)
+    """The accounts that have all that is not None, newest first.
+
+    `search` is as for `count_accounts`.
+    """
+    query = _chosen(search, plan, status)
     if email_canonical is not None:
         query = query.where(Account.email_canonical == email_canonical)
     if external_id is not None:
@@ -49,7 +53,8 @@ def search_accounts(
 
 
 def count_accounts(*, search: str | None, plan: str | None, status: str | None) -> int:
-    """How many accounts have the text in e-mail, username or name, or at the beginning of the id.
+    """How many accounts have the text in e-mail, username, name or external id, or an id that
+    begins with it.
 
     Case does not matter.
     """

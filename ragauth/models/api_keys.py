@@ -28,6 +28,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from ragauth.database import Base, Json, Words
 from ragauth.extensions import db
+from ragauth.models.accounts import DELETED, Account
 from ragauth.models.base import (
     Page,
     Shown,
@@ -171,6 +172,15 @@ def list_by_prefix(
 ) -> Page[ApiKey]:
     """Keys of all accounts and services whose display prefix begins with this."""
     query = _with_prefix(prefix, is_whole=is_whole, include_revoked=include_revoked)
+    return paginate(query, ApiKey.id, limit=limit, cursor=cursor)
+
+
+def list_customers_by_prefix(
+    prefix: str, *, include_revoked: bool, limit: int, cursor: uuid.UUID | None
+) -> Page[ApiKey]:
+    """Keys of accounts that are not deleted, whose display prefix begins with this."""
+    query = _with_prefix(prefix, is_whole=False, include_revoked=include_revoked)
+    query = query.join(Account, Account.id == ApiKey.account_id).where(Account.status != DELETED)
     return paginate(query, ApiKey.id, limit=limit, cursor=cursor)
 
 

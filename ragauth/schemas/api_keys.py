@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
+from ragauth.models.api_keys import LONGEST_PREFIX
 from ragauth.policy import MOST_SCOPES
 from ragauth.schemas.about import about
 from ragauth.schemas.base import PageQuery, RequestSchema
@@ -16,13 +17,14 @@ from ragauth.schemas.fields import (
     Name,
     QueryFlag,
     QueryWhole,
+    Text,
     Whole,
 )
 from ragauth.schemas.key_fields import Network, Origin
 from ragauth.schemas.limits import ShownKeyLimitSchema, key_limits
 from ragauth.schemas.metadata import Metadata
 from ragauth.schemas.scope_fields import GivenScope, ManagedScope
-from ragauth.security.identifiers import AGENT, KEY
+from ragauth.security.identifiers import ACCOUNT, AGENT, KEY
 
 MAX_GRACE_SECONDS = 604_800
 
@@ -103,6 +105,12 @@ class KeySchema(Schema):
         attribute="own_data",
         **about("What its owner keeps with it; null for none.", {"customer": "c-17"}),
     )
+
+
+class KeyOfAnAccountSchema(KeySchema):
+    """A key among those of all accounts."""
+
+    account_id = Id(ACCOUNT, required=True, **about("Whose it is."))
 
 
 class IssuedKeySchema(KeySchema):
@@ -227,6 +235,20 @@ class KeysQuery(AgentKeysQuery):
         maximum=3650,
         load_default=None,
         **about("Only keys that were not used for so many days."),
+    )
+
+
+class KeysOfAllQuery(AgentKeysQuery):
+    """Which keys of all accounts."""
+
+    prefix = Text(
+        maximum=LONGEST_PREFIX,
+        load_default="",
+        **about(
+            "Only keys whose `prefix` begins so. Never send more of a key: it would stand in the "
+            "logs of proxies.",
+            "rag_live_a1b2",
+        ),
     )
 
 

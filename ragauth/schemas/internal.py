@@ -18,6 +18,16 @@ from ragauth.schemas.metadata import Metadata
 class AccountsQuery(PageQuery):
     """All of these must fit."""
 
+    search = Text(
+        minimum=1,
+        maximum=256,
+        load_default=None,
+        **about(
+            "Only accounts with this in `email`, `username`, `name` or `external_id`, in upper or "
+            "lower case, or with an `id` that begins so.",
+            "acme",
+        ),
+    )
     email = Text(maximum=1000, load_default=None, **about("Only the account with this address."))
     external_id = Text(
         maximum=1000, load_default=None, **about("Only the account that you call so.")

@@ -14,6 +14,8 @@ from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import Choice, Moment, Text, Whole
 from ragauth.services.limits.applied import OF_KEY, label_of, read_key_limit
 
+#: What accounts are compared by, beside the meters of the policy.
+COMPARED = ("requests", "units")
 _WINDOW = "`minute`, `hour`, `10s`, `250ms`, `day`, `month` or `total`."
 _ALWAYS_OR_NAMED = "`named` counts only for checks that name it; else `always`."
 
@@ -29,6 +31,20 @@ class DeclaredMeter(Text):
         meters = current_policy().meters
         if text not in meters:
             raise ValidationError(f"There is no such meter; there are: {', '.join(meters)}")
+        return text
+
+
+class ComparedMeter(Text):
+    """`units`, or the name of a meter that the policy declares."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(maximum=100, **kwargs)
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(*args, **kwargs)
+        choices = dict.fromkeys((*COMPARED, *current_policy().meters))
+        if text not in choices:
+            raise ValidationError(f"Must be one of {', '.join(choices)}")
         return text
 
 

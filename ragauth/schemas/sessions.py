@@ -65,7 +65,9 @@ class RefreshSchema(RequestSchema):
     )
 
 
-class SessionSchema(Schema):
+class AnySessionSchema(Schema):
+    """A session of any account, as operators see it."""
+
     id = Id(SESSION, required=True, **about("Names the session."))
     created_at = Moment(required=True, **about("When it was opened."))
     last_used_at = Moment(required=True, **about("When its tokens were last refreshed."))
@@ -76,6 +78,9 @@ class SessionSchema(Schema):
     user_agent = fields.String(
         required=True, allow_none=True, **about("What it was opened with.", "Mozilla/5.0")
     )
+
+
+class SessionSchema(AnySessionSchema):
     current = fields.Boolean(required=True, **about("Whether it is the one that asks.", True))
 
 

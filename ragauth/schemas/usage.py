@@ -12,7 +12,7 @@ from ragauth.schemas.about import about
 from ragauth.schemas.account_fields import AccountName
 from ragauth.schemas.base import EitherSchema, RequestSchema
 from ragauth.schemas.fields import Choice, Day, Id, Moment, Month, QueryWhole, UsageCursor
-from ragauth.schemas.limits import QuotaSchema
+from ragauth.schemas.limits import ComparedMeter, QuotaSchema
 from ragauth.security.identifiers import ACCOUNT, KEY
 
 _PLACES = {None: KeyPlace, "day": DayPlace, "month": MonthPlace}
@@ -142,6 +142,31 @@ class AnyAccountUsageSchema(EitherSchema):
         DayOfAccount: AccountDayUsageSchema,
         MonthOfAccount: AccountMonthUsageSchema,
     }
+
+
+class TopUsageQuery(RequestSchema):
+    """Which accounts used most, and in how many days."""
+
+    by = ComparedMeter(
+        load_default="requests",
+        **about("What is compared: `requests`, `units` or another meter.", "requests"),
+    )
+    days = QueryWhole(
+        minimum=1,
+        maximum=3660,
+        load_default=30,
+        **about("How many days, today (UTC) included."),
+    )
+    limit = QueryWhole(minimum=1, maximum=100, load_default=10, **about("How many at most."))
+
+
+class TopUsageSchema(_RowSchema):
+    """What one account used, live and test keys together."""
+
+    account_id = Id(ACCOUNT, required=True, **about("Whose keys they are."))
+    requests = _REQUESTS
+    units = _UNITS
+    use = _USE
 
 
 class RemainingSchema(Schema):

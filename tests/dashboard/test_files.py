@@ -10,7 +10,7 @@ from tests.dashboard.conftest import in_cookie_mode
 from tests.dashboard.place import DASHBOARD, Place, Visitor
 
 
-def _resolve(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+def resolve(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     if "$ref" not in schema:
         return schema
     found: dict[str, Any] = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
@@ -27,7 +27,7 @@ def test_every_call_stands_in_the_openapi_document(place: Place, visitor: Visito
     for name, operation in operations.items():
         described = document["paths"][operation["path"]][operation["method"].lower()]
         body = described.get("requestBody", {}).get("content", {}).get("application/json", {})
-        fields = set(_resolve(document, body.get("schema", {})).get("properties", {}))
+        fields = set(resolve(document, body.get("schema", {})).get("properties", {}))
         assert set(operation.get("body", [])) <= fields, name
         parameters = {
             parameter["name"]

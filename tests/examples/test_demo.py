@@ -94,9 +94,10 @@ def _listens(port: str) -> bool:
         (["make", "--no-print-directory", "-o", ".venv/.runnable", "run"], "PORT"),
         ([sys.executable, EXAMPLES / "demo.py"], "PORT"),
         ([sys.executable, EXAMPLES / "dashboard" / "serve.py"], "DASHBOARD_PORT"),
+        ([sys.executable, EXAMPLES / "console" / "serve.py"], "CONSOLE_PORT"),
         ([sys.executable, EXAMPLES / "rag_service" / "app.py"], "SERVICE_PORT"),
     ],
-    ids=["run", "demo", "dashboard", "service"],
+    ids=["run", "demo", "dashboard", "console", "service"],
 )
 def test_a_port_that_is_none_or_taken_is_one_clear_line(
     command: list[str | Path], variable: str

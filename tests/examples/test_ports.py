@@ -12,7 +12,7 @@ from tests.examples.stack import EXAMPLES
 from tests.servers.gunicorn import PROJECT_ROOT
 from tests.servers.processes import free_port
 
-_SERVE = (sys.executable, str(EXAMPLES / "dashboard" / "serve.py"))
+_PAGES = [("dashboard", "DASHBOARD_PORT"), ("console", "CONSOLE_PORT")]
 
 
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -38,21 +38,26 @@ def test_make_serves_and_calls_it_there(environment: dict[str, str], port: str) 
         own = {} if arguments else environment
         served = run("make", "--dry-run", "run", *arguments, **own)
         assert f"HOST=127.0.0.1 PORT={port} exec" in served.stdout
-        called = run("make", "--dry-run", "dashboard", *arguments, **own)
-        assert f"PORT={port} exec" in called.stdout
+        for program in ("dashboard", "console"):
+            called = run("make", "--dry-run", program, *arguments, **own)
+            assert f"PORT={port} exec" in called.stdout
 
 
-def test_the_dashboard_calls_it_there_and_says_when_its_own_port_is_taken() -> None:
+@pytest.mark.parametrize(("page", "variable"), _PAGES)
+def test_a_page_calls_it_there_and_says_when_its_own_port_is_taken(
+    page: str, variable: str
+) -> None:
+    serve = (sys.executable, str(EXAMPLES / page / "serve.py"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = run(*_SERVE, DASHBOARD_PORT=port)
+        done = run(*serve, **{variable: port})
         assert done.returncode == 1
         assert done.stderr.startswith(f"127.0.0.1:{port} cannot be served: ")
         assert done.stderr.count("\n") == 1
     own = str(free_port())
     with subprocess.Popen(
-        _SERVE,
-        env={"PORT": "8123", "DASHBOARD_PORT": own, "RAGAUTH_API": ""},
+        serve,
+        env={"PORT": "8123", variable: own, "RAGAUTH_API": ""},
         stdout=subprocess.PIPE,
         text=True,
     ) as process:

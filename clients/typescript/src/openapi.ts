@@ -12,7 +12,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * All accounts, or those with an address, an external id, a plan or a status.
+         * All accounts, or those with a text, an address, an external id, a plan or a status.
          * @description Needs a service's own API key with the scope `accounts`.
          */
         get: operations["listAccounts"];
@@ -77,6 +77,110 @@ export interface paths {
          * @description Needs a service's own API key with the scope `keys`.
          */
         post: operations["createAccountKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/internal/accounts/{account_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The security history of one account, newest first.
+         * @description Needs a service's own API key with the scope `accounts`.
+         */
+        get: operations["listAccountEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/internal/accounts/{account_id}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the account's limits are, or one of its keys', and what is left of them.
+         * @description Needs a service's own API key with the scope `accounts`.
+         */
+        get: operations["showAccountLimits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/internal/accounts/{account_id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The account's live sessions.
+         * @description Needs a service's own API key with the scope `accounts`.
+         */
+        get: operations["listAccountSessions"];
+        put?: never;
+        post?: never;
+        /**
+         * End all sessions of the account at once; its owner may log in again.
+         * @description Needs a service's own API key with the scope `accounts`.
+         */
+        delete: operations["endAccountSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/internal/accounts/{account_id}/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End one session of the account.
+         * @description Needs a service's own API key with the scope `accounts`.
+         */
+        delete: operations["endAccountSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/internal/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The keys of all accounts, or those whose prefix begins so.
+         * @description Needs a service's own API key with the scope `keys`.
+         */
+        get: operations["findKeys"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -456,6 +560,86 @@ export interface components {
              */
             window: string;
         };
+        /** @description What the plan allows, and what is left of the month. */
+        AccountLimits: {
+            /**
+             * @description Whether a mail tells that a limit of a day or month is nearly used up.
+             * @example true
+             */
+            limit_mails: boolean;
+            /**
+             * @description Agents at a time.
+             * @example 2
+             */
+            max_agents: number;
+            /**
+             * @description Live keys at a time.
+             * @example 5
+             */
+            max_keys: number;
+            /**
+             * @description The plan's name.
+             * @example trial
+             */
+            plan: string;
+            /** @description Every limit of the account, and of the key that was asked for. */
+            quotas: components["schemas"]["Quota"][];
+            /**
+             * @description Of all keys together; null without such a limit.
+             * @example 60
+             */
+            requests_per_minute: number | null;
+            /**
+             * @description Of all keys together; null without such a limit.
+             * @example 1000
+             */
+            requests_per_month: number | null;
+            /** @description Live and test count apart. */
+            usage: components["schemas"]["Months"];
+        };
+        AccountLimitsResponse: {
+            data: components["schemas"]["AccountLimits"];
+        };
+        /** @description A session of any account, as operators see it. */
+        AnySession: {
+            /**
+             * Format: date-time
+             * @description When it was opened.
+             * @example 2026-02-16T10:30:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it ends if it is not refreshed.
+             * @example 2026-02-16T10:30:00Z
+             */
+            expires_at: string;
+            /**
+             * @description Names the session.
+             * @example ses_01h455vb4pex5vsknk084sn02q
+             */
+            id: string;
+            /**
+             * @description Where it was opened from.
+             * @example 203.0.113.7
+             */
+            ip: string | null;
+            /**
+             * Format: date-time
+             * @description When its tokens were last refreshed.
+             * @example 2026-02-16T10:30:00Z
+             */
+            last_used_at: string;
+            /**
+             * @description What it was opened with.
+             * @example Mozilla/5.0
+             */
+            user_agent: string | null;
+        };
+        AnySessionPage: {
+            data: components["schemas"]["AnySession"][];
+            meta: components["schemas"]["PageMeta"];
+        };
         AuthenticationDetails: {
             /**
              * Format: date-time
@@ -515,6 +699,42 @@ export interface components {
         Error: {
             /** @description What went wrong; decide by its `code`. */
             error: components["schemas"]["ValidationError"] | components["schemas"]["AuthenticationError"] | components["schemas"]["AuthorizationError"] | components["schemas"]["NotFoundError"] | components["schemas"]["ConflictError"] | components["schemas"]["RateLimitError"] | components["schemas"]["UsageLimitError"] | components["schemas"]["ExternalServiceError"] | components["schemas"]["InternalError"];
+        };
+        Event: {
+            /**
+             * Format: date-time
+             * @description When.
+             * @example 2026-02-16T10:30:00Z
+             */
+            at: string;
+            /** @description More, by the name of the event. */
+            details: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Names the event.
+             * @example evt_01h455vb4pex5vsknk084sn02q
+             */
+            id: string;
+            /**
+             * @description From where; null if it is not known.
+             * @example 203.0.113.7
+             */
+            ip: string | null;
+            /**
+             * @description What happened.
+             * @example account:login_succeeded
+             */
+            name: string;
+            /**
+             * @description With what.
+             * @example Mozilla/5.0
+             */
+            user_agent: string | null;
+        };
+        EventPage: {
+            data: components["schemas"]["Event"][];
+            meta: components["schemas"]["PageMeta"];
         };
         ExternalServiceDetails: {
             /** @description At `/readyz`: each thing that is needed, by name, with its state. */
@@ -894,6 +1114,116 @@ export interface components {
              */
             window: string;
         };
+        /** @description A key among those of all accounts. */
+        KeyOfAnAccount: {
+            /**
+             * @description Whose it is.
+             * @example acc_01h455vb4pex5vsknk084sn02q
+             */
+            account_id: string;
+            /**
+             * @description The agent that it is bound to; null for the whole account.
+             * @example null
+             */
+            agent_id: string | null;
+            /**
+             * @description The networks that it may be used from; null for any.
+             * @example null
+             */
+            allowed_ips: string[] | null;
+            /**
+             * @description A publishable key's web origins; null for a secret one.
+             * @example null
+             */
+            allowed_origins: string[] | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             * @example 2026-02-16T10:30:00Z
+             */
+            created_at: string;
+            /**
+             * @description `live` or `test`.
+             * @example live
+             */
+            environment: string;
+            /**
+             * Format: date-time
+             * @description When it ends; null for never.
+             * @example null
+             */
+            expires_at: string | null;
+            /**
+             * @description Names the key for good; the key itself is never shown again.
+             * @example key_01h455vb4pex5vsknk084sn02q
+             */
+            id: string;
+            /**
+             * @description Whether it is switched on.
+             * @example true
+             */
+            is_active: boolean;
+            /**
+             * @description Whether it is the account's first key, or what replaced that.
+             * @example false
+             */
+            is_primary: boolean;
+            /**
+             * @description `secret`, or `publishable` for a web page.
+             * @example secret
+             * @enum {string}
+             */
+            kind: "secret" | "publishable" | "service";
+            /**
+             * Format: date-time
+             * @description When it was last used, to the minute or so; null for never.
+             * @example null
+             */
+            last_used_at: string | null;
+            /**
+             * @description Its own limits, beside the account's; null for none.
+             * @example null
+             */
+            limits: components["schemas"]["ShownKeyLimit"][] | null;
+            /**
+             * @description Whether it is the operator's: its owner may see and revoke it only.
+             * @example false
+             */
+            managed: boolean;
+            /**
+             * @description What its owner keeps with it; null for none.
+             * @example {
+             *       "customer": "c-17"
+             *     }
+             */
+            metadata: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description What its owner calls it.
+             * @example my-app-key
+             */
+            name: string;
+            /**
+             * @description How the raw key begins.
+             * @example rag_live_a1b2
+             */
+            prefix: string;
+            /**
+             * @description The key that it was rotated into; null for none.
+             * @example null
+             */
+            replaced_by: string | null;
+            /**
+             * @description What it may be used for; null for all that an owner can give.
+             * @example null
+             */
+            scopes: string[] | null;
+        };
+        KeyOfAnAccountPage: {
+            data: components["schemas"]["KeyOfAnAccount"][];
+            meta: components["schemas"]["PageMeta"];
+        };
         KeyPage: {
             data: components["schemas"]["Key"][];
             meta: components["schemas"]["PageMeta"];
@@ -967,6 +1297,12 @@ export interface components {
             name?: string;
             /** @description What it may be used for; null for all that an owner can give. */
             scopes?: ("query" | "ingest" | "manage")[] | null;
+        };
+        Months: {
+            /** @description The month of live keys. */
+            live: components["schemas"]["Remaining"];
+            /** @description The month of test keys; nothing remains where the plan has none. */
+            test: components["schemas"]["Remaining"];
         };
         /** @description A limit of the key that the question names. */
         NamedLimit: {
@@ -1094,6 +1430,55 @@ export interface components {
             /** @description Send it as `cursor` for the next page; null on the last one. */
             next_cursor: string | null;
         };
+        /** @description A limit that applies, and how much of it is used. */
+        Quota: {
+            /**
+             * @description `live` or `test`, which count apart.
+             * @example live
+             */
+            environment: string;
+            /**
+             * @description What is counted.
+             * @example requests
+             */
+            meter: string;
+            /**
+             * @description What a check calls it; null for none.
+             * @example null
+             */
+            name: string | null;
+            /**
+             * @description Whose it is: the `account`'s or the `key`'s own.
+             * @example account
+             */
+            of: string;
+            /**
+             * @description What is left.
+             * @example 999
+             */
+            remaining: number;
+            /**
+             * Format: date-time
+             * @description When its window is over; null for a total.
+             * @example 2026-03-01T00:00:00Z
+             */
+            resets_at: string | null;
+            /**
+             * @description How much it allows.
+             * @example 1000
+             */
+            size: number;
+            /**
+             * @description How much was counted.
+             * @example 1
+             */
+            used: number;
+            /**
+             * @description `minute`, `hour`, `10s`, `250ms`, `day`, `month` or `total`.
+             * @example month
+             */
+            window: string;
+        };
         /** @description Too many in a short window; `Retry-After` says when to come back. */
         RateLimitError: {
             /**
@@ -1117,6 +1502,24 @@ export interface components {
              * @enum {string}
              */
             reason: "unknown_key" | "unknown_meter" | "too_old" | "in_future" | "malformed";
+        };
+        Remaining: {
+            /**
+             * @description What is left of the month; null for a plan without such a limit.
+             * @example 999
+             */
+            remaining: number | null;
+            /**
+             * Format: date-time
+             * @description When the next month begins.
+             * @example 2026-02-16T10:30:00Z
+             */
+            resets_at: string;
+            /**
+             * @description What was counted since the month began.
+             * @example 1
+             */
+            this_month: number;
         };
         Reported: {
             /**
@@ -1647,6 +2050,8 @@ export interface operations {
                 limit?: number;
                 /** @description Only accounts on this plan. */
                 plan?: string;
+                /** @description Only accounts with this in `email`, `username`, `name` or `external_id`, in upper or lower case, or with an `id` that begins so. */
+                search?: string;
                 /** @description Only accounts of this status. */
                 status?: "active" | "suspended";
             };
@@ -2283,6 +2688,470 @@ export interface operations {
             415: components["responses"]["UnsupportedMediaType"];
             /** @description - `USAGE_LIMIT_EXCEEDED`: A limit is used up. */
             429: components["responses"]["TooManyRequests"];
+            /** @description - `INTERNAL_ERROR`: Internal server error. */
+            500: components["responses"]["InternalServerError"];
+            /** @description - `EXTERNAL_SERVICE_ERROR`: The database or another part of the service does not answer; try again shortly. */
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listAccountEvents: {
+        parameters: {
+            query?: {
+                /** @description The `meta.next_cursor` of the page before. */
+                cursor?: string;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description `acc_` and 26 characters of lower-case Crockford base32; or `ext:` and the account's external id, percent-escaped, its slashes too (`ext:c%2F17`). */
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "evt_01h455vb4pex5vsknk084sn02q",
+                     *           "name": "account:login_succeeded",
+                     *           "at": "2026-02-16T10:30:00Z",
+                     *           "ip": "203.0.113.7",
+                     *           "user_agent": "Mozilla/5.0",
+                     *           "details": {}
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            /** @description - `VALIDATION_ERROR`: Invalid request. */
+            400: components["responses"]["BadRequest"];
+            /**
+             * @description - `expired`: The credential has expired.
+             *     - `invalid`: The credential is not valid.
+             *     - `malformed`: The credential is malformed.
+             *     - `missing`: A credential is required.
+             *     - `revoked`: The credential has been revoked.
+             *     - `wrong_credential_type`: This kind of credential is not accepted here.
+             */
+            401: components["responses"]["Unauthorized"];
+            /**
+             * @description - `account_suspended`: The account is suspended.
+             *     - `https_required`: HTTPS is required.
+             *     - `insufficient_scope`: The key does not have the scope accounts.
+             *     - `ip_not_allowed`: The key may not be used from this address.
+             *     - `origin_not_allowed`: The key may not be used from this origin.
+             */
+            403: components["responses"]["Forbidden"];
+            /** @description - `NOT_FOUND`: There is no such account. */
+            404: components["responses"]["NotFound"];
+            /** @description - `VALIDATION_ERROR`: This method is not allowed here; the Allow header names those that are. */
+            405: components["responses"]["MethodNotAllowed"];
+            /** @description - `VALIDATION_ERROR`: The request body is larger than 64 KiB. */
+            413: components["responses"]["RequestEntityTooLarge"];
+            /** @description - `INTERNAL_ERROR`: Internal server error. */
+            500: components["responses"]["InternalServerError"];
+            /** @description - `EXTERNAL_SERVICE_ERROR`: The database or another part of the service does not answer; try again shortly. */
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    showAccountLimits: {
+        parameters: {
+            query?: {
+                /** @description Among `quotas` are this key's own limits too. */
+                key_id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description `acc_` and 26 characters of lower-case Crockford base32; or `ext:` and the account's external id, percent-escaped, its slashes too (`ext:c%2F17`). */
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "plan": "trial",
+                     *         "requests_per_minute": 60,
+                     *         "requests_per_month": 1000,
+                     *         "max_keys": 5,
+                     *         "max_agents": 2,
+                     *         "usage": {
+                     *           "live": {
+                     *             "this_month": 1,
+                     *             "remaining": 999,
+                     *             "resets_at": "2026-02-16T10:30:00Z"
+                     *           },
+                     *           "test": {
+                     *             "this_month": 1,
+                     *             "remaining": 999,
+                     *             "resets_at": "2026-02-16T10:30:00Z"
+                     *           }
+                     *         },
+                     *         "quotas": [
+                     *           {
+                     *             "meter": "requests",
+                     *             "window": "month",
+                     *             "name": null,
+                     *             "of": "account",
+                     *             "environment": "live",
+                     *             "size": 1000,
+                     *             "used": 1,
+                     *             "remaining": 999,
+                     *             "resets_at": "2026-03-01T00:00:00Z"
+                     *           }
+                     *         ],
+                     *         "limit_mails": true
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AccountLimitsResponse"];
+                };
+            };
+            /** @description - `VALIDATION_ERROR`: Invalid request. */
+            400: components["responses"]["BadRequest"];
+            /**
+             * @description - `expired`: The credential has expired.
+             *     - `invalid`: The credential is not valid.
+             *     - `malformed`: The credential is malformed.
+             *     - `missing`: A credential is required.
+             *     - `revoked`: The credential has been revoked.
+             *     - `wrong_credential_type`: This kind of credential is not accepted here.
+             */
+            401: components["responses"]["Unauthorized"];
+            /**
+             * @description - `account_suspended`: The account is suspended.
+             *     - `https_required`: HTTPS is required.
+             *     - `insufficient_scope`: The key does not have the scope accounts.
+             *     - `ip_not_allowed`: The key may not be used from this address.
+             *     - `origin_not_allowed`: The key may not be used from this origin.
+             */
+            403: components["responses"]["Forbidden"];
+            /**
+             * @description - `NOT_FOUND`: No such key, or it is not yours.
+             *     - `NOT_FOUND`: There is no such account.
+             */
+            404: components["responses"]["NotFound"];
+            /** @description - `VALIDATION_ERROR`: This method is not allowed here; the Allow header names those that are. */
+            405: components["responses"]["MethodNotAllowed"];
+            /** @description - `VALIDATION_ERROR`: The request body is larger than 64 KiB. */
+            413: components["responses"]["RequestEntityTooLarge"];
+            /** @description - `INTERNAL_ERROR`: Internal server error. */
+            500: components["responses"]["InternalServerError"];
+            /** @description - `EXTERNAL_SERVICE_ERROR`: The database or another part of the service does not answer; try again shortly. */
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listAccountSessions: {
+        parameters: {
+            query?: {
+                /** @description The `meta.next_cursor` of the page before. */
+                cursor?: string;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description `acc_` and 26 characters of lower-case Crockford base32; or `ext:` and the account's external id, percent-escaped, its slashes too (`ext:c%2F17`). */
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "ses_01h455vb4pex5vsknk084sn02q",
+                     *           "created_at": "2026-02-16T10:30:00Z",
+                     *           "last_used_at": "2026-02-16T10:30:00Z",
+                     *           "expires_at": "2026-02-16T10:30:00Z",
+                     *           "ip": "203.0.113.7",
+                     *           "user_agent": "Mozilla/5.0"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AnySessionPage"];
+                };
+            };
+            /** @description - `VALIDATION_ERROR`: Invalid request. */
+            400: components["responses"]["BadRequest"];
+            /**
+             * @description - `expired`: The credential has expired.
+             *     - `invalid`: The credential is not valid.
+             *     - `malformed`: The credential is malformed.
+             *     - `missing`: A credential is required.
+             *     - `revoked`: The credential has been revoked.
+             *     - `wrong_credential_type`: This kind of credential is not accepted here.
+             */
+            401: components["responses"]["Unauthorized"];
+            /**
+             * @description - `account_suspended`: The account is suspended.
+             *     - `https_required`: HTTPS is required.
+             *     - `insufficient_scope`: The key does not have the scope accounts.
+             *     - `ip_not_allowed`: The key may not be used from this address.
+             *     - `origin_not_allowed`: The key may not be used from this origin.
+             */
+            403: components["responses"]["Forbidden"];
+            /** @description - `NOT_FOUND`: There is no such account. */
+            404: components["responses"]["NotFound"];
+            /** @description - `VALIDATION_ERROR`: This method is not allowed here; the Allow header names those that are. */
+            405: components["responses"]["MethodNotAllowed"];
+            /** @description - `VALIDATION_ERROR`: The request body is larger than 64 KiB. */
+            413: components["responses"]["RequestEntityTooLarge"];
+            /** @description - `INTERNAL_ERROR`: Internal server error. */
+            500: components["responses"]["InternalServerError"];
+            /** @description - `EXTERNAL_SERVICE_ERROR`: The database or another part of the service does not answer; try again shortly. */
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    endAccountSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `acc_` and 26 characters of lower-case Crockford base32; or `ext:` and the account's external id, percent-escaped, its slashes too (`ext:c%2F17`). */
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is no body. */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description - `VALIDATION_ERROR`: Invalid request. */
+            400: components["responses"]["BadRequest"];
+            /**
+             * @description - `expired`: The credential has expired.
+             *     - `invalid`: The credential is not valid.
+             *     - `malformed`: The credential is malformed.
+             *     - `missing`: A credential is required.
+             *     - `revoked`: The credential has been revoked.
+             *     - `wrong_credential_type`: This kind of credential is not accepted here.
+             */
+            401: components["responses"]["Unauthorized"];
+            /**
+             * @description - `account_suspended`: The account is suspended.
+             *     - `https_required`: HTTPS is required.
+             *     - `insufficient_scope`: The key does not have the scope accounts.
+             *     - `ip_not_allowed`: The key may not be used from this address.
+             *     - `origin_not_allowed`: The key may not be used from this origin.
+             */
+            403: components["responses"]["Forbidden"];
+            /** @description - `NOT_FOUND`: There is no such account. */
+            404: components["responses"]["NotFound"];
+            /** @description - `VALIDATION_ERROR`: This method is not allowed here; the Allow header names those that are. */
+            405: components["responses"]["MethodNotAllowed"];
+            /** @description - `CONFLICT`: Another change was made at the same time. */
+            409: components["responses"]["Conflict"];
+            /** @description - `VALIDATION_ERROR`: The request body is larger than 64 KiB. */
+            413: components["responses"]["RequestEntityTooLarge"];
+            /** @description - `INTERNAL_ERROR`: Internal server error. */
+            500: components["responses"]["InternalServerError"];
+            /** @description - `EXTERNAL_SERVICE_ERROR`: The database or another part of the service does not answer; try again shortly. */
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    endAccountSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `acc_` and 26 characters of lower-case Crockford base32; or `ext:` and the account's external id, percent-escaped, its slashes too (`ext:c%2F17`). */
+                account_id: string;
+                /** @description `ses_` and 26 characters of lower-case Crockford base32. */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is no body. */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description - `VALIDATION_ERROR`: Invalid request. */
+            400: components["responses"]["BadRequest"];
+            /**
+             * @description - `expired`: The credential has expired.
+             *     - `invalid`: The credential is not valid.
+             *     - `malformed`: The credential is malformed.
+             *     - `missing`: A credential is required.
+             *     - `revoked`: The credential has been revoked.
+             *     - `wrong_credential_type`: This kind of credential is not accepted here.
+             */
+            401: components["responses"]["Unauthorized"];
+            /**
+             * @description - `account_suspended`: The account is suspended.
+             *     - `https_required`: HTTPS is required.
+             *     - `insufficient_scope`: The key does not have the scope accounts.
+             *     - `ip_not_allowed`: The key may not be used from this address.
+             *     - `origin_not_allowed`: The key may not be used from this origin.
+             */
+            403: components["responses"]["Forbidden"];
+            /**
+             * @description - `NOT_FOUND`: No such session, or it is not yours.
+             *     - `NOT_FOUND`: There is no such account.
+             */
+            404: components["responses"]["NotFound"];
+            /** @description - `VALIDATION_ERROR`: This method is not allowed here; the Allow header names those that are. */
+            405: components["responses"]["MethodNotAllowed"];
+            /** @description - `CONFLICT`: Another change was made at the same time. */
+            409: components["responses"]["Conflict"];
+            /** @description - `VALIDATION_ERROR`: The request body is larger than 64 KiB. */
+            413: components["responses"]["RequestEntityTooLarge"];
+            /** @description - `INTERNAL_ERROR`: Internal server error. */
+            500: components["responses"]["InternalServerError"];
+            /** @description - `EXTERNAL_SERVICE_ERROR`: The database or another part of the service does not answer; try again shortly. */
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    findKeys: {
+        parameters: {
+            query?: {
+                /** @description The `meta.next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Dead keys too. */
+                include_revoked?: boolean;
+                /** @description How many at most. */
+                limit?: number;
+                /** @description Only keys whose `prefix` begins so. Never send more of a key: it would stand in the logs of proxies. */
+                prefix?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "key_01h455vb4pex5vsknk084sn02q",
+                     *           "name": "my-app-key",
+                     *           "prefix": "rag_live_a1b2",
+                     *           "kind": "secret",
+                     *           "environment": "live",
+                     *           "agent_id": null,
+                     *           "scopes": null,
+                     *           "is_active": true,
+                     *           "is_primary": false,
+                     *           "allowed_ips": null,
+                     *           "allowed_origins": null,
+                     *           "created_at": "2026-02-16T10:30:00Z",
+                     *           "expires_at": null,
+                     *           "last_used_at": null,
+                     *           "replaced_by": null,
+                     *           "managed": false,
+                     *           "limits": null,
+                     *           "metadata": {
+                     *             "customer": "c-17"
+                     *           },
+                     *           "account_id": "acc_01h455vb4pex5vsknk084sn02q"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["KeyOfAnAccountPage"];
+                };
+            };
+            /** @description - `VALIDATION_ERROR`: Invalid request. */
+            400: components["responses"]["BadRequest"];
+            /**
+             * @description - `expired`: The credential has expired.
+             *     - `invalid`: The credential is not valid.
+             *     - `malformed`: The credential is malformed.
+             *     - `missing`: A credential is required.
+             *     - `revoked`: The credential has been revoked.
+             *     - `wrong_credential_type`: This kind of credential is not accepted here.
+             */
+            401: components["responses"]["Unauthorized"];
+            /**
+             * @description - `account_suspended`: The account is suspended.
+             *     - `https_required`: HTTPS is required.
+             *     - `insufficient_scope`: The key does not have the scope keys.
+             *     - `ip_not_allowed`: The key may not be used from this address.
+             *     - `origin_not_allowed`: The key may not be used from this origin.
+             */
+            403: components["responses"]["Forbidden"];
+            /** @description - `VALIDATION_ERROR`: This method is not allowed here; the Allow header names those that are. */
+            405: components["responses"]["MethodNotAllowed"];
+            /** @description - `VALIDATION_ERROR`: The request body is larger than 64 KiB. */
+            413: components["responses"]["RequestEntityTooLarge"];
             /** @description - `INTERNAL_ERROR`: Internal server error. */
             500: components["responses"]["InternalServerError"];
             /** @description - `EXTERNAL_SERVICE_ERROR`: The database or another part of the service does not answer; try again shortly. */

@@ -26,8 +26,13 @@ export function bar(used, size, label, text) {
   );
 }
 
-/** `quotas` as the API tells them. Their words keep up with the clock while they are shown. */
-export function limitBars(quotas) {
+const OWNERS_WORDS = { key: "This key's", account: "Your plan's" };
+
+/**
+ * `quotas` as the API tells them. Their words keep up with the clock while they are shown; `whose`
+ * says whose limits they are.
+ */
+export function limitBars(quotas, whose = OWNERS_WORDS) {
   const words = quotas.map(() => h("p", {}));
   const tell = () => quotas.forEach((quota, index) => show(words[index], leftText(quota)));
   tell();
@@ -44,7 +49,7 @@ export function limitBars(quotas) {
           words[index],
           quota.name ? h("small", {}, quoted(quota.name)) : null,
         ),
-        bar(quota.used, quota.size, labelOf(quota), leftText(quota)),
+        bar(quota.used, quota.size, labelOf(quota, whose), leftText(quota)),
       ),
     ),
   );
@@ -52,7 +57,6 @@ export function limitBars(quotas) {
   return list;
 }
 
-function labelOf(quota) {
-  const whose = quota.of === "key" ? "This key's" : "Your plan's";
-  return `${whose} limit${quota.name ? ` ${quota.name}` : ""}: ${limitText(quota)}`;
+function labelOf(quota, whose) {
+  return `${whose[quota.of]} limit${quota.name ? ` ${quota.name}` : ""}: ${limitText(quota)}`;
 }

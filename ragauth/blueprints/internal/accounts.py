@@ -3,7 +3,7 @@
 from typing import Any
 
 from ragauth.blueprints.internal.blueprint import internal
-from ragauth.errors import AccountOfKeyspace, EmailTaken, ExternalIdTaken
+from ragauth.errors import AccountOfKeyspace, EmailTaken, ExternalIdTaken, NoSuchKey
 from ragauth.models import Account
 from ragauth.models.base import Page
 from ragauth.models.reads.keys import KeyFacts
@@ -13,7 +13,10 @@ from ragauth.schemas.internal import (
     InternalAccountSchema,
     NewInternalAccountSchema,
 )
+from ragauth.schemas.usage import AccountLimitsSchema, LimitsQuery
 from ragauth.security.scopes import ACCOUNTS
+from ragauth.services.limits import account_limits
+from ragauth.services.limits.account_limits import AccountLimits
 from ragauth.services.operators import accounts
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
@@ -25,7 +28,7 @@ TAG = "For your own services"
 @internal.get("/accounts")
 @endpoint(guard=service_key(ACCOUNTS), query=AccountsQuery, data=InternalAccountSchema)
 def list_accounts(caller: KeyFacts, query: dict[str, Any]) -> Page[Account]:  # noqa: ARG001
-    """All accounts, or those with an address, an external id, a plan or a status."""
+    """All accounts, or those with a text, an address, an external id, a plan or a status."""
     return accounts.list_accounts(**query)
 
 
@@ -74,3 +77,16 @@ def change_account(
 def erase_account(caller: KeyFacts, account_id: Any) -> None:  # noqa: ARG001
     """Erase an account: its keys and sessions are dead at once, and nothing personal stays."""
     accounts.erase_account(account_id=account_id, client=current_client())
+
+
+@internal.get("/accounts/<account_id>/limits")
+@endpoint(
+    guard=service_key(ACCOUNTS), query=LimitsQuery, data=AccountLimitsSchema, errors=(NoSuchKey,)
+)
+def show_account_limits(
+    caller: KeyFacts,  # noqa: ARG001
+    query: dict[str, Any],
+    account_id: Any,
+) -> AccountLimits:
+    """What the account's limits are, or one of its keys', and what is left of them."""
+    return account_limits.get_limits(account_id=account_id, **query)

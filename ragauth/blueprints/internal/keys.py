@@ -12,8 +12,10 @@ from ragauth.models.base import Page, Shown
 from ragauth.models.reads.keys import KeyFacts
 from ragauth.schemas.api_keys import (
     IssuedKeySchema,
+    KeyOfAnAccountSchema,
     KeyQuery,
     KeySchema,
+    KeysOfAllQuery,
     KeysQuery,
     ManagedKeyChangesSchema,
     NewManagedKeySchema,
@@ -23,7 +25,7 @@ from ragauth.security.scopes import KEYS
 from ragauth.services.keys import api_keys, rotation
 from ragauth.services.keys.api_keys import IssuedKey
 from ragauth.services.operators import accounts
-from ragauth.services.operators.keys import find_owner
+from ragauth.services.operators.keys import find_customers_keys, find_owner
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import service_key
@@ -65,6 +67,13 @@ def create_account_key(
         client=current_client(),
         by_operator=True,
     )
+
+
+@internal.get("/api-keys")
+@endpoint(guard=service_key(KEYS), query=KeysOfAllQuery, data=KeyOfAnAccountSchema)
+def find_keys(caller: KeyFacts, query: dict[str, Any]) -> Page[ApiKey]:  # noqa: ARG001
+    """The keys of all accounts, or those whose prefix begins so."""
+    return find_customers_keys(**query)
 
 
 @internal.get("/api-keys/<key_id>")

@@ -9,8 +9,15 @@ from ragauth.blueprints.internal.blueprint import internal
 from ragauth.errors import ExportUnderWay
 from ragauth.models.base import Page
 from ragauth.models.reads.keys import KeyFacts
-from ragauth.schemas.usage import AllUsageQuery, AnyAccountUsageSchema
+from ragauth.models.usage import UsageOfAccount
+from ragauth.schemas.usage import (
+    AllUsageQuery,
+    AnyAccountUsageSchema,
+    TopUsageQuery,
+    TopUsageSchema,
+)
 from ragauth.security.scopes import USAGE
+from ragauth.services.limits import usage
 from ragauth.web.endpoint import endpoint
 from ragauth.web.guards import service_key
 from ragauth.web.usage_answers import usage_answer
@@ -35,3 +42,13 @@ def list_usage(caller: KeyFacts, query: dict[str, Any]) -> Page[Any] | Response:
     each meter.
     """
     return usage_answer(_USAGE, asker=uuid.UUID(bytes=caller.id), **query)
+
+
+@internal.get("/usage/top")
+@endpoint(guard=service_key(USAGE), query=TopUsageQuery, data=TopUsageSchema, is_list=True)
+def list_top_usage(
+    caller: KeyFacts,  # noqa: ARG001
+    query: dict[str, Any],
+) -> Page[UsageOfAccount]:
+    """The accounts that used most, in that order."""
+    return Page(usage.list_top_accounts(**query).accounts, None)

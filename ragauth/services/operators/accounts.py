@@ -21,13 +21,12 @@ from ragauth.services import audit
 from ragauth.services.account_lock import hold_account
 from ragauth.services.accounts import erasure
 from ragauth.services.accounts.accounts import add_account, hash_new_password
-from ragauth.services.audit import OPERATOR, Client, EventName
+from ragauth.services.audit import Client, EventName
 from ragauth.services.limits.account_limits import begin_new_limits, terms_of
 from ragauth.services.limits.limits import Terms
 from ragauth.services.limits.marks import NO_PLAN, keep_marks, without_mark
 from ragauth.services.limits.seeds import ENVIRONMENTS
 from ragauth.services.limits.takings import Owners
-from ragauth.services.sessions import sessions
 
 _CONFLICTS = {"uq_accounts_external_id": ExternalIdTaken}
 # What operators keep with an account, by the contract's names, and the columns.
@@ -117,6 +116,7 @@ def find_many(account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Account]:
 
 def list_accounts(
     *,
+    search: str | None = None,
     email: str | None,
     external_id: str | None,
     plan: str | None,
@@ -126,7 +126,7 @@ def list_accounts(
 ) -> Page[Account]:
     """List the accounts of which all that is given is true, newest first.
 
-    Raises InvalidRequest for an unknown plan.
+    `search` is as for `search_accounts`. Raises InvalidRequest for an unknown plan.
     """
     if plan is not None:
         require_plan(plan)
@@ -136,6 +136,7 @@ def list_accounts(
         return Page([], None)
     with transaction.read_only():
         return account_search.list_accounts(
+            search=search,
             email_canonical=email_canonical,
             external_id=external_id,
             plan=plan,
@@ -155,8 +156,8 @@ def search_accounts(
 ) -> Page[Account]:
     """Search accounts, newest first.
 
-    The text is found anywhere in e-mail, username or name, in upper or lower case, or it is an id
-    or the beginning of one.
+    The text is found anywhere in e-mail, username, name or external id, in upper or lower case, or
+    it is an id or the beginning of one.
     """
     with transaction.read_only():
         return account_search.search_accounts(
@@ -292,13 +293,6 @@ def erase_account(*, account_id: uuid.UUID, client: Client) -> None:
         if keyspace_rows.has_keyspace(account_id):
             raise AccountOfKeyspace
         erasure.erase_account(account, client)
-
-
-def end_sessions(*, account_id: uuid.UUID) -> int:
-    """End all sessions of an account at once; returns how many. Raises NoSuchAccount."""
-    with transaction.unit_of_work():
-        hold_account(account_id, absent=NoSuchAccount)
-        return sessions.end_sessions(account_id=account_id, client=OPERATOR)
 
 
 def require_plan(plan: str) -> None:

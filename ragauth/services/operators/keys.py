@@ -65,6 +65,17 @@ def find_keys(
         )
 
 
+def find_customers_keys(
+    *, prefix: str, include_revoked: bool, limit: int, cursor: uuid.UUID | None
+) -> Page[ApiKey]:
+    """The keys of all accounts, without those of services, whose prefix begins so, newest first."""
+    bring_last_uses_up_to_date()
+    with transaction.read_only():
+        return key_rows.list_customers_by_prefix(
+            prefix, include_revoked=include_revoked, limit=limit, cursor=cursor
+        )
+
+
 def _find_raw(text: str, *, include_revoked: bool) -> ApiKey | None:
     key_id = find_presented_id(text)
     if key_id is None:

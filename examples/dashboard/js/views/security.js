@@ -2,9 +2,10 @@
 
 import { call, callAll, callPage } from "../client.js";
 import { confirmation } from "../dialog.js";
-import { h, icon, named, show } from "../dom.js";
+import { h, named, show } from "../dom.js";
+import { eventRow } from "../event-row.js";
 import { field, form } from "../form.js";
-import { device, distinct, event, moment, plural } from "../format.js";
+import { device, distinct, moment, plural } from "../format.js";
 import { notify } from "../notices.js";
 import { badge, button, card, pageHead, rowButton, time } from "../parts.js";
 import { secondFactorCard } from "./second-factor.js";
@@ -167,23 +168,5 @@ async function showHistory(place) {
       list,
       h("footer", { class: "centre" }, more),
     ),
-  );
-}
-
-function eventRow(item) {
-  const { title, isAlarming } = event(item);
-  const about = item.details.prefix ? h("code", {}, `${item.details.prefix}…`) : null;
-  const by = item.user_agent === "operator" ? "by the operator" : named(device(item.user_agent));
-  return h(
-    "li",
-    { class: isAlarming ? "alarming" : "" },
-    h("span", { class: "dot" }, icon(isAlarming ? "warning" : "check")),
-    h(
-      "div",
-      { class: "grow" },
-      h("p", { class: "title" }, h("strong", {}, title), about),
-      h("p", { class: "meta" }, item.ip ? h("span", {}, item.ip) : null, h("span", {}, by)),
-    ),
-    h("time", { datetime: item.at }, moment(item.at)),
   );
 }

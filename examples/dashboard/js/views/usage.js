@@ -1,5 +1,6 @@
 /** Usage: what is counted, by day or month, of all keys or one. Here is what is chosen and asked for. */
 
+import { picker, segments } from "../choosers.js";
 import { call, callAll } from "../client.js";
 import { h, icon, show } from "../dom.js";
 import { distinct } from "../format.js";
@@ -140,32 +141,4 @@ export async function usage({ account }) {
     ),
     body,
   );
-}
-
-function picker(label, onChosen) {
-  const element = h("select", { "aria-label": label, onchange: () => onChosen(element.value) });
-  return {
-    element,
-    fill(options, chosen) {
-      show(
-        element,
-        options.map(([value, text]) =>
-          h("option", { value, selected: value === chosen, dir: "auto" }, text),
-        ),
-      );
-    },
-  };
-}
-
-function segments(label, options, onChosen) {
-  const presses = options.map(([value, text]) =>
-    h("button", { type: "button", onclick: () => onChosen(value) }, text),
-  );
-  return {
-    element: h("div", { class: "segments", role: "group", "aria-label": label }, presses),
-    mark: (chosen) =>
-      options.forEach(([value], index) =>
-        presses[index].setAttribute("aria-pressed", String(value === chosen)),
-      ),
-  };
 }
