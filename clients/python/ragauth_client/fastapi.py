@@ -26,7 +26,7 @@ def require_key(
     """
 
     async def require(connection: HTTPConnection) -> Verdict:
-        asked = gate.merged(question, ask and ask(connection))
+        asked = gate.merged(question, ask, connection)
         return await asgi.require_key(client, connection.scope, asked)
 
     return require
