@@ -10,9 +10,12 @@ from ragauth.cli.output import Command
 from ragauth.config import SettingsError, read_server_settings, server_environment
 from ragauth.database_faults import DatabaseFault
 from ragauth.extensions import db, settings
+from ragauth.place import find_checkout
 from ragauth.services.operators.readiness import database_fault
 
-_GUNICORN = ("-m", "gunicorn", "-c", "python:ragauth.gunicorn_conf", "ragauth:create_app()")
+# Only in a checkout the modules are those of the present folder.
+_PROGRAM = ("-m", "gunicorn") if find_checkout() else ("-P", "-m", "ragauth.gunicorn_elsewhere")
+_CONFIGURED = ("-c", "python:ragauth.gunicorn_conf", "ragauth:create_app()")
 
 
 @click.command("serve", cls=Command)
@@ -32,7 +35,7 @@ def serve() -> None:
     if settings().uses_sqlite and database_fault() is DatabaseFault.NOT_MIGRATED:
         _migrate()
     db.engine.dispose()
-    os.execve(sys.executable, [sys.executable, *_GUNICORN], environment)  # noqa: S606
+    os.execve(sys.executable, [sys.executable, *_PROGRAM, *_CONFIGURED], environment)  # noqa: S606
 
 
 def _migrate() -> None:

@@ -80,9 +80,36 @@ class TestPaths:
         app = guarded(answers, public=["/healthz", "/docs/"])
         assert talk(app, vendor, {"type": "http", "path": path})[0]["status"] == status
 
+    @pytest.mark.parametrize(
+        "path", ["/healthz/../a", "/healthz/x/../../a", "/healthz/..", "/docs/..\\a"]
+    )
+    def test_one_that_goes_up_is_below_none(self, vendor: Vendor, path: str) -> None:
+        """An application that serves files finds another one under it."""
+        app = guarded(answers, public=["/healthz", "/docs/"])
+        assert talk(app, vendor, {"type": "http", "path": path})[0]["status"] == 401
+
+    @pytest.mark.parametrize(
+        ("root", "path", "status"),
+        [
+            *(("/api", "/api/healthz", 200), ("/api", "/healthz", 200)),
+            *(("/healthz", "/healthz/a", 401), ("/api", "/apiary/healthz", 401)),
+        ],
+    )
+    def test_they_are_of_the_application_itself(
+        self, vendor: Vendor, root: str, path: str, status: int
+    ) -> None:
+        scope = {"type": "http", "root_path": root, "path": path}
+        assert talk(guarded(answers, public=["/healthz"]), vendor, scope)[0]["status"] == status
+
     def test_one_text_is_no_list_of_paths(self, vendor: Vendor) -> None:
         with pytest.raises(TypeError, match="list of paths"):
             talk(guarded(answers, public="/healthz"), vendor, {"type": "http"})
+
+
+def test_a_question_that_was_forgotten_is_an_error(vendor: Vendor, customer: User) -> None:
+    forgotten: Any = lambda _scope: None  # noqa: E731
+    with pytest.raises(TypeError):
+        talk(guarded(answers, ask=forgotten), vendor, {"type": "http"}, customer.api_key)
 
 
 class TestPassesOn:

@@ -61,6 +61,11 @@ class TestVerify:
 
 
 class TestReservations:
+    def test_a_refused_key_gets_no_work_done(self, client: Any) -> None:
+        verdict = client.verify("none")
+        with pytest.raises(Refused):
+            client.settling(verdict)
+
     def test_what_was_not_used_is_given_back(self, client: Any, customer: User) -> None:
         verdict = client.verify(customer.api_key, reserve={"tokens": 100})
         assert used_tokens(customer) == 100

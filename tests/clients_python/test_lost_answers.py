@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -150,8 +151,8 @@ def test_settling_goes_on_where_the_task_is_cancelled() -> None:
 
             async def work() -> None:
                 verdict = await client.verify("x")
-                object.__setattr__(verdict, "reservation_id", "rsv_1")
-                async with client.settling(verdict) as reservation:
+                reserved = replace(verdict, valid=True, reservation_id="rsv_1")
+                async with client.settling(reserved) as reservation:
                     reservation.add("tokens", 3)
                     task.cancel()
                     try:

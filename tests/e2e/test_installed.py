@@ -164,6 +164,10 @@ def test_from_an_empty_folder_to_a_whole_service(
     assert newcomer.succeed("--version") == f"ragauth {VERSION}\n"
     _check_fault(newcomer)
     (tmp_path / "log").mkdir()
+    # The folder may be anybody's: what lies in it is no part of the program.
+    others = [folder / f"{module}.py" for module in ("lmdb", "redis", "gunicorn")]
+    for other in others:
+        other.write_text("raise SystemExit('not ours')\n", encoding="utf-8")
     with newcomer.serve(tmp_path / "log") as (client, process):
         account_id, modes = _walk(newcomer, client)
         log = process.log()
@@ -180,7 +184,9 @@ def test_from_an_empty_folder_to_a_whole_service(
     (start,) = (line for line in log.splitlines() if '"starting"' in line)
     assert f'"database": "sqlite:///{instance}/ragauth.db", "instance_dir": "{instance}"' in start
     assert "Traceback" not in log
-    # Flask's own program finds the same commands.
+    # Flask's own program, which imports the present folder's, finds the same commands.
+    for other in others:
+        other.unlink()
     code, listed, _ = newcomer.run("flask", "--app", "ragauth", "accounts", "list", "--json")
     assert code == 0
     assert [account["id"] for account in json.loads(listed)] == [account_id]

@@ -62,10 +62,10 @@ class RelayRefusals:
 class RequireKey(RelayRefusals):
     """Lets in only requests, and websockets, with a key that may do what is asked.
 
-    `public` names paths that need no key, with all that is below them. `ask` gets the scope of a
-    request and returns what else is asked. The verdict is in the scope's state: `request.state
-    .ragauth` in Starlette and FastAPI. Put a middleware for CORS around it: a preflight request has
-    no key.
+    `public` names paths of the application that need no key, with all that is below them. `ask`
+    gets the scope of a request and returns what else is asked. The verdict is in the scope's state:
+    `request.state.ragauth` in Starlette and FastAPI. Put a middleware for CORS around it: a
+    preflight request has no key.
     """
 
     def __init__(
@@ -85,8 +85,8 @@ class RequireKey(RelayRefusals):
         self._question = question
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not gate.is_below(scope["path"], self._public):
-            asked = gate.merged(self._question, self._ask and self._ask(scope))
+        if not gate.is_below(_path_in_app(scope), self._public):
+            asked = gate.merged(self._question, self._ask, scope)
             await require_key(self._client, scope, asked)
         await self.app(scope, receive, send)
 
@@ -98,6 +98,13 @@ async def require_key(client: AsyncClient, scope: Scope, question: Question) -> 
         raise Refused(verdict)
     scope.setdefault("state", {})[_KEY] = verdict
     return verdict
+
+
+def _path_in_app(scope: Scope) -> str:
+    """The path as the application's own routes have it, whatever it is mounted below."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
 
 
 def _presented(scope: Scope) -> gate.Presented:

@@ -3,16 +3,17 @@
 import asyncio
 import functools
 import inspect
+import re
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
 
 import httpx
 
 from ragauth_client import calls, gate
-from ragauth_client.errors import Refused
 from ragauth_client.exchange import (
     Answer,
     NoAnswer,
@@ -34,6 +35,9 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 # Shorter than the 5 s for which ragauth keeps one: a call on a connection that is being closed has
 # no answer, and a check cannot be repeated then.
 _KEEPALIVE_SECONDS = 3.0
+_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+# httpx tells what the end of its time has met.
+_LAST_WORD_SECONDS = 0.1
 # The call has certainly not been sent.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
@@ -79,6 +83,9 @@ class _Left(dict[str, float]):
     def get(self, _phase: str, _default: Any = None) -> float:
         return max(self._ends - time.monotonic(), 0.001)
 
+    def is_over(self) -> bool:
+        return time.monotonic() > self._ends
+
 
 class _Base:
     """ragauth, asked with a service key.
@@ -89,7 +96,8 @@ class _Base:
     out of reach: "refuse" (503), or "allow", which lets everybody in, unchecked and uncounted.
     Proxies of the environment are not used; `proxy` names one. One client is meant to live as long
     as the program; it may be shared by threads (`Client`), or by the tasks of one event loop
-    (`AsyncClient`), and is made before a fork if nothing has been asked yet.
+    (`AsyncClient`; each other loop gets connections of its own), and is made before a fork if
+    nothing has been asked yet.
     """
 
     def __init__(
@@ -108,10 +116,14 @@ class _Base:
         parsed = httpx.URL(url)
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise ValueError(f"ragauth's URL must be http:// or https:// and a host, not {url!r}")
-        if not (service_key and service_key.isascii() and service_key.isprintable()):
+        if parsed.userinfo or parsed.query or parsed.fragment:
+            raise ValueError("ragauth's URL has no user, no query and no fragment")
+        if not _PRINTABLE.fullmatch(service_key):
             raise ValueError("the service key is empty, or has characters that no key has")
         if on_unavailable not in ("refuse", "allow"):
             raise ValueError('on_unavailable is "refuse" or "allow"')
+        if not all(0 < seconds < float("inf") for seconds in (timeout, verify_timeout)):
+            raise ValueError("a time-out is more than 0 seconds, and not endless")
         self._settings = Settings(timeout, verify_timeout, on_unavailable, tuple(waits))
         self._url = url.rstrip("/")
         options: dict[str, Any] = {
@@ -127,10 +139,8 @@ class _Base:
             ),
             "proxy": proxy,
             "trust_env": False,
-            # The list of authorities takes long to read, and plain HTTP needs none.
-            "verify": ssl_context or (_no_tls() if parsed.scheme == "http" and not proxy else True),
+            "verify": ssl_context or _tls(is_needed=parsed.scheme == "https" or bool(proxy)),
         }
-
         self._open(options)
 
     def _open(self, options: dict[str, Any]) -> None:
@@ -188,13 +198,14 @@ class Client(_Base):
         """
         question["reserve"] = amounts
         verdict = self.verify(key, client_ip=client_ip, origin=origin, **question)
-        if not verdict.valid:
-            raise Refused(verdict)
         with self.settling(verdict) as reservation:
             yield reservation
 
     def settling(self, verdict: Verdict) -> Reservation:
-        """What a verdict has reserved: leaving its `with` settles it."""
+        """What a verdict has reserved: leaving its `with` settles it.
+
+        Raises Refused for a refusal.
+        """
         return Reservation(verdict, self.settle)
 
     def close(self) -> None:
@@ -220,8 +231,16 @@ class Client(_Base):
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return None
+        request = self._request(self._http, step)
+        left = request.extensions["timeout"]
         try:
-            return _answer(self._http.send(self._request(self._http, step)))
+            with closing(self._http.send(request, stream=True)) as response:
+                content = b""
+                for chunk in response.iter_bytes():
+                    content += chunk
+                    if left.is_over():
+                        raise httpx.ReadTimeout("the answer is too slow")
+                return Answer(response.status_code, response.headers, content)
         except httpx.RequestError as error:
             return _no_answer(error)
 
@@ -246,7 +265,9 @@ class AsyncClient(_Base):
     revoke_key = _awaits(calls.revoke_key)
 
     def _open(self, options: dict[str, Any]) -> None:
-        self._http = httpx.AsyncClient(**options)
+        self._options = options
+        self._by_loop: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
+        self._lock = threading.Lock()
         # What settles beside a task that was cancelled.
         self._beside: set[asyncio.Task[None]] = set()
 
@@ -266,17 +287,30 @@ class AsyncClient(_Base):
         """
         question["reserve"] = amounts
         verdict = await self.verify(key, client_ip=client_ip, origin=origin, **question)
-        if not verdict.valid:
-            raise Refused(verdict)
         async with self.settling(verdict) as reservation:
             yield reservation
 
     def settling(self, verdict: Verdict) -> AsyncReservation:
-        """What a verdict has reserved: leaving its `async with` settles it."""
+        """What a verdict has reserved: leaving its `async with` settles it.
+
+        Raises Refused for a refusal.
+        """
         return AsyncReservation(verdict, self.settle, _beside=self._beside)
 
+    @property
+    def _http(self) -> httpx.AsyncClient:
+        """The connections of the running event loop: those of another one cannot be used here."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if loop not in self._by_loop:
+                open_ones = [each for each in self._by_loop.items() if not each[0].is_closed()]
+                self._by_loop = {**dict(open_ones), loop: httpx.AsyncClient(**self._options)}
+            return self._by_loop[loop]
+
     async def aclose(self) -> None:
-        await asyncio.gather(*self._beside, return_exceptions=True)
+        loop = asyncio.get_running_loop()
+        beside = [task for task in self._beside if task.get_loop() is loop]
+        await asyncio.gather(*beside, return_exceptions=True)
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:
@@ -299,20 +333,23 @@ class AsyncClient(_Base):
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
+        http = self._http
         try:
-            return _answer(await self._http.send(self._request(self._http, step)))
-        except httpx.RequestError as error:
+            # httpx ends by itself what does not go on; this ends what goes on slowly.
+            async with asyncio.timeout(step.timeout + _LAST_WORD_SECONDS):
+                response = await http.send(self._request(http, step))
+            return Answer(response.status_code, response.headers, response.content)
+        except (httpx.RequestError, TimeoutError) as error:
             return _no_answer(error)
 
 
-def _no_tls() -> ssl.SSLContext:
+def _tls(*, is_needed: bool) -> ssl.SSLContext:
+    """The list of authorities takes long to read, and plain HTTP needs none."""
+    if is_needed:
+        return httpx.create_ssl_context(trust_env=False)
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _answer(response: httpx.Response) -> Answer:
-    return Answer(response.status_code, response.headers, response.content)
-
-
-def _no_answer(error: httpx.RequestError) -> NoAnswer:
+def _no_answer(error: Exception) -> NoAnswer:
     reason = f"{type(error).__name__} {error}".strip()
     return NoAnswer(reason, may_have_arrived=not isinstance(error, _NOT_SENT))

@@ -150,12 +150,12 @@ class RagauthMiddleware:
         """
         rule = getattr(view, _RULE, None)
         if rule is None:
-            if hasattr(view, _PUBLIC) or gate.is_below(request.path, self._options["PUBLIC"]):
+            if hasattr(view, _PUBLIC) or gate.is_below(request.path_info, self._options["PUBLIC"]):
                 return None
             rule = (None, self._options["QUESTION"])
         setattr(request, _RULE, rule)
         ask, question = rule
-        return gate.merged(question, ask and ask(request))
+        return gate.merged(question, ask, request)
 
     def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Relay what a view raises to refuse."""

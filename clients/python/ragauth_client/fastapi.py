@@ -22,11 +22,12 @@ def require_key(
     """A dependency whose value is the verdict, on requests with a key that may do what is asked.
 
     `ask` gets the request and returns what else is asked: an agent from the path, for example.
-    `app.add_middleware(RelayRefusals)` relays the refusals; without it they are 500.
+    `app.add_middleware(RelayRefusals)` relays the refusals; without it they are 500,
+    also in an application that is mounted in one that has it.
     """
 
     async def require(connection: HTTPConnection) -> Verdict:
-        asked = gate.merged(question, ask and ask(connection))
+        asked = gate.merged(question, ask, connection)
         return await asgi.require_key(client, connection.scope, asked)
 
     return require

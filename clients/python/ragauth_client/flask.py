@@ -29,7 +29,7 @@ def require_key(
         @functools.wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Response:
             presented = gate.Presented.of(request.headers.get, request.remote_addr)
-            asked = gate.merged(question, ask and ask(request))
+            asked = gate.merged(question, ask, request)
             verdict = client.check(presented, **asked)
             if not verdict.valid:
                 return _relay(verdict)

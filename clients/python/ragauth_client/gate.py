@@ -3,9 +3,10 @@
 It knows headers and addresses, and no framework.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, Unpack
+from typing import Self, TypeVar, Unpack
 
 from ragauth_client import calls
 from ragauth_client.errors import InvalidRequest
@@ -18,6 +19,9 @@ _BLANKS = " \t"
 _REALM = 'Bearer realm="ragauth"'
 _LONGEST_IP = 100
 _LONGEST_ORIGIN = 1000
+# Windows has two.
+_SEPARATORS = re.compile(r"[/\\]")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,12 @@ def check(presented: Presented, **question: Unpack[Question]) -> Check:
     return Check(presented, question)
 
 
-def merged(
-    question: Question,
-    more: Mapping[str, Any] | None,
-) -> Question:
-    """A route's question, and what the request at hand adds to it."""
-    return question if more is None else {**question, **more}  # type: ignore[typeddict-item]
+def merged(question: Question, ask: Callable[[R], Question] | None, request: R) -> Question:
+    """A route's question, and what the request at hand adds to it.
+
+    A function that forgets to return it must not ask for less: it raises TypeError.
+    """
+    return question if ask is None else {**question, **ask(request)}
 
 
 def relayed_headers(verdict: Verdict) -> Mapping[str, str]:
@@ -81,7 +85,12 @@ def relayed_headers(verdict: Verdict) -> Mapping[str, str]:
 
 
 def is_below(path: str, bases: Iterable[str]) -> bool:
-    """Whether a path is one of these or below one."""
+    """Whether a path is one of these or below one.
+
+    One that goes up is below nothing: what serves files would find another one than is named here.
+    """
+    if ".." in _SEPARATORS.split(path):
+        return False
     return any(path == base or path.startswith(f"{base.rstrip('/')}/") for base in bases)
 
 

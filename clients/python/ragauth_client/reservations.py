@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from ragauth_client.errors import InvalidRequest, RagauthError
+from ragauth_client.errors import InvalidRequest, RagauthError, Refused
 from ragauth_client.exchange import log
 from ragauth_client.fields import Amounts
 from ragauth_client.models import Settlement, Verdict
@@ -29,6 +29,10 @@ class _Reservation(Generic[R]):
     used: dict[str, int] = field(default_factory=dict)
     settlement: Settlement | None = None
     _is_closed: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.verdict.valid:
+            raise Refused(self.verdict)
 
     def add(self, meter: str, amount: int = 1) -> None:
         """Note that so much was used; more than was reserved is counted, too."""

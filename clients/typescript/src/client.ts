@@ -89,6 +89,11 @@ export class Client {
     if (!url || !HTTP.test(url)) {
       throw new TypeError(`ragauth's URL must begin with http:// or https://, not be "${url}"`);
     }
+    // `fetch` refuses some of these, and that must not look like an outage.
+    const { username, password, search, hash } = new URL(url);
+    if (username || password || search || hash) {
+      throw new TypeError("ragauth's URL has no user, no query and no fragment");
+    }
     if (!serviceKey || !PRINTABLE.test(serviceKey)) {
       throw new TypeError("the service key is empty, or has characters that no key has");
     }

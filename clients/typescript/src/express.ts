@@ -11,6 +11,8 @@ export { verdictOf } from "./gate.js";
 /** What is needed of a request. Express' `ip` minds its setting `trust proxy`. */
 export interface IncomingRequest {
   headers: Record<string, string | string[] | undefined>;
+  /** Names and values in turn, as they came; without it a second `Authorization` is not seen. */
+  rawHeaders?: readonly string[] | undefined;
   ip?: string | undefined;
   socket?: { remoteAddress?: string | undefined };
 }
@@ -67,13 +69,20 @@ export function relayRefusals(): (
   };
 }
 
-function presentedBy({ headers, ip, socket }: IncomingRequest) {
+function presentedBy({ headers, rawHeaders, ip, socket }: IncomingRequest) {
   return {
-    authorization: one(headers["authorization"]),
+    authorization: one(rawHeaders ? named("authorization", rawHeaders) : headers["authorization"]),
     apiKey: one(headers["x-api-key"]),
     origin: one(headers["origin"]),
     clientIp: ip ?? socket?.remoteAddress,
   };
+}
+
+/** Node's `headers` has only the first of some. */
+function named(name: string, rawHeaders: readonly string[]): string[] | undefined {
+  const isNamed = (_: string, place: number) => rawHeaders[place - 1]?.toLowerCase() === name;
+  const values = rawHeaders.filter((value, place) => place % 2 === 1 && isNamed(value, place));
+  return values.length ? values : undefined;
 }
 
 /** Several are joined, as servers do it: two credentials are none. */

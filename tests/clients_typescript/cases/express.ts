@@ -1,6 +1,6 @@
 // Express with the middleware, on a port.
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
+import { createServer, get } from "node:http";
 import { test } from "node:test";
 import express, { type NextFunction, type Request, type Response as Answer } from "express";
 import { InvalidRequest } from "@ragauth/client";
@@ -103,6 +103,17 @@ test("Express: what a handler throws as Refused is relayed", async () => {
   // The check inside of the handler has told no address.
   const { error } = await answer.json();
   assert.deepEqual([answer.status, error.details], [403, { reason: "ip_not_allowed" }]);
+});
+
+test("Express: two credentials in headers of one name are none", async () => {
+  const { api_key: key } = await customer();
+  const statuses = [`Bearer ${key}`, [`Bearer ${key}`, "Bearer other"]].map(
+    (Authorization) =>
+      new Promise((resolve) => {
+        get(base, { headers: { Authorization } }, (answer) => resolve(answer.resume().statusCode));
+      }),
+  );
+  assert.deepEqual(await Promise.all(statuses), [200, 401]);
 });
 
 test("Express: a route that nobody guards has no verdict", async () => {

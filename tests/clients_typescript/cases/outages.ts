@@ -235,6 +235,9 @@ test("each code of ragauth is a class of its own", async () => {
 test("a client that cannot work is not made", () => {
   for (const [url, key, options] of [
     ["ragauth.example.com", "rag_svc_x", {}],
+    ["http://", "rag_svc_x", {}],
+    ["https://user:password@ragauth.example.com", "rag_svc_x", {}],
+    ["https://ragauth.example.com/?x=1", "rag_svc_x", {}],
     ["https://ragauth.example.com", "", {}],
     ["https://ragauth.example.com", "rag_svc_x\n", {}],
     ["https://ragauth.example.com", "rag_svc_x", { onUnavailable: "Allow" as "allow" }],
