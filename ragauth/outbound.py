@@ -4,7 +4,6 @@ Webhooks have a connection of their own (`services.webhooks.connection`), which 
 """
 
 import logging
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
 from ragauth import clock
@@ -26,7 +25,10 @@ def open_client(timeout: "httpx.Timeout", limits: "httpx.Limits | None" = None) 
     It follows no redirect, ignores the environment's proxies, .netrc and certificates, and keeps no
     cookies: one that was set for one account must not be sent for another.
     """
-    import httpx  # noqa: PLC0415 - only where there is another service
+    # Only where there is another service.
+    from http.cookiejar import CookieJar, DefaultCookiePolicy  # noqa: PLC0415
+
+    import httpx  # noqa: PLC0415
 
     # httpx would log each URL, which may contain a password.
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -76,7 +76,7 @@ def test_a_question_is_asked_and_a_bar_is_shown(
 
     _, screen = _at_a_terminal(installation, "accounts", "list")
     assert max(map(len, screen.splitlines())) <= 80
-    assert "no room for: username (--json has them)" in screen
+    assert "no room for: username, external_id (--json has them)" in screen
 
     code, screen = _at_a_terminal(installation, "accounts", "delete", email, typed="n\n")
     assert code == 1

@@ -49,6 +49,7 @@ _MAY_BE_REFUSED = {
     "/api/v1/internal/accounts/{account_id}": "the plans are the operator's",
     "/api/auth/usage": "`from` may not be after `to`",
     "/api/v1/internal/usage": "`from` may not be after `to`",
+    "/api/v1/internal/usage/top": "the meters are the operator's",
 }
 
 # What does not fit may be accepted all the same.

@@ -3,12 +3,19 @@
 import os
 import runpy
 import socket
+import sys
 from unittest.mock import MagicMock, Mock
 
 import pytest
 from gunicorn.config import Config
 
 MODULE = "ragauth.gunicorn_conf"
+
+
+@pytest.fixture(autouse=True)
+def _is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`runpy` warns of a module that another test has imported."""
+    monkeypatch.delitem(sys.modules, MODULE, raising=False)
 
 
 class TestGunicornConf:
