@@ -90,3 +90,33 @@ def test_the_live_view_keeps_the_focus(place: Operated) -> None:
             visitor.page.clock.run_for(2_000)
         expect(visitor.page.get_by_text("Now 0 a second, the most 0")).to_be_visible()
         expect(table).to_be_focused()
+
+
+def test_what_is_no_api_is_said_to_be_none(place: Operated) -> None:
+    with place.visitor() as visitor:
+        visitor.page.route("**/api/v1/me", lambda route: route.fulfill(body="<h1>Hello</h1>"))
+        open_console(visitor, place.make_key("accounts"))
+        expect(visitor.page.get_by_text("What answered is not the API")).to_be_visible()
+        assert visitor.complaints == []
+
+
+def test_many_keys_leave_room_for_the_rest(place: Operated, operator: Visitor) -> None:
+    service = place.make_key(*SCOPES)
+    body = {"external_id": "many", "plan": "pro"}
+    account = place.ask("POST", "/accounts", service, json=body)
+    for number in range(45):
+        path = f"/accounts/{account['id']}/api-keys"
+        place.ask("POST", path, service, json={"name": f"key {number}"})
+    find(operator, "many")
+    operator.page.locator("[data-account] a").first.click()
+    operator.see_heading("many")
+    keys = operator.page.locator("[data-key]")
+    expect(keys).to_have_count(20)
+    operator.press("Show more keys")
+    keys.nth(39).get_by_role("button").click()
+    operator.press("Revoke it", operator.dialog)
+    operator.see_notice("The key is revoked.")
+    expect(keys).to_have_count(40)
+    operator.press("Show more keys")
+    expect(keys).to_have_count(44)
+    expect(operator.page.get_by_role("button", name="Show more keys")).to_have_count(0)
