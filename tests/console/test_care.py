@@ -120,3 +120,12 @@ def test_many_keys_leave_room_for_the_rest(place: Operated, operator: Visitor) -
     operator.press("Show more keys")
     expect(keys).to_have_count(44)
     expect(operator.page.get_by_role("button", name="Show more keys")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("token", "said"), [("", "asks for a token"), ("no", "does not accept")])
+def test_a_token_that_is_missing_is_asked_for(place: Operated, token: str, said: str) -> None:
+    with place.visitor() as visitor:
+        visitor.go("/live")
+        visitor.fill(key=place.make_key("accounts"), metrics=token)
+        visitor.press("Open")
+        expect(visitor.page.get_by_text(said)).to_contain_text("RAGAUTH_METRICS_TOKEN")

@@ -96,8 +96,16 @@ export async function callAll(name, options = {}) {
 
 /** The text of `/metrics`, with the token that stands for it, if there is one. */
 export async function metrics() {
-  const { data } = await send("showMetrics", { token: metricsToken || null });
-  return data.text();
+  try {
+    const { data } = await send("showMetrics", { token: metricsToken || null });
+    return await data.text();
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    const wanted = metricsToken ? "does not accept the token that was given" : "asks for a token";
+    throw new ApiError(401, {
+      message: `/metrics ${wanted}. Forget the key, and give RAGAUTH_METRICS_TOKEN beside it.`,
+    });
+  }
 }
 
 async function answerOf(name, options) {
