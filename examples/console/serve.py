@@ -15,12 +15,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from runpy import run_path
 from types import SimpleNamespace
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 FOLDER = Path(__file__).resolve().parent
 # What the console has no file of its own for is the dashboard's: looks and parts.
 DASHBOARD = FOLDER.parent / "dashboard"
-SHARED = re.compile(r"css/[a-z-]+\.css|js/[a-z-]+\.js|icon\.svg")
+SHARED = re.compile(r"css/[a-z-]{1,40}\.css|js/[a-z-]{1,40}\.js|icon\.svg")
+OWN = re.compile(rf"index\.html|js/views/[a-z-]{{1,40}}\.js|{SHARED.pattern}")
 # A segment begins with a letter, so none of them leads up; an id has no percent-escape.
 HANDED_ON = re.compile(
     r"/(metrics|api/v1/me|api/v1/internal(/[A-Za-z][A-Za-z0-9_-]*)+)(\?[\x21-\x7e]*)?"
@@ -31,10 +32,13 @@ USER_AGENT = "operator"
 # Beside the type: what the page reads.
 ANSWERED = ("Content-Type", "Retry-After", "WWW-Authenticate", "X-Request-Id")
 MAX_BODY_BYTES = 64 * 1024
+LENGTH = re.compile("[0-9]{1,9}")
 PATIENCE_SECONDS = 30
 
 # Its types and headers; the file is called as this one is, so it cannot be imported.
 dashboard = SimpleNamespace(**run_path(str(DASHBOARD / "serve.py")))
+# No call but to this origin.
+SECURITY = dashboard.security_headers("")
 
 
 class Console(BaseHTTPRequestHandler):
@@ -43,35 +47,57 @@ class Console(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # An answer in one piece: head and body apart would each wait for an acknowledgement.
     wbufsize = -1
+    # Of silence, then the connection is closed.
+    timeout = 60
 
     def __init__(self, config: dict[str, str], *arguments: object) -> None:
         self.config = config
         super().__init__(*arguments)  # type: ignore[arg-type]
 
-    def do_GET(self) -> None:
+    def parse_request(self) -> bool:
+        """Whether there is a request to answer, with its body read.
+
+        What is refused here ends the connection: else what was not read of a body would be taken
+        for the next request, with a `Host` of its author's choice.
+        """
+        if not super().parse_request():
+            return False
+        lengths = self.headers.get_all("Content-Length", ["0"])
+        is_whole = len(lengths) == 1 and LENGTH.fullmatch(lengths[0]) is not None
         if not self._is_for_us():
-            return
-        path = urlsplit(self.path).path
+            self._refuse_all(
+                HTTPStatus.MISDIRECTED_REQUEST, "This server is called by another name"
+            )
+        elif (
+            "Transfer-Encoding" in self.headers or not is_whole or int(lengths[0]) > MAX_BODY_BYTES
+        ):
+            self._refuse_all(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")
+        else:
+            self.body = self.rfile.read(int(lengths[0]))
+            return len(self.body) == int(lengths[0])
+        return False
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
         if path == "/metrics" or path.startswith("/api/"):
             self._hand_on()
         elif path == "/config.json":
             # The API is behind this origin.
             self._answer(json.dumps({"name": self.config["name"]}).encode(), ".json")
         else:
-            self._answer_file(unquote(path))
+            self._answer_file(path.lstrip("/"))
 
     def do_HEAD(self) -> None:
         self.do_GET()
 
     def do_POST(self) -> None:
-        if self._is_for_us():
-            self._hand_on()
+        self._hand_on()
 
     def do_PATCH(self) -> None:
-        self.do_POST()
+        self._hand_on()
 
     def do_DELETE(self) -> None:
-        self.do_POST()
+        self._hand_on()
 
     def _is_for_us(self) -> bool:
         """Whether the browser means this server.
@@ -79,68 +105,63 @@ class Console(BaseHTTPRequestHandler):
         A name of somebody else's that resolves to this address (DNS rebinding) would make their
         page ours, and `/metrics` may be open to all that reach it.
         """
-        host, _, _ = self.headers.get("Host", "").partition(":")
-        if host in ("127.0.0.1", "localhost"):
-            return True
-        self._refuse(HTTPStatus.MISDIRECTED_REQUEST, "This server is called by another name")
-        return False
+        hosts = self.headers.get_all("Host", [])
+        names = [host.partition(":")[0].lower() for host in hosts]
+        return self.path.startswith("/") and names in (["127.0.0.1"], ["localhost"])
 
-    def _answer_file(self, path: str) -> None:
-        name = path.lstrip("/")
-        file = (FOLDER / name).resolve() if "\0" not in path else FOLDER
-        if not file.suffix:
-            file = FOLDER / "index.html"
-        is_ours = file.is_relative_to(FOLDER)
-        if SHARED.fullmatch(name) and not file.exists():
-            file, is_ours = DASHBOARD / name, True
-        if file.suffix in dashboard.TYPES and is_ours and file.is_file():
+    def _answer_file(self, name: str) -> None:
+        if "." not in name:
+            name = "index.html"
+        file = FOLDER / name
+        if SHARED.fullmatch(name) and not file.is_file():
+            file = DASHBOARD / name
+        if OWN.fullmatch(name) and file.is_file():
             self._answer(file.read_bytes(), file.suffix)
         else:
             self._answer(b"Not found\n", ".html", HTTPStatus.NOT_FOUND)
 
     def _hand_on(self) -> None:
         """Send the call to the API, and its answer back."""
-        length = self.headers.get("Content-Length", "0")
-        is_whole = "Transfer-Encoding" not in self.headers and length.isdecimal()
-        if not is_whole or int(length) > MAX_BODY_BYTES:
-            self.close_connection = True
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")
-            return
-        body = self.rfile.read(int(length))
         if not HANDED_ON.fullmatch(self.path):
             self._refuse(HTTPStatus.NOT_FOUND, "The console does not call this")
             return
         headers = {name: self.headers[name] for name in SENT if name in self.headers}
         headers["User-Agent"] = USER_AGENT
         try:
-            status, answered, content = self._ask(body, headers)
+            status, answered, content = self._ask(headers)
         except (OSError, http.client.HTTPException):
             self._refuse(HTTPStatus.BAD_GATEWAY, f"{self.config['api']} does not answer")
             return
         self.send_response(status)
         for name, value in answered.items():
             self.send_header(name, value)
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("X-Content-Type-Options", "nosniff")
+        # A page that a proxy before the API sends is no page of this origin's that may run scripts.
+        for name, value in {**SECURITY, "Cache-Control": "no-store"}.items():
+            self.send_header(name, value)
         if status != HTTPStatus.NO_CONTENT:
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    def _ask(self, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+    def _ask(self, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         api = urlsplit(self.config["api"])
         is_secure = api.scheme == "https"
         kind = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
         connection = kind(api.netloc, timeout=PATIENCE_SECONDS)
         try:
             # A redirect is not followed: the key goes nowhere else.
-            connection.request(self.command, api.path + self.path, body or None, headers)
+            connection.request(self.command, api.path + self.path, self.body or None, headers)
             answer = connection.getresponse()
             answered = {name: value for name in ANSWERED if (value := answer.getheader(name))}
             return answer.status, answered, answer.read()
         finally:
             connection.close()
+
+    def _refuse_all(self, status: HTTPStatus, message: str) -> None:
+        """Refuse this request, and whatever follows it on the connection."""
+        self.close_connection = True
+        self._refuse(status, message)
 
     def _refuse(self, status: HTTPStatus, message: str) -> None:
         """In the form of the API's own failures."""
@@ -152,9 +173,10 @@ class Console(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", dashboard.TYPES[suffix])
         self.send_header("Content-Length", str(len(body)))
-        # No call but to this origin.
-        for name, value in dashboard.security_headers("").items():
+        for name, value in SECURITY.items():
             self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
@@ -173,6 +195,8 @@ def main() -> None:
     parser.add_argument("--api", default=dashboard.setting("RAGAUTH_API", api))
     options = parser.parse_args()
     config["api"] = options.api.rstrip("/")
+    if not re.match(r"https?://[^/]", config["api"]):
+        sys.exit(f"{config['api']} is no address of an API, such as https://auth.example.com")
     try:
         server = ThreadingHTTPServer(("127.0.0.1", int(options.port)), partial(Console, config))
     except (ValueError, OverflowError, OSError):

@@ -73,6 +73,7 @@ def test_its_server_sends_a_strict_policy(place: Operated) -> None:
     [
         *("/serve.py", "/README.md", "/..%2f..%2fsetup.cfg", "/js/none.js", "/js/views/keys.js"),
         *("/../dashboard/serve.py", "/css/..%2fserve.py", "/%2e%2e/dashboard/js/app.js"),
+        *(f"/{'a' * 300}.js", f"/js/{'a' * 300}.js", "/\0.js"),
     ],
 )
 def test_its_server_gives_out_nothing_else(place: Operated, path: str) -> None:
@@ -98,6 +99,8 @@ def test_its_server_hands_on_no_other_header_and_no_endless_body(place: Operated
     assert ask_raw(place, accounts, "Content-Length: 65537") == 413
     assert ask_raw(place, accounts, "Transfer-Encoding: chunked") == 413
     assert ask_raw(place, accounts, "Content-Length: -1") == 413
+    assert ask_raw(place, accounts, f"Content-Length: {'9' * 5000}") == 413
+    assert ask_raw(place, accounts, "Content-Length: 0", "Content-Length: 9") == 413
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", f"{INTERNAL}/accounts"])
@@ -105,6 +108,27 @@ def test_a_page_of_another_name_gets_nothing(place: Operated, path: str) -> None
     """A name that somebody else lets resolve to this address (DNS rebinding)."""
     assert ask_raw(place, f"GET {path} HTTP/1.1", host="evil.example.com") == 421
     assert ask_raw(place, f"DELETE {path} HTTP/1.1", host="evil.example.com") == 421
+    assert ask_raw(place, f"GET {path} HTTP/1.1", "Host: evil.example.com") == 421
+    assert ask_raw(place, f"GET http://[x{path} HTTP/1.1") == 421
+
+
+@pytest.mark.parametrize(
+    ("line", "host"),
+    [
+        ("POST /x HTTP/1.1", "evil.example.com"),
+        ("GET / HTTP/1.1", "localhost"),
+        ("PUT / HTTP/1.1", "localhost"),
+    ],
+)
+def test_a_body_is_never_the_next_request(place: Operated, line: str, host: str) -> None:
+    """A page of another name may send any body, so one with `Host: 127.0.0.1` in it."""
+    inner = "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    head = [line, f"Host: {host}", f"Content-Length: {len(inner)}"]
+    with connect(place) as connection:
+        connection.sendall(("\r\n".join(head) + "\r\n\r\n" + inner).encode())
+        connection.shutdown(socket.SHUT_WR)
+        answers = connection.makefile("rb").read()
+    assert answers.count(b"HTTP/1.1 ") == 1
 
 
 def test_an_api_that_is_away_is_named(tmp_path: Path) -> None:
@@ -112,13 +136,17 @@ def test_an_api_that_is_away_is_named(tmp_path: Path) -> None:
     with serve_console(tmp_path, api) as origin:
         answer = httpx.get(f"{origin}/metrics")
         assert answer.status_code == 502
+        assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
         assert answer.json()["error"]["message"] == f"{api} does not answer"
 
 
 def ask_raw(place: Operated, line: str, *headers: str, host: str = "127.0.0.1") -> int:
     """The status of an answer to a request that no client would send so."""
-    address = ("127.0.0.1", int(place.origin.rpartition(":")[2]))
-    with socket.create_connection(address, timeout=20) as connection:
+    with connect(place) as connection:
         head = [line, f"Host: {host}", "Connection: close", *headers]
         connection.sendall(("\r\n".join(head) + "\r\n\r\n").encode())
         return int(connection.makefile("rb").readline().split()[1])
+
+
+def connect(place: Operated) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", int(place.origin.rpartition(":")[2])), timeout=20)

@@ -3,6 +3,7 @@
 import { isOpen, lock, may, onLocked } from "./client.js";
 import { closeDialogs } from "./dialog.js";
 import { h, show } from "./dom.js";
+import { keepFocus } from "./focus.js";
 import * as frame from "./frame.js";
 import { notifyFailure } from "./notices.js";
 import { banner, button, pageHead, skeleton } from "./parts.js";
@@ -96,6 +97,8 @@ function showFailure(place, error) {
   show(place, box);
   box.querySelector("h1").focus();
 }
+
+keepFocus(root);
 
 onLocked((reason) => {
   holder = null;

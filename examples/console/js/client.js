@@ -7,11 +7,14 @@ import { OPERATIONS } from "./operations.js";
 import { ApiError, send } from "./wire.js";
 
 const IDLE_MS = 15 * 60_000;
+const LOOK_MS = 1_000;
+// What a header may hold: a browser refuses to send anything else, and does not say why.
+const SENDABLE = /^[\x21-\x7e]*$/;
 
 let key = null;
 let metricsToken = null;
 let scopes = [];
-let timer = 0;
+let pressedAt = 0;
 let whenLocked = () => {};
 
 export const isOpen = () => key !== null;
@@ -23,6 +26,9 @@ export const may = (name) => {
 
 /** Try a key, and keep it if it is a service's. Resolves to what the API tells of it. */
 export async function open(presentedKey, presentedToken) {
+  if (!SENDABLE.test(presentedKey + presentedToken)) {
+    throw new ApiError(401, { message: "A key or a token has no spaces, and no characters but those of ASCII." });
+  }
   const { data } = await send("showHolder", { token: presentedKey });
   if (data.key.kind !== "service") {
     throw new ApiError(403, { message: "This is a customer's key. A service key begins with its brand and “_svc_”." });
@@ -30,7 +36,7 @@ export async function open(presentedKey, presentedToken) {
   key = presentedKey;
   metricsToken = presentedToken;
   scopes = data.key.scopes ?? [];
-  stayOpen();
+  pressedAt = Date.now();
   return data.key;
 }
 
@@ -38,7 +44,6 @@ export async function open(presentedKey, presentedToken) {
 export function lock(reason = null) {
   key = metricsToken = null;
   scopes = [];
-  clearTimeout(timer);
   whenLocked(reason);
 }
 
@@ -46,13 +51,24 @@ export function onLocked(listener) {
   whenLocked = listener;
 }
 
-function stayOpen() {
-  clearTimeout(timer);
-  if (isOpen()) {
-    timer = setTimeout(() => lock("Nobody pressed anything for 15 minutes, so the key was forgotten."), IDLE_MS);
+/** By the clock on the wall: while a computer sleeps, the time of a timer stands still. */
+function lockIfIdle() {
+  if (isOpen() && Date.now() - pressedAt >= IDLE_MS) {
+    lock("Nobody pressed anything for 15 minutes, so the key was forgotten.");
   }
 }
-for (const press of ["pointerdown", "keydown"]) addEventListener(press, stayOpen, { passive: true });
+setInterval(lockIfIdle, LOOK_MS);
+for (const press of ["pointerdown", "keydown"]) {
+  addEventListener(
+    press,
+    () => {
+      // The press that wakes a computer is too late.
+      lockIfIdle();
+      pressedAt = Date.now();
+    },
+    { capture: true, passive: true },
+  );
+}
 
 /** The data of an answer. Rejects with ApiError. */
 export async function call(name, options = {}) {
@@ -80,8 +96,16 @@ export async function callAll(name, options = {}) {
 
 /** The text of `/metrics`, with the token that stands for it, if there is one. */
 export async function metrics() {
-  const { data } = await send("showMetrics", { token: metricsToken || null });
-  return data.text();
+  try {
+    const { data } = await send("showMetrics", { token: metricsToken || null });
+    return await data.text();
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    const wanted = metricsToken ? "does not accept the token that was given" : "asks for a token";
+    throw new ApiError(401, {
+      message: `/metrics ${wanted}. Forget the key, and give RAGAUTH_METRICS_TOKEN beside it.`,
+    });
+  }
 }
 
 async function answerOf(name, options) {

@@ -64,6 +64,9 @@ export async function send(name, { path = {}, query = {}, body, token, csrf = fa
   }
   const answer = parse(text);
   if (!response.ok) throw new ApiError(response.status, answer?.error, response.headers);
+  if (text && answer === null && !operation.file) {
+    throw new ApiError(502, { message: "What answered is not the API: is its address right?" });
+  }
   if (operation.file) return { data: new File([text], nameOf(response), { type: operation.file }) };
   return answer;
 }

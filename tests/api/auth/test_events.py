@@ -3,6 +3,7 @@
 import pytest
 
 from tests.clients import PASSWORD, Client, assert_needs_access_token, ok
+from tests.factories.api_keys import make_service_key
 
 pytestmark = pytest.mark.both_databases
 
@@ -22,6 +23,20 @@ class TestSucceeds:
         assert account_event["user_agent"] == "Firefox"
         assert account_event["details"] == {}
         assert set(key_event["details"]) == {"key_id", "prefix"}
+
+    def test_only_the_operators_own_calls_may_say_that_the_operator_acted(
+        self, client: Client
+    ) -> None:
+        """Whoever stole a session would hide behind the name."""
+        headers = {"User-Agent": "operator"}
+        body = {"email": "ada@example.com", "password": PASSWORD}
+        data = ok(client.post("/api/auth/signup", body, headers=headers), 201)
+        service = client.as_key(make_service_key(client.app, "accounts"))
+        path = f"/api/v1/internal/accounts/{data['account']['id']}"
+        ok(service.patch(path, {"plan": "pro"}, headers=headers))
+        events = ok(client.as_user(data["token"]).get(PATH))
+        agents = [event["user_agent"] for event in events]
+        assert agents == ["operator", '"operator"', '"operator"']
 
     def test_whatever_happens_is_there_newest_first(self, client: Client) -> None:
         member = client.sign_up()

@@ -6,10 +6,14 @@ import { h, named, quoted, show } from "../dom.js";
 import { date, distinct, plural } from "../format.js";
 import { limitText } from "../limits.js";
 import { notify } from "../notices.js";
-import { badge, card, rowButton, time } from "../parts.js";
+import { badge, button, card, rowButton, time } from "../parts.js";
+
+// Rows at a time: what stands below the card is not to be far away.
+const ROWS = 20;
 
 export async function keysCard(path, refresh) {
   const place = h("div", {});
+  let shown = 0;
   const isDeadShown = h("input", { type: "checkbox", onchange: load });
 
   async function load() {
@@ -21,14 +25,20 @@ export async function keysCard(path, refresh) {
     const alive = new Set(live.map(({ id }) => id));
     const keys = all ?? live;
     const about = distinct(keys, ({ name }) => name, ({ prefix, id }) => `${prefix}…, ${id.slice(-4)}`);
+    const rest = [...keys];
+    const list = h("ul", { class: "rows" });
+    const more = button("Show more keys", { class: "plain", onclick: () => grow(ROWS) });
+    function grow(count) {
+      const rows = rest.splice(0, count);
+      list.append(...rows.map((key) => keyRow(key, !alive.has(key.id), about(key), () => revoke(key))));
+      more.hidden = rest.length === 0;
+      shown = list.childElementCount;
+    }
+    grow(Math.max(ROWS, shown));
     show(
       place,
       keys.length
-        ? h(
-            "ul",
-            { class: "rows" },
-            keys.map((key) => keyRow(key, !alive.has(key.id), about(key), () => revoke(key))),
-          )
+        ? [list, h("footer", { class: "centre" }, more)]
         : h("p", { class: "muted" }, "No live key."),
     );
   }

@@ -14,7 +14,10 @@ const SIZE = /^\d{1,3}(?:[\s,.'’]?\d{3})*$|^\d+$/;
 
 export function limitsCard(told, state, refresh) {
   const own = state.account.limits ?? [];
-  const change = async (limits) => {
+  // Of what it has now: somebody else may have set another since this was shown.
+  const change = async (edit) => {
+    const { limits: present } = await call("showAccount", { path: state.path });
+    const limits = edit(present ?? []);
     const body = { limits: limits.length ? limits : null };
     state.account = await call("changeAccount", { path: state.path, body });
     notify("The limits are changed. They hold from the next check on.");
@@ -22,7 +25,7 @@ export function limitsCard(told, state, refresh) {
   };
   const set = button("Set a limit", {
     class: "plain small",
-    onclick: () => setLimit(state, (limit) => change([...own.filter((one) => !isSame(one, limit)), limit])),
+    onclick: () => setLimit(state, (limit) => change((present) => [...without(present, limit), limit])),
   });
   // Those of live keys: test keys are counted apart, under the same limits.
   const quotas = told.quotas.filter(({ environment }) => environment === "live");
@@ -35,14 +38,15 @@ export function limitsCard(told, state, refresh) {
           h(
             "ul",
             { class: "rows" },
-            own.map((limit) => ownRow(limit, () => change(own.filter((one) => one !== limit)))),
+            own.map((limit) => ownRow(limit, () => change((present) => without(present, limit)))),
           ),
         ]
       : null,
   );
 }
 
-const isSame = (one, other) => one.meter === other.meter && one.window === other.window;
+const without = (limits, { meter, window }) =>
+  limits.filter((one) => one.meter !== meter || one.window !== window);
 
 function textOf(limit) {
   if (limit.size !== null) return limitText(limit);

@@ -11,7 +11,14 @@ import { nameOf, statesOf } from "../wording.js";
 const PAGE = 20;
 const TOP = 10;
 // The part of a key that is shown: how it begins, and four characters. Never more goes anywhere.
-const KEY = /^([a-z0-9]+_(?:live|test|pub|svc)_)([0-9A-Za-z]{0,4})/;
+const KEY = /^[a-z0-9]+_(?:live|test|pub|svc)_[0-9A-Za-z]{0,4}/;
+// A whole key in a text, such as a header or a line of a file: of ragauth's forms also one that was
+// cut short, and with a beginning that an operator chose its 36 characters tell it.
+const WHOLE = [
+  /([a-z0-9]+_(?:live|test|pub|svc)_[0-9A-Za-z]{4})[0-9A-Za-z]{8}/,
+  /([0-9A-Za-z][0-9A-Za-z_-]{0,15}_[0-9A-Za-z]{4})[0-9A-Za-z]{32}(?![0-9A-Za-z])/,
+];
+const LONGEST_BEGINNING = 40;
 
 // What was looked for last: the browser's way back from an account leads to it.
 let sought = "";
@@ -41,7 +48,7 @@ export async function accounts() {
     event?.preventDefault();
     const text = input.value.trim();
     // A whole key that was pasted leaves the page with what is shown of it alone.
-    sought = KEY.exec(text)?.[0] ?? text;
+    sought = WHOLE.map((form) => form.exec(text)?.[1]).find(Boolean) ?? text;
     input.value = sought;
     const mine = ++turns;
     show(found, skeleton(3));
@@ -52,6 +59,7 @@ export async function accounts() {
       // A later search may have been faster.
       if (mine === turns) show(found, content);
     }
+    if (mine !== turns) return;
     const count = found.querySelectorAll("[data-account], [data-key]").length;
     said.textContent = sought ? `${plural(count, "result")} shown` : "";
   }
@@ -70,13 +78,25 @@ export async function accounts() {
   );
 }
 
+/** What looks like a key may be an external id, and a key may begin with what an operator chose. */
 async function resultsOf(text) {
-  if (!KEY.test(text)) return accountList(text);
-  if (may("findKeys")) return keyResults(text);
-  return banner("warn", h("p", {}, "Your service key has not the scope “keys”, which finds keys."));
+  const looks = KEY.test(text) ? [keyResults, accountList] : [accountList, keyResults];
+  for (const look of looks) {
+    const found = await look(text);
+    if (found) return found;
+  }
+  if (KEY.test(text) && !may("findKeys")) {
+    return banner("warn", h("p", {}, "Your service key has not the scope “keys”, which finds keys."));
+  }
+  return card(
+    {},
+    emptyState("account", "Nothing found", [
+      "No account has ", quoted(text), " in its names, or an id that begins so, and no key that may be seen begins so.",
+    ]),
+  );
 }
 
-/** The accounts with an exact name first: that needs no look at all of them. */
+/** Null without any. The accounts with an exact name first: that needs no look at all of them. */
 async function accountList(text) {
   for (const exact of text.includes("@") ? ["email"] : ["external_id"]) {
     const { items } = await callPage("findAccounts", { query: { [exact]: text } });
@@ -84,11 +104,7 @@ async function accountList(text) {
   }
   const query = { search: text, limit: PAGE };
   const { items, cursor } = await callPage("findAccounts", { query });
-  if (items.length) return accountCard("Found", items, cursor && { ...query, cursor });
-  return card(
-    {},
-    emptyState("account", "Nothing found", ["No account has ", quoted(text), " in its names, or an id that begins so."]),
-  );
+  return items.length ? accountCard("Found", items, cursor && { ...query, cursor }) : null;
 }
 
 function accountCard(title, items, next, text = null) {
@@ -136,12 +152,12 @@ function accountRow(account) {
   );
 }
 
-async function keyResults(text) {
+async function keyResults(sought) {
+  const text = KEY.exec(sought)?.[0] ?? sought;
+  if (!may("findKeys") || text.length > LONGEST_BEGINNING) return null;
   const query = { prefix: text, include_revoked: true, limit: PAGE };
   const { items: keys, cursor } = await callPage("findKeys", { query });
-  if (!keys.length) {
-    return card({}, emptyState("keys", "Nothing found", ["No key begins with ", quoted(text), "."]));
-  }
+  if (!keys.length) return null;
   const owners = await ownersOf(keys);
   return card(
     { title: "Keys", text: `That begin with ${text}, dead ones too${cursor ? `: the newest ${PAGE}` : ""}` },
@@ -246,7 +262,7 @@ async function topCard() {
 
 function topTable(rows, owners, by) {
   if (!rows.length) return h("p", { class: "muted" }, "Nothing was used in these days.");
-  const amount = (row) => (by in row && by !== "use" ? row[by] : (row.use[by] ?? 0));
+  const amount = (row) => (by === "requests" || by === "units" ? row[by] : (row.use[by] ?? 0));
   const most = amount(rows[0]);
   return scrolling(
     "Who uses most",

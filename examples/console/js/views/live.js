@@ -16,9 +16,12 @@ export async function live() {
   const looks = [look(await metrics(), Date.now())];
   const rates = [];
   const notice = h("div", { role: "status" });
+  const table = h("table", {});
+  const refused = scrolling("Refusals by reason", table);
   const figures = h("div", { class: "figures live" });
   const picture = h("div", {});
   const refusals = h("div", {});
+  const nothing = h("p", { class: "muted" }, "Nothing was refused.");
   const page = h(
     "div",
     {},
@@ -41,7 +44,8 @@ export async function live() {
         show(notice);
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        show(notice, banner("bad", failure(error)));
+        // Said once, not at every look.
+        if (!notice.hasChildNodes()) show(notice, banner("bad", failure(error)));
       }
     }
     setTimeout(tick, EVERY_MS);
@@ -61,7 +65,10 @@ export async function live() {
     const rate = rates.at(-1) ?? between({ ...newest, at: newest.at - 1 }, newest);
     show(figures, figuresOf(newest, rate));
     show(picture, pictureOf(rates));
-    show(refusals, refusalsOf(rate.refusals));
+    show(table, refusalsOf(rate.refusals));
+    // What has the focus, or was scrolled, stays.
+    const content = rate.refusals.length ? refused : nothing;
+    if (content.parentElement !== refusals) show(refusals, content);
   }
 
   draw(looks[0]);
@@ -108,7 +115,8 @@ function figure(label, value, note, isAlarming = false) {
 
 function pictureOf(rates) {
   const { width, height, edge } = PICTURE;
-  const peak = Math.max(1, ...rates.map(({ checks }) => checks));
+  const most = Math.max(0, ...rates.map(({ checks }) => checks));
+  const peak = Math.max(1, most);
   const step = width / LOOKS;
   const y = (value) => height - edge - ((height - 2 * edge) * value) / peak;
   const bars = rates.flatMap(({ checks, refused }, index) => {
@@ -119,7 +127,7 @@ function pictureOf(rates) {
   });
   const now = rates.at(-1);
   const text = now
-    ? `Now ${perSecond(now.checks)} a second, the most ${perSecond(peak)} in the last two minutes.`
+    ? `Now ${perSecond(now.checks)} a second, the most ${perSecond(most)} in the last two minutes.`
     : "Waiting for a second look.";
   return [
     svg(
@@ -131,37 +139,32 @@ function pictureOf(rates) {
   ];
 }
 
+/** The rows of the table. */
 function refusalsOf(refusals) {
-  if (!refusals.length) return h("p", { class: "muted" }, "Nothing was refused.");
-  return scrolling(
-    "Refusals by reason",
+  return [
     h(
-      "table",
+      "thead",
       {},
       h(
-        "thead",
+        "tr",
         {},
+        h("th", { scope: "col" }, "Reason"),
+        h("th", { scope: "col", class: "right" }, "a second"),
+        h("th", { scope: "col", class: "right" }, "in all"),
+      ),
+    ),
+    h(
+      "tbody",
+      {},
+      refusals.map(({ verdict, rate, total }) =>
         h(
           "tr",
           {},
-          h("th", { scope: "col" }, "Reason"),
-          h("th", { scope: "col", class: "right" }, "a second"),
-          h("th", { scope: "col", class: "right" }, "in all"),
-        ),
-      ),
-      h(
-        "tbody",
-        {},
-        refusals.map(({ verdict, rate, total }) =>
-          h(
-            "tr",
-            {},
-            h("td", {}, verdict.replaceAll("_", " ")),
-            h("td", { class: "right" }, perSecond(rate)),
-            h("td", { class: "right" }, number(total)),
-          ),
+          h("td", {}, verdict.replaceAll("_", " ")),
+          h("td", { class: "right" }, perSecond(rate)),
+          h("td", { class: "right" }, number(total)),
         ),
       ),
     ),
-  );
+  ];
 }
