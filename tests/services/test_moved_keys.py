@@ -19,11 +19,11 @@ from ragauth.models import ApiKey
 from ragauth.services import audit
 from ragauth.services.audit import OPERATOR
 from ragauth.services.keys import agents, api_keys, rotation
-from ragauth.services.keys.credits import credits_limit, remaining_of
+from ragauth.services.keys.credits import credits_limit
 from ragauth.services.keys.moving import move_key
 from ragauth.services.operators import accounts
 from tests.clients import Client
-from tests.services.vendors import check, is_allowed, make_customer, make_key
+from tests.services.vendors import check, is_allowed, make_customer, make_key, remaining_of
 
 pytestmark = pytest.mark.both_databases
 

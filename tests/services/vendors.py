@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from ragauth.models import Account, ApiKey
+from ragauth.models.owned_keys import OwnedKey
 from ragauth.policy import DEFAULT_POLICY, Policy
 from ragauth.services.audit import OPERATOR
-from ragauth.services.keys import api_keys
+from ragauth.services.keys import allowances, api_keys
 from ragauth.services.keys.check import KeyVerdict, Question, current_checker
-from ragauth.services.operators import customers, keyspaces
+from ragauth.services.operators import accounts, customers, keyspaces
 
 OPEN: Policy = replace(DEFAULT_POLICY, open_scopes=True)
 
@@ -43,3 +44,17 @@ def check(raw_key: str, *, cost: int | None = 1, **asked: Any) -> KeyVerdict:
 
 def is_allowed(raw_key: str, **asked: Any) -> bool:
     return check(raw_key, **asked).refusal is None
+
+
+def remaining_of(key: ApiKey) -> int | None:
+    """What is left of a key's allowance; None without one."""
+    assert key.account_id is not None
+    found = allowances.allowance_of(OwnedKey(key, accounts.get_account(account_id=key.account_id)))
+    return None if found is None else found.remaining
+
+
+def remaining_in(verdict: KeyVerdict) -> int | None:
+    """What a check has left of it."""
+    assert verdict.limits is not None
+    found = allowances.allowance_in(verdict.limits)
+    return None if found is None else found.remaining

@@ -7,21 +7,18 @@ alone keep that: if they are lost, the period goes on from what is known to have
 
 from typing import Any, NamedTuple
 
-from ragauth import clock
-from ragauth.counters import CountersUnavailable, Shift
-from ragauth.errors import NoSuchKey
+from ragauth.counters import Shift
 from ragauth.models import ApiKey
 from ragauth.models.owned_keys import OwnedKey
 from ragauth.policy import DAY, MONTH, REQUESTS
 from ragauth.policy.limits import LARGEST
 from ragauth.services.audit import Client
 from ragauth.services.keys import credits
+from ragauth.services.keys.own_counts import owners_of, shift_count
 from ragauth.services.limits.account_limits import text_of
-from ragauth.services.limits.applied import OF_KEY, apply_limit, read_key_limit
-from ragauth.services.limits.limits import LimitState, current_limits, unavailable
-from ragauth.services.limits.seeds import INDEX_OF
-from ragauth.services.limits.spans import span_of
-from ragauth.services.limits.takings import Owners, tallies_of
+from ragauth.services.limits.applied import OF_KEY
+from ragauth.services.limits.limits import LimitState, current_limits
+from ragauth.services.limits.marks import REFILL
 
 _PERIODS = (DAY.name, MONTH.name)
 
@@ -70,7 +67,7 @@ def allowance_of(owned: OwnedKey) -> Allowance | None:
     if not any(credits.is_allowance(limit) for limit in key.limits or ()):
         return None
     limits = (text_of(account.limits), text_of(key.limits))
-    state = current_limits().peek_at_all(_owners(key), key.environment, account.plan, *limits)
+    state = current_limits().peek_at_all(owners_of(key), key.environment, account.plan, *limits)
     return allowance_in(state)
 
 
@@ -125,7 +122,7 @@ def add(*, owned: OwnedKey, amount: int, client: Client) -> None:
     if _limit_of(refill) not in _all(key):
         # A limit that was set elsewhere counts otherwise, until its rest is set.
         set_allowance(owned=owned, allowance=now, client=client)
-    _shift(key, refill, Shift(-amount, 0, LARGEST))
+    shift_count(key, _limit_of(refill), Shift(-amount, 0, LARGEST))
 
 
 def left_of_refill(key: ApiKey) -> int | None:
@@ -136,7 +133,7 @@ def left_of_refill(key: ApiKey) -> int | None:
     refill = find_refill(key)
     if refill is None or _limit_of(refill) not in _all(key):
         return None
-    return LARGEST - _shift(key, refill, Shift(0, 0, LARGEST))
+    return LARGEST - shift_count(key, _limit_of(refill), Shift(0, 0, LARGEST))[1]
 
 
 def set_left_of_refill(key: ApiKey, remaining: int) -> None:
@@ -162,35 +159,9 @@ def _is_refill(limit: dict[str, Any]) -> bool:
 
 
 def _limit_of(refill: Refill) -> dict[str, Any]:
-    return {"meter": REQUESTS, "window": refill.window, "size": refill.amount, "refill": True}
-
-
-def _owners(key: ApiKey) -> Owners:
-    if key.account_id is None:
-        raise NoSuchKey
-    return Owners(key.account_id.bytes, (key.counted_as or key.id).bytes)
+    return {"meter": REQUESTS, "window": refill.window, "size": refill.amount, REFILL: True}
 
 
 def _set_rest(key: ApiKey, refill: Refill, remaining: int) -> None:
     count = LARGEST - remaining
-    _shift(key, refill, Shift(0, count, count))
-
-
-def _shift(key: ApiKey, refill: Refill, shift: Shift) -> int:
-    """Change what the present period has counted; returns that count afterwards.
-
-    Raises ExternalServiceUnavailable.
-    """
-    one = apply_limit(read_key_limit(_limit_of(refill)), OF_KEY)
-    limits, index, now_ms = current_limits(), INDEX_OF[key.environment], clock.now_ns() // 1_000_000
-    owners, span = _owners(key), span_of(now_ms)
-    [tally] = tallies_of((one,), owners, span)
-    try:
-        counters = limits.counters
-        while (
-            counted := counters.shift_tally(owners.account, index, tally, shift, now_ms)
-        ) is None:
-            limits.seeder.seed(owners.account, index, span.month, (one,), (tally,))
-    except CountersUnavailable as error:
-        raise unavailable(error) from error
-    return counted[1]
+    shift_count(key, _limit_of(refill), Shift(0, count, count))

@@ -48,8 +48,8 @@ from ragauth.services.keys.coherence import (
     scope_issues,
     scopes_to_store,
 )
+from ragauth.services.keys.own_counts import counted_together, owners_of
 from ragauth.services.limits.account_limits import begin_new_limits, terms_of
-from ragauth.services.limits.takings import Owners
 from ragauth.services.limits.usage import bring_last_uses_up_to_date
 from ragauth.services.mail.queue import tell_of_key
 
@@ -263,7 +263,7 @@ def change_key(
         elif "limits" in changes:
             limits = limits_as_told(key.limits, changes["limits"], by_operator=by_operator)
             changes = {**changes, "limits": limits}
-        counted = _counted_limits(account_id, key) if "limits" in changes else key.limits
+        counted = _counted_limits(key) if "limits" in changes else key.limits
         is_longer = "expires_at" in changes and _is_later(changes["expires_at"], key.expires_at)
         if key.replaced_by is not None and is_longer:
             raise KeyAlreadyRotated
@@ -281,7 +281,7 @@ def change_key(
         )
         key.scopes = scopes_to_store(key.kind, key.scopes)
         begin_new_limits(
-            Owners(account_id.bytes, (key.counted_as or key.id).bytes),
+            owners_of(key),
             (key.environment,),
             before=terms_of(account.plan, account.limits, counted),
             after=terms_of(account.plan, account.limits, key.limits),
@@ -291,15 +291,12 @@ def change_key(
         return key
 
 
-def _counted_limits(account_id: uuid.UUID, key: ApiKey) -> list[dict[str, Any]]:
+def _counted_limits(key: ApiKey) -> list[dict[str, Any]]:
     """The limits that a check may count in now: the key's, and of those that it counts with.
 
     In the present transaction.
     """
-    together = [key, *key_rows.list_predecessors(key, now=clock.now())]
-    if key.replaced_by and (successor := key_rows.find_key(account_id, key.replaced_by)):
-        together.append(successor)
-    return [limit for each in together for limit in each.limits or ()]
+    return [limit for each in counted_together(key) for limit in each.limits or ()]
 
 
 def revoke_key(

@@ -10,11 +10,10 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from ragauth import clock, transaction
-from ragauth.counters import CountersUnavailable, Shift, Tally
+from ragauth import transaction
+from ragauth.counters import Shift
 from ragauth.errors import Conflict, InvalidRequest, NoSuchKey
 from ragauth.models import ApiKey
-from ragauth.models import api_keys as key_rows
 from ragauth.policy import DAY, MONTH, REQUESTS, TOTAL
 from ragauth.policy.limits import LARGEST
 from ragauth.services import audit
@@ -22,40 +21,25 @@ from ragauth.services.account_lock import hold_account
 from ragauth.services.audit import Client, EventName
 from ragauth.services.keys.api_keys import get_key
 from ragauth.services.keys.coherence import require_room_for_limits
-from ragauth.services.limits.applied import OF_KEY, AppliedLimit, apply_limit, read_key_limit
-from ragauth.services.limits.limits import LimitState, current_limits, unavailable
-from ragauth.services.limits.seeds import INDEX_OF
-from ragauth.services.limits.spans import span_of
-from ragauth.services.limits.takings import Owners, tallies_of
+from ragauth.services.keys.own_counts import (
+    counted_together,
+    forget_count,
+    shift_count,
+    used_in_all,
+)
+from ragauth.services.limits.marks import CREDITS
 
 Limits = Sequence[dict[str, Any]] | None
 
 
 def credits_limit(granted: int) -> dict[str, Any]:
     """The limit of a key that has so many credits when it is made."""
-    return {"meter": REQUESTS, "window": TOTAL.name, "size": granted, "credits": True}
+    return {"meter": REQUESTS, "window": TOTAL.name, "size": granted, CREDITS: True}
 
 
 def find_credits(limits: Limits) -> dict[str, Any] | None:
     """Of a key's limits that of its credits, if it has credits."""
-    return next((limit for limit in limits or () if limit.get("credits")), None)
-
-
-def remaining_in(state: LimitState) -> int | None:
-    """What a check has left of the key's credits; None for a key without credits."""
-    for one, count in zip(state.told, state.counts, strict=True):
-        if one.limit.is_of_credits:
-            return one.left(count.used)
-    return None
-
-
-def remaining_of(key: ApiKey) -> int | None:
-    """What is left of a key's credits; None for a key without credits.
-
-    Outside of a transaction. Raises ExternalServiceUnavailable.
-    """
-    limit = find_credits(key.limits)
-    return None if limit is None else LARGEST - _change_count(key, limit, _NOTHING)[1]
+    return next((limit for limit in limits or () if limit.get(CREDITS)), None)
 
 
 def set_remaining(
@@ -71,7 +55,7 @@ def set_remaining(
         return None
     key = _read(account_id, key_id)
     if find_credits(key.limits) is None:
-        _begin(key, _used(key) + remaining, client)
+        _begin(key, used_in_all(key) + remaining, client)
         return remaining
     shift = Shift(0, LARGEST - remaining, LARGEST - remaining)
     return _shift(key, shift, client, is_alone=True)
@@ -103,9 +87,9 @@ def replace_allowances(
     with transaction.unit_of_work():
         hold_account(account_id, absent=NoSuchKey)
         key = get_key(account_id=account_id, key_id=key_id)
-        if limit is not None and limit.get("credits") and find_credits(key.limits) is not None:
+        if limit is not None and limit.get(CREDITS) and find_credits(key.limits) is not None:
             raise Conflict("The key was given credits meanwhile")
-        for each in _counted_together(key):
+        for each in counted_together(key):
             others = [other for other in each.limits or () if not is_allowance(other)]
             each.limits = [*([] if limit is None else [limit]), *others] or None
         require_room_for_limits(key.limits)
@@ -121,9 +105,6 @@ def is_place_of_allowance(meter: str, window: str, name: str | None) -> bool:
     return meter == REQUESTS and name is None and window in (DAY.name, MONTH.name, TOTAL.name)
 
 
-_NOTHING = Shift(0, 0, LARGEST)
-
-
 def _read(account_id: uuid.UUID, key_id: uuid.UUID) -> ApiKey:
     with transaction.read_only():
         return get_key(account_id=account_id, key_id=key_id)
@@ -134,8 +115,8 @@ def _begin(key: ApiKey, granted: int, client: Client) -> None:
 
     What is used from here on is taken from them.
     """
-    _forget_count(key)
     limit = credits_limit(granted)
+    forget_count(key, limit)
     replace_allowances(account_id=_owner(key), key_id=key.id, limit=limit, client=client)
 
 
@@ -144,12 +125,12 @@ def _shift(key: ApiKey, shift: Shift, client: Client, *, is_alone: bool = False)
     limit = find_credits(key.limits)
     if limit is None:
         raise InvalidRequest([{"path": [], "message": "The key has no credits to add to"}])
-    before, after = _change_count(key, limit, shift)
+    before, after = shift_count(key, limit, shift)
     account_id = _owner(key)
     with transaction.unit_of_work():
         hold_account(account_id, absent=NoSuchKey)
         key = get_key(account_id=account_id, key_id=key.id)
-        for each in _counted_together(key):
+        for each in counted_together(key):
             limit = find_credits(each.limits)
             if limit is None:
                 raise Conflict("The key's credits were taken away meanwhile")
@@ -167,67 +148,7 @@ def _is_total(limit: dict[str, Any]) -> bool:
     return is_allowance(limit) and limit["window"] == TOTAL.name
 
 
-def _counted_together(key: ApiKey) -> list[ApiKey]:
-    """The key and those with which it shares its counts while one of them is in its grace.
-
-    In the present transaction.
-    """
-    together = [key, *key_rows.list_predecessors(key, now=clock.now())]
-    if key.replaced_by and key.account_id:
-        successor = key_rows.find_key(key.account_id, key.replaced_by)
-        together += [successor] if successor else []
-    return together
-
-
-def _change_count(key: ApiKey, limit: dict[str, Any], shift: Shift) -> tuple[int, int]:
-    """The count before and after; raises ExternalServiceUnavailable."""
-    one, tally = _tally_of(key, limit)
-    limits, index, now_ms = current_limits(), INDEX_OF[key.environment], _now_ms()
-    counters, account = limits.counters, _owner(key).bytes
-    try:
-        while (counted := counters.shift_tally(account, index, tally, shift, now_ms)) is None:
-            limits.seeder.seed(account, index, span_of(now_ms).month, (one,), (tally,))
-    except CountersUnavailable as error:
-        raise unavailable(error) from error
-    return counted
-
-
-def _forget_count(key: ApiKey) -> None:
-    """Drop a count of earlier credits."""
-    _one, tally = _tally_of(key, credits_limit(0))
-    try:
-        current_limits().counters.forget_tallies(
-            _owner(key).bytes, INDEX_OF[key.environment], [tally]
-        )
-    except CountersUnavailable as error:
-        raise unavailable(error) from error
-
-
-def _used(key: ApiKey) -> int:
-    owners = _owners(key)
-    try:
-        return current_limits().seeder.requests_of(
-            owners.account, INDEX_OF[key.environment], owners.key
-        )
-    except CountersUnavailable as error:
-        raise unavailable(error) from error
-
-
-def _tally_of(key: ApiKey, limit: dict[str, Any]) -> tuple[AppliedLimit, Tally]:
-    one = apply_limit(read_key_limit(limit), OF_KEY)
-    [tally] = tallies_of((one,), _owners(key), span_of(_now_ms()))
-    return one, tally
-
-
-def _owners(key: ApiKey) -> Owners:
-    return Owners(_owner(key).bytes, (key.counted_as or key.id).bytes)
-
-
 def _owner(key: ApiKey) -> uuid.UUID:
     if key.account_id is None:
         raise NoSuchKey
     return key.account_id
-
-
-def _now_ms() -> int:
-    return clock.now_ns() // 1_000_000

@@ -11,9 +11,9 @@ from ragauth.services import audit
 from ragauth.services.audit import Client, EventName
 from ragauth.services.keys import allowances
 from ragauth.services.keys.api_keys import get_key, keeping_to_maxima, require_environment
+from ragauth.services.keys.own_counts import owners_of
 from ragauth.services.limits.account_limits import terms_of
 from ragauth.services.limits.limits import current_limits
-from ragauth.services.limits.takings import Owners
 from ragauth.services.limits.usage import bring_last_uses_up_to_date
 
 
@@ -63,7 +63,7 @@ def move_key(
     # The counts of the account that it comes from, where they begin in the other one.
     bring_last_uses_up_to_date(account_id)
     current_limits().begin_new(
-        Owners(to_account_id.bytes, (key.counted_as or key.id).bytes),
+        owners_of(key),
         key.environment,
         before=terms_of(other.plan, other.limits),
         after=terms_of(other.plan, other.limits, key.limits),
