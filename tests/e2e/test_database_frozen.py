@@ -176,8 +176,10 @@ def test_it_answers_in_time_while_the_database_is_frozen_and_recovers_without_a_
     assert times[-1] < _BUSY_SECONDS / 2 * slowness()
     assert service.gunicorn.worker_pids() == workers
     told = [line for line in service.gunicorn.log().splitlines() if '"ERROR"' in line]
-    assert len([line for line in told if f"the database {_FROZEN}" in line]) == _WORKERS
-    assert service.gunicorn.log().count("the database answers again") == _WORKERS
+    # Once for each worker; one that was itself frozen for a while, on a busy machine, tells twice.
+    frozen = len([line for line in told if f"the database {_FROZEN}" in line])
+    assert _WORKERS <= frozen <= 2 * _WORKERS
+    assert service.gunicorn.log().count("the database answers again") == frozen
 
 
 def _wait_for_metric(service: Service, line: str) -> None:
