@@ -1,6 +1,5 @@
 """One ragauth that sells tokens, for the client and for the frameworks that it protects."""
 
-import asyncio
 import inspect
 import json
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from ragauth_client import AsyncClient, Client
 
 from tests.e2e.service import Service, User, install
 from tests.examples.stack import EXAMPLES
+from tests.loops import LoopBeside
 from tests.servers.quick_hashes import QUICK_HASHES
 
 
@@ -46,28 +46,28 @@ def customer(vendor: Vendor) -> User:
 class Blocking:
     """An AsyncClient whose methods are awaited here, so that one test asks both clients."""
 
-    def __init__(self, client: AsyncClient, runner: asyncio.Runner) -> None:
+    def __init__(self, client: AsyncClient, loop: LoopBeside) -> None:
         self._client = client
-        self._runner = runner
+        self._loop = loop
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._client, name)
         if not inspect.iscoroutinefunction(method):
             return method
-        return lambda *args, **kwargs: self._runner.run(method(*args, **kwargs))
+        return lambda *args, **kwargs: self._loop.run(method(*args, **kwargs))
 
 
 @pytest.fixture(params=["sync", "async"])
 def make_client(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Makes clients of the one and of the other kind; they are closed in the end."""
-    with asyncio.Runner() as runner:
+    with LoopBeside() as loop:
         made: list[Any] = []
 
         def make(*args: Any, **kwargs: Any) -> Any:
             if request.param == "sync":
                 made.append(Client(*args, **kwargs))
             else:
-                made.append(Blocking(AsyncClient(*args, **kwargs), runner))
+                made.append(Blocking(AsyncClient(*args, **kwargs), loop))
             return made[-1]
 
         yield make

@@ -1,6 +1,5 @@
 """What the ASGI middleware does beside answering requests: websockets, the start, public paths."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from ragauth_client.asgi import RelayRefusals, RequireKey
 
 from tests.clients_python.conftest import Vendor
 from tests.e2e.service import User
+from tests.loops import run_beside
 
 CONNECT = {"type": "websocket.connect"}
 
@@ -31,7 +31,7 @@ def talk(
             headers = [(b"x-api-key", key.encode())] if key else []
             await make_app(client)({"headers": headers, "path": "/", **scope}, receive, send)
 
-    asyncio.run(run())
+    run_beside(run())
     return sent
 
 

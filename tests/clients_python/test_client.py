@@ -1,6 +1,5 @@
 """Both clients at a running ragauth."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from ragauth_client import (
 from tests.clients_python.conftest import Vendor
 from tests.clients_python.used import used_tokens
 from tests.e2e.service import User
+from tests.loops import run_beside
 
 
 class TestVerify:
@@ -120,7 +120,7 @@ class TestWith:
                 with pytest.raises(Refused):
                     await _fail_after_five_tokens(client, "none")
 
-        asyncio.run(work())
+        run_beside(work())
         assert used_tokens(customer) == 9
 
     def test_what_is_refused_does_not_begin(self, sync_client: Client, customer: User) -> None:

@@ -1,6 +1,5 @@
 """Connections are kept for the next call, and lead where the URL says."""
 
-import asyncio
 import gc
 import socket
 import threading
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from ragauth_client import AsyncClient
 
+from tests.loops import run_beside
 from tests.servers.processes import free_port
 
 _SETTLED = b'{"data": {"reservation_id": "rsv_1", "used": {}, "released": {}}}'
@@ -73,7 +73,7 @@ def test_each_event_loop_has_connections_of_its_own(server: _Counting) -> None:
     """A server of WSGI runs each asynchronous view in a new one."""
     client = AsyncClient(f"http://127.0.0.1:{server.server_port}", "rag_svc_x", waits=())
     for _ in range(3):
-        asyncio.run(_settle(client))
+        run_beside(_settle(client))
     assert (server.connections, server.requests) == (3, 3)
     del client
     gc.collect()

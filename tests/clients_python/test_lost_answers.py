@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ragauth_client import AsyncClient, Unavailable
 
+from tests.loops import run_beside
 from tests.servers.processes import free_port
 from tests.waiting import wait_until
 
@@ -117,7 +118,7 @@ def test_what_finds_no_free_connection_was_not_sent() -> None:
                 await asyncio.wait([settling])
             return verdict.status
 
-        assert asyncio.run(ask_beside_a_call()) == 503
+        assert run_beside(ask_beside_a_call()) == 503
         (request,) = server.requests
         assert request.startswith(b"POST /api/v1/usage/settle ")
 
@@ -167,7 +168,7 @@ def test_settling_goes_on_where_the_task_is_cancelled() -> None:
                 await task
 
     with silent_server(closes=True) as server:
-        asyncio.run(hang_up(server.url))
+        run_beside(hang_up(server.url))
         wait_until(lambda: len(server.requests) == 2)
         assert server.requests[1].startswith(b"POST /api/v1/usage/settle ")
         assert server.requests[1].endswith(b'{"reservation_id": "rsv_1", "use": {"tokens": 3}}')
