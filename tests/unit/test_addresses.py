@@ -15,6 +15,7 @@ from ragauth.security.addresses import (
     read_address,
     read_network,
 )
+from tests.cases import for_each
 
 _ADDRESSES = st.ip_addresses()
 _BLANKS = st.text(" \t", max_size=3)
@@ -27,7 +28,7 @@ def _without_mapping(address: Address) -> Address:
 
 
 class TestReadAddress:
-    @pytest.mark.parametrize(
+    @for_each(
         ("text", "address"),
         [
             ("203.0.113.7", "203.0.113.7"),
@@ -61,7 +62,7 @@ class TestReadAddress:
         assert read_address(text) == ip_address(address)
         assert canonical_address(text) == address
 
-    @pytest.mark.parametrize(
+    @for_each(
         "text",
         [
             *(None, "", " ", '"', '""', '"203.0.113.7', '203.0.113.7"', "'203.0.113.7'"),
@@ -107,7 +108,7 @@ class TestReadAddress:
 
 
 class TestReadNetwork:
-    @pytest.mark.parametrize(
+    @for_each(
         ("text", "network"),
         [
             ("203.0.113.7", "203.0.113.7/32"),
@@ -124,7 +125,7 @@ class TestReadNetwork:
     def test_an_address_or_a_network(self, text: str, network: str) -> None:
         assert read_network(text) == ip_network(network)
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("text", "words"),
         [
             ("203.0.113.7/24", "write 203.0.113.0/24 for the network"),
@@ -209,7 +210,7 @@ class TestIsPublic:
     def test_those_of_the_internet(self, text: str) -> None:
         assert is_public(ip_address(text))
 
-    @pytest.mark.parametrize(
+    @for_each(
         "text",
         [
             *("127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3"),

@@ -15,6 +15,7 @@ from ragauth.schemas import scope_fields
 from ragauth.schemas.checks import AuthorizeQuery
 from ragauth.web.check import questions
 from ragauth.web.check.questions import parse_authorize_query, parse_plain_body
+from tests.cases import for_each
 from tests.costs import cpu_seconds
 
 AGENT = "agt_01h455vb4pex5vsknk084sn02q"
@@ -98,7 +99,7 @@ def test_it_says_what_a_whole_parse_says(query_string: str) -> None:
     assert _found(query_string) == _expected(query_string)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "query_string",
     [
         *(

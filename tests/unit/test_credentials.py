@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from ragauth.errors import AuthenticationFailed, CredentialMalformed, CredentialMissing
 from ragauth.security.key_format import is_token_shaped
 from ragauth.web.credentials import bearer_token, presented_key
+from tests.cases import for_each
 
 
 class TestBearerToken:
@@ -14,7 +15,7 @@ class TestBearerToken:
     def test_the_scheme_is_case_insensitive(self, header: str) -> None:
         assert bearer_token(header) == "abc"
 
-    @pytest.mark.parametrize(
+    @for_each(
         "header", [None, "", " ", "\t", "Bearer", "bearer", "Bearer ", " Bearer  ", "Bearer \t"]
     )
     def test_no_header_and_no_token_in_it_are_a_missing_credential(
@@ -23,7 +24,7 @@ class TestBearerToken:
         with pytest.raises(CredentialMissing):
             bearer_token(header)
 
-    @pytest.mark.parametrize(
+    @for_each(
         "header", ["Basic abc", "Basic", ", ,", "Bearer a b", "Bearer é", "abc", "Bearer, Bearer"]
     )
     def test_anything_else_is_malformed(self, header: str) -> None:
@@ -56,8 +57,8 @@ class TestPresentedKey:
         with pytest.raises(CredentialMalformed):
             presented_key(authorization, "abc")
 
-    @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer "])
-    @pytest.mark.parametrize("api_key", [None, "", " "])
+    @for_each("authorization", [None, "", "Bearer", "Bearer "])
+    @for_each("api_key", [None, "", " "])
     def test_none_is_missing(self, authorization: str | None, api_key: str | None) -> None:
         with pytest.raises(CredentialMissing):
             presented_key(authorization, api_key)

@@ -9,6 +9,7 @@ from marshmallow import ValidationError
 
 from ragauth.schemas.base import RequestSchema, to_issues
 from ragauth.schemas.metadata import Metadata
+from tests.cases import for_each
 from tests.costs import assert_linear
 
 NUL = "May not contain NUL or lone surrogates"
@@ -43,7 +44,7 @@ def nested(depth: int, *, lists: bool = False) -> Any:
 
 
 class TestTakes:
-    @pytest.mark.parametrize(
+    @for_each(
         "metadata",
         [
             None,
@@ -77,7 +78,7 @@ class TestRefuses:
     def test_what_is_no_object(self, metadata: Any) -> None:
         assert faults(metadata) == [([], "Must be a JSON object")]
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("metadata", "path", "message"),
         [
             ({"a": "\0"}, ["a"], NUL),
@@ -132,7 +133,7 @@ class TestRefuses:
 class TestCosts:
     """S37: the time grows with the bytes, and the answer does not."""
 
-    @pytest.mark.parametrize(
+    @for_each(
         "text",
         [
             *("[[[[[]]]]],", '{"a":{"a":{"a":{}}}},', "[],", "{},", "1,", "1e400,", '"\\u0000",'),

@@ -21,6 +21,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from ragauth.config import MAX_BODY_BYTES
 from ragauth.server.request_arrival import MOST_HEAD_BYTES, Arrival
+from tests.cases import for_each
 
 CLIENT = ("192.0.2.7", 4711)
 CONFIG = Config()
@@ -99,7 +100,7 @@ def is_all_there(data: bytes) -> bool:
 
 
 class TestWholeRequests:
-    @pytest.mark.parametrize(
+    @for_each(
         "data",
         [
             NEXT,
@@ -158,7 +159,7 @@ def test_trailers_are_read_and_no_request_follows_them() -> None:
 
 
 class TestDoubt:
-    @pytest.mark.parametrize(
+    @for_each(
         "data",
         [
             b"GET / HTTP/1.1\nHost: a\n",
