@@ -33,7 +33,6 @@ def for_each(
         test_all.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=[part for name, part in signature.parameters.items() if name not in keys]
         )
-        del test_all.__wrapped__  # type: ignore[attr-defined]
         return test_all
 
     return decorate

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from tests.cases import for_each
 from tests.clients import PASSWORD, Client, Member, error, ok
 from tests.factories.api_keys import make_service_key
 from tests.factories.commands import run
@@ -131,8 +132,8 @@ class TestThrottles:
 class TestAllowedAddresses:
     """The lists hold the proxy's own network, and every network there is."""
 
-    @pytest.mark.parametrize("networks", [["127.0.0.0/8"], ["0.0.0.0/0", "::/0"]])
-    @pytest.mark.parametrize("path", [AUTHORIZE, f"{AUTHORIZE}?cost=0&", "/api/v1/me"])
+    @for_each("networks", [["127.0.0.0/8"], ["0.0.0.0/0", "::/0"]])
+    @for_each("path", [AUTHORIZE, f"{AUTHORIZE}?cost=0&", "/api/v1/me"])
     def test_no_list_allows_what_cannot_be_read(
         self, client: Client, proxied: Flask, networks: list[str], path: str
     ) -> None:
@@ -142,7 +143,7 @@ class TestAllowedAddresses:
             response = at(proxied, header).as_key(key).get(path)
             error(response, 403, "AUTHORIZATION_ERROR", "ip_not_allowed")
 
-    @pytest.mark.parametrize("path", [AUTHORIZE, "/api/v1/me"])
+    @for_each("path", [AUTHORIZE, "/api/v1/me"])
     def test_an_address_is_allowed_in_all_its_forms(
         self, client: Client, proxied: Flask, path: str
     ) -> None:
@@ -177,7 +178,7 @@ class TestAllowedAddresses:
         for header, status in ((f'",{CLIENT}', 200), (f'{CLIENT},"', 403)):
             assert at(proxied, header).as_key(key).get(AUTHORIZE).status_code == status, header
 
-    @pytest.mark.parametrize("peer", ["", "unix:"])
+    @for_each("peer", ["", "unix:"])
     def test_a_peer_without_an_address_is_in_no_list(self, client: Client, peer: str) -> None:
         """S40: a Unix socket's, where no proxy is trusted."""
         key = client.sign_up().create_key(allowed_ips=["0.0.0.0/0", "::/0"])["api_key"]
@@ -185,9 +186,7 @@ class TestAllowedAddresses:
             response = client.as_key(key).get(path, environ_base={"REMOTE_ADDR": peer})
             error(response, 403, "AUTHORIZATION_ERROR", "ip_not_allowed")
 
-    @pytest.mark.parametrize(
-        "content_type", ["application/json", "application/json; charset=utf-8"]
-    )
+    @for_each("content_type", ["application/json", "application/json; charset=utf-8"])
     def test_a_service_tells_an_address_in_any_form(
         self, client: Client, content_type: str
     ) -> None:
@@ -208,7 +207,7 @@ class TestAllowedAddresses:
             assert verdict["valid"] is is_valid, text
             assert verdict["status"] == (200 if is_valid else 403)
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("network", "read_as"),
         [
             ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
@@ -242,7 +241,7 @@ class TestWhatIsTold:
         assert session["ip"] == ip
         assert {event["ip"] for event in ok(member.client.get("/api/auth/events"))} == {ip}
 
-    @pytest.mark.parametrize("header", UNREADABLE)
+    @for_each("header", UNREADABLE)
     def test_sessions_events_and_the_log_tell_no_address(
         self, proxied: Flask, header: str | None, capfd: pytest.CaptureFixture[str]
     ) -> None:
@@ -255,7 +254,7 @@ class TestWhatIsTold:
         assert len(requests) == 4
         assert {line["ip"] for line in requests} == {None}
 
-    @pytest.mark.parametrize("header", READ_AS_THE_CLIENT)
+    @for_each("header", READ_AS_THE_CLIENT)
     def test_they_tell_an_address_in_its_one_spelling(
         self, proxied: Flask, header: str, capfd: pytest.CaptureFixture[str]
     ) -> None:
@@ -275,7 +274,7 @@ class TestWhatIsTold:
 
 
 class TestHttps:
-    @pytest.mark.parametrize("proto", [None, "", '"', "https,", 'https, "', "on", "http,http"])
+    @for_each("proto", [None, "", '"', "https,", 'https, "', "on", "http,http"])
     def test_what_does_not_say_https_is_plain_http(
         self, make_app: MakeApp, proto: str | None
     ) -> None:
@@ -288,7 +287,7 @@ class TestHttps:
             response = strict.get(path, base_url="https://auth.example.com")
             error(response, 403, "AUTHORIZATION_ERROR", "https_required")
 
-    @pytest.mark.parametrize("proto", ["https", "HTTPS", '", https', "http,,\thttps "])
+    @for_each("proto", ["https", "HTTPS", '", https', "http,,\thttps "])
     def test_the_nearest_entry_decides(self, make_app: MakeApp, proto: str) -> None:
         """S22"""
         strict = Client(
@@ -301,7 +300,7 @@ class TestHttps:
 class TestOwnOrigin:
     """In cookie mode, for a browser that does not say which site a request is from."""
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("host", "origin", "is_own"),
         [
             (None, "http://localhost", True),
@@ -324,7 +323,7 @@ class TestOwnOrigin:
         page = Client(make_app(refresh_cookie=True, trusted_proxies=1), headers)
         assert self.status(page, origin) == (401 if is_own else 403)
 
-    @pytest.mark.parametrize("origin", ["null", "", "https://"])
+    @for_each("origin", ["null", "", "https://"])
     def test_a_host_that_cannot_be_read_is_nobodys(self, make_app: MakeApp, origin: str) -> None:
         """S17"""
         page = Client(make_app(refresh_cookie=True), {"Host": "no host"})

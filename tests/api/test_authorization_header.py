@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-import pytest
 from flask import Flask
 
+from tests.cases import for_each
 from tests.clients import Client, error, ok
 from tests.compat.faces import UUID
 from tests.factories.api_keys import make_service_key
@@ -19,15 +19,15 @@ class TestHeaders:
         for scheme in ("Bearer", "bearer", "BEARER", "bEaReR"):
             ok(client.get(ME, headers={"Authorization": f"{scheme} {member.token}"}))
 
-    @pytest.mark.parametrize("header", EMPTY)
+    @for_each("header", EMPTY)
     def test_an_empty_header_is_none(self, client: Client, header: str) -> None:
         response = client.get(ME, headers={"Authorization": header})
         error(response, 401, "AUTHENTICATION_ERROR", "missing")
         response = client.get(ME, headers={"Authorization": header, "X-API-Key": "x"})
         error(response, 401, "AUTHENTICATION_ERROR", "wrong_credential_type")
 
-    @pytest.mark.parametrize("header", EMPTY)
-    @pytest.mark.parametrize("path", ["/api/v1/me", "/api/v1/authorize", "/api/v1/unknown"])
+    @for_each("header", EMPTY)
+    @for_each("path", ["/api/v1/me", "/api/v1/authorize", "/api/v1/unknown"])
     def test_an_empty_one_beside_a_key_is_none(
         self, client: Client, header: str, path: str
     ) -> None:
@@ -39,7 +39,7 @@ class TestHeaders:
         alone = client.get(path, headers={"Authorization": header})
         error(alone, 401, "AUTHENTICATION_ERROR", "missing")
 
-    @pytest.mark.parametrize("header", EMPTY)
+    @for_each("header", EMPTY)
     def test_an_empty_one_beside_a_service_s_key_is_none(self, client: Client, header: str) -> None:
         service = client.as_key(make_service_key(client.app, "verify", "accounts", "usage"))
         body = {"key": client.sign_up().api_key}
@@ -48,7 +48,7 @@ class TestHeaders:
         for path in ("/api/v1/internal/accounts", "/api/v1/internal/usage", "/api/v1/me"):
             ok(service.get(path, headers=empty))
 
-    @pytest.mark.parametrize("header", EMPTY)
+    @for_each("header", EMPTY)
     def test_on_another_face_too(
         self, client: Client, make_app: Callable[..., Flask], header: str
     ) -> None:
@@ -59,7 +59,7 @@ class TestHeaders:
         refused = caller.post(path, {"message": "Hello"}, headers=empty)
         assert refused.get_json()["error"] == "wrong_agent"
 
-    @pytest.mark.parametrize(
+    @for_each(
         "header",
         [
             *(", ,", "Basic YTpi", "Token x", "Bearerx", "x", "Basic", "Bearer, Bearer"),

@@ -9,6 +9,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.api.routes import ROUTES, Route
+from tests.cases import for_each
 from tests.clients import Client, ok
 
 DASHBOARD = "https://dashboard.example.com"
@@ -104,7 +105,7 @@ class TestListedOrigins:
 
 
 class TestOtherOrigins:
-    @pytest.mark.parametrize(
+    @for_each(
         "origin",
         [
             *("https://evil.example.com", "null", "https://dashboard.example.com.evil.test", "*"),

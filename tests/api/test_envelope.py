@@ -13,6 +13,7 @@ from tests.api.broken_bodies import broken_body
 from tests.api.callers import caller_of
 from tests.api.routes import BODY_ROUTES, GUARDED_ROUTES, ROUTES, Route
 from tests.api.test_spellings import OWN_SPELLING_ALONE
+from tests.cases import for_each
 from tests.clients import Client, error, issues, ok
 
 SIGNUP = "/api/auth/signup"
@@ -24,7 +25,7 @@ def post(client: Client, data: bytes, content_type: str | None = JSON) -> dict[t
 
 
 class TestUnknownUrls:
-    @pytest.mark.parametrize(
+    @for_each(
         "path",
         [
             *("/unknown", "/api", "/api/", "/api/auth", "/api/auth/unknown", "/favicon.ico"),
@@ -47,7 +48,7 @@ class TestUnknownUrls:
 
 
 class TestWrongMethods:
-    @pytest.mark.parametrize(
+    @for_each(
         ("method", "path", "allowed"),
         [
             ("GET", SIGNUP, {"POST", "OPTIONS"}),
@@ -90,7 +91,7 @@ class TestHeadersOfEveryAnswer:
 
 
 class TestSlashes:
-    @pytest.mark.parametrize("route", ROUTES, ids=str)
+    @for_each("route", ROUTES, ids=str)
     def test_every_route_works_with_and_without_one_trailing_slash(
         self, client: Client, route: Route
     ) -> None:
@@ -113,7 +114,7 @@ class TestSlashes:
         is_below_authorize = route.path.endswith("/authorize")
         assert twice.status_code in ({200} if is_below_authorize else {401, 404})
 
-    @pytest.mark.parametrize("route", GUARDED_ROUTES, ids=str)
+    @for_each("route", GUARDED_ROUTES, ids=str)
     def test_every_guarded_route_asks_for_its_credential(
         self, client: Client, route: Route
     ) -> None:
@@ -123,7 +124,7 @@ class TestSlashes:
 
 
 class TestBodies:
-    @pytest.mark.parametrize("route", BODY_ROUTES, ids=str)
+    @for_each("route", BODY_ROUTES, ids=str)
     def test_only_json_is_read(self, client: Client, route: Route) -> None:
         caller = caller_of(client, route)
         for content_type in (None, "text/plain", "application/x-www-form-urlencoded", "x"):
@@ -132,15 +133,13 @@ class TestBodies:
             )
             error(response, 415, "VALIDATION_ERROR")
 
-    @pytest.mark.parametrize(
-        "content_type", ["application/json; charset=utf-8", "Application/JSON"]
-    )
+    @for_each("content_type", ["application/json; charset=utf-8", "Application/JSON"])
     def test_parameters_and_case_of_the_type_do_not_matter(
         self, client: Client, content_type: str
     ) -> None:
         assert set(post(client, b"{}", content_type)) == {("email",), ("password",)}
 
-    @pytest.mark.parametrize("route", BODY_ROUTES, ids=str)
+    @for_each("route", BODY_ROUTES, ids=str)
     def test_a_body_of_64_kib_is_read_and_a_larger_one_is_not(
         self, client: Client, route: Route
     ) -> None:
@@ -174,7 +173,7 @@ class TestBodies:
                 error(response, 400, "VALIDATION_ERROR")
         assert not [line for line in caplog.records if line.levelno >= logging.ERROR]
 
-    @pytest.mark.parametrize("route", BODY_ROUTES, ids=str)
+    @for_each("route", BODY_ROUTES, ids=str)
     def test_a_body_that_is_shorter_than_was_said_is_not_taken_for_all_of_it(
         self, client: Client, route: Route
     ) -> None:
@@ -204,7 +203,7 @@ class TestBodies:
         )
         error(response, 413, "VALIDATION_ERROR")
 
-    @pytest.mark.parametrize(
+    @for_each(
         "data",
         [
             *(b"{", b"{}}", b"{'email': 1}", b"{,}", b'{"email"}', b"nul", b"\xef\xbb\xbf{}"),
@@ -219,11 +218,11 @@ class TestBodies:
     def test_malformed_json_is_one_fault_of_the_whole(self, client: Client, data: bytes) -> None:
         assert set(post(client, data)) == {()}
 
-    @pytest.mark.parametrize("data", [b"null", b"[]", b'"{}"', b"1", b"true", b"[{}]", b"1e999"])
+    @for_each("data", [b"null", b"[]", b'"{}"', b"1", b"true", b"[{}]", b"1e999"])
     def test_anything_but_an_object_is_a_fault(self, client: Client, data: bytes) -> None:
         assert post(client, data) == {(): "Must be a JSON object"}
 
-    @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'{"email":['])
+    @for_each("opening", [b"[", b'{"a":', b'{"email":['])
     def test_deep_nesting_is_a_fault(self, client: Client, opening: bytes) -> None:
         """S29: nesting is bounded."""
         assert set(post(client, opening * (60_000 // len(opening)))) == {()}

@@ -9,6 +9,7 @@ from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
 
 from ragauth.services.sessions.signing_key_rotation import SIGN_AFTER_SECONDS
+from tests.cases import for_each
 from tests.clients import Client, error
 from tests.factories.signing_keys import published, rotate
 from tests.factories.tokens import split_token
@@ -80,7 +81,7 @@ class TestSucceeds:
         assert published(client.app) == [*first, second]
         assert split_token(client.sign_up().token)[0]["kid"] == first[0]
 
-    @pytest.mark.parametrize("path", [PATH, f"{PATH}/", f"{PATH}?x=1"])
+    @for_each("path", [PATH, f"{PATH}/", f"{PATH}?x=1"])
     def test_it_is_the_same_for_everyone(self, client: Client, path: str) -> None:
         one = client.get(PATH)
         other = client.sign_up().client.get(path)

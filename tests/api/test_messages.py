@@ -9,6 +9,7 @@ from flask import Flask
 from tests.api.callers import caller_of
 from tests.api.routes import Route
 from tests.api.test_ownership import ID_ROUTES
+from tests.cases import for_each
 from tests.clients import Client, error, issues
 from tests.compat.faces import UUID
 from tests.factories.api_keys import make_service_key
@@ -28,7 +29,7 @@ def message_of(response: Any) -> str:
 
 
 class TestFaults:
-    @pytest.mark.parametrize(
+    @for_each(
         ("body", "message"),
         [
             (
@@ -59,7 +60,7 @@ class TestFaults:
         body = {"email": "ada@example.com", "password": "a long password", "x" * 60_000: 1}
         assert message_of(client.post(SIGNUP, body)) == f"{'x' * 100}…: Unknown field"
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("data", "message"),
         [
             (b"[]", "Must be a JSON object"),
@@ -88,7 +89,7 @@ class TestFaults:
 
 
 class TestPaths:
-    @pytest.mark.parametrize("route", ID_ROUTES, ids=str)
+    @for_each("route", ID_ROUTES, ids=str)
     def test_a_fault_names_the_parameter_as_the_document_does(
         self, client: Client, route: Route
     ) -> None:
@@ -169,7 +170,7 @@ class TestLimits:
 
 
 class TestKeys:
-    @pytest.mark.parametrize("path", ["/api/v1/authorize", "/api/v1/me", "/api/v1/unknown"])
+    @for_each("path", ["/api/v1/authorize", "/api/v1/me", "/api/v1/unknown"])
     def test_one_that_is_none_is_told_why(self, client: Client, path: str) -> None:
         key = client.sign_up().api_key
         for text, why in (

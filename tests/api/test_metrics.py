@@ -35,6 +35,7 @@ from ragauth.services.accounts.hashing_gate import hashing_gate
 from ragauth.services.audit import OPERATOR, EventName
 from ragauth.web.metrics_page import _head
 from tests.architecture.test_errors import _own_errors
+from tests.cases import for_each
 from tests.clients import PASSWORD, Client, error, ok
 from tests.factories.accounts import suspend
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
@@ -114,7 +115,7 @@ class TestForm:
         names = {family.name for family in parse_openmetrics(response.text)}
         assert {"ragauth_requests", "ragauth_check_duration_seconds"} <= names
 
-    @pytest.mark.parametrize(
+    @for_each(
         "accept", ["text/plain; version=x", "application/openmetrics-text; version=\xff", "\xff"]
     )
     def test_an_odd_accept_header_changes_nothing(self, client: Client, accept: str) -> None:
@@ -278,7 +279,6 @@ class TestLimits:
         assert told == set(LIMITS)
 
 
-@pytest.mark.both_databases
 class TestEvents:
     def test_logins_that_fail_are_counted(self, client: Client) -> None:
         member = client.sign_up()
@@ -288,7 +288,8 @@ class TestEvents:
         assert growth.of("ragauth_events_total", event="account:login_failed") == 1
         assert growth.of("ragauth_events_total", event="account:login_succeeded") == 1
 
-    @pytest.mark.parametrize(("failure", "counted"), [(Conflict, 0), (InvalidCode, 1)])
+    @pytest.mark.both_databases
+    @for_each(("failure", "counted"), [(Conflict, 0), (InvalidCode, 1)])
     def test_only_what_was_committed_is_counted(
         self, client: Client, failure: type[RagauthError], counted: int
     ) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 from flask import Flask
 
+from tests.cases import for_each
 from tests.clients import PASSWORD, Client, Member, issues, ok
 
 DECEPTIVE = ["\x1b[2J", "\r", "\n", "\x07", "\x9b", "\u202e", "\u2067", "\u200b", "\ufeff"]
@@ -31,6 +32,7 @@ class Place(NamedTuple):
 
 
 NEW_ACCOUNT = {"email": "ada@example.com", "password": PASSWORD}
+REGISTERED = {"email": "bea@example.com", "password": PASSWORD, "username": "bea1815"}
 KEYS, AGENTS = "/api/auth/api-keys", "/api/agents"
 FASTAPI = (422, 200)
 CHATS, RST = "/compat/ragchats/api/agents", "/compat/rst/v1/auth"
@@ -47,9 +49,7 @@ PLACES = [
     Place("POST", CHATS, "name"),
     Place("POST", CHATS, "description", {"name": "Bot"}, has_lines=True),
     Place("POST", f"{CHATS}/{{agent_uuid}}/api-keys", "name"),
-    Place(
-        "POST", f"{RST}/register", "full_name", {**NEW_ACCOUNT, "username": "ada1815"}, (422, 200)
-    ),
+    Place("POST", f"{RST}/register", "full_name", REGISTERED, (422, 200)),
     Place("POST", f"{RST}/api-keys", "name", statuses=FASTAPI),
 ]
 
@@ -71,7 +71,7 @@ def send(member: Member, place: Place, name: str) -> Any:
     return member.client.request(place.method, path, json={**place.body, place.field: name})
 
 
-@pytest.mark.parametrize("place", PLACES, ids=str)
+@for_each("place", PLACES, ids=str)
 def test_what_deceives_is_that_fields_fault(faces: Client, place: Place) -> None:
     """S46: no control, bidi or invisible format character is stored in a name."""
     member = faces.sign_up()
@@ -83,7 +83,7 @@ def test_what_deceives_is_that_fields_fault(faces: Client, place: Place) -> None
         assert place.field in response.text
 
 
-@pytest.mark.parametrize("place", PLACES, ids=str)
+@for_each("place", PLACES, ids=str)
 def test_real_names_are_taken_as_they_are(faces: Client, place: Place) -> None:
     texts = [*HONEST, *(["One\n\ttwo"] if place.has_lines else [])]
     name = " ".join(texts)
@@ -99,7 +99,7 @@ def test_the_fault_names_the_character(client: Client) -> None:
     }
 
 
-@pytest.mark.parametrize("text", [*DECEPTIVE, "\u3164", "\u034f", "\ufe0f"])
+@for_each("text", [*DECEPTIVE, "\u3164", "\u034f", "\ufe0f"])
 def test_no_address_holds_any_of_them(client: Client, text: str) -> None:
     """S46: an address is shown as names are."""
     for email in (f"a{text}b@example.com", f"a@exa{text}mple.com"):

@@ -5,16 +5,15 @@ import re
 import pytest
 
 from tests.api.routes import AGENT, KEY, ROUTES, SESSION, Route
+from tests.cases import for_each
 from tests.clients import Client, Member, assert_same_answer, error, ok
-
-pytestmark = pytest.mark.both_databases
 
 _AN_ID = re.compile(r"/(ses|key|agt)_[0-9a-z]{26}")
 # An operator's service acts for every account.
 ID_ROUTES = [route for route in ROUTES if _AN_ID.search(route.path) and route.credential == "token"]
 
 
-@pytest.mark.parametrize("route", ID_ROUTES, ids=str)
+@for_each("route", ID_ROUTES, ids=str)
 def test_anothers_thing_is_nothing_to_the_byte(client: Client, route: Route) -> None:
     """S25"""
     member, other = client.sign_up(), client.sign_up()
@@ -32,6 +31,7 @@ def test_anothers_thing_is_nothing_to_the_byte(client: Client, route: Route) -> 
     ok(other.client.get(f"/api/agents/{theirs['agt']}"))
 
 
+@pytest.mark.both_databases
 def test_there_is_such_a_route_for_each_kind() -> None:
     kinds = {match[1] for route in ID_ROUTES if (match := _AN_ID.search(route.path))}
     assert kinds == {"ses", "key", "agt"}

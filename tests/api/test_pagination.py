@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.cases import for_each
 from tests.clients import Client, Member, issues, ok
 from tests.factories.accounts import set_plan
 
@@ -35,8 +36,8 @@ def walk(client: Client, path: str, limit: int) -> list[str]:
         cursor = f"&cursor={next_cursor}"
 
 
-@pytest.mark.both_databases
 class TestPages:
+    @pytest.mark.both_databases
     def test_the_pages_are_the_list_in_order_and_nothing_twice(self, client: Client) -> None:
         member = fill(client, 6)
         for path in LISTS:
@@ -55,6 +56,7 @@ class TestPages:
         cursor = page.get_json()["meta"]["next_cursor"]
         assert len(ok(member.client.get(f"/api/auth/sessions?cursor={cursor}"))) == 2
 
+    @pytest.mark.both_databases
     def test_what_is_new_does_not_shift_the_next_page(self, client: Client) -> None:
         member = fill(client, 3)
         first = member.client.get("/api/agents?limit=2")
@@ -68,6 +70,7 @@ class TestPages:
         response = client.sign_up().client.get("/api/agents")
         assert response.get_json() == {"data": [], "meta": {"next_cursor": None}}
 
+    @pytest.mark.both_databases
     def test_a_cursor_of_another_account_shows_the_own_things_alone(self, client: Client) -> None:
         """S25: a cursor is no way into another account."""
         other = fill(client, 3)
@@ -77,8 +80,8 @@ class TestPages:
 
 
 class TestRejectsInput:
-    @pytest.mark.parametrize("path", LISTS)
-    @pytest.mark.parametrize(
+    @for_each("path", LISTS)
+    @for_each(
         "limit",
         [
             "0",
@@ -99,7 +102,7 @@ class TestRejectsInput:
         response = client.sign_up().client.get(path, query_string={"limit": limit})
         assert set(issues(response)) == {("limit",)}
 
-    @pytest.mark.parametrize(
+    @for_each(
         "cursor",
         ["", "x", "0" * 25, "8" + "0" * 25, "U" * 26, "0" * 27, "\0" * 26, "é" * 26, "' OR 1=1"],
     )

@@ -12,6 +12,7 @@ from ragauth.web import quick_routes
 from ragauth.web.around import current_request_id
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT
 from ragauth.web.quick_routes import is_quick
+from tests.cases import for_each
 from tests.clients import Client
 
 _IN_THE_POLLER = {MUST_NOT_WAIT: True}
@@ -29,17 +30,17 @@ SLOW = [
 ]
 
 
-@pytest.mark.parametrize("path", QUICK)
+@for_each("path", QUICK)
 def test_what_needs_no_thread_is_quick(app: Flask, path: str) -> None:
     assert is_quick(app, "GET", path)
 
 
-@pytest.mark.parametrize("path", SLOW)
+@for_each("path", SLOW)
 def test_all_else_has_a_thread(app: Flask, path: str) -> None:
     assert not is_quick(app, "GET", path)
 
 
-@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE", "OPTIONS"])
+@for_each("method", ["POST", "PATCH", "DELETE", "OPTIONS"])
 def test_what_may_change_something_has_a_thread(app: Flask, method: str) -> None:
     assert not any(is_quick(app, method, path) for path in QUICK)
 
@@ -53,8 +54,7 @@ def test_the_paths_of_a_wrapped_or_mounted_application_are_others(
     assert not is_quick(app, "GET", "/nothing")
 
 
-@pytest.mark.both_databases
-@pytest.mark.parametrize("path", ["/api/auth/me", "/api/v1/me"])
+@for_each("path", ["/api/auth/me", "/api/v1/me"])
 def test_a_quick_route_asks_by_reads_that_hand_over(
     client: Client, seen: list[Deadline | None], path: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.clients import Client
+from tests.conftest import running_app
 from tests.factories.policies import USUAL, own_scopes
+from tests.runtime import runtime_of
 
 
 def document_of(app: Flask) -> dict[str, Any]:
@@ -35,18 +38,28 @@ def given(document: dict[str, Any]) -> list[list[str]]:
     return [schemas[name]["properties"]["scopes"]["items"]["enum"] for name in names]
 
 
-@pytest.fixture
-def ours(make_app: Callable[..., Flask]) -> dict[str, Any]:
-    return document_of(make_app(policy=own_scopes()))
+@pytest.fixture(scope="module")
+def ours(sqlite_app: Flask, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    changes = {"policy": own_scopes(), "instance_dir": tmp_path_factory.mktemp("ours")}
+    with running_app(replace(runtime_of(sqlite_app).settings, **changes)) as app:
+        return document_of(app)
 
 
-def test_a_list_has_those_that_an_owner_can_give(ours: dict[str, Any], client: Client) -> None:
+@pytest.fixture(scope="module")
+def usual(sqlite_app: Flask) -> dict[str, Any]:
+    """That of an application without a policy of its own."""
+    return document_of(sqlite_app)
+
+
+def test_a_list_has_those_that_an_owner_can_give(
+    ours: dict[str, Any], usual: dict[str, Any]
+) -> None:
     assert given(ours) == [USUAL] * 3
-    assert given(document_of(client.app)) == [["query", "ingest", "manage"]] * 3
+    assert given(usual) == [["query", "ingest", "manage"]] * 3
 
 
 def test_a_question_has_one_or_several_of_those_declared(
-    ours: dict[str, Any], client: Client
+    ours: dict[str, Any], usual: dict[str, Any]
 ) -> None:
     for schema in asked(ours):
         for scope in ("read", "train", "read docs.write:all", "train read suggest"):
@@ -55,7 +68,7 @@ def test_a_question_has_one_or_several_of_those_declared(
             assert re.search(schema["pattern"], scope) is None
         assert "- `docs.write:all`: Write documents" in schema["description"]
         assert schema["examples"] == ["read"]
-    for schema in asked(document_of(client.app)):
+    for schema in asked(usual):
         assert re.search(schema["pattern"], "query manage")
         assert re.search(schema["pattern"], "read") is None
 

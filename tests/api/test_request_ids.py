@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.cases import for_each
 from tests.clients import Client
 
 PATHS = ["/healthz", "/api/auth/me", "/unknown", "/api/v1/authorize", "/api/v1/unknown"]
@@ -11,14 +12,12 @@ PATHS = ["/healthz", "/api/auth/me", "/unknown", "/api/v1/authorize", "/api/v1/u
 
 @pytest.mark.parametrize("path", PATHS)
 class TestRequestIds:
-    @pytest.mark.parametrize("presented", ["a", "A-z.0_9", "x" * 128])
+    @for_each("presented", ["a", "A-z.0_9", "x" * 128])
     def test_the_callers_is_given_back(self, client: Client, path: str, presented: str) -> None:
         response = client.get(path, headers={"X-Request-Id": presented})
         assert response.headers.getlist("X-Request-Id") == [presented]
 
-    @pytest.mark.parametrize(
-        "presented", ["", " ", "x" * 129, "a b", "é", "a,b", "<script>", "a/b"]
-    )
+    @for_each("presented", ["", " ", "x" * 129, "a b", "é", "a,b", "<script>", "a/b"])
     def test_what_is_none_is_replaced(self, client: Client, path: str, presented: str) -> None:
         """S28: log lines cannot be forged by input."""
         response = client.get(path, headers={"X-Request-Id": presented})

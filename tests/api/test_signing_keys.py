@@ -132,7 +132,6 @@ class TestTheFirstKey:
         ok(member.client.get(ME))
 
 
-@pytest.mark.every_database
 class TestRotation:
     def test_nobody_is_logged_out(
         self, client: Client, other_host: Client, clock: MovingClock
@@ -170,6 +169,7 @@ class TestRotation:
         )
         assert kid_of(log_in(client, member)) != kid_of(after["token"])
 
+    @pytest.mark.every_database
     def test_refreshes_at_the_instant_of_the_change_get_one_successor(
         self, client: Client, other_host: Client, clock: MovingClock
     ) -> None:
@@ -193,6 +193,7 @@ class TestRotation:
         assert (len(pairs), len(set(pairs))) == (8, 1)
         assert kid_of(pairs[0][0]) == second
 
+    @pytest.mark.every_database
     def test_two_rotations_at_once_leave_a_ring_that_every_host_agrees_on(
         self, client: Client, other_host: Client, clock: MovingClock
     ) -> None:
@@ -216,6 +217,7 @@ class TestRotation:
         assert states(client.app)[kid_of(tokens[0])] == "signing"
         assert kid_of(tokens[0]) == kid_of(tokens[1])
 
+    @pytest.mark.every_database
     def test_a_token_of_a_key_that_a_host_has_not_seen_is_looked_up(
         self, client: Client, other_host: Client, clock: MovingClock
     ) -> None:
@@ -231,8 +233,8 @@ class TestRotation:
         ok(other_host.as_user(token).get(ME))
 
 
-@pytest.mark.both_databases
 class TestRetirement:
+    @pytest.mark.both_databases
     def test_every_host_refuses_its_tokens_within_the_time_that_is_promised(
         self, client: Client, other_host: Client, clock: MovingClock
     ) -> None:
@@ -277,6 +279,7 @@ class TestRetirement:
         retire(client.app, first)
         assert states(client.app) == {first: "retired", second: "signing"}
 
+    @pytest.mark.both_databases
     def test_the_private_half_of_a_retired_key_is_gone(
         self, client: Client, clock: MovingClock
     ) -> None:

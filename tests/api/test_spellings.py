@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import EnvironBuilder, TestResponse
 
+from tests.cases import for_each
 from tests.clients import Client, error
 from tests.compat.faces import TYPE_ID
 
@@ -58,7 +59,7 @@ def guarded(make_app: Callable[..., Flask]) -> Flask:
 
 
 class TestProbesAndScrapes:
-    @pytest.mark.parametrize("path", OWN_SPELLING_ALONE)
+    @for_each("path", OWN_SPELLING_ALONE)
     def test_they_have_one_spelling(self, app: Flask, path: str) -> None:
         others = [*odd_spellings(path), *escaped(path), f"{path}/", f"{path}%2f", f"{path}#x"]
         for spelling in others:
@@ -73,7 +74,7 @@ class TestProbesAndScrapes:
         assert ask(app, "/metrics?%6d=/x").status_code == 200
         assert ask(app, "http://x/metrics?x").status_code == 200
 
-    @pytest.mark.parametrize("path", OWN_SPELLING_ALONE)
+    @for_each("path", OWN_SPELLING_ALONE)
     def test_a_server_that_does_not_tell_the_target_serves_them(
         self, app: Flask, path: str
     ) -> None:
@@ -89,7 +90,7 @@ class TestProbesAndScrapes:
             )
             assert app.test_client().open(builder).status_code == status
 
-    @pytest.mark.parametrize("path", OWN_SPELLING_ALONE)
+    @for_each("path", OWN_SPELLING_ALONE)
     def test_that_spelling_alone_may_come_over_plain_http(self, guarded: Flask, path: str) -> None:
         assert ask(guarded, path, Authorization=f"Bearer {TOKEN}").status_code == 200
         for spelling in (*odd_spellings(path), *escaped(path), f"{path}/"):
@@ -150,14 +151,14 @@ class TestMetricsToken:
         for caller in (client, client.as_user("x"), client.as_key("x")):
             assert caller.get("/metrics").status_code == 200
 
-    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    @for_each("method", ["GET", "HEAD"])
     def test_with_it_whoever_presents_the_token(self, guarded: Flask, method: str) -> None:
         for scheme in ("Bearer", "bearer", "BEARER "):
             response = ask(guarded, "/metrics", method, Authorization=f"{scheme} {TOKEN}")
             assert response.status_code == 200
             assert response.headers["Cache-Control"] == "no-store"
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("header", "reason"),
         [
             *((None, "missing"), ("", "missing"), ("Bearer", "missing"), ("Bearer ", "missing")),

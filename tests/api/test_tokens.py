@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.cases import for_each
 from tests.clients import Client, Member, error, ok
 from tests.conftest import SECRET_KEY
 from tests.factories.tokens import (
@@ -102,14 +103,14 @@ class TestSignatures:
         ):
             assert_refused(client, token)
 
-    @pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE", ""])
+    @for_each("name", ["none", "None", "NONE", "nOnE", ""])
     def test_no_algorithm_is_refused(self, client: Client, forgery: Forgery, name: str) -> None:
         """S11: `none` is refused."""
         header = {**forgery.header, "alg": name}
         assert_refused(client, unsigned(header, forgery.claims))
         assert_refused(client, forgery.token({"alg": name}))
 
-    @pytest.mark.parametrize(
+    @for_each(
         "name",
         ["ES384", "ES512", "ES256K", "EdDSA", "RS256", "PS256", "HS256", "es256", "", 5, None, []],
     )
@@ -123,7 +124,7 @@ class TestSignatures:
             key = ec.generate_private_key(curve)
             assert_refused(client, sign({**forgery.header, "alg": name}, forgery.claims, key))
 
-    @pytest.mark.parametrize(
+    @for_each(
         "header",
         [
             {"kid": "unknown"},
@@ -167,7 +168,7 @@ class TestSignatures:
         header = {"alg": "ES256", "kid": forgery.header["kid"]}
         assert_refused(client, sign(header, forgery.claims, forgery.key))
 
-    @pytest.mark.parametrize("claims", [[], "x", 5, None, {}], ids=str)
+    @for_each("claims", [[], "x", 5, None, {}], ids=str)
     def test_claims_that_are_no_object_are_refused(
         self, client: Client, forgery: Forgery, claims: object
     ) -> None:
@@ -241,7 +242,7 @@ class TestConfusions:
         assert_refused(client, text.replace(" ", ""), "malformed")
         assert_refused(client, text.replace(" ", "").replace(",", ".,"), "invalid")
 
-    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig"])
+    @for_each("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig"])
     def test_claims_in_another_encoding_are_refused(
         self, client: Client, forgery: Forgery, encoding: str
     ) -> None:
@@ -249,7 +250,7 @@ class TestConfusions:
         payload = json.dumps(forgery.claims).encode(encoding)
         assert_refused(client, sign_bytes(forgery.header, payload, forgery.key))
 
-    @pytest.mark.parametrize(
+    @for_each(
         "audience",
         ["another", "RAGAUTH", ["another"], ["ragauth", "another"], "", {"ragauth": 1}, 5, None],
     )
@@ -267,7 +268,7 @@ class TestConfusions:
         error(answer, 401, "AUTHENTICATION_ERROR", "wrong_credential_type")
         assert_refused(client, "a-confirmation-token-is-opaque", "malformed")
 
-    @pytest.mark.parametrize(
+    @for_each(
         "kid",
         [
             "' OR '1'='1",
@@ -305,12 +306,12 @@ class TestConfusions:
 
 
 class TestRequiredClaims:
-    @pytest.mark.parametrize("name", sorted({*CLAIMS, "gen"}))
+    @for_each("name", sorted({*CLAIMS, "gen"}))
     def test_each_claim_is_required(self, client: Client, forgery: Forgery, name: str) -> None:
         """S12: `iss`, `aud`, `sub`, `exp`, `nbf`, `jti`, `sid` and the type are required."""
         assert_refused(client, forgery.token(**{name: ...}))
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("name", "value"),
         [
             ("iss", "evil"),
@@ -341,14 +342,14 @@ class TestRequiredClaims:
         """S12: issuer, audience and subject are checked."""
         assert_refused(client, forgery.token(**{name: value}))
 
-    @pytest.mark.parametrize("name", ["iat", "nbf"])
+    @for_each("name", ["iat", "nbf"])
     def test_a_token_from_the_future_is_refused(
         self, client: Client, forgery: Forgery, name: str
     ) -> None:
         """S12: `nbf` and `iat` are checked."""
         assert_refused(client, forgery.token(**{name: int(time.time()) + 600}))
 
-    @pytest.mark.parametrize("token_type", ["reset", "verify", "", 5, [], {}])
+    @for_each("token_type", ["reset", "verify", "", 5, [], {}])
     def test_another_type_of_token_is_refused(
         self, client: Client, forgery: Forgery, token_type: object
     ) -> None:

@@ -22,8 +22,6 @@ from tests.factories.mails import receive_mail
 from tests.factories.second_factors import PATH as SECOND_FACTOR
 from tests.factories.second_factors import begin_enrolment, enrol, first_step
 
-pytestmark = pytest.mark.both_databases
-
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
 ME = "/api/auth/me"
@@ -104,6 +102,7 @@ class TestASession:
         error(member.client.get(ME), 401, "AUTHENTICATION_ERROR", "expired")
 
 
+@pytest.mark.both_databases
 @each_step
 def test_a_replaced_key_works_no_longer_than_its_grace(
     app: Flask, client: Client, time: time_machine.Traveller, step: timedelta
@@ -177,6 +176,7 @@ def second_step(client: Client, member: Member, code: str) -> TestResponse:
     )
 
 
+@pytest.mark.both_databases
 @each_step
 def test_mail_that_was_postponed_in_the_future_goes_out(
     app: Flask, client: Client, step: timedelta

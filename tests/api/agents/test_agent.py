@@ -7,8 +7,8 @@ from tests.clients import Client, assert_needs_access_token, assert_same_answer,
 NO_AGENT = "/api/agents/agt_01h455vb4pex5vsknk084sn02q"
 
 
-@pytest.mark.both_databases
 class TestSucceeds:
+    @pytest.mark.both_databases
     def test_what_is_named_changes_and_the_rest_stays(self, client: Client) -> None:
         member = client.sign_up()
         agent = member.create_agent(name="Bot", description="Answers")
@@ -19,6 +19,7 @@ class TestSucceeds:
         assert ok(member.client.patch(path, {})) == changed
         assert ok(member.client.get(path)) == changed
 
+    @pytest.mark.both_databases
     def test_deleting_it_kills_its_keys_at_once_and_no_others(self, client: Client) -> None:
         """S20: a dead key is refused from the moment that the answer was sent."""
         member = client.sign_up()
@@ -60,7 +61,6 @@ class TestRequiresAuthentication:
         assert_needs_access_token(client, "DELETE", NO_AGENT)
 
 
-@pytest.mark.both_databases
 class TestEnforcesOwnership:
     def test_anothers_agent_a_deleted_one_and_no_agent_are_one_answer(self, client: Client) -> None:
         """S25: another account's thing and no thing are one answer."""

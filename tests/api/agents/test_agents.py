@@ -4,12 +4,12 @@ import re
 
 import pytest
 
+from tests.cases import for_each
 from tests.clients import Client, assert_needs_access_token, issues, ok
 
 PATH = "/api/agents"
 
 
-@pytest.mark.every_database
 class TestSucceeds:
     def test_an_agent_is_made(self, client: Client) -> None:
         member = client.sign_up()
@@ -25,10 +25,11 @@ class TestSucceeds:
         assert ok(member.client.get(f"{PATH}/{agent['id']}")) == agent
         assert member.event_names()[0] == "agent:created"
 
-    @pytest.mark.parametrize("fields", [{}, {"description": None}])
+    @for_each("fields", [{}, {"description": None}])
     def test_a_description_is_not_needed(self, client: Client, fields: dict[str, None]) -> None:
         assert client.sign_up().create_agent(**fields)["description"] is None
 
+    @pytest.mark.every_database
     def test_the_agents_are_listed_newest_first(self, client: Client) -> None:
         member = client.sign_up()
         assert ok(member.client.get(PATH)) == []
@@ -57,7 +58,6 @@ class TestRequiresAuthentication:
         assert_needs_access_token(client, "POST", PATH, {"name": "x"})
 
 
-@pytest.mark.every_database
 class TestEnforcesOwnership:
     def test_everybody_sees_their_own_agents_alone(self, client: Client) -> None:
         member, other = client.sign_up(), client.sign_up()

@@ -88,7 +88,6 @@ class TestEnds:
         owner = log_in(client, squatter)
         assert ok(owner.get("/api/auth/api-keys")) == ok(owner.get("/api/agents")) == []
 
-    @pytest.mark.both_databases
     def test_no_managed_key_and_no_agent_of_one(
         self, app: Flask, client: Client, squatter: Member
     ) -> None:

@@ -23,8 +23,8 @@ from tests.runtime import runtime_of
 PATH = "/api/auth/me/delete"
 
 
-@pytest.mark.every_database
 class TestSucceeds:
+    @pytest.mark.every_database
     def test_every_token_and_key_is_dead_at_once(self, client: Client) -> None:
         """S14 and S20: deletion takes effect on the next request."""
         member = client.sign_up()
@@ -50,6 +50,7 @@ class TestSucceeds:
         response = client.post("/api/auth/login", {"email": member.email, "password": PASSWORD})
         error(response, 401, "AUTHENTICATION_ERROR", "invalid")
 
+    @pytest.mark.every_database
     def test_address_and_username_are_free_again(self, client: Client) -> None:
         member = client.sign_up(username="ada1815")
         ok(member.client.post(PATH, {"password": PASSWORD}), 204)
@@ -62,8 +63,8 @@ class TestSucceeds:
         assert other.key_client.get("/api/v1/authorize").status_code == 200
 
 
-@pytest.mark.every_database
 class TestForgets:
+    @pytest.mark.every_database
     def test_nothing_personal_is_left_in_any_table(self, client: Client) -> None:
         """What stays are ids, moments and the names of events: pseudonyms."""
         traces = [
@@ -127,7 +128,6 @@ class TestForgets:
         assert created["ip"] == "127.0.0.1"
 
 
-@pytest.mark.every_database
 class TestCounters:
     """What is counted of an account beside the database."""
 
@@ -137,6 +137,7 @@ class TestCounters:
         account_id = decode_id(ACCOUNT, member.id).bytes
         return limits.counters.peek(account_id, 0, span_of(now_ms).month, now_ms)
 
+    @pytest.mark.every_database
     def test_its_limits_go_and_its_usage_is_still_saved(self, client: Client) -> None:
         member = client.sign_up()
         assert member.key_client.get("/api/v1/authorize?cost=7").status_code == 200

@@ -1,6 +1,5 @@
 """POST /api/auth/email/resend"""
 
-import pytest
 from flask import Flask
 
 from tests.clients import Client, assert_needs_access_token, assert_same_answer, error, ok
@@ -11,7 +10,6 @@ VERIFY = "/api/auth/email/verify"
 SUBJECT = "Confirm your email address"
 
 
-@pytest.mark.both_databases
 class TestSucceeds:
     def test_a_further_mail_comes_and_either_token_is_good(
         self, app: Flask, client: Client

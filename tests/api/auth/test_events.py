@@ -5,8 +5,6 @@ import pytest
 from tests.clients import PASSWORD, Client, assert_needs_access_token, ok
 from tests.factories.api_keys import make_service_key
 
-pytestmark = pytest.mark.both_databases
-
 PATH = "/api/auth/events"
 
 
@@ -38,6 +36,7 @@ class TestSucceeds:
         agents = [event["user_agent"] for event in events]
         assert agents == ["operator", '"operator"', '"operator"']
 
+    @pytest.mark.both_databases
     def test_whatever_happens_is_there_newest_first(self, client: Client) -> None:
         member = client.sign_up()
         agent = member.create_agent()

@@ -19,6 +19,7 @@ from ragauth.security.addresses import neighbourhood_of
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
 from ragauth.services.accounts import second_factors
 from ragauth.services.limits.export_turns import Turns, export_turns
+from tests.cases import for_each
 from tests.clients import PASSWORD, Client, Member, assert_needs_access_token, error, issues, ok
 from tests.factories.accounts import suspend
 from tests.factories.api_keys import make_service_key
@@ -64,7 +65,6 @@ def other_export(network: str) -> AbstractContextManager[None]:
     return export_turns.place(account_id=new_uuid(), network=network)
 
 
-@pytest.mark.every_database
 class TestSucceeds:
     def test_everything_of_the_account_is_in_it(self, client: Client) -> None:
         member = client.sign_up(name="Ada", username="ada1815")
@@ -114,6 +114,7 @@ class TestSucceeds:
         assert (head.status_code, head.data) == (200, b"")
         assert head.headers["Content-Disposition"] == response.headers["Content-Disposition"]
 
+    @pytest.mark.every_database
     def test_second_factor_confirmations_and_mail_are_told_without_their_secrets(
         self, client: Client
     ) -> None:
@@ -164,6 +165,7 @@ class TestSucceeds:
         for secret in ("sealed", "digest", "password_hash", member.api_key, PASSWORD):
             assert secret not in text
 
+    @pytest.mark.every_database
     def test_a_long_history_is_complete_and_in_order(self, client: Client) -> None:
         member = client.sign_up()
         add_events(member, 1_500)
@@ -185,7 +187,6 @@ class TestSucceeds:
             assert foreign not in text
 
 
-@pytest.mark.every_database
 class TestBounds:
     HOME = neighbourhood_of("127.0.0.1")
 
@@ -198,7 +199,8 @@ class TestBounds:
         assert response.headers["Retry-After"] == "5"
         export(member)
 
-    @pytest.mark.parametrize(
+    @pytest.mark.every_database
+    @for_each(
         "networks",
         [pytest.param([HOME] * 2, id="network"), pytest.param(["a", "b", "c"], id="all")],
     )
@@ -230,6 +232,7 @@ class TestBounds:
             assert len(ok(response)["events"]) > 1_100
         assert [data["account"]["id"] for data in short] == [other.id] * 2
 
+    @pytest.mark.every_database
     def test_while_one_works_others_wait_for_their_turn(self, client: Client) -> None:
         """S29: however many are made, the checks of keys share a core with one."""
         member = client.sign_up()
@@ -276,6 +279,7 @@ class TestBounds:
             error(member.client.get(PATH), 500, "INTERNAL_ERROR")
         export(member)
 
+    @pytest.mark.every_database
     def test_two_at_once_are_both_answered(self, client: Client) -> None:
         member = client.sign_up()
         statuses: list[int] = []

@@ -12,6 +12,7 @@ from gunicorn.http.errors import NoMoreData
 from ragauth.services.accounts.hashing_gate import PLACES, hashing_gate
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT, is_to_be_shed
 from tests.api.broken_bodies import broken_body
+from tests.cases import for_each
 from tests.clients import PASSWORD, Client, assert_same_answer, error, ok
 from tests.factories.hashing import FLOOD, ask_beside_flood, slow_hashes
 from tests.factories.mails import receive_one
@@ -26,7 +27,7 @@ def no_place(monkeypatch: pytest.MonkeyPatch, client: Client) -> None:
 
 @pytest.mark.usefixtures("no_place")
 class TestWhileEveryPlaceIsTaken:
-    @pytest.mark.parametrize("origin", [{}, {"Origin": "https://app.example.com"}])
+    @for_each("origin", [{}, {"Origin": "https://app.example.com"}])
     def test_a_login_is_told_when_to_come_back(
         self, client: Client, origin: dict[str, str]
     ) -> None:
@@ -75,8 +76,8 @@ def test_a_login_goes_through_when_a_place_is_free(client: Client) -> None:
 class TestBesideAnAccountThatHoldsEveryPlace:
     """S43: whoever hashes, on every face and for every purpose, takes a place of a flood."""
 
-    @pytest.mark.parametrize("path", ["/api/auth/login", "/api/auth/login/"])
-    @pytest.mark.parametrize("origin", [{}, {"Origin": "https://app.example.com"}])
+    @for_each("path", ["/api/auth/login", "/api/auth/login/"])
+    @for_each("origin", [{}, {"Origin": "https://app.example.com"}])
     def test_a_login(self, client: Client, path: str, origin: dict[str, str]) -> None:
         """S43: past the gate in front of the application, too."""
         body = {"email": client.sign_up().email, "password": PASSWORD}
@@ -93,9 +94,7 @@ class TestBesideAnAccountThatHoldsEveryPlace:
         body = {"current_password": PASSWORD, "new_password": "another otter in the reeds"}
         ok(ask_beside_flood(lambda: caller.post("/api/auth/password/change", body)), 204)
 
-    @pytest.mark.parametrize(
-        ("path", "status"), [("/api/auth/second-factor", 201), ("/api/auth/me/delete", 204)]
-    )
+    @for_each(("path", "status"), [("/api/auth/second-factor", 201), ("/api/auth/me/delete", 204)])
     def test_a_password_that_confirms(self, client: Client, path: str, status: int) -> None:
         """S43"""
         caller = client.sign_up().client

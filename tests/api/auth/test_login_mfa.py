@@ -82,7 +82,6 @@ class TestFirstStep:
         error(response, 401, "AUTHENTICATION_ERROR", "malformed")
 
 
-@pytest.mark.both_databases
 class TestSecondStep:
     def test_a_code_completes_the_login(
         self, client: Client, member: Member, authenticator: Authenticator
@@ -172,7 +171,6 @@ class TestSecondStep:
         refused(client, member.token, authenticator.code())
 
 
-@pytest.mark.both_databases
 class TestReplay:
     def test_a_code_is_good_once(
         self, client: Client, member: Member, authenticator: Authenticator
@@ -187,6 +185,7 @@ class TestReplay:
     ) -> None:
         refused(client, first_step(client, member), authenticator.code(-1))
 
+    @pytest.mark.both_databases
     def test_of_twenty_logins_with_one_code_at_once_one_succeeds(
         self, client: Client, member: Member, authenticator: Authenticator
     ) -> None:
@@ -194,6 +193,7 @@ class TestReplay:
         tokens = [first_step(client, member) for _ in range(AT_ONCE)]
         assert self._at_once(client, tokens, authenticator.code())[200] == 1
 
+    @pytest.mark.both_databases
     def test_of_twenty_logins_with_one_token_at_once_one_succeeds(
         self, client: Client, member: Member, authenticator: Authenticator
     ) -> None:
@@ -216,7 +216,6 @@ class TestReplay:
         return statuses
 
 
-@pytest.mark.both_databases
 class TestRecoveryCodes:
     def test_each_is_good_once(
         self, client: Client, member: Member, authenticator: Authenticator

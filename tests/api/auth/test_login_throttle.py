@@ -17,6 +17,7 @@ from ragauth.models import accounts as account_rows
 from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services.accounts.hashing_gate import PLACES, hashing_gate
 from ragauth.services.limits import throttles
+from tests.cases import for_each
 from tests.clients import PASSWORD, Client, Member, assert_same_answer, error, ok
 from tests.factories.accounts import suspend
 
@@ -239,7 +240,7 @@ class TestTellsNothing:
                 log_in(unknown, "a wrong password", email="nobody@example.com"),
             )
 
-    @pytest.mark.parametrize("login", [{"email": "not an address"}, {"username": "not one!"}])
+    @for_each("login", [{"email": "not an address"}, {"username": "not one!"}])
     def test_a_name_that_nobody_can_have_is_throttled_alike(
         self, throttled: Flask, login: dict[str, str]
     ) -> None:

@@ -1,6 +1,5 @@
 """POST /api/auth/logout"""
 
-import pytest
 import time_machine
 
 from tests.clients import Client, error, ok
@@ -15,7 +14,6 @@ def assert_ended(client: Client, token: str, refresh_token: str) -> None:
     error(response, 401, "AUTHENTICATION_ERROR", "revoked")
 
 
-@pytest.mark.both_databases
 class TestSucceeds:
     def test_with_the_access_token_both_are_refused_from_now_on(self, client: Client) -> None:
         """S14: logout takes effect on the next request."""

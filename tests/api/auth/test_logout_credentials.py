@@ -12,6 +12,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.api.auth.test_refresh_cookie import COOKIE, CSRF, DASHBOARD, NOON
+from tests.cases import for_each
 from tests.clients import PASSWORD, Client, ok
 
 CONTRACT = "/api/auth/logout"
@@ -103,7 +104,7 @@ def world(request: pytest.FixtureRequest, make_app: Callable[..., Flask]) -> Ite
 
 
 class TestEndsEverySessionThatIsNamed:
-    @pytest.mark.parametrize(("cookie", "session"), COOKIES)
+    @for_each(("cookie", "session"), COOKIES)
     def test_by_a_token_in_the_header_whatever_the_cookie_is(
         self, world: World, cookie: str | None, session: str | None
     ) -> None:
@@ -115,7 +116,7 @@ class TestEndsEverySessionThatIsNamed:
             assert takes_the_cookie_back(response)
             assert world.ended() == {named, session} - {None}, token
 
-    @pytest.mark.parametrize(("cookie", "session"), COOKIES[1:3])
+    @for_each(("cookie", "session"), COOKIES[1:3])
     def test_by_the_cookie_whatever_the_header_is(
         self, world: World, cookie: str, session: str | None
     ) -> None:

@@ -1,6 +1,5 @@
 """Mails about what happened to an account, beside those of its own routes."""
 
-import pytest
 import time_machine
 from flask import Flask
 
@@ -8,8 +7,6 @@ from ragauth import clock
 from ragauth.services.sessions.refreshes import REUSE_GRACE
 from tests.clients import Client, error, ok
 from tests.factories.mails import confirm_address, receive_mail
-
-pytestmark = pytest.mark.both_databases
 
 KEY = "A new API key was created"
 

@@ -39,7 +39,6 @@ def log_in(client: Client, member: Member, password: str) -> TestResponse:
     return client.post("/api/auth/login", {"email": member.email, "password": password})
 
 
-@pytest.mark.both_databases
 class TestSucceeds:
     def test_the_new_password_is_good_and_the_old_one_is_not(
         self, client: Client, member: Member, token: str
@@ -82,7 +81,6 @@ class TestSucceeds:
         ok(log_in(client, member, PASSWORD))
 
 
-@pytest.mark.both_databases
 class TestTokens:
     def test_it_is_good_once(self, client: Client, member: Member, token: str) -> None:
         """S8: single use."""
@@ -90,6 +88,7 @@ class TestTokens:
         error(reset(client, token, "another otter"), 401, "AUTHENTICATION_ERROR", "reused")
         ok(log_in(client, member, NEW))
 
+    @pytest.mark.both_databases
     def test_of_twenty_uses_at_once_one_wins(
         self, client: Client, member: Member, token: str
     ) -> None:
@@ -170,6 +169,7 @@ class TestTokens:
         assert token not in waiting + _everything(app)
         assert "nobody@" not in waiting
 
+    @pytest.mark.both_databases
     def test_a_suspended_accounts_token_waits(
         self, client: Client, member: Member, token: str
     ) -> None:

@@ -27,7 +27,6 @@ def assert_refused(client: Client, refresh_token: str, reason: str) -> None:
     error(response, 401, "AUTHENTICATION_ERROR", reason)
 
 
-@pytest.mark.every_database
 class TestSucceeds:
     def test_it_gives_a_new_pair_for_the_same_session(
         self, client: Client, clock: time_machine.Traveller
@@ -70,7 +69,6 @@ class TestSucceeds:
         ok(member.client.get("/api/auth/me"))
 
 
-@pytest.mark.every_database
 class TestRefusesReuse:
     def test_reusing_a_spent_token_ends_the_session_for_good(
         self, client: Client, clock: time_machine.Traveller

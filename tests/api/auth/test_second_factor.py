@@ -142,7 +142,6 @@ class TestEnrol:
             assert code.replace("-", "").encode() not in stored
 
 
-@pytest.mark.both_databases
 class TestConfirm:
     def test_it_answers_with_ten_recovery_codes(self, member: Member) -> None:
         authenticator = begin_enrolment(member)
@@ -171,6 +170,7 @@ class TestConfirm:
         enrol(member)
         assert ok(member.client.get("/api/auth/me")) == before
 
+    @pytest.mark.both_databases
     def test_of_five_confirmations_at_once_one_shows_codes(self, member: Member) -> None:
         """S8"""
         authenticator = begin_enrolment(member)
@@ -223,7 +223,6 @@ class TestConfirm:
         error(response, 404, "NOT_FOUND")
 
 
-@pytest.mark.both_databases
 class TestRecoveryCodes:
     def test_new_ones_take_the_place_of_the_old(self, client: Client, member: Member) -> None:
         authenticator = enrol(member)
@@ -242,7 +241,6 @@ class TestRecoveryCodes:
         assert ok(member.client.get(PATH))["recovery_codes_left"] == 10
 
 
-@pytest.mark.both_databases
 class TestRemove:
     @pytest.mark.parametrize("with_recovery_code", [False, True])
     def test_the_password_is_enough_again(

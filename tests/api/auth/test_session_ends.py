@@ -13,8 +13,6 @@ from tests.factories.accounts import suspend
 from tests.factories.commands import run
 from tests.factories.tokens import split_token
 
-pytestmark = pytest.mark.both_databases
-
 PATH = "/api/auth/token/refresh"
 NOON = datetime.fromisoformat("2026-03-01T12:00:00Z")
 ACCESS, IDLE, ABSOLUTE = 600, 3600, 7200
@@ -52,7 +50,6 @@ def expires_at(token: str) -> int:
     return seconds - int(NOON.timestamp())
 
 
-@pytest.mark.every_database
 class TestIdleEnd:
     def test_a_session_that_is_not_refreshed_ends(
         self, short: Client, clock: time_machine.Traveller
@@ -165,6 +162,7 @@ class TestEndedByAnOperator:
         ok(other.client.get("/api/auth/me"))
         ok(member.key_client.get("/api/v1/me"))
 
+    @pytest.mark.both_databases
     def test_its_owner_logs_in_again_and_finds_it_in_the_history(self, client: Client) -> None:
         member = client.sign_up()
         run(client.app, "accounts", "end-sessions", member.id, "--yes")

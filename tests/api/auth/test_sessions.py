@@ -20,8 +20,8 @@ def session_ids(client: Client) -> list[str]:
     return [session["id"] for session in ok(client.get(PATH))]
 
 
-@pytest.mark.every_database
 class TestSucceeds:
+    @pytest.mark.every_database
     def test_the_own_sessions_are_listed_newest_first(self, client: Client) -> None:
         """S15: sessions can be listed."""
         member = client.sign_up()
@@ -65,6 +65,7 @@ class TestSucceeds:
         assert session_ids(member.client) == [own_id]
         assert member.event_names()[0] == "session:ended"
 
+    @pytest.mark.every_database
     def test_the_present_session_can_be_ended(self, client: Client) -> None:
         member = client.sign_up()
         ok(member.client.delete(f"{PATH}/{session_ids(member.client)[0]}"), 204)
@@ -80,6 +81,7 @@ class TestSucceeds:
         assert len(session_ids(member.client)) == 1
         assert member.event_names()[0] == "session:all_ended"
 
+    @pytest.mark.every_database
     def test_all_others_may_be_none(self, client: Client) -> None:
         member = client.sign_up()
         ok(member.client.delete(f"{PATH}?all=false"), 204)
@@ -124,7 +126,6 @@ class TestRequiresAuthentication:
         assert_needs_access_token(client, "DELETE", NO_SESSION)
 
 
-@pytest.mark.every_database
 class TestEnforcesOwnership:
     def test_anothers_session_and_no_session_are_one_answer(self, client: Client) -> None:
         """S25: another account's thing and no thing are one answer."""

@@ -5,6 +5,7 @@ import unicodedata
 
 import pytest
 
+from tests.cases import for_each
 from tests.clients import PASSWORD, Client, error, issues, ok
 
 PATH = "/api/auth/signup"
@@ -14,7 +15,6 @@ def body(**overrides: object) -> dict[str, object]:
     return {"email": "ada@example.com", "password": PASSWORD, **overrides}
 
 
-@pytest.mark.every_database
 class TestSucceeds:
     def test_it_answers_with_tokens_key_and_account(self, client: Client) -> None:
         data = ok(client.post(PATH, body(name="Ada Lovelace", username="Ada1815")), 201)
@@ -34,6 +34,7 @@ class TestSucceeds:
             "email_verified": False,
         }
 
+    @pytest.mark.every_database
     def test_the_tokens_and_the_key_work_at_once(self, client: Client) -> None:
         data = ok(client.post(PATH, body()), 201)
         me = ok(client.as_user(data["token"]).get("/api/auth/me"))
@@ -64,7 +65,8 @@ class TestSucceeds:
         ok(client.post(PATH, body()), 201)
         ok(client.post(PATH, body(email="grace@example.com")), 201)
 
-    @pytest.mark.parametrize(
+    @pytest.mark.every_database
+    @for_each(
         "password",
         ["your-secure-password", "secureP@ss123", "a" * 7 + "b", "ж" * 128, " " * 7 + "x"],
     )
@@ -132,7 +134,7 @@ class TestRejectsInput:
         response = client.post(PATH, {"email": "ada", "password": "password123"})
         assert set(issues(response)) == {("email",), ("password",)}
 
-    @pytest.mark.parametrize(
+    @for_each(
         "email",
         [
             *("", " ", "ada", "@example.com", "ada@", "ada@localhost", "ada@example", "a b@x.com"),
@@ -145,7 +147,7 @@ class TestRejectsInput:
     def test_what_is_no_address_is_refused(self, client: Client, email: str) -> None:
         assert set(issues(client.post(PATH, body(email=email)))) == {("email",)}
 
-    @pytest.mark.parametrize("password", ["", "1234567", "ж" * 129, "\N{LATIN SMALL LIGATURE FFI}"])
+    @for_each("password", ["", "1234567", "ж" * 129, "\N{LATIN SMALL LIGATURE FFI}"])
     def test_the_length_of_a_password_has_bounds(self, client: Client, password: str) -> None:
         """S1: 8 to 128 code points."""
         assert set(issues(client.post(PATH, body(password=password)))) == {("password",)}
@@ -156,7 +158,7 @@ class TestRejectsInput:
         assert len(unicodedata.normalize("NFKC", password)) == 9
         client.sign_up(password=password)
 
-    @pytest.mark.parametrize("password", ["password", "PassWord", "12345678", "qwertyuiop"])
+    @for_each("password", ["password", "PassWord", "12345678", "qwertyuiop"])
     def test_a_well_known_password_is_refused_with_the_reason(
         self, client: Client, password: str
     ) -> None:
@@ -164,7 +166,7 @@ class TestRejectsInput:
         found = issues(client.post(PATH, body(password=password)))
         assert "well-known" in found["password",]
 
-    @pytest.mark.parametrize(
+    @for_each(
         "password", ["ada@example.com", "ADA@example.COM", "AdaLovelace1815", "countess of l."]
     )
     def test_the_own_words_are_no_password(self, client: Client, password: str) -> None:
@@ -174,7 +176,7 @@ class TestRejectsInput:
         )
         assert "your own" in issues(response)["password",]
 
-    @pytest.mark.parametrize(
+    @for_each(
         "username",
         ["", "ab", "x" * 51, "a-b", "ädam", "a b c", "abc\n", "\N{FULLWIDTH DIGIT ONE}23"],
     )
@@ -183,9 +185,7 @@ class TestRejectsInput:
     ) -> None:
         assert set(issues(client.post(PATH, body(username=username)))) == {("username",)}
 
-    @pytest.mark.parametrize(
-        "field", ["id", "plan", "email_verified", "status", "created_at", "is_admin"]
-    )
+    @for_each("field", ["id", "plan", "email_verified", "status", "created_at", "is_admin"])
     def test_nobody_sets_what_is_not_theirs(self, client: Client, field: str) -> None:
         """S26: unknown fields are refused: nobody sets `plan` by themselves."""
         assert issues(client.post(PATH, body(**{field: "scale"}))) == {(field,): "Unknown field"}

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 
 from tests.api.metering.asking import authorize, key_with, left, limit
+from tests.cases import for_each
 from tests.clients import Client, Member, error, issues, ok
 from tests.factories.accounts import set_plan
 from tests.factories.api_keys import make_service_key
@@ -27,7 +28,6 @@ def set_limits(operator: Client, member: Member, limits: Any) -> Any:
     return operator.patch(f"/api/v1/internal/accounts/{member.id}", {"limits": limits})
 
 
-@pytest.mark.both_databases
 class TestSucceeds:
     def test_they_replace_the_plans_of_the_same_meter_and_window(
         self, member: Member, operator: Client
@@ -68,6 +68,7 @@ class TestSucceeds:
         set_plan(member, "free")
         assert left(authorize(member.key_client)) == {"minute": 6}
 
+    @pytest.mark.both_databases
     def test_keys_keep_their_own_on_top(self, member: Member, operator: Client) -> None:
         ok(set_limits(operator, member, [limit("requests", "hour", 9)]))
         told = left(authorize(key_with(member, limit("requests", "hour", 3))))
@@ -88,7 +89,7 @@ class TestSucceeds:
 
 
 class TestRejectsInput:
-    @pytest.mark.parametrize(
+    @for_each(
         ("limits", "faults"),
         [
             ({}, {(): "Not a list"}),

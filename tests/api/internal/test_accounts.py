@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.cases import for_each
 from tests.clients import Client, assert_same_answer, error, issues, ok
 from tests.factories.api_keys import make_service_key
 
@@ -11,8 +12,8 @@ def service(client: Client) -> Client:
     return client.as_key(make_service_key(client.app, "accounts"))
 
 
-@pytest.mark.both_databases
 class TestSucceeds:
+    @pytest.mark.both_databases
     def test_lists_accounts_newest_first_or_the_one_with_an_email(
         self, client: Client, service: Client
     ) -> None:
@@ -51,7 +52,7 @@ class TestSucceeds:
 
 
 class TestRejectsInput:
-    @pytest.mark.parametrize(
+    @for_each(
         ("body", "path"),
         [
             ({"plan": "gold"}, "plan"),
@@ -70,7 +71,7 @@ class TestRejectsInput:
 
 
 class TestRequiresAServiceKey:
-    @pytest.mark.parametrize("scope", ["verify", "usage"])
+    @for_each("scope", ["verify", "usage"])
     def test_with_the_scope_accounts(self, client: Client, scope: str) -> None:
         other = client.as_key(make_service_key(client.app, scope))
         error(

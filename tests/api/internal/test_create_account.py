@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from tests.cases import for_each
 from tests.clients import Client, assert_same_answer, error, issues, ok
 from tests.factories.api_keys import make_service_key
 from tests.factories.commands import run
@@ -29,8 +30,8 @@ def history(app: Flask, account_id: str) -> list[str]:
     return [line.split('"name": "')[1].split('"')[0] for line in lines]
 
 
-@pytest.mark.both_databases
 class TestSucceeds:
+    @pytest.mark.both_databases
     def test_an_external_id_is_enough(self, app: Flask, service: Client) -> None:
         made = ok(service.post(ACCOUNTS, {"external_id": "c-17"}), 201)
         assert made == {
@@ -70,6 +71,7 @@ class TestSucceeds:
         assert ok(service.post(ACCOUNTS, {"external_id": "a", **nothing}), 201)["email"] is None
         ok(service.post(ACCOUNTS, {"external_id": None, "email": EMAIL}), 201)
 
+    @pytest.mark.both_databases
     def test_without_an_address_it_is_told_as_null_everywhere(
         self, service: Client, client: Client
     ) -> None:
@@ -189,8 +191,8 @@ class TestRejectsInput:
         assert ok(service.get(ACCOUNTS)) == []
 
 
-@pytest.mark.both_databases
 class TestErases:
+    @pytest.mark.both_databases
     def test_its_keys_and_sessions_are_dead_at_once(self, client: Client, service: Client) -> None:
         """S20"""
         member = client.sign_up()
@@ -213,6 +215,7 @@ class TestErases:
         ok(service.patch(path, {"status": "suspended"}))
         ok(service.delete(path), 204)
 
+    @pytest.mark.both_databases
     def test_no_key_of_it_is_made_or_changed_at_the_same_instant(
         self, client: Client, service: Client
     ) -> None:
@@ -247,7 +250,7 @@ class TestErases:
 
 
 class TestRequiresAServiceKey:
-    @pytest.mark.parametrize("scope", ["verify", "usage", "keys", "webhooks"])
+    @for_each("scope", ["verify", "usage", "keys", "webhooks"])
     def test_with_the_scope_accounts(self, client: Client, scope: str) -> None:
         other = client.as_key(make_service_key(client.app, scope))
         for answer in (other.post(ACCOUNTS, {"external_id": "a"}), other.delete(NO_ACCOUNT)):

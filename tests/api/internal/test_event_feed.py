@@ -16,6 +16,7 @@ from ragauth.services import audit
 from ragauth.services.audit import OPERATOR, EventName
 from ragauth.services.operators import event_feed
 from ragauth.services.operators import events as event_history
+from tests.cases import for_each
 from tests.clients import Client, Member, error, issues, ok
 from tests.factories.api_keys import make_service_key
 
@@ -197,7 +198,7 @@ def restore_as_before_the_last_two_were_told(app: Flask) -> None:
 
 
 class TestRejectsInput:
-    @pytest.mark.parametrize(
+    @for_each(
         "after",
         [
             "",
@@ -225,7 +226,7 @@ class TestRejectsInput:
         response = service.get("/api/v1/internal/accounts", query_string={"cursor": cursor})
         assert set(issues(response)) == {("cursor",)}
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("query", "path"),
         [
             ({"name": "account:unknown"}, "name"),

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from ragauth.web.forwarded import Forwarded
+from tests.cases import for_each
 from tests.clients import Client, assert_same_answer, error, issues, ok
 from tests.factories.api_keys import make_service_key
 
@@ -46,13 +47,25 @@ def service(client: Client) -> Client:
     return client.as_key(make_service_key(client.app, "accounts", "keys", "usage"))
 
 
+@pytest.fixture
+def other(service: Client) -> dict[str, Any]:
+    """The account of another name."""
+    made: dict[str, Any] = ok(service.post(ACCOUNTS, {"external_id": "a"}), 201)
+    return made
+
+
+@pytest.fixture
+def _account_of_the_mended_name(service: Client) -> None:
+    """Of what a name that is no UTF-8 would be read as."""
+    ok(service.post(ACCOUNTS, {"external_id": "\ufffd"}), 201)
+
+
 def path_of(name: str) -> str:
     return f"{ACCOUNTS}/ext:{quote(name, safe='')}"
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_route_takes_it(service: Client, name: str) -> None:
-    other = ok(service.post(ACCOUNTS, {"external_id": "a"}), 201) if name != "a" else None
+@for_each("name", NAMES)
+def test_every_route_takes_it(service: Client, other: dict[str, Any], name: str) -> None:
     made = ok(service.post(ACCOUNTS, {"external_id": name}), 201)
     path = path_of(name)
     for spelling in (path, f"{path}/"):
@@ -64,8 +77,7 @@ def test_every_route_takes_it(service: Client, name: str) -> None:
     assert ok(service.get(f"/api/v1/internal/usage?account_id=ext:{quote(name)}")) == []
     ok(service.delete(path), 204)
     error(service.get(path), 404, "NOT_FOUND")
-    if other is not None:
-        assert ok(service.get(path_of("a"))) == other
+    assert ok(service.get(path_of("a"))) == other
 
 
 def test_the_first_slash_that_is_not_escaped_ends_it(service: Client) -> None:
@@ -92,12 +104,9 @@ def test_usage_is_found_by_it(client: Client, service: Client) -> None:
     assert_same_answer(unknown, service.get(f"{usage}?account_id={NO_ID}"))
 
 
-@pytest.mark.parametrize(
-    "name", ["", "unknown", "%00", "%ff", "%ed%a0%80", "%20", "x" * 300, "%C3", "a%0Ab"]
-)
-@pytest.mark.both_databases
+@for_each("name", ["", "unknown", "%00", "%ff", "%ed%a0%80", "%20", "x" * 300, "%C3", "a%0Ab"])
+@pytest.mark.usefixtures("_account_of_the_mended_name")
 def test_one_that_no_account_has_is_as_an_unknown_id(service: Client, name: str) -> None:
-    ok(service.post(ACCOUNTS, {"external_id": "\ufffd"}), 201)
     body: dict[str, Any] = {"json": {"name": "k"}}
     for method, below, options in (
         *(("GET", "", {}), ("DELETE", "", {}), ("PATCH", "", {"json": {}})),
@@ -136,7 +145,7 @@ class TestServers:
         assert ok(service.get(path_of("Zoë%2F ?"), **untold)) == other
         assert ok(service.get(f"{path_of('Zoë%2F ?')}/api-keys", **untold)) == []
 
-    @pytest.mark.parametrize("start", ["http://ragauth.test", "HTTPS://x:1", ""])
+    @for_each("start", ["http://ragauth.test", "HTTPS://x:1", ""])
     def test_the_target_may_be_absolute_and_have_a_query(
         self, service: Client, made: dict[str, Any], start: str
     ) -> None:

@@ -14,6 +14,7 @@ from ragauth import clock
 from ragauth.extensions import db
 from ragauth.models import ApiKey, Event, IdempotentCall
 from tests.api.internal.things import THINGS, add_things
+from tests.cases import for_each
 from tests.clients import Client, Member, error, issues, ok
 from tests.factories.api_keys import make_service_key
 from tests.runtime import runtime_of
@@ -49,8 +50,8 @@ def count(app: Flask, table: type[Any]) -> int:
         return connection.scalar(select(func.count()).select_from(table)) or 0
 
 
-@pytest.mark.both_databases
 class TestARepetition:
+    @pytest.mark.both_databases
     def test_is_answered_as_the_first_call_to_the_byte_and_makes_nothing(
         self, app: Flask, service: Client, member: Member
     ) -> None:
@@ -75,6 +76,7 @@ class TestARepetition:
         first = call(service, member)
         assert call(service, member, "keys/", body=BODY).data == first.data
 
+    @pytest.mark.both_databases
     def test_with_another_body_is_a_conflict_and_changes_nothing(
         self, app: Flask, service: Client, member: Member
     ) -> None:
@@ -144,7 +146,7 @@ class TestOtherCalls:
             named = {"Idempotency-Key": ""}
             ok(member.client.post("/api/auth/api-keys", BODY, headers=named), 201)
 
-    @pytest.mark.parametrize("method", ["GET", "PATCH"])
+    @for_each("method", ["GET", "PATCH"])
     def test_another_method_does_not_heed_it(
         self, service: Client, member: Member, method: str
     ) -> None:
@@ -153,7 +155,6 @@ class TestOtherCalls:
         ok(service.request(method, path, headers={"Idempotency-Key": "é"}, **body))
 
 
-@pytest.mark.both_databases
 class TestFailures:
     def test_leave_nothing_so_the_call_can_be_corrected(
         self, app: Flask, service: Client, member: Member
@@ -167,6 +168,7 @@ class TestFailures:
         assert call(service, member).data == first.data
         assert first.status_code == 201
 
+    @pytest.mark.both_databases
     def test_that_keep_what_they_wrote_leave_no_answer(
         self, app: Flask, service: Client, member: Member
     ) -> None:
@@ -175,7 +177,7 @@ class TestFailures:
             assert call(service, member, "refused_and_kept").status_code == 401
             assert (count(app, Event), count(app, IdempotentCall)) == (events + kept, 0)
 
-    @pytest.mark.parametrize("kind", ["broken_after_the_work", "twice", "nothing"])
+    @for_each("kind", ["broken_after_the_work", "twice", "nothing"])
     def test_a_view_with_a_bug_keeps_neither_its_work_nor_an_answer(
         self, app: Flask, service: Client, member: Member, kind: str
     ) -> None:
@@ -186,7 +188,7 @@ class TestFailures:
 
 
 class TestRejectsInput:
-    @pytest.mark.parametrize(
+    @for_each(
         "name", ["", " ", "\t", "a" * 256, "a\tb", "a\x00b", "a\x7fb", "a\x1b[0m", "naïve", "ключ"]
     )
     def test_what_is_not_1_to_255_printable_characters_is_named(
@@ -200,9 +202,7 @@ class TestRejectsInput:
         assert set(issues(response)) == {("Idempotency-Key",), ("name",), ("odd",)}
         assert count(app, IdempotentCall) == 0
 
-    @pytest.mark.parametrize(
-        "name", ["a", "a" * 255, "a b", " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~a"]
-    )
+    @for_each("name", ["a", "a" * 255, "a b", " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~a"])
     def test_what_is_counts_as_it_is(self, service: Client, member: Member, name: str) -> None:
         first = call(service, member, name=name)
         assert first.status_code == 201

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.cases import for_each
 from tests.clients import Client, error, issues, ok
 from tests.factories.accounts import set_plan, suspend
 from tests.factories.api_keys import make_service_key
@@ -23,8 +24,8 @@ def find(service: Client, **query: Any) -> list[str]:
     return [account["id"] for account in ok(service.get(f"{ACCOUNTS}?{urlencode(query)}"))]
 
 
-@pytest.mark.both_databases
 class TestSucceeds:
+    @pytest.mark.both_databases
     def test_they_are_set_shown_kept_and_taken_away(self, client: Client, service: Client) -> None:
         member = client.sign_up()
         path = f"{ACCOUNTS}/{member.id}"
@@ -162,7 +163,7 @@ class TestOneAccountHasIt:
 
 
 class TestRejectsInput:
-    @pytest.mark.parametrize("external_id", ["", "a" * 256, " a", "a\u2003", "\u00a0", 17, ["a"]])
+    @for_each("external_id", ["", "a" * 256, " a", "a\u2003", "\u00a0", 17, ["a"]])
     def test_what_no_external_id_can_be(
         self, client: Client, service: Client, external_id: Any
     ) -> None:
@@ -171,15 +172,13 @@ class TestRejectsInput:
         found = issues(service.patch(path, body))
         assert set(found) == {("external_id",), ("metadata", "a", 0)}
 
-    @pytest.mark.parametrize(
-        "text", ["\0", "\n", "\x1b[2J", "\u202e", "\u200b", "\ufeff", "\ud800"]
-    )
+    @for_each("text", ["\0", "\n", "\x1b[2J", "\u202e", "\u200b", "\ufeff", "\ud800"])
     def test_what_deceives_who_reads_it(self, client: Client, service: Client, text: str) -> None:
         """S46: an external id is shown as names are."""
         path = f"{ACCOUNTS}/{client.sign_up().id}"
         assert set(issues(service.patch(path, {"external_id": f"c{text}17"}))) == {("external_id",)}
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("query", "field"),
         [("plan=gold", "plan"), ("status=deleted", "status"), ("metadata=a", "metadata")],
     )
@@ -192,7 +191,7 @@ class TestRejectsInput:
         assert ok(service.patch(path, {"external_id": longest}))["external_id"] == longest
         assert len(find(service, external_id=longest)) == 1
 
-    @pytest.mark.parametrize("field", ["external_id", "metadata"])
+    @for_each("field", ["external_id", "metadata"])
     def test_an_owner_cannot_set_them(self, client: Client, field: str) -> None:
         """S26: nobody gives themselves what is the operator's."""
         response = client.sign_up().client.patch("/api/auth/me", {field: None})

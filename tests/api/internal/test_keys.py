@@ -10,6 +10,7 @@ from flask import Flask
 
 from ragauth.security.identifiers import KEY as KEY_KIND
 from ragauth.security.identifiers import decode_id
+from tests.cases import for_each
 from tests.clients import Client, Member, assert_same_answer, error, issues, ok
 from tests.factories.accounts import suspend
 from tests.factories.api_keys import make_service_key
@@ -48,7 +49,6 @@ def refused(response: Any) -> None:
     assert 'error="insufficient_scope"' in response.headers["WWW-Authenticate"]
 
 
-@pytest.mark.both_databases
 class TestItsOwner:
     def test_sees_it_and_revokes_it(self, client: Client, service: Client) -> None:
         member = client.sign_up()
@@ -64,7 +64,7 @@ class TestItsOwner:
         error(service.get(path), 404, "NOT_FOUND")
         assert ok(service.get(f"{path}?include_revoked=true"))["is_active"] is False
 
-    @pytest.mark.parametrize(
+    @for_each(
         "changes",
         [{}, {"name": "x"}, {"is_active": False}, {"expires_at": None}, {"scopes": ["query"]}],
     )
@@ -148,7 +148,6 @@ class TestItsOwner:
         assert events[3]["details"] == {"key_id": key["id"], "prefix": key["prefix"]}
 
 
-@pytest.mark.both_databases
 class TestTheOperator:
     def test_manages_an_owners_key_too(self, client: Client, service: Client) -> None:
         member = client.sign_up()
@@ -188,7 +187,6 @@ class TestTheOperator:
         assert [works(client, one) for one in keys] == [False, True, True]
 
 
-@pytest.mark.both_databases
 class TestWhatIsNotThere:
     """S25"""
 
@@ -213,6 +211,7 @@ class TestWhatIsNotThere:
                 assert_same_answer(answer, answers[0])
         ok(service.get(f"{INTERNAL}/accounts"))
 
+    @pytest.mark.both_databases
     def test_an_erased_account_and_no_account_are_one_answer(
         self, client: Client, service: Client
     ) -> None:
@@ -307,7 +306,7 @@ class TestScopes:
 
 
 class TestRequiresAServiceKey:
-    @pytest.mark.parametrize("scope", ["verify", "usage", "accounts", "webhooks"])
+    @for_each("scope", ["verify", "usage", "accounts", "webhooks"])
     def test_with_the_scope_keys(self, client: Client, scope: str) -> None:
         other = client.as_key(make_service_key(client.app, scope))
         member = client.sign_up()

@@ -69,7 +69,6 @@ class TestFindsKeys:
         assert set(issues(service.get(f"{INTERNAL}/api-keys?prefix={key}"))) == {("prefix",)}
 
 
-@pytest.mark.both_databases
 class TestSeesAnAccount:
     def test_its_limits_and_events_as_its_owner_does(self, client: Client, service: Client) -> None:
         member = client.sign_up()
@@ -112,6 +111,7 @@ class TestSeesAnAccount:
         error(service.delete(f"{path}/sessions"), 404, "NOT_FOUND")
         error(service.delete(f"{path}/sessions/{session['id']}"), 404, "NOT_FOUND")
 
+    @pytest.mark.both_databases
     def test_no_key_and_no_session_of_another(self, client: Client, service: Client) -> None:
         member, other = client.sign_up(), client.sign_up()
         [key] = ok(other.client.get("/api/auth/api-keys"))
@@ -122,8 +122,8 @@ class TestSeesAnAccount:
         ok(other.client.get("/api/auth/me"))
 
 
-@pytest.mark.both_databases
 class TestCompares:
+    @pytest.mark.both_databases
     def test_the_accounts_that_used_most(self, client: Client, service: Client) -> None:
         little, much = client.sign_up(), client.sign_up()
         assert little.key_client.get("/api/v1/authorize?cost=9").status_code == 200

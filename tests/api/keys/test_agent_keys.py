@@ -7,7 +7,6 @@ from tests.clients import Client, assert_needs_access_token, assert_same_answer,
 NO_AGENT = "/api/agents/agt_01h455vb4pex5vsknk084sn02q/api-keys"
 
 
-@pytest.mark.both_databases
 class TestSucceeds:
     def test_a_key_is_bound_to_the_agent(self, client: Client) -> None:
         member = client.sign_up()
@@ -20,6 +19,7 @@ class TestSucceeds:
         (listed,) = ok(member.client.get(path))
         assert {**listed, "last_used_at": None} == key
 
+    @pytest.mark.both_databases
     def test_only_the_agents_keys_are_listed(self, client: Client) -> None:
         member = client.sign_up()
         agent, other_agent = member.create_agent(), member.create_agent()
@@ -53,7 +53,6 @@ class TestRequiresAuthentication:
         assert_needs_access_token(client, "POST", NO_AGENT, {"name": "x"})
 
 
-@pytest.mark.both_databases
 class TestEnforcesOwnership:
     def test_anothers_agent_a_deleted_one_and_no_agent_are_one_answer(self, client: Client) -> None:
         """S25: another account's thing and no thing are one answer."""

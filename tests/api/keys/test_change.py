@@ -3,6 +3,7 @@
 import pytest
 import time_machine
 
+from tests.cases import for_each
 from tests.clients import (
     Client,
     Member,
@@ -29,7 +30,6 @@ def widget_key(member: Member) -> dict[str, object]:
     )
 
 
-@pytest.mark.both_databases
 @pytest.mark.both_ways
 class TestSucceeds:
     def test_what_is_named_changes_and_the_rest_stays(self, client: Client) -> None:
@@ -41,6 +41,7 @@ class TestSucceeds:
         assert ok(member.client.patch(f"{KEYS}/{key['id']}", {})) == changed
         assert ok(member.client.get(f"{KEYS}/{key['id']}")) == changed
 
+    @pytest.mark.both_databases
     def test_a_disabled_key_is_refused_at_once_and_can_come_back(self, client: Client) -> None:
         """S20: a dead key is refused from the moment that the answer was sent."""
         member = client.sign_up()
@@ -52,6 +53,7 @@ class TestSucceeds:
         assert ok(member.client.patch(path, {"is_active": True}))["is_active"]
         assert check(client, key["api_key"]) == 200
 
+    @pytest.mark.both_databases
     def test_scopes_take_effect_at_once(self, client: Client) -> None:
         member = client.sign_up()
         key = member.create_key()
@@ -62,6 +64,7 @@ class TestSucceeds:
         ok(member.client.patch(path, {"scopes": None}))
         assert check(client, key["api_key"], "?scope=manage") == 200
 
+    @pytest.mark.both_databases
     def test_addresses_take_effect_at_once(self, client: Client) -> None:
         member = client.sign_up()
         key = member.create_key()
@@ -72,6 +75,7 @@ class TestSucceeds:
         ok(member.client.patch(path, {"allowed_ips": ["127.0.0.0/8"]}))
         assert check(client, key["api_key"]) == 200
 
+    @pytest.mark.both_databases
     def test_an_end_takes_effect_and_can_be_taken_back(self, client: Client) -> None:
         with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
             member = client.sign_up()
@@ -85,6 +89,7 @@ class TestSucceeds:
             ok(member.client.patch(path, {"expires_at": None}))
             assert check(client, key["api_key"]) == 200
 
+    @pytest.mark.both_databases
     def test_the_origins_of_a_publishable_key_can_be_changed(self, client: Client) -> None:
         member = client.sign_up()
         path = f"{KEYS}/{widget_key(member)['id']}"
@@ -93,6 +98,7 @@ class TestSucceeds:
         assert changed["allowed_origins"] == origins
         assert changed["scopes"] == ["query"]
 
+    @pytest.mark.both_databases
     def test_a_change_is_an_event_that_names_the_fields(self, client: Client) -> None:
         member = client.sign_up()
         key = member.create_key()
@@ -104,7 +110,7 @@ class TestSucceeds:
 
 @pytest.mark.both_ways
 class TestRejectsInput:
-    @pytest.mark.parametrize(
+    @for_each(
         "field",
         [
             *("id", "prefix", "kind", "environment", "agent_id", "is_primary", "replaced_by"),
@@ -131,7 +137,7 @@ class TestRejectsInput:
         assert set(issues(response)) == {("expires_at",)}
         assert ok(member.client.get(f"{KEYS}/{key['id']}"))["name"] == "Further"
 
-    @pytest.mark.parametrize(
+    @for_each(
         "change",
         [{"allowed_origins": None}, {"scopes": ["query", "ingest"]}, {"scopes": ["manage"]}],
     )
@@ -156,7 +162,6 @@ class TestRequiresAuthentication:
         assert_needs_access_token(client, "PATCH", NO_KEY, {"name": "x"})
 
 
-@pytest.mark.both_databases
 class TestEnforcesOwnership:
     def test_anothers_key_a_dead_key_and_no_key_are_one_answer(self, client: Client) -> None:
         """S25: another account's thing and no thing are one answer."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import Flask
 
+from tests.cases import for_each
 from tests.clients import Client, assert_needs_access_token, assert_same_answer, error, issues, ok
 
 PATH = "/api/auth/api-keys"
@@ -18,9 +19,9 @@ FIELDS = {
 ORIGINS = ["https://shop.example.com"]
 
 
-@pytest.mark.every_database
 @pytest.mark.both_ways
 class TestSucceeds:
+    @pytest.mark.every_database
     def test_a_name_is_enough(self, client: Client, way: str) -> None:
         data = client.sign_up().create_key(name="CI")
         assert set(data) == {*FIELDS, "api_key"}
@@ -125,7 +126,7 @@ class TestSucceeds:
 
 @pytest.mark.both_ways
 class TestRejectsInput:
-    @pytest.mark.parametrize(
+    @for_each(
         ("field", "value", "path"),
         [
             ("name", "", ("name",)),

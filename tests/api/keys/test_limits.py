@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from tests.cases import for_each
 from tests.clients import Client, Member, issues, ok
 from tests.factories.policies import metered
 
@@ -23,7 +24,6 @@ def member(make_app: Callable[..., Flask], client_of: Callable[[Flask], Client])
     return client_of(make_app(policy=metered())).sign_up()
 
 
-@pytest.mark.both_databases
 @pytest.mark.both_ways
 class TestShown:
     def test_a_key_has_none_unless_they_are_given(self, member: Member) -> None:
@@ -76,7 +76,6 @@ class TestShown:
         assert widget["limits"] == [TEN_A_MINUTE]
 
 
-@pytest.mark.both_databases
 @pytest.mark.both_ways
 class TestChanges:
     def test_a_change_replaces_all_of_them(self, member: Member) -> None:
@@ -113,7 +112,17 @@ class TestChanges:
 
 @pytest.mark.both_ways
 class TestRejectsInput:
-    @pytest.mark.parametrize(
+    @pytest.fixture
+    def key(self, member: Member) -> str:
+        made: str = member.create_key()["id"]
+        return made
+
+    @pytest.fixture
+    def agent(self, member: Member) -> str:
+        made: str = member.create_agent()["id"]
+        return made
+
+    @for_each(
         ("limits", "faults"),
         [
             ("x", {("limits",): "Not a list"}),
@@ -210,14 +219,17 @@ class TestRejectsInput:
         ],
     )
     def test_each_fault_is_told_with_its_place(
-        self, member: Member, limits: Any, faults: dict[tuple[str | int, ...], str]
+        self,
+        member: Member,
+        key: str,
+        agent: str,
+        limits: Any,
+        faults: dict[tuple[str | int, ...], str],
     ) -> None:
-        path = f"{PATH}/{member.create_key()['id']}"
-        agent = member.create_agent()["id"]
         for answer in (
             member.client.post(PATH, {"name": "x", "limits": limits}),
             member.client.post(f"/api/agents/{agent}/api-keys", {"name": "x", "limits": limits}),
-            member.client.patch(path, {"limits": limits}),
+            member.client.patch(f"{PATH}/{key}", {"limits": limits}),
         ):
             assert issues(answer) == faults
 

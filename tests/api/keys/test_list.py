@@ -17,15 +17,16 @@ def names(client: Client, query: str = "") -> list[str]:
     return [key["name"] for key in ok(client.get(PATH + query))]
 
 
-@pytest.mark.every_database
 @pytest.mark.both_ways
 class TestSucceeds:
+    @pytest.mark.every_database
     def test_the_keys_are_listed_newest_first_agents_keys_too(self, client: Client) -> None:
         member = client.sign_up()
         member.create_key(name="second")
         member.create_key(name="third", agent_id=member.create_agent()["id"])
         assert names(member.client) == ["third", "second", "Primary"]
 
+    @pytest.mark.every_database
     def test_an_agents_keys_can_be_asked_for(self, client: Client) -> None:
         member = client.sign_up()
         agent, empty = member.create_agent(), member.create_agent()
@@ -33,6 +34,7 @@ class TestSucceeds:
         assert names(member.client, f"?agent_id={agent['id']}") == ["bot"]
         assert names(member.client, f"?agent_id={empty['id']}") == []
 
+    @pytest.mark.every_database
     def test_one_who_writes_for_long_holds_up_none_who_reads(
         self, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -65,6 +67,7 @@ class TestSucceeds:
         (key,) = ok(member.client.get(PATH))
         assert ok(member.client.get(f"{PATH}/{key['id']}")) == key
 
+    @pytest.mark.every_database
     def test_a_long_list_comes_in_pages(self, client: Client) -> None:
         member = client.sign_up()
         set_plan(member, "scale")
@@ -101,8 +104,8 @@ class TestRequiresAuthentication:
         assert_needs_access_token(client, "GET", NO_KEY)
 
 
-@pytest.mark.every_database
 class TestEnforcesOwnership:
+    @pytest.mark.every_database
     def test_anothers_key_and_no_key_are_one_answer(self, client: Client) -> None:
         """S25: another account's thing and no thing are one answer."""
         member, other = client.sign_up(), client.sign_up()

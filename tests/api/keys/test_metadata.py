@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import for_each
 from tests.clients import Client, Member, issues, ok
 
 KEYS = "/api/auth/api-keys"
@@ -28,7 +29,6 @@ def shown(member: Member, key: dict[str, Any]) -> Any:
     return alone
 
 
-@pytest.mark.both_databases
 @pytest.mark.both_ways
 class TestGiven:
     def test_with_every_kind_of_key(self, client: Client) -> None:
@@ -56,6 +56,7 @@ class TestGiven:
         empty = member.create_key(metadata={})
         assert empty["metadata"] == shown(member, empty) == {}
 
+    @pytest.mark.both_databases
     def test_numbers_are_given_back_as_they_came(self, client: Client) -> None:
         member = client.sign_up()
         texts = ["9007199254740993", "-0.0", "1.0", "1", "true", "1e+300", "1" + "0" * 300]
@@ -66,9 +67,9 @@ class TestGiven:
             assert f'{{"n":[{",".join(texts)}]}}' in response.text
 
 
-@pytest.mark.both_databases
 @pytest.mark.both_ways
 class TestChanged:
+    @pytest.mark.both_databases
     def test_as_a_whole_and_taken_away(self, client: Client) -> None:
         member = client.sign_up()
         key = member.create_key(metadata=ONE)
@@ -91,6 +92,7 @@ class TestChanged:
             ok(member.client.patch(path, data=body, content_type="application/json"))
             assert body[1:-1] in member.client.get(path).text
 
+    @pytest.mark.both_databases
     def test_an_event_tells_that_it_was_changed_and_not_what_it_is(self, client: Client) -> None:
         """S27: nobody else's words stand in an event."""
         member = client.sign_up()
@@ -114,7 +116,6 @@ class TestChanged:
         assert key["metadata"] == shown(member, key) == OTHER
 
 
-@pytest.mark.both_databases
 @pytest.mark.both_ways
 class TestIsToldToItsHolder:
     def test_unless_every_visitor_of_a_page_is_one(self, client: Client) -> None:
@@ -131,7 +132,7 @@ class TestIsToldToItsHolder:
 
 @pytest.mark.both_ways
 class TestRejectsInput:
-    @pytest.mark.parametrize("done", ["make", "agent", "change"])
+    @for_each("done", ["make", "agent", "change"])
     def test_each_fault_at_its_place_beside_the_others(self, client: Client, done: str) -> None:
         member = client.sign_up()
         agent, key = member.create_agent(), member.create_key(metadata=ONE)
@@ -149,7 +150,7 @@ class TestRejectsInput:
         assert found == {("metadata",): "Must be a JSON object"}
         assert shown(member, key) == ONE
 
-    @pytest.mark.parametrize("number", ["NaN", "Infinity", "1" * 5_000, "1e400", "1" * 400])
+    @for_each("number", ["NaN", "Infinity", "1" * 5_000, "1e400", "1" * 400])
     def test_what_is_no_number_of_everybodys(self, client: Client, number: str) -> None:
         body = f'{{"name": "n", "metadata": {{"a": {number}}}}}'
         response = client.sign_up().client.post(KEYS, data=body, content_type="application/json")
@@ -161,7 +162,7 @@ class TestRejectsInput:
         response = client.sign_up().client.post(KEYS, data=body, content_type="application/json")
         assert "a name stands twice" in issues(response)[()]
 
-    @pytest.mark.parametrize("depth", [100, 500, 900, 950, 990, 20_000])
+    @for_each("depth", [100, 500, 900, 950, 990, 20_000])
     def test_any_depth_is_a_fault(self, client: Client, depth: int) -> None:
         member = client.sign_up()
         for opening, closing in (("[", "]"), ('{"a":', "}")):

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from ragauth.policy import read_policy
+from tests.cases import for_each
 from tests.clients import Client, Member, issues, ok
 from tests.factories.policies import PUBLISHABLE, USUAL, own_scopes
 from tests.runtime import replace_parts, runtime_of
@@ -36,7 +37,7 @@ class TestTheList:
 
 class TestGives:
     @pytest.mark.both_ways
-    @pytest.mark.parametrize("scopes", [[name] for name in USUAL] + [USUAL])
+    @for_each("scopes", [[name] for name in USUAL] + [USUAL])
     def test_any_usual_one(self, member: Member, scopes: list[str]) -> None:
         key = member.create_key(scopes=scopes)
         assert key["scopes"] == scopes

@@ -9,8 +9,6 @@ import time_machine
 from tests.clients import Client, Member, error, ok
 from tests.factories.commands import run
 
-pytestmark = pytest.mark.both_databases
-
 TRIAL_KEYS = 5
 KEYS = "/api/auth/api-keys"
 REGENERATE = "/api/auth/api-key/regenerate"
@@ -93,6 +91,7 @@ class TestAChain:
         assert event["details"]["key_id"] == key["id"]
         assert event["details"]["by"] == "rotation"
 
+    @pytest.mark.both_databases
     def test_says_nothing_of_one_whose_grace_is_over(
         self, member: Member, key: Key, clock: time_machine.Traveller
     ) -> None:
@@ -130,6 +129,7 @@ class TestAPrimaryOne:
 
 @pytest.mark.both_ways
 class TestWithoutASuccessor:
+    @pytest.mark.both_databases
     def test_it_works_until_its_grace_ends_and_takes_the_place(
         self, client: Client, member: Member, key: Key, clock: time_machine.Traveller
     ) -> None:
@@ -150,6 +150,7 @@ class TestWithoutASuccessor:
         delete(member, key)
         assert make(member) == 201
 
+    @pytest.mark.both_databases
     @pytest.mark.parametrize("how", ["its holder", "an operator"])
     def test_it_takes_the_place_whoever_killed_the_successor(
         self, client: Client, member: Member, key: Key, how: str
@@ -196,6 +197,7 @@ class TestWithoutASuccessor:
         assert ok(member.client.post(REGENERATE))["key"]["is_primary"]
 
 
+@pytest.mark.both_databases
 class TestAtTheSameInstant:
     def test_rotations_and_regenerations_leave_one_live_key_and_one_predecessor(
         self, client: Client, member: Member

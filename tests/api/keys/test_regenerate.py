@@ -12,8 +12,8 @@ def primary_key(client: Client) -> dict[str, object]:
     return dict(key)
 
 
-@pytest.mark.both_databases
 class TestSucceeds:
+    @pytest.mark.both_databases
     def test_the_old_key_is_dead_and_the_new_one_works_at_once(self, client: Client) -> None:
         """S20: a dead key is refused from the moment that the answer was sent."""
         member = client.sign_up()

@@ -5,12 +5,11 @@ import time_machine
 
 from tests.clients import Client, error, issues, ok
 
-pytestmark = pytest.mark.both_databases
-
 TRIAL_KEYS = 5
 KEYS = "/api/auth/api-keys"
 
 
+@pytest.mark.both_databases
 def test_a_key_in_its_grace_cannot_be_made_to_live_on(client: Client) -> None:
     member = client.sign_up()
     key = member.create_key()
@@ -54,6 +53,7 @@ def test_a_primary_key_needs_room_where_there_was_none(client: Client) -> None:
     error(response, 429, "USAGE_LIMIT_EXCEEDED")
 
 
+@pytest.mark.both_databases
 def test_a_regenerated_key_is_restricted_as_the_old_one_was(client: Client) -> None:
     member = client.sign_up()
     [primary] = ok(member.client.get(KEYS))

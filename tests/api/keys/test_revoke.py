@@ -8,9 +8,9 @@ KEYS = "/api/auth/api-keys"
 NO_KEY = f"{KEYS}/key_01h455vb4pex5vsknk084sn02q"
 
 
-@pytest.mark.every_database
 @pytest.mark.both_ways
 class TestSucceeds:
+    @pytest.mark.every_database
     def test_the_key_is_dead_at_once(self, client: Client) -> None:
         """S20: a dead key is refused from the moment that the answer was sent."""
         member = client.sign_up()
@@ -27,6 +27,7 @@ class TestSucceeds:
         ok(member.client.delete(f"{KEYS}/{primary['id']}"), 204)
         error(member.key_client.get("/api/v1/me"), 401, "AUTHENTICATION_ERROR", "revoked")
 
+    @pytest.mark.every_database
     def test_a_key_in_its_grace_can_be_revoked(self, client: Client) -> None:
         member = client.sign_up()
         key = member.create_key()
@@ -55,7 +56,6 @@ class TestRequiresAuthentication:
         assert_needs_access_token(client, "DELETE", NO_KEY)
 
 
-@pytest.mark.every_database
 class TestEnforcesOwnership:
     def test_anothers_key_a_dead_key_and_no_key_are_one_answer(self, client: Client) -> None:
         """S25: another account's thing and no thing are one answer."""

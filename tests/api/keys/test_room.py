@@ -60,7 +60,6 @@ def primary_of(member: Member) -> dict[str, Any]:
     return dict(primary)
 
 
-@pytest.mark.both_databases
 @pytest.mark.both_ways
 class TestAnExpiredKey:
     def test_that_is_primary_is_regenerated_only_where_there_is_room(
@@ -80,6 +79,7 @@ class TestAnExpiredKey:
         assert works(client, issued["api_key"])
         refused(member.client.post(KEYS, {"name": "one more"}))
 
+    @pytest.mark.both_databases
     @pytest.mark.parametrize("expires_at", [None, LATER])
     def test_is_prolonged_only_where_there_is_room(
         self, member: Member, clock: time_machine.Traveller, expires_at: str | None
@@ -94,7 +94,6 @@ class TestAnExpiredKey:
         refused(member.client.post(KEYS, {"name": "one more"}))
 
 
-@pytest.mark.both_databases
 @pytest.mark.both_ways
 class TestADisabledKey:
     def test_keeps_its_place_so_it_can_always_be_enabled(
@@ -107,6 +106,7 @@ class TestADisabledKey:
         ok(change(member, key, is_active=True))
         assert works(client, key["api_key"])
 
+    @pytest.mark.both_databases
     def test_that_is_primary_is_regenerated_in_its_own_place(
         self, client: Client, member: Member
     ) -> None:

@@ -9,8 +9,6 @@ from flask import Flask
 from tests.clients import Client, error, ok
 from tests.factories.accounts import set_plan
 
-pytestmark = pytest.mark.both_databases
-
 PATH = "/api/auth/limits"
 MAY = datetime(2027, 5, 31, 23, 59, 50, tzinfo=UTC)
 
@@ -29,6 +27,7 @@ def test_it_names_the_plan_and_what_it_allows(client: Client) -> None:
     }
 
 
+@pytest.mark.both_databases
 def test_another_plan_counts_at_once(client: Client) -> None:
     member = client.sign_up()
     set_plan(member, "pro")

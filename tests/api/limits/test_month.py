@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import pytest
 import time_machine
 from flask import Flask
 
@@ -11,8 +10,6 @@ from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services.limits import usage
 from ragauth.services.limits.limits import current_limits
 from tests.clients import Client, error, ok
-
-pytestmark = pytest.mark.both_databases
 
 NEARLY_MARCH = datetime(2027, 2, 28, 23, 59, 30, tzinfo=UTC)
 

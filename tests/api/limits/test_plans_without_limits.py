@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 
-import pytest
 from flask import Flask
 
 from ragauth.policy import read_policy
+from tests.cases import for_each
 from tests.clients import Client, Member, ok
 
 PLAN = "[plans.trial]\nmax_keys = 5\nmax_agents = 2\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("limits", "minute", "month", "told"),
     [
         ("", None, None, None),

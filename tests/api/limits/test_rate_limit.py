@@ -62,7 +62,6 @@ class TestTellsWhatIsLeft:
         assert "RateLimit-Policy" not in response.headers
 
 
-@pytest.mark.every_database
 class TestLimits:
     def test_exactly_the_plans_number_passes_in_a_minute(
         self, client: Client, clock: time_machine.Traveller

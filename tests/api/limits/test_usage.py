@@ -8,10 +8,9 @@ from flask import Flask
 
 from ragauth.services.limits import usage
 from ragauth.services.limits.limits import current_limits
+from tests.cases import for_each
 from tests.clients import Client, error, issues, ok
 from tests.factories.api_keys import make_service_key
-
-pytestmark = pytest.mark.every_database
 
 FIRST = datetime(2027, 5, 1, 12, tzinfo=UTC)
 
@@ -23,6 +22,7 @@ def save(app: Flask) -> None:
 
 
 class TestTheDashboard:
+    @pytest.mark.every_database
     def test_has_a_row_a_day_and_key_the_newest_day_first(self, client: Client) -> None:
         with time_machine.travel(FIRST, tick=False) as traveller:
             member = client.sign_up()
@@ -54,6 +54,7 @@ class TestTheDashboard:
             caller = client.as_user(client.log_in(member)["token"])
             assert [row["day"] for row in ok(caller.get("/api/auth/usage"))] == ["2027-05-01"]
 
+    @pytest.mark.every_database
     def test_goes_on_page_by_page(self, client: Client) -> None:
         member = client.sign_up()
         for key in [member.api_key, *(member.create_key()["api_key"] for _ in range(2))]:
@@ -68,7 +69,7 @@ class TestTheDashboard:
             cursor = f"&cursor={following}"
         assert len(seen) == len(set(seen)) == 3
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("query", "path"),
         [
             ("from=yesterday", "from"),
@@ -128,6 +129,7 @@ class TestKeys:
         save(client.app)
         assert ok(member.key_client.get("/api/v1/me"))["key"]["last_used_at"] is not None
 
+    @pytest.mark.every_database
     def test_saving_twice_or_late_changes_nothing(self, client: Client) -> None:
         member = client.sign_up()
         for _ in range(2):
@@ -137,6 +139,7 @@ class TestKeys:
         [row] = ok(member.client.get("/api/auth/usage"))
         assert (row["requests"], row["units"]) == (2, 8)
 
+    @pytest.mark.every_database
     def test_idle_days_finds_the_keys_that_nobody_uses(self, client: Client) -> None:
         with time_machine.travel(FIRST, tick=False) as traveller:
             member = client.sign_up()

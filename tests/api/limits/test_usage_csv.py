@@ -41,7 +41,6 @@ def table(response: TestResponse) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(response.text, newline="")))
 
 
-@pytest.mark.both_databases
 class TestTheFile:
     def test_it_has_a_header_and_a_column_for_each_meter(self, client: Client) -> None:
         member = client.sign_up()
@@ -66,6 +65,7 @@ class TestTheFile:
         for name in ("Content-Type", "Content-Disposition", "Content-Length", "Vary"):
             assert head.headers[name] == response.headers[name]
 
+    @pytest.mark.both_databases
     def test_periods_and_accounts_have_columns_of_their_own(self, client: Client) -> None:
         member = client.sign_up()
         key = key_of(member)
@@ -85,6 +85,7 @@ class TestTheFile:
             [row] = table(caller.get(path, headers=CSV))
             assert list(row.items()) == list(expected.items())
 
+    @pytest.mark.both_databases
     def test_it_has_all_rows_of_the_span_and_with_a_limit_a_page(
         self, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -178,7 +179,6 @@ class TestWhoGetsIt:
         assert client.get("/api/auth/me", headers=CSV).mimetype == "application/json"
 
 
-@pytest.mark.both_databases
 class TestBounds:
     def test_a_database_that_fails_halfway_gives_an_error_and_no_half_of_a_file(
         self, client: Client, monkeypatch: pytest.MonkeyPatch
@@ -199,6 +199,7 @@ class TestBounds:
         error(member.client.get(PATH, headers=CSV), 503, "EXTERNAL_SERVICE_ERROR")
         assert len(table(member.client.get(PATH, headers=CSV))) == 5
 
+    @pytest.mark.both_databases
     def test_a_meter_that_comes_up_meanwhile_is_left_out_of_no_file(
         self, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -225,7 +226,6 @@ class TestBounds:
         assert table(member.client.get(PATH, headers=CSV)) == []
 
 
-@pytest.mark.both_databases
 def test_a_long_history_is_complete(client: Client) -> None:
     member = client.sign_up()
     keys = [key_of(member) for _ in range(30)]

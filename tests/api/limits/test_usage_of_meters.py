@@ -16,6 +16,7 @@ from ragauth.extensions import db
 from ragauth.models import MeterUsage, Usage
 from ragauth.policy import read_policy
 from ragauth.security.identifiers import ACCOUNT, KEY, decode_id, encode_id, new_uuid
+from tests.cases import for_each
 from tests.clients import Client, Member, issues, ok
 from tests.factories.api_keys import make_service_key
 from tests.runtime import runtime_of
@@ -109,7 +110,7 @@ def present() -> Iterator[None]:
         yield
 
 
-pytestmark = [pytest.mark.both_databases, pytest.mark.usefixtures("present")]
+pytestmark = pytest.mark.usefixtures("present")
 
 
 class TestRows:
@@ -173,7 +174,8 @@ class TestRows:
 
 
 class TestOneKey:
-    @pytest.mark.parametrize("shape", ["", "&group_by=day", "&group_by=month"])
+    @pytest.mark.both_databases
+    @for_each("shape", ["", "&group_by=day", "&group_by=month"])
     def test_key_id_leaves_all_others_out(self, client: Client, shape: str) -> None:
         member = client.sign_up()
         one, other = key_of(member), key_of(member)
@@ -184,7 +186,7 @@ class TestOneKey:
             assert (row["requests"], row["use"]) == (1, {"tokens": 5})
             assert ("key_id" in row) == (shape == "")
 
-    @pytest.mark.parametrize("shape", ["", "&group_by=day", "&group_by=month"])
+    @for_each("shape", ["", "&group_by=day", "&group_by=month"])
     def test_anothers_key_is_as_no_key(self, client: Client, shape: str) -> None:
         """S25"""
         member, stranger = client.sign_up(), client.sign_up()
@@ -261,6 +263,7 @@ class TestPeriods:
                 told = [(row["month"], row["environment"], row["requests"]) for row in rows]
                 assert told == expected
 
+    @pytest.mark.both_databases
     def test_what_is_used_meanwhile_does_not_shift_the_next_page(self, client: Client) -> None:
         member = client.sign_up()
         key, test = key_of(member), key_of(member, "test")
@@ -275,11 +278,12 @@ class TestPeriods:
             assert row[group_by] == ok(first)[0][group_by]
             assert (ok(first)[0]["environment"], row["environment"]) == ("test", "live")
 
-    @pytest.mark.parametrize("group_by", ["year", "", "Day", "day,month"])
+    @for_each("group_by", ["year", "", "Day", "day,month"])
     def test_any_other_word_is_a_fault(self, client: Client, group_by: str) -> None:
         response = client.sign_up().client.get(f"{PATH}?group_by={group_by}")
         assert issues(response) == {("group_by",): "Must be one of: day, month"}
 
+    @pytest.mark.both_databases
     def test_a_cursor_goes_on_with_the_same_rows_alone(self, client: Client) -> None:
         member = client.sign_up()
         keys = key_of(member), key_of(member, "test")
@@ -297,6 +301,7 @@ class TestPeriods:
                     assert issues(response) == {("cursor",): "Belongs to another `group_by`"}
 
 
+@pytest.mark.both_databases
 class TestAgainstAReckoning:
     """Random rows of some accounts; what each list shows is reckoned from them in Python."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import pytest
 import time_machine
 from flask import Flask
 
@@ -26,7 +25,6 @@ def as_key(member: Member, key: dict[str, str]) -> Client:
     return Client(member.client.app).as_key(key["api_key"])
 
 
-@pytest.mark.both_databases
 class TestPeriods:
     def test_a_day_and_a_month_begin_anew_and_a_total_never_does(
         self, member: Member, clock: time_machine.Traveller
@@ -55,7 +53,6 @@ class TestPeriods:
         assert left(authorize(caller, "use=tokens:1"))["key-tokens-day"] == 5
 
 
-@pytest.mark.both_databases
 class TestBeginnings:
     def test_a_new_limit_begins_with_what_is_known(
         self, member: Member, clock: time_machine.Traveller
@@ -116,7 +113,6 @@ class TestBeginnings:
         assert left(authorize(other_host))["key-tokens-total"] == 980
 
 
-@pytest.mark.both_databases
 class TestSuccessors:
     def test_a_rotated_key_and_its_successor_count_together(self, member: Member) -> None:
         key = member.create_key(

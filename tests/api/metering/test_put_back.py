@@ -25,8 +25,6 @@ ACCOUNTS = [
     limit("requests", "hour", 100),
 ]
 
-pytestmark = pytest.mark.both_databases
-
 
 @pytest.fixture
 def operator(member: Member) -> Client:
@@ -89,6 +87,7 @@ def test_a_limit_whose_size_changes_keeps_its_count(member: Member, operator: Cl
     ]
 
 
+@pytest.mark.both_databases
 def test_a_plan_that_is_left_and_taken_again(
     make_app: Callable[..., Flask], clock: time_machine.Traveller
 ) -> None:
@@ -115,6 +114,7 @@ def test_what_was_reserved_before_is_given_back(member: Member, service: Client)
     assert own(left(authorize(caller))) == {"key-tokens-day": 95}
 
 
+@pytest.mark.both_databases
 def test_what_a_predecessor_in_its_grace_takes_up_goes_on(member: Member) -> None:
     hour = limit("requests", "hour", 100)
     made = member.create_key(limits=[])

@@ -3,9 +3,8 @@
 import re
 from typing import Any
 
-import pytest
-
 from tests.api.metering.asking import authorize, key_with, left, limit
+from tests.cases import for_each
 from tests.clients import Client, Member, error, issues, ok
 
 VERIFY = "/api/v1/keys/verify"
@@ -21,8 +20,8 @@ def faults(response: Any) -> list[tuple[list[str | int], str]]:
 
 
 class TestAuthorize:
-    @pytest.mark.parametrize("name", ["use", "reserve"])
-    @pytest.mark.parametrize(
+    @for_each("name", ["use", "reserve"])
+    @for_each(
         ("values", "messages"),
         [
             *(
@@ -94,8 +93,8 @@ class TestAuthorize:
 
 
 class TestVerify:
-    @pytest.mark.parametrize("name", ["use", "reserve"])
-    @pytest.mark.parametrize(
+    @for_each("name", ["use", "reserve"])
+    @for_each(
         ("value", "told"),
         [
             *(
@@ -123,7 +122,7 @@ class TestVerify:
         answer = service.post(VERIFY, {"key": "x", name: value})
         assert issues(answer) == {(name, *path): message for path, message in told.items()}
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("limits", "told"),
         [
             ("chat", {(): "Not a list"}),
@@ -163,7 +162,7 @@ class TestVerify:
         )
         assert verdict["valid"] is True
 
-    @pytest.mark.parametrize("padding", ["", " \\u0020"])
+    @for_each("padding", ["", " \\u0020"])
     def test_the_gate_and_the_route_say_the_same(
         self, member: Member, service: Client, padding: str
     ) -> None:
@@ -179,7 +178,7 @@ class TestVerify:
         assert verdict["reservation_id"].startswith("rsv_")
         assert '"key-t";r=93' in verdict["headers"]["RateLimit"]
 
-    @pytest.mark.parametrize(
+    @for_each(
         "body",
         [
             '{"key": "x", "use": {"tokens": 1, "tokens": 2}}',

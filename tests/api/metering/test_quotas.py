@@ -31,7 +31,6 @@ def quota(meter: str, window: str, size: int, used: int, **further: Any) -> dict
     }
 
 
-@pytest.mark.both_databases
 def test_a_key_sees_the_accounts_and_its_own(member: Member) -> None:
     caller = key_with(
         member,

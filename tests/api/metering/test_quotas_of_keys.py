@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import pytest
-
 from tests.api.metering.asking import authorize, limit
+from tests.cases import for_each
 from tests.clients import Client, Member, error, ok
 
 PATH = "/api/auth/limits"
@@ -13,8 +12,6 @@ OWN = (
     limit("tokens", "total", 500),
     limit("tokens", "10s", 70, name="burst", applies="named"),
 )
-
-pytestmark = pytest.mark.both_databases
 
 
 def quotas(member: Member, key_id: str) -> list[dict[str, Any]]:
@@ -30,7 +27,7 @@ def own_use(member: Member, key_id: str) -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.mark.parametrize("environment", ["live", "test"])
+@for_each("environment", ["live", "test"])
 def test_they_stand_beside_the_accounts(member: Member, environment: str) -> None:
     made = member.create_key(limits=[*OWN], environment=environment)
     caller = Client(member.client.app).as_key(made["api_key"])

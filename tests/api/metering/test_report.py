@@ -9,6 +9,7 @@ import time_machine
 from flask import Flask
 
 from tests.api.metering.asking import authorize, key_with, left, limit
+from tests.cases import for_each
 from tests.clients import Client, Member, error, issues, ok
 from tests.factories.api_keys import make_service_key
 from tests.factories.policies import metered
@@ -42,8 +43,8 @@ def key_id(caller: Client) -> str:
     return key_id_of(caller)
 
 
-@pytest.mark.both_databases
 class TestSucceeds:
+    @pytest.mark.both_databases
     def test_each_event_counts_once(self, caller: Client, key_id: str, service: Client) -> None:
         events = [event(key_id, "a"), event(key_id, "b"), event(key_id, "a", 900)]
         assert report(service, *events) == {"accepted": 2, "known": 1, "rejected": []}
@@ -159,7 +160,7 @@ class TestRejects:
         }
         assert left(authorize(caller))["key-tokens-total"] == 700
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("change", "told"),
         [
             *(({"id": value}, None) for value in (None, "", "x" * 129, 5, "a\0", "\ud800")),
@@ -175,11 +176,12 @@ class TestRejects:
     def test_what_is_malformed(
         self, key_id: str, service: Client, change: dict[str, Any], told: str | None
     ) -> None:
-        answer = report(service, {**event(key_id), **change}, event(key_id, "good"))
+        good = event(key_id, f"beside {change!r:.90}")
+        answer = report(service, {**event(key_id), **change}, good)
         assert answer["rejected"] == [{"id": told, "reason": "malformed"}]
         assert answer["accepted"] == 1
 
-    @pytest.mark.parametrize("missing", ["id", "key_id", "use"])
+    @for_each("missing", ["id", "key_id", "use"])
     def test_what_lacks_a_field(self, key_id: str, service: Client, missing: str) -> None:
         one = event(key_id)
         del one[missing]
@@ -189,7 +191,7 @@ class TestRejects:
     def test_a_null_time_is_now(self, key_id: str, service: Client) -> None:
         assert report(service, event(key_id, at=None))["accepted"] == 1
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("body", "faults"),
         [
             ({}, {("events",): "Required"}),

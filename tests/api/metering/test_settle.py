@@ -7,6 +7,7 @@ import time_machine
 from flask import Flask
 
 from tests.api.metering.asking import authorize, key_with, left, limit
+from tests.cases import for_each
 from tests.clients import Client, Member, error, issues, ok
 from tests.factories.api_keys import make_service_key
 from tests.factories.policies import metered
@@ -31,8 +32,8 @@ def caller(member: Member) -> Client:
     )
 
 
-@pytest.mark.both_databases
 class TestSucceeds:
+    @pytest.mark.both_databases
     def test_what_was_too_much_is_given_back_at_once(self, caller: Client, service: Client) -> None:
         reservation_id = reserve(caller, "use=tokens:100&reserve=tokens:4000&reserve=pages:3")
         body = {"reservation_id": reservation_id, "use": {"tokens": 812}}
@@ -133,7 +134,7 @@ class TestRefuses:
         assert issues(answer) == {("use", "pages"): told, ("use", "gold"): told}
         assert left(authorize(caller))["key-tokens-total"] == 1000
 
-    @pytest.mark.parametrize(
+    @for_each(
         "reservation_id",
         ["", "x", "rsv_", "rsv_" + "A" * 43, "rsv_" + "A" * 60, "rsv_ä", "key_01h455vb4pex5vsk"],
     )
@@ -158,7 +159,7 @@ class TestRefuses:
             answer = service.post(PATH, {"reservation_id": changed, "use": {}})
             error(answer, 404, "NOT_FOUND")
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("body", "faults"),
         [
             ({}, {("reservation_id",): "Required", ("use",): "Required"}),

@@ -7,6 +7,7 @@ import time_machine
 from flask import Flask
 
 from tests.api.metering.asking import authorize, items, key_with, left, limit
+from tests.cases import for_each
 from tests.clients import Client, Member, error, ok
 from tests.factories.accounts import set_plan
 from tests.factories.policies import metered
@@ -16,7 +17,6 @@ DAY = 86_400
 NOON_TO_MONTH_END = 18 * DAY + DAY // 2
 
 
-@pytest.mark.both_databases
 class TestOfKeys:
     def test_so_many_requests_pass_in_a_window_and_then_again(
         self, member: Member, clock: time_machine.Traveller
@@ -130,9 +130,7 @@ class TestNamed:
         assert '"chat" of 2 requests a minute' in refused.get_json()["error"]["message"]
         assert authorize(caller, "use=tokens:41").status_code == 200
 
-    @pytest.mark.parametrize(
-        "name", ["unknown", "", "Chat", "chat ", "%22", "x" * 60, "50", "chat%00"]
-    )
+    @for_each("name", ["unknown", "", "Chat", "chat ", "%22", "x" * 60, "50", "chat%00"])
     def test_a_name_that_the_key_has_no_limit_of_applies_to_nothing(
         self, caller: Client, name: str
     ) -> None:
@@ -228,7 +226,7 @@ class TestHeaders:
 class TestWhoRefuses:
     """Of several that refuse, the one that opens last; a total last of all."""
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("limits", "query", "told"),
         [
             # The account's own are 60 requests a minute and 1,000 a month.
@@ -276,9 +274,8 @@ class TestWhoRefuses:
             assert left(refused) == before
 
 
-@pytest.mark.both_databases
 class TestRefusals:
-    @pytest.mark.parametrize(
+    @for_each(
         ("given", "query", "code", "details", "wait", "message"),
         [
             (

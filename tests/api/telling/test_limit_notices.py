@@ -30,7 +30,6 @@ def set_limits(member: Member, *limits: object) -> None:
     ok(operator.patch(path, {"limits": list(limits)}))
 
 
-@pytest.mark.both_databases
 class TestOnceInAWindow:
     def test_most_is_told_and_then_all(self, member: Member, clock: time_machine.Traveller) -> None:
         use_tokens(member, 79)
@@ -51,6 +50,7 @@ class TestOnceInAWindow:
         assert events(member)[1:] == [(REACHED, {**details, "percent": 100})]
         assert subjects(member) == [ALL_TOKENS_A_DAY]
 
+    @pytest.mark.both_databases
     def test_all_at_once_is_told_as_all_alone(self, member: Member) -> None:
         use_tokens(member, 100)
         use_tokens(member, 0)
@@ -135,8 +135,8 @@ class TestWhichLimits:
         assert events(member) == []
 
 
-@pytest.mark.both_databases
 class TestWhomItTells:
+    @pytest.mark.both_databases
     def test_mails_can_be_switched_off(self, member: Member) -> None:
         """The history tells it all the same."""
 

@@ -127,7 +127,6 @@ class TestAtOnce:
         assert (subjects(member), notices(member)) == ([], [])
 
 
-@pytest.mark.both_databases
 def test_a_deletion_takes_notices_along(member: Member) -> None:
     use_tokens(member, 80)
     assert notices(member) == [80]

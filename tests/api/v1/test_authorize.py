@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from ragauth.extensions import db
 from ragauth.models import ApiKey
+from tests.cases import for_each
 from tests.clients import Client, Member, error, issues, ok
 from tests.factories.accounts import resume, set_plan, suspend
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
@@ -39,8 +40,8 @@ def widget_client(client: Client, member: Member) -> Client:
     return client.as_key(key["api_key"])
 
 
-@pytest.mark.both_databases
 class TestSucceeds:
+    @pytest.mark.both_databases
     def test_it_tells_who_the_key_belongs_to(self, client: Client) -> None:
         """S24: every identity header is always there, empty where there is none."""
         member = client.sign_up()
@@ -72,13 +73,13 @@ class TestSucceeds:
             "Features": "",
         }
 
-    @pytest.mark.parametrize(
+    @for_each(
         "method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"]
     )
     def test_every_method_is_answered(self, client: Client, method: str) -> None:
         identity(client.sign_up().key_client.request(method, PATH))
 
-    @pytest.mark.parametrize("path", ["/", "/v1/query", "/v1/query/", "/a%20b/é", "/a//b", "/me"])
+    @for_each("path", ["/", "/v1/query", "/v1/query/", "/a%20b/é", "/a//b", "/me"])
     def test_every_path_below_is_answered(self, client: Client, path: str) -> None:
         identity(client.sign_up().key_client.get(PATH + path))
 
@@ -142,7 +143,7 @@ class TestRefuses:
         response = member.key_client.get(f"{PATH}?agent_id={agent['id']}")
         error(response, 403, "AUTHORIZATION_ERROR", "wrong_agent")
 
-    @pytest.mark.parametrize("forged", ["X-Forwarded-For", "X-Real-IP", "Forwarded"])
+    @for_each("forged", ["X-Forwarded-For", "X-Real-IP", "Forwarded"])
     def test_an_address_that_is_not_listed(self, client: Client, forged: str) -> None:
         """S22: without a trusted proxy a client cannot forge its address."""
         key = client.sign_up().create_key(allowed_ips=["203.0.113.7"])
@@ -186,7 +187,7 @@ class TestRefuses:
             response = widget.get(PATH, headers={"Origin": origin})
             error(response, 403, "AUTHORIZATION_ERROR", "origin_not_allowed")
 
-    @pytest.mark.parametrize(
+    @for_each(
         "origin",
         [
             *(None, "null", "", "https://shop.example.com.evil.test", "http://shop.example.com"),
@@ -222,12 +223,12 @@ class TestRejectsInput:
         response = client.sign_up().key_client.get(PATH + query)
         assert set(issues(response)) == {("scope",), ("agent_id",), ("cost",), ("on_limit",)}
 
-    @pytest.mark.parametrize("cost", ["", "10001", "1.5", "1e3", "+1", "٣", "9" * 5000])
+    @for_each("cost", ["", "10001", "1.5", "1e3", "+1", "٣", "9" * 5000])
     def test_a_cost_is_0_to_10000(self, client: Client, cost: str) -> None:
         response = client.sign_up().key_client.get(f"{PATH}?cost={cost}")
         assert set(issues(response)) == {("cost",)}
 
-    @pytest.mark.parametrize("cost", ["-1", "10001", "9" * 20, "9" * 200])
+    @for_each("cost", ["-1", "10001", "9" * 20, "9" * 200])
     def test_a_whole_number_beyond_the_bounds_is_told_the_bounds(
         self, client: Client, cost: str
     ) -> None:
@@ -267,7 +268,7 @@ class TestRequiresAuthentication:
         assert details["expired_at"] == "2026-03-01T12:00:01Z"
 
 
-@pytest.mark.parametrize("credential", ["a key", "none"])
+@for_each("credential", ["a key", "none"])
 def test_a_method_that_only_webdav_knows_is_as_good_as_any(client: Client, credential: str) -> None:
     caller = client.sign_up().key_client if credential == "a key" else client
     response = caller.request("PROPFIND", "/api/v1/authorize/documents")

@@ -7,6 +7,7 @@ from ragauth.deadlines import WouldWait, current_deadline
 from ragauth.metrics import CHECKS, board
 from ragauth.models.reads.prepared import PreparedReads
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT
+from tests.cases import for_each
 from tests.clients import Client, Member
 from tests.factories.api_keys import make_service_key
 from tests.runtime import runtime_of
@@ -41,9 +42,7 @@ def _ask_in_the_poller(app: Flask, member: Member, path: str, method: str) -> in
     return answer.status_code
 
 
-@pytest.mark.parametrize(
-    ("path", "method"), [("/api/v1/authorize", "GET"), ("/api/v1/keys/verify", "POST")]
-)
+@for_each(("path", "method"), [("/api/v1/authorize", "GET"), ("/api/v1/keys/verify", "POST")])
 def test_it_counts_nothing(app: Flask, member: Member, path: str, method: str) -> None:
     reads: PreparedReads = runtime_of(app).reads
     before = _checks_by_verdict()

@@ -13,6 +13,7 @@ from flask import Flask
 
 from ragauth import clock
 from ragauth.services.keys import github_keys
+from tests.cases import for_each
 from tests.clients import Client, error, issues
 from tests.compat.upstream import unused_address
 from tests.servers.github import PATH, Github, found, running_github, send
@@ -61,7 +62,7 @@ class TestSignatures:
         refused(member.key_client, BODY, {}, "missing")
         assert github.asked == 0
 
-    @pytest.mark.parametrize(
+    @for_each(
         "signature",
         ["x", "====", "MEUC!", base64.b64encode(b"no DER").decode(), "A" * 5000, "é"],
     )
@@ -71,7 +72,7 @@ class TestSignatures:
         refused(reporter, BODY, {IDENTIFIER: "first", SIGNATURE: signature}, "malformed")
         assert github.asked == 0
 
-    @pytest.mark.parametrize("identifier", ["a b", "x" * 201, "é"])
+    @for_each("identifier", ["a b", "x" * 201, "é"])
     def test_an_identifier_has_a_form(
         self, github: Github, reporter: Client, identifier: str
     ) -> None:
@@ -147,7 +148,7 @@ class TestBodies:
             (3,),
         }
 
-    @pytest.mark.parametrize(
+    @for_each(
         "body",
         [
             *(b"", b"{}", b"null", b'"x"', b"5", b"[", b"\xff", b"NaN", b"[1e99999"),

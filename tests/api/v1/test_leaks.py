@@ -21,6 +21,7 @@ from ragauth.security import key_format
 from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services.audit import OPERATOR
 from ragauth.services.keys import api_keys
+from tests.cases import for_each
 from tests.clients import Client, Member, error, ok
 from tests.factories.accounts import set_plan, suspend
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
@@ -61,8 +62,8 @@ def subjects(app: Flask) -> list[str]:
     return [mail.subject for mail in receive_mail(app)]
 
 
-@pytest.mark.both_databases
 class TestAnswers:
+    @pytest.mark.both_databases
     def test_each_text_in_its_order_by_its_digest(self, server: Github, notified: Client) -> None:
         member = notified.sign_up()
         tokens = [unknown_key(), member.api_key, "ghp_something", mistyped(member.api_key)]
@@ -75,6 +76,7 @@ class TestAnswers:
             for token in [*tokens, member.api_key]
         ]
 
+    @pytest.mark.both_databases
     def test_keys_of_every_kind_and_form(
         self, server: Github, notified: Client, app: Flask
     ) -> None:
@@ -128,7 +130,6 @@ class TestAnswers:
         ok(visitor.get("/api/v1/me"))
 
 
-@pytest.mark.both_databases
 class TestNotifies:
     def test_the_owner_is_told_and_the_key_works_on(
         self, server: Github, notified: Client, app: Flask
@@ -180,6 +181,7 @@ class TestNotifies:
         assert len(leaked_events(member)) == 2
         assert subjects(app).count(SUBJECT) == 2
 
+    @pytest.mark.both_databases
     def test_an_unconfirmed_address_and_a_managed_keys_owner_get_no_mail(
         self, server: Github, notified: Client, app: Flask
     ) -> None:
@@ -208,8 +210,8 @@ class TestNotifies:
         assert len(leaked_events(member)) == 1
 
 
-@pytest.mark.both_databases
 class TestRevokes:
+    @pytest.mark.both_databases
     def test_the_key_is_dead_at_once_on_every_host(
         self, server: Github, revoked: Client, app: Flask
     ) -> None:
@@ -231,6 +233,7 @@ class TestRevokes:
         assert "was revoked at once" in mail.text
         assert "was revoked at once" in mail.html
 
+    @pytest.mark.both_databases
     def test_a_replay_finds_a_dead_key_and_changes_nothing(
         self, server: Github, revoked: Client, app: Flask
     ) -> None:
@@ -249,6 +252,7 @@ class TestRevokes:
         server.report(revoked, member.api_key)
         error(member.key_client.get("/api/v1/me"), 401, "AUTHENTICATION_ERROR", "revoked")
 
+    @pytest.mark.both_databases
     def test_a_services_key_has_no_owner_but_the_log(
         self, server: Github, revoked: Client, app: Flask, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -265,6 +269,7 @@ class TestRevokes:
             ).all()
         assert [row.account_id for row in rows] == [None]
 
+    @pytest.mark.both_databases
     def test_of_ten_reports_at_once_one_tells_the_owner(
         self, server: Github, notified: Client, app: Flask
     ) -> None:
@@ -285,7 +290,7 @@ class TestRevokes:
 class TestWhatIsShown:
     """S46: whoever publishes a key chooses the address that its owner reads."""
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("url", "stored", "words"),
         [
             (None, None, None),

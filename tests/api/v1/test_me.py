@@ -9,7 +9,6 @@ from tests.factories.api_keys import make_service_key
 PATH = "/api/v1/me"
 
 
-@pytest.mark.every_database
 class TestSucceeds:
     def test_it_tells_whose_key_it_is_and_what_it_may(self, client: Client) -> None:
         member = client.sign_up(name="Ada")
@@ -21,6 +20,7 @@ class TestSucceeds:
         assert {**data["key"], "last_used_at": None} == {**listed, "last_used_at": None}
         assert data["limits"] == {"requests_per_minute": 60, "requests_per_month": 1000}
 
+    @pytest.mark.every_database
     def test_it_tells_when_the_key_was_used_last_although_it_saves_nothing(
         self, client: Client
     ) -> None:
@@ -32,6 +32,7 @@ class TestSucceeds:
         assert listed["last_used_at"] == told
         assert ok(member.key_client.get(PATH))["key"]["last_used_at"] == told
 
+    @pytest.mark.every_database
     def test_the_limits_are_those_of_the_plan(self, client: Client) -> None:
         member = client.sign_up()
         set_plan(member, "scale")

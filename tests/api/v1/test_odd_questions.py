@@ -11,13 +11,14 @@ from ragauth import transaction
 from ragauth.models.accounts import find_by_email
 from ragauth.services.accounts import hashing
 from ragauth.services.accounts.hashing import StoredPassword
+from tests.cases import for_each
 from tests.clients import Client, error, ok
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
 
 pytestmark = pytest.mark.both_databases
 
 
-@pytest.mark.parametrize("path", ["//x", "/a%0Ab", "/../../x", "//"])
+@for_each("path", ["//x", "/a%0Ab", "/../../x", "//"])
 def test_any_path_below_authorize_asks_for_a_key_and_takes_one(client: Client, path: str) -> None:
     url = f"/api/v1/authorize{path}"
     error(client.get(url), 401, "AUTHENTICATION_ERROR", "missing")
@@ -32,7 +33,7 @@ def test_a_key_that_is_none_is_told_before_what_else_is_wrong(client: Client) ->
         assert response.status_code == 401
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+@for_each("encoding", ["utf-16", "utf-32", "utf-8-sig"])
 def test_a_body_that_is_not_utf_8_is_refused(client: Client, encoding: str) -> None:
     service = client.as_key(make_service_key(client.app, "verify"))
     response = service.request(

@@ -11,6 +11,7 @@ from sqlalchemy import update
 from ragauth.extensions import db
 from ragauth.models import ApiKey
 from ragauth.policy import read_policy
+from tests.cases import for_each
 from tests.clients import Client, Member, error, issues, ok
 from tests.factories.accounts import set_plan
 from tests.factories.api_keys import make_service_key, unknown_key
@@ -70,7 +71,6 @@ def manage(app: Flask, **values: Any) -> None:
         connection.execute(update(table).where(table.c.kind != "service").values(**values))
 
 
-@pytest.mark.both_databases
 class TestSeveral:
     def test_all_that_are_named_are_needed(self, member: Member) -> None:
         asking = Asking(member.client.app)
@@ -87,7 +87,7 @@ class TestSeveral:
         assert details["required_scope"] == "suggest"
         assert response.headers["WWW-Authenticate"].endswith('scope="suggest"')
 
-    @pytest.mark.parametrize(
+    @for_each(
         "scope",
         [
             "",
@@ -126,7 +126,6 @@ class TestSeveral:
             error(client.get(PATH + query), 401, "AUTHENTICATION_ERROR", "invalid")
 
 
-@pytest.mark.both_databases
 class TestWhatCounts:
     """S21: what the policy does not declare, or not for such a key, opens nothing."""
 
@@ -142,13 +141,14 @@ class TestWhatCounts:
         assert asking.reason(member.api_key, "train") is None
         assert asking.reason(member.api_key, "train read") == "insufficient_scope"
 
+    @pytest.mark.both_databases
     def test_an_empty_list_has_none(self, member: Member) -> None:
         manage(member.client.app, scopes=[])
         asking = Asking(member.client.app)
         assert asking.scopes(member.api_key) == []
         assert asking.reason(member.api_key, "read") == "insufficient_scope"
 
-    @pytest.mark.parametrize("is_managed", [False, True])
+    @for_each("is_managed", [False, True])
     def test_what_is_no_longer_declared_counts_for_nothing(
         self, member: Member, is_managed: bool
     ) -> None:
@@ -180,7 +180,6 @@ class TestWhatCounts:
         assert asking.scopes(key["api_key"]) == ["read"]
 
 
-@pytest.mark.both_databases
 class TestOpenScopes:
     @pytest.fixture
     def member(self, make_app: Callable[..., Flask]) -> Member:
@@ -193,6 +192,7 @@ class TestOpenScopes:
         for scope in ("Free", "1free", "a" * 51, "free/one", "read  free", ""):
             assert asking.faults(member.api_key, scope) == {("scope",)}
 
+    @pytest.mark.both_databases
     def test_a_managed_key_may_have_any(self, member: Member) -> None:
         manage(member.client.app, scopes=["free:one", "read"], is_managed=True)
         asking = Asking(member.client.app)

@@ -8,8 +8,8 @@ from tests.factories.api_keys import make_service_key, mistyped, unknown_key
 PATH = "/api/v1/keys/revoke"
 
 
-@pytest.mark.every_database
 class TestSucceeds:
+    @pytest.mark.every_database
     def test_whoever_holds_a_key_may_kill_it_at_once(self, client: Client) -> None:
         """S20: a dead key is refused from the moment that the answer was sent."""
         member = client.sign_up()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.cases import for_each
 from tests.clients import Client, error
 from tests.factories.api_keys import make_service_key, unknown_key
 
@@ -26,7 +27,7 @@ class TestUnknownPaths:
 
 
 class TestWrongMethod:
-    @pytest.mark.parametrize(
+    @for_each(
         ("method", "path", "allowed"),
         [
             ("DELETE", "/api/v1/me", {"GET", "HEAD", "OPTIONS"}),

@@ -5,6 +5,7 @@ import json
 import pytest
 import time_machine
 
+from tests.cases import for_each
 from tests.clients import Client, error, issues, ok
 from tests.factories.accounts import suspend
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
@@ -53,7 +54,6 @@ def assert_refused(verdict: dict[str, object], status: int, code: str) -> None:
     assert (verdict["valid"], verdict["status"], verdict["code"]) == (False, status, code)
 
 
-@pytest.mark.both_databases
 class TestSucceeds:
     def test_a_good_key_is_told_with_its_owner(self, client: Client, service: Client) -> None:
         member = client.sign_up()
@@ -169,6 +169,7 @@ class TestSucceeds:
         suspend(member)
         assert_refused(ask(service, member.api_key), 403, "AUTHORIZATION_ERROR")
 
+    @pytest.mark.both_databases
     def test_a_dead_key_is_refused_at_once(self, client: Client, service: Client) -> None:
         """S20: a dead key is refused from the moment that the answer was sent."""
         member = client.sign_up()
@@ -217,7 +218,7 @@ class TestSucceeds:
 
 
 class TestRejectsInput:
-    @pytest.mark.parametrize(
+    @for_each(
         ("field", "value"),
         [
             ("key", None),

@@ -17,13 +17,12 @@ from ragauth.models import OutboxRow, Webhook, WebhookDelivery
 from ragauth.models import webhooks as webhook_rows
 from ragauth.services.outbox.rounds import Round
 from ragauth.services.webhooks.types import CHOSEN, MOST_ENDPOINTS
+from tests.cases import for_each
 from tests.clients import Client, assert_same_answer, error, issues, ok
 from tests.factories.api_keys import make_service_key
 from tests.factories.commands import run
 from tests.factories.webhooks import WEBHOOKS, deliver, later, service_client
 from tests.servers.webhook_receiver import WebhookReceiver, answer, running_receiver
-
-pytestmark = pytest.mark.both_databases
 
 URL = "https://hooks.example.com/ragauth"
 ABSENT = "whk_01h455vb4pex5vsknk084sn02q"
@@ -65,6 +64,7 @@ def events(app: Flask) -> list[str]:
 
 
 class TestSucceeds:
+    @pytest.mark.both_databases
     def test_an_endpoint_is_added_shown_changed_and_removed(
         self, app: Flask, service: Client
     ) -> None:
@@ -98,6 +98,7 @@ class TestSucceeds:
         assert events(app)[-1] == "webhook:removed"
         assert "example.com" not in run(app, "events", "export"), "a URL may hold a secret"
 
+    @pytest.mark.both_databases
     def test_a_secret_is_stored_sealed_and_shown_once(self, app: Flask, service: Client) -> None:
         """S27"""
         added = add(service)
@@ -123,6 +124,7 @@ class TestSucceeds:
         [delivery] = deliveries(hooked, webhook)
         assert (delivery["id"], delivery["state"]) == (queued["id"], "delivered")
 
+    @pytest.mark.both_databases
     def test_deliveries_come_in_pages_newest_first(self, service: Client) -> None:
         webhook = add(service)
         tests = [ok(service.post(f"{WEBHOOKS}/{webhook['id']}/test"), 202) for _ in range(5)]
@@ -136,6 +138,7 @@ class TestSucceeds:
             query = f"&cursor={page['meta']['next_cursor']}"
         assert found == [each["id"] for each in reversed(tests)]
 
+    @pytest.mark.both_databases
     def test_what_waits_is_tried_at_once_and_what_was_delivered_again(
         self, hooked: Client, receiver: WebhookReceiver
     ) -> None:
@@ -155,6 +158,7 @@ class TestSucceeds:
         [after] = deliveries(hooked, webhook)
         assert (after["state"], after["attempts"]) == ("delivered", 3)
 
+    @pytest.mark.both_databases
     def test_switching_off_or_removing_gives_up_what_waits(
         self, app: Flask, service: Client
     ) -> None:
@@ -172,6 +176,7 @@ class TestSucceeds:
             for table, count in ((OutboxRow, 0), (WebhookDelivery, 1)):
                 assert connection.scalar(select(func.count()).select_from(table)) == count
 
+    @pytest.mark.both_databases
     def test_deliveries_are_kept_for_30_days(self, app: Flask, service: Client) -> None:
         webhook = add(service)
         ok(service.post(f"{WEBHOOKS}/{webhook['id']}/test"), 202)
@@ -183,8 +188,8 @@ class TestSucceeds:
         assert deliveries(service, webhook) == []
 
 
+@pytest.mark.every_database
 class TestRaces:
-    @pytest.mark.every_database
     def test_no_change_fails_while_an_endpoint_is_removed(
         self, app: Flask, service: Client, client: Client
     ) -> None:
@@ -220,7 +225,7 @@ class TestRaces:
 
 
 class TestRejectsInput:
-    @pytest.mark.parametrize(
+    @for_each(
         "url",
         [
             *("", "x", "http://hooks.example.com/", "https://user:pw@hooks.example.com/"),
@@ -249,7 +254,7 @@ class TestRejectsInput:
         assert [name for name in CHOSEN if name not in message] == []
         assert "webhook.test" not in message
 
-    @pytest.mark.parametrize("events", [[], "api_key.revoked", [None], [5], [["x"]], {}])
+    @for_each("events", [[], "api_key.revoked", [None], [5], [["x"]], {}])
     def test_events_that_are_no_list_of_types(self, service: Client, events: Any) -> None:
         found = issues(service.post(WEBHOOKS, {"url": URL, "events": events}))
         assert {path[0] for path in found} == {"events"}
@@ -270,6 +275,7 @@ class TestRejectsInput:
         ok(service.delete(f"{WEBHOOKS}/{last['id']}"), 204)
         add(service)
 
+    @pytest.mark.both_databases
     def test_of_two_at_once_the_last_place_is_for_one(
         self, app: Flask, service: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -322,7 +328,7 @@ _ROUTES = [
 
 
 class TestRequiresAuthentication:
-    @pytest.mark.parametrize(("method", "path"), [("GET", WEBHOOKS), ("POST", WEBHOOKS), *_ROUTES])
+    @for_each(("method", "path"), [("GET", WEBHOOKS), ("POST", WEBHOOKS), *_ROUTES])
     def test_a_service_key_with_the_scope_is_needed(
         self, app: Flask, client: Client, method: str, path: str
     ) -> None:

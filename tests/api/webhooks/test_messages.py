@@ -117,7 +117,6 @@ def _of_service(message: dict[str, Any]) -> bool:
 
 
 class TestWhoIsTold:
-    @pytest.mark.both_databases
     def test_each_active_endpoint_of_what_it_has_chosen(self, app: Flask, client: Client) -> None:
         service = service_client(app)
         first = add_webhook(app, URL)
