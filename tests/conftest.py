@@ -65,6 +65,8 @@ _FILLED = union_all(
         for table in _EMPTIED
     )
 )
+# What may matter to the request of a signup, or to its answer.
+_OF_SIGNUPS = {"require_https", "trusted_proxies", "signups_per_address", "refresh_cookie"}
 BCRYPT_COST = 4  # the lowest that bcrypt knows: the tests hash a thousand times
 
 
@@ -304,6 +306,7 @@ def make_app(app: Flask, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
         folder = tmp_path / f"instance-{len(made)}"
         folder.mkdir()
         made.append(make_testing_app(replace(settings, **{"instance_dir": folder, **changes})))
+        made[-1].config[ready_members.READY_MEMBERS] = not _OF_SIGNUPS & changes.keys()
         return made[-1]
 
     yield make
