@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from tests.ready_members import READY_MEMBERS
 from tests.servers.redis import RedisServer, start_redis
 from tests.servers.smtp import SmtpServer, start_smtp
 from tests.servers.webhook_receiver import WebhookReceiver, running_receiver
@@ -38,9 +37,7 @@ def receiver() -> Iterator[WebhookReceiver]:
 @pytest.fixture
 def hooked(make_app: MakeApp) -> Flask:
     """An application that may send to loopback."""
-    app = make_app(webhook_private_networks=True)
-    app.config[READY_MEMBERS] = True
-    return app
+    return make_app(webhook_private_networks=True)
 
 
 @pytest.fixture
@@ -54,9 +51,7 @@ def smtp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpServer
 @pytest.fixture
 def mailing(make_app: MakeApp, smtp: SmtpServer) -> Flask:
     """An application with a mail server."""
-    app = make_app(mail_url=smtp.url)
-    app.config[READY_MEMBERS] = True
-    return app
+    return make_app(mail_url=smtp.url)
 
 
 @pytest.fixture
