@@ -164,7 +164,7 @@ class TestNetworkOf:
         assert network_of("2001:db8:0:1:2::3", ipv4_prefix=24) == ip_network("2001:db8:0:1::/64")
         assert network_of("2001:db8::3", ipv6_prefix=32) == ip_network("2001:db8::/32")
 
-    @pytest.mark.parametrize("text", [None, "", '"', "unknown"])
+    @for_each("text", [None, "", '"', "unknown"])
     def test_no_address_is_in_none(self, text: str | None) -> None:
         assert network_of(text) is None
 
@@ -180,13 +180,11 @@ class TestNetworkOf:
 class TestIsWithin:
     NETWORKS = "203.0.113.0/24 2001:db8::/32"
 
-    @pytest.mark.parametrize(
-        "text", ["203.0.113.9", "::ffff:203.0.113.9", "203.0.113.9:80", "[2001:db8::1]:80"]
-    )
+    @for_each("text", ["203.0.113.9", "::ffff:203.0.113.9", "203.0.113.9:80", "[2001:db8::1]:80"])
     def test_an_address_that_is_listed(self, text: str) -> None:
         assert is_within(text, self.NETWORKS)
 
-    @pytest.mark.parametrize("text", [None, "", '"', "unknown", "203.0.114.1", "::1"])
+    @for_each("text", [None, "", '"', "unknown", "203.0.114.1", "::1"])
     def test_no_address_is_in_no_list(self, text: str | None) -> None:
         """S40: not even in one that holds every address."""
         assert not is_within(text, self.NETWORKS)
@@ -195,7 +193,7 @@ class TestIsWithin:
 
 
 class TestIsPublic:
-    @pytest.mark.parametrize(
+    @for_each(
         "text",
         [
             "8.8.8.8",

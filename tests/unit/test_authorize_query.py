@@ -127,7 +127,7 @@ def test_a_hundred_parameters_are_read_and_one_more_is_refused() -> None:
         parse_authorize_query(f"{query_string}&b=1", DEFAULT_POLICY)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "spelling",
     ["a", "%41", "filter%5Ba%5D", "%73%63%6f%70%65x", "%61%67%65%6e%74%5f%69%64x", "scopes"],
 )

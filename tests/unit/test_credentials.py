@@ -11,7 +11,7 @@ from tests.cases import for_each
 
 
 class TestBearerToken:
-    @pytest.mark.parametrize("header", ["Bearer abc", "bearer abc", "BEARER abc", "Bearer   abc  "])
+    @for_each("header", ["Bearer abc", "bearer abc", "BEARER abc", "Bearer   abc  "])
     def test_the_scheme_is_case_insensitive(self, header: str) -> None:
         assert bearer_token(header) == "abc"
 
@@ -52,7 +52,7 @@ class TestPresentedKey:
     def test_the_same_key_twice_is_one(self) -> None:
         assert presented_key("Bearer abc", "abc") == "abc"
 
-    @pytest.mark.parametrize("authorization", ["Bearer abcd", "Basic abc", "abc", "Bearer ABC"])
+    @for_each("authorization", ["Bearer abcd", "Basic abc", "abc", "Bearer ABC"])
     def test_two_different_credentials_are_none(self, authorization: str) -> None:
         with pytest.raises(CredentialMalformed):
             presented_key(authorization, "abc")

@@ -43,7 +43,7 @@ def address(proxies: int, header: str) -> str | None:
 
 
 class TestWithoutAProxy:
-    @pytest.mark.parametrize(
+    @for_each(
         ("peer", "told"),
         [
             ("203.0.113.7", "203.0.113.7"),

@@ -61,7 +61,7 @@ class TestTakes:
     def test_every_kind_of_value(self, metadata: Any) -> None:
         assert faults(metadata) == []
 
-    @pytest.mark.parametrize(("character", "size"), [("a", 1), ("é", 2), ("李", 3), ("😀", 4)])
+    @for_each(("character", "size"), [("a", 1), ("é", 2), ("李", 3), ("😀", 4)])
     def test_4096_bytes_of_utf_8(self, character: str, size: int) -> None:
         room = 4_096 - len('{"a":""}')
         text = character * (room // size) + "a" * (room % size)
@@ -74,7 +74,7 @@ class TestTakes:
 
 
 class TestRefuses:
-    @pytest.mark.parametrize("metadata", [[], "{}", 1, True, [{}]])
+    @for_each("metadata", [[], "{}", 1, True, [{}]])
     def test_what_is_no_object(self, metadata: Any) -> None:
         assert faults(metadata) == [([], "Must be a JSON object")]
 

@@ -9,6 +9,7 @@ import pytest
 
 from ragauth.security.emails import canonical_email
 from ragauth.security.normal_forms import TextTooLong, fold, normalise
+from tests.cases import for_each
 from tests.costs import cpu_seconds
 
 JOINED = "\N{GREEK SMALL LETTER ALPHA WITH PSILI AND VARIA AND YPOGEGRAMMENI}"
@@ -39,7 +40,7 @@ def test_the_normal_form_counts_and_not_what_was_sent() -> None:
                 make(text, longest=128)
 
 
-@pytest.mark.parametrize("unit", WORST)
+@for_each("unit", WORST)
 def test_the_worst_text_costs_a_fraction_of_a_hash(unit: str) -> None:
     """S37: it is looked at before it is normalised."""
 

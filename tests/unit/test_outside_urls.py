@@ -40,7 +40,7 @@ def test_a_strange_one_is_no_link(url: str) -> None:
     assert shown is None or (len(shown) <= LONGEST and "\u202e" not in shown)
 
 
-@pytest.mark.parametrize("url", NOT_OF_THE_WEB)
+@for_each("url", NOT_OF_THE_WEB)
 def test_what_is_not_of_the_web_is_not_shown(url: str) -> None:
     assert inert_url(url) is None
     assert inert_url(None) is None

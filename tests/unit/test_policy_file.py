@@ -164,7 +164,7 @@ class TestFaults:
     def test_of_plans(self, text: str, place: str) -> None:
         assert list(faults(f"[plans]\n{text}")) == [place]
 
-    @pytest.mark.parametrize("name", ['"a b"', "Gold", "a_b", '""', "x" * 51, '"gold\\n"'])
+    @for_each("name", ['"a b"', "Gold", "a_b", '""', "x" * 51, '"gold\\n"'])
     def test_of_plans_names(self, name: str) -> None:
         text = f"{TRIAL}[plans.{name}]\nmax_keys = 1\nmax_agents = 1"
         assert list(faults(text)) == [f"plans.{name}"]
@@ -278,7 +278,7 @@ features = [1]
             *("plans.gold.limits.pages", "plans.gold.features[0]"),
         }
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("content", "line"),
         [
             (b"[plans.trial", 1),

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from ragauth.config.redis_urls import is_unverified, redis_place, redis_url
 from ragauth.counters.redis_client import open_client
 from tests.cases import for_each
@@ -84,7 +82,7 @@ class TestRedis:
     def test_what_redis_py_would_stumble_on_is_refused(self, url: str, words: str) -> None:
         assert words in refusal(redis_url, url)
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("url", "place"),
         [
             ("redis://u:p@h/2", "h:6379"),

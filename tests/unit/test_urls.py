@@ -59,9 +59,7 @@ def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestPostgres:
-    @pytest.mark.parametrize(
-        "scheme", ["postgres", "postgresql", "postgresql+psycopg", "POSTGRES", "PostgreSQL"]
-    )
+    @for_each("scheme", ["postgres", "postgresql", "postgresql+psycopg", "POSTGRES", "PostgreSQL"])
     def test_every_spelling_is_one(self, scheme: str) -> None:
         url = database_url(f"{scheme}://user:p%40ss@db:5432/ragauth", INSTANCE)
         assert url == "postgresql://user:p%40ss@db:5432/ragauth?target_session_attrs=primary"
