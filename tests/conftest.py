@@ -54,6 +54,7 @@ slow_work.refuse_slow_work()
 quick_apps.write_builders_late()
 quick_apps.read_rules_once()
 quick_apps.compile_statements_once()
+quick_apps.read_authorities_once()
 ready_members.take_ready_hashes()
 
 SECRET_KEY = b"a secret of the tests, 32 bytes or more"

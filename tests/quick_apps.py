@@ -1,10 +1,12 @@
 """What each application works out anew although it comes out the same: the tests make many.
 
 Werkzeug takes the URL of each route apart, and compiles two functions for it; SQLAlchemy compiles
-each statement that is prepared, and for each engine each statement that is executed. Together that
-is most of what an application costs, its first requests included.
+each statement that is prepared, and for each engine each statement that is executed; httpx reads
+the certificates of all authorities for each client. Together that is most of what an application
+costs, its first requests included.
 """
 
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -90,6 +92,22 @@ def _is_same_kind(one: Dialect, other: object) -> bool:
 
 def _version(dialect: Any) -> object:
     return getattr(dialect, "server_version_info", None)
+
+
+def read_authorities_once() -> None:
+    """Let clients that go by a file of authorities alone share what was read from it."""
+    create = ssl.create_default_context
+    read: dict[str, ssl.SSLContext] = {}
+
+    def create_once(*arguments: Any, **keywords: Any) -> ssl.SSLContext:
+        if arguments or keywords.keys() != {"cafile"}:
+            return create(*arguments, **keywords)
+        path = str(keywords["cafile"])
+        if path not in read:
+            read[path] = create(cafile=path)
+        return read[path]
+
+    setattr(ssl, "create_default_context", create_once)  # noqa: B010
 
 
 def _sql(statement: Select[Any], dialect: Dialect) -> str:
