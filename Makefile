@@ -76,7 +76,7 @@ test: install ## Run every test (PYTEST_ARGS="-n 0 tests/unit" narrows it)
 	$(BIN)/python -m pytest -n 3 --dist worksteal --durations 10 $(PYTEST_ARGS)
 
 test-fuzz: install ## Hold the service against its OpenAPI document, and try more texts and orders of calls (FUZZ_EXAMPLES=200)
-	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-200} $(BIN)/python -m pytest -n 2 tests/fuzz tests/unit tests/api/*/test_*_model.py $(PYTEST_ARGS)
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-200} $(BIN)/python -m pytest -n 2 tests/fuzz tests/unit tests/counters/test_*_model.py tests/api/*/test_*_model.py $(PYTEST_ARGS)
 
 soak: install ## Let everything fail at random for 30 minutes and hold the promises (MINUTES=30 SEED=1 ONLY=redis)
 	$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)') $(if $(KIND),--kind '$(KIND)') $(SOAK_ARGS)

@@ -1,17 +1,14 @@
 """The background work of sending mail: as soon as a process of this service has queued one."""
 
-import logging
 import threading
 
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
+from ragauth.background.turns import turn_of
 from ragauth.services.accounts.password_reset import answer_request
 from ragauth.services.mail.queue import mail_bell
 from ragauth.services.mail.sending import has_failed_mail, send_due_mail
-from ragauth.services.troubles import BUG, Work, database_cause
-
-log = logging.getLogger("ragauth")
+from ragauth.services.troubles import Work
 
 # The longest wait of a mail that another service's process queued, or that is due for another try.
 INTERVAL_SECONDS = 2.0
@@ -37,19 +34,11 @@ class MailSender:
 
     def take_turn(self) -> None:
         """Send what is due. Nothing is lost by a failure: the mails wait in the database."""
-        with self._app.app_context():
-            try:
-                done = send_due_mail(
-                    answer_reset=answer_request, is_stopping=self._is_stopping.is_set
-                )
-                # If nothing was due, failed mails may still wait for their next try.
-                if done.cause or done.sent or not (self._work.is_failing and has_failed_mail()):
-                    self._work.note(done.cause)
-            except SQLAlchemyError as error:
-                self._work.note(database_cause(error), type(error).__name__)
-            except Exception:  # a bug must not end the thread: no mail would go out any more
-                log.exception("mail was not sent")
-                self._work.note(BUG)
+        with turn_of(self._work, self._app):
+            done = send_due_mail(answer_reset=answer_request, is_stopping=self._is_stopping.is_set)
+            # If nothing was due, failed mails may still wait for their next try.
+            if done.cause or done.sent or not (self._work.is_failing and has_failed_mail()):
+                self._work.note(done.cause)
 
     def stop(self) -> None:
         """End the work; another process, or the next one, sends what is left."""

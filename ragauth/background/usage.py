@@ -7,7 +7,8 @@ from collections.abc import Callable
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from ragauth.counters import Counters, CountersUnavailable
+from ragauth.background.turns import turn_of
+from ragauth.counters import Counters
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import (
     give_turn_away,
@@ -15,7 +16,7 @@ from ragauth.services.limits.usage import (
     save_usage,
     save_usage_in_turn,
 )
-from ragauth.services.troubles import BUG, COUNTERS, Work, database_cause
+from ragauth.services.troubles import Work
 
 log = logging.getLogger("ragauth")
 
@@ -64,17 +65,7 @@ class UsageSaver:
         self._has_ended.wait(_LAST_SAVE_SECONDS)
 
     def _take(self, step: Callable[[Counters], object]) -> None:
-        with self._app.app_context():
-            try:
-                step(current_limits().counters)
-            except SQLAlchemyError as error:
-                self._work.note(database_cause(error), type(error).__name__)
-            except CountersUnavailable as error:
-                self._work.note(COUNTERS, str(error))
-            except Exception:  # a bug must not end the thread: usage would never be saved
-                log.exception("usage was not saved")
-                self._work.note(BUG)
-            else:
-                # A success even if another process had the turn: that process reports its own
-                # failures.
-                self._work.note(None)
+        with turn_of(self._work, self._app):
+            step(current_limits().counters)
+            # A success even if another process had the turn: that process reports its own failures.
+            self._work.note(None)

@@ -11,7 +11,8 @@ import uuid
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from ragauth.services.troubles import BUG, Work, database_cause
+from ragauth.background.turns import turn_of
+from ragauth.services.troubles import Work
 from ragauth.services.webhooks.messages import webhook_bell
 from ragauth.services.webhooks.sending import list_endpoints_with_due, send_due_messages
 from ragauth.services.webhooks.types import MOST_ENDPOINTS
@@ -43,17 +44,10 @@ class WebhookSender:
 
     def take_turn(self) -> None:
         """Begin to send what is due. Nothing is lost by a failure: the messages wait."""
-        with self._app.app_context():
-            try:
-                due = list_endpoints_with_due()
-            except SQLAlchemyError as error:
-                self._work.note(database_cause(error), type(error).__name__)
-                return
-            except Exception:  # a bug must not end the thread: no message would go out any more
-                log.exception("webhooks were not sent")
-                self._work.note(BUG)
-                return
-        self._work.note(None)
+        due: list[uuid.UUID] = []
+        with turn_of(self._work, self._app):
+            due = list_endpoints_with_due()
+            self._work.note(None)
         for webhook_id in due:
             if webhook_id not in self._threads and len(self._threads) < MOST_ENDPOINTS:
                 thread = threading.Thread(

@@ -36,7 +36,7 @@ class Work:
 
     def __init__(self, name: str, failure: str) -> None:
         self.name = name
-        self._failure = failure
+        self.failure = failure
         self._cause: str | None = None
         self._logged_at = -_LOG_ONCE_IN_SECONDS
 
@@ -59,7 +59,7 @@ class Work:
         now = time.monotonic()
         if cause is not None and now - self._logged_at >= _LOG_ONCE_IN_SECONDS:
             self._logged_at = now
-            log.warning(self._failure, extra={"cause": detail or _WORDS[cause]})
+            log.warning(self.failure, extra={"cause": detail or _WORDS[cause]})
 
 
 def database_cause(error: BaseException) -> str:

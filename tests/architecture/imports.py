@@ -2,9 +2,16 @@
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 Graph = Mapping[str, set[str]]
+
+
+@cache
+def walk(text: str) -> list[ast.AST]:
+    """The nodes of a module, which several rules look at."""
+    return list(ast.walk(ast.parse(text)))
 
 
 def module_graph(package: Path) -> Graph:
@@ -46,7 +53,7 @@ def find_circles(graph: Graph) -> list[list[str]]:
 
 def _imports(path: Path, known: set[str]) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+    for node in walk(path.read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

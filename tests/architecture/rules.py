@@ -5,9 +5,13 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+from tests.architecture.imports import walk
+
 Rule = Callable[[Path], list[str]]
 
 MAX_LINES = 400
+_ENDS = {"commit", "rollback"}
+_BEGINNINGS = {"unit_of_work", "read_only", "held_open"}
 _MIGRATIONS = "migrations/versions"
 _WALL_CLOCK = {
     "time.time",
@@ -48,10 +52,10 @@ def commits_only_in_transaction(source: Path) -> list[str]:
     """`commit()` and `rollback()` are called in transaction.py alone."""
     return [
         f"{place}: {node.func.attr}()"
-        for place, _, node in _nodes(source, except_for={"transaction.py"})
+        for place, _, node in _nodes(source, _ENDS, except_for={"transaction.py"})
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr in {"commit", "rollback"}
+        and node.func.attr in _ENDS
     ]
 
 
@@ -59,10 +63,10 @@ def transactions_begin_in_services(source: Path) -> list[str]:
     """A block is opened where one reads the use case: no view, no command, no model does so."""
     return [
         f"{place}: {node.func.attr}()"
-        for place, _, node in _nodes(source, except_for={"transaction.py"})
+        for place, _, node in _nodes(source, _BEGINNINGS, except_for={"transaction.py"})
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr in {"unit_of_work", "read_only", "held_open"}
+        and node.func.attr in _BEGINNINGS
         and not place.startswith("services/")
     ]
 
@@ -85,7 +89,7 @@ def normal_forms_in_one_module(source: Path) -> list[str]:
     own = {"security/normal_forms.py"}
     case_folds = [
         f"{place}: casefold()"
-        for place, _, node in _nodes(source, except_for=own)
+        for place, _, node in _nodes(source, {"casefold"}, except_for=own)
         if isinstance(node, ast.Attribute) and node.attr == "casefold"
     ]
     return [
@@ -103,7 +107,7 @@ def patterns_have_names(source: Path) -> list[str]:
     compiled_later = [
         f"{place}: re.compile() in {node.name}"
         for place, aliases, node in _nodes(
-            source, except_for={"security/key_format.py", "web/cors.py"}
+            source, {"compile"}, except_for={"security/key_format.py", "web/cors.py"}
         )
         if isinstance(node, ast.FunctionDef)
         and any(
@@ -149,7 +153,7 @@ def modules_say_what_they_own(source: Path) -> list[str]:
         _name(source, path)
         for path in sorted(source.rglob("*.py"))
         if (text := path.read_text(encoding="utf-8")).strip()
-        and ast.get_docstring(_parsed(text)[0][0]) is None
+        and ast.get_docstring(walk(text)[0]) is None
     ]
 
 
@@ -157,18 +161,26 @@ def _uses(source: Path, names: set[str], *, except_for: set[str]) -> list[str]:
     """Where one of the dotted names is used, under whatever name it was imported."""
     return [
         f"{place}: {used}"
-        for place, aliases, node in _nodes(source, except_for=except_for)
+        for place, aliases, node in _nodes(
+            source, {name.rpartition(".")[2] for name in names}, except_for=except_for
+        )
         if isinstance(node, ast.Attribute | ast.Name) and (used := _dotted(node, aliases)) in names
     ]
 
 
-def _nodes(source: Path, *, except_for: set[str]) -> Iterator[tuple[str, dict[str, str], ast.AST]]:
-    """Every node with its place (`web/envelope.py:12`) and its module's imported names."""
+def _nodes(
+    source: Path, words: set[str], *, except_for: set[str]
+) -> Iterator[tuple[str, dict[str, str], ast.AST]]:
+    """Every node with its place (`web/envelope.py:12`) and its module's imported names.
+
+    Of modules that have one of the words alone.
+    """
     for path in sorted(source.rglob("*.py")):
         name = _name(source, path)
-        if name in except_for:
+        text = path.read_text(encoding="utf-8")
+        if name in except_for or not any(word in text for word in words):
             continue
-        nodes, aliases = _parsed(path.read_text(encoding="utf-8"))
+        nodes, aliases = _parsed(text)
         for node in nodes:
             yield f"{name}:{getattr(node, 'lineno', 0)}", aliases, node
 
@@ -176,18 +188,18 @@ def _nodes(source: Path, *, except_for: set[str]) -> Iterator[tuple[str, dict[st
 @cache
 def _parsed(text: str) -> tuple[list[ast.AST], dict[str, str]]:
     """The nodes of a module, which several rules look at, and its imported names."""
-    tree = ast.parse(text)
-    return list(ast.walk(tree)), _imported(tree)
+    nodes = walk(text)
+    return nodes, _imported(nodes)
 
 
 def _name(source: Path, path: Path) -> str:
     return path.relative_to(source).as_posix()
 
 
-def _imported(tree: ast.Module) -> dict[str, str]:
+def _imported(nodes: list[ast.AST]) -> dict[str, str]:
     """What each imported name stands for: `{"moment": "datetime.datetime"}`."""
     aliases = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 aliases[alias.asname or alias.name.partition(".")[0]] = (

@@ -121,7 +121,7 @@ def _examples(pattern: re.Pattern[Any]) -> st.SearchStrategy[str]:
 
 
 _FEW = settings(
-    max_examples=3,
+    max_examples=2,
     database=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from ragauth.schemas.internal import InternalAccountSchema
+from tests.cases import for_each
 from tests.cli.conftest import Commands
 from tests.clients import PASSWORD, Client, error, ok
 from tests.factories.api_keys import make_service_key
@@ -72,7 +73,7 @@ class TestCreate:
         )
         assert refused == "password: This password is on a list of well-known passwords"
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("arguments", "message"),
         [
             (("--email", "nobody", "--password", PASSWORD), "Not a valid email address"),
@@ -104,7 +105,6 @@ class TestCreate:
         assert commands.fail("accounts", "show", _EMAIL) == f"there is no account {_EMAIL}"
 
 
-@pytest.mark.both_databases
 class TestShow:
     def test_it_is_found_by_id_and_by_any_spelling_of_its_address(self, commands: Commands) -> None:
         created = _create(commands)
@@ -135,6 +135,7 @@ class TestShow:
             "metadata": '{"crm": {"Zo\u00eb": ["\\u202e", null]}}',
         }
 
+    @pytest.mark.both_databases
     def test_keys_use_and_sessions_are_told(self, commands: Commands, client: Client) -> None:
         member = client.sign_up()
         client.log_in(member)
@@ -153,11 +154,11 @@ class TestShow:
         assert (rows["keys"], rows["name"], rows["email_verified"]) == ("2", "-", "no")
         assert [line.split()[1] for line in table.splitlines()] == ["name", "Second", "Primary"]
 
-    @pytest.mark.parametrize(
+    @for_each(
         "account",
         ["nobody@example.com", "not@an@address", "acc_01h455vb4pex5vsknk084sn02q", "acc_x", "x"],
     )
-    @pytest.mark.parametrize("command", ["show", "suspend", "resume"])
+    @for_each("command", ["show", "suspend", "resume"])
     def test_an_account_that_does_not_exist_is_one_line(
         self, commands: Commands, command: str, account: str
     ) -> None:
@@ -238,7 +239,6 @@ class TestSetPlan:
             assert expected.items() <= record.items()
 
 
-@pytest.mark.both_databases
 class TestList:
     def test_the_newest_come_first_as_many_as_are_wanted(
         self, commands: Commands, client: Client
@@ -250,6 +250,7 @@ class TestList:
         assert two == listed[:2]
         assert commands.succeed("accounts", "list", "--limit", "0", "--json").json == listed
 
+    @pytest.mark.both_databases
     def test_they_can_be_chosen_by_plan_and_status(
         self, commands: Commands, client: Client
     ) -> None:
@@ -312,8 +313,8 @@ class TestSearch:
         assert [account["id"] for account in commands.succeed(*arguments).json] == [ids[0]]
 
 
-@pytest.mark.both_databases
 class TestDelete:
+    @pytest.mark.both_databases
     def test_its_sessions_and_keys_die_at_once(self, commands: Commands, client: Client) -> None:
         member = client.sign_up()
         deleted = commands.succeed("accounts", "delete", member.email, "--yes", "--json").json
@@ -336,7 +337,6 @@ class TestDelete:
         )
 
 
-@pytest.mark.both_databases
 class TestSetLimit:
     def test_a_limit_of_the_plan_is_replaced_removed_and_restored(
         self, commands: Commands, client: Client

@@ -22,8 +22,6 @@ from tests.factories.mails import receive_mail
 from tests.runtime import runtime_of
 from tests.servers.postgres import PostgresServer
 
-pytestmark = pytest.mark.both_databases
-
 Restore = Callable[[Settings], Flask]
 
 
@@ -79,6 +77,7 @@ def key_works(app: Flask, key: str) -> bool:
 
 
 class TestWithTheHistory:
+    @pytest.mark.both_databases
     def test_what_was_revoked_since_is_dead_again(
         self,
         app: Flask,
@@ -156,6 +155,7 @@ class TestWithTheHistory:
 
 
 class TestWithoutAHistory:
+    @pytest.mark.both_databases
     def test_sessions_and_mailed_tokens_end_and_it_is_told_that_keys_live_again(
         self,
         app: Flask,
@@ -200,6 +200,7 @@ class TestWithoutAHistory:
         ok(member.client.get("/api/auth/me"))
 
 
+@pytest.mark.both_databases
 def test_counters_go_on_and_their_totals_are_saved_where_they_are_larger(
     app: Flask, client: Client, copier: Copier, restore: Restore
 ) -> None:

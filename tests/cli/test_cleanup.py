@@ -17,8 +17,6 @@ from tests.cli.conftest import Commands
 from tests.clients import Client, Member, ok
 from tests.factories.mails import receive_mail
 
-pytestmark = pytest.mark.both_databases
-
 
 def _session_id(member: Member) -> str:
     (session,) = ok(member.client.get("/api/auth/sessions"))
@@ -43,6 +41,7 @@ def _count(app: Flask) -> int:
 
 
 class TestSessions:
+    @pytest.mark.both_databases
     def test_those_dead_for_longer_than_is_kept_are_deleted(
         self, app: Flask, commands: Commands, client: Client
     ) -> None:
@@ -64,6 +63,7 @@ class TestSessions:
         assert commands.succeed("cleanup", "--keep-days", "3").output.split()[1] == "0"
         assert commands.succeed("cleanup", "--keep-days", "1").output.split()[1] == "1"
 
+    @pytest.mark.both_databases
     def test_more_than_a_batch_is_deleted_in_one_go(
         self,
         app: Flask,
@@ -82,6 +82,7 @@ class TestSessions:
 
 
 class TestConfirmations:
+    @pytest.mark.both_databases
     def test_tokens_expired_for_longer_than_is_kept_are_deleted(
         self, app: Flask, commands: Commands, client: Client
     ) -> None:
@@ -96,6 +97,7 @@ class TestConfirmations:
 
 
 class TestLimitNotices:
+    @pytest.mark.both_databases
     def test_those_of_windows_long_over_are_deleted(
         self, app: Flask, commands: Commands, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -118,6 +120,7 @@ class TestLimitNotices:
 
 
 class TestIdempotentCalls:
+    @pytest.mark.both_databases
     def test_their_answers_are_deleted_after_a_day(
         self, app: Flask, commands: Commands, monkeypatch: pytest.MonkeyPatch
     ) -> None:

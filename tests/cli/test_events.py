@@ -16,11 +16,10 @@ from ragauth.extensions import db
 from ragauth.models import Event
 from ragauth.security.identifiers import new_uuid
 from ragauth.services.operators import events as event_history
+from tests.cases import for_each
 from tests.cli.conftest import Commands
 from tests.clients import PASSWORD, Client, error, ok
 from tests.factories.accounts import suspend
-
-pytestmark = pytest.mark.both_databases
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -39,6 +38,7 @@ def at(moment: datetime) -> time_machine.travel:
 
 
 class TestExport:
+    @pytest.mark.both_databases
     def test_every_event_is_one_json_line_oldest_first(
         self, commands: Commands, client: Client
     ) -> None:
@@ -53,6 +53,7 @@ class TestExport:
         assert created["at"].endswith("Z")
         assert names([key, suspended]) == ["api_key:created", "account:suspended"]
 
+    @pytest.mark.both_databases
     def test_more_than_a_batch_is_read_without_a_gap_or_a_double(
         self, commands: Commands, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -63,6 +64,7 @@ class TestExport:
         assert len({event["id"] for event in found}) == len(found) == 6
         assert found == sorted(found, key=lambda event: event["id"])
 
+    @pytest.mark.both_databases
     def test_a_span_of_time_begins_with_its_since_and_ends_before_its_until(
         self, commands: Commands, client: Client
     ) -> None:
@@ -76,6 +78,7 @@ class TestExport:
             "2026-03-01T14:00:00Z",
         ]
 
+    @pytest.mark.both_databases
     def test_it_can_be_of_one_account_and_name(self, commands: Commands, client: Client) -> None:
         member, _ = client.sign_up(), client.sign_up()
         for account in (member.id, member.email.upper()):
@@ -101,6 +104,7 @@ class TestExport:
         (event,) = read(commands, "export")
         assert (event["name"], event["account_id"]) == ("account:login_failed", None)
 
+    @pytest.mark.both_databases
     def test_no_text_of_a_client_makes_a_line_or_moves_the_cursor(
         self, commands: Commands, client: Client
     ) -> None:
@@ -117,6 +121,7 @@ class TestExport:
     def test_nothing_is_no_line(self, commands: Commands) -> None:
         assert commands.succeed("events", "export").output == ""
 
+    @pytest.mark.both_databases
     def test_it_holds_nobody_up_while_its_reader_takes_his_time(
         self, app: Flask, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -129,7 +134,7 @@ class TestExport:
             client.sign_up()
             assert len(list(events)) == 3
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("option", "value", "fault"),
         [
             ("--since", "yesterday", "Must be an RFC 3339 time such as 2026-01-15T10:30:00Z"),
@@ -179,11 +184,12 @@ class TestTail:
         refused = commands.fail("events", "tail", "-f", "--account", "x@example.com")
         assert refused == "there is no account x@example.com"
 
-    @pytest.mark.parametrize("count", ["-1", "x", "100001"])
+    @for_each("count", ["-1", "x", "100001"])
     def test_a_number_that_is_none_is_refused(self, commands: Commands, count: str) -> None:
         assert "-n" in commands.misuse("events", "tail", "-n", count)
 
 
+@pytest.mark.both_databases
 class TestFollowing:
     def test_what_was_committed_late_is_not_missed(self, app: Flask) -> None:
         """An event has its id before its transaction ends, and another may overtake it."""
@@ -214,6 +220,7 @@ def record(identifier: Any = None) -> Any:
     return identifier
 
 
+@pytest.mark.both_databases
 class TestRetention:
     def count(self, app: Flask) -> int:
         with app.app_context(), db.engine.connect() as connection:

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from ragauth.cli.key_file import UnreadableFile, read_entries
+from tests.cases import for_each
 
 _DIGEST = hashlib.sha256(b"sk-live-0123456789abcdef").hexdigest()
 _KEY = {"digest": _DIGEST, "owner": "ada@example.com", "name": "Old"}
@@ -13,7 +14,7 @@ _LINE = f"{_DIGEST},ada@example.com,Old\n"
 _CSV = f"digest,owner,name\n{_LINE}"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "data",
     [
         _CSV.encode(),
@@ -35,7 +36,7 @@ _CSV = f"digest,owner,name\n{_LINE}"
         json.dumps({"Digest": _DIGEST, "OWNER": _KEY["owner"], "Name": "Old"}).encode("utf-16"),
     ],
 )
-@pytest.mark.parametrize("name", ["keys.csv", "keys.JSONL", "keys.json", "-"])
+@for_each("name", ["keys.csv", "keys.JSONL", "keys.json", "-"])
 def test_the_content_tells_the_format(data: bytes, name: str) -> None:
     (entry,) = read_entries(data, name)
     assert entry.values == _KEY
@@ -50,7 +51,7 @@ def test_lines_and_entries_are_counted_as_an_editor_does() -> None:
     assert [entry.place for entry in read_entries(array, "x")] == ["entry 1", "entry 2"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("data", "sentence"),
     [
         (b"", "the file is empty"),

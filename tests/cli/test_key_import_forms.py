@@ -16,8 +16,6 @@ from tests.factories.api_keys import unknown_key
 from tests.runtime import runtime_of
 from tests.servers.github import running_github
 
-pytestmark = pytest.mark.both_databases
-
 SECRET_PART = "0123456789abcdefABCDEF"
 
 
@@ -155,6 +153,7 @@ class TestAPartOfTheKey:
             response = client.as_key(f"{text}part-{text}").get("/api/v1/authorize")
             assert response.status_code == 200, text
 
+    @pytest.mark.both_databases
     def test_one_part_behind_two_texts_is_two_keys(
         self, commands: Commands, client: Client
     ) -> None:
@@ -177,6 +176,7 @@ class TestAPartOfTheKey:
         import_lines(commands, after(member, "rag_live_", key.removeprefix("rag_live_")))
         assert client.as_key(key).get("/api/v1/authorize").status_code == 200
 
+    @pytest.mark.both_databases
     def test_everything_that_is_given_a_raw_key_finds_it(
         self, commands: Commands, client: Client, make_app: Callable[..., Flask]
     ) -> None:

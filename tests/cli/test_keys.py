@@ -10,8 +10,6 @@ from tests.cli.conftest import Commands
 from tests.clients import Client, error, ok
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
 
-pytestmark = pytest.mark.both_databases
-
 
 def is_dead(caller: Client) -> bool:
     response = caller.get("/api/v1/authorize")
@@ -104,6 +102,7 @@ class TestShow:
         assert commands.succeed("keys", "show", member.api_key, "--json").json["last_used_at"]
 
 
+@pytest.mark.both_databases
 class TestFind:
     def test_a_prefix_finds_the_keys_of_all_accounts(
         self, commands: Commands, client: Client
@@ -206,6 +205,7 @@ class TestRevoke:
 
 
 class TestRevokeAll:
+    @pytest.mark.both_databases
     def test_every_key_of_the_account_is_dead_and_no_other(
         self, commands: Commands, client: Client
     ) -> None:

@@ -18,8 +18,6 @@ from tests.clients import Client, error, ok
 from tests.factories.api_keys import mistyped, unknown_key
 from tests.runtime import runtime_of
 
-pytestmark = pytest.mark.both_databases
-
 OLD_KEY = "sk-live-0123456789abcdef"
 # A process remembers for two seconds that nothing was imported yet.
 NOTICED = 3
@@ -36,6 +34,7 @@ def write_csv(folder: Path, *lines: str, header: str = "digest,owner,name") -> s
 
 
 class TestImports:
+    @pytest.mark.both_databases
     def test_a_key_from_csv_opens_what_it_always_opened(
         self, commands: Commands, client: Client, make_app: Callable[..., Flask], tmp_path: Path
     ) -> None:
@@ -102,6 +101,7 @@ class TestImports:
         for key in keys:
             assert caller.as_key(key).get("/api/v1/authorize").status_code == 200
 
+    @pytest.mark.both_databases
     def test_a_file_may_be_imported_twice(
         self, commands: Commands, client: Client, tmp_path: Path
     ) -> None:
@@ -113,6 +113,7 @@ class TestImports:
             "known": 1,
         }
 
+    @pytest.mark.both_databases
     def test_what_broke_off_is_kept_and_the_same_file_does_the_rest(
         self,
         commands: Commands,
@@ -229,6 +230,7 @@ class TestRejectsInput:
             "known": 1,
         }
 
+    @pytest.mark.both_databases
     def test_a_key_made_while_the_file_was_read_leaves_no_room(
         self,
         commands: Commands,

@@ -9,9 +9,8 @@ from tests.cli.conftest import Commands
 from tests.clients import Client
 from tests.factories.mails import outbox_folder, receive_mail
 
-pytestmark = pytest.mark.both_databases
 
-
+@pytest.mark.both_databases
 def test_it_sends_what_is_due_and_counts_it(app: Flask, commands: Commands, client: Client) -> None:
     receive_mail(app)
     client.sign_up()

@@ -21,8 +21,8 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-@pytest.mark.both_databases
 class TestAnAccountWithoutALogin:
+    @pytest.mark.both_databases
     def test_an_external_id_is_enough_and_names_it_from_then_on(
         self, commands: Commands, client: Client
     ) -> None:
@@ -65,7 +65,6 @@ class TestAnAccountWithoutALogin:
         assert made["scopes"] == ["query"]
 
 
-@pytest.mark.both_databases
 class TestTheExternalIdStandsForTheAccount:
     def test_in_a_file_of_keys(self, commands: Commands, client: Client) -> None:
         longest = "x" * 255
@@ -99,7 +98,6 @@ class TestTheExternalIdStandsForTheAccount:
         assert refused == "there is no account ext:c-18"
 
 
-@pytest.mark.both_databases
 class TestAnAccountWithoutAnAddressIsToldByItsExternalId:
     def test_with_its_keys(self, commands: Commands) -> None:
         commands.succeed("accounts", "create", "--external-id", "c-17")
@@ -114,6 +112,7 @@ class TestAnAccountWithoutAnAddressIsToldByItsExternalId:
         assert "ext:c-17" in told
 
     @pytest.mark.parametrize("by", ["requests", "tokens"])
+    @pytest.mark.both_databases
     def test_with_what_it_used(
         self, commands: Commands, client: Client, monkeypatch: pytest.MonkeyPatch, by: str
     ) -> None:
@@ -126,7 +125,6 @@ class TestAnAccountWithoutAnAddressIsToldByItsExternalId:
         assert (row["email"], row["external_id"], row["use"]) == (None, "c-17", {"tokens": 7})
 
 
-@pytest.mark.both_databases
 class TestImportedKeysThatAreManaged:
     def test_a_reset_by_the_owner_of_an_unconfirmed_address_leaves_them(
         self, app: Flask, commands: Commands, client: Client

@@ -1,12 +1,8 @@
 """`accounts remove-second-factor`"""
 
-import pytest
-
 from tests.cli.conftest import Commands
 from tests.clients import Client, ok
 from tests.factories.second_factors import PATH, begin_enrolment, enrol, first_step
-
-pytestmark = pytest.mark.both_databases
 
 
 def test_the_password_is_enough_again(commands: Commands, client: Client) -> None:

@@ -9,10 +9,9 @@ from ragauth import transaction
 from ragauth.extensions import db
 from ragauth.models import ApiKey
 from ragauth.security.key_format import is_well_formed
+from tests.cases import for_each
 from tests.cli.conftest import Commands
 from tests.clients import Client, error, ok
-
-pytestmark = pytest.mark.both_databases
 
 _COLUMNS = {"id", "name", "prefix", "scopes", "is_active", "created_at"}
 
@@ -58,7 +57,7 @@ class TestCreate:
         first, *_ = commands.succeed(*arguments).output.splitlines()
         assert re.fullmatch(r"api_key +rag_svc_[0-9A-Za-z]{36}", first)
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("arguments", "message"),
         [
             (("--scope", "verify"), "Missing option '--name'"),
@@ -75,6 +74,7 @@ class TestCreate:
 
 
 class TestList:
+    @pytest.mark.both_databases
     def test_it_has_all_keys_newest_first_and_no_raw_key(self, commands: Commands) -> None:
         created = [_create(commands, f"service {number}") for number in range(103)]
         listed = commands.succeed("service-keys", "list", "--limit", "0", "--json")

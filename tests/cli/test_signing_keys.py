@@ -9,6 +9,7 @@ from sqlalchemy import select
 from ragauth import transaction
 from ragauth.extensions import db
 from ragauth.models import Event
+from tests.cases import for_each
 from tests.cli.conftest import Commands
 from tests.clients import Client, ok
 from tests.factories.signing_keys import (
@@ -18,8 +19,6 @@ from tests.factories.signing_keys import (
     rotate,
     states,
 )
-
-pytestmark = pytest.mark.both_databases
 
 _COLUMNS = {
     "kid",
@@ -77,7 +76,7 @@ class TestRotate:
         assert sorted(states(app).values()) == ["next", "signing"]
         assert states(app)[second] == "next"
 
-    @pytest.mark.parametrize("seconds", ["-1", "0", "1", "2592001", "soon"])
+    @for_each("seconds", ["-1", "0", "1", "2592001", "soon"])
     def test_what_does_not_fit_is_named(self, commands: Commands, seconds: str) -> None:
         fault = commands.misuse("signing-keys", "rotate", "--sign-after", seconds)
         assert "--sign-after" in fault
@@ -92,6 +91,7 @@ class TestRotate:
 
 
 class TestList:
+    @pytest.mark.both_databases
     def test_it_has_all_keys_by_age_and_nothing_secret(
         self, app: Flask, commands: Commands, first: str, clock: MovingClock
     ) -> None:
@@ -189,6 +189,7 @@ class TestRetire:
             assert event.details == {"kid": second}
 
 
+@pytest.mark.both_databases
 class TestReseal:
     def test_what_is_sealed_with_the_present_secret_stays_as_it_is(
         self, commands: Commands, first: str
@@ -206,6 +207,7 @@ class TestReseal:
         assert commands.succeed("signing-keys", "list", "--json").json == before
 
 
+@pytest.mark.both_databases
 class TestCleanup:
     def test_a_key_is_retired_with_its_last_token_and_forgotten_later(
         self, app: Flask, commands: Commands, client: Client, first: str, clock: MovingClock

@@ -17,9 +17,8 @@ from tests.cli.conftest import Commands
 from tests.clients import Client
 from tests.conftest import make_settings, running_app
 
-pytestmark = pytest.mark.both_databases
 
-
+@pytest.mark.both_databases
 def test_all_is_well(commands: Commands, client: Client) -> None:
     member = client.sign_up()
     client.log_in(member)
@@ -39,6 +38,7 @@ def test_all_is_well(commands: Commands, client: Client) -> None:
     assert "database" in lines
 
 
+@pytest.mark.both_databases
 def test_mail_that_is_stuck_and_use_that_is_not_saved_are_faults(
     commands: Commands, client: Client, app: Flask
 ) -> None:

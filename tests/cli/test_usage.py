@@ -7,9 +7,8 @@ from tests.api.limits.test_usage_of_meters import declare, key_of, save
 from tests.cli.conftest import Commands
 from tests.clients import Client
 
-pytestmark = pytest.mark.both_databases
 
-
+@pytest.mark.both_databases
 def test_the_accounts_that_use_most_come_first(commands: Commands, client: Client) -> None:
     often, dearly, never = client.sign_up(), client.sign_up(), client.sign_up()
     for _ in range(3):
@@ -37,6 +36,7 @@ def test_the_accounts_that_use_most_come_first(commands: Commands, client: Clien
     assert "is not one of" in commands.misuse("usage", "top", "--by", "money")
 
 
+@pytest.mark.both_databases
 def test_other_meters_are_told_and_compared_too(
     commands: Commands, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

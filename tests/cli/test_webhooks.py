@@ -11,8 +11,6 @@ from tests.clients import Client
 from tests.factories.webhooks import later
 from tests.servers.webhook_receiver import WebhookReceiver, answer, running_receiver
 
-pytestmark = pytest.mark.both_databases
-
 URL = "https://hooks.example.com/ragauth"
 ABSENT = "whk_01h455vb4pex5vsknk084sn02q"
 
@@ -74,6 +72,7 @@ def test_faults_are_one_line(commands: Commands) -> None:
     assert commands.fail("webhooks", "remove", ABSENT, "--yes") == "There is no such webhook"
 
 
+@pytest.mark.both_databases
 class TestStatus:
     def test_it_tells_of_endpoints_that_fail(
         self, hooked: Commands, receiver: WebhookReceiver
@@ -100,6 +99,7 @@ class TestStatus:
         assert f"webhooks enable {added['id']}" in fault
 
 
+@pytest.mark.both_databases
 def test_after_a_restore_what_waits_is_dropped_and_can_be_sent_by_hand(
     hooked: Commands, receiver: WebhookReceiver, make_app: Callable[..., Flask]
 ) -> None:

@@ -8,6 +8,7 @@ from flask import Flask
 
 from tests.clients import Client
 from tests.conftest import make_testing_app
+from tests.ready_members import READY_MEMBERS
 from tests.runtime import runtime_of
 
 
@@ -35,6 +36,7 @@ def app_with_faces(
                 compat=("ragchats", "rst", "unkey"),
             )
         )
+        apps_with_faces[database].config[READY_MEMBERS] = True
     faces = apps_with_faces[database]
     # The tables have been emptied: the keys that it knows are none any more.
     runtime_of(faces).signing_ring.forget()

@@ -102,7 +102,6 @@ class TestCredentials:
             both = {"X-API-Key": member.api_key, "Authorization": f"Bearer {dead['api_key']}"}
             assert_refused(face, ask(Client(faces.app, both), route), 401)
 
-    @pytest.mark.both_databases
     def test_an_ended_session_is_dead_at_once(self, faces: Client, face: FaceCase) -> None:
         """S14: logout takes effect on the next request."""
         member = faces.sign_up()
@@ -125,7 +124,6 @@ class TestCredentials:
 
 @every_face
 class TestBodies:
-    @pytest.mark.both_databases
     def test_no_odd_value_of_a_field_is_taken_or_breaks_anything(
         self, callers: dict[str | None, Client], face: FaceCase
     ) -> None:
@@ -284,7 +282,6 @@ def test_a_login_takes_a_place_of_a_flood_that_holds_them_all(
     assert_refused(face, response, 401)
 
 
-@pytest.mark.both_databases
 class TestOwnership:
     """S25: another account's thing and no thing are one answer."""
 

@@ -12,8 +12,6 @@ from tests.compat.ragchats.test_refresh import log_in
 from tests.factories.accounts import suspend
 from tests.factories.api_keys import make_service_key
 
-pytestmark = pytest.mark.both_databases
-
 RST = "/compat/rst/v1"
 RAGCHATS = "/compat/ragchats/api"
 UNKEY = "/compat/unkey/v2"
@@ -192,6 +190,7 @@ class TestUnkeysKeys:
         made: dict[str, str] = answer.get_json()["data"]
         return made
 
+    @pytest.mark.both_databases
     def test_one_made_there_is_checked_shown_changed_and_revoked_at_the_contract(
         self, faces: Client, root: Client
     ) -> None:
@@ -225,6 +224,7 @@ class TestUnkeysKeys:
             *(401, "AUTHENTICATION_ERROR", "revoked"),
         )
 
+    @pytest.mark.both_databases
     def test_limits_set_at_the_contract_are_credits_and_rate_limits_there(
         self, root: Client
     ) -> None:

@@ -13,7 +13,7 @@ import sys
 from ragauth.counters import LmdbCounters
 from tests.counters.questions import ACCOUNT, ask, open_store, seed
 
-SURVIVOR_ASKS = 600
+SURVIVOR_ASKS = 300
 
 
 def say(*words: object) -> None:

@@ -77,7 +77,7 @@ class Model:
         return Admission(None, used + 1, ends, spent + cost)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_any_sequence_of_questions_is_answered_as_the_model_does(
     counters: Counters, steps: list[tuple[str, int]]

@@ -269,9 +269,7 @@ steps = st.lists(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_over_outages_usage_is_exact_and_each_host_lets_through_at_most_once_more(
     server: RedisServer, tmp_path: Path, clock: Clock, steps: list[tuple[str, int, int]]

@@ -238,9 +238,7 @@ def store_and_loss(
     return store, request.getfixturevalue("redis_client").flushall
 
 
-@settings(
-    max_examples=70, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_nothing_is_lost_or_doubled_and_no_more_gets_through_than_fits(
     store_and_loss: tuple[Counters, Callable[[], object]], steps: list[tuple[Any, ...]]

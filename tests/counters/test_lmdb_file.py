@@ -1,10 +1,8 @@
 """The shared file: it grows, it may be lost, and it is never trusted after a reboot."""
 
-import os
 import stat
-import subprocess
-import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import lmdb
@@ -12,24 +10,12 @@ import pytest
 
 from ragauth.counters import CountersUnavailable, LmdbCounters
 from ragauth.counters.lmdb_file import LmdbFile
+from tests.counters.fill_file import TINY, fill
 from tests.counters.questions import NOW, ask, seed
+from tests.counters.test_processes import run_module
 
-ROOT = Path(__file__).parents[2]
-TINY = 16 * os.sysconf("SC_PAGE_SIZE")
-
-
-def fill(store: LmdbCounters, windows: int, prefix: bytes = b"x") -> None:
-    for n in range(windows):
-        store.hit(prefix * 40 + b"%d" % n, 1_000, NOW)
-
-
-def fill_elsewhere(path: Path, windows: int) -> None:
-    """Fill it from another process: within one, LMDB refuses a second opening."""
-    script = (
-        "from tests.counters.test_lmdb_file import *\n"
-        f"fill(LmdbCounters(Path({str(path)!r}), map_bytes=TINY), {windows})"
-    )
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
+# From another process: within one, LMDB refuses a second opening.
+fill_elsewhere = partial(run_module, "tests.counters.fill_file")
 
 
 def test_only_the_owner_may_read_it(lmdb_counters: LmdbCounters, lmdb_path: Path) -> None:

@@ -1,31 +1,35 @@
 """Limits are exact across processes, also when some of them are killed."""
 
-import subprocess
-import sys
+import os
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 
 from ragauth.counters import Counters, LmdbCounters, MeterRow, Peek, UsageRow
 from tests.counters.kill_rounds import SURVIVOR_ASKS
 from tests.counters.questions import ACCOUNT, MONTH, NOW, ask, seed
+from tests.servers.preloaded import fork_module
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60
 
 
-def run_module(name: str, address: str, *numbers: int) -> list[str]:
+def run_module(name: str, address: object, *numbers: int) -> list[str]:
     """Run a module of this folder in a process of its own; return the lines that it printed."""
-    run = subprocess.run(
-        [sys.executable, "-m", name, address, *map(str, numbers)],
-        cwd=ROOT,
-        text=True,
-        capture_output=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert (run.returncode, run.stderr) == (0, "")
-    return run.stdout.splitlines()
+    with TemporaryFile() as printed:
+        process = fork_module(
+            name,
+            [str(address), *map(str, numbers)],
+            environment={"PATH": os.defpath},
+            cwd=ROOT,
+            output=printed.fileno(),
+        )
+        code = process.wait(PATIENCE_SECONDS)
+        printed.seek(0)
+        output = printed.read().decode()
+    assert code == 0, output
+    return output.splitlines()
 
 
 #: A Cluster runs the same scripts, and each round of processes takes seconds.
@@ -64,7 +68,7 @@ def test_four_processes_at_once_use_up_a_total_that_none_of_them_knew(
 def test_killed_processes_lose_at_most_the_answer_they_were_waiting_for(
     counters: Counters, address: str
 ) -> None:
-    rounds = 8 if isinstance(counters, LmdbCounters) else 5
+    rounds = 4
     output = run_module("tests.counters.kill_rounds", address, rounds)
     assert output.pop() == "then True"
     if isinstance(counters, LmdbCounters):
@@ -83,43 +87,4 @@ def test_killed_processes_lose_at_most_the_answer_they_were_waiting_for(
 
 
 def test_a_store_opened_before_a_fork_counts_on_both_sides(address: str) -> None:
-    script = f"""
-import os, threading
-from tests.counters.kill_rounds import SURVIVOR_ASKS
-from tests.counters.questions import *
-store = open_store({address!r})
-seed(store)
-store.hit(b"w", 1000, NOW)
-busy = threading.Event()
-def work():
-    while not busy.is_set():
-        store.hit(b"other", 1000, NOW)
-thread = threading.Thread(target=work)
-thread.start()
-children = []
-for _ in range(5):
-    child = os.fork()
-    if child == 0:
-        for _ in range(40):
-            assert ask(store, minute_limit=999).refused_by is None
-        os._exit(0)
-    children.append(child)
-    for _ in range(40):
-        assert ask(store, minute_limit=999).refused_by is None
-for child in children:
-    assert os.waitpid(child, 0)[1] == 0
-busy.set()
-thread.join()
-print(store.peek(ACCOUNT, 0, MONTH, NOW).minute_used)
-store.close()
-"""
-    # Forking beside a thread is what Python 3.12 warns of; here it is the very point.
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script],
-        cwd=ROOT,
-        text=True,
-        capture_output=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert (run.stdout, run.stderr) == ("400\n", "")
+    assert run_module("tests.counters.fork_beside", address) == ["400"]

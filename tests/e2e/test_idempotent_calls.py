@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.api.internal.things import THINGS
+from tests.api.internal.idempotency.things import THINGS
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import Service, User, at_once
 from tests.servers.gunicorn import start_gunicorn

@@ -10,7 +10,7 @@ import signal
 from flask import has_request_context, request
 
 from ragauth import create_app, transaction
-from tests.api.internal.things import add_things
+from tests.api.internal.idempotency.things import add_things
 
 app = add_things(create_app())
 

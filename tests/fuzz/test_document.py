@@ -40,6 +40,9 @@ _SETTINGS = hypothesis.settings(
     suppress_health_check=list(hypothesis.HealthCheck),
 )
 
+# Without a seed the source of each test is read, to make one.
+_seeded = (lambda test: test) if _IS_LONG else hypothesis.seed(0)
+
 # What fits the document may be refused all the same, for what only the service knows.
 _MAY_BE_REFUSED = {
     "/api/auth/api-keys": "kind, agent and origins must go together",
@@ -143,6 +146,9 @@ def test_every_answer_is_in_the_document(
             else:
                 if any(status < 300 for status in statuses):
                     succeeded.add(operation.label)
+                # Whom a guard refuses is not read at all.
+                if not _IS_LONG and {401, 403} >= set(statuses):
+                    break
     assert not faults, "\n\n".join(faults)
     assert len(succeeded) >= caller.least_successes, f"only {sorted(succeeded)}"
 
@@ -168,6 +174,7 @@ def _ask(operation: Any, mode: Any, caller: Caller, declared: Declared) -> list[
     if operation.path in _MAY_BE_ACCEPTED:
         excluded.append(negative_data_rejection)
 
+    @_seeded
     @_SETTINGS
     @hypothesis.given(case=operation.as_strategy(mode), is_own=_IS_OWN)
     def ask(case: "Case", is_own: bool) -> None:

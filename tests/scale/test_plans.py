@@ -16,7 +16,7 @@ from tests.scale.queries import NOW, named_queries
 pytestmark = pytest.mark.both_databases
 
 SMALL = Sizes(
-    accounts=300, keys=3_000, usage=7_300, sessions=3_000, events=3_000, large=20, meters=7_300
+    accounts=300, keys=1_000, usage=2_555, sessions=1_000, events=1_000, large=7, meters=2_555
 )
 _FEW = "there are a few signing keys"
 _WAITING = "the outbox holds what waits to be sent, and a budget bounds it"

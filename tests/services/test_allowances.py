@@ -19,10 +19,13 @@ from ragauth.services.keys.key_scopes import add_scopes, remove_scopes
 from ragauth.services.limits.account_limits import get_limits
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import bring_up_to_date
+from tests.cases import for_each
 from tests.services.vendors import check, is_allowed, make_customer, make_key
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.usefixtures("in_context")
 
+# More than any allowance here.
+MORE = 13
 DAILY, MONTHLY = Refill("day", 5), Refill("month", 9)
 
 
@@ -30,12 +33,6 @@ DAILY, MONTHLY = Refill("day", 5), Refill("month", 9)
 def clock() -> Iterator[time_machine.Traveller]:
     with time_machine.travel(datetime(2027, 2, 28, 12, tzinfo=UTC), tick=False) as traveller:
         yield traveller
-
-
-@pytest.fixture(autouse=True)
-def in_app(app: Flask) -> Iterator[None]:
-    with app.app_context():
-        yield
 
 
 class Held:
@@ -61,7 +58,7 @@ class Held:
 
     def use_up(self) -> int:
         """How many more get through."""
-        return sum(is_allowed(self.raw) for _ in range(20))
+        return sum(is_allowed(self.raw) for _ in range(MORE))
 
 
 class TestARefill:
@@ -122,6 +119,7 @@ class TestARefill:
         assert key.now == Allowance(8, DAILY)
         assert key.use_up() == 8
 
+    @pytest.mark.both_databases
     def test_of_lost_counters_leaves_what_recorded_usage_does(self) -> None:
         key = Held(Allowance(4, DAILY))
         check(key.raw, cost=2)
@@ -130,6 +128,7 @@ class TestARefill:
         current_limits().forget_account(key.account_id)
         assert key.now == Allowance(3, DAILY)
 
+    @pytest.mark.both_databases
     def test_goes_on_in_the_key_that_replaces_it(self) -> None:
         key = Held(Allowance(3, DAILY))
         issued = rotation.rotate_key(
@@ -145,14 +144,10 @@ class TestARefill:
 
 
 class TestOneForAnother:
-    @pytest.mark.parametrize(
-        "wanted",
-        [None, Allowance(3), Allowance(0), Allowance(4, DAILY), Allowance(11, MONTHLY)],
-        ids=str,
+    @for_each(
+        "wanted", [None, Allowance(3), Allowance(0), Allowance(4, DAILY), Allowance(11, MONTHLY)]
     )
-    @pytest.mark.parametrize(
-        "before", [None, Allowance(7), Allowance(2, DAILY), Allowance(1, MONTHLY)], ids=str
-    )
+    @for_each("before", [None, Allowance(7), Allowance(2, DAILY), Allowance(1, MONTHLY)])
     def test_holds_exactly_from_then_on(
         self, before: Allowance | None, wanted: Allowance | None
     ) -> None:
@@ -160,10 +155,11 @@ class TestOneForAnother:
         check(key.raw)
         key.set(wanted)
         assert key.now == wanted
-        assert key.use_up() == (20 if wanted is None else wanted.remaining)
+        assert key.use_up() == (MORE if wanted is None else wanted.remaining)
 
 
 class TestScopesOfAKey:
+    @pytest.mark.both_databases
     def test_all_that_are_added_at_once_are_there(self, app: Flask) -> None:
         key = Held(None)
         names = [f"scope.{number}" for number in range(8)]

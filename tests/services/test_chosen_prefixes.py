@@ -1,10 +1,8 @@
 """Keys that begin with a prefix that the operator chose."""
 
 import math
-from typing import Any
 
 import pytest
-from flask import Flask
 
 from ragauth.errors import CredentialInvalid, CredentialMalformed
 from ragauth.security import key_format
@@ -14,11 +12,7 @@ from ragauth.services.keys.check import current_checker
 from tests.factories.api_keys import unknown_key
 from tests.services.vendors import check, is_allowed, make_customer, make_key, make_keyspace
 
-
-@pytest.fixture(autouse=True)
-def in_context(app: Flask) -> Any:
-    with app.app_context():
-        yield
+pytestmark = pytest.mark.usefixtures("in_context")
 
 
 @pytest.mark.parametrize("prefix", ["acme", "sk_live", "live", "test", "a-b_c", "x", "0" * 16])

@@ -18,9 +18,8 @@ from ragauth.errors import (
 from ragauth.security.identifiers import ACCOUNT, decode_id
 from ragauth.services.accounts import confirmations
 from ragauth.services.accounts.confirmations import Purpose
+from tests.cases import for_each
 from tests.clients import Client
-
-pytestmark = pytest.mark.both_databases
 
 RESET = frozenset({Purpose.RESET_PASSWORD})
 
@@ -49,6 +48,7 @@ def test_a_token_is_good_once(app: Flask, account_id: uuid.UUID, token: str) -> 
         use(app, token)
 
 
+@pytest.mark.both_databases
 def test_of_twenty_uses_at_once_one_succeeds(app: Flask, token: str) -> None:
     """S8"""
     barrier = Barrier(20)
@@ -76,7 +76,8 @@ def test_it_is_not_good_for_another_purpose(app: Flask, token: str) -> None:
         use(app, token, frozenset({Purpose.VERIFY_EMAIL, Purpose.SECOND_FACTOR}))
 
 
-@pytest.mark.parametrize("garbage", ["", "x", "\x00", "\ud800", "ü" * 5000])
+@pytest.mark.both_databases
+@for_each("garbage", ["", "x", "\x00", "\ud800", "ü" * 5000])
 def test_what_is_no_token_is_invalid(app: Flask, garbage: str) -> None:
     with pytest.raises(CredentialInvalid):
         use(app, garbage)

@@ -32,7 +32,7 @@ from ragauth.services.keys.credits import (
 from ragauth.services.limits.account_limits import get_limits
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import bring_up_to_date
-from tests.servers.redis import RedisServer, start_redis
+from tests.servers.redis import RedisServer
 from tests.services.vendors import (
     check,
     is_allowed,
@@ -42,22 +42,17 @@ from tests.services.vendors import (
     remaining_of,
 )
 
-pytestmark = pytest.mark.both_databases
-
 BURST = {"meter": "requests", "window": "10s", "size": 10**9, "name": "burst"}
 
 
-@pytest.fixture(scope="module")
-def redis_server() -> Iterator[RedisServer]:
-    with start_redis() as server:
-        yield server
-
-
-@pytest.fixture(params=["lmdb", "redis"])
-def counting_app(request: pytest.FixtureRequest, make_app: Callable[..., Flask]) -> Iterator[Flask]:
-    """An application whose counters are of either store."""
-    url = request.getfixturevalue("redis_server").url if request.param == "redis" else None
-    app = make_app(redis_url=url)
+@pytest.fixture
+def counting_app(
+    database: str, app: Flask, request: pytest.FixtureRequest, make_app: Callable[..., Flask]
+) -> Iterator[Flask]:
+    """An application that counts in its file, or in Redis where its database is Postgres."""
+    if database == "postgres":
+        server: RedisServer = request.getfixturevalue("redis_server")
+        app = make_app(redis_url=server.url)
     with app.app_context():
         yield app
 
@@ -103,6 +98,7 @@ class Held:
 
 
 class TestOneAfterAnother:
+    @pytest.mark.both_databases
     def test_as_many_checks_pass_as_there_are_credits(self, counting_app: Flask) -> None:
         key = Held(3)
         assert key.left == 3
@@ -132,6 +128,7 @@ class TestOneAfterAnother:
         assert key.use_up() == remaining
         assert key.granted == 1 + 2 * remaining
 
+    @pytest.mark.both_databases
     def test_it_is_raised_and_lowered_down_to_nothing(self, counting_app: Flask) -> None:
         key = Held(4)
         check(key.raw)
@@ -143,6 +140,7 @@ class TestOneAfterAnother:
         assert key.use_up() == 1
         assert key.add(LARGEST) == key.add(LARGEST) == key.left == LARGEST
 
+    @pytest.mark.both_databases
     def test_a_key_may_get_credits_and_lose_them(self, counting_app: Flask) -> None:
         key = Held(None, BURST)
         assert is_allowed(key.raw)
@@ -244,6 +242,7 @@ class TestOneAfterAnother:
             Held(None).set(1)
 
 
+@pytest.mark.both_databases
 class TestAtOnce:
     def test_a_check_that_read_an_older_row_is_decided_by_what_is_left_now(
         self, counting_app: Flask, monkeypatch: pytest.MonkeyPatch

@@ -22,13 +22,7 @@ from ragauth.services.operators import accounts, customers
 from tests.clients import Client
 from tests.services.vendors import check, make_customer, make_key, make_keyspace
 
-pytestmark = pytest.mark.both_databases
-
-
-@pytest.fixture(autouse=True)
-def in_context(app: Flask) -> Any:
-    with app.app_context():
-        yield
+pytestmark = pytest.mark.usefixtures("in_context")
 
 
 def find_or_create(external_id: str) -> uuid.UUID:
@@ -107,6 +101,7 @@ def test_one_that_signed_up_keeps_its_plan(client: Client) -> None:
     assert verdict.limits.applied.requests_per_minute == 60
 
 
+@pytest.mark.both_databases
 def test_of_many_calls_at_once_one_makes_it(app: Flask) -> None:
     def call(_: int) -> uuid.UUID:
         with app.app_context():
@@ -117,6 +112,7 @@ def test_of_many_calls_at_once_one_makes_it(app: Flask) -> None:
     assert names() == ["c-1"]
 
 
+@pytest.mark.both_databases
 def test_one_is_found_by_either_name(client: Client) -> None:
     account = make_customer("c-1")
     assert customers.get_customer("c-1").id == customers.get_customer(account.id).id == account.id
@@ -131,6 +127,7 @@ def test_one_is_found_by_either_name(client: Client) -> None:
     assert find_or_create("c-1") != account.id
 
 
+@pytest.mark.both_databases
 def test_they_are_listed_and_searched(client: Client) -> None:
     client.sign_up()
     for name in ("Ärger 1", "b_2", "bx2", "c%3"):
@@ -146,6 +143,7 @@ def test_they_are_listed_and_searched(client: Client) -> None:
 
 
 class TestReleasing:
+    @pytest.mark.both_databases
     def test_its_keys_of_keyspaces_live_on_and_the_account_goes(self) -> None:
         keyspace_id, own = make_keyspace()
         account = make_customer("c-1")

@@ -14,8 +14,6 @@ from ragauth.services.operators import declared_scopes
 from tests.clients import Client
 from tests.services.vendors import OPEN, check, is_allowed, make_customer, make_key
 
-pytestmark = pytest.mark.both_databases
-
 
 @pytest.fixture
 def open_app(make_app: Callable[..., Flask]) -> Iterator[Flask]:
@@ -44,6 +42,7 @@ def test_one_is_found_by_id_and_name(open_app: Flask) -> None:
             declared_scopes.get_scope(unknown)
 
 
+@pytest.mark.both_databases
 def test_they_are_listed_and_searched(open_app: Flask) -> None:
     declare("docs.read", "Read", "Reads Documents")
     declare("docs_write", "Write")
@@ -57,6 +56,7 @@ def test_they_are_listed_and_searched(open_app: Flask) -> None:
     assert [scope.name for scope in rest.items] == ["docs_write", "docs.read"]
 
 
+@pytest.mark.both_databases
 def test_deleting_one_takes_it_from_all_managed_keys(open_app: Flask, client: Client) -> None:
     client.sign_up()
     account_id = make_customer().id
@@ -96,6 +96,7 @@ def test_a_question_may_ask_for_a_combination_of_scopes(open_app: Flask) -> None
         assert "scope=" not in refusal.headers["WWW-Authenticate"]
 
 
+@pytest.mark.both_databases
 def test_one_may_be_described_anew_and_is_renamed_in_all_managed_keys(open_app: Flask) -> None:
     account_id = make_customer().id
     _key, raw = make_key(account_id, scopes=["docs_read", "a"])
@@ -112,6 +113,7 @@ def test_one_may_be_described_anew_and_is_renamed_in_all_managed_keys(open_app: 
         declared_scopes.change_scope("docs_read", changes={})
 
 
+@pytest.mark.both_databases
 def test_a_list_that_has_the_new_name_already_has_it_once(open_app: Flask) -> None:
     account_id = make_customer().id
     for held, now in (

@@ -1,7 +1,7 @@
 """Installations that share one Redis do not meet; hosts that share one database do."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -18,17 +18,14 @@ from ragauth.services.limits.usage import save_usage
 from tests.clients import Client, Member, ok
 from tests.conftest import make_settings, running_app
 from tests.servers.postgres import PostgresServer
-from tests.servers.redis import RedisServer, start_redis
-
-pytestmark = pytest.mark.both_databases
+from tests.servers.redis import RedisServer
 
 NOW = 1_790_000_000_000
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[RedisServer]:
-    with start_redis() as server:
-        yield server
+@pytest.fixture
+def shared(redis_server: RedisServer) -> RedisServer:
+    return redis_server
 
 
 def used_this_month(app: Flask, member: Member) -> int:
@@ -57,6 +54,8 @@ def test_each_counts_and_saves_its_own_and_its_hosts_count_together(
         "another": postgres_server.url(name),
     }
     with ExitStack() as stack:
+        client = stack.enter_context(redis.Redis.from_url(shared.url))
+        client.flushall()
         apps = []
         for host, url in urls.items():
             folder = tmp_path / host
@@ -75,8 +74,7 @@ def test_each_counts_and_saves_its_own_and_its_hosts_count_together(
         assert used_this_month(another, stranger) == 3
         # Each finds one row, that of its own key.
         assert (save(another), save(host), save(one)) == (1, 1, 0)
-        with redis.Redis.from_url(shared.url) as client:
-            owners = {name.split(b":")[1] for name in client.scan_iter("ragauth:*")}
+        owners = {name.split(b":")[1] for name in client.scan_iter("ragauth:*")}
         assert len(owners) == 2
     postgres_server.drop_database(name)
 

@@ -19,8 +19,6 @@ from ragauth.services.keys import expiry
 from ragauth.services.keys.expiry import tell_of_expired_keys
 from tests.clients import Client, Member, error, ok
 
-pytestmark = pytest.mark.both_databases
-
 HOUR = timedelta(hours=1)
 
 
@@ -57,6 +55,7 @@ def expiring(member: Member, delay: timedelta = HOUR) -> str:
 
 
 class TestTells:
+    @pytest.mark.both_databases
     def test_each_key_once_after_its_end(self, app: Flask, member: Member) -> None:
         first, second = expiring(member), expiring(member, 2 * HOUR)
         with later(HOUR - timedelta(seconds=10)):
@@ -92,6 +91,7 @@ class TestTells:
         with later(2 * HOUR):
             assert (look(app), told(app)) == (0, [])
 
+    @pytest.mark.both_databases
     def test_thousands_of_one_moment_in_batches(
         self, app: Flask, member: Member, monkeypatch: pytest.MonkeyPatch
     ) -> None:

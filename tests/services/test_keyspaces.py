@@ -25,13 +25,7 @@ from ragauth.services.keys import api_keys, owned_keys, rotation
 from ragauth.services.operators import accounts, customers, keyspaces, restoration
 from tests.services.vendors import check, is_allowed, make_customer, make_key, make_keyspace
 
-pytestmark = pytest.mark.both_databases
-
-
-@pytest.fixture(autouse=True)
-def in_context(app: Flask) -> Any:
-    with app.app_context():
-        yield
+pytestmark = pytest.mark.usefixtures("in_context")
 
 
 def delete(keyspace_id: uuid.UUID) -> int:
@@ -59,6 +53,7 @@ def test_its_own_account_has_neither_a_name_nor_limits() -> None:
     assert applied.others == ()
 
 
+@pytest.mark.both_databases
 def test_they_are_listed_newest_first_in_pages() -> None:
     ids = [make_keyspace(name)[0] for name in ("one", "two", "three")]
     first = keyspaces.list_keyspaces(limit=2, cursor=None)
@@ -68,6 +63,7 @@ def test_they_are_listed_newest_first_in_pages() -> None:
     assert ([each.id for each in rest.items], rest.next_cursor) == (ids[:1], None)
 
 
+@pytest.mark.both_databases
 def test_keys_of_it_are_listed_of_all_accounts_or_of_one() -> None:
     keyspace_id, own = make_keyspace()
     other_id, _ = make_keyspace("Another")
@@ -97,6 +93,7 @@ def test_its_keys_do_not_count_against_a_plan() -> None:
         make_key(customer)
 
 
+@pytest.mark.both_databases
 def test_deleting_it_kills_its_keys_in_all_accounts_and_no_other() -> None:
     keyspace_id, own = make_keyspace()
     other_id, _ = make_keyspace("Another")
@@ -171,6 +168,7 @@ def test_a_key_that_replaces_one_of_it_belongs_to_it() -> None:
     assert not is_allowed(issued.raw_key)
 
 
+@pytest.mark.both_databases
 def test_no_key_outlives_it_that_is_made_or_rotated_meanwhile(app: Flask) -> None:
     keyspace_id, _ = make_keyspace()
     owners = [make_customer(f"c-{number}").id for number in range(4)]
@@ -182,7 +180,7 @@ def test_no_key_outlives_it_that_is_made_or_rotated_meanwhile(app: Flask) -> Non
         with app.app_context():
             start.wait()
             try:
-                for _ in range(20):
+                for _ in range(8):
                     key_id = rotate(owner, key_id).key.id
                     make_key(owner, keyspace_id=keyspace_id)
             except Exception as error:
@@ -203,6 +201,7 @@ def test_no_key_outlives_it_that_is_made_or_rotated_meanwhile(app: Flask) -> Non
         assert db.session.scalars(alive).all() == []
 
 
+@pytest.mark.both_databases
 def test_deleting_it_waits_for_who_is_adding_a_key(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

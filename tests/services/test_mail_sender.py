@@ -1,7 +1,6 @@
 """The background sender: at once after a commit, again and again, until it is told to stop."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
@@ -10,24 +9,11 @@ from ragauth.background import mail
 from ragauth.background.mail import MailSender
 from ragauth.services.mail import transport
 from tests.clients import Client
-from tests.servers.smtp import SmtpServer, start_smtp
+from tests.servers.smtp import SmtpServer
 from tests.services.senders import running
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.both_databases
-
 MakeApp = Callable[..., Flask]
-
-
-@pytest.fixture
-def smtp(tmp_path: Path) -> Iterator[SmtpServer]:
-    with start_smtp(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def mailing(make_app: MakeApp, smtp: SmtpServer) -> Flask:
-    return make_app(mail_url=smtp.url)
 
 
 def test_a_commit_wakes_it_and_it_stops_at_once(

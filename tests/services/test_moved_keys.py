@@ -2,7 +2,6 @@
 
 import threading
 import uuid
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -25,19 +24,14 @@ from ragauth.services.operators import accounts
 from tests.clients import Client
 from tests.services.vendors import check, is_allowed, make_customer, make_key, remaining_of
 
-pytestmark = pytest.mark.both_databases
-
-
-@pytest.fixture(autouse=True)
-def in_context(app: Flask) -> Any:
-    with app.app_context():
-        yield
+pytestmark = pytest.mark.usefixtures("in_context")
 
 
 def move(key: ApiKey, source: uuid.UUID, target: uuid.UUID) -> ApiKey:
     return move_key(account_id=source, key_id=key.id, to_account_id=target, client=OPERATOR)
 
 
+@pytest.mark.both_databases
 def test_its_credits_and_totals_go_on() -> None:
     source, target = make_customer("a").id, make_customer("b").id
     monthly = {"meter": "requests", "window": "month", "size": 5}
@@ -147,6 +141,7 @@ def test_what_cannot_be_moved_stays(client: Client) -> None:
         move(key, source, target)
 
 
+@pytest.mark.both_databases
 def test_two_that_cross_do_not_deadlock(app: Flask) -> None:
     owners = [make_customer("a").id, make_customer("b").id]
     keys = [make_key(owner)[0] for owner in owners]

@@ -1,8 +1,6 @@
 """The outbox against a real mail server: nothing is lost, nothing is sent twice, no secret told."""
 
-import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -30,30 +28,6 @@ from tests.servers.smtp import PASSWORD, USER, SmtpServer, start_smtp
 MakeApp = Callable[..., Flask]
 
 
-@pytest.fixture
-def smtp(tmp_path: Path) -> Iterator[SmtpServer]:
-    with start_smtp(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def mailing(make_app: MakeApp, smtp: SmtpServer) -> Flask:
-    """An application with a mail server."""
-    return make_app(mail_url=smtp.url)
-
-
-@pytest.fixture
-def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
-    """Everything that was logged, with its extras."""
-    monkeypatch.setattr(logging.getLogger("ragauth"), "propagate", True)
-    caplog.set_level(logging.DEBUG)
-    return lambda: "\n".join(
-        json.dumps(record.__dict__, default=str, ensure_ascii=False)
-        for record in caplog.records
-        if record.name.startswith("ragauth")
-    )
-
-
 def send(app: Flask) -> Round:
     with app.app_context():
         return send_due_mail(answer_reset=answer_request)
@@ -72,8 +46,8 @@ def later(seconds: float) -> time_machine.travel:
     return time_machine.travel(clock.now() + timedelta(seconds=seconds), tick=True)
 
 
-@pytest.mark.both_databases
 class TestSends:
+    @pytest.mark.both_databases
     def test_what_is_due_arrives_over_one_connection_and_is_gone(
         self, mailing: Flask, smtp: SmtpServer
     ) -> None:
@@ -88,6 +62,7 @@ class TestSends:
         token = arrived(smtp)[0].token
         ok(Client(mailing).post("/api/auth/email/verify", {"token": token}), 204)
 
+    @pytest.mark.both_databases
     def test_of_many_senders_at_once_one_sends_a_mail(
         self, mailing: Flask, smtp: SmtpServer
     ) -> None:
@@ -197,8 +172,8 @@ class TestEncrypts:
         assert waiting(app) == 1
 
 
-@pytest.mark.both_databases
 class TestTriesAgain:
+    @pytest.mark.both_databases
     def test_a_dead_server_loses_nothing(self, mailing: Flask, smtp: SmtpServer) -> None:
         """S33: the account is made, the mail waits and is sent later."""
         smtp.stop()
@@ -249,6 +224,7 @@ class TestTriesAgain:
         assert send(mailing) == Round(postponed=1)
         assert waiting(mailing) == 1
 
+    @pytest.mark.both_databases
     def test_a_mail_whose_sender_died_is_taken_by_another(
         self, mailing: Flask, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -267,7 +243,6 @@ class TestTriesAgain:
             assert send(mailing) == Round(sent=1)
 
 
-@pytest.mark.both_databases
 class TestGivesUp:
     @pytest.mark.parametrize("answer", ["550 no such mailbox", "553 not allowed"])
     def test_a_refusal_for_good_is_logged_and_in_the_history(

@@ -9,8 +9,6 @@ from sqlalchemy import select
 from ragauth.extensions import db
 from tests.clients import PASSWORD, Client, Member, ok
 
-pytestmark = pytest.mark.both_databases
-
 # What no two signups have in common.
 OF_ONE = {"id", "account_id", "digest", "sealed", "password_hash", "prefix", "details"}
 OF_ONE |= {"email", "email_canonical", "at"}

@@ -90,8 +90,8 @@ def spend_at_once(app: Flask, checked: list[CheckedCode]) -> list[str]:
         return sorted(threads.map(try_it, checked))
 
 
-@pytest.mark.both_databases
 class TestOnce:
+    @pytest.mark.both_databases
     def test_of_twenty_uses_of_a_code_at_once_one_counts(
         self, app: Flask, account_id: uuid.UUID, authenticator: Authenticator
     ) -> None:
@@ -99,6 +99,7 @@ class TestOnce:
         checked = [check(app, account_id, authenticator.code()) for _ in range(AT_ONCE)]
         assert spend_at_once(app, checked) == ["refused"] * (AT_ONCE - 1) + ["totp"]
 
+    @pytest.mark.both_databases
     def test_of_twenty_uses_of_a_recovery_code_at_once_one_counts(
         self, app: Flask, member: Member, account_id: uuid.UUID, authenticator: Authenticator
     ) -> None:

@@ -13,6 +13,7 @@ from ragauth.models import ApiKey
 from ragauth.models.reads.prepared import PreparedReads
 from ragauth.models.reads.usage import OfAccount, OfKey, RowName, UsageLookup, Used
 from ragauth.models.saved_usage import Total, TotalOfMeter, save_totals, save_totals_of_meters
+from tests.cases import for_each
 from tests.clients import Client
 
 pytestmark = pytest.mark.both_databases
@@ -56,7 +57,7 @@ def save(
             save_totals_of_meters([total])
 
 
-@pytest.mark.parametrize("meter", ["requests", "tokens"])
+@for_each("meter", ["requests", "tokens"])
 def test_a_period_has_its_days(lookup: UsageLookup, meter: str) -> None:
     for amount, day in (
         (1, date(2026, 8, 31)),
@@ -72,7 +73,7 @@ def test_a_period_has_its_days(lookup: UsageLookup, meter: str) -> None:
     assert found == {20260930: 100, 202609: 110, 202610: 1_000, 202607: 0, 0: 1_111}
 
 
-@pytest.mark.parametrize("meter", ["requests", "tokens"])
+@for_each("meter", ["requests", "tokens"])
 def test_only_the_accounts_own_environment_counts(lookup: UsageLookup, meter: str) -> None:
     save(1, meter=meter)
     save(10, meter=meter, environment="test", key=SUCCESSOR)
@@ -134,7 +135,7 @@ def key_and_successor(lookup: UsageLookup, app: Flask) -> None:
     assert account
 
 
-@pytest.mark.parametrize("meter", ["requests", "tokens"])
+@for_each("meter", ["requests", "tokens"])
 def test_a_keys_lineage_counts_together(
     lookup: UsageLookup, key_and_successor: None, meter: str
 ) -> None:
@@ -150,7 +151,7 @@ def test_a_keys_lineage_counts_together(
     assert lookup.used_in_period(OfKey(STRANGER), meter, 0, unsaved) == 10_100
 
 
-@pytest.mark.parametrize("meter", ["requests", "tokens"])
+@for_each("meter", ["requests", "tokens"])
 @pytest.mark.parametrize("is_together", [True, False])
 def test_a_key_that_was_moved_counts_for_both_accounts(
     lookup: UsageLookup, key_and_successor: None, meter: str, is_together: bool

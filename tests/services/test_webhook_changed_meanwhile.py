@@ -55,7 +55,6 @@ def faults(app: Flask) -> list[str]:
     return [fault for fault in told if fault.startswith("webhooks")]
 
 
-@pytest.mark.both_databases
 def test_what_fails_while_its_endpoint_is_switched_off_waits_no_more(
     hooked: Flask,
     receiver: WebhookReceiver,
@@ -72,7 +71,6 @@ def test_what_fails_while_its_endpoint_is_switched_off_waits_no_more(
         assert faults(hooked) == []
 
 
-@pytest.mark.both_databases
 def test_the_410_of_the_url_of_before_does_not_switch_the_new_one_off(
     hooked: Flask,
     receiver: WebhookReceiver,

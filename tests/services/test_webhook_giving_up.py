@@ -33,14 +33,13 @@ def waiting(app: Flask) -> int:
         return connected.scalar(query) or 0
 
 
-def _next_attempt(app: Flask) -> datetime:
+def _next_attempt(app: Flask) -> datetime | None:
     query = select(OutboxRow.next_attempt_at).where(OutboxRow.webhook_id.is_not(None))
     with app.app_context(), db.engine.connect() as connected:
         return connected.scalar(query)
 
 
 class TestGivesUp:
-    @pytest.mark.both_databases
     def test_gone_for_three_days(self, hooked: Flask, log: Callable[[], str]) -> None:
         """S50: the waits grow over three days, then the endpoint is switched off, and the log
         says so.
@@ -50,12 +49,14 @@ class TestGivesUp:
         webhook = add_webhook(hooked, gone.url, CREATED)
         Client(hooked).sign_up()
         began, moments = clock.now(), [clock.now()]
-        while shown(hooked, webhook["id"])["is_active"]:
+        for _ in range(100):
             with later(moments[-1] - clock.now()):
                 deliver(hooked)
-                [delivery] = deliveries_to(hooked, webhook["id"])
-            if delivery["next_attempt_at"]:
-                moments.append(_next_attempt(hooked) + timedelta(milliseconds=1))
+            if (due := _next_attempt(hooked)) is None:
+                break
+            moments.append(due + timedelta(milliseconds=1))
+        assert not shown(hooked, webhook["id"])["is_active"]
+        [delivery] = deliveries_to(hooked, webhook["id"])
         waits = [(after - before).total_seconds() for before, after in pairwise(moments)]
         expected = [5, 30, 120, 600, 1800, 3600, 7200]
         for wait, about in zip(waits, expected, strict=False):
@@ -71,6 +72,7 @@ class TestGivesUp:
         Client(hooked).sign_up()
         assert len(deliveries_to(hooked, webhook["id"])) == 1
 
+    @pytest.mark.both_databases
     def test_three_days_are_over_also_where_much_waits(
         self, hooked: Flask, receiver: WebhookReceiver
     ) -> None:
@@ -98,7 +100,7 @@ class TestGivesUp:
             answer(422 if is_account else 200)(handler)  # type: ignore[arg-type]
 
         receiver.behaviour = refuse_accounts
-        for hours in range(0, 80, 4):
+        for hours in range(0, 80, 13):
             with later(timedelta(hours=hours)):
                 deliver(hooked)
                 client.sign_up()

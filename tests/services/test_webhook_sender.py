@@ -15,8 +15,6 @@ from tests.servers.webhook_receiver import WebhookReceiver, answer, running_rece
 from tests.services.senders import running
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.both_databases
-
 CREATED = "account.created"
 
 
@@ -38,6 +36,7 @@ def test_a_commit_wakes_it_and_it_stops_at_once(
             wait_until(lambda expected=number: len(receiver.received) == expected)
 
 
+@pytest.mark.both_databases
 def test_a_slow_endpoint_holds_up_no_other(
     hooked: Flask, receiver: WebhookReceiver, other: WebhookReceiver
 ) -> None:

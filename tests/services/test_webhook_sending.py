@@ -58,7 +58,6 @@ def failing_since(app: Flask) -> object:
         return connected.scalar(select(WebhookRow.failing_since))
 
 
-@pytest.mark.both_databases
 class TestDelivers:
     def test_the_official_packages_verify_what_arrives(
         self, hooked: Flask, receiver: WebhookReceiver, node_modules: Path
@@ -85,6 +84,7 @@ class TestDelivers:
         told = run_program("node", str(program), given, folder=node_modules.parent)
         assert json.loads(told) == receiver.received[0].message
 
+    @pytest.mark.both_databases
     def test_a_delivery_tells_how_it_went_and_the_outbox_is_empty(
         self, hooked: Flask, receiver: WebhookReceiver
     ) -> None:
@@ -127,6 +127,7 @@ class TestDelivers:
             with pytest.raises(WebhookVerificationError):
                 OfficialWebhook(added["secret"]).verify(last.body, last.headers)
 
+    @pytest.mark.both_databases
     def test_of_several_senders_at_once_one_sends_a_message(
         self, hooked: Flask, receiver: WebhookReceiver
     ) -> None:
@@ -143,6 +144,7 @@ class TestDelivers:
             assert sum(threads.map(send_too, range(4))) == 6
         assert len(receiver.received) == len({each.id for each in receiver.received}) == 6
 
+    @pytest.mark.both_databases
     def test_what_a_dead_sender_had_claimed_is_sent_by_another(
         self, hooked: Flask, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:

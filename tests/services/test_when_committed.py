@@ -6,8 +6,6 @@ from flask import Flask
 from ragauth import transaction
 from ragauth.errors import Conflict, InvalidCode, RagauthError
 
-pytestmark = pytest.mark.both_databases
-
 
 @pytest.fixture
 def calls() -> list[str]:

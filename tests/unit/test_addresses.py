@@ -15,6 +15,7 @@ from ragauth.security.addresses import (
     read_address,
     read_network,
 )
+from tests.cases import for_each
 
 _ADDRESSES = st.ip_addresses()
 _BLANKS = st.text(" \t", max_size=3)
@@ -27,7 +28,7 @@ def _without_mapping(address: Address) -> Address:
 
 
 class TestReadAddress:
-    @pytest.mark.parametrize(
+    @for_each(
         ("text", "address"),
         [
             ("203.0.113.7", "203.0.113.7"),
@@ -61,7 +62,7 @@ class TestReadAddress:
         assert read_address(text) == ip_address(address)
         assert canonical_address(text) == address
 
-    @pytest.mark.parametrize(
+    @for_each(
         "text",
         [
             *(None, "", " ", '"', '""', '"203.0.113.7', '203.0.113.7"', "'203.0.113.7'"),
@@ -107,7 +108,7 @@ class TestReadAddress:
 
 
 class TestReadNetwork:
-    @pytest.mark.parametrize(
+    @for_each(
         ("text", "network"),
         [
             ("203.0.113.7", "203.0.113.7/32"),
@@ -124,7 +125,7 @@ class TestReadNetwork:
     def test_an_address_or_a_network(self, text: str, network: str) -> None:
         assert read_network(text) == ip_network(network)
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("text", "words"),
         [
             ("203.0.113.7/24", "write 203.0.113.0/24 for the network"),
@@ -163,7 +164,7 @@ class TestNetworkOf:
         assert network_of("2001:db8:0:1:2::3", ipv4_prefix=24) == ip_network("2001:db8:0:1::/64")
         assert network_of("2001:db8::3", ipv6_prefix=32) == ip_network("2001:db8::/32")
 
-    @pytest.mark.parametrize("text", [None, "", '"', "unknown"])
+    @for_each("text", [None, "", '"', "unknown"])
     def test_no_address_is_in_none(self, text: str | None) -> None:
         assert network_of(text) is None
 
@@ -179,13 +180,11 @@ class TestNetworkOf:
 class TestIsWithin:
     NETWORKS = "203.0.113.0/24 2001:db8::/32"
 
-    @pytest.mark.parametrize(
-        "text", ["203.0.113.9", "::ffff:203.0.113.9", "203.0.113.9:80", "[2001:db8::1]:80"]
-    )
+    @for_each("text", ["203.0.113.9", "::ffff:203.0.113.9", "203.0.113.9:80", "[2001:db8::1]:80"])
     def test_an_address_that_is_listed(self, text: str) -> None:
         assert is_within(text, self.NETWORKS)
 
-    @pytest.mark.parametrize("text", [None, "", '"', "unknown", "203.0.114.1", "::1"])
+    @for_each("text", [None, "", '"', "unknown", "203.0.114.1", "::1"])
     def test_no_address_is_in_no_list(self, text: str | None) -> None:
         """S40: not even in one that holds every address."""
         assert not is_within(text, self.NETWORKS)
@@ -194,7 +193,7 @@ class TestIsWithin:
 
 
 class TestIsPublic:
-    @pytest.mark.parametrize(
+    @for_each(
         "text",
         [
             "8.8.8.8",
@@ -209,7 +208,7 @@ class TestIsPublic:
     def test_those_of_the_internet(self, text: str) -> None:
         assert is_public(ip_address(text))
 
-    @pytest.mark.parametrize(
+    @for_each(
         "text",
         [
             *("127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3"),

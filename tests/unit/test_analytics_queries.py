@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragauth.blueprints.compat.unkey.analytics_queries import InvalidQuery, parse_query
+from tests.cases import for_each
 from tests.servers.gunicorn import PROJECT_ROOT
 
 NOW = datetime(2026, 3, 31, 12, 30, tzinfo=UTC)
@@ -42,7 +43,7 @@ def total(condition: str, table: str = DAYS) -> int:
     return number
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("condition", "expected"),
     [
         ("time >= '2026-03-01'", 9),
@@ -99,7 +100,7 @@ def test_no_rows_have_a_sum_of_nothing_and_no_groups() -> None:
     assert ask(f"SELECT key_id {where}") == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("query", "message"),
     [
         (f"SELECT time FROM {DAYS}", "Only allowed checks are kept here"),

@@ -15,6 +15,7 @@ from ragauth.schemas import scope_fields
 from ragauth.schemas.checks import AuthorizeQuery
 from ragauth.web.check import questions
 from ragauth.web.check.questions import parse_authorize_query, parse_plain_body
+from tests.cases import for_each
 from tests.costs import cpu_seconds
 
 AGENT = "agt_01h455vb4pex5vsknk084sn02q"
@@ -98,7 +99,7 @@ def test_it_says_what_a_whole_parse_says(query_string: str) -> None:
     assert _found(query_string) == _expected(query_string)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "query_string",
     [
         *(
@@ -126,7 +127,7 @@ def test_a_hundred_parameters_are_read_and_one_more_is_refused() -> None:
         parse_authorize_query(f"{query_string}&b=1", DEFAULT_POLICY)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "spelling",
     ["a", "%41", "filter%5Ba%5D", "%73%63%6f%70%65x", "%61%67%65%6e%74%5f%69%64x", "scopes"],
 )

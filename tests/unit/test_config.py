@@ -10,6 +10,7 @@ import pytest
 
 from ragauth.config import SettingsError, read_server_settings, read_settings
 from ragauth.policy import DEFAULT_POLICY
+from tests.cases import for_each
 from tests.docs.settings import ENV_EXAMPLE
 from tests.unit.environment import environment
 
@@ -233,7 +234,7 @@ class TestValues:
 
 
 class TestFaults:
-    @pytest.mark.parametrize(
+    @for_each(
         ("name", "value"),
         [
             *(("SECRET_KEY", value) for value in ("short", "x" * 31, "  " + "x" * 31 + "\n")),
@@ -272,8 +273,9 @@ class TestFaults:
     def test_a_malformed_setting_is_named(
         self, environment: pytest.MonkeyPatch, name: str, value: str
     ) -> None:
-        environment.setenv(f"RAGAUTH_{name}", value)
-        assert f"RAGAUTH_{name}" in faults()
+        with environment.context() as changed:
+            changed.setenv(f"RAGAUTH_{name}", value)
+            assert f"RAGAUTH_{name}" in faults()
 
     def test_each_fault_of_the_policy_file_is_a_line_with_its_place(
         self, environment: pytest.MonkeyPatch, tmp_path: Path

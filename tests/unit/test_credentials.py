@@ -7,14 +7,15 @@ from hypothesis import strategies as st
 from ragauth.errors import AuthenticationFailed, CredentialMalformed, CredentialMissing
 from ragauth.security.key_format import is_token_shaped
 from ragauth.web.credentials import bearer_token, presented_key
+from tests.cases import for_each
 
 
 class TestBearerToken:
-    @pytest.mark.parametrize("header", ["Bearer abc", "bearer abc", "BEARER abc", "Bearer   abc  "])
+    @for_each("header", ["Bearer abc", "bearer abc", "BEARER abc", "Bearer   abc  "])
     def test_the_scheme_is_case_insensitive(self, header: str) -> None:
         assert bearer_token(header) == "abc"
 
-    @pytest.mark.parametrize(
+    @for_each(
         "header", [None, "", " ", "\t", "Bearer", "bearer", "Bearer ", " Bearer  ", "Bearer \t"]
     )
     def test_no_header_and_no_token_in_it_are_a_missing_credential(
@@ -23,7 +24,7 @@ class TestBearerToken:
         with pytest.raises(CredentialMissing):
             bearer_token(header)
 
-    @pytest.mark.parametrize(
+    @for_each(
         "header", ["Basic abc", "Basic", ", ,", "Bearer a b", "Bearer é", "abc", "Bearer, Bearer"]
     )
     def test_anything_else_is_malformed(self, header: str) -> None:
@@ -51,13 +52,13 @@ class TestPresentedKey:
     def test_the_same_key_twice_is_one(self) -> None:
         assert presented_key("Bearer abc", "abc") == "abc"
 
-    @pytest.mark.parametrize("authorization", ["Bearer abcd", "Basic abc", "abc", "Bearer ABC"])
+    @for_each("authorization", ["Bearer abcd", "Basic abc", "abc", "Bearer ABC"])
     def test_two_different_credentials_are_none(self, authorization: str) -> None:
         with pytest.raises(CredentialMalformed):
             presented_key(authorization, "abc")
 
-    @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer "])
-    @pytest.mark.parametrize("api_key", [None, "", " "])
+    @for_each("authorization", [None, "", "Bearer", "Bearer "])
+    @for_each("api_key", [None, "", " "])
     def test_none_is_missing(self, authorization: str | None, api_key: str | None) -> None:
         with pytest.raises(CredentialMissing):
             presented_key(authorization, api_key)

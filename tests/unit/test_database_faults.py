@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ragauth.database_faults import DatabaseFault, fault_of
+from tests.cases import for_each
 
 _WITHOUT_STATE = {
     'connection failed: FATAL:  password authentication failed for user "x"': "REFUSED",
@@ -44,14 +45,14 @@ def wrapped(error: BaseException) -> Exception:
     return instance
 
 
-@pytest.mark.parametrize("words", _WITHOUT_STATE)
+@for_each("words", _WITHOUT_STATE)
 def test_a_connection_that_was_never_made_has_words_alone(words: str) -> None:
     fault = DatabaseFault[_WITHOUT_STATE[words]]
     error = psycopg.OperationalError(words)
     assert fault_of(error) is fault_of(wrapped(error)) is fault
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("error", "fault"),
     [
         (errors.UndefinedTable(), DatabaseFault.NOT_MIGRATED),
@@ -87,7 +88,7 @@ def test_a_condition_of_postgres_has_its_word(
         assert fault_of(wrapped(error)) is fault
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("statement", "fault"),
     [
         ("SELECT * FROM nowhere", DatabaseFault.NOT_MIGRATED),

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from flask import Flask
 from marshmallow import Schema, fields, post_dump
 
@@ -17,6 +16,7 @@ from ragauth.schemas.fields import Id, Moment, Month
 from ragauth.schemas.plain_uuid import PlainUuid
 from ragauth.schemas.usage import UsageSchema
 from ragauth.schemas.webhooks import IssuedWebhookSchema
+from tests.cases import for_each
 
 _MOMENT = datetime(2026, 1, 15, 10, 30, 0, 123456, UTC)
 _ELSEWHERE = _MOMENT.astimezone(timezone(timedelta(hours=5, minutes=30)))
@@ -110,7 +110,7 @@ def test_every_answer_of_a_route_is_dumped_as_marshmallow_dumps_it(app: Flask) -
                 assert Dumper(schema).dump(form) == Schema.dump(schema, form), type(schema)
 
 
-@pytest.mark.parametrize("schema", [KeySchema, EventSchema, UsageSchema, AccountSchema])
+@for_each("schema", [KeySchema, EventSchema, UsageSchema, AccountSchema])
 def test_what_lists_are_made_of_is_compiled(schema: type[Schema]) -> None:
     assert Dumper(schema()).is_compiled
 

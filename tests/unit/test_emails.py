@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragauth.security.emails import canonical_email, canonical_username
+from tests.cases import for_each
 
 
 class TestCanonicalEmail:
-    @pytest.mark.parametrize(
+    @for_each(
         ("one", "other"),
         [
             ("ada@example.com", " Ada@EXAMPLE.com\n"),
@@ -35,9 +36,7 @@ class TestCanonicalEmail:
     def test_different_addresses_differ(self, one: str, other: str) -> None:
         assert canonical_email(one) != canonical_email(other)
 
-    @pytest.mark.parametrize(
-        "text", ["", "ada", "ada@localhost", "ada@example", "@x.com", "a b@x.com"]
-    )
+    @for_each("text", ["", "ada", "ada@localhost", "ada@example", "@x.com", "a b@x.com"])
     def test_what_is_no_address_is_refused(self, text: str) -> None:
         with pytest.raises(ValueError, match="Not a valid email address"):
             canonical_email(text)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragauth.web.forwarded import Forwarded
+from tests.cases import for_each
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -42,7 +43,7 @@ def address(proxies: int, header: str) -> str | None:
 
 
 class TestWithoutAProxy:
-    @pytest.mark.parametrize(
+    @for_each(
         ("peer", "told"),
         [
             ("203.0.113.7", "203.0.113.7"),
@@ -74,7 +75,7 @@ class TestWithoutAProxy:
 
 
 class TestTheAddress:
-    @pytest.mark.parametrize(
+    @for_each(
         ("proxies", "header"),
         [
             (1, CLIENT),
@@ -94,7 +95,7 @@ class TestTheAddress:
         """S22 and S40: counted from the right, whatever the client wrote to the left."""
         assert address(proxies, header) == CLIENT
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("proxies", "header"),
         [
             *((1, header) for header in ("", '"', ",", "unknown", "z" * 60, f"{CLIENT},")),
@@ -121,7 +122,7 @@ class TestTheAddress:
 
 
 class TestTheScheme:
-    @pytest.mark.parametrize(
+    @for_each(
         ("proxies", "header", "scheme"),
         [
             *((1, header, "https") for header in ("https", "HTTPS", 'http,", https')),
@@ -142,7 +143,7 @@ class TestTheScheme:
 
 
 class TestTheHost:
-    @pytest.mark.parametrize(
+    @for_each(
         ("proxies", "header", "host"),
         [
             (1, "auth.example.com", "auth.example.com"),
@@ -168,7 +169,7 @@ class TestThePrefix:
     def test_it_is_where_the_service_is_mounted(self, prefix: str) -> None:
         assert seen(1, HTTP_X_FORWARDED_PREFIX=f"/evil, {prefix}")["SCRIPT_NAME"] == prefix
 
-    @pytest.mark.parametrize(
+    @for_each(
         "prefix",
         [
             *("", "/", "auth", "/auth/", "//auth", "/a//b", "/a/../b", "/..", "/./a", "/a/."),

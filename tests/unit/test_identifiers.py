@@ -20,6 +20,7 @@ from ragauth.security.identifiers import (
     first_uuid_at,
     new_uuid,
 )
+from tests.cases import for_each
 
 # https://github.com/jetify-com/typeid/blob/main/spec/valid.yml
 VECTORS = [
@@ -35,7 +36,7 @@ VECTORS = [
 
 
 class TestTypeIds:
-    @pytest.mark.parametrize(("plain", "suffix"), VECTORS)
+    @for_each(("plain", "suffix"), VECTORS)
     def test_the_reference_vectors_hold(self, plain: str, suffix: str) -> None:
         identifier = uuid.UUID(plain)
         assert encode_id(KEY, identifier) == f"key_{suffix}"
@@ -53,7 +54,7 @@ class TestTypeIds:
         encoded = sorted(encode_id(KEY, identifier) for identifier in identifiers)
         assert encoded == [encode_id(KEY, identifier) for identifier in sorted(identifiers)]
 
-    @pytest.mark.parametrize(
+    @for_each(
         "text",
         [
             *("", "key", "key_", "_01h455vb4pex5vsknk084sn02q", "01h455vb4pex5vsknk084sn02q"),

@@ -3,11 +3,11 @@
 import re
 import zlib
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ragauth.security.key_faults import explain_no_key
+from tests.cases import for_each
 from tests.factories.api_keys import base62, mistyped
 
 _UNCHECKED = "rag_live_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5"
@@ -19,7 +19,7 @@ ANOTHERS = "this looks like a key of another service"
 OF_ANOTHER_ALPHABET = "only letters and digits may follow rag_live_"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "why"),
     [
         ("", "it is empty"),

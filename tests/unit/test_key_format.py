@@ -5,12 +5,12 @@ import string
 import zlib
 from hashlib import sha256
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ragauth.security import key_format
 from ragauth.security.key_format import TAGS, checksum, is_well_formed, new_key
+from tests.cases import for_each
 from tests.factories.api_keys import base62, mistyped, unknown_key
 
 DIGITS = "0123456789"
@@ -19,7 +19,7 @@ FORM = re.compile(r"rag_(live|test|pub|svc)_[0-9A-Za-z]{30}[0-9A-Za-z]{6}")
 
 
 class TestNewKeys:
-    @pytest.mark.parametrize("tag", TAGS)
+    @for_each("tag", TAGS)
     def test_a_new_key_has_the_form_and_is_recognised(self, tag: str) -> None:
         key = new_key("rag", tag)
         assert FORM.fullmatch(key)

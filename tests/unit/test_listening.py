@@ -8,6 +8,7 @@ from unittest.mock import Mock
 import pytest
 
 from ragauth.web.listening import Address, fault_in_listening
+from tests.cases import for_each
 from tests.servers.processes import has_ipv6
 
 
@@ -26,7 +27,7 @@ def test_an_address_that_is_taken_is_told(host: str) -> None:
     assert fault_in_listening([(host, port)]) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("address", "words"),
     [
         (("192.0.2.1", 8000), "192.0.2.1:8000 cannot be served: this machine has no such address"),

@@ -13,6 +13,7 @@ from ragauth.models import OutboxRow
 from ragauth.security.identifiers import new_uuid
 from ragauth.services.mail.messages import compose
 from ragauth.services.mail.queue import Letter, MailTemplate
+from tests.cases import for_each
 from tests.conftest import make_settings
 
 SETTINGS = make_settings(Path("/nowhere"), "sqlite:////nowhere/ragauth.db")
@@ -65,8 +66,8 @@ def parts(message: EmailMessage) -> tuple[str, str]:
     return text.get_content().replace("\r\n", "\n"), html.get_content()
 
 
-@pytest.mark.parametrize("template", MailTemplate)
 class TestEveryTemplate:
+    @for_each("template", MailTemplate)
     def test_it_says_the_same_in_text_and_html(self, template: MailTemplate) -> None:
         message = write(template)
         text, html = parts(message)
@@ -81,6 +82,7 @@ class TestEveryTemplate:
         assert text == text.strip() + "\n"
         assert "{" not in text
 
+    @for_each("template", MailTemplate)
     def test_it_is_addressed_and_marked_as_automatic(self, template: MailTemplate) -> None:
         message = write(template)
         assert message["To"] == "ada@example.com"
@@ -89,6 +91,7 @@ class TestEveryTemplate:
         assert message["Message-ID"].endswith("@ragauth.test>")
         assert message["Auto-Submitted"] == "auto-generated"
 
+    @for_each("template", MailTemplate)
     def test_nothing_in_it_becomes_markup(self, template: MailTemplate) -> None:
         strange = '"><img src=x>'
         _, html = parts(write(template, **dict.fromkeys(VALUES, strange)))

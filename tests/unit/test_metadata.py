@@ -9,6 +9,7 @@ from marshmallow import ValidationError
 
 from ragauth.schemas.base import RequestSchema, to_issues
 from ragauth.schemas.metadata import Metadata
+from tests.cases import for_each
 from tests.costs import assert_linear
 
 NUL = "May not contain NUL or lone surrogates"
@@ -43,7 +44,7 @@ def nested(depth: int, *, lists: bool = False) -> Any:
 
 
 class TestTakes:
-    @pytest.mark.parametrize(
+    @for_each(
         "metadata",
         [
             None,
@@ -60,7 +61,7 @@ class TestTakes:
     def test_every_kind_of_value(self, metadata: Any) -> None:
         assert faults(metadata) == []
 
-    @pytest.mark.parametrize(("character", "size"), [("a", 1), ("é", 2), ("李", 3), ("😀", 4)])
+    @for_each(("character", "size"), [("a", 1), ("é", 2), ("李", 3), ("😀", 4)])
     def test_4096_bytes_of_utf_8(self, character: str, size: int) -> None:
         room = 4_096 - len('{"a":""}')
         text = character * (room // size) + "a" * (room % size)
@@ -73,11 +74,11 @@ class TestTakes:
 
 
 class TestRefuses:
-    @pytest.mark.parametrize("metadata", [[], "{}", 1, True, [{}]])
+    @for_each("metadata", [[], "{}", 1, True, [{}]])
     def test_what_is_no_object(self, metadata: Any) -> None:
         assert faults(metadata) == [([], "Must be a JSON object")]
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("metadata", "path", "message"),
         [
             ({"a": "\0"}, ["a"], NUL),
@@ -132,7 +133,7 @@ class TestRefuses:
 class TestCosts:
     """S37: the time grows with the bytes, and the answer does not."""
 
-    @pytest.mark.parametrize(
+    @for_each(
         "text",
         [
             *("[[[[[]]]]],", '{"a":{"a":{"a":{}}}},', "[],", "{},", "1,", "1e400,", '"\\u0000",'),

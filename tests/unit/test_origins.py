@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragauth.security.origins import canonical_origin, find_canonical_origin
+from tests.cases import for_each
 
 SENT_AS = {
     "https://app.example.com": "https://app.example.com",
@@ -58,13 +59,13 @@ NEVER_SENT = [
 ]
 
 
-@pytest.mark.parametrize(("written", "sent"), SENT_AS.items())
+@for_each(("written", "sent"), SENT_AS.items())
 def test_it_is_brought_to_the_form_that_browsers_send(written: str, sent: str) -> None:
     assert canonical_origin(written) == sent
     assert canonical_origin(sent) == sent
 
 
-@pytest.mark.parametrize("text", NEVER_SENT)
+@for_each("text", NEVER_SENT)
 def test_what_no_browser_sends_is_refused_with_a_reason(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w{2}"):
         canonical_origin(text)

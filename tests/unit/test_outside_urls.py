@@ -3,6 +3,7 @@
 import pytest
 
 from ragauth.security.outside_urls import LONGEST, as_words, inert_text, inert_url, is_plain
+from tests.cases import for_each
 from tests.factories.api_keys import unknown_key
 
 PLAIN = [
@@ -31,7 +32,7 @@ def test_a_plain_one_is_kept_as_it_is(url: str) -> None:
     assert is_plain(url)
 
 
-@pytest.mark.parametrize("url", STRANGE)
+@for_each("url", STRANGE)
 def test_a_strange_one_is_no_link(url: str) -> None:
     """S46: all of a link is what its reader takes it for."""
     shown = inert_url(url)
@@ -39,7 +40,7 @@ def test_a_strange_one_is_no_link(url: str) -> None:
     assert shown is None or (len(shown) <= LONGEST and "\u202e" not in shown)
 
 
-@pytest.mark.parametrize("url", NOT_OF_THE_WEB)
+@for_each("url", NOT_OF_THE_WEB)
 def test_what_is_not_of_the_web_is_not_shown(url: str) -> None:
     assert inert_url(url) is None
     assert inert_url(None) is None

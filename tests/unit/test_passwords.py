@@ -17,6 +17,7 @@ from ragauth.security.passwords import (
     hash_password,
     verify_password,
 )
+from tests.cases import for_each
 
 COST = 4
 PEPPER = derive_pepper(b"x" * 32)
@@ -27,7 +28,7 @@ def is_accepted(presented: str, password: str) -> bool:
 
 
 class TestHashes:
-    @settings(max_examples=30)
+    @settings(max_examples=10)
     @given(
         st.text(st.characters(exclude_categories=["Cs"]), min_size=8, max_size=127).filter(
             lambda password: len(unicodedata.normalize("NFKC", password)) <= passwords.MAX_LENGTH
@@ -52,7 +53,7 @@ class TestHashes:
         assert not is_accepted("secret", "secret\0two")
         assert is_accepted("secret\0two", "secret\0two")
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("one", "other"),
         [
             ("caf\N{LATIN SMALL LETTER E WITH ACUTE} noir", "cafe\N{COMBINING ACUTE ACCENT} noir"),
@@ -123,7 +124,7 @@ class TestHashes:
 
 
 class TestFindWeakness:
-    @pytest.mark.parametrize(
+    @for_each(
         "password",
         [
             "password",
@@ -138,7 +139,7 @@ class TestFindWeakness:
         """S3: well-known passwords."""
         assert "well-known" in (find_weakness(password, []) or "")
 
-    @pytest.mark.parametrize(
+    @for_each(
         "password",
         [
             "your-secure-password",

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragauth.server.plain_http import PlainRequest, read_plain
+from tests.cases import for_each
 
 HOST = b"Host: ragauth.test\r\n"
 END = b"\r\n"
@@ -67,7 +68,7 @@ def assert_alike(data: bytes, plain: PlainRequest) -> None:
 
 
 class TestPlainRequests:
-    @pytest.mark.parametrize(
+    @for_each(
         "data",
         [
             b"GET /api/v1/authorize HTTP/1.1\r\n" + HOST + END,
@@ -105,7 +106,7 @@ class TestPlainRequests:
 
 
 class TestEverythingElse:
-    @pytest.mark.parametrize(
+    @for_each(
         "data",
         [
             b"",

@@ -16,6 +16,7 @@ from ragauth.policy import (
     read_policy,
     read_window,
 )
+from tests.cases import for_each
 
 TRIAL = "[plans.trial]\nmax_keys = 3\nmax_agents = 4\n"
 SCOPE = '[scopes.read]\ndescription = "Read"\n'
@@ -141,7 +142,7 @@ class TestReads:
 
 
 class TestFaults:
-    @pytest.mark.parametrize(
+    @for_each(
         ("text", "place"),
         [
             ("", "plans.trial"),
@@ -163,12 +164,12 @@ class TestFaults:
     def test_of_plans(self, text: str, place: str) -> None:
         assert list(faults(f"[plans]\n{text}")) == [place]
 
-    @pytest.mark.parametrize("name", ['"a b"', "Gold", "a_b", '""', "x" * 51, '"gold\\n"'])
+    @for_each("name", ['"a b"', "Gold", "a_b", '""', "x" * 51, '"gold\\n"'])
     def test_of_plans_names(self, name: str) -> None:
         text = f"{TRIAL}[plans.{name}]\nmax_keys = 1\nmax_agents = 1"
         assert list(faults(text)) == [f"plans.{name}"]
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("limits", "place"),
         [
             ("5", "limits"),
@@ -197,7 +198,7 @@ class TestFaults:
         text = f"[meters.tokens]\n{TRIAL}limits = {limits}"
         assert list(faults(text)) == [f"plans.trial.{place}"]
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("text", "place"),
         [
             ("[scopes]", "scopes"),
@@ -224,7 +225,7 @@ class TestFaults:
     def test_of_scopes(self, text: str, place: str) -> None:
         assert list(faults(text)) == [place]
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("text", "place"),
         [
             ("meters = []", "meters"),
@@ -243,7 +244,7 @@ class TestFaults:
     def test_of_meters_and_the_rest(self, text: str, place: str) -> None:
         assert list(faults(text)) == [place]
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("features", "place"),
         [
             ('"rerank"', "features"),
@@ -277,7 +278,7 @@ features = [1]
             *("plans.gold.limits.pages", "plans.gold.features[0]"),
         }
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("content", "line"),
         [
             (b"[plans.trial", 1),

@@ -2,9 +2,8 @@
 
 import re
 
-import pytest
-
 from ragauth.security.recovery_codes import digest_code, new_code, normalise_code
+from tests.cases import for_each
 
 
 def test_a_code_has_sixty_bits_in_three_groups() -> None:
@@ -16,7 +15,7 @@ def test_a_code_has_sixty_bits_in_three_groups() -> None:
     assert len(set("".join(codes))) == 33
 
 
-@pytest.mark.parametrize(
+@for_each(
     "typed",
     [
         "0a1b-2c3d-4e5f",
@@ -31,9 +30,7 @@ def test_however_it_is_typed_it_is_the_same(typed: str) -> None:
     assert normalise_code(typed) == "0a1b-2c3d-4e5f"
 
 
-@pytest.mark.parametrize(
-    "typed", ["", "123456", "0a1b-2c3d-4e5", "0a1b-2c3d-4e5fg", "0a1b-2c3d-4e5u", "ж" * 12]
-)
+@for_each("typed", ["", "123456", "0a1b-2c3d-4e5", "0a1b-2c3d-4e5fg", "0a1b-2c3d-4e5u", "ж" * 12])
 def test_what_is_no_code_is_none(typed: str) -> None:
     assert normalise_code(typed) is None
 

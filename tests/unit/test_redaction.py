@@ -4,6 +4,7 @@ import pytest
 
 from ragauth.security.key_format import new_key
 from ragauth.security.redaction import redact_credentials, redact_path
+from tests.cases import for_each
 
 KEY = new_key("rag", "live")
 TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhY2NfMDEifQ." + "c2lnbmF0dXJl" * 7
@@ -62,7 +63,7 @@ class TestCredentials:
             assert len(shown) <= 403
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",

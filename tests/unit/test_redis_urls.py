@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import pytest
-
 from ragauth.config.redis_urls import is_unverified, redis_place, redis_url
 from ragauth.counters.redis_client import open_client
+from tests.cases import for_each
 from tests.unit.test_urls import SECRET, refusal
 
 
@@ -15,7 +14,7 @@ def pool_of(url: str) -> Any:
 
 
 class TestRedis:
-    @pytest.mark.parametrize(
+    @for_each(
         ("url", "arguments"),
         [
             ("REDIS://h", {"host": "h"}),
@@ -41,7 +40,7 @@ class TestRedis:
         # It is here that redis-py refuses what it does not know.
         pool.make_connection()
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("url", "words"),
         [
             ("redis://h/0?ssl_cert_reqs=none", "ssl_cert_reqs"),
@@ -83,7 +82,7 @@ class TestRedis:
     def test_what_redis_py_would_stumble_on_is_refused(self, url: str, words: str) -> None:
         assert words in refusal(redis_url, url)
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("url", "place"),
         [
             ("redis://u:p@h/2", "h:6379"),

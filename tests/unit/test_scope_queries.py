@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragauth.security.scope_queries import DEEPEST_QUERY, InvalidQuery, parse_query
+from tests.cases import for_each
 
 NAMES = ("docs.read", "docs:write", "admin", "a_b-c", "x1")
 spaces = st.sampled_from(["", " ", "  ", "\t", "\n"])
@@ -45,7 +46,7 @@ def test_a_query_means_what_it_means_in_python(query: tuple[str, str], held: set
     assert parse_query(ours).is_met_by(held) == eval(pythons, {"held": held})  # noqa: S307
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("query", "held", "is_met"),
     [
         ("a", (), False),
@@ -62,7 +63,7 @@ def test_and_binds_stronger_than_or(query: str, held: tuple[str, ...], is_met: b
     assert parse_query(query).is_met_by(held) is is_met
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("query", "message"),
     [
         ("", "At 1: a scope or ( expected, the end found"),

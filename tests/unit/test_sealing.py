@@ -3,6 +3,7 @@
 import pytest
 
 from ragauth.security.sealing import SealBroken, seal, unseal
+from tests.cases import for_each
 
 OLD, NEW = b"o" * 32, b"n" * 32
 
@@ -35,9 +36,7 @@ def test_another_secret_purpose_or_row_does_not_open_it(
         unseal(sealed, secret_keys=[secret], purpose=purpose, context=context)
 
 
-@pytest.mark.parametrize(
-    "damage", [lambda s: s[:-1], lambda s: s[:5], lambda s: b"", bytes.swapcase]
-)
+@for_each("damage", [lambda s: s[:-1], lambda s: s[:5], lambda s: b"", bytes.swapcase])
 def test_a_damaged_value_is_refused(damage: object) -> None:
     assert callable(damage)
     with pytest.raises(SealBroken):

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from ragauth.security import totp
+from tests.cases import for_each
 from tests.factories.second_factors import totp as code_of
 
 RFC_SECRET = base64.b32encode(b"12345678901234567890").decode()
@@ -18,7 +19,7 @@ def at(seconds: int) -> datetime:
 
 
 class TestFindStep:
-    @pytest.mark.parametrize(
+    @for_each(
         ("seconds", "code"),
         [
             (59, "287082"),
@@ -39,12 +40,12 @@ class TestFindStep:
         code = code_of(RFC_SECRET, present + steps)
         assert totp.find_step(RFC_SECRET, code, now=at(2_000_000_000)) == present + steps
 
-    @pytest.mark.parametrize("steps", [-3, -2, 2, 3])
+    @for_each("steps", [-3, -2, 2, 3])
     def test_but_not_two(self, steps: int) -> None:
         code = code_of(RFC_SECRET, 2_000_000_000 // 30 + steps)
         assert totp.find_step(RFC_SECRET, code, now=at(2_000_000_000)) is None
 
-    @pytest.mark.parametrize("code", ["", "27903", "2790370", "٢٧٩٠٣٧", "279 037", "a" * 100])
+    @for_each("code", ["", "27903", "2790370", "٢٧٩٠٣٧", "279 037", "a" * 100])
     def test_what_is_no_code_is_none(self, code: str) -> None:
         assert totp.find_step(RFC_SECRET, code, now=at(2_000_000_000)) is None
 

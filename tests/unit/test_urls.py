@@ -13,6 +13,7 @@ from ragauth.config.urls import (
     upstream_url,
 )
 from ragauth.database import connection_parameters, engine_url
+from tests.cases import for_each
 
 #: A password's part, which no message may hold.
 SECRET = "hunter2"
@@ -58,15 +59,13 @@ def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestPostgres:
-    @pytest.mark.parametrize(
-        "scheme", ["postgres", "postgresql", "postgresql+psycopg", "POSTGRES", "PostgreSQL"]
-    )
+    @for_each("scheme", ["postgres", "postgresql", "postgresql+psycopg", "POSTGRES", "PostgreSQL"])
     def test_every_spelling_is_one(self, scheme: str) -> None:
         url = database_url(f"{scheme}://user:p%40ss@db:5432/ragauth", INSTANCE)
         assert url == "postgresql://user:p%40ss@db:5432/ragauth?target_session_attrs=primary"
         assert engine_url(url).render_as_string() == "postgresql+ragauth://"
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("written", "password"),
         [
             ("a@b", "a@b"),
@@ -83,12 +82,12 @@ class TestPostgres:
             ("ж", "ж"),
         ],
     )
-    @pytest.mark.parametrize("tail", ["h/db", "h:1/db?sslmode=require", "a:1,b:2/db", "[::1]:1/db"])
+    @for_each("tail", ["h/db", "h:1/db?sslmode=require", "a:1,b:2/db", "[::1]:1/db"])
     def test_a_password_is_what_it_is(self, written: str, password: str, tail: str) -> None:
         told = parameters(f"postgresql://user:{written}@{tail}")
         assert (told["user"], told["password"], told["dbname"]) == ("user", password, "db")
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("url", "told"),
         [
             (
@@ -163,7 +162,7 @@ class TestPostgres:
         routed = database_url("postgresql://h/db?options=reference%3Dx", INSTANCE)
         assert connection_parameters(routed, pooled=True)["options"] == "reference=x"
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("url", "words"),
         [
             ("//h/db?schema=x", "know the parameter schema"),
@@ -212,7 +211,7 @@ class TestSqlite:
         again = database_url(f"sqlite:///{tmp_path}/{encoded}/x.db", INSTANCE)
         assert engine_url(again).database == str(folder / "x.db")
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("url", "words"),
         [
             ("sqlite://", "in memory"),
@@ -246,7 +245,7 @@ class TestMailAndWeb:
         assert page_url("HTTPS://app.test/a/") == "https://app.test/a"
         assert upstream_url("http://rag:s%40ses@h:9000/") == "http://rag:s%40ses@h:9000"
 
-    @pytest.mark.parametrize(
+    @for_each(
         "url",
         [
             *("mailto:x", "smtp://[x", "smtp://", "smtp://host/path", "smtp://host?x=y"),
@@ -257,7 +256,7 @@ class TestMailAndWeb:
     def test_what_is_no_mail_server_is_refused(self, url: str) -> None:
         refusal(mail_url, url)
 
-    @pytest.mark.parametrize(
+    @for_each(
         "url",
         [
             *("app.test", "ftp://app.test", "https://", "https:///x", "https://app.test:0"),

@@ -3,9 +3,10 @@
 import pytest
 
 from ragauth.security.webhook_urls import MAX_LENGTH, canonical_webhook_url
+from tests.cases import for_each
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "canonical"),
     [
         ("https://hooks.example.com", "https://hooks.example.com/"),
@@ -24,7 +25,7 @@ def test_it_has_one_form(text: str, canonical: str) -> None:
     assert canonical_webhook_url(canonical) == canonical
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "words"),
     [
         ("ftp://a.example/", "https://"),

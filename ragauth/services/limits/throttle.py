@@ -91,14 +91,6 @@ class Throttle:
         """Count a refusal in the operator's metrics."""
         LIMIT_HITS.count(self.limit)
 
-    def has_room(self) -> bool:
-        """Count one more and return True, or count nothing and return False."""
-        try:
-            self.take()
-        except RateLimitExceeded:
-            return False
-        return True
-
     @contextmanager
     def failures(self) -> Iterator[None]:
         """Count the block if it fails with AuthenticationFailed, and only then.

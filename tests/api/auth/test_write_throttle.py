@@ -38,7 +38,7 @@ def use_up(member: Member, left: int = 0) -> None:
     account_id = decode_id(ACCOUNT, member.id)
     with member.client.app.app_context():
         for _ in range(SIZE - left):
-            throttles.writes_of_account(account_id).has_room()
+            throttles.writes_of_account(account_id).try_take()
 
 
 def refused(response: TestResponse, limit: str = "writes_per_account") -> None:

@@ -15,7 +15,7 @@ from ragauth.security.scopes import SERVICE_SCOPES
 from ragauth.web.endpoint import Declaration
 from ragauth.web.openapi.document import build_document
 from ragauth.web.openapi.shapes import Shapes
-from tests.api.internal.things import add_things
+from tests.api.internal.idempotency.things import add_things
 from tests.clients import Client, Member
 from tests.factories.api_keys import make_service_key
 from tests.factories.webhooks import a_delivery, a_webhook

@@ -11,8 +11,6 @@ from tests.clients import PASSWORD, Client
 from tests.compat.ragchats.client import RagChatsClient, RagChatsError
 from tests.compat.recorded import replay
 
-pytestmark = pytest.mark.both_databases
-
 PREFIX = "/compat/ragchats"
 
 

@@ -10,8 +10,6 @@ from tests.clients import Client, Member, error, ok
 from tests.factories.accounts import resume, suspend
 from tests.factories.tokens import split_token
 
-pytestmark = pytest.mark.both_databases
-
 REFRESH = "/compat/ragchats/api/auth/token/refresh/"
 AGENTS = "/compat/ragchats/api/agents/"
 NOON = "2026-03-01T12:00:00Z"
@@ -84,6 +82,7 @@ class TestStaysGood:
         current = next(session for session in sessions if session["current"])
         assert current["last_used_at"] == "2026-03-01T12:30:00Z"
 
+    @pytest.mark.both_databases
     def test_many_uses_at_once_all_succeed_and_spend_nothing(self, faces: Client) -> None:
         """S13: no use of it here makes a second live refresh token."""
         tokens = log_in(faces, faces.sign_up())
@@ -113,6 +112,7 @@ class TestDies:
                 assert_refused(faces.as_user(token).get(AGENTS), "token_revoked")
             assert faces.as_user(access).post(path).status_code == 204
 
+    @pytest.mark.both_databases
     def test_a_logout_amid_refreshes_is_the_last_word(self, faces: Client) -> None:
         """S14: no access token that came of a race outlives the logout."""
         tokens = log_in(faces, faces.sign_up())
@@ -183,6 +183,7 @@ class TestSpentElsewhere:
         renewed(faces, tokens["refresh"])
         self.rotate(faces, pair["refresh_token"])
 
+    @pytest.mark.both_databases
     def test_after_that_it_ends_the_session_for_good(
         self, faces: Client, clock: time_machine.Traveller
     ) -> None:

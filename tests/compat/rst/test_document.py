@@ -9,8 +9,6 @@ from flask import Flask
 from tests.compat.recorded import replay
 from tests.compat.rst.client import RstClient, RstError
 
-pytestmark = pytest.mark.both_databases
-
 PREFIX = "/compat/rst"
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from ragauth.blueprints.compat.unkey import keys
+from tests.cases import for_each
 from tests.clients import Client, issues, ok
 from tests.compat.unkey.asking import Root
 from tests.factories.api_keys import make_service_key
 
-pytestmark = pytest.mark.both_databases
-
+ASKED = 5
 DAILY = {"remaining": 3, "refill": {"interval": "daily", "amount": 4}}
 BURST = {"name": "burst", "limit": 50, "duration": 60_000, "autoApply": True}
 BURST_HERE = {"meter": "requests", "window": "minute", "size": 50, "name": "burst"}
@@ -23,12 +23,13 @@ def root(faces: Client) -> Root:
 
 
 def use_up(root: Root, key: str) -> int:
-    """How many of 12 questions are allowed."""
-    return sum(root.verify(key)["valid"] for _ in range(12))
+    """How many of so many questions are allowed."""
+    return sum(root.verify(key)["valid"] for _ in range(ASKED))
 
 
 class TestTwoChangesAtOnce:
-    @pytest.mark.parametrize(
+    @pytest.mark.both_databases
+    @for_each(
         ("first", "second"),
         [
             ({"ratelimits": [BURST]}, {"credits": DAILY}),
@@ -74,8 +75,8 @@ def test_what_is_left_of_a_refill_goes_to_the_api_with_the_key(root: Root, remai
 class TestAKeyInItsGrace:
     """The predecessor uses the same credits and refills as the key that replaced it: S49."""
 
-    @pytest.mark.parametrize("before", [None, {"remaining": 5}, DAILY])
-    @pytest.mark.parametrize("after", [{"remaining": 2}, {**DAILY, "remaining": 2}])
+    @for_each("before", [None, {"remaining": 5}, DAILY])
+    @for_each("after", [{"remaining": 2}, {**DAILY, "remaining": 2}])
     def test_is_as_limited_as_its_successor(
         self, root: Root, before: dict[str, Any] | None, after: dict[str, Any]
     ) -> None:
@@ -85,7 +86,7 @@ class TestAKeyInItsGrace:
         assert use_up(root, key) == 2
         assert use_up(root, new["key"]) == 0
         root.data("keys.updateKey", keyId=new["keyId"], credits=None)
-        assert use_up(root, key) == use_up(root, new["key"]) == 12
+        assert use_up(root, key) == use_up(root, new["key"]) == ASKED
 
 
 class TestTheServicesOwnRoutes:
@@ -128,7 +129,7 @@ class TestTheServicesOwnRoutes:
         path = f"/api/v1/internal/api-keys/{key_id}"
         assert ok(service.patch(path, {"limits": None}))["limits"] is None
         assert "credits" not in root.show(key_id)
-        assert use_up(root, key) == 12
+        assert use_up(root, key) == ASKED
         root.data("keys.updateCredits", keyId=key_id, operation="set", value=2)
         assert use_up(root, key) == 2
 

@@ -10,8 +10,6 @@ from tests.clients import Client, ok
 from tests.compat.unkey.test_wording import V2, problem
 from tests.factories.api_keys import make_service_key
 
-pytestmark = pytest.mark.both_databases
-
 
 @pytest.fixture
 def root(faces: Client) -> Client:
@@ -40,6 +38,7 @@ def test_a_key_is_found_at_once_by_who_has_just_said_that_there_is_none(root: Cl
     assert data(root, "keys.verifyKey", key=key)["code"] == "VALID"
 
 
+@pytest.mark.both_databases
 def test_of_a_hash_that_stands_there_twice_the_first_counts(root: Client) -> None:
     key = f"old_{uuid4().hex}"
     done = migrate(
@@ -50,6 +49,7 @@ def test_of_a_hash_that_stands_there_twice_the_first_counts(root: Client) -> Non
     assert data(root, "keys.whoami", key=key)["name"] == "a"
 
 
+@pytest.mark.both_databases
 def test_what_is_told_has_the_order_of_what_was_sent(root: Client) -> None:
     hashes = [digest(uuid4().hex) for _ in range(40)]
     done = migrate(root, *({"hash": one} for one in hashes))

@@ -9,8 +9,6 @@ from flask import Flask
 from tests.compat.recorded import replay
 from tests.compat.useragex.client import UseragexClient, UseragexError
 
-pytestmark = pytest.mark.both_databases
-
 
 def test_every_request_of_the_document_is_answered_as_it_says(app: Flask) -> None:
     replay(app, Path(__file__).with_name("recorded.json"), may_have_more=True)

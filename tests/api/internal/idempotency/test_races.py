@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,11 +16,10 @@ from ragauth.extensions import db
 from ragauth.models import IdempotentCall
 from ragauth.services.keys import api_keys
 from ragauth.services.operators import idempotent_calls
-from tests.api.internal.killed_calls import COMMITTED, PLACES
-from tests.api.internal.things import THINGS, add_things
+from tests.api.internal.idempotency.killed_calls import COMMITTED, PLACES
+from tests.api.internal.idempotency.things import THINGS
 from tests.api.test_metrics import Growth
 from tests.clients import Client, Member, error, ok
-from tests.factories.api_keys import make_service_key
 from tests.runtime import runtime_of
 from tests.servers.gunicorn import PROJECT_ROOT
 
@@ -29,21 +28,6 @@ pytestmark = pytest.mark.both_databases
 BODY = {"name": "Made once"}
 NAME = "a name of the caller's"
 THREADS = 20
-
-
-@pytest.fixture
-def app(app: Flask, make_app: Callable[..., Flask]) -> Flask:
-    return add_things(make_app())
-
-
-@pytest.fixture
-def service(client: Client) -> Client:
-    return client.as_key(make_service_key(client.app, "accounts"))
-
-
-@pytest.fixture
-def member(client: Client) -> Member:
-    return client.sign_up()
 
 
 def call(
@@ -157,7 +141,12 @@ def test_killed_anywhere_it_has_made_the_thing_and_its_answer_or_neither(
     """S51: a process ends with SIGKILL, and the caller sends the call again."""
     ok(service.patch(f"/api/v1/internal/accounts/{member.id}", {"plan": "pro"}))
     settings = runtime_of(app).settings
-    command = [sys.executable, "-m", "tests.api.internal.killed_calls", settings.database_url]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.api.internal.idempotency.killed_calls",
+        settings.database_url,
+    ]
     command += [str(tmp_path), service.headers["X-API-Key"], member.id]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=PROJECT_ROOT)
     assert done.stdout.split("\n")[:-1] == [f"{place} killed" for place in PLACES]

@@ -1,4 +1,4 @@
-"""Kills processes within an idempotent call: python -m tests.api.internal.killed_calls URL FOLDER …
+"""Kills processes within an idempotent call: python -m tests.….killed_calls URL FOLDER …
 
 A process of one thread, since only such a one may fork safely. For each place a child makes one
 call, and is killed there with SIGKILL. Prints the places, and how each child ended.
@@ -15,7 +15,7 @@ from ragauth import transaction
 from ragauth.models import idempotent_calls as call_rows
 from ragauth.services import audit
 from ragauth.web import idempotency
-from tests.api.internal.things import THINGS, add_things
+from tests.api.internal.idempotency.things import THINGS, add_things
 from tests.clients import Client
 from tests.conftest import make_settings, make_testing_app
 

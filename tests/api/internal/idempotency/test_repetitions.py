@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from ragauth import clock
 from ragauth.extensions import db
 from ragauth.models import ApiKey, Event, IdempotentCall
-from tests.api.internal.things import THINGS, add_things
+from tests.api.internal.idempotency.things import THINGS, add_things
 from tests.cases import for_each
 from tests.clients import Client, Member, error, issues, ok
 from tests.factories.api_keys import make_service_key
@@ -21,21 +21,6 @@ from tests.runtime import runtime_of
 
 BODY = {"name": "Made once"}
 NAME = "3f6c0a52-made-once"
-
-
-@pytest.fixture
-def app(app: Flask, make_app: Callable[..., Flask]) -> Flask:
-    return add_things(make_app())
-
-
-@pytest.fixture
-def service(client: Client) -> Client:
-    return client.as_key(make_service_key(client.app, "accounts"))
-
-
-@pytest.fixture
-def member(client: Client) -> Member:
-    return client.sign_up()
 
 
 def call(

@@ -6,7 +6,7 @@ import sys
 _RARE = (
     *("email_validator", "zxcvbn", "segno", "flask_cors", "httpx", "alembic", "redis", "psycopg"),
     *("apispec", "prometheus_client", "http.cookiejar"),
-    *("ragauth.cli.keys", "ragauth.cli.accounts"),
+    *("ragauth.cli.keys", "ragauth.cli.accounts", "ragauth.web.openapi.document"),
 )
 _LOAD = """
 import gc, sys
