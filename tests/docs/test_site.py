@@ -1,8 +1,14 @@
 """`make docs`: one site of all documents, that asks nothing of any other place."""
 
+import hashlib
+import importlib.metadata
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
+import time
+from contextlib import suppress
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +18,20 @@ import pytest
 
 from tests.docs.markdown import DOCUMENTS, ROOT
 from tests.examples.programs import find_program
+from tests.servers.caches import cache_folder
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 _RECIPE = re.search(r"^\t\$\(BIN\)/python -m sphinx (.+)$", (ROOT / "Makefile").read_text(), re.M)
+# `python -m sphinx`, which looks for garbage a fourth of its time.
+_SPHINX = """
+import gc, os, runpy, sys
+gc.disable()
+sys.path[0] = os.getcwd()
+runpy.run_module("sphinx", run_name="__main__", alter_sys=True)
+"""
+_A_DAY = 86_400
 # What a browser asks for by itself, and by which attribute.
 _LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
 
@@ -53,10 +68,10 @@ class Page(HTMLParser):
 
 
 def test_the_site_is_whole_and_asks_nothing_of_other_places(
-    tmp_path: Path, request: pytest.FixtureRequest
+    request: pytest.FixtureRequest,
 ) -> None:
     """One test, so that the site is made once."""
-    site = make_site(tmp_path.resolve())
+    site = find_site()
     pages = {path: Page(path) for path in site.rglob("*.html")}
     each_document_is_a_page(site, pages)
     each_link_leads_somewhere(pages)
@@ -65,19 +80,50 @@ def test_the_site_is_whole_and_asks_nothing_of_other_places(
         the_search_finds_pages_without_any_server(site, request.getfixturevalue("browser"))
 
 
-def make_site(folder: Path) -> Path:
-    """The site, made as `make docs` makes it."""
+def find_site() -> Path:
+    """The site, made as `make docs` makes it, once for each state of what it is made of."""
+    home = cache_folder("site").resolve()
+    folder = home / what_it_is_made_of()
+    if not folder.is_dir():
+        with tempfile.TemporaryDirectory(dir=home) as unfinished:
+            made = Path(unfinished) / "made"
+            make_site(made)
+            # Another process may have been faster: its site is the same.
+            with suppress(OSError):
+                made.rename(folder)
+    for other in home.iterdir():
+        if other != folder and other.stat().st_mtime < time.time() - _A_DAY:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder / "site"
+
+
+def what_it_is_made_of() -> str:
+    """A digest of the recipe, of what it reads, of what can be linked, and of the programs."""
+    digest = hashlib.sha256(repr(_RECIPE and _RECIPE[1]).encode())
+    for program in ("sphinx", "furo", "myst-parser", "docutils", "markdown-it-py", "pygments"):
+        digest.update(f"{program} {importlib.metadata.version(program)}\n".encode())
+    folders = [ROOT / name for name in ("docs", "bench", "clients", "examples")]
+    files = [*ROOT.iterdir(), ROOT / "ragauth" / "version.py"]
+    files += [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    for path in sorted(files):
+        if "__pycache__" not in path.parts and "node_modules" not in path.parts:
+            digest.update(f"{path.relative_to(ROOT)}\n".encode())
+            if path.suffix == ".md" or path.parent.name in ("site", "ragauth"):
+                digest.update(path.read_bytes() if path.is_file() else b"")
+    return digest.hexdigest()
+
+
+def make_site(folder: Path) -> None:
     assert _RECIPE
     recipe = _RECIPE[1].replace("build/", f"{folder}/").split()
     made = subprocess.run(
-        [sys.executable, "-m", "sphinx", *recipe],
+        [sys.executable, "-c", _SPHINX, *recipe],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert made.returncode == 0, made.stderr
-    return folder / "site"
 
 
 def each_document_is_a_page(site: Path, pages: dict[Path, Page]) -> None:
