@@ -1,14 +1,10 @@
 """`make docs`: one site of all documents, that asks nothing of any other place."""
 
-import hashlib
 import importlib.metadata
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
-import time
-from contextlib import suppress
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +14,7 @@ import pytest
 
 from tests.docs.markdown import DOCUMENTS, ROOT
 from tests.examples.programs import find_program
-from tests.servers.caches import cache_folder
+from tests.servers.caches import made_once
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -31,7 +27,7 @@ gc.disable()
 sys.path[0] = os.getcwd()
 runpy.run_module("sphinx", run_name="__main__", alter_sys=True)
 """
-_A_DAY = 86_400
+_PROGRAMS = ("sphinx", "furo", "myst-parser", "docutils", "markdown-it-py", "pygments")
 # What a browser asks for by itself, and by which attribute.
 _LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
 
@@ -82,35 +78,21 @@ def test_the_site_is_whole_and_asks_nothing_of_other_places(
 
 def find_site() -> Path:
     """The site, made as `make docs` makes it, once for each state of what it is made of."""
-    home = cache_folder("site").resolve()
-    folder = home / what_it_is_made_of()
-    if not folder.is_dir():
-        with tempfile.TemporaryDirectory(dir=home) as unfinished:
-            made = Path(unfinished) / "made"
-            make_site(made)
-            # Another process may have been faster: its site is the same.
-            with suppress(OSError):
-                made.rename(folder)
-    for other in home.iterdir():
-        if other != folder and other.stat().st_mtime < time.time() - _A_DAY:
-            shutil.rmtree(other, ignore_errors=True)
-    return folder / "site"
+    return made_once("site", what_it_is_made_of(), make_site) / "site"
 
 
-def what_it_is_made_of() -> str:
-    """A digest of the recipe, of what it reads, of what can be linked, and of the programs."""
-    digest = hashlib.sha256(repr(_RECIPE and _RECIPE[1]).encode())
-    for program in ("sphinx", "furo", "myst-parser", "docutils", "markdown-it-py", "pygments"):
-        digest.update(f"{program} {importlib.metadata.version(program)}\n".encode())
-    folders = [ROOT / name for name in ("docs", "bench", "clients", "examples")]
-    files = [*ROOT.iterdir(), ROOT / "ragauth" / "version.py"]
-    files += [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    for path in sorted(files):
-        if "__pycache__" not in path.parts and "node_modules" not in path.parts:
-            digest.update(f"{path.relative_to(ROOT)}\n".encode())
-            if path.suffix == ".md" or path.parent.name in ("site", "ragauth"):
-                digest.update(path.read_bytes() if path.is_file() else b"")
-    return digest.hexdigest()
+def what_it_is_made_of() -> Iterator[Path | str]:
+    """The recipe, the programs, what is read, and the names of what can be linked."""
+    yield repr(_RECIPE and _RECIPE[1])
+    yield from (f"{name} {importlib.metadata.version(name)}" for name in _PROGRAMS)
+    yield from (Path(__file__), ROOT / "ragauth" / "version.py")
+    for folder in ("docs", "bench", "clients", "examples"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and not {"__pycache__", "node_modules"} & set(path.parts):
+                is_read = path.suffix == ".md" or path.parent.name == "site"
+                yield path if is_read else str(path)
+    for path in sorted(ROOT.iterdir()):
+        yield path if path.suffix == ".md" else str(path)
 
 
 def make_site(folder: Path) -> None:
