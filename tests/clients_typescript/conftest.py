@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients_typescript.packages import PACKAGE, pack, unpack
+from tests.clients_typescript.packages import PACKAGE, pack, sources_of_package, unpack
 from tests.docs.markdown import blocks
 from tests.e2e.service import Service, install
 from tests.examples.stack import EXAMPLES
-from tests.servers.node import HAS_NPM, MISSING, run
+from tests.servers.caches import made_once
+from tests.servers.node import HAS_NPM, MISSING, PINNED, install_packages, run
 from tests.servers.quick_hashes import QUICK_HASHES
 
 CASES = Path(__file__).parent / "cases"
@@ -36,25 +37,44 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def tarball(node_modules: Path) -> Path:
-    """The package as it would be published."""
-    return pack(node_modules.parent)
+def built(node_modules: Path) -> Path:
+    """The package and a program that uses it: packed and compiled once for each state of both.
+
+    They find the npm packages where these were when it was made, and are again.
+    """
+    assert node_modules.is_dir()
+    here = Path(__file__)
+    sources = [CASES, EXAMPLES / "rag_service_express"]
+    files = [path for folder in sources for path in sorted(folder.rglob("*")) if path.is_file()]
+    state = [here, here.with_name("packages.py"), *PINNED, *files, *sources_of_package()]
+    return made_once("client", [*state, run("node", "--version", folder=CASES)], _build)
 
 
-@pytest.fixture(scope="session")
-def project(tarball: Path, node_modules: Path) -> Path:
-    """A program of a customer that has the package, the cases, and the README's examples."""
-    folder = node_modules.parent / "program"
-    shutil.copytree(CASES, folder)
-    unpack(tarball, folder)
+def _build(folder: Path) -> None:
+    node_modules = install_packages(folder)
+    program = folder / "program"
+    shutil.copytree(CASES, program)
+    unpack(pack(folder), program)
     examples = [block.text for block in blocks(PACKAGE / "README.md") if block.info == "ts"]
     for number, text in enumerate(examples, 1):
         ported = text.replace("3000", "Number(process.env.PORT)")
-        (folder / f"readme{number}.ts").write_text(ported, encoding="utf-8")
-    shutil.copytree(EXAMPLES / "rag_service_express", folder / "rag_service_express")
-    sources = sorted(str(path.name) for path in folder.glob("*.ts"))
-    run(str(node_modules / ".bin" / "tsc"), *_STRICT, *sources, folder=folder)
-    return folder
+        (program / f"readme{number}.ts").write_text(ported, encoding="utf-8")
+    shutil.copytree(EXAMPLES / "rag_service_express", program / "rag_service_express")
+    sources = sorted(str(path.name) for path in program.glob("*.ts"))
+    run(str(node_modules / ".bin" / "tsc"), *_STRICT, *sources, folder=program)
+
+
+@pytest.fixture(scope="session")
+def tarball(built: Path) -> Path:
+    """The package as it would be published."""
+    (found,) = (built / "package").glob("*.tgz")
+    return found
+
+
+@pytest.fixture(scope="session")
+def project(built: Path) -> Path:
+    """A program of a customer that has the package, the cases, and the README's examples."""
+    return built / "program"
 
 
 @pytest.fixture(scope="session")

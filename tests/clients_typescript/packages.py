@@ -8,17 +8,31 @@ import tempfile
 from pathlib import Path
 
 from tests.conftest import make_settings, running_app
+from tests.servers.caches import made_once
 from tests.servers.gunicorn import PROJECT_ROOT
-from tests.servers.node import install_packages, run
+from tests.servers.node import PINNED, install_packages, run
 
 PACKAGE = PROJECT_ROOT / "clients" / "typescript"
 TYPES = PACKAGE / "src" / "openapi.ts"
 
 
+_NOT_SOURCES = ("dist", "node_modules", "*.tgz")
+
+
+def sources_of_package() -> list[Path]:
+    """Its files, without what is made of them."""
+    made = {"dist", "node_modules"}
+    return [
+        path
+        for path in sorted(PACKAGE.rglob("*"))
+        if path.is_file() and path.suffix != ".tgz" and not made & set(path.parts)
+    ]
+
+
 def pack(folder: Path) -> Path:
     """Build the package in a folder that finds its tools; returns the tarball."""
     copy = folder / "package"
-    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("dist", "node_modules", "*.tgz"))
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns(*_NOT_SOURCES))
     packed = json.loads(run("npm", "pack", "--json", "--loglevel", "error", folder=copy))
     return copy / packed[0]["filename"]
 
@@ -32,15 +46,23 @@ def unpack(tarball: Path, project: Path) -> None:
         (Path(name) / "package").rename(target)
 
 
-def make_types(folder: Path) -> str:
-    """The types of the application's document, made in a folder that has the npm packages."""
-    script = shutil.copy(PACKAGE / "scripts" / "types.js", folder)
-    document = folder / "openapi.json"
-    document.write_text(_document(folder), encoding="utf-8")
-    return run("node", script, str(document), folder=folder)
+def types_of(document: str) -> str:
+    """The types of the application's document, made once for each state of it."""
+
+    def make(folder: Path) -> None:
+        install_packages(folder)
+        told = folder / "openapi.json"
+        told.write_text(document, encoding="utf-8")
+        made = run("node", shutil.copy(script, folder), str(told), folder=folder)
+        (folder / TYPES.name).write_text(made, encoding="utf-8")
+
+    script = PACKAGE / "scripts" / "types.js"
+    kept = made_once("types", [Path(__file__), script, *PINNED, document], make)
+    return (kept / TYPES.name).read_text(encoding="utf-8")
 
 
-def _document(folder: Path) -> str:
+def read_document(folder: Path) -> str:
+    """The application's document; `folder` is for what it keeps."""
     settings = make_settings(folder / "instance", f"sqlite:///{folder}/empty.db")
     with running_app(settings) as app:
         return app.test_client().get("/openapi.json").get_data(as_text=True)
@@ -48,6 +70,5 @@ def _document(folder: Path) -> str:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        install_packages(Path(name))
-        TYPES.write_text(make_types(Path(name)), encoding="utf-8")
+        TYPES.write_text(types_of(read_document(Path(name))), encoding="utf-8")
     sys.stderr.write(f"{TYPES.relative_to(PROJECT_ROOT)} is written\n")

@@ -5,7 +5,7 @@ import re
 import tarfile
 from pathlib import Path
 
-from tests.clients_typescript.packages import PACKAGE, TYPES, make_types
+from tests.clients_typescript.packages import PACKAGE, TYPES, read_document, types_of
 
 _ENTRIES = {"index", "express", "hono", "webhooks"}
 
@@ -34,6 +34,6 @@ def test_its_version_is_one_and_its_changelog_begins_with_it() -> None:
     assert f"\n## {version} " in (PACKAGE / "CHANGELOG.md").read_text()
 
 
-def test_its_types_are_those_of_the_document(node_modules: Path) -> None:
-    made = make_types(node_modules.parent)
+def test_its_types_are_those_of_the_document(tmp_path: Path) -> None:
+    made = types_of(read_document(tmp_path))
     assert made == TYPES.read_text(encoding="utf-8"), "stale: make client-types writes them again"

@@ -5,8 +5,9 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from playwright.sync_api import Browser
@@ -40,8 +41,32 @@ if CHROMIUM is None:
     collect_ignore_glob = ["test_*.py"]
 
 
+_LEAVE = """
+async () => {
+  const [client, router] = await Promise.all(
+    ["client", "router"].map((name) => import(`/js/${name}.js`)),
+  );
+  client.lock();
+  await router.navigate("/");
+  document.querySelector("#notices").replaceChildren();
+  return document.querySelector("[name=key]")?.value === "" && !document.querySelector("dialog");
+}
+"""
+
+
+@dataclass(frozen=True)
 class Operated(Place):
     """A place whose visitors are operators: a service, its customers, a console."""
+
+    keys: dict[tuple[str, ...], str] = field(default_factory=dict)
+    entrance: ClassVar[str] = "/"
+    leave: ClassVar[str] = _LEAVE
+
+    def key(self, *scopes: str) -> str:
+        """A service key that nobody revokes; its raw form."""
+        if scopes not in self.keys:
+            self.keys[scopes] = self.make_key(*scopes)
+        return self.keys[scopes]
 
     def make_key(self, *scopes: str) -> str:
         """A service key; its raw form."""
@@ -81,7 +106,7 @@ def serve_console(folder: Path, api: str) -> Iterator[str]:
         process.stop(signal.SIGTERM, 20)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
     folder = tmp_path_factory.mktemp("console")
     policy = folder / "policy.toml"
@@ -104,12 +129,19 @@ def place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture(scope="module")
 def operator(place: Operated) -> Iterator[Visitor]:
     """Somebody who opened the console with a key that may do everything."""
-    with place.visitor() as visitor:
-        open_console(visitor, place.make_key(*SCOPES))
+    with place.next_visitor() as visitor:
+        open_console(visitor, place.key(*SCOPES))
         yield visitor
 
 
+@pytest.fixture
+def visitor(place: Operated) -> Iterator[Visitor]:
+    """Somebody before the console, who has opened nothing yet."""
+    with place.next_visitor() as someone:
+        yield someone
+
+
 def open_console(visitor: Visitor, key: str, path: str = "/") -> None:
-    visitor.go(path)
+    visitor.show(path)
     visitor.fill(key=key, metrics=METRICS_TOKEN)
     visitor.press("Open")

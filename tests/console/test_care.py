@@ -1,12 +1,14 @@
 """What an operator does in a hurry: pastes too much, types blindly, acts while another acts."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.console.conftest import METRICS_TOKEN, SCOPES, Operated, open_console
+from tests.console.conftest import SCOPES, Operated, open_console
 from tests.console.test_console import find
 from tests.dashboard.place import Visitor
 
@@ -18,19 +20,23 @@ def bob(place: Operated) -> dict[str, Any]:
     return place.sign_up("bob@example.com")
 
 
-@pytest.mark.parametrize("text", ["Authorization: Bearer {}", 'API_KEY="{}"', "{}", "x {} y"])
-def test_a_pasted_key_goes_nowhere(operator: Visitor, bob: dict[str, Any], text: str) -> None:
-    for key in (bob["api_key"], f"acme_k1_{bob['api_key'][9:]}", f"rst_{bob['api_key'][9:]}"):
-        find(operator, text.format(key))
-        expect(operator.page.locator("[data-key], .empty").first).to_be_visible()
-        assert operator.page.get_by_role("searchbox").input_value() == key[:-32]
+def test_a_pasted_key_goes_nowhere(operator: Visitor, bob: dict[str, Any]) -> None:
+    find(operator, "")
+    search = operator.page.get_by_role("searchbox")
+    for text in ("Authorization: Bearer {}", 'API_KEY="{}"', "{}", "x {} y"):
+        for key in (bob["api_key"], f"acme_k1_{bob['api_key'][9:]}", f"rst_{bob['api_key'][9:]}"):
+            search.fill(text.format(key))
+            with operator.page.expect_response(re.compile(quote(key[:-32]))):
+                operator.press("Find")
+            expect(operator.page.locator("[data-key], .empty").first).to_be_visible()
+            assert search.input_value() == key[:-32]
     assert not [url for url in operator.requests if bob["api_key"][13:20] in url]
     find(operator, "")
 
 
 def test_an_external_id_may_look_like_a_key(place: Operated, operator: Visitor) -> None:
     body = {"external_id": "org_test_4242"}
-    account = place.ask("POST", "/accounts", place.make_key("accounts"), json=body)
+    account = place.ask("POST", "/accounts", place.key("accounts"), json=body)
     find(operator, "org_test_4242")
     expect(operator.page.locator(f"[data-account={account['id']}]")).to_be_visible()
     find(operator, "")
@@ -39,7 +45,7 @@ def test_an_external_id_may_look_like_a_key(place: Operated, operator: Visitor) 
 def test_a_limit_that_another_operator_set_stays(
     place: Operated, operator: Visitor, bob: dict[str, Any]
 ) -> None:
-    service = place.make_key("accounts")
+    service = place.key("accounts")
     path = f"/accounts/{bob['account']['id']}"
     find(operator, "bob@example.com")
     operator.page.locator("[data-account] a").first.click()
@@ -63,27 +69,24 @@ def test_a_limit_that_another_operator_set_stays(
 def test_a_key_is_forgotten_while_the_computer_sleeps(place: Operated) -> None:
     with place.visitor() as visitor:
         visitor.page.clock.install()
-        open_console(visitor, place.make_key("accounts"))
+        open_console(visitor, place.key("accounts"))
         visitor.see_heading("Accounts")
         visitor.page.clock.set_system_time(datetime.now(UTC) + HOURS)
         visitor.page.keyboard.press("Tab")
         expect(visitor.page.get_by_text("Nobody pressed anything")).to_be_visible()
 
 
-def test_what_no_header_can_hold_is_said_to_be_no_key(place: Operated) -> None:
-    with place.visitor() as visitor:
-        open_console(visitor, "rag_svc_abcd…")
-        expect(visitor.page.locator(".fault", has_text="no characters but")).to_be_visible()
-        assert visitor.complaints == []
+def test_what_no_header_can_hold_is_said_to_be_no_key(visitor: Visitor) -> None:
+    open_console(visitor, "rag_svc_abcd…")
+    expect(visitor.page.locator(".fault", has_text="no characters but")).to_be_visible()
+    assert visitor.complaints == []
 
 
 def test_the_live_view_keeps_the_focus(place: Operated) -> None:
     place.authorize("rag_live_nobody")
     with place.visitor() as visitor:
         visitor.page.clock.install()
-        visitor.go("/live")
-        visitor.fill(key=place.make_key(*SCOPES), metrics=METRICS_TOKEN)
-        visitor.press("Open")
+        open_console(visitor, place.key(*SCOPES), "/live")
         table = visitor.page.get_by_role("region", name="Refusals by reason")
         table.focus()
         with visitor.page.expect_response("**/metrics"):
@@ -92,16 +95,15 @@ def test_the_live_view_keeps_the_focus(place: Operated) -> None:
         expect(table).to_be_focused()
 
 
-def test_what_is_no_api_is_said_to_be_none(place: Operated) -> None:
-    with place.visitor() as visitor:
-        visitor.page.route("**/api/v1/me", lambda route: route.fulfill(body="<h1>Hello</h1>"))
-        open_console(visitor, place.make_key("accounts"))
-        expect(visitor.page.get_by_text("What answered is not the API")).to_be_visible()
-        assert visitor.complaints == []
+def test_what_is_no_api_is_said_to_be_none(place: Operated, visitor: Visitor) -> None:
+    visitor.page.route("**/api/v1/me", lambda route: route.fulfill(body="<h1>Hello</h1>"))
+    open_console(visitor, place.key("accounts"))
+    expect(visitor.page.get_by_text("What answered is not the API")).to_be_visible()
+    assert visitor.complaints == []
 
 
 def test_many_keys_leave_room_for_the_rest(place: Operated, operator: Visitor) -> None:
-    service = place.make_key(*SCOPES)
+    service = place.key(*SCOPES)
     body = {"external_id": "many", "plan": "pro"}
     account = place.ask("POST", "/accounts", service, json=body)
     for number in range(45):
@@ -123,9 +125,10 @@ def test_many_keys_leave_room_for_the_rest(place: Operated, operator: Visitor) -
 
 
 @pytest.mark.parametrize(("token", "said"), [("", "asks for a token"), ("no", "does not accept")])
-def test_a_token_that_is_missing_is_asked_for(place: Operated, token: str, said: str) -> None:
-    with place.visitor() as visitor:
-        visitor.go("/live")
-        visitor.fill(key=place.make_key("accounts"), metrics=token)
-        visitor.press("Open")
-        expect(visitor.page.get_by_text(said)).to_contain_text("RAGAUTH_METRICS_TOKEN")
+def test_a_token_that_is_missing_is_asked_for(
+    place: Operated, visitor: Visitor, token: str, said: str
+) -> None:
+    visitor.show("/live")
+    visitor.fill(key=place.key("accounts"), metrics=token)
+    visitor.press("Open")
+    expect(visitor.page.get_by_text(said)).to_contain_text("RAGAUTH_METRICS_TOKEN")

@@ -6,7 +6,7 @@ from typing import Any
 from playwright.sync_api import Locator, expect
 
 # What can be filled in now, in the order of the page: name, kind of control, options, whether the
-# first control of the name is seen.
+# first control of the name is seen, and whether it is empty and must not be.
 _FIELDS = """
 form => {
   const found = new Map();
@@ -17,7 +17,8 @@ form => {
       : ["radio", "checkbox"].includes(input.type) ? [input.value] : [];
     const box = input.getBoundingClientRect();
     const isSeen = box.width * box.height > 0 && getComputedStyle(input).visibility === "visible";
-    const field = found.get(input.name) ?? [input.name, input.type, [], isSeen];
+    const isMissing = input.ariaRequired === "true" && !input.value;
+    const field = found.get(input.name) ?? [input.name, input.type, [], isSeen, isMissing];
     field[2].push(...options);
     found.set(input.name, field);
   }
@@ -45,6 +46,7 @@ class Field:
     kind: str
     options: list[str]
     is_seen: bool = True
+    is_missing: bool = False
 
 
 def fields_of(form: Locator) -> list[Field]:
@@ -62,14 +64,20 @@ def values_of(form: Locator) -> dict[str, Any]:
 
 
 def choose(form: Locator, field: Field, taken: set[tuple[str, str]], text: str) -> None:
-    """Take an option that was not taken yet, and note it, or write the text."""
+    """Take an option that was not taken yet, and note it, or write the text, which is one.
+
+    A field without a new option stays as it is, unless it is empty and must not be.
+    """
     inputs = form.locator(f"[name={field.name}]")
+    options = field.options or [""]
+    fresh = [option for option in options if (field.name, option) not in taken]
+    if not fresh and not field.is_missing:
+        return
+    option = (fresh or options)[0]
+    taken.add((field.name, option))
     if not field.options:
         inputs.fill(text)
         return
-    fresh = [option for option in field.options if (field.name, option) not in taken]
-    option = (fresh or field.options)[0]
-    taken.add((field.name, option))
     if field.kind == "select-one":
         inputs.select_option(option)
     elif field.kind == "radio":

@@ -6,10 +6,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
@@ -22,6 +22,46 @@ from tests.servers.processes import ServerProcess
 DASHBOARD = PROJECT_ROOT / "examples" / "dashboard"
 _PATIENCE_SECONDS = 20
 expect.set_options(timeout=_PATIENCE_SECONDS * 1000)
+
+# In a window, the page's own modules: what its forms do, and its links, without a load.
+_SIGN_UP = """
+async (body) => {
+  const [{ call }, session, router] = await Promise.all(
+    ["client", "session", "router"].map((name) => import(`/js/${name}.js`)),
+  );
+  const answer = await call("signUp", { body });
+  await session.open(answer);
+  await router.navigate("/", { replace: true });
+  return answer.api_key;
+}
+"""
+_SHOW = "async (path) => (await import('/js/router.js')).navigate(path)"
+_LEAVE = """
+async () => {
+  const [session, router, once] = await Promise.all(
+    ["session", "router", "once"].map((name) => import(`/js/${name}.js`)),
+  );
+  if (once.isUnstored()) return false;
+  if (session.exists()) await session.forget("logged_out");
+  await router.navigate("/login");
+  document.querySelector("#notices").replaceChildren();
+  const isLeft = () =>
+    document.querySelector("h1")?.textContent === "Welcome back" &&
+    !session.exists() && !localStorage.length && !document.querySelector("dialog");
+  // A dialog goes a moment after it was closed.
+  for (let turn = 0; turn < 50 && !isLeft(); turn++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return isLeft();
+}
+"""
+
+# The blur behind a dialog takes a machine without a GPU longer than all else that it paints.
+_WITHOUT_BLUR = """
+const sheet = new CSSStyleSheet();
+sheet.replaceSync("dialog::backdrop { backdrop-filter: none !important }");
+document.adoptedStyleSheets = [sheet];
+"""
 
 _numbers = count(1)
 
@@ -57,6 +97,10 @@ class Place:
     service: Service
     origin: str
     browser: Browser
+    _kept: list[BrowserContext] = field(default_factory=list)
+    entrance: ClassVar[str] = "/login"
+    # Forgets who is there; tells whether nothing of them is left.
+    leave: ClassVar[str] = _LEAVE
 
     @property
     def api(self) -> str:
@@ -65,13 +109,40 @@ class Place:
     @contextmanager
     def visitor(self, **options: Any) -> Iterator["Visitor"]:
         """Somebody with a browser of their own."""
-        context = self.browser.new_context(locale="en-GB", reduced_motion="reduce", **options)
-        context.set_default_timeout(_PATIENCE_SECONDS * 1000)
-        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=self.origin)
+        context = self._new_context(**options)
         try:
             yield Visitor(self, context)
         finally:
             context.close()
+
+    @contextmanager
+    def next_visitor(self) -> Iterator["Visitor"]:
+        """Somebody at a browser whose last user has logged out, with the dashboard before them.
+
+        Its page is loaded but once: what is not about a load needs none.
+        """
+        if not self._kept:
+            context = self._new_context()
+            page = context.new_page()
+            page.goto(f"{self.origin}{self.entrance}")
+            page.locator("h1").wait_for()
+            self._kept.append(context)
+        context = self._kept.pop()
+        visitor = Visitor(self, context)
+        try:
+            yield visitor
+        finally:
+            if visitor.leave():
+                self._kept.append(context)
+            else:
+                context.close()
+
+    def _new_context(self, **options: Any) -> BrowserContext:
+        context = self.browser.new_context(locale="en-GB", reduced_motion="reduce", **options)
+        context.set_default_timeout(_PATIENCE_SECONDS * 1000)
+        context.add_init_script(_WITHOUT_BLUR)
+        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=self.origin)
+        return context
 
     def call(self, method: str, path: str, *, token: str | None = None, **options: Any) -> Any:
         """The data of an answer to a program, which must be a success."""
@@ -109,10 +180,30 @@ class Visitor:
         self.email = f"visitor{next(_numbers)}@example.com"
         self.complaints: list[str] = []
         self.requests: list[str] = []
-        context.on("request", lambda request: self.requests.append(request.url))
-        context.on("console", self._hear)
-        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
-        self.page = self.open_tab()
+        self._listeners: dict[Any, Any] = {
+            "request": lambda request: self.requests.append(request.url),
+            "console": self._hear,
+            "weberror": lambda error: self.complaints.append(str(error.error)),
+        }
+        for event, hear in self._listeners.items():
+            context.on(event, hear)
+        self.page = context.pages[0] if context.pages else self.open_tab()
+
+    def leave(self) -> bool:
+        """Log out and take nothing along; returns whether somebody else may take the browser."""
+        for event, hear in self._listeners.items():
+            self.context.remove_listener(event, hear)
+        for tab in self.context.pages[1:]:
+            tab.close()
+        if not self._is_at_dashboard():
+            return False
+        self.page.unroute_all(behavior="ignoreErrors")
+        self.context.clear_cookies()
+        is_left: bool = self.page.evaluate(self.place.leave)
+        return is_left
+
+    def _is_at_dashboard(self) -> bool:
+        return self.page.url.startswith(f"{self.place.origin}/")
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
@@ -125,9 +216,9 @@ class Visitor:
         (page or self.page).goto(f"{self.place.origin}{path}")
 
     def open(self, path: str) -> None:
-        """Go to an entry of the navigation; the page is loaded anew only under an open dialog."""
+        """Go to an entry of the navigation, which an open dialog covers."""
         if self.dialog.count():
-            self.go(path)
+            self.show(path)
         else:
             self.page.locator(f"nav a[href='{path}']").click()
 
@@ -163,9 +254,25 @@ class Visitor:
         assert self.page.evaluate("navigator.clipboard.readText()") == shown
         return shown
 
+    def show(self, path: str) -> None:
+        """Go to a view as a link of the page does, without loading the page again."""
+        if self._is_at_dashboard():
+            self.page.evaluate(_SHOW, path)
+        else:
+            self.go(path)
+
     def sign_up(self) -> str:
-        """A new account; ends on the first view. Returns the first key."""
-        self.go("/signup")
+        """A new account, as the page's form makes one; ends on the first view. Returns its key."""
+        if not self._is_at_dashboard():
+            self.go("/login")
+            self.see_heading("Welcome back")
+        body = {"email": self.email, "password": PASSWORD}
+        key: str = self.page.evaluate(_SIGN_UP, body)
+        self.see_heading("Usage")
+        return key
+
+    def sign_up_by_the_form(self) -> str:
+        self.show("/signup")
         self.fill(email=self.email, password=PASSWORD)
         self.press("Create account")
         self.see_heading("Your API key")

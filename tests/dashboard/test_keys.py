@@ -128,7 +128,6 @@ def test_a_name_of_an_older_row_can_neither_hide_nor_turn_anything(visitor: Visi
 
 @in_cookie_mode
 def test_names_that_are_written_with_joiners_stay_as_they_are(visitor: Visitor) -> None:
-    visitor.go("/login")
     names = ["👩\u200d💻 bot", "\u0645\u06cc\u200c\u062e", "❤\ufe0f", "two\nlines", "plain"]
     inert = "import('/js/dom.js').then((m) => NAMES.map(m.inert))"
     assert visitor.page.evaluate(inert.replace("NAMES", json.dumps(names))) == names

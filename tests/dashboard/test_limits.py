@@ -97,7 +97,7 @@ def _see_what_is_left(visitor: Visitor, raw_key: str) -> None:
     for _ in range(2):
         assert visitor.place.authorize(raw_key, use="tokens:1200") == 200
     page = visitor.page
-    visitor.go("/keys")
+    visitor.open("/keys")
     row = page.locator("li.row", has_text="Nightly")
     expect(row).to_contain_text("3 requests a minute and 2 more")
     visitor.press("Details of key Nightly", row)
@@ -179,7 +179,7 @@ def _change_and_remove_limits(visitor: Visitor, token: str, key_id: str) -> None
         {"limits": None, "metadata": None},
     ]
     for change in changes:
-        visitor.go("/keys")
+        visitor.open("/keys")
         page.locator(f"[data-key={key_id}]").get_by_role("button", name="Edit key").click()
         if "name" in change:
             visitor.fill(dialog, name="Nightly import")
@@ -222,7 +222,7 @@ def test_a_managed_key_can_only_be_seen_and_revoked(visitor: Visitor) -> None:
     page = visitor.page
     for path in ("api-keys?*", "api-keys/*", "limits*"):
         page.route(f"**/api/auth/{path}", manage)
-    visitor.go("/keys")
+    visitor.open("/keys")
     row = page.locator("[data-key]")
     expect(row).to_contain_text("Your provider's")
     buttons = [re.sub(" .*", "", text) for text in row.get_by_role("button").all_inner_texts()]
@@ -245,10 +245,11 @@ def test_mails_about_limits_are_switched(visitor: Visitor) -> None:
     visitor.sign_up()
     for is_wanted in (False, True):
         # As the API keeps it.
-        visitor.go("/account")
+        visitor.follow("Agents")
+        visitor.follow("Account")
         switch = visitor.page.get_by_role("switch", name=re.compile("80 % and when 100 %"))
         expect(switch).to_be_checked(checked=not is_wanted)
         switch.click()
-        visitor.see_notice("You will get" + ("" if is_wanted else " no more"))
+        visitor.see_notice("You will get " + ("these" if is_wanted else "no more"))
         expect(switch).to_be_checked(checked=is_wanted)
     assert visitor.complaints == []

@@ -43,13 +43,14 @@ def expect_good_looks(visitor: Visitor, name: str) -> None:
             found = visitor.page.evaluate(LOOKS)
             faults += [f"{name}, {scheme}, {size}: {fault}" for fault in found]
     visitor.page.set_viewport_size(SIZES["window"])
+    visitor.page.emulate_media(color_scheme="light", reduced_motion="reduce")
     assert faults == []
 
 
 @in_cookie_mode
 @pytest.mark.parametrize("path", ["/login", "/signup", "/forgot-password", "/reset-password"])
 def test_a_page_before_the_login_can_be_seen_and_used(visitor: Visitor, path: str) -> None:
-    visitor.go(path)
+    visitor.show(path)
     expect(visitor.page.locator("h1")).to_be_visible()
     if path == "/login":
         visitor.fill(login="nobody@example.com", password="not this one")

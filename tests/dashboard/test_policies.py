@@ -2,31 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from ragauth.policy import write_policy
-from tests.dashboard.conftest import PlaceStarter
-from tests.dashboard.place import Place, Visitor
-from tests.factories.policies import USUAL, own_scopes
+from tests.dashboard.conftest import under_own_policy
+from tests.dashboard.place import Visitor
+from tests.factories.policies import USUAL
 
 KEYS = "/api/auth/api-keys"
-
-
-@pytest.fixture(scope="module")
-def policy_place(start_place: PlaceStarter) -> Iterator[Place]:
-    with start_place("token", policy=write_policy(own_scopes())) as place:
-        yield place
+pytestmark = under_own_policy
 
 
 @pytest.fixture
-def visitor(policy_place: Place) -> Iterator[Visitor]:
-    with policy_place.visitor() as someone:
-        someone.sign_up()
-        yield someone
+def visitor(visitor: Visitor) -> Visitor:
+    visitor.sign_up()
+    return visitor
 
 
 def test_a_new_key_may_have_those_of_the_policy(visitor: Visitor) -> None:
@@ -71,8 +63,8 @@ def test_a_plan_without_a_limit_has_no_meter(visitor: Visitor) -> None:
     visitor.place.service.installation.command("accounts", "set-plan", visitor.email, "unlimited")
     key = visitor.place.call("POST", KEYS, token=visitor.api_token(), json={"name": "x"})
     assert visitor.place.authorize(key["api_key"], cost=7) == 200
-    visitor.go("/")
-    visitor.see_heading("Usage")
+    visitor.follow("Agents")
+    visitor.follow("Usage")
     expect(visitor.page.get_by_text("without a monthly limit")).to_be_visible()
     expect(visitor.page.get_by_text("7 units", exact=True)).to_be_visible()
     expect(visitor.page.get_by_role("meter")).to_have_count(0)

@@ -38,7 +38,7 @@ def two_tabs(visitor: Visitor) -> tuple[Page, Page]:
     return visitor.page, second
 
 
-def test_two_tabs_that_refresh_at_once_send_one_refresh(visitor: Visitor) -> None:
+def test_two_tabs_share_their_refresh_their_logout_and_their_login(visitor: Visitor) -> None:
     first, second = two_tabs(visitor)
     assert visitor.count(REFRESH) == 0  # the second tab asked the first
     tokens = refresh_at_once(first, second)
@@ -47,12 +47,24 @@ def test_two_tabs_that_refresh_at_once_send_one_refresh(visitor: Visitor) -> Non
     for page in (first, second):
         page.get_by_role("link", name="Agents").click()
         visitor.see_heading("Agents", page)
+
+    first.get_by_role("button", name="Log out").click()
+    visitor.see_heading("Welcome back", first)
+    visitor.see_heading("Welcome back", second)
+    expect(second.get_by_text("You logged out in another tab.")).to_be_visible()
+    expect(first.get_by_text("in another tab")).to_have_count(0)
+
+    # And a login brings the other one back to where it was.
+    visitor.log_in()
+    visitor.see_heading("Usage", first)
+    visitor.see_heading("Agents", second)
     assert visitor.complaints == []
 
 
 @in_cookie_mode
-def test_even_without_a_lock_both_tabs_go_on(visitor: Visitor) -> None:
+def test_even_without_a_lock_both_tabs_go_on(lone_visitor: Visitor) -> None:
     """S13: the API's grace gives both the same successor."""
+    visitor = lone_visitor
     visitor.context.add_init_script(_WITHOUT_LOCKS)
     first, second = two_tabs(visitor)
     refresh_at_once(first, second)
@@ -64,24 +76,10 @@ def test_even_without_a_lock_both_tabs_go_on(visitor: Visitor) -> None:
     assert visitor.complaints == []
 
 
-def test_a_logout_in_one_tab_is_seen_in_the_other(visitor: Visitor) -> None:
-    first, second = two_tabs(visitor)
-    first.get_by_role("button", name="Log out").click()
-    visitor.see_heading("Welcome back", first)
-    visitor.see_heading("Welcome back", second)
-    expect(second.get_by_text("You logged out in another tab.")).to_be_visible()
-    expect(first.get_by_text("in another tab")).to_have_count(0)
-
-    # And a login brings the other one back to where it was.
-    visitor.log_in()
-    visitor.see_heading("Usage", first)
-    visitor.see_heading("API keys", second)
-    assert visitor.complaints == []
-
-
 @in_cookie_mode
-def test_a_token_is_refreshed_before_it_expires(visitor: Visitor) -> None:
+def test_a_token_is_refreshed_before_it_expires(lone_visitor: Visitor) -> None:
     """An hour passes in the browser; nobody presses anything."""
+    visitor = lone_visitor
     visitor.page.clock.install()
     visitor.sign_up()
     visitor.page.clock.run_for("58:50")

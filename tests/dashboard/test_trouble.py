@@ -123,7 +123,7 @@ def test_a_full_plan_says_what_helps(visitor: Visitor) -> None:
 
 @in_cookie_mode
 def test_each_fault_stands_beside_its_field(visitor: Visitor) -> None:
-    visitor.go("/signup")
+    visitor.show("/signup")
     visitor.fill(email="jane", password="short")
     visitor.press("Create account")
     email = visitor.page.get_by_label("E-mail")
@@ -174,14 +174,14 @@ def test_an_origin_that_is_not_listed_is_told_so(visitor: Visitor) -> None:
 @in_cookie_mode
 def test_a_link_that_is_dead_leads_to_a_new_one(visitor: Visitor) -> None:
     page = visitor.page
-    visitor.go("/reset-password#token=nonsense")
+    visitor.show("/reset-password#token=nonsense")
     visitor.fill(new_password="a heron on one leg")
     visitor.press("Set the password")
     visitor.see_heading("This link was used or is too old")
     visitor.press("Send me a new link")
     visitor.see_heading("Forgot your password?")
 
-    visitor.go("/verify-email#token=nonsense")
+    visitor.show("/verify-email#token=nonsense")
     visitor.press("Confirm")
     visitor.see_heading("This link was used or is too old")
     visitor.press("Log in to get a new link")
@@ -189,10 +189,10 @@ def test_a_link_that_is_dead_leads_to_a_new_one(visitor: Visitor) -> None:
 
     visitor.sign_up()
     first = visitor.place.mail_to(visitor.email, "Confirm your email address")
-    visitor.go("/verify-email#token=nonsense")
+    visitor.show("/verify-email#token=nonsense")
     visitor.press("Confirm")
     visitor.press("Send me a new link")
     visitor.see_notice("Sent. Look into the inbox")
     expect(page.get_by_text("Please confirm")).to_be_visible()
-    visitor.go(f"/verify-email#token={first.token}")
+    visitor.show(f"/verify-email#token={first.token}")
     visitor.press("Confirm")

@@ -22,7 +22,7 @@ def row(visitor: Visitor, name: str) -> Locator:
 @in_cookie_mode
 def test_the_whole_walk(visitor: Visitor) -> None:
     """S15, S17, S18, S19 and S20 as a customer sees them, from signing up to leaving."""
-    first_key = visitor.sign_up()
+    first_key = visitor.sign_up_by_the_form()
     _the_refresh_token_is_where_it_belongs(visitor)
     _confirm_the_address(visitor)
     _see_usage(visitor, first_key)
@@ -43,7 +43,7 @@ def test_what_makes_and_ends_a_session_where_the_page_keeps_the_refresh_token(
     visitor: Visitor,
 ) -> None:
     """S15, S19 and S20; usage, agents and keys, as in the walk above, know no refresh token."""
-    visitor.sign_up()
+    visitor.sign_up_by_the_form()
     _the_refresh_token_is_where_it_belongs(visitor)
     _confirm_the_address(visitor)
     _see_and_end_sessions(visitor, "Session ended", "Account created")

@@ -130,7 +130,6 @@ METADATA: list[tuple[str, Any]] = [
 
 @in_cookie_mode
 def test_limits_and_metadata_are_said_in_words(visitor: Visitor) -> None:
-    visitor.go("/login")
 
     def call(module: str, function: str, *arguments: Any) -> Any:
         script = "async ([module, name, list]) => (await import(`/js/${module}.js`))[name](...list)"
@@ -195,7 +194,6 @@ ANSWERS: list[tuple[dict[str, Any], str]] = [
 @in_cookie_mode
 def test_a_pasted_answer_is_explained(visitor: Visitor) -> None:
     """As a terminal shows it, with its head; what is none is not."""
-    visitor.go("/login")
     script = """async ([head, error]) => {
       const { readAnswer } = await import("/js/limits.js");
       const { explainAnswer } = await import("/js/words.js");

@@ -20,6 +20,7 @@ from playwright.sync_api import (
 
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import PASSWORD, Service
+from tests.servers.axe import ALL_BUT_COLOURS, COLOURS_ALONE, faults_of, load_axe
 from tests.servers.node import HAS_NPM, MISSING
 
 CHROMIUM = shutil.which("chromium")
@@ -329,10 +330,10 @@ _WHAT_IS_SHOWN = ("", f"#{SIGN_UP}", "#errors")
 # How the page can look: width, scheme, and which of axe's rules this form can break. A scheme
 # changes colours alone, and a width all else.
 _FORMS: list[tuple[int, Literal["light", "dark"], str]] = [
-    (1280, "light", "{}"),
-    (1280, "dark", "{runOnly: ['color-contrast']}"),
-    (390, "dark", "{runOnly: ['color-contrast']}"),
-    (390, "light", "{rules: {'color-contrast': {enabled: false}}}"),
+    (1280, "light", ""),
+    (1280, "dark", COLOURS_ALONE),
+    (390, "dark", COLOURS_ALONE),
+    (390, "light", ALL_BUT_COLOURS),
 ]
 _BRIGHTNESS = (
     "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g)"
@@ -342,13 +343,11 @@ _BRIGHTNESS = (
 
 @pytest.fixture(scope="module")
 def page_with_axe(browser: Browser, url: str, node_modules: Path) -> Iterator[Page]:
-    # Only for axe, which is a script of the test's.
-    context = browser.new_context(bypass_csp=True)
-    page = context.new_page()
-    page.goto(f"{url}/docs")
-    page.add_script_tag(content=(node_modules / "axe-core" / "axe.min.js").read_text("utf-8"))
-    yield page
-    context.close()
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{url}/docs")
+        load_axe(page, node_modules)
+        yield page
 
 
 @pytest.mark.skipif(not HAS_NPM, reason=MISSING)
@@ -370,6 +369,5 @@ def test_everyone_can_read_it(page_with_axe: Page, link: str) -> None:
         if link == "#errors" and width == 390 and not search.is_visible():
             routes.click()
             expect(search).to_be_visible()
-        found = page.evaluate(f"axe.run({options})")["violations"]
-        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], (width, scheme)
+        assert faults_of(page, options) == [], (width, scheme)
         assert page.evaluate("document.documentElement.scrollWidth") <= width

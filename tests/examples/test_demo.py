@@ -4,9 +4,11 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
-import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -14,51 +16,93 @@ import pytest
 
 from tests.e2e.service import Installation
 from tests.examples.stack import EXAMPLES, Customer
-from tests.servers.gunicorn import PROJECT_ROOT
-from tests.servers.processes import ServerProcess, free_port
+from tests.servers.gunicorn import NO_TLS, PROJECT_ROOT
+from tests.servers.processes import ServerProcess, children_of, free_port
+from tests.waiting import wait_until
 
-_START_SECONDS = 120
+_CREATE_KEY = ("service-keys", "create", "--name", "demo", "--scope", "verify")
 _STOP_SECONDS = 60
 _PATH = {"PATH": os.environ.get("PATH", os.defpath)}
 
 
-def test_it_starts_all_of_it_and_one_signal_ends_it(tmp_path: Path) -> None:
-    ports = {name: str(free_port()) for name in ("PORT", "DASHBOARD_PORT", "SERVICE_PORT")}
-    ragauth, dashboard, service = (f"http://127.0.0.1:{port}" for port in ports.values())
-    for last_signal in (signal.SIGINT, signal.SIGTERM):
-        folder = tmp_path / last_signal.name
-        folder.mkdir()
-        process = ServerProcess(
+class Demo:
+    """A demo on ports of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ports = {name: str(free_port()) for name in ("PORT", "DASHBOARD_PORT", "SERVICE_PORT")}
+        self._instance = folder / "instance"
+        self.installation = Installation({"RAGAUTH_INSTANCE_DIR": str(self._instance)})
+        log = folder / "log"
+        log.mkdir()
+        self._start = lambda: ServerProcess(
             [sys.executable, "examples/demo.py"],
-            folder=folder,
-            environment={**_PATH, **ports, "RAGAUTH_INSTANCE_DIR": str(tmp_path / "instance")},
+            folder=log,
+            environment={**_PATH, **self.ports, **self.installation.environment},
             cwd=PROJECT_ROOT,
             last_signal=signal.SIGTERM,
         )
+
+    @contextmanager
+    def run(self, has_got_so_far: Callable[[ServerProcess], object]) -> Iterator[ServerProcess]:
+        """Yield it as soon as it has got so far."""
+        process = self._start()
         try:
-            deadline = time.monotonic() + _START_SECONDS
-            while "Ctrl-C ends all" not in process.log():
-                assert process.exit_code() is None, process.log()
-                assert time.monotonic() < deadline, process.log()
-                time.sleep(0.05)
-            words = process.log()
-            for url in (dashboard, f"{ragauth}/docs", f"{service}/documents"):
-                assert url in words
-            assert httpx.get(f"{dashboard}/config.json").json()["api"] == ragauth
-            _assert_only_the_dashboard_may_call(ragauth, ports["DASHBOARD_PORT"])
-            with Customer(ragauth) as customer:
-                _assert_the_curl_line_works(words, customer.key)
-            last_keys = _keys_of_the_demo(tmp_path / "instance")
+            wait_until(lambda: has_got_so_far(process) or process.exit_code() is not None)
+            assert process.exit_code() is None, process.log()
+            yield process
         finally:
-            code = process.stop(last_signal, _STOP_SECONDS)
-        assert code == 0, process.log()
-        assert not any(_listens(port) for port in ports.values())
-        assert len(last_keys) == 1
+            process.stop(signal.SIGTERM, _STOP_SECONDS)
+
+    def keys(self) -> list[str]:
+        told = self.installation.command("service-keys", "list")
+        return re.findall(r"^key_\w+", told, re.MULTILINE)
+
+    def revision(self) -> str:
+        """How far its database is migrated."""
+        with closing(sqlite3.connect(self._instance / "ragauth.db")) as database:
+            (revision,) = database.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(revision)
+
+
+def test_it_starts_all_of_it_and_one_signal_ends_it(tmp_path: Path) -> None:
+    demo = Demo(tmp_path)
+    ragauth, dashboard, service = (f"http://127.0.0.1:{port}" for port in demo.ports.values())
+    # As an earlier demo of an earlier version left it.
+    demo.installation.migrate()
+    demo.installation.command(*_CREATE_KEY)
+    (earlier,) = demo.keys()
+    newest = demo.revision()
+    demo.installation.command("db", "downgrade")
+    assert demo.revision() < newest
+    with demo.run(lambda process: "Ctrl-C ends all" in process.log()) as process:
+        words = process.log()
+        for url in (dashboard, f"{ragauth}/docs", f"{service}/documents"):
+            assert url in words
+        config = httpx.get(f"{dashboard}/config.json", verify=NO_TLS)
+        assert config.json()["api"] == ragauth
+        _assert_only_the_dashboard_may_call(ragauth, demo.ports["DASHBOARD_PORT"])
+        with Customer(ragauth) as customer:
+            _assert_the_curl_line_works(words, customer.key)
+        (key,) = demo.keys()
+        assert key != earlier
+        code = process.stop(signal.SIGINT, _STOP_SECONDS)
+    assert code == 0, process.log()
+    assert not any(_listens(port) for port in demo.ports.values())
+    assert demo.revision() == newest
+
+
+def test_a_signal_ends_it_while_it_starts(tmp_path: Path) -> None:
+    with Demo(tmp_path).run(lambda process: children_of(process.pid)) as process:
+        (child,) = children_of(process.pid)
+        code = process.stop(signal.SIGTERM, _STOP_SECONDS)
+    assert code == 0, process.log()
+    assert not Path(f"/proc/{child}").exists()
 
 
 def _assert_only_the_dashboard_may_call(ragauth: str, port: str) -> None:
     for origin in (f"http://127.0.0.1:{port}", f"http://localhost:{port}", "http://localhost:3000"):
-        answer = httpx.get(f"{ragauth}/api/auth/me", headers={"Origin": origin})
+        headers = {"Origin": origin}
+        answer = httpx.get(f"{ragauth}/api/auth/me", headers=headers, verify=NO_TLS)
         allowed = answer.headers.get("Access-Control-Allow-Origin")
         assert allowed == (origin if origin.endswith(port) else None)
 
@@ -75,11 +119,6 @@ def _assert_the_curl_line_works(words: str, key: str) -> None:
         timeout=30,
     )
     assert '"bytes":9' in done.stdout
-
-
-def _keys_of_the_demo(instance: Path) -> list[str]:
-    demo = Installation({"RAGAUTH_INSTANCE_DIR": str(instance)})
-    return re.findall(r"^key_\w+", demo.command("service-keys", "list"), re.MULTILINE)
 
 
 def _listens(port: str) -> bool:

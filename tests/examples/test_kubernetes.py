@@ -5,9 +5,8 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -219,28 +218,26 @@ class Cluster:
         folder.mkdir()
         return {**self._environment, "RAGAUTH_INSTANCE_DIR": str(folder)}
 
-    def run(self, kind: str) -> subprocess.CompletedProcess[str]:
-        """Run a job to its end."""
-        command = container_of(self._pods[kind])["args"]
-        return subprocess.run(
-            [sys.executable, "-m", *command],
-            env=self._settings_of(kind),
-            cwd=PROJECT_ROOT,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+    def run(self, kind: str) -> tuple[int | None, str]:
+        """Run a job to its end; returns its exit code and what it printed."""
+        process = self._start(kind, container_of(self._pods[kind])["args"])
+        wait_until(lambda: process.exit_code() is not None)
+        process.stop(signal.SIGTERM, _SECONDS)
+        return process.exit_code(), process.log()
 
     def serve(self) -> ServerProcess:
         """Start the server by the image's own command."""
         dockerfile = (PROJECT_ROOT / "Dockerfile").read_text(encoding="utf-8")
         (command,) = re.findall(r"^CMD (\[.*\])$", dockerfile, re.MULTILINE)
-        (self._folder / "log").mkdir()
+        return self._start("Deployment", json.loads(command))
+
+    def _start(self, kind: str, command: Sequence[str]) -> ServerProcess:
+        log = self._folder / f"{kind}-log"
+        log.mkdir()
         return ServerProcess(
-            [sys.executable, "-m", *json.loads(command)],
-            folder=self._folder / "log",
-            environment=self._settings_of("Deployment"),
+            [sys.executable, "-m", *command],
+            folder=log,
+            environment=self._settings_of(kind),
             cwd=PROJECT_ROOT,
             last_signal=signal.SIGTERM,
         )
@@ -278,8 +275,8 @@ def test_the_pods_run_and_are_ready_when_the_job_has_migrated(
         assert cluster.probe("livenessProbe") == cluster.probe("readinessProbe") == 200
 
         for kind in ("Job", "CronJob"):
-            done = cluster.run(kind)
-            assert done.returncode == 0, (kind, done.stderr)
+            code, printed = cluster.run(kind)
+            assert code == 0, (kind, printed)
         wait_until(lambda: cluster.probe("startupProbe") == 200)
 
         (endpoint,) = production.one("ServiceMonitor")["spec"]["endpoints"]

@@ -34,9 +34,10 @@ def test_a_vendor_sells_tokens_from_the_policy_file_to_the_bill(
 def test_a_walk_that_stops_leaves_no_service_key_behind(
     environment: dict[str, str], vendor: Installation
 ) -> None:
-    # ragauth itself has no such route.
-    walk = run_walk("metering", **environment | {"SERVICE_URL": environment["RAGAUTH_URL"]})
+    # It made one already when it asks for the first time.
+    walk = run_walk("metering", **environment | {"RAGAUTH_URL": f"{environment['RAGAUTH_URL']}/x"})
     assert walk.returncode == 1
-    assert "/query/stream answered 404, expected 200" in walk.stderr
+    assert "POST /api/auth/signup answered 404, expected 201" in walk.stderr
+    assert "flask --app wsgi service-keys revoke" in walk.stdout
     keys = json.loads(vendor.command("service-keys", "list", "--json"))
     assert [key["name"] for key in keys if key["name"] == "metering"] == []

@@ -27,6 +27,7 @@ from tests.waiting import slowness, wait_until
 _UNITS = PROJECT_ROOT / "examples" / "systemd"
 _PORT = "127.0.0.1:8000"
 _SECONDS = 60
+_PAUSE_SECONDS = 0.03
 # Of ten; the higher, the more the service could do to its host.
 _MOST_EXPOSURE = 2.0
 
@@ -42,7 +43,7 @@ class Units:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.settings = folder / "settings"
-        self.settings.write_text("WEB_CONCURRENCY=2\n")
+        self.settings.write_text("WEB_CONCURRENCY=1\n")
         self.state = folder / "state" / "ragauth"
         self.state.mkdir(parents=True)
         self._here = {
@@ -204,7 +205,7 @@ def _clients(url: str) -> Iterator[list[int | str]]:
     has_ended = threading.Event()
 
     def ask() -> None:
-        while not has_ended.is_set():
+        while not has_ended.wait(_PAUSE_SECONDS):
             try:
                 answer = httpx.get(f"{url}/readyz", timeout=_SECONDS * slowness(), verify=NO_TLS)
             except httpx.HTTPError as error:

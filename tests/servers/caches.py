@@ -1,15 +1,54 @@
-"""Folders for what tests download, which stay from one run to the next."""
+"""Folders for what tests download or make, which stay from one run to the next."""
 
+import hashlib
 import os
+import shutil
 import tempfile
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+
+_UNUSED_SECONDS = 7 * 86_400
 
 
 def cache_folder(name: str) -> Path:
     """Return a folder outside of the project that no other user can write to."""
-    folder = Path(tempfile.gettempdir()) / f"ragauth-{name}-{os.getuid()}"
+    folder = Path(tempfile.gettempdir()).resolve() / f"ragauth-{name}-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise RuntimeError(f"{folder} is another user's")
     folder.chmod(0o700)
     return folder
+
+
+def made_once(name: str, state: Iterable[Path | str], make: Callable[[Path], object]) -> Path:
+    """Return a folder that `make` fills, once for each state of what it is made of.
+
+    `state` names everything that may change it: files, which count by their names and contents,
+    and texts. What `make` raises is raised, and nothing is kept then.
+    """
+    home = cache_folder(name)
+    target = home / _digest(state)
+    if not target.is_dir():
+        with tempfile.TemporaryDirectory(dir=home) as unfinished:
+            made = Path(unfinished) / "made"
+            made.mkdir()
+            make(made)
+            # Another process may have been faster: what it made is the same.
+            with suppress(OSError):
+                made.rename(target)
+    os.utime(target)
+    for other in home.iterdir():
+        if other.stat().st_mtime < time.time() - _UNUSED_SECONDS:
+            shutil.rmtree(other, ignore_errors=True)
+    return target
+
+
+def _digest(state: Iterable[Path | str]) -> str:
+    digest = hashlib.sha256()
+    for each in state:
+        told = each.read_bytes() if isinstance(each, Path) else each.encode()
+        for part in (str(each).encode() if isinstance(each, Path) else b"", told):
+            digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()

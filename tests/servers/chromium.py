@@ -22,6 +22,8 @@ _FEATURES_OFF = (
 # Scripts run once or twice, which no optimizing compiler makes up for.
 _SMALL = (
     *("--disable-site-isolation-trials", "--disable-breakpad"),
+    # What would else go from process to process: each request, and each picture of a page.
+    *("--in-process-gpu", "--enable-features=NetworkServiceInProcess2"),
     "--js-flags=--no-opt --no-maglev --single-threaded-gc",
 )
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from tests.servers.caches import cache_folder
 
 _PROJECT = Path(__file__).parents[1] / "generated"
-_FILES = ("package.json", "package-lock.json")
+# What the packages are.
+PINNED = tuple(_PROJECT / name for name in ("package.json", "package-lock.json"))
 MISSING = "npm is missing: apt-get install nodejs npm"
 HAS_NPM = shutil.which("npm") is not None and shutil.which("node") is not None
 _SECONDS = 300
@@ -32,14 +33,14 @@ def install_packages(folder: Path) -> Path:
 
 def _installed() -> Path:
     home = cache_folder("npm")
-    pinned = b"".join((_PROJECT / name).read_bytes() for name in _FILES)
+    pinned = b"".join(path.read_bytes() for path in PINNED)
     target = home / hashlib.sha256(pinned).hexdigest()
     if not target.is_dir():
         with tempfile.TemporaryDirectory(dir=home) as unfinished:
             made = Path(unfinished) / "made"
             made.mkdir()
-            for name in _FILES:
-                shutil.copy(_PROJECT / name, made)
+            for path in PINNED:
+                shutil.copy(path, made)
             options = ("--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund")
             run("npm", "ci", *options, "--cache", str(home), folder=made)
             # Another process may have been faster: its packages are the same.
