@@ -67,6 +67,7 @@ class Installation:
         if "RAGAUTH_DATABASE_URL" in self.environment or folder.exists():
             self.command("db", "upgrade")
             return
+        folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700)
         for name, content in _migrated_files().items():
             file = folder / name
