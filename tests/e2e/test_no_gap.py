@@ -17,7 +17,7 @@ from tests.e2e.service import Service
 from tests.servers.gunicorn import GunicornServer
 from tests.servers.processes import ServerProcess
 
-# Requests come as fast as they go in one test; the others leave the service room.
+# The service has room for what follows.
 _PAUSE_SECONDS = 0.05
 
 
@@ -46,7 +46,7 @@ def test_sighup_brings_new_code_and_settings_and_loses_no_request(
         assert token_seconds(user) == OLD_SECONDS
         before = set(service.gunicorn.worker_pids())
         asked = questions(service, user, rounds=15)
-        with load(place_of(service), asked, kept=2, new=1) as done:
+        with load(place_of(service), asked, kept=2, new=1, pause_seconds=0.005) as done:
             wait_for(lambda: done.count > 500)
             deployment.renew()
             os.kill(service.gunicorn.pid, signal.SIGHUP)
