@@ -3,13 +3,13 @@
 import http.client
 import json
 import os
-import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
 from pathlib import Path
 from threading import Barrier
@@ -22,6 +22,7 @@ from click.testing import Result
 
 from ragauth.config import read_settings
 from tests.conftest import running_app
+from tests.servers.commands import ForkedCommand
 from tests.servers.gunicorn import NO_TLS, PROJECT_ROOT, GunicornServer, start_gunicorn
 from tests.servers.quick_hashes import QUICK_HASHES, hashing_quickly
 
@@ -41,22 +42,37 @@ class Installation:
     environment: Mapping[str, str]
 
     def start(
-        self, *arguments: str, into: IO[str] | int = subprocess.PIPE, cwd: Path = PROJECT_ROOT
-    ) -> subprocess.Popen[str]:
+        self, *arguments: str, into: IO[str] | None = None, cwd: Path = PROJECT_ROOT
+    ) -> ForkedCommand:
         """Start a command; what it prints goes into a file, where one is given."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
-            env={"PATH": os.environ.get("PATH", os.defpath), **self.environment},
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=into,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return self.start_module("flask", "--app", "wsgi", *arguments, into=into, cwd=cwd)
+
+    def start_module(
+        self,
+        *words: str,
+        into: IO[str] | None = None,
+        given: int | None = None,
+        cwd: Path = PROJECT_ROOT,
+    ) -> ForkedCommand:
+        """Start `python -m` with these words."""
+        environment = {"PATH": os.environ.get("PATH", os.defpath), **self.environment}
+        return ForkedCommand(*words, environment=environment, cwd=cwd, into=into, given=given)
 
     def migrate(self) -> None:
-        """Make the tables, in this process: another one would take a second to start."""
-        self.command("db", "upgrade")
+        """Make the tables, in this process: another one would take a second to start.
+
+        A new instance is a copy of one that was migrated before.
+        """
+        folder = Path(self.environment["RAGAUTH_INSTANCE_DIR"])
+        if "RAGAUTH_DATABASE_URL" in self.environment or folder.exists():
+            self.command("db", "upgrade")
+            return
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700)
+        for name, content in _migrated_files().items():
+            file = folder / name
+            file.touch(mode=0o600)
+            file.write_bytes(content)
 
     def migrate_as(self, program: Path) -> None:
         """Run `flask --app wsgi db upgrade`, to its end, as the program in a folder has it."""
@@ -135,6 +151,15 @@ def install(folder: Path, database_url: str | None = None, **settings: str) -> I
     if database_url is not None:
         environment |= {"RAGAUTH_DATABASE_URL": database_url, "RAGAUTH_SECRET_KEY": SECRET_KEY}
     return Installation(environment | settings)
+
+
+@cache
+def _migrated_files() -> dict[str, bytes]:
+    """What is in the folder of an instance after all migrations."""
+    with tempfile.TemporaryDirectory() as folder:
+        install(Path(folder)).command("db", "upgrade")
+        files = [path for path in (Path(folder) / "instance").iterdir() if path.is_file()]
+        return {path.name: path.read_bytes() for path in files}
 
 
 @dataclass

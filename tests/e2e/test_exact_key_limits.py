@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import Service, User, at_once
+from tests.servers.gunicorn import NO_TLS
 from tests.servers.redis import start_redis
 
 AT_ONCE = 50
@@ -57,7 +58,7 @@ def statuses(service: Service, key: str, query: str = "") -> Counter[int]:
 
 
 def post(service: Service, path: str, key: str, body: Any, **options: Any) -> httpx.Response:
-    with httpx.Client(base_url=service.gunicorn.url, timeout=30) as client:
+    with httpx.Client(base_url=service.gunicorn.url, timeout=30, verify=NO_TLS) as client:
         return client.post(path, json=body, headers={"X-API-Key": key}, **options)
 
 
@@ -149,6 +150,6 @@ def test_an_event_and_a_settlement_count_once(service: Service) -> None:
     ):
         data = whole.ljust(size)[:size]
         for content in (data, iter([data])):
-            with httpx.Client(base_url=service.gunicorn.url, timeout=30) as client:
+            with httpx.Client(base_url=service.gunicorn.url, timeout=30, verify=NO_TLS) as client:
                 answer = client.post(path, content=content, headers=headers)
             assert answer.status_code == status, answer.text

@@ -1,10 +1,8 @@
 """S36: two first starts, two migrations, several writers at once: nothing lost or doubled."""
 
+import os
 import stat
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import PIPE, Popen
 
 import pytest
 import sqlalchemy
@@ -12,24 +10,10 @@ import sqlalchemy
 from ragauth.extensions import db
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import PASSWORD, Installation, at_once
-from tests.servers.gunicorn import PROJECT_ROOT
+from tests.waiting import wait_until
 
 _WRITERS = 3
 _WRITES = 60
-_WRITER = """
-import sys
-from sqlalchemy import text
-from ragauth import create_app, transaction
-from ragauth.extensions import db
-
-with create_app().app_context():
-    print("ready", flush=True)
-    sys.stdin.readline()
-    for _ in range(int(sys.argv[1])):
-        with transaction.unit_of_work():
-            value = db.session.execute(text("SELECT value FROM tally")).scalar_one()
-            db.session.execute(text("UPDATE tally SET value = :value"), {"value": value + 1})
-"""
 
 
 def test_two_services_that_start_first_at_once_share_one_secret(
@@ -102,33 +86,20 @@ def test_no_write_of_three_processes_on_one_sqlite_file_is_lost(
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE tally (value INTEGER NOT NULL)")
         connection.exec_driver_sql("INSERT INTO tally VALUES (0)")
+    go, hold = os.pipe()
     writers = [
-        Popen(
-            [sys.executable, "-c", _WRITER, str(_WRITES)],
-            env=dict(installation.environment),
-            cwd=PROJECT_ROOT,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            text=True,
-        )
+        installation.start_module("tests.e2e.tally_writer", str(_WRITES), given=go)
         for _ in range(_WRITERS)
     ]
     try:
-        for writer in writers:
-            assert writer.stdout is not None
-            assert writer.stdout.readline() == "ready\n"
-        errors = at_once([_go(writer) for writer in writers])
-        assert [writer.returncode for writer in writers] == [0] * _WRITERS, errors
+        wait_until(lambda: all(writer.printed() == "ready\n" for writer in writers))
     finally:
-        for writer in writers:
-            writer.kill()
-            writer.wait()
+        # They write as soon as nobody can give them anything any more.
+        os.close(hold)
+        os.close(go)
+    outcomes = [(writer.communicate(timeout=60)[1], writer.returncode) for writer in writers]
+    assert [returncode for _, returncode in outcomes] == [0] * _WRITERS, outcomes
     with engine.connect() as connection:
         value = connection.exec_driver_sql("SELECT value FROM tally").scalar_one()
     engine.dispose()
     assert value == _WRITERS * _WRITES
-
-
-def _go(writer: "Popen[str]") -> Callable[[], str]:
-    return lambda: writer.communicate("go\n", timeout=60)[1]

@@ -7,8 +7,9 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import sys
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 
 from ragauth.version import VERSION
 from tests.e2e.service import COMMAND_SECONDS, PASSWORD
+from tests.servers.caches import locked
 from tests.servers.gunicorn import NO_TLS, PROJECT_ROOT
 from tests.servers.processes import ServerProcess, free_port
 from tests.servers.pythons import find_python, install
@@ -30,13 +32,26 @@ _NO_SOURCES = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache",
 _STOP_SECONDS = 40
 # A connection that is kept would hold the end up for seconds.
 _AT_ONCE = httpx.Limits(max_keepalive_connections=0)
-_VERSIONS = ("3.11", "3.12", "3.13")
+_THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
+_OTHERS = sorted({"3.11", "3.12", "3.13"} - {_THIS})
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with wheel and sdist, made by `make package` in a copy of the whole project."""
-    project = tmp_path_factory.mktemp("package") / "project"
+    """The folder with wheel and sdist, made once for all processes of one run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "package"
+    folder.mkdir(exist_ok=True)
+    with locked(folder):
+        is_whole = folder / "whole"
+        if not is_whole.exists():
+            _make_package(folder / "project")
+            is_whole.touch()
+    return folder / "project" / "dist"
+
+
+def _make_package(project: Path) -> None:
+    """Run `make package` in a copy of the whole project."""
     shutil.copytree(PROJECT_ROOT, project, ignore=_NO_SOURCES)
     (project / ".venv").symlink_to((PROJECT_ROOT / ".venv").resolve())
     done = subprocess.run(
@@ -51,7 +66,6 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         timeout=COMMAND_SECONDS * 2,
     )
     assert done.returncode == 0, done.stdout
-    return project / "dist"
 
 
 @pytest.fixture
@@ -146,24 +160,47 @@ class Newcomer:
             process.stop(signal.SIGTERM, _STOP_SECONDS)
 
 
+@pytest.fixture
+def make_newcomer(package: Path, tmp_path: Path) -> Callable[[str], Newcomer]:
+    """Makes somebody who has installed the package for a Python, such as "3.12"."""
+
+    def make(version: str) -> Newcomer:
+        python = find_python(version)
+        if python is None:
+            pytest.skip(f"this machine has no Python {version}")
+        (wheel,) = package.glob("*.whl")
+        programs = install(wheel, python=python, into=tmp_path / "environment")
+        for name in ("empty", "log"):
+            (tmp_path / name).mkdir()
+        environment = {"PATH": os.defpath, "RAGAUTH_BCRYPT_COST": "10"}
+        return Newcomer(programs, tmp_path / "empty", environment)
+
+    return make
+
+
+@pytest.mark.parametrize("version", _OTHERS)
+def test_it_serves_under_each_python(
+    make_newcomer: Callable[[str], Newcomer], tmp_path: Path, version: str
+) -> None:
+    """S5"""
+    newcomer = make_newcomer(version)
+    with newcomer.serve(tmp_path / "log") as (client, process):
+        _sign_up_and_present(client)
+        wait_until(lambda: any(newcomer.folder.glob("instance/outbox/*.eml")))
+        assert process.stop(signal.SIGTERM, _STOP_SECONDS) == 0
+        assert "Traceback" not in process.log()
+    assert _saved_units(newcomer.folder / "instance" / "ragauth.db") == 1
+
+
 @pytest.mark.usefixtures("usual_umask")
-@pytest.mark.parametrize("version", _VERSIONS)
 def test_from_an_empty_folder_to_a_whole_service(
-    package: Path, tmp_path: Path, version: str
+    make_newcomer: Callable[[str], Newcomer], tmp_path: Path
 ) -> None:
     """S5 and S33: the command's defaults are those of a server; only `serve` makes an instance."""
-    python = find_python(version)
-    if python is None:
-        pytest.skip(f"this machine has no Python {version}")
-    (wheel,) = package.glob("*.whl")
-    programs = install(wheel, python=python, into=tmp_path / "environment")
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    newcomer = Newcomer(programs, folder, {"PATH": os.defpath, "RAGAUTH_BCRYPT_COST": "10"})
-
+    newcomer = make_newcomer(_THIS)
+    folder = newcomer.folder
     assert newcomer.succeed("--version") == f"ragauth {VERSION}\n"
     _check_fault(newcomer)
-    (tmp_path / "log").mkdir()
     # The folder may be anybody's: what lies in it is no part of the program.
     others = [folder / f"{module}.py" for module in ("lmdb", "redis", "gunicorn")]
     for other in others:
@@ -203,21 +240,27 @@ def _check_fault(newcomer: Newcomer) -> None:
     assert list(newcomer.folder.iterdir()) == []
 
 
-def _walk(newcomer: Newcomer, client: httpx.Client) -> tuple[str, dict[str, int]]:
-    """Use the running service; returns the account and the modes of all files."""
+def _sign_up_and_present(client: httpx.Client) -> tuple[str, dict[str, str]]:
+    """An account that has presented its key once: its id, and the key as a header."""
     body = {"email": "dev@example.com", "password": PASSWORD}
     signed_up = client.post("/api/auth/signup", json=body).json()["data"]
     key = {"Authorization": f"Bearer {signed_up['api_key']}"}
     assert client.get("/api/v1/authorize", headers=key).status_code == 200
     assert client.get("/docs").status_code == 200
+    return signed_up["account"]["id"], key
+
+
+def _walk(newcomer: Newcomer, client: httpx.Client) -> tuple[str, dict[str, int]]:
+    """Use the running service; returns the account and the modes of all files."""
+    account_id, key = _sign_up_and_present(client)
     (account,) = json.loads(newcomer.succeed("accounts", "list", "--json"))
-    assert account["email"] == "dev@example.com"
-    newcomer.succeed("keys", "revoke-all", account["id"], "--yes")
+    assert (account["id"], account["email"]) == (account_id, "dev@example.com")
+    newcomer.succeed("keys", "revoke-all", account_id, "--yes")
     assert client.get("/api/v1/authorize", headers=key).status_code == 401
 
     instance = newcomer.folder / "instance"
     wait_until(lambda: any(instance.glob("outbox/*.eml")))
-    return account["id"], {
+    return account_id, {
         str(path.relative_to(newcomer.folder)): stat.S_IMODE(path.stat().st_mode)
         for path in [instance, *instance.rglob("*")]
     }

@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import Service, User
 from tests.servers.github import PATH, Github, found, running_github
+from tests.servers.gunicorn import NO_TLS
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def report(service: Service, github: Github, body: bytes) -> httpx.Response:
 
 def send(service: Service, body: bytes, headers: dict[str, str]) -> httpx.Response:
     headers = {**headers, "Content-Type": "application/json"}
-    with httpx.Client(base_url=service.gunicorn.url, timeout=30) as client:
+    with httpx.Client(base_url=service.gunicorn.url, timeout=30, verify=NO_TLS) as client:
         return client.post(PATH, content=body, headers=headers)
 
 
@@ -74,6 +75,6 @@ def test_a_report_may_have_256_kib(github: Github, revoking: Service) -> None:
         body = b"[]".ljust(size)
         headers = {**github.sign(body), "Content-Type": "application/json"}
         for content in (body, iter([body])):
-            with httpx.Client(base_url=revoking.gunicorn.url, timeout=30) as client:
+            with httpx.Client(base_url=revoking.gunicorn.url, timeout=30, verify=NO_TLS) as client:
                 answer = client.post(PATH, content=content, headers=headers)
             assert answer.status_code == status, answer.text

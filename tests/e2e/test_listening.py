@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +11,8 @@ import httpx
 
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import COMMAND_SECONDS, PASSWORD
-from tests.servers.gunicorn import PROJECT_ROOT
+from tests.servers.commands import ForkedCommand
+from tests.servers.gunicorn import NO_TLS, PROJECT_ROOT
 from tests.servers.processes import ServerProcess, free_port, has_ipv6
 from tests.waiting import wait_until
 
@@ -51,8 +51,8 @@ def test_each_kind_of_address_is_served_once(
         wait_until(lambda: _answers(family, (host, port)))
         for number, (transport, url) in enumerate(
             (
-                (httpx.HTTPTransport(uds=path), "http://ragauth.test"),
-                (httpx.HTTPTransport(), f"http://{shown}:{port}"),
+                (httpx.HTTPTransport(uds=path, verify=NO_TLS), "http://ragauth.test"),
+                (httpx.HTTPTransport(verify=NO_TLS), f"http://{shown}:{port}"),
             )
         ):
             with httpx.Client(transport=transport, base_url=url, timeout=30) as client:
@@ -63,19 +63,14 @@ def test_each_kind_of_address_is_served_once(
                 assert client.get("/api/v1/nothing", headers=headers).status_code == 404
 
         for environment, address in ((at_socket, f"unix:{path}"), (at_ipv6, f"{shown}:{port}")):
-            second = subprocess.run(
-                [sys.executable, "-m", *_GUNICORN],
-                env={**environment, "WEB_CONCURRENCY": "1"},
-                cwd=PROJECT_ROOT,
-                capture_output=True,
-                text=True,
-                timeout=COMMAND_SECONDS,
-                check=False,
+            second = ForkedCommand(
+                *_GUNICORN, environment={**environment, "WEB_CONCURRENCY": "1"}, cwd=PROJECT_ROOT
             )
+            _, said = second.communicate(COMMAND_SECONDS)
             assert second.returncode == 1
-            (line,) = (line for line in second.stderr.splitlines() if not line.startswith("{"))
+            (line,) = (line for line in said.splitlines() if not line.startswith("{"))
             assert line.startswith(f"ragauth: {address} cannot be served: taken by another program")
-            assert "Traceback" not in second.stderr
+            assert "Traceback" not in said
 
 
 def _answers(family: int, address: object) -> bool:

@@ -68,6 +68,7 @@ def read_mail_code(content: bytes) -> str:
 def test_a_new_server_sends_what_waits_before_it_has_a_request(tmp_path: Path) -> None:
     """S33: the work beside requests begins with the worker, where the server tells of it."""
     installation = install(tmp_path, HOST="127.0.0.1", PORT=str(free_port()), WEB_CONCURRENCY="1")
+    command = ("gunicorn", "-c", "python:ragauth.gunicorn_conf", "wsgi:app")
     installation.migrate()
     with patch.dict(os.environ, installation.environment, clear=True):
         settings = read_settings()
@@ -75,8 +76,8 @@ def test_a_new_server_sends_what_waits_before_it_has_a_request(tmp_path: Path) -
         Client(app).sign_up()
     outbox = tmp_path / "instance" / "outbox"
     assert not outbox.exists()
-    with installation.start("serve") as server:
+    with installation.start_module(*command) as server:
         try:
             wait_until(lambda: any(outbox.glob("*.eml")))
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGTERM)

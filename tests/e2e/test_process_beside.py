@@ -19,7 +19,7 @@ from tests.servers.redis import RedisServer, start_redis
 from tests.waiting import wait_until
 
 CLIENTS = 4
-_PAUSE_SECONDS = 0.005
+_PAUSE_SECONDS = 0.02
 PLANS = """
 [plans.trial]
 limits.requests.minute = 1_000_000_000
@@ -65,7 +65,7 @@ def asking(service: Service, user: User) -> Iterator[Counter[Any]]:
             client.join(60)
 
 
-def more(answers: Counter[Any], count: int = 40) -> None:
+def more(answers: Counter[Any], count: int = 20) -> None:
     """Wait until so many more were answered."""
     enough = answers[200] + count
     wait_until(lambda: answers[200] >= enough)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.commands import ForkedCommand
 from tests.servers.gunicorn import PROJECT_ROOT
 
 _GUNICORN = ("gunicorn", "-c", "python:ragauth.gunicorn_conf", "wsgi:app")
@@ -28,10 +29,19 @@ _MALFORMED = {
 
 
 def _start(folder: Path, module: tuple[str, ...], **settings: str) -> tuple[int, list[str]]:
-    """The exit code and the printed lines of a start that must end by itself."""
+    """The exit code and the printed lines of a start that must end by itself.
+
+    gunicorn's is a real one, of a Python that has loaded nothing yet.
+    """
+    environment = {"PATH": os.defpath, "RAGAUTH_INSTANCE_DIR": str(folder), "PORT": "0", **settings}
+    if module is not _GUNICORN:
+        command = ForkedCommand(*module, environment=environment, cwd=PROJECT_ROOT)
+        printed, said = command.communicate(timeout=60)
+        assert command.returncode is not None
+        return command.returncode, (printed + said).splitlines()
     done = subprocess.run(
         [sys.executable, "-m", *module],
-        env={"PATH": os.defpath, "RAGAUTH_INSTANCE_DIR": str(folder), "PORT": "0", **settings},
+        env=environment,
         cwd=PROJECT_ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -124,8 +124,8 @@ def test_an_import_that_is_killed_is_repeated(installation: Installation, tmp_pa
 
             process = installation.start("keys", "import", str(file))
             until(lambda: imported() > 0)
-            process.kill()
-            process.communicate()
+            process.send_signal(signal.SIGKILL)
+            process.communicate(timeout=60)
             assert process.returncode == -signal.SIGKILL
             assert 0 < imported() < _KEYS
             # The service was held up by nothing that it left.

@@ -17,7 +17,9 @@ import httpx
 
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import COMMAND_SECONDS, PASSWORD, Installation
-from tests.servers.gunicorn import PROJECT_ROOT
+from tests.servers.commands import ForkedCommand
+from tests.servers.gunicorn import NO_TLS, PROJECT_ROOT
+from tests.servers.preloaded import fork_module
 from tests.servers.processes import free_port
 
 
@@ -25,18 +27,18 @@ def _at_a_terminal(installation: Installation, *arguments: str, typed: str = "")
     """Exit code and everything that appeared on the screen."""
     terminal, end = pty.openpty()
     try:
-        with subprocess.Popen(
-            [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
-            env={"PATH": os.environ.get("PATH", os.defpath), **installation.environment},
+        process = fork_module(
+            "flask",
+            ["--app", "wsgi", *arguments],
+            environment={"PATH": os.defpath, **installation.environment},
             cwd=PROJECT_ROOT,
-            stdin=end,
-            stdout=end,
-            stderr=end,
-        ) as process:
-            os.close(end)
-            os.write(terminal, typed.encode())
-            screen = _rest_of(terminal)
-            return process.wait(COMMAND_SECONDS), screen.decode()
+            given=end,
+            output=end,
+        )
+        os.close(end)
+        os.write(terminal, typed.encode())
+        screen = _rest_of(terminal)
+        return process.wait(COMMAND_SECONDS), screen.decode()
     finally:
         os.close(terminal)
 
@@ -113,6 +115,7 @@ def test_the_log_is_for_people(new_installation: NewInstallation) -> None:
     forged = "10:30:00Z INFO    ragauth  forged"
     terminal, end = pty.openpty()
     port = free_port()
+    # Not a fork: the program looks where it prints to when it is loaded.
     with subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "-c", "python:ragauth.gunicorn_conf", "wsgi:app"],
         env={
@@ -129,7 +132,9 @@ def test_the_log_is_for_people(new_installation: NewInstallation) -> None:
         try:
             while b"Booting worker" not in screen:
                 screen += os.read(terminal, 4096)
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            with httpx.Client(
+                base_url=f"http://127.0.0.1:{port}", timeout=30, verify=NO_TLS
+            ) as client:
                 path = "/" + quote(f"x\r\n\x1b[2K{forged}\u2028")
                 assert client.get(path, headers={"X-Request-Id": "mine"}).status_code == 404
                 for origin in (f"https://x\x85{forged}", "https://new.example.com"):
@@ -152,23 +157,21 @@ def test_the_shell_completes_commands_and_values(new_installation: NewInstallati
     installation = new_installation("sqlite")
 
     def complete(*words: str) -> list[str]:
-        done = subprocess.run(
-            # By this name: the shell asks the program that it completes.
-            [Path(sys.executable).with_name("flask")],
-            env={
-                "PATH": os.environ.get("PATH", os.defpath),
+        command = ForkedCommand(
+            # By its name alone: the shell asks the program that it completes.
+            "tests.e2e.flask_program",
+            environment={
+                "PATH": os.defpath,
                 **installation.environment,
                 "_FLASK_COMPLETE": "bash_complete",
                 "COMP_WORDS": " ".join(["flask", "--app", "wsgi", *words]),
                 "COMP_CWORD": str(len(words) + 2),
             },
             cwd=PROJECT_ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=COMMAND_SECONDS,
         )
-        return [line.removeprefix("plain,") for line in done.stdout.splitlines()]
+        printed, _ = command.communicate(COMMAND_SECONDS)
+        assert command.returncode == 0
+        return [line.removeprefix("plain,") for line in printed.splitlines()]
 
     assert complete("service-k") == ["service-keys"]
     assert complete("accounts", "list", "--status", "sus") == ["suspended"]

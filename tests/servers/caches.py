@@ -1,12 +1,13 @@
 """Folders for what tests download or make, which stay from one run to the next."""
 
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _UNUSED_SECONDS = 7 * 86_400
@@ -52,3 +53,11 @@ def _digest(state: Iterable[Path | str]) -> str:
         for part in (str(each).encode() if isinstance(each, Path) else b"", told):
             digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Be the only process that makes what belongs into a folder; others wait meanwhile."""
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -151,8 +151,13 @@ def fork_module(
     environment: Mapping[str, str],
     cwd: Path,
     output: int,
+    errors: int | None = None,
+    given: int | None = None,
 ) -> ForkedProcess:
-    """Run `python -m MODULE` in a session of its own; it prints to the file descriptor."""
+    """Run `python -m MODULE` in a session of its own; it prints to the file descriptors.
+
+    `errors` is for what it says on stderr, where that goes elsewhere; `given` is its stdin.
+    """
     request = {
         "module": module,
         "arguments": list(arguments),
@@ -163,7 +168,13 @@ def fork_module(
         has_program = cwd == _ROOT
         if has_program not in _preloaded:
             _preloaded[has_program] = _Preloaded(has_program=has_program)
-        return _preloaded[has_program].fork(request, [output])
+        with open(os.devnull, "rb") as nothing:
+            files = (
+                nothing.fileno() if given is None else given,
+                output,
+                output if errors is None else errors,
+            )
+            return _preloaded[has_program].fork(request, files)
 
 
 def _serve(control: socket.socket) -> None:
@@ -171,7 +182,7 @@ def _serve(control: socket.socket) -> None:
     # The kernel forgets the keepers.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        head, files, _, _ = socket.recv_fds(control, 4, 2)
+        head, files, _, _ = socket.recv_fds(control, 4, 4)
         if not head:
             return
         size = int.from_bytes(head, "big")
@@ -180,12 +191,12 @@ def _serve(control: socket.socket) -> None:
             body += control.recv(min(size - len(body), _MOST_BYTES))
         if os.fork() == 0:
             control.close()
-            _keep(json.loads(body), *files)
+            _keep(json.loads(body), files[0], files[1:])
         for file in files:
             os.close(file)
 
 
-def _keep(request: Mapping[str, Any], report: int, output: int) -> None:
+def _keep(request: Mapping[str, Any], report: int, files: Sequence[int]) -> None:
     """Fork the server, and tell its exit code when it ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
@@ -193,12 +204,14 @@ def _keep(request: Mapping[str, Any], report: int, output: int) -> None:
         os.setsid()
         os.write(report, b"%d\n" % os.getpid())
         os.close(report)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        os.close(output)
+        for number, file in enumerate(files):
+            os.dup2(file, number)
+        for file in files:
+            os.close(file)
         _become(request)
         return
-    os.close(output)
+    for file in files:
+        os.close(file)
     _, status = os.waitpid(pid, 0)
     try:
         os.write(report, b"%d\n" % os.waitstatus_to_exitcode(status))
@@ -241,8 +254,10 @@ def _end(code: object) -> NoReturn:
     if code is not None and not isinstance(code, int):
         sys.stderr.write(f"{code}\n")
         code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        # One that could not write, as the disk is full, may have closed it.
+        if not stream.closed:
+            stream.flush()
     os._exit(code or 0)
 
 

@@ -1,5 +1,6 @@
 """The Pythons of this machine, and environments of them with the package in it."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.servers.caches import cache_folder
+from tests.servers.caches import cache_folder, locked
 from tests.servers.gunicorn import PROJECT_ROOT
 
 _SECONDS = 300
@@ -38,28 +39,60 @@ def _candidates(version: str) -> Iterator[str]:
 def install(wheel: Path, *, python: str, into: Path) -> Path:
     """Install a wheel and what it needs into a new environment; returns its folder of programs.
 
-    The versions are those of `requirements/run.txt`; what the wheel demands must be among them.
+    The versions are those of `requirements/run.txt`. What the wheel demands must be among them: no
+    index is asked for more.
     """
-    pinned = str(PROJECT_ROOT / "requirements" / "run.txt")
-    pip = (sys.executable, "-m", "pip", "--python", str(into / "bin" / "python"))
-    cache = ("--cache-dir", str(cache_folder("pip")))
-    for command in (
-        (python, "-m", "venv", "--without-pip", str(into)),
-        (*pip, "install", *cache, "--quiet", "--no-deps", "--require-hashes", "-r", pinned),
-        (*pip, "install", *cache, "--quiet", "--no-deps", str(wheel)),
-        (*pip, "check"),
-    ):
-        done = subprocess.run(
-            command,
-            # As `make install` has it: it may name a mirror, a proxy or certificates.
-            env=os.environ,
-            cwd=into.parent,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_SECONDS,
-        )
-        if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    pinned = _with_what_is_pinned(python)
+    _make_environment(python, into)
+    for found in sorted(pinned.glob("lib/python*/site-packages")):
+        ours = into / found.relative_to(pinned)
+        (ours / "pinned.pth").write_text(f"{found}\n")
+    for program in (pinned / "bin").iterdir():
+        ours = into / "bin" / program.name
+        if not ours.exists():
+            shutil.copy(program, ours)
+            ours.write_text(ours.read_text().replace(str(pinned), str(into)))
+    _pip(into, "install", "--no-index", str(wheel))
     return into / "bin"
+
+
+def _with_what_is_pinned(python: str) -> Path:
+    """An environment with `requirements/run.txt`, made once for each such file and Python."""
+    home = cache_folder("pip")
+    pinned = PROJECT_ROOT / "requirements" / "run.txt"
+    said = subprocess.run([python, "-VV"], capture_output=True, check=True, timeout=60).stdout
+    name = hashlib.sha256(b"\0".join((pinned.read_bytes(), python.encode(), said))).hexdigest()
+    made, is_whole = home / name, home / f"{name}.whole"
+    with locked(home):
+        if not is_whole.exists():
+            shutil.rmtree(made, ignore_errors=True)
+            _make_environment(python, made)
+            options = ("--cache-dir", str(home), "--no-deps", "--require-hashes")
+            _pip(made, "install", *options, "-r", str(pinned))
+            is_whole.touch()
+    return made
+
+
+def _make_environment(python: str, folder: Path) -> None:
+    _run(python, "-m", "venv", "--without-pip", str(folder))
+
+
+def _pip(environment: Path, *arguments: str) -> None:
+    program = str(environment / "bin" / "python")
+    _run(sys.executable, "-m", "pip", "--python", program, "--quiet", *arguments)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(
+        command,
+        # As `make install` has it: it may name a mirror, a proxy or certificates.
+        env=os.environ,
+        cwd=PROJECT_ROOT.parent,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_SECONDS,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
