@@ -100,6 +100,8 @@ def trickle() -> Iterator[str]:
         thread = threading.Thread(target=answer)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        # On a busy machine the time may be over before anybody has come.
+        socket.create_connection(listener.getsockname()).close()
         thread.join()
 
 

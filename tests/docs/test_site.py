@@ -90,9 +90,9 @@ def what_it_is_made_of() -> Iterator[Path | str]:
         for path in sorted((ROOT / folder).rglob("*")):
             if path.is_file() and not {"__pycache__", "node_modules"} & set(path.parts):
                 is_read = path.suffix == ".md" or path.parent.name == "site"
-                yield path if is_read else str(path)
-    for path in sorted(ROOT.iterdir()):
-        yield path if path.suffix == ".md" else str(path)
+                yield path if is_read else str(path.relative_to(ROOT))
+    for path in sorted(ROOT.glob("[!.]*")):
+        yield path if path.suffix == ".md" else path.name
 
 
 def make_site(folder: Path) -> None:
