@@ -27,9 +27,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ragauth.database import Base
+from ragauth.deadlines import may_wait
 from ragauth.errors import RagauthError
-from ragauth.extensions import db
+from ragauth.extensions import current, db
 from ragauth.models.plain_rows import plain_rows
+from ragauth.models.reads.prepared import PreparedReads
 from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 
 T = TypeVar("T")
@@ -158,8 +160,13 @@ Shown = Any
 def read_rows(statement: Select[*tuple[Any, ...]], **parameters: Any) -> list[Shown]:
     """The plain rows of a statement, in the present transaction.
 
-    Build the statement once: building it takes longer than executing it.
+    In the polling thread they are of the latest commit, by a prepared read. Build the statement
+    once: building it takes longer than executing it.
     """
+    if not may_wait():
+        reads: PreparedReads = current().reads
+        plain = plain_rows(statement, reads.dialect)
+        return plain.rows(reads.read(plain.sql, plain.parameters(parameters)))
     connection = db.session.connection()
     plain = plain_rows(statement, connection.dialect)
     return plain.rows(connection.exec_driver_sql(plain.sql, plain.parameters(parameters)).all())
