@@ -34,7 +34,7 @@ from ragauth.models.plain_rows import with_named_parameters
 # the file would make a check 2 µs faster, but count as memory of each worker.
 _SQLITE_MMAP_BYTES = 8 << 20
 _SQLITE_CACHE_KIB = 512
-# Steps of SQLite's virtual machine, about a millisecond: a page of a hundred rows takes 3,400.
+# Steps of SQLite's virtual machine, half a millisecond: a page of a hundred rows takes 3,400.
 _SQLITE_LONG_STEPS = 20_000
 _FIRST_TRY_SECONDS = 1.0
 _HANGS_SECONDS = 1.0
@@ -114,7 +114,9 @@ class PreparedReads:
         held = getattr(self._local, "held", None)
         if held is None or held.pid != os.getpid():
             held = self._local.held = _HeldConnection(self._connect(), must_write=False)
+            held.connection.set_progress_handler(held.looks.must_end, _SQLITE_LONG_STEPS)
             self._held.add(held)
+        held.looks.of_statement = 0
         # Read to the end: a half-read statement keeps its old snapshot open.
         rows: Sequence[Row] = held.cursor.execute(sql, parameters).fetchall()
         return rows
@@ -225,8 +227,6 @@ class PreparedReads:
             # One copy of these pages for all threads and workers.
             connection.execute(f"PRAGMA mmap_size={_SQLITE_MMAP_BYTES}")
             connection.execute(f"PRAGMA cache_size=-{_SQLITE_CACHE_KIB}")
-            # A statement that goes on for so long is interrupted in the polling thread.
-            connection.set_progress_handler(lambda: not may_wait(), _SQLITE_LONG_STEPS)
         else:
             parameters = connection_parameters(self._database_url, pooled=self._pooled)
             connection = dialect.connect(**parameters)
@@ -243,12 +243,29 @@ class PreparedReads:
             held.close()
 
 
+class _Looks:
+    """SQLite's looks at whether a statement has to end, one after each so many steps.
+
+    It counts the steps of a prepared statement on from its last execution, so that only a second
+    look tells of a long one.
+    """
+
+    def __init__(self) -> None:
+        self.of_statement = 0
+
+    def must_end(self) -> bool:
+        """Whether the present statement takes longer than the polling thread has time."""
+        self.of_statement += 1
+        return self.of_statement > 1 and not may_wait()
+
+
 class _HeldConnection:
     """A raw connection, closed with its last reference: SQLite's when its thread ends."""
 
     def __init__(self, connection: Any, *, must_write: bool) -> None:
         self.connection = connection
         self.must_write = must_write
+        self.looks = _Looks()
         self.cursor = connection.cursor()
         self.pid = os.getpid()
 
