@@ -44,6 +44,7 @@ class PlainRows:
         self._converts = [
             (
                 position,
+                convert,
                 _once_each(convert) if isinstance(column.type, _REPEATED) else _each(convert),
             )
             for position, column in enumerate(columns)
@@ -64,9 +65,19 @@ class PlainRows:
         if not raw:
             return []
         columns: list[Sequence[Any]] = list(zip(*raw, strict=True))
-        for position, convert in self._converts:
-            columns[position] = convert(columns[position])
+        for position, _, convert_all in self._converts:
+            columns[position] = convert_all(columns[position])
         return list(map(self._make_row, zip(*columns, strict=True)))
+
+    def first(self, raw: Raw) -> Any:
+        """The first of them, or None."""
+        if not raw:
+            return None
+        values = list(raw[0])
+        for position, convert, _ in self._converts:
+            if values[position] is not None:
+                values[position] = convert(values[position])
+        return self._make_row(tuple(values))
 
 
 def _each(convert: Convert) -> ConvertAll:

@@ -18,5 +18,4 @@ class PreparedRows:
     def first(self, **parameters: Any) -> Any:
         """The first row, with the names of its columns, or None; ExternalServiceUnavailable."""
         plain = self._plain
-        found = plain.rows(self._reads.read(plain.sql, plain.parameters(parameters)))
-        return found[0] if found else None
+        return plain.first(self._reads.read(plain.sql, plain.parameters(parameters)))
