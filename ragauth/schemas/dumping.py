@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from marshmallow import Schema, fields
 
-from ragauth.clock import format_time
+from ragauth.clock import format_stored_time, format_time
+from ragauth.models.plain_rows import Rows
 from ragauth.schemas.base import EitherSchema
 from ragauth.schemas.fields import Id, Moment, Month
 from ragauth.schemas.plain_uuid import PlainUuid
@@ -21,14 +22,18 @@ from ragauth.security.identifiers import encode_suffix
 
 
 class Conversion(NamedTuple):
-    """How one field's values become JSON: those of some types are left as they are."""
+    """How one field's values become JSON: those of some types are left as they are.
+
+    `of_text` does it with the text that SQLite stores for a value.
+    """
 
     left: frozenset[type]
     convert: Callable[[Any], Any]
+    of_text: Callable[[str], Any] | None = None
 
     def of_all(self, values: Sequence[Any]) -> Sequence[Any]:
         """The values of many objects, in their order."""
-        left, convert = self
+        left, convert = self.left, self.convert
         if left.issuperset(map(type, values)):
             return values
         return [value if type(value) in left else convert(value) for value in values]
@@ -62,31 +67,36 @@ class Dumper:
 
     def dump_all(self, things: Sequence[Any]) -> list[Any]:
         """Each of them, in their order."""
-        rows = self._rows(things)
-        if rows is None:
+        if not things:
+            return []
+        columns = self._columns(things)
+        if columns is None:
             dumped: list[Any] = self._schema.dump(things, many=True)
             return dumped
-        if not rows:
-            return []
-        # A field at a time, so that a value that needs no conversion costs next to nothing.
-        columns = [
-            column if conversion is None else conversion.of_all(column)
-            for conversion, column in zip(self._conversions, zip(*rows, strict=True), strict=True)
-        ]
         names = self._names
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
-    def _rows(self, things: Sequence[Any]) -> list[tuple[Any, ...]] | None:
-        """The values of each, in the order of the fields; None if only the schema can do it."""
+    def _columns(self, things: Sequence[Any]) -> list[Sequence[Any]] | None:
+        """The JSON values of each field; None if only the schema can do it.
+
+        A field at a time, so that a value that needs no conversion costs next to nothing.
+        """
         if not self.is_compiled:
             return None
-        are_mappings = bool(things) and isinstance(things[0], dict)
-        get = self._of_mapping if are_mappings else self._of_object
         try:
-            return list(map(get, things))
+            if isinstance(things, Rows):
+                found = things.columns(self._wanted)
+            else:
+                get = self._of_mapping if isinstance(things[0], dict) else self._of_object
+                values = zip(*map(get, things), strict=True)
+                found = [(column, False) for column in values]
         except (AttributeError, KeyError, TypeError):
             # An attribute is missing, or only some of the objects are mappings.
             return None
+        return [
+            column if is_ready or conversion is None else conversion.of_all(column)
+            for conversion, (column, is_ready) in zip(self._conversions, found, strict=True)
+        ]
 
     def _compile(self) -> bool:
         known = []
@@ -103,6 +113,10 @@ class Dumper:
         self._names, attributes, self._conversions = zip(*known, strict=True)
         self._of_object = attrgetter(*attributes)
         self._of_mapping = itemgetter(*attributes)
+        self._wanted = [
+            (attribute, conversion and conversion.of_text)
+            for attribute, conversion in zip(attributes, self._conversions, strict=True)
+        ]
         return True
 
 
@@ -163,18 +177,27 @@ def _by_itself(field: fields.Field[Any]) -> Conversion:
     return _unless(set(), field)
 
 
+def _mapping(field: fields.Field[Any]) -> Conversion:
+    has_members = field.key_field or field.value_field  # type: ignore[attr-defined]
+    return _by_itself(field) if has_members else _unless({dict}, field)
+
+
 def _unless(left: set[type], field: fields.Field[Any]) -> Conversion:
     serialize = field._serialize
     return Conversion(frozenset(left), lambda value: serialize(value, None, None))
 
 
 def _moment(_field: fields.Field[Any]) -> Conversion:
-    return Conversion(_NOTHING, format_time)
+    return Conversion(_NOTHING, format_time, format_stored_time)
 
 
 def _id(field: fields.Field[Any]) -> Conversion:
     begin = f"{field.kind}_"  # type: ignore[attr-defined]
-    return Conversion(_NOTHING, lambda value: begin + encode_suffix(value.int))
+    return Conversion(
+        _NOTHING,
+        lambda value: begin + encode_suffix(value.int),
+        lambda text: begin + encode_suffix(int(text, 16)),
+    )
 
 
 def _items(field: fields.Field[Any]) -> Conversion:
@@ -197,7 +220,7 @@ _CONVERSIONS: Mapping[type, Callable[[Any], Conversion]] = {
     fields.String: _text,
     fields.Integer: _whole,
     fields.Date: _by_itself,
-    fields.Dict: _by_itself,
+    fields.Dict: _mapping,
     fields.List: _items,
     fields.Nested: _nested,
     Id: _id,

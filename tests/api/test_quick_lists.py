@@ -1,7 +1,11 @@
 """The lists that the polling thread answers: the same bytes, and to the pool what takes longer."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from flask import Flask
+from marshmallow import Schema
 from werkzeug.test import TestResponse
 
 from ragauth import clock, transaction
@@ -9,6 +13,7 @@ from ragauth.deadlines import WouldWait, handing_over
 from ragauth.extensions import db
 from ragauth.models import Account, events
 from ragauth.models.reads import prepared
+from ragauth.schemas.dumping import Dumper
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT
 from tests.clients import Client, Member, ok
@@ -47,7 +52,11 @@ def member(client: Client) -> Member:
         key = member.create_key(
             name=f"Key {number}", scopes=["query"], metadata={"n": [number, "ü"]}
         )
-        member.create_key(agent_id=agent["id"], allowed_ips=["192.0.2.0/24", "2001:db8::/32"])
+        member.create_key(
+            agent_id=agent["id"],
+            allowed_ips=["192.0.2.0/24", "2001:db8::/32"],
+            expires_at="2090-01-15T10:30:00.999999+01:00",
+        )
         assert client.as_key(key["api_key"]).get("/api/v1/authorize?cost=7").status_code == 200
         client.log_in(member)
         last = key["id"]
@@ -70,6 +79,28 @@ def test_each_page_has_the_same_bytes(member: Member, path: str) -> None:
         page = None if cursor is None else f"{begin}&cursor={cursor}"
 
     assert seen >= 2
+
+
+@pytest.mark.both_databases
+def test_each_list_is_dumped_as_marshmallow_dumps_it(
+    member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although what SQLite stores as text becomes text again without a value between the two."""
+    dumped: list[tuple[Schema, list[Any], list[Any]]] = []
+    dump_all = Dumper.dump_all
+
+    def note(self: Dumper, things: Sequence[Any]) -> list[Any]:
+        dumped.append((self._schema, [*things], dump_all(self, things)))
+        return dumped[-1][-1]
+
+    monkeypatch.setattr(Dumper, "dump_all", note)
+    for path in _LISTS:
+        ok(_poll(member.client, path))
+        ok(member.client.get(path))
+
+    assert len({type(schema) for schema, *_ in dumped}) >= 5
+    for schema, things, found in dumped:
+        assert found == schema.dump(things, many=True)
 
 
 @pytest.mark.both_databases

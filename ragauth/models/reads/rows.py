@@ -18,4 +18,5 @@ class PreparedRows:
     def first(self, **parameters: Any) -> Any:
         """The first row, with the names of its columns, or None; ExternalServiceUnavailable."""
         plain = self._plain
-        return plain.first(self._reads.read(plain.sql, plain.parameters(parameters)))
+        found = self._reads.read(plain.sql, plain.parameters(parameters))
+        return plain.row(found[0]) if found else None
