@@ -31,7 +31,6 @@ from ragauth.deadlines import may_wait
 from ragauth.errors import RagauthError
 from ragauth.extensions import current, db
 from ragauth.models.plain_rows import Rows, plain_rows
-from ragauth.models.reads.prepared import PreparedReads
 from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 
 T = TypeVar("T")
@@ -164,7 +163,8 @@ def read_rows(statement: Select[*tuple[Any, ...]], **parameters: Any) -> Rows:
     once: building it takes longer than executing it.
     """
     if not may_wait():
-        reads: PreparedReads = current().reads
+        # A PreparedReads, which is of a folder that knows the models.
+        reads = current().reads
         plain = plain_rows(statement, reads.dialect)
         return Rows(plain, reads.read(plain.sql, plain.parameters(parameters)))
     connection = db.session.connection()
