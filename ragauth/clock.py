@@ -57,6 +57,11 @@ def format_time(moment: datetime) -> str:
     return f"{moment.isoformat()[:19]}Z"
 
 
+def format_stored_time(stored: str) -> str:
+    """The same of SQLite's form, `2026-01-15 10:30:00.123456`, which is in UTC."""
+    return f"{stored[:10]}T{stored[11:19]}Z"
+
+
 def from_ms(milliseconds: int) -> datetime:
     """The time of a number of Unix milliseconds."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)

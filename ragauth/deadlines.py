@@ -47,6 +47,18 @@ def check_deadline(*, hands_over: bool) -> Deadline:
     return Deadline((time.monotonic() if arrived is None else arrived) + CHECK_SECONDS, hands_over)
 
 
+def may_wait() -> bool:
+    """Whether the present thread may wait, and change something; False in the polling thread."""
+    deadline = current_deadline.get()
+    return deadline is None or not deadline.hands_over
+
+
+def require_thread() -> None:
+    """Raise WouldWait in the polling thread: what follows is for a thread of the pool."""
+    if not may_wait():
+        raise WouldWait(has_waited=False)
+
+
 @contextmanager
 def handing_over() -> Iterator[None]:
     """Let a read of the block raise WouldWait if it would wait; for the polling thread."""

@@ -23,6 +23,7 @@ from typing import Any
 from sqlalchemy import event
 
 from ragauth.database import has_written, is_unreplicated, longest_wait_ms, only_reads
+from ragauth.deadlines import may_wait, require_thread
 from ragauth.errors import ExternalServiceUnavailable, RagauthError
 from ragauth.extensions import db
 
@@ -137,7 +138,13 @@ def read_only() -> Iterator[None]:
 
     The rows that it loaded stay readable afterwards, detached. Raises TransactionMisused inside
     another block, and for a block that wrote: nothing would commit that.
+
+    In the polling thread there is none: plain rows are read one statement at a time, each as the
+    latest commit has them (`models.base.read_rows`), and any other query raises WouldWait.
     """
+    if not may_wait():
+        yield
+        return
     with _block(reads=True):
         try:
             yield
@@ -168,6 +175,7 @@ def is_open() -> bool:
 @contextmanager
 def _block(*, reads: bool, wait_ms: int | None = None) -> Iterator[list[Callable[[], object]]]:
     """One session, closed in the end; gives what is to be called after the commit."""
+    require_thread()
     if is_open():
         raise TransactionMisused("a block is open already: this one would end its transaction")
     calls: list[Callable[[], object]] = []
@@ -188,6 +196,7 @@ def _block(*, reads: bool, wait_ms: int | None = None) -> Iterator[list[Callable
 def _require_block(session: Any, _transaction: object) -> None:
     """Require that a transaction (its first query or new row) begins within a block."""
     if _CALLS not in session.info:
+        require_thread()
         raise TransactionMisused("there is no block: nothing would commit this, or end it")
 
 

@@ -35,7 +35,7 @@ def create_agent(caller: Caller, body: dict[str, Any]) -> Agent:
 
 
 @agents.get("")
-@endpoint(guard=access_token, query=PageQuery, data=AgentSchema)
+@endpoint(guard=access_token, query=PageQuery, data=AgentSchema, is_quick=True)
 def list_agents(caller: Caller, query: dict[str, Any]) -> Page[Shown]:
     """The account's agents."""
     return service.list_agents(account_id=caller.account.id, **query)

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from sys import maxsize
 from typing import TypeVar
 
 from ragauth.counters import forks
@@ -170,11 +171,11 @@ class FailoverCounters:
                 self._leave_primary(error)
         return rows
 
-    def changed_usage_of(self, account: bytes) -> list[ChangedRow]:
-        rows = self._fallback.changed_usage_of(account)
+    def changed_usage_of(self, account: bytes, limit: int = maxsize) -> list[ChangedRow]:
+        rows = self._fallback.changed_usage_of(account, limit)
         if self._is_primary_there():
             try:
-                rows += self._primary.changed_usage_of(account)
+                rows += self._primary.changed_usage_of(account, limit)
             except CountersUnavailable as error:
                 self._leave_primary(error)
         return rows

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from sys import maxsize
 from typing import Literal, NamedTuple, Protocol
 
 MINUTE_MS = 60_000
@@ -340,8 +341,8 @@ class Counters(Protocol):
     def changed_usage(self, limit: int) -> list[ChangedRow]:
         """Return up to `limit` rows that changed since they were last saved, in fair turns."""
 
-    def changed_usage_of(self, account: bytes) -> list[ChangedRow]:
-        """Return all rows of one account that changed since they were last saved."""
+    def changed_usage_of(self, account: bytes, limit: int = maxsize) -> list[ChangedRow]:
+        """Return all rows of one account, or up to `limit`, that changed since they were saved."""
 
     def unsaved_use(self, account: bytes, environment: int, key: bytes) -> int | None:
         """Return when the key was used last, in Unix milliseconds, if that may not be saved yet.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
+from sys import maxsize
 from typing import Literal
 
 import lmdb
@@ -290,8 +291,8 @@ class LmdbCounters:
     def changed_usage(self, limit: int) -> list[ChangedRow]:
         return self._waiting.changed(limit)
 
-    def changed_usage_of(self, account: bytes) -> list[ChangedRow]:
-        return self._waiting.changed_of(account)
+    def changed_usage_of(self, account: bytes, limit: int = maxsize) -> list[ChangedRow]:
+        return self._waiting.changed_of(account, limit)
 
     def unsaved_use(self, account: bytes, environment: int, key: bytes) -> int | None:
         of_account = account + ENVIRONMENT_BYTES[environment]

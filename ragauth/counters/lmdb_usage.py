@@ -178,11 +178,11 @@ class WaitingUsage:
         self._begins[kind.mark] = last
         return rows
 
-    def changed_of(self, account: bytes) -> list[ChangedRow]:
+    def changed_of(self, account: bytes, limit: int) -> list[ChangedRow]:
         """See `Counters.changed_usage_of`."""
         rows: list[ChangedRow] = []
         for kind in KINDS:
-            rows += self._walk(kind, *kind.marks_of(account), limit=maxsize)[0]
+            rows += self._walk(kind, *kind.marks_of(account), limit - len(rows))[0]
         return rows
 
     def saved(self, rows: Sequence[ChangedRow]) -> None:

@@ -4,6 +4,7 @@ import itertools
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from sys import maxsize
 from typing import Any, Literal
 
 from redis.exceptions import RedisError, ResponseError, TimeoutError
@@ -256,22 +257,25 @@ class RedisCounters:
             moment = latest
         return list(rows.values())[:limit]
 
-    def changed_usage_of(self, account: bytes) -> list[ChangedRow]:
+    def changed_usage_of(self, account: bytes, limit: int = maxsize) -> list[ChangedRow]:
         rows: list[ChangedRow] = []
         for kind in usage_scripts.KINDS:
-            rows += self._changed_of_account(kind, account)
+            rows += self._changed_of_account(kind, account, limit - len(rows))
         return rows
 
-    def _changed_of_account(self, kind: usage_scripts.Kind, account: bytes) -> list[ChangedRow]:
+    def _changed_of_account(
+        self, kind: usage_scripts.Kind, account: bytes, limit: int
+    ) -> list[ChangedRow]:
         names, begins = self._names_of(account), account.hex()
         rows: list[ChangedRow] = []
         after = f"[{begins}"
-        while True:
-            looked_at, last, found = self._run(kind.changed_of, names, begins, after, STEP)
+        while (step := min(STEP, limit - len(rows))) > 0:
+            looked_at, last, found = self._run(kind.changed_of, names, begins, after, step)
             rows += map(_changed_row, found)
-            if looked_at < STEP:
-                return rows
+            if looked_at < step:
+                break
             after = f"({last.decode()}"
+        return rows
 
     def unsaved_use(self, account: bytes, environment: int, key: bytes) -> int | None:
         names, member = self._names_of(account), account.hex() + _ENVIRONMENT_ENDINGS[environment]

@@ -27,9 +27,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ragauth.database import Base
+from ragauth.deadlines import may_wait
 from ragauth.errors import RagauthError
-from ragauth.extensions import db
-from ragauth.models.plain_rows import plain_rows
+from ragauth.extensions import current, db
+from ragauth.models.plain_rows import Rows, plain_rows
 from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 
 T = TypeVar("T")
@@ -136,7 +137,7 @@ class Page(Generic[T]):
     A page of the feed of events is oldest first, and its cursor is a place.
     """
 
-    items: list[T]
+    items: Sequence[T]
     next_cursor: uuid.UUID | KeyPlace | DayPlace | MonthPlace | int | None
 
 
@@ -155,14 +156,21 @@ def paginate(
 Shown = Any
 
 
-def read_rows(statement: Select[*tuple[Any, ...]], **parameters: Any) -> list[Shown]:
+def read_rows(statement: Select[*tuple[Any, ...]], **parameters: Any) -> Rows:
     """The plain rows of a statement, in the present transaction.
 
-    Build the statement once: building it takes longer than executing it.
+    In the polling thread they are of the latest commit, by a prepared read. Build the statement
+    once: building it takes longer than executing it.
     """
+    if not may_wait():
+        # A PreparedReads, which is of a folder that knows the models.
+        reads = current().reads
+        plain = plain_rows(statement, reads.dialect)
+        return Rows(plain, reads.read(plain.sql, plain.parameters(parameters)))
     connection = db.session.connection()
     plain = plain_rows(statement, connection.dialect)
-    return plain.rows(connection.exec_driver_sql(plain.sql, plain.parameters(parameters)).all())
+    found = connection.exec_driver_sql(plain.sql, plain.parameters(parameters)).all()
+    return Rows(plain, found)
 
 
 def page_statement(query: Select[Any], id_column: Column[Any], *, goes_on: bool) -> Select[Any]:

@@ -156,7 +156,7 @@ def place_next(after: int, *, limit: int) -> int | None:
     return db.session.scalar(select(func.max(Event.place)).where(Event.place > after))
 
 
-def list_placed(after: int, name: str | None, *, limit: int) -> list[Shown]:
+def list_placed(after: int, name: str | None, *, limit: int) -> Sequence[Shown]:
     """Events after a place in the feed, in the feed's order, as plain rows to be shown."""
     parameters: dict[str, Any] = {"after": after, "most": limit}
     if name is not None:

@@ -100,7 +100,7 @@ def add(**values: Any) -> None:
 
 def list_due(
     webhook_id: uuid.UUID | None, *, now: datetime, latest: datetime, limit: int
-) -> list[Shown]:
+) -> Sequence[Shown]:
     """The rows of a webhook, or the mails, that have been due for longest, as plain rows.
 
     Those postponed beyond `latest` are due too (wrong clock).

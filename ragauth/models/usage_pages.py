@@ -84,7 +84,9 @@ def list_days_of_keys(
     if with_meters:
         shown = rows.bound(_BY_KEY, lowest=places[-1], before=before)
         for (day, key, *_), use in shown.sum_meters(_BY_KEY).items():
-            days[day, key] = days[day, key]._replace(use=use)
+            # What was saved since the statement before may be of another row.
+            if (day, key) in days:
+                days[day, key] = days[day, key]._replace(use=use)
     return [days[place] for place in places]
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select, tuple_
 
 from ragauth.extensions import db
+from ragauth.models.base import read_rows
 from ragauth.models.usage import MeterUsage, Usage
 
 Table = type[Usage] | type[MeterUsage]
@@ -95,7 +96,10 @@ class BoundRows(NamedTuple):
 
 
 def _read(statement: Statement, **values: Any) -> Iterable[Any]:
-    return db.session.connection().execute(statement, values)
+    if "account_ids" in values:
+        # It has as many parameters as there are accounts.
+        return db.session.connection().execute(statement, values)
+    return read_rows(statement, **values)
 
 
 @cache
@@ -120,7 +124,7 @@ def _sums(
 ) -> Statement:
     columns = _columns(table, by)
     return (
-        select(*columns, *(func.sum(column) for column in _columns(table, totals)))
+        select(*columns, *(func.sum(_columns(table, [name])[0]).label(name) for name in totals))
         .where(*_conditions(table, order, names))
         .group_by(*columns)
         .order_by(*columns)

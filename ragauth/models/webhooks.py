@@ -1,6 +1,7 @@
 """Webhooks: endpoints of the operator's, which are told of what happens."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
@@ -56,7 +57,7 @@ _DUE = select(_WEBHOOKS.c.id).where(
 )
 
 
-def hold_active() -> list[Shown]:
+def hold_active() -> Sequence[Shown]:
     """The ids and events of the active endpoints, kept from deletion until the commit."""
     return read_rows(_ACTIVE)
 

@@ -28,6 +28,8 @@ class Connection:
         self.line: OrderedDict[Connection, float] | None = None
         self.watched = 0
         self.is_kept = True
+        # Whether its request waits for its turn (`ragauth.server.turns`).
+        self.has_turn = False
         self.is_gone = False
         self.is_closed = False
         self.unsent: bytes | memoryview = b""

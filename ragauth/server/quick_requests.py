@@ -8,6 +8,12 @@ from ragauth.web.paths import KEYS_VERIFY, LOGIN, is_authorize
 from ragauth.web.quick_routes import is_quick
 
 
+def is_check(plain: PlainRequest) -> bool:
+    """Whether such a request is a key check."""
+    path = plain.environ["PATH_INFO"]
+    return path == KEYS_VERIFY or is_authorize(path)
+
+
 def is_login(plain: PlainRequest) -> bool:
     """Whether such a request is a login to refuse, not a key check."""
     return bool(plain.environ["PATH_INFO"] == LOGIN)
@@ -23,7 +29,7 @@ def find_quick_request(application: Any, data: bytes, client: Any) -> PlainReque
     if plain is None:
         return None
     path = plain.environ["PATH_INFO"]
-    if is_authorize(path) or path == KEYS_VERIFY:
+    if is_check(plain):
         return plain
     if is_quick(application, plain.environ["REQUEST_METHOD"], path):
         return plain

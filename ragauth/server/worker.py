@@ -23,12 +23,12 @@ from ragauth.server.answers import (
 )
 from ragauth.server.connection import READ_BYTES, Connection, Wire, bound_waits, is_read_by_gunicorn
 from ragauth.server.lines import Line, Lines
-from ragauth.server.pace import Pace
 from ragauth.server.plain_http import PlainRequest
 from ragauth.server.pool_watch import PoolWatch
-from ragauth.server.quick_requests import find_quick_request, is_login
+from ragauth.server.quick_requests import is_login
 from ragauth.server.refusals import Refusals
 from ragauth.server.shortages import NO_CONNECTION, SHORTAGES, log_fault, log_shortage
+from ragauth.server.turns import Turns
 from ragauth.web.paths import HEALTHZ
 
 log = logging.getLogger("ragauth")
@@ -56,7 +56,7 @@ class Worker(ThreadWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._pace = Pace()
+        self._turns = Turns()
         # For the liveness probe, which must not wait behind requests that wait for a database.
         self._probe_pool = ThreadPoolExecutor(1)
         self._probe_paths = (HEALTHZ, mounted_at() + HEALTHZ)
@@ -120,7 +120,9 @@ class Worker(ThreadWorker):
     def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
         longest = _PAUSE_SECONDS if time.monotonic() < self._accepts_from else timeout
         try:
-            super().wait_for_and_dispatch_events(self._refusals.longest_wait(longest))
+            longest = self._turns.longest_wait(self._refusals.longest_wait(longest))
+            super().wait_for_and_dispatch_events(longest)
+            self._turns.take(lambda conn, plain: self._guard(conn, self._take_turn, plain))
             self._refusals.take(lambda conn: self._guard(conn, self._take))
         except MemoryError as error:
             # What was not dispatched is ready in the next round too.
@@ -170,7 +172,7 @@ class Worker(ThreadWorker):
                 self._take(conn)
         elif conn.line is self._lines.lingering:
             self._drop_what_comes(conn)
-        else:
+        elif not conn.has_turn:
             self._read(conn)
 
     def _read(self, conn: Connection) -> None:
@@ -187,27 +189,25 @@ class Worker(ThreadWorker):
 
     def _take(self, conn: Connection) -> None:
         """Process what has arrived, until an answer has to wait."""
-        while data := conn.waiting:
-            plain = None if conn.has_begun else self._find_quick_request(conn, data)
+        while conn.waiting:
+            plain = self._turns.find(self.wsgi, conn) if self.alive else None
             if plain is None:
-                conn.waiting = b""
-                self._collect(conn, data)
+                self._collect(conn)
                 return
             if is_login(plain) and self._refusals.puts_off(conn):
                 Line.leave(conn)
                 self._watch(conn, 0)
                 return
-            conn.waiting = data[plain.length :]
-            try:
-                if not self._answer(conn, plain):
-                    return
-            except WouldWait:
-                conn.waiting = b""
-                self._collect(conn, data)
+            if self._turns.puts_off(conn, plain) or not self._answer(conn, plain):
                 return
 
-    def _collect(self, conn: Connection, data: bytes) -> None:
+    def _take_turn(self, conn: Connection, plain: PlainRequest) -> None:
+        if self._answer(conn, plain):
+            self._take(conn)
+
+    def _collect(self, conn: Connection) -> None:
         """Keep an incomplete request; a complete one goes to a thread."""
+        data, conn.waiting = conn.waiting, b""
         if conn.arrival.add(data):
             self._submit(conn)
             return
@@ -231,12 +231,10 @@ class Worker(ThreadWorker):
 
     # Answers
 
-    def _find_quick_request(self, conn: Connection, data: bytes) -> PlainRequest | None:
-        is_quick = self.alive and self._pace.is_quick(time.perf_counter())
-        return find_quick_request(self.wsgi, data, conn.client) if is_quick else None
-
     def _answer(self, conn: Connection, plain: PlainRequest) -> bool:
-        """Answer a quick request; True if the next one may be answered."""
+        """Answer a quick request, or submit it; True if the next one may be answered."""
+        data, pace = conn.waiting, self._turns.pace_of(plain)
+        conn.waiting = data[plain.length :]
         started_at, worked_at = time.perf_counter(), time.thread_time()
         try:
             self.nr += 1
@@ -244,16 +242,17 @@ class Worker(ThreadWorker):
                 self.log.info("Autorestarting worker after current request.")
                 self.alive = False
             is_kept = self.alive and plain.is_kept and self.cfg.keepalive > 0
-            environ = conn.environ | plain.environ
-            conn.send(run_application(self.wsgi, environ, is_kept=is_kept))
-        except WouldWait as check:
+            conn.send(run_application(self.wsgi, conn.environ | plain.environ, is_kept=is_kept))
+        except WouldWait as late:
             self.nr -= 1
-            if check.has_waited:
-                self._pace.hand_over(conn, time.perf_counter())
-            raise
+            if late.has_waited:
+                pace.hand_over(conn, time.perf_counter())
+            conn.waiting = data
+            self._collect(conn)
+            return False
         finally:
             now = time.perf_counter()
-            self._pace.note(now - started_at - (time.thread_time() - worked_at), now)
+            pace.note(now - started_at - (time.thread_time() - worked_at), now)
         return self._settle(conn, is_kept=is_kept)
 
     def enqueue_req(self, conn: Any) -> None:
@@ -289,7 +288,7 @@ class Worker(ThreadWorker):
             super().finish_request(conn, fs)
             return
         self._hold(conn, 0)
-        self._pace.note_end(conn, time.perf_counter())
+        self._turns.note_end(conn, time.perf_counter())
         self._guard(conn, self._go_on_after, fs)
 
     def _go_on_after(self, conn: Connection, done: Any) -> None:

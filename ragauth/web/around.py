@@ -6,8 +6,10 @@ import random
 import re
 import time
 from contextvars import ContextVar
+from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g
+from flask.globals import request_ctx
 from werkzeug.exceptions import NotFound
 
 from ragauth import clock
@@ -127,52 +129,70 @@ _line = _person_line if is_for_people() else _json_line
 
 
 def _begin() -> None:
-    g.started_at = time.perf_counter()
-    g.request_id = request_id_of(request.headers.get("X-Request-Id"))
-    current_request_id.set(g.request_id)
-    if not is_plain_spelling(request.environ):
+    presented, noted = _present()
+    noted.started_at = time.perf_counter()
+    noted.request_id = request_id_of(presented.headers.get("X-Request-Id"))
+    current_request_id.set(noted.request_id)
+    if not is_plain_spelling(presented.environ):
         # Treat the request as if no route matched.
-        request.url_rule, request.view_args = None, None
-        request.routing_exception = NotFound()
+        presented.url_rule, presented.view_args = None, None
+        presented.routing_exception = NotFound()
     if (
         settings().require_https
-        and not request.is_secure
-        and not may_be_plain_http(request.environ)
+        and not presented.is_secure
+        and not may_be_plain_http(presented.environ)
     ):
         raise HttpsRequired
-    # authorize reads no body, so the size of the original request does not matter.
-    most_bytes = max_body_bytes(request.path)
-    if (request.content_length or 0) > most_bytes and not is_authorize(request.path):
-        raise BodyTooLarge.than(most_bytes)
+    length = presented.content_length
+    if length:
+        # authorize reads no body, so the size of the original request does not matter.
+        most_bytes = max_body_bytes(presented.path)
+        if length > most_bytes and not is_authorize(presented.path):
+            raise BodyTooLarge.than(most_bytes)
 
 
 def _finish(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.request_id
-    response.headers.extend(FIXED_HEADERS)
-    if request.path.startswith(("/api/", COMPAT)):
-        response.headers.set(*NEVER_STORED)
-    if response.status_code >= 400 and is_authorize(request.path):
-        response.headers.set(*error_header(response.data))
-    if g.get("limits") is not None:
-        response.headers.extend(rate_headers(g.limits))
-    if not response.content_length:
-        response.headers.pop("Content-Type", None)
-    write_request_line(
-        g.request_id,
-        request.method,
-        request.path,
+    answered, noted = _present()
+    path, method, status, headers = (
+        answered.path,
+        answered.method,
         response.status_code,
-        g.started_at,
-        request.remote_addr,
-        g.get("account_id"),
+        response.headers,
     )
+    headers["X-Request-Id"] = noted.request_id
+    for name, value in FIXED_HEADERS:
+        headers.add(name, value)
+    if path.startswith(("/api/", COMPAT)):
+        headers.set(*NEVER_STORED)
+    if status >= 400 and is_authorize(path):
+        headers.set(*error_header(response.data))
+    if noted.get("limits") is not None:
+        headers.extend(rate_headers(noted.limits))
+    if not response.content_length:
+        headers.pop("Content-Type", None)
+    write_request_line(
+        noted.request_id,
+        method,
+        path,
+        status,
+        noted.started_at,
+        answered.remote_addr,
+        noted.get("account_id"),
+    )
+    rule = answered.url_rule
     note_request(
-        None if request.url_rule is None else _route_of(request.url_rule.rule),
-        request.method,
-        response.status_code,
-        time.perf_counter() - g.started_at,
+        None if rule is None else _route_of(rule.rule),
+        method,
+        status,
+        time.perf_counter() - noted.started_at,
     )
     return response
+
+
+def _present() -> tuple[Request, Any]:
+    """The present request, and what is noted of it: Flask's proxies look both up at each use."""
+    context = request_ctx._get_current_object()  # type: ignore[attr-defined]
+    return context.request, g._get_current_object()
 
 
 def _forget(_error: BaseException | None) -> None:

@@ -157,9 +157,10 @@ def endpoint(
     or a Page of objects; without `data` the answer has no body. A Response is sent as it is.
     `errors` are what the view may raise beyond what guard, body and path imply. `is_list` is for a
     list without pages: the view returns a Page that has them all. `is_quick` is for a route that
-    takes no lock, hashes nothing, and asks the database by prepared reads alone. `is_csv_too` is
-    for a view that returns a file of CSV to clients that prefer it to JSON. `is_bare_list` is for
-    another system's protocol: body and answer are arrays, the answer without the envelope.
+    hashes nothing, and costs little where plain rows, the counters and prepared reads will do.
+    `is_csv_too` is for a view that returns a file of CSV to clients that prefer it to JSON.
+    `is_bare_list` is for another system's protocol: body and answer are arrays, the answer without
+    the envelope.
     """
     schema = None if data is None else data()
     declaration = Declaration(

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Response, request
 
+from ragauth.deadlines import require_thread
 from ragauth.models.base import Page
 from ragauth.schemas.base import EitherSchema
 from ragauth.schemas.dumping import EitherDumper
@@ -47,6 +48,7 @@ def usage_answer(
     span = usage.usage_span(**span_asked)
     if not _wants_csv():
         return usage.list_usage(span, limit=limit or _DEFAULT_LIMIT, cursor=cursor)
+    require_thread()
     columns = [
         name
         for name in _PERIODS[span.group_by]

@@ -16,13 +16,18 @@ from tests.cases import for_each
 from tests.clients import Client
 
 _IN_THE_POLLER = {MUST_NOT_WAIT: True}
-QUICK = ["/healthz", "/api/auth/me", "/api/v1/me", "/nothing", "/api/auth/nothing"]
+LISTS = [
+    "/api/auth/api-keys",
+    "/api/auth/events",
+    "/api/auth/usage",
+    "/api/auth/sessions",
+    "/api/agents",
+]
+QUICK = ["/healthz", "/api/auth/me", "/api/v1/me", "/nothing", "/api/auth/nothing", *LISTS]
 SLOW = [
     "/readyz",
     "/metrics",
-    "/api/auth/api-keys",
     "/api/auth/api-keys/",
-    "/api/auth/events",
     "/api/auth/export",
     "/api/auth/api-keys/key_01h455vb4pex5vsknk084sn02q",
     "/api/v1/nothing",
@@ -54,13 +59,14 @@ def test_the_paths_of_a_wrapped_or_mounted_application_are_others(
     assert not is_quick(app, "GET", "/nothing")
 
 
-@for_each("path", ["/api/auth/me", "/api/v1/me"])
+@pytest.mark.both_databases
+@pytest.mark.parametrize("path", ["/api/auth/me", "/api/v1/me", *LISTS])
 def test_a_quick_route_asks_by_reads_that_hand_over(
     client: Client, seen: list[Deadline | None], path: str
 ) -> None:
     member = client.sign_up()
-    caller = member.client if path == "/api/auth/me" else client
-    headers = {} if path == "/api/auth/me" else {"X-API-Key": member.api_key}
+    caller = client if path == "/api/v1/me" else member.client
+    headers = {"X-API-Key": member.api_key} if path == "/api/v1/me" else {}
     seen.clear()
 
     # First: the polling thread makes no connection to Postgres.

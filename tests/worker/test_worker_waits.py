@@ -14,7 +14,7 @@ import pytest
 from gunicorn.config import Config
 
 from ragauth.deadlines import WouldWait
-from ragauth.server import lines, pace, worker
+from ragauth.server import lines, pace, turns, worker
 from ragauth.server.answers import ErrorLogger
 from ragauth.server.plain_http import read_plain
 from ragauth.server.worker import Worker
@@ -185,7 +185,7 @@ def test_logins_that_wait_for_their_refusal_keep_no_client_out(
 ) -> None:
     """S39: a flood of them may hold all connections that there may be."""
     running = start(worker_connections=5, threads=2)
-    monkeypatch.setattr(worker, "find_quick_request", lambda _app, data, _client: read_plain(data))
+    monkeypatch.setattr(turns, "find_quick_request", lambda _app, data, _client: read_plain(data))
     refusals, waiting = running.worker._refusals, list[object]()
     puts_off = refusals.puts_off
     with ExitStack() as clients, monkeypatch.context() as none_is_refused:

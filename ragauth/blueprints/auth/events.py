@@ -13,7 +13,7 @@ from ragauth.web.guards import access_token
 
 
 @auth.get("/events")
-@endpoint(guard=access_token, query=PageQuery, data=EventSchema)
+@endpoint(guard=access_token, query=PageQuery, data=EventSchema, is_quick=True)
 def list_events(caller: Caller, query: dict[str, Any]) -> Page[Shown]:
     """What happened to the account."""
     return audit.list_events(account_id=caller.account.id, **query)

@@ -37,7 +37,7 @@ def log_out(caller: list[TokenClaims]) -> None:
 
 
 @auth.get("/sessions")
-@endpoint(guard=access_token, query=PageQuery, data=SessionSchema)
+@endpoint(guard=access_token, query=PageQuery, data=SessionSchema, is_quick=True)
 def list_sessions(caller: Caller, query: dict[str, Any]) -> Page[SessionView]:
     """The account's live sessions."""
     return sessions.list_sessions(caller=caller, **query)

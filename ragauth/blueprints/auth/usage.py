@@ -25,6 +25,7 @@ _USAGE = AnyUsageSchema()
     data=AnyUsageSchema,
     errors=(ExportUnderWay,),
     is_csv_too=True,
+    is_quick=True,
 )
 def list_my_usage(caller: Caller, query: dict[str, Any]) -> Page[Any] | Response:
     """What the account's keys were used for, the newest first.

@@ -25,7 +25,7 @@ TAG = "API keys"
 
 
 @manage.get("/api-keys")
-@endpoint(guard=access_token, query=KeysQuery, data=KeySchema, errors=(NoSuchAgent,))
+@endpoint(guard=access_token, query=KeysQuery, data=KeySchema, errors=(NoSuchAgent,), is_quick=True)
 def list_keys(caller: Caller, query: dict[str, Any]) -> Page[Shown]:
     """The account's keys, those of its agents too."""
     return api_keys.list_keys(account_id=caller.account.id, **query)

@@ -18,5 +18,5 @@ class PreparedRows:
     def first(self, **parameters: Any) -> Any:
         """The first row, with the names of its columns, or None; ExternalServiceUnavailable."""
         plain = self._plain
-        found = plain.rows(self._reads.read(plain.sql, plain.parameters(parameters)))
-        return found[0] if found else None
+        found = self._reads.read(plain.sql, plain.parameters(parameters))
+        return plain.row(found[0]) if found else None

@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
+from sys import maxsize
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ragauth import clock, transaction
 from ragauth.counters import ChangedRow, Counters, CountersUnavailable, MeterRow, UsageRow
 from ragauth.database_faults import DatabaseFault, fault_of
+from ragauth.deadlines import may_wait, require_thread
 from ragauth.extensions import current
 from ragauth.models import meter_totals, usage_pages
 from ragauth.models import usage as usage_rows
@@ -123,7 +125,9 @@ def _save_before_reading(
         if account_id is None:
             save_usage(counters, wait_ms=wait_ms)
         else:
-            _save(counters, counters.changed_usage_of(account_id.bytes), wait_ms=wait_ms)
+            # The polling thread only looks whether there is anything: it leaves saving to another.
+            most = maxsize if may_wait() else 1
+            _save(counters, counters.changed_usage_of(account_id.bytes, most), wait_ms=wait_ms)
     except CountersUnavailable as error:
         log.warning("usage may lag behind", extra={"cause": type(error).__name__})
     except SQLAlchemyError as error:
@@ -201,8 +205,11 @@ def usage_span(
 def list_usage(span: UsageSpan, *, limit: int, cursor: Any) -> Page[Any]:
     """A row for each day and key, or for each period, account and environment; newest first.
 
-    What is counted by now is saved first, so that nothing is missing.
+    What is counted by now is saved first, so that nothing is missing. The polling thread reads only
+    what costs no more than its page.
     """
+    if span.account_id is None or span.key_id is not None or span.group_by is not None:
+        require_thread()
     bring_up_to_date(span.account_id)
     with transaction.read_only():
         return read_usage(span, limit=limit, cursor=cursor)

@@ -1,7 +1,7 @@
 """All usage of a span, in parts of bounded size, for a file."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ class UsageFile:
     """Rows as `list_usage` has them, and all meters, other than requests, that they may name."""
 
     meters: tuple[str, ...]
-    rows: Iterator[list[Any]]
+    rows: Iterator[Sequence[Any]]
 
 
 @contextmanager
@@ -64,7 +64,9 @@ def _columns(used: set[str]) -> tuple[str, ...]:
     return (*declared, *sorted(used - {*declared}))
 
 
-def _all(turns: Turns, span: UsageSpan, cursor: Any, meters: frozenset[str]) -> Iterator[list[Any]]:
+def _all(
+    turns: Turns, span: UsageSpan, cursor: Any, meters: frozenset[str]
+) -> Iterator[Sequence[Any]]:
     while True:
         page = read_usage(span, limit=_BATCH, cursor=cursor)
         if not all(meters.issuperset(row.use) for row in page.items):

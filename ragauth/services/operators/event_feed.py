@@ -7,6 +7,8 @@ smaller place is visible whenever one with a greater place is.
 Readers cause it: an installation that nobody asks gives no places.
 """
 
+from collections.abc import Sequence
+
 from ragauth import clock, transaction
 from ragauth.models import events as event_rows
 from ragauth.models import installation
@@ -33,7 +35,7 @@ def read_feed(*, after: int | None, name: str | None, limit: int) -> Page[Shown]
     return Page(events, events[-1].place if events else after)
 
 
-def _read(after: int, name: str | None, limit: int) -> tuple[list[Shown], bool]:
+def _read(after: int, name: str | None, limit: int) -> tuple[Sequence[Shown], bool]:
     """Placed events, and whether there are any without a place."""
     with transaction.read_only():
         # First: on Postgres each query sees what is committed when it begins, and another reader

@@ -40,7 +40,7 @@ def find_named(named: str, *, limit: int) -> list[ApiKey]:
             which = {"is_whole": True, "include_revoked": include_revoked}
             found = key_rows.list_by_prefix(prefix, **which, limit=limit, cursor=None).items
             if found:
-                return found
+                return [*found]
         raise NotFound(_find_fault(named) or "there is no such key")
 
 
