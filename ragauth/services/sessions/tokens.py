@@ -216,6 +216,6 @@ def _are_ours(claims: dict[str, Any]) -> bool:
         and claims["nbf"] == claims["iat"]
         and claims["iss"] == ISSUER
         # Another type than ours is refused as such, with an error of its own.
-        and "type" in claims
+        and claims.get("type") is not None
         and claims["aud"] == _AUDIENCES.get(str(claims["type"]), AUDIENCE)
     )
