@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,6 +16,10 @@ log = logging.getLogger("ragauth")
 
 # The longest wait of a mail that another service's process queued, or that is due for another try.
 INTERVAL_SECONDS = 2.0
+# A mail that follows others within this time waits for more of them: a turn for each would take
+# the processor, and SQLite's write lock, from those who answer. Any other mail is sent at once.
+_SOON_SECONDS = 0.5
+_GATHERING_SECONDS = 0.2
 _LAST_MAIL_SECONDS = 3.0
 
 
@@ -32,7 +37,10 @@ class MailSender:
             bell = mail_bell()
         while not self._is_stopping.is_set():
             self.take_turn()
+            worked_at = time.monotonic()
             bell.wait(INTERVAL_SECONDS)
+            if time.monotonic() - worked_at < _SOON_SECONDS:
+                self._is_stopping.wait(_GATHERING_SECONDS)
         self._has_ended.set()
 
     def take_turn(self) -> None:
