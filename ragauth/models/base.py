@@ -2,7 +2,8 @@
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -25,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from ragauth.database import Base
 from ragauth.errors import RagauthError
@@ -43,8 +45,14 @@ def flush(conflicts: Mapping[str, type[RagauthError]]) -> None:
     Only the constraint can decide a race between two requests for the same value; a look-up before
     the insert cannot.
     """
-    try:
+    with _named(conflicts):
         db.session.flush()
+
+
+@contextmanager
+def _named(conflicts: Mapping[str, type[RagauthError]]) -> Iterator[None]:
+    try:
+        yield
     except IntegrityError as error:
         conflict = conflicts.get(_violated_constraint(error))
         if conflict is None:
@@ -81,6 +89,31 @@ def insert_row(table: type[Base], **values: Any) -> None:
 @cache
 def _insertion(table: type[Base]) -> Insert:
     return insert(cast("Table", table.__table__))
+
+
+def insert_object(row: Base, conflicts: Mapping[str, type[RagauthError]] | None = None) -> None:
+    """Insert a new row now, without the ORM's unit of work, which takes four times as long.
+
+    No session knows the object, so what is changed in it afterwards is never written. `conflicts`
+    as for `flush`.
+    """
+    for name, value in _defaults(type(row)):
+        if name not in vars(row):
+            setattr(row, name, value)
+    values = {name: value for name, value in vars(row).items() if name != "_sa_instance_state"}
+    with _named(conflicts or {}):
+        insert_row(type(row), **values)
+
+
+@cache
+def _defaults(table: type[Base]) -> Sequence[tuple[str, Any]]:
+    """The columns with a constant as their default."""
+    columns = cast("Table", table.__table__).c
+    return [
+        (column.key, column.default.arg)
+        for column in columns
+        if isinstance(column.default, ScalarElementColumnDefault)
+    ]
 
 
 def insert_many(statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
