@@ -28,10 +28,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
-from ragauth.database import Base
+from ragauth.database import Base, execute
 from ragauth.errors import RagauthError
 from ragauth.extensions import db
 from ragauth.models.plain_rows import plain_rows
+from ragauth.models.plain_writes import write
 from ragauth.models.usage_places import DayPlace, KeyPlace, MonthPlace
 
 T = TypeVar("T")
@@ -82,8 +83,11 @@ def _violated_constraint(error: IntegrityError) -> str:
 
 
 def insert_row(table: type[Base], **values: Any) -> None:
-    """Insert one row as plain values, now: for rows that are only written, without the ORM."""
-    db.session.connection().execute(_insertion(table), values)
+    """Insert one row as plain values, now: for rows that are only written, without the ORM.
+
+    Columns with a default of the model's are among the values.
+    """
+    write(_insertion(table), **values)
 
 
 @cache
@@ -195,7 +199,8 @@ def read_rows(statement: Select[*tuple[Any, ...]], **parameters: Any) -> list[Sh
     """
     connection = db.session.connection()
     plain = plain_rows(statement, connection.dialect)
-    return plain.rows(connection.exec_driver_sql(plain.sql, plain.parameters(parameters)).all())
+    found = execute(connection, plain.sql, plain.parameters(parameters)).fetchall()
+    return plain.rows(found)
 
 
 def page_statement(query: Select[Any], id_column: Column[Any], *, goes_on: bool) -> Select[Any]:
