@@ -1,6 +1,7 @@
 """The background work of sending mail: as soon as a process of this service has queued one."""
 
 import threading
+import time
 
 from flask import Flask
 
@@ -12,6 +13,10 @@ from ragauth.services.troubles import Work
 
 # The longest wait of a mail that another service's process queued, or that is due for another try.
 INTERVAL_SECONDS = 2.0
+# A mail that follows others within this time waits for more of them: a turn for each would take
+# the processor, and SQLite's write lock, from those who answer. Any other mail is sent at once.
+_SOON_SECONDS = 0.5
+_GATHERING_SECONDS = 0.2
 _LAST_MAIL_SECONDS = 3.0
 
 
@@ -29,7 +34,10 @@ class MailSender:
             bell = mail_bell()
         while not self._is_stopping.is_set():
             self.take_turn()
+            worked_at = time.monotonic()
             bell.wait(INTERVAL_SECONDS)
+            if time.monotonic() - worked_at < _SOON_SECONDS:
+                self._is_stopping.wait(_GATHERING_SECONDS)
         self._has_ended.set()
 
     def take_turn(self) -> None:

@@ -71,13 +71,13 @@ class Counter:
         self._board.add(self._cells[values], by)
 
     def read(self, sums: list[float]) -> Iterator[Sample]:
-        values = self._pick(sums)
+        numbers = self.numbers(sums)
         if not self._is_sparse:
-            return map(Sample, self._cells, values)
-        return map(Sample, compress(self._cells, values), filter(None, values))
+            return map(Sample, self._cells, numbers)
+        return map(Sample, compress(self._cells, numbers), filter(None, numbers))
 
-    def _pick(self, sums: list[float]) -> Sequence[float]:
-        """The values of all series, thousands of them: without a step of Python for each."""
+    def numbers(self, sums: list[float]) -> Sequence[float]:
+        """Those of all series, thousands of them: without a step of Python for each."""
         cells = self._cells.values()
         if len(cells) < 2:
             # A getter of a single cell gives no tuple.
@@ -107,8 +107,10 @@ class Gauge:
         self._board.add(self._cells[values], amount)
 
     def read(self, sums: list[float]) -> Iterator[Sample]:
-        for labels, cell in self._cells.items():
-            yield Sample(labels, sums[cell])
+        return map(Sample, self._cells, self.numbers(sums))
+
+    def numbers(self, sums: list[float]) -> Sequence[float]:
+        return [sums[cell] for cell in self._cells.values()]
 
 
 class Histogram:
@@ -144,7 +146,15 @@ class Histogram:
         self._board.observe(self._cells[values], seconds)
 
     def read(self, sums: list[float]) -> Iterator[Distribution]:
+        for labels, numbers in self.numbers(sums):
+            yield self.distribution(labels, numbers)
+
+    def numbers(self, sums: list[float]) -> Iterator[tuple[Labels, list[float]]]:
+        """Each series that is shown: how many are in each bucket, and the sum."""
         for labels, (first, _, total) in self._cells.items():
-            counts = sums[first:total]
-            if any(counts) or not self._is_sparse:
-                yield Distribution(labels, self._names, list(accumulate(counts)), sums[total])
+            numbers = sums[first : total + 1]
+            if any(numbers) or not self._is_sparse:
+                yield labels, numbers
+
+    def distribution(self, labels: Labels, numbers: list[float]) -> Distribution:
+        return Distribution(labels, self._names, list(accumulate(numbers[:-1])), numbers[-1])

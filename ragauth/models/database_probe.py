@@ -7,7 +7,7 @@ from functools import cache
 
 from sqlalchemy import text
 
-from ragauth.database import SESSION_MARK, SQLITE_BUSY_MS
+from ragauth.database import SESSION_MARK, SQLITE_BUSY_MS, execute
 from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.extensions import MIGRATIONS, db, settings
 
@@ -15,8 +15,8 @@ _NUMBER = re.compile(r"[0-9]{4}", re.ASCII)
 _SQLITE_WAIT_MS = 500
 _SQLITE_ROOM_BYTES = 1 << 20
 
-_REVISIONS = text("SELECT version_num FROM alembic_version")
-_SQLITE_TABLES = text("SELECT name FROM sqlite_master WHERE type = 'table'")
+_REVISIONS = "SELECT version_num FROM alembic_version"
+_SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 # One query detects a standby, default_transaction_read_only of a server or role, and missing
 # rights. For a missing table the rights are null.
 _POSTGRES = text("""
@@ -69,7 +69,11 @@ def _postgres_fault() -> DatabaseFault | None:
 
 def schema_revisions() -> list[str]:
     """The database's revisions: exactly one, unless the database is not ragauth's."""
-    return sorted(db.session.connection().scalars(_REVISIONS).all())
+    return sorted(_names(_REVISIONS))
+
+
+def _names(sql: str) -> list[str]:
+    return [name for (name,) in execute(db.session.connection(), sql).fetchall()]
 
 
 @cache
@@ -80,7 +84,7 @@ def known_revisions() -> tuple[str, ...]:
 
 def _sqlite_fault() -> DatabaseFault | None:
     """Write and roll back: on a read-only file SQLite grants the write lock nevertheless."""
-    if not set(db.metadata.tables) <= set(db.session.connection().scalars(_SQLITE_TABLES).all()):
+    if not db.metadata.tables.keys() <= {*_names(_SQLITE_TABLES)}:
         return DatabaseFault.NOT_MIGRATED
     folder = os.path.dirname(db.engine.url.database or "")
     room = os.statvfs(folder or ".")

@@ -27,6 +27,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ragauth.database import Base
 from ragauth.extensions import db
 from ragauth.models.base import Shown, count_changed, insert_row, read_rows
+from ragauth.models.plain_writes import write
 
 
 class OutboxRow(Base):
@@ -118,8 +119,7 @@ def find_row(row_id: uuid.UUID) -> OutboxRow | None:
 
 def claim(row_id: uuid.UUID, *, attempts: int, until: datetime) -> bool:
     """Compare and swap on the number of attempts: one of several senders gets True."""
-    given = {"row_id": row_id, "present": attempts, "until": until}
-    return db.session.connection().execute(_CLAIM, given).rowcount > 0
+    return write(_CLAIM, row_id=row_id, present=attempts, until=until) > 0
 
 
 def postpone(row_id: uuid.UUID, *, until: datetime, expires_at: datetime) -> bool:
@@ -143,7 +143,7 @@ def make_due(row_id: uuid.UUID, *, now: datetime) -> bool:
 
 def remove(row_id: uuid.UUID) -> bool:
     """Delete a row; False if another sender has deleted it."""
-    return db.session.connection().execute(_REMOVE, {"row_id": row_id}).rowcount > 0
+    return write(_REMOVE, row_id=row_id) > 0
 
 
 def remove_of_account(account_id: uuid.UUID, *, templates: Sequence[str] | None = None) -> None:

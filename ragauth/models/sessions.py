@@ -10,7 +10,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     LargeBinary,
-    Row,
     Select,
     String,
     Table,
@@ -32,7 +31,9 @@ from ragauth.models.base import (
     count_rows,
     page_statement,
     read_page,
+    read_rows,
 )
+from ragauth.models.plain_writes import write
 
 # The maximal number of logins that are read, so that a script that logs in all day does not slow
 # down.
@@ -119,14 +120,14 @@ _ADVANCE = (
 )
 
 
-def find_with_status(session_id: uuid.UUID) -> Row[*tuple[Any, ...]] | None:
+def find_with_status(session_id: uuid.UUID) -> Shown | None:
     """For a refresh: the session's generation, and its account's status."""
-    connection = db.session.connection()
-    return connection.execute(_WITH_STATUS, {"session_id": session_id}).one_or_none()
+    found = read_rows(_WITH_STATUS, session_id=session_id)
+    return found[0] if found else None
 
 
 def has_ended(session_id: uuid.UUID) -> bool:
-    return db.session.connection().scalar(_END, {"session_id": session_id}) is not None
+    return any(row.ended_at is not None for row in read_rows(_END, session_id=session_id))
 
 
 def find_live(account_id: uuid.UUID, session_id: uuid.UUID, *, now: datetime) -> Session | None:
@@ -188,18 +189,16 @@ def advance_generation(
     spender_agent: bytes | None,
 ) -> bool:
     """Compare and swap: of simultaneous refreshes with one token, one gets True."""
-    changed = db.session.connection().execute(
+    changed = write(
         _ADVANCE,
-        {
-            "session_id": session_id,
-            "present_generation": generation,
-            "now": now,
-            "ends_at": expires_at,
-            "network": spender_network,
-            "agent": spender_agent,
-        },
+        session_id=session_id,
+        present_generation=generation,
+        now=now,
+        ends_at=expires_at,
+        network=spender_network,
+        agent=spender_agent,
     )
-    return changed.rowcount > 0
+    return changed > 0
 
 
 def note_refusal(session_id: uuid.UUID, *, generation: int) -> bool:

@@ -1,13 +1,14 @@
 """`/metrics`: the counts of all workers and the service's vital signs, for Prometheus.
 
-The beginning of each line, with its labels, is rendered once; prometheus-client would render it at
-each scrape. A test compares the page with that library's output. Sources: Prometheus' text format
-0.0.4, OpenMetrics 1.0.
+The beginning of each line, with its labels, is rendered once, and the lines of what did not change
+are those of the last scrape; prometheus-client would render all of them at each scrape. A test
+compares the page with that library's output. Sources: Prometheus' text format 0.0.4, OpenMetrics
+1.0.
 """
 
 import platform
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from prometheus_client import exposition
@@ -28,13 +29,19 @@ _MOST_HEADS = 65_536
 _LARGE = 100_000
 
 
+# The beginning of each line, and its value, always a float.
+Lines = Iterable[tuple[str, float]]
+# The numbers of a family, or of one series of a histogram, at the last scrape, and their lines.
+_last: dict[object, tuple[Sequence[float], str]] = {}
+
+
 class Family(NamedTuple):
-    """A metric and its lines: the beginning of each line, and its value, always a float."""
+    """A metric and its lines."""
 
     name: str
     kind: str
     text: str
-    lines: Iterable[tuple[str, float]]
+    lines: str
 
 
 def render(signs: VitalSigns, *, accept: str) -> tuple[bytes, str]:
@@ -45,12 +52,7 @@ def render(signs: VitalSigns, *, accept: str) -> tuple[bytes, str]:
         # In the older format a counter's name in TYPE and HELP has the ending of its series,
         # `_total`.
         shown = f"{name}_total" if kind == _COUNTER and not is_open else name
-        page.append(f"# HELP {shown} {text}\n# TYPE {shown} {kind}\n")
-        page += [
-            # Large numbers have Go's form, which differs from Python's.
-            f"{head} {value!r}\n" if value < _LARGE else f"{head} {floatToGoString(value)}\n"  # type: ignore[no-untyped-call]
-            for head, value in lines
-        ]
+        page.append(f"# HELP {shown} {text}\n# TYPE {shown} {kind}\n{lines}")
     if is_open:
         page.append("# EOF\n")
         return "".join(page).encode(), openmetrics.CONTENT_TYPE_LATEST
@@ -72,27 +74,47 @@ def families(signs: VitalSigns) -> Iterator[Family]:
     yield from _vital_signs(signs, workers)
     yield from _process([*pids, *beside])
     build = _head("ragauth_build_info", ("version", "python"), (VERSION, platform.python_version()))
-    yield Family("ragauth_build_info", _GAUGE, "What is running, always 1", [(build, 1.0)])
+    yield _family("ragauth_build_info", _GAUGE, "What is running, always 1", build, 1.0)
 
 
 def _counted(family: Counter | Gauge | Histogram, sums: list[float]) -> Family:
-    name, labels = family.name, tuple(family.labels)
     if isinstance(family, Histogram):
-        return Family(name, _HISTOGRAM, family.text, _distributions(family, labels, sums))
-    is_gauge = isinstance(family, Gauge)
-    series = name if is_gauge else f"{name}_total"
-    lines = [(_head(series, labels, values), value) for values, value in family.read(sums)]
-    return Family(name, _GAUGE if is_gauge else _COUNTER, family.text, lines)
+        lines = "".join(
+            _lines((family, labels), numbers, partial(_distribution, family, labels, numbers))
+            for labels, numbers in family.numbers(sums)
+        )
+        return Family(family.name, _HISTOGRAM, family.text, lines)
+    lines = _lines(family, family.numbers(sums), partial(_samples, family, sums))
+    kind = _GAUGE if isinstance(family, Gauge) else _COUNTER
+    return Family(family.name, kind, family.text, lines)
 
 
-def _distributions(
-    family: Histogram, labels: tuple[str, ...], sums: list[float]
-) -> list[tuple[str, float]]:
-    lines: list[tuple[str, float]] = []
-    for values, bounds, counts, total in family.read(sums):
-        heads = _heads_of_distribution(family.name, labels, values, bounds)
-        lines += zip(heads, (*counts, counts[-1], total), strict=True)
-    return lines
+def _lines(series: object, numbers: Sequence[float], make: Callable[[], Lines]) -> str:
+    """The lines of these series: those of the last scrape if the numbers are the same."""
+    known = _last.get(series)
+    if known is None or known[0] != numbers:
+        known = _last[series] = numbers, _written(make())
+    return known[1]
+
+
+def _written(lines: Lines) -> str:
+    return "".join(
+        # Large numbers have Go's form, which differs from Python's.
+        f"{head} {value!r}\n" if value < _LARGE else f"{head} {floatToGoString(value)}\n"  # type: ignore[no-untyped-call]
+        for head, value in lines
+    )
+
+
+def _samples(family: Counter | Gauge, sums: list[float]) -> Lines:
+    series = family.name if isinstance(family, Gauge) else f"{family.name}_total"
+    labels = tuple(family.labels)
+    return [(_head(series, labels, values), value) for values, value in family.read(sums)]
+
+
+def _distribution(family: Histogram, values: tuple[str, ...], numbers: list[float]) -> Lines:
+    _, bounds, counts, total = family.distribution(values, numbers)
+    heads = _heads_of_distribution(family.name, tuple(family.labels), values, bounds)
+    return zip(heads, (*counts, counts[-1], total), strict=True)
 
 
 @lru_cache(maxsize=_MOST_HEADS)
@@ -149,11 +171,12 @@ def _process(pids: list[int]) -> Iterator[Family]:
     taken = consumption(pids)
     if taken is None:
         return
-    yield Family(
+    yield _family(
         "process_cpu_seconds",
         _COUNTER,
         "Processor time of master and workers",
-        [("process_cpu_seconds_total", taken.cpu_seconds)],
+        "process_cpu_seconds_total",
+        taken.cpu_seconds,
     )
     yield _gauge(
         "process_resident_memory_bytes",
@@ -165,4 +188,9 @@ def _process(pids: list[int]) -> Iterator[Family]:
 
 
 def _gauge(name: str, text: str, value: float) -> Family:
-    return Family(name, _GAUGE, text, [(name, float(value))])
+    return _family(name, _GAUGE, text, name, float(value))
+
+
+def _family(name: str, kind: str, text: str, head: str, value: float) -> Family:
+    """A family of one line."""
+    return Family(name, kind, text, _written([(head, value)]))

@@ -33,12 +33,12 @@ def explaining(found: Callable[[str], None]) -> Iterator[None]:
     no index, however few rows the tables of a test have.
     """
 
-    def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, *rest: Any) -> None:
-        context, executemany = rest
+    def explain(connection: Any, cursor: Any, statement: str, parameters: Any, *rest: Any) -> None:
+        _context, executemany = rest
         if not statement.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
             return
         first = parameters[0] if executemany else parameters
-        scans = _sqlite_scans if context.dialect.name == "sqlite" else _postgres_scans
+        scans = _sqlite_scans if connection.dialect.name == "sqlite" else _postgres_scans
         with_cursor = cursor.connection.cursor()
         try:
             for scan in scans(with_cursor, statement, first):

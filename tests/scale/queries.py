@@ -40,6 +40,7 @@ _NO_QUERIES = {
     "base.delete_oldest",
     "base.flush",
     "base.insert_many",
+    "base.insert_object",
     "base.insert_row",
     "base.page_statement",
     "base.paginate",
@@ -56,6 +57,7 @@ _NO_QUERIES = {
     "plain_rows.plain_rows",
     "saved_usage.source_of",
     "plain_rows.with_named_parameters",
+    "plain_writes.write",
 }
 _NEW_KEY = {
     "id": new_uuid(),

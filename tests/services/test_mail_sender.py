@@ -1,13 +1,16 @@
 """The background sender: at once after a commit, again and again, until it is told to stop."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 
+from ragauth import transaction
 from ragauth.background import mail
 from ragauth.background.mail import MailSender
 from ragauth.services.mail import transport
+from ragauth.services.mail.queue import Letter, MailTemplate, add_letter
 from tests.clients import Client
 from tests.servers.smtp import SmtpServer
 from tests.services.senders import running
@@ -25,6 +28,23 @@ def test_a_commit_wakes_it_and_it_stops_at_once(
         for number in range(1, 4):
             Client(mailing).sign_up()
             wait_until(lambda expected=number: len(smtp.deliveries) == expected)
+
+
+def test_mails_that_follow_each_other_share_a_turn(
+    mailing: Flask, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one is sent at once; a turn has a connection of its own."""
+    monkeypatch.setattr(mail, "_SOON_SECONDS", 3600)
+    monkeypatch.setattr(mail, "_GATHERING_SECONDS", 1.0)
+    Client(mailing).sign_up()
+    with running(MailSender(mailing)):
+        wait_until(lambda: len(smtp.deliveries) == 1)
+        for _ in range(4):
+            with mailing.app_context(), transaction.unit_of_work():
+                letter = Letter("ada@example.com", {"at": "", "ip": "", "prefix": ""})
+                add_letter(MailTemplate.KEY_CREATED.value, None, letter, timedelta(days=1))
+        wait_until(lambda: len(smtp.deliveries) == 5)
+    assert smtp.connections == 2
 
 
 def test_mail_that_another_process_queued_is_sent_in_its_turn(

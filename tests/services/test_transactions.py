@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from email.message import EmailMessage
 from functools import partial
 from typing import Any
 
@@ -25,6 +24,7 @@ from ragauth.services.audit import OPERATOR, EventName
 from ragauth.services.compat.query_upstream import QueryUpstream
 from ragauth.services.keys import agents
 from ragauth.services.limits.throttle import Throttle
+from ragauth.services.mail.messages import Mail
 from ragauth.services.mail.transport import SmtpServer
 from ragauth.transaction import HeldOpen, TransactionMisused
 from tests import slow_work
@@ -110,6 +110,12 @@ def inserted_past_the_session(_member: Member) -> None:
     db.session.connection().execute(insert(EVENTS), [values])
 
 
+def inserted_by_the_driver(member: Member) -> None:
+    values: dict[str, Any] = dict.fromkeys(EVENTS.c.keys())
+    values |= {"id": new_uuid(), "name": "x", "at": find(member).created_at, "details": {}}
+    event_rows.add(**values)
+
+
 def locked(member: Member) -> None:
     account_rows.lock_account(decode_id(ACCOUNT, member.id))
 
@@ -118,7 +124,10 @@ def read(member: Member) -> None:
     find(member)
 
 
-WRITES = [flushed, added, changed, removed, updated, deleted, inserted_past_the_session]
+WRITES = [
+    *(flushed, added, changed, removed, updated, deleted),
+    *(inserted_past_the_session, inserted_by_the_driver),
+]
 
 
 class TestABlockInsideAnother:
@@ -318,7 +327,7 @@ class TestSlowWork:
     @for_each("block", BLOCKS)
     def test_a_mail_within_a_transaction_is_an_error(self, app: Flask, block: Block) -> None:
         with block(), pytest.raises(SlowWorkInTransaction):
-            SmtpServer("smtp://127.0.0.1:1").deliver(EmailMessage(), "a mail")
+            SmtpServer("smtp://127.0.0.1:1").deliver(Mail("", "", b"", False), "a mail")
 
     @for_each("block", BLOCKS)
     def test_a_question_over_http_within_a_transaction_is_an_error(

@@ -53,7 +53,7 @@ def write(
     settings = {name: value for name, value in changes.items() if name not in VALUES}
     values = VALUES | {name: value or "" for name, value in changes.items() if name in VALUES}
     message = compose(mail, Letter(to, values), replace(SETTINGS, **settings))
-    parsed = email.message_from_string(message.as_bytes().decode(), policy=email.policy.SMTPUTF8)
+    parsed = email.message_from_string(message.content.decode(), policy=email.policy.SMTPUTF8)
     assert isinstance(parsed, EmailMessage)
     assert parsed.defects == []
     return parsed

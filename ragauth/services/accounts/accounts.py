@@ -13,11 +13,10 @@ from ragauth.errors import (
     InvalidRequest,
     UsernameTaken,
 )
-from ragauth.extensions import db
 from ragauth.models import Account
 from ragauth.models import accounts as account_rows
 from ragauth.models.accounts import ACTIVE, SUSPENDED
-from ragauth.models.base import flush
+from ragauth.models.base import flush, insert_object
 from ragauth.policy import FIRST_PLAN
 from ragauth.security import passwords as password_rules
 from ragauth.security.emails import canonical_email, canonical_username
@@ -134,8 +133,7 @@ def add_account(
         own_data=metadata,
         limits=limits,
     )
-    db.session.add(account)
-    flush(_CONFLICTS)
+    insert_object(account, _CONFLICTS)
     audit.record(EventName.ACCOUNT_CREATED, account_id=account.id, client=client)
     return account
 

@@ -12,9 +12,9 @@ from enum import StrEnum
 
 from ragauth import clock, transaction
 from ragauth.errors import ConfirmationReused, CredentialExpired, CredentialInvalid
-from ragauth.extensions import db
 from ragauth.models import Confirmation
 from ragauth.models import confirmations as confirmation_rows
+from ragauth.models.base import insert_object
 from ragauth.security.identifiers import new_uuid
 
 _RANDOM_BYTES = 32
@@ -33,7 +33,7 @@ def issue_token(
     """Issue a token in the present transaction; returns the raw token, which is stored nowhere."""
     token = secrets.token_urlsafe(_RANDOM_BYTES)
     now = clock.now()
-    db.session.add(
+    insert_object(
         Confirmation(
             id=new_uuid(),
             account_id=account_id,

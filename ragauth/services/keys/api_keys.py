@@ -32,7 +32,7 @@ from ragauth.models import agents as agent_rows
 from ragauth.models import api_keys as key_rows
 from ragauth.models import keyspaces as keyspace_rows
 from ragauth.models.api_keys import PUBLISHABLE, SECRET, SERVICE
-from ragauth.models.base import Page, Shown
+from ragauth.models.base import Page, Shown, insert_object
 from ragauth.security import key_format
 from ragauth.security.identifiers import new_uuid
 from ragauth.services import audit
@@ -165,8 +165,7 @@ def add_key(
         own_data=metadata,
         keyspace_id=keyspace_id,
     )
-    db.session.add(key)
-    db.session.flush()
+    insert_object(key)
     return IssuedKey(key=key, raw_key=raw_key)
 
 

@@ -87,14 +87,14 @@ class _Mail:
             throttle = budget.mails_of_recipient(letter.to)
             if not is_reset:
                 counted_until_ms = throttle.take()
-            message = compose(row, letter, settings())
+            mail = compose(row, letter, settings())
         except ValueError:
             # No header can hold the address. Give the mail up, so that it does not block others.
             return GivenUp("malformed")
         except RateLimitExceeded:
             return GivenUp(_THROTTLED, is_fault=False)
         try:
-            refusal = self._server.deliver(message, str(row.id))
+            refusal = self._server.deliver(mail, str(row.id))
         except OSError as error:
             throttle.give_back(counted_until_ms)
             # The server's text may quote the mail, so tell only the error's class and code.

@@ -4,12 +4,12 @@ import logging
 import os
 import smtplib
 import ssl
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from ragauth.config import Settings
+from ragauth.services.mail.messages import Mail
 
 log = logging.getLogger("ragauth")
 
@@ -23,8 +23,8 @@ _PERMANENT = 500
 class MailTransport(Protocol):
     """Sends mails one after another."""
 
-    def deliver(self, message: EmailMessage, name: str) -> int | None:
-        """Send the message; returns None, or the SMTP code of a permanent refusal.
+    def deliver(self, mail: Mail, name: str) -> int | None:
+        """Send the mail; returns None, or the SMTP code of a permanent refusal.
 
         Raises OSError (all errors of smtplib are of that class) if a later try may succeed.
         """
@@ -62,12 +62,17 @@ class SmtpServer:
     def is_away(self) -> bool:
         return self._connection is None
 
-    def deliver(self, message: EmailMessage, name: str) -> int | None:
+    def deliver(self, mail: Mail, name: str) -> int | None:
         connection = self._connection = self._connection or self._connect()
-        try:
-            connection.send_message(message)
-        except smtplib.SMTPNotSupportedError:
+        if mail.is_international and not connection.has_extn("smtputf8"):
             return _PERMANENT  # an address that this server cannot write to (RFC 6531)
+        try:
+            connection.sendmail(
+                mail.sender,
+                [mail.recipient],
+                mail.content,
+                ["SMTPUTF8", "BODY=8BITMIME"] if mail.is_international else [],
+            )
         except smtplib.SMTPRecipientsRefused as error:
             ((code, _),) = error.recipients.values()
             if code >= _PERMANENT:
@@ -130,14 +135,14 @@ class MailFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def deliver(self, message: EmailMessage, name: str) -> int | None:
+    def deliver(self, mail: Mail, name: str) -> int | None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         path = self._folder / f"{name}.eml"
         unfinished = path.with_suffix(".part")
         unfinished.unlink(missing_ok=True)
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(message.as_bytes())
+            file.write(mail.content)
         unfinished.replace(path)
         log.info(
             "no mail server is set: a mail was written to a file",

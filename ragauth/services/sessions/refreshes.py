@@ -17,9 +17,6 @@ told apart from a thief is treated as a thief.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
-
-from sqlalchemy import Row
 
 from ragauth import clock, transaction
 from ragauth.errors import (
@@ -33,6 +30,7 @@ from ragauth.errors import (
 from ragauth.models import accounts as account_rows
 from ragauth.models import sessions as session_rows
 from ragauth.models.accounts import ACTIVE, DELETED
+from ragauth.models.base import Shown
 from ragauth.security.addresses import neighbourhood_of
 from ragauth.security.identifiers import SESSION, encode_id
 from ragauth.services import audit
@@ -93,7 +91,7 @@ def refresh(*, refresh_token: str, client: Client) -> TokenPair:
         )
 
 
-def find_standing(claims: TokenClaims) -> Row[*tuple[Any, ...]]:
+def find_standing(claims: TokenClaims) -> Shown:
     """The live session and account of a refresh token, in the present transaction.
 
     The token may have been used. Raises CredentialRevoked or AccountSuspended.
@@ -107,7 +105,7 @@ def find_standing(claims: TokenClaims) -> Row[*tuple[Any, ...]]:
 
 
 def refuse_spent(
-    claims: TokenClaims, row: Row[*tuple[Any, ...]], *, now: datetime, client: Client
+    claims: TokenClaims, row: Shown, *, now: datetime, client: Client
 ) -> AuthenticationFailed | None:
     """The refusal of a used token; None for the client that used it just now and asks again.
 
@@ -137,9 +135,7 @@ def _end_session(claims: TokenClaims, *, now: datetime, client: Client) -> Refre
     return RefreshTokenReused()
 
 
-def _refuse_elsewhere(
-    claims: TokenClaims, row: Row[*tuple[Any, ...]], client: Client
-) -> RefreshTokenReused:
+def _refuse_elsewhere(claims: TokenClaims, row: Shown, client: Client) -> RefreshTokenReused:
     """Refuse a token from another network: a phone that moved, or a thief with the same user agent.
 
     The two cannot be told apart, so nothing ends: the client that refreshed first continues,

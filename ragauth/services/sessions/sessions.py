@@ -12,11 +12,11 @@ from ragauth.errors import (
     CredentialRevoked,
     NoSuchSession,
 )
-from ragauth.extensions import current, db, settings
+from ragauth.extensions import current, settings
 from ragauth.models import Session
 from ragauth.models import sessions as session_rows
 from ragauth.models.accounts import ACTIVE
-from ragauth.models.base import Page
+from ragauth.models.base import Page, insert_object
 from ragauth.models.reads.sessions import SessionLookup
 from ragauth.security.identifiers import SESSION, encode_id, new_uuid
 from ragauth.services import audit
@@ -73,7 +73,7 @@ def open_session(*, account_id: uuid.UUID, client: Client) -> TokenPair:
         ip=client.ip,
         user_agent=client.user_agent,
     )
-    db.session.add(session)
+    insert_object(session)
     return access_tokens.issue_pair(
         account_id=account_id,
         session_id=session.id,
