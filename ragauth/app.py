@@ -22,9 +22,10 @@ from ragauth.config import (
 from ragauth.config.redis_urls import is_unverified
 from ragauth.database import engine_options, engine_url
 from ragauth.database_faults import DatabaseFault
-from ragauth.extensions import MIGRATIONS, db
+from ragauth.extensions import MIGRATIONS, db, jwt
 from ragauth.runtime import make_runtime
 from ragauth.services.operators.readiness import database_fault
+from ragauth.services.sessions.tokens import jwt_config
 from ragauth.web.around import register_request_log, register_routes
 from ragauth.web.check.gate import Gate
 from ragauth.web.cors import allow_origins
@@ -73,6 +74,7 @@ def _make_app(settings: Settings) -> Flask:
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(
             settings.database_url, pooled=settings.is_pooled, is_patient=not is_serving()
         ),
+        **jwt_config(settings.access_token_seconds, settings.refresh_token_seconds),
     )
     # A path with and without a trailing slash has the same answer, never a redirect.
     app.url_map.strict_slashes = False
@@ -83,6 +85,7 @@ def _make_app(settings: Settings) -> Flask:
     db.init_app(app)
     if is_flask_command():
         add_migrations(app)
+    jwt.init_app(app)
     faces = load_faces(settings.compat)
     runtime = make_runtime(app, settings, faces)
     app.extensions["ragauth"] = runtime

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, current_app
+from flask_jwt_extended import JWTManager
 from flask_sqlalchemy import SQLAlchemy
 
 from ragauth.config import Settings
@@ -14,6 +15,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 # Rows stay readable after the commit, because the answer is built from them afterwards.
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+jwt = JWTManager()
 
 
 def runtime_of(app: Flask) -> Any:
