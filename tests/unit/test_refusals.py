@@ -10,10 +10,11 @@ from ragauth.server.refusals import Refusals
 
 
 class Poller:
-    """A line of refusals, by a clock of the test's; each refusal takes two seconds."""
+    """A line of refusals, by a clock of the test's; each refusal takes two seconds at first."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
+        self.takes = 2.0
         self.refused: list[Any] = []
         self.line = Refusals()
         monkeypatch.setattr(refusals, "time", SimpleNamespace(monotonic=lambda: self.now))
@@ -30,7 +31,7 @@ class Poller:
 
     def _refuse(self, connection: Any) -> None:
         assert not self.line.puts_off(connection)
-        self.now += 2
+        self.now += self.takes
         self.refused.append(connection)
 
 
@@ -62,6 +63,30 @@ def test_the_poller_wakes_for_the_next_one(poller: Poller) -> None:
     assert poller.line.longest_wait(1.0) == 1
     poller.now += 7
     assert poller.line.longest_wait(None) == 0
+
+
+def test_a_flood_is_refused_a_hundred_times_a_second(poller: Poller) -> None:
+    poller.takes = 0.0001
+    poller.come(*"12345678")
+    poller.turn()
+    assert poller.line.longest_wait(1.0) == pytest.approx(0.01)
+    for _ in range(100):
+        poller.now += 0.01
+        poller.come("another")
+        poller.turn()
+        poller.turn()
+    assert len(poller.refused) == 1 + 100
+
+
+def test_of_many_each_is_refused_within_a_second(poller: Poller) -> None:
+    poller.takes = 0.0001
+    came = poller.come(*map(str, range(1000)))
+    began_at = poller.now
+    while len(poller.refused) < len(came):
+        poller.now += poller.line.longest_wait(1.0) or 0
+        poller.turn()
+    assert poller.now - began_at < 1
+    assert poller.refused == came
 
 
 def test_one_that_was_refused_waits_again_with_its_next_login(poller: Poller) -> None:

@@ -189,7 +189,7 @@ def test_logins_that_wait_for_their_refusal_keep_no_client_out(
     refusals, waiting = running.worker._refusals, list[object]()
     puts_off = refusals.puts_off
     with ExitStack() as clients, monkeypatch.context() as none_is_refused:
-        none_is_refused.setattr(refusals, "_next_at", math.inf)
+        none_is_refused.setattr(refusals, "_earliest_at", math.inf)
         none_is_refused.setattr(
             refusals, "puts_off", lambda conn: puts_off(conn) and not waiting.append(conn)
         )
