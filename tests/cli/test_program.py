@@ -91,7 +91,11 @@ class TestCompletion:
         """If it does not, `make outline` writes it anew."""
         assert OUTLINE.read_text(encoding="utf-8") == as_text(describe_all(sqlite_app))
 
-    def test_it_offers_what_flask_offers_for_each_command(self, sqlite_app: Flask) -> None:
+    def test_it_offers_what_flask_offers_for_each_command(
+        self, sqlite_app: Flask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Flask sets it, and would leave it to the tests that follow.
+        monkeypatch.setenv("FLASK_RUN_FROM_CLI", "false")
         paths = list(_paths(read_outline()))
         assert len(paths) > 50
         flask = flask_commands(sqlite_app)
