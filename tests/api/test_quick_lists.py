@@ -19,6 +19,8 @@ from ragauth.web.check.login_shedding import MUST_NOT_WAIT
 from tests.clients import Client, Member, ok
 from tests.runtime import runtime_of
 
+pytestmark = pytest.mark.usefixtures("patient_poller")
+
 _LISTS = [
     "/api/auth/api-keys",
     "/api/auth/api-keys?include_revoked=true",

@@ -15,6 +15,8 @@ from ragauth.web.quick_routes import is_quick
 from tests.cases import for_each
 from tests.clients import Client
 
+pytestmark = pytest.mark.usefixtures("patient_poller")
+
 _IN_THE_POLLER = {MUST_NOT_WAIT: True}
 LISTS = [
     "/api/auth/api-keys",
