@@ -3,7 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+from ragauth.deadlines import WouldWait
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -187,6 +189,18 @@ class Admission(NamedTuple):
     token: bytes = b""
 
 
+#: The answer to one of several charges: None as for `admit`, or what `admit` would have raised.
+Admitted: TypeAlias = Admission | CountersUnavailable | WouldWait | None
+
+
+def only(answers: Sequence[Admitted]) -> Admission | None:
+    """The answer to a single charge, or its error raised."""
+    (answer,) = answers
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
 class Peek(NamedTuple):
     """What an account has used so far; `counts` are those of the tallies, in their order."""
 
@@ -266,6 +280,13 @@ class Counters(Protocol):
         refuse, the answer is "month", since waiting for the minute would not help. None means that
         the month, or a tally with a period, is not known here: read each from the database, call
         `seed_month` and `seed_tally`, ask again.
+        """
+
+    def admit_all(self, charges: Sequence[Charge]) -> list[Admitted]:
+        """`admit` for each of several charges, at least one; it costs less than one by one.
+
+        An error stands in the place of the charge that was not counted. It raises none of those
+        that `admit` raises: other charges may have been counted.
         """
 
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:

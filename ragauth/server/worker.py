@@ -4,6 +4,7 @@ import logging
 import selectors
 import socket
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from ragauth.deadlines import WouldWait, counted_from
 from ragauth.server.answers import (
     CONTINUE,
     RequestTimeout,
+    answer_bytes,
     answer_fault,
     fault_answer,
     run_application,
@@ -26,7 +28,7 @@ from ragauth.server.lines import Line, Lines
 from ragauth.server.pace import Pace
 from ragauth.server.plain_http import PlainRequest
 from ragauth.server.pool_watch import PoolWatch
-from ragauth.server.quick_requests import find_quick_request, is_login
+from ragauth.server.quick_requests import answer_round, find_quick_request, is_check, is_login
 from ragauth.server.refusals import Refusals
 from ragauth.server.shortages import NO_CONNECTION, SHORTAGES, log_fault, log_shortage
 from ragauth.web.paths import HEALTHZ
@@ -39,6 +41,9 @@ _PAUSE_SECONDS = 0.5
 _LOOK_SECONDS = 0.2
 # How much of what a client sends after its last answer is read and dropped.
 _MOST_DROPPED_BYTES = 1024 * 1024
+# How many checks are answered in one round trip to the database and the counters, so that no client
+# waits long for the others.
+_MOST_IN_ROUND = 32
 # All threads of the pool may work on one request each for this many times gunicorn's `timeout`.
 _POOL_TIMEOUTS = 2
 
@@ -66,6 +71,8 @@ class Worker(ThreadWorker):
         self._refusals = Refusals()
         self._lines = Lines(self.cfg.keepalive)
         self._next_look = self._accepts_from = 0.0
+        # Checks that have arrived, each the first request of what `waiting` has of its connection.
+        self._round: list[tuple[Connection, PlainRequest]] = []
 
     def init_process(self) -> None:
         # A request reads about thirty settings, each through three calls: make them attributes.
@@ -122,6 +129,7 @@ class Worker(ThreadWorker):
         try:
             super().wait_for_and_dispatch_events(self._refusals.longest_wait(longest))
             self._refusals.take(lambda conn: self._guard(conn, self._take))
+            self._answer_rounds()
         except MemoryError as error:
             # What was not dispatched is ready in the next round too.
             log_fault(error)
@@ -197,13 +205,12 @@ class Worker(ThreadWorker):
                 Line.leave(conn)
                 self._watch(conn, 0)
                 return
-            conn.waiting = data[plain.length :]
-            try:
-                if not self._answer(conn, plain):
-                    return
-            except WouldWait:
-                conn.waiting = b""
-                self._collect(conn, data)
+            if is_check(plain):
+                # Out of its line: nothing else is done with it before its answer.
+                Line.leave(conn)
+                self._round.append((conn, plain))
+                return
+            if not self._answer(conn, plain):
                 return
 
     def _collect(self, conn: Connection, data: bytes) -> None:
@@ -235,25 +242,68 @@ class Worker(ThreadWorker):
         is_quick = self.alive and self._pace.is_quick(time.perf_counter())
         return find_quick_request(self.wsgi, data, conn.client) if is_quick else None
 
+    def _answer_rounds(self) -> None:
+        """Answer the checks that have arrived; what an answered client sent behind is taken, too.
+
+        Nothing else is between: a connection that waits here is in no line.
+        """
+        while self._round:
+            due, self._round = self._round[:_MOST_IN_ROUND], self._round[_MOST_IN_ROUND:]
+            replies: Sequence[Any] = [None] * len(due)
+            if len(due) > 1 and self._pace.is_quick(time.perf_counter()):
+                replies = self._find_replies(due)
+            for (conn, plain), reply in zip(due, replies, strict=True):
+                self._guard(conn, self._go_on_with_reply, plain, reply)
+
+    def _find_replies(self, due: Sequence[tuple[Connection, PlainRequest]]) -> Sequence[Any]:
+        environs = [conn.environ | plain.environ for conn, plain in due]
+        started_at, worked_at = time.perf_counter(), time.thread_time()
+        try:
+            replies = answer_round(self.wsgi, environs)
+        except Exception as error:
+            replies = [error] * len(due)
+        now = time.perf_counter()
+        self._pace.note(now - started_at - (time.thread_time() - worked_at), now, len(due))
+        for (conn, _), reply in zip(due, replies, strict=True):
+            if isinstance(reply, WouldWait) and reply.has_waited:
+                # They have waited together, so one says when the pool has its answer.
+                self._pace.hand_over(conn, now)
+                break
+        return replies
+
+    def _go_on_with_reply(self, conn: Connection, plain: PlainRequest, reply: Any) -> None:
+        if isinstance(reply, Exception):
+            raise reply
+        if isinstance(reply, WouldWait) or not self._pace.is_quick(time.perf_counter()):
+            data, conn.waiting = conn.waiting, b""
+            self._collect(conn, data)
+        elif self._answer(conn, plain) if reply is None else self._reply(conn, plain, reply):
+            self._take(conn)
+
     def _answer(self, conn: Connection, plain: PlainRequest) -> bool:
         """Answer a quick request; True if the next one may be answered."""
         started_at, worked_at = time.perf_counter(), time.thread_time()
         try:
-            self.nr += 1
-            if self.nr >= self.max_requests:
-                self.log.info("Autorestarting worker after current request.")
-                self.alive = False
-            is_kept = self.alive and plain.is_kept and self.cfg.keepalive > 0
-            environ = conn.environ | plain.environ
-            conn.send(run_application(self.wsgi, environ, is_kept=is_kept))
+            reply = run_application(self.wsgi, conn.environ | plain.environ)
         except WouldWait as check:
-            self.nr -= 1
             if check.has_waited:
                 self._pace.hand_over(conn, time.perf_counter())
-            raise
+            data, conn.waiting = conn.waiting, b""
+            self._collect(conn, data)
+            return False
         finally:
             now = time.perf_counter()
             self._pace.note(now - started_at - (time.thread_time() - worked_at), now)
+        return self._reply(conn, plain, reply)
+
+    def _reply(self, conn: Connection, plain: PlainRequest, reply: Any) -> bool:
+        conn.waiting = conn.waiting[plain.length :]
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False
+        is_kept = self.alive and plain.is_kept and self.cfg.keepalive > 0
+        conn.send(answer_bytes(*reply, is_kept=is_kept))
         return self._settle(conn, is_kept=is_kept)
 
     def enqueue_req(self, conn: Any) -> None:
@@ -363,6 +413,7 @@ class Worker(ThreadWorker):
             vars(self.cfg)["graceful_timeout"] = _STOP_SECONDS
         while (conn := self._lines.first_ended_by(now)) is not None:
             self._guard(conn, self._end_wait)
+        self._answer_rounds()
 
     def _end_wait(self, conn: Connection) -> None:
         if (end := self._lines.kept.get(conn)) is not None:

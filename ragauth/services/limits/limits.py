@@ -3,14 +3,15 @@
 import logging
 import secrets
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ragauth import clock
 from ragauth.counters import (
     EVENT_KEPT_MS,
+    Admitted,
     Charge,
     Count,
     Counters,
@@ -20,6 +21,7 @@ from ragauth.counters import (
     Tally,
     Use,
 )
+from ragauth.deadlines import WouldWait
 from ragauth.errors import ExternalServiceUnavailable, RagauthError
 from ragauth.extensions import current
 from ragauth.models.counted_keys import CountedKey
@@ -101,6 +103,29 @@ class Terms(NamedTuple):
     key_limits: str | None = None
 
 
+class Wanted(NamedTuple):
+    """A request to count `cost` units for, and what it takes beside them."""
+
+    account_id: bytes
+    key: KeyFacts
+    cost: int
+    amounts: Amounts | None = None
+
+
+#: A refusal or None, and where the limits stand; or why it was not decided, in its place.
+Decision: TypeAlias = tuple[RagauthError | None, LimitState] | Exception | WouldWait
+
+
+class _Charged(NamedTuple):
+    """A charge, and what its answer is made of; `place` is that in the list that is decided."""
+
+    place: int
+    applied: AppliedLimits
+    span: Span
+    told: tuple[AppliedLimit, ...]
+    charge: Charge
+
+
 class UsedLimit(NamedTuple):
     """A limit, and how much of it is used."""
 
@@ -123,19 +148,41 @@ class Limits:
         # its plan's alone costs one look-up.
         self._applied = lru_cache(maxsize=_REMEMBERED)(self._compile)
 
-    def admit(
-        self, account_id: bytes, key: KeyFacts, cost: int, amounts: Amounts | None = None
-    ) -> tuple[RagauthError | None, LimitState]:
-        """Count one request of `cost` units, or refuse it and count nothing.
+    def admit_all(self, wanted: Sequence[Wanted]) -> list[Decision]:
+        """For each: count one request, or refuse it and count nothing.
 
-        Raises ExternalServiceUnavailable if no counter answers.
+        An error stands in the place of one that was not decided.
         """
+        decisions: list[Any] = [None] * len(wanted)
+        charged: list[_Charged] = []
+        for place, want in enumerate(wanted):
+            try:
+                if (one := self._charge(place, want)) is None:
+                    decisions[place] = (
+                        refusal_of_test_keys(),
+                        self.peek(want.account_id, want.key, want.amounts),
+                    )
+                else:
+                    charged.append(one)
+            except (Exception, WouldWait) as error:
+                decisions[place] = error
+        if charged:
+            admitted = self.counters.admit_all([one.charge for one in charged])
+            for one, answer in zip(charged, admitted, strict=True):
+                try:
+                    decisions[one.place] = self._decide(one, answer)
+                except (Exception, WouldWait) as error:
+                    decisions[one.place] = error
+        return decisions
+
+    def _charge(self, place: int, wanted: Wanted) -> _Charged | None:
+        """What the counters are to be asked; None if the key's environment is closed."""
+        account_id, key, cost, amounts = wanted
         applied = self._applied(key.plan, key.environment, key.account_limits, key.limits)
         if applied.is_closed:
-            return refusal_of_test_keys(), self.peek(account_id, key, amounts)
+            return None
         now_ms = clock.now_ns() // 1_000_000
         span = self._calendar.span_at(now_ms)
-        environment = INDEX_OF[key.environment]
         told = applied.others
         tallies: tuple[Tally, ...] = ()
         uses: tuple[Use, ...] = ()
@@ -162,7 +209,7 @@ class Limits:
             (
                 account_id,
                 key.id,
-                environment,
+                INDEX_OF[key.environment],
                 NO_LIMIT if a_minute is None else a_minute,
                 NO_LIMIT if a_month is None else a_month,
                 cost,
@@ -174,11 +221,22 @@ class Limits:
                 reserve,
             ),
         )
+        return _new_tuple(_Charged, (place, applied, span, told, charge))
+
+    def _decide(
+        self, charged: _Charged, admission: Admitted
+    ) -> tuple[RagauthError | None, LimitState]:
+        _, applied, span, told, charge = charged
+        now_ms, tallies = charge.now_ms, charge.tallies
         try:
-            while (admission := self.counters.admit(charge)) is None:
-                self.seeder.seed(account_id, environment, span.month, told, tallies)
+            while admission is None:
+                self.seeder.seed(charge.account, charge.environment, span.month, told, tallies)
+                admission = self.counters.admit(charge)
+            if isinstance(admission, BaseException):
+                raise admission
         except CountersUnavailable as error:
             raise unavailable(error) from error
+        reserve = charge.reserve
         state = _new_tuple(
             LimitState,
             (
@@ -193,12 +251,12 @@ class Limits:
                 admission.counts,
                 None
                 if reserve is None or admission.refused_by is not None
-                else encode_reservation(account_id, admission.token, admission.store),
+                else encode_reservation(charge.account, admission.token, admission.store),
             ),
         )
         if admission.refused_by is None:
             return None, state
-        standings = _standings(state, admission.minute_resets_at_ms, tallies, cost)
+        standings = _standings(state, admission.minute_resets_at_ms, tallies, charge.cost)
         return refusal_of(standings, now_ms), state
 
     def peek(self, account_id: bytes, key: KeyFacts, amounts: Amounts | None = None) -> LimitState:
