@@ -250,7 +250,7 @@ class Worker(ThreadWorker):
         while self._round:
             due, self._round = self._round[:_MOST_IN_ROUND], self._round[_MOST_IN_ROUND:]
             replies: Sequence[Any] = [None] * len(due)
-            if len(due) > 1 and self._pace.is_quick(time.perf_counter()):
+            if self._pace.is_quick(time.perf_counter()):
                 replies = self._find_replies(due)
             for (conn, plain), reply in zip(due, replies, strict=True):
                 self._guard(conn, self._go_on_with_reply, plain, reply)

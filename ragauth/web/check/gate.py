@@ -164,7 +164,7 @@ class Gate:
             current_request_id.set(None)
             going = further
             outcomes = self._checker.check_all(questions) if questions else ()
-        return [asking and self._finish(asking, started_at) for asking in found]
+        return [None if asking is None else self._finish(asking, started_at) for asking in found]
 
     def _finish(self, asking: _Asking, started_at: float) -> Reply | WouldWait | None:
         answer, environ, request_id = asking.answer, asking.environ, asking.request_id
