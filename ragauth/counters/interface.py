@@ -19,7 +19,6 @@ EVENT_KEPT_MS = 2 * DAY_MS
 
 _LONGEST_RAW_NAME = 64
 
-
 OUT_OF_REACH = "out of reach"
 
 
@@ -189,14 +188,13 @@ class Admission(NamedTuple):
     token: bytes = b""
 
 
-#: The answer to one of several charges: None as for `admit`, or what `admit` would have raised.
+#: What `admit` returns, or would have raised.
 Admitted: TypeAlias = Admission | CountersUnavailable | WouldWait | None
 
 
 def only(answers: Sequence[Admitted]) -> Admission | None:
-    """The answer to a single charge, or its error raised."""
-    (answer,) = answers
-    if isinstance(answer, BaseException):
+    """The answer to a single charge; raises the error in its place."""
+    if isinstance(answer := answers[0], BaseException):
         raise answer
     return answer
 
@@ -283,11 +281,7 @@ class Counters(Protocol):
         """
 
     def admit_all(self, charges: Sequence[Charge]) -> list[Admitted]:
-        """`admit` for each of several charges, at least one; it costs less than one by one.
-
-        An error stands in the place of the charge that was not counted. It raises none of those
-        that `admit` raises: other charges may have been counted.
-        """
+        """`admit` for each of several charges; what it would raise stands in its place."""
 
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
         """Start the account's month at `base_units`, unless the store knows it already."""

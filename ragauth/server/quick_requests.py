@@ -13,22 +13,6 @@ def is_login(plain: PlainRequest) -> bool:
     return bool(plain.environ["PATH_INFO"] == LOGIN)
 
 
-def is_check(plain: PlainRequest) -> bool:
-    """Whether such a request is a key check, which can be answered with others."""
-    path = plain.environ["PATH_INFO"]
-    return is_authorize(path) or path == KEYS_VERIFY
-
-
-def answer_round(application: Any, environs: list[dict[str, Any]]) -> list[Any]:
-    """Answer checks together; see `Gate.answer_round`.
-
-    None for each where there is a wrapper around the application that must see every request.
-    """
-    wrapped = getattr(application, "wsgi_app", None)
-    answer = getattr(wrapped, "answer_round", None)
-    return [None] * len(environs) if answer is None else answer(environs)
-
-
 def find_quick_request(application: Any, data: bytes, client: Any) -> PlainRequest | None:
     """Find a plain request for a key check or a quick route, or a login to refuse; else None.
 

@@ -4,7 +4,6 @@ import logging
 import selectors
 import socket
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import SimpleNamespace
@@ -21,15 +20,15 @@ from ragauth.server.answers import (
     answer_bytes,
     answer_fault,
     fault_answer,
-    run_application,
 )
 from ragauth.server.connection import READ_BYTES, Connection, Wire, bound_waits, is_read_by_gunicorn
 from ragauth.server.lines import Line, Lines
 from ragauth.server.pace import Pace
 from ragauth.server.plain_http import PlainRequest
 from ragauth.server.pool_watch import PoolWatch
-from ragauth.server.quick_requests import answer_round, find_quick_request, is_check, is_login
+from ragauth.server.quick_requests import find_quick_request, is_login
 from ragauth.server.refusals import Refusals
+from ragauth.server.rounds import Rounds, is_check
 from ragauth.server.shortages import NO_CONNECTION, SHORTAGES, log_fault, log_shortage
 from ragauth.web.paths import HEALTHZ
 
@@ -41,9 +40,6 @@ _PAUSE_SECONDS = 0.5
 _LOOK_SECONDS = 0.2
 # How much of what a client sends after its last answer is read and dropped.
 _MOST_DROPPED_BYTES = 1024 * 1024
-# How many checks are answered in one round trip to the database and the counters, so that no client
-# waits long for the others.
-_MOST_IN_ROUND = 32
 # All threads of the pool may work on one request each for this many times gunicorn's `timeout`.
 _POOL_TIMEOUTS = 2
 
@@ -62,6 +58,7 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._pace = Pace()
+        self._rounds = Rounds(self._pace)
         # For the liveness probe, which must not wait behind requests that wait for a database.
         self._probe_pool = ThreadPoolExecutor(1)
         self._probe_paths = (HEALTHZ, mounted_at() + HEALTHZ)
@@ -71,8 +68,6 @@ class Worker(ThreadWorker):
         self._refusals = Refusals()
         self._lines = Lines(self.cfg.keepalive)
         self._next_look = self._accepts_from = 0.0
-        # Checks that have arrived, each the first request of what `waiting` has of its connection.
-        self._round: list[tuple[Connection, PlainRequest]] = []
 
     def init_process(self) -> None:
         # A request reads about thirty settings, each through three calls: make them attributes.
@@ -151,11 +146,8 @@ class Worker(ThreadWorker):
         elif conn.watched:
             self.poller.modify(conn.sock, events, self.poller.get_key(conn.sock).data)
         else:
-            self.poller.register(conn.sock, events, partial(self._on_event, conn))
+            self.poller.register(conn.sock, events, partial(self._guard, conn, self._go_on_with))
         conn.watched = events
-
-    def _on_event(self, conn: Connection, _sock: socket.socket) -> None:
-        self._guard(conn, self._go_on_with)
 
     def _guard(self, conn: Connection, step: Any, *arguments: Any) -> None:
         """Run a step; an error ends the connection, never the worker."""
@@ -171,7 +163,7 @@ class Worker(ThreadWorker):
             self._drop(conn)  # First: the log line may need the memory that this frees.
             log_fault(error)
 
-    def _go_on_with(self, conn: Connection) -> None:
+    def _go_on_with(self, conn: Connection, _sock: socket.socket) -> None:
         if conn.line is self._lines.unsent:
             conn.send_on()
             if self._settle(conn, is_kept=conn.is_kept):
@@ -196,7 +188,9 @@ class Worker(ThreadWorker):
     def _take(self, conn: Connection) -> None:
         """Process what has arrived, until an answer has to wait."""
         while data := conn.waiting:
-            plain = None if conn.has_begun else self._find_quick_request(conn, data)
+            plain = None
+            if self.alive and not conn.has_begun and self._pace.is_quick(time.perf_counter()):
+                plain = find_quick_request(self.wsgi, data, conn.client)
             if plain is None:
                 conn.waiting = b""
                 self._collect(conn, data)
@@ -206,11 +200,9 @@ class Worker(ThreadWorker):
                 self._watch(conn, 0)
                 return
             if is_check(plain):
-                # Out of its line: nothing else is done with it before its answer.
-                Line.leave(conn)
-                self._round.append((conn, plain))
+                self._rounds.join(conn, plain)
                 return
-            if not self._answer(conn, plain):
+            if not self._reply(conn, plain, self._rounds.ask(self.wsgi, conn, plain)):
                 return
 
     def _collect(self, conn: Connection, data: bytes) -> None:
@@ -238,65 +230,22 @@ class Worker(ThreadWorker):
 
     # Answers
 
-    def _find_quick_request(self, conn: Connection, data: bytes) -> PlainRequest | None:
-        is_quick = self.alive and self._pace.is_quick(time.perf_counter())
-        return find_quick_request(self.wsgi, data, conn.client) if is_quick else None
-
     def _answer_rounds(self) -> None:
-        """Answer the checks that have arrived; what an answered client sent behind is taken, too.
+        for conn, *reply in self._rounds.replies(self.wsgi):
+            self._guard(conn, self._go_on_with_reply, *reply)
 
-        Nothing else is between: a connection that waits here is in no line.
-        """
-        while self._round:
-            due, self._round = self._round[:_MOST_IN_ROUND], self._round[_MOST_IN_ROUND:]
-            replies: Sequence[Any] = [None] * len(due)
-            if self._pace.is_quick(time.perf_counter()):
-                replies = self._find_replies(due)
-            for (conn, plain), reply in zip(due, replies, strict=True):
-                self._guard(conn, self._go_on_with_reply, plain, reply)
-
-    def _find_replies(self, due: Sequence[tuple[Connection, PlainRequest]]) -> Sequence[Any]:
-        environs = [conn.environ | plain.environ for conn, plain in due]
-        started_at, worked_at = time.perf_counter(), time.thread_time()
-        try:
-            replies = answer_round(self.wsgi, environs)
-        except Exception as error:
-            replies = [error] * len(due)
-        now = time.perf_counter()
-        self._pace.note(now - started_at - (time.thread_time() - worked_at), now, len(due))
-        for (conn, _), reply in zip(due, replies, strict=True):
-            if isinstance(reply, WouldWait) and reply.has_waited:
-                # They have waited together, so one says when the pool has its answer.
-                self._pace.hand_over(conn, now)
-                break
-        return replies
-
-    def _go_on_with_reply(self, conn: Connection, plain: PlainRequest, reply: Any) -> None:
-        if isinstance(reply, Exception):
-            raise reply
-        if isinstance(reply, WouldWait) or not self._pace.is_quick(time.perf_counter()):
-            data, conn.waiting = conn.waiting, b""
-            self._collect(conn, data)
-        elif self._answer(conn, plain) if reply is None else self._reply(conn, plain, reply):
+    def _go_on_with_reply(self, conn: Connection, *reply: Any) -> None:
+        if self._reply(conn, *reply):
             self._take(conn)
 
-    def _answer(self, conn: Connection, plain: PlainRequest) -> bool:
-        """Answer a quick request; True if the next one may be answered."""
-        started_at, worked_at = time.perf_counter(), time.thread_time()
-        try:
-            reply = run_application(self.wsgi, conn.environ | plain.environ)
-        except WouldWait as check:
-            if check.has_waited:
-                self._pace.hand_over(conn, time.perf_counter())
+    def _reply(self, conn: Connection, plain: PlainRequest, reply: Any) -> bool:
+        """Do with a request as its reply says; True if the next one may be answered."""
+        if isinstance(reply, Exception):
+            raise reply
+        if isinstance(reply, WouldWait):
             data, conn.waiting = conn.waiting, b""
             self._collect(conn, data)
             return False
-        finally:
-            now = time.perf_counter()
-            self._pace.note(now - started_at - (time.thread_time() - worked_at), now)
-        return self._reply(conn, plain, reply)
-
-    def _reply(self, conn: Connection, plain: PlainRequest, reply: Any) -> bool:
         conn.waiting = conn.waiting[plain.length :]
         self.nr += 1
         if self.nr >= self.max_requests and self.alive:

@@ -37,7 +37,8 @@ from ragauth.security.addresses import is_within
 from ragauth.security.key_faults import explain_no_key
 from ragauth.security.origins import find_canonical_origin
 from ragauth.security.scope_queries import ScopeQuery
-from ragauth.services.limits.limits import Limits, LimitState, Wanted
+from ragauth.services.limits.limits import Limits, Wanted
+from ragauth.services.limits.state import LimitState
 from ragauth.services.limits.takings import Amounts
 
 # Half the cost of calling a NamedTuple, whose __new__ is written in Python.

@@ -3,7 +3,7 @@
 import logging
 import secrets
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
@@ -13,7 +13,6 @@ from ragauth.counters import (
     EVENT_KEPT_MS,
     Admitted,
     Charge,
-    Count,
     Counters,
     CountersUnavailable,
     Report,
@@ -27,17 +26,15 @@ from ragauth.extensions import current
 from ragauth.models.counted_keys import CountedKey
 from ragauth.models.reads.keys import KeyFacts
 from ragauth.models.reads.usage import UsageLookup
-from ragauth.policy import MINUTE, MONTH, REQUESTS, Limit, Policy
+from ragauth.policy import MONTH, REQUESTS, Limit, Policy
 from ragauth.security.key_format import TEST
 from ragauth.services.limits.applied import (
     NO_LIMIT,
-    OF_ACCOUNT,
     AppliedLimit,
     AppliedLimits,
     compile_limits,
 )
 from ragauth.services.limits.refusals import (
-    Standing,
     refusal_of,
     refusal_of_test_keys,
     seconds_up,
@@ -45,6 +42,7 @@ from ragauth.services.limits.refusals import (
 from ragauth.services.limits.reservation_ids import encode_reservation
 from ragauth.services.limits.seeds import INDEX_OF, Seeder
 from ragauth.services.limits.spans import DAY_MS, Calendar, Span, span_of
+from ragauth.services.limits.state import LimitState, standings
 from ragauth.services.limits.takings import (
     NO_AMOUNTS,
     Amounts,
@@ -60,39 +58,6 @@ log = logging.getLogger("ragauth")
 _REMEMBERED = 1024
 # Half the cost of calling LimitState(…) and Charge(…), whose __new__ is written in Python.
 _new_tuple = tuple.__new__
-
-
-class LimitState(NamedTuple):
-    """What applies to a key, and how much of it is used, after the request that asked. In seconds.
-
-    `told` are the limits beside the account's requests a minute and a month; `counts` has one Count
-    for each of them. `reservation_id` is that of the reservation that the request made.
-    """
-
-    applied: AppliedLimits
-    minute_used: int
-    minute_resets_in: int
-    month_used: int
-    month_resets_in: int
-    span: Span
-    now_ms: int
-    told: tuple[AppliedLimit, ...] = ()
-    counts: tuple[Count, ...] = ()
-    reservation_id: str | None = None
-
-    @property
-    def month_resets_at(self) -> datetime:
-        return clock.from_ms(self.span.month_ends_ms)
-
-    @property
-    def minute_remaining(self) -> int | None:
-        """None without such a limit."""
-        return _remaining(self.applied.requests_per_minute, self.minute_used)
-
-    @property
-    def month_remaining(self) -> int | None:
-        """None without such a limit."""
-        return _remaining(self.applied.requests_per_month, self.month_used)
 
 
 class Terms(NamedTuple):
@@ -256,8 +221,8 @@ class Limits:
         )
         if admission.refused_by is None:
             return None, state
-        standings = _standings(state, admission.minute_resets_at_ms, tallies, charge.cost)
-        return refusal_of(standings, now_ms), state
+        found = standings(state, admission.minute_resets_at_ms, tallies, charge.cost)
+        return refusal_of(found, now_ms), state
 
     def peek(self, account_id: bytes, key: KeyFacts, amounts: Amounts | None = None) -> LimitState:
         """The usage so far of what would apply, without counting a request.
@@ -415,28 +380,3 @@ def current_limits() -> Limits:
     """The limits of the running application."""
     limits: Limits = current().limits
     return limits
-
-
-def _remaining(size: int | None, used: int) -> int | None:
-    return None if size is None else max(0, size - used)
-
-
-def _standings(
-    state: LimitState, minute_ends_ms: int, tallies: tuple[Tally, ...], cost: int
-) -> Iterator[Standing]:
-    """Each limit as a refused request found it."""
-    for window, size, used, amount, ends_ms in (
-        (MINUTE, state.applied.requests_per_minute, state.minute_used, 1, minute_ends_ms),
-        (
-            MONTH,
-            state.applied.requests_per_month,
-            state.month_used,
-            cost,
-            state.span.month_ends_ms,
-        ),
-    ):
-        if size is not None:
-            yield Standing(Limit(REQUESTS, window, size), OF_ACCOUNT, used, amount, ends_ms)
-    for one, tally, count in zip(state.told, tallies, state.counts, strict=True):
-        used, ends_ms = count.used - one.ahead, one.ends_ms(state.span, count.resets_at_ms)
-        yield Standing(one.limit, one.of, used, tally.amount, ends_ms)
