@@ -161,9 +161,11 @@ class Gate:
                 if question is not None:
                     further.append(asking)
                     questions.append(question)
-            current_request_id.set(None)
             going = further
+            # What is logged meanwhile is of all of them.
+            current_request_id.set(",".join([asking.request_id for asking in going]))
             outcomes = self._checker.check_all(questions) if questions else ()
+        current_request_id.set(None)
         return [None if asking is None else self._finish(asking, started_at) for asking in found]
 
     def _finish(self, asking: _Asking, started_at: float) -> Reply | WouldWait | None:
