@@ -2,8 +2,9 @@
 
 During an outage each host counts alone, so an account may use a limit once on each host. The usage
 of both stores is saved, each under its own source, so nothing is lost or counted twice. The
-exception is one request of each thread when the outage begins: Redis may have counted it although
-its answer did not come in time, and the file counts it as well.
+exception are the charges that each thread has sent when the outage begins, one or those of one
+round: Redis may have counted them although its answers did not come in time, and the file counts
+them as well.
 """
 
 import logging

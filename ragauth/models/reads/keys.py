@@ -137,12 +137,11 @@ class KeyLookup:
         SHA-256. One whose part after a certain text was hashed by another system is found by that
         part, and by that text before it (`key_format.digest_after`).
         """
-        digests = {key: key_format.digest_key(key) for key in presented_keys}
-        stored = self._find_stored(set(digests.values()))
-        found: dict[str, KeyFacts | None] = {}
-        for key, digest in digests.items():
-            found[key] = stored.get(digest) or self._find_after_text(key)
-        return found
+        digests = {key_format.digest_key(key): key for key in presented_keys}
+        stored = self._find_stored(digests)
+        return {
+            key: stored.get(digest) or self._find_after_text(key) for digest, key in digests.items()
+        }
 
     def _find_stored(self, digests: Collection[bytes]) -> Mapping[bytes, KeyFacts | None]:
         """The keys that are stored with these digests: all in one read, or in one transaction."""

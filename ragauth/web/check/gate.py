@@ -78,7 +78,6 @@ class _Asking:
 
     def go_on(self, outcome: Outcome | None) -> tuple[str, Question] | None:
         """The next question; None if `answer` stands."""
-        current_request_id.set(self.request_id)
         try:
             if isinstance(outcome, BaseException):
                 return self.steps.throw(outcome)
@@ -152,6 +151,8 @@ class Gate:
         """Each answer is logged and counted. None leaves it to the application."""
         started_at = time.perf_counter()
         going = [asking for asking in found if asking is not None]
+        # A line that is logged meanwhile may be of all of them.
+        current_request_id.set(",".join([asking.request_id for asking in going]))
         outcomes: Sequence[Outcome | None] = [None] * len(going)
         while going:
             further: list[_Asking] = []
@@ -162,8 +163,6 @@ class Gate:
                     further.append(asking)
                     questions.append(question)
             going = further
-            # What is logged meanwhile is of all of them.
-            current_request_id.set(",".join([asking.request_id for asking in going]))
             outcomes = self._checker.check_all(questions) if questions else ()
         current_request_id.set(None)
         return [None if asking is None else self._finish(asking, started_at) for asking in found]
