@@ -23,6 +23,7 @@ from ragauth.metrics import ALLOWED, CHECKS, note_request
 from ragauth.security import key_format
 from ragauth.security.key_format import is_token_shaped
 from ragauth.services.keys.check import KeyChecker, Question
+from ragauth.services.limits.limits import Wanted
 from ragauth.services.limits.spans import span_of
 from ragauth.services.limits.usage import save_usage
 from ragauth.web.around import request_id_of, write_request_line
@@ -103,7 +104,7 @@ def _stages(app: Any, keys: list[str]) -> dict[str, Callable[[int], object]]:
 
     def admit(index: int) -> object:
         fact = known[index]
-        return checker.limits.admit(fact.account_id or b"", fact, 1)
+        return checker.limits.admit_all((Wanted(fact.account_id or b"", fact, 1),))
 
     def store(index: int) -> object:
         fact, span = known[index], span_of(time.time_ns() // 1_000_000)

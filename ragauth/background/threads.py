@@ -3,8 +3,8 @@
 import atexit
 import os
 import threading
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
 from flask import Flask
@@ -113,3 +113,8 @@ class StartedByRequest:
     ) -> Iterable[bytes]:
         self._ensure_started()
         return self.application(environ, start_response)
+
+    def answer_round(self, environs: "Sequence[WSGIEnvironment]") -> Any:
+        """See `Gate.answer_round`."""
+        self._ensure_started()
+        return self.application.answer_round(environs)  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from pathlib import Path
 from ragauth.counters.interface import (
     EVENT_KEPT_MS,
     Admission,
+    Admitted,
     ChangedRow,
     Charge,
     Count,
@@ -37,6 +38,7 @@ from ragauth.counters.lmdb_store import LmdbCounters
 __all__ = [
     "EVENT_KEPT_MS",
     "Admission",
+    "Admitted",
     "ChangedRow",
     "Charge",
     "Count",

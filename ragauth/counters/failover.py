@@ -2,8 +2,9 @@
 
 During an outage each host counts alone, so an account may use a limit once on each host. The usage
 of both stores is saved, each under its own source, so nothing is lost or counted twice. The
-exception is one request of each thread when the outage begins: Redis may have counted it although
-its answer did not come in time, and the file counts it as well.
+exception are the charges that each thread has sent when the outage begins, one or those of one
+round: Redis may have counted them although its answers did not come in time, and the file counts
+them as well.
 """
 
 import logging
@@ -16,6 +17,7 @@ from typing import TypeVar
 from ragauth.counters import forks
 from ragauth.counters.interface import (
     Admission,
+    Admitted,
     ChangedRow,
     Charge,
     Counters,
@@ -31,9 +33,12 @@ from ragauth.counters.interface import (
     Tally,
     Use,
     Window,
+    only,
 )
 from ragauth.counters.lmdb_store import LmdbCounters
-from ragauth.counters.redis_store import STORE_NAME, RedisCounters
+from ragauth.counters.redis_admission import STORE_NAME
+from ragauth.counters.redis_store import RedisCounters
+from ragauth.deadlines import WouldWait
 from ragauth.metrics import REDIS_LOST, STANDING_IN
 
 RETRY_SECONDS = 1.0
@@ -41,6 +46,14 @@ RETRY_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+
+def _put(
+    answers: list[Admitted], places: Sequence[int], those: Sequence[Admitted]
+) -> list[Admitted]:
+    for place, answer in zip(places, those, strict=True):
+        answers[place] = answer
+    return answers
 
 
 def _in_a_thread(work: Callable[[], object]) -> None:
@@ -90,7 +103,42 @@ class FailoverCounters:
         return self._ask(lambda store: store.source_id)
 
     def admit(self, charge: Charge) -> Admission | None:
-        return self._ask_for_month(lambda store: store.admit(charge))
+        return only(self.admit_all((charge,)))
+
+    def admit_all(self, charges: Sequence[Charge]) -> list[Admitted]:
+        answers = self._admit_in_turn(charges, [None] * len(charges), range(len(charges)))
+        unknown = [place for place, answer in enumerate(answers) if answer is None]
+        if not unknown or self._primary_answers:
+            return answers
+        try:
+            is_over = self._fallback.is_turn_over()
+        except (CountersUnavailable, WouldWait) as error:
+            return _put(answers, unknown, [error] * len(unknown))
+        if not is_over:
+            return answers
+        # As in `_ask_for_month`.
+        self._come_back()
+        return self._admit_in_turn(charges, answers, unknown)
+
+    def _admit_in_turn(
+        self, charges: Sequence[Charge], answers: list[Admitted], places: Sequence[int]
+    ) -> list[Admitted]:
+        """Ask for the charges at these places: Redis, and the file for those that Redis lost."""
+        if self._is_primary_there():
+            _put(answers, places, self._primary.admit_all([charges[place] for place in places]))
+            errors = {
+                place: answer
+                for place in places
+                if isinstance(answer := answers[place], CountersUnavailable)
+            }
+            if not errors:
+                return answers
+            places = list(errors)
+            try:
+                self._leave_primary(errors[places[0]])
+            except CountersUnavailable as error:
+                return _put(answers, places, [error] * len(places))
+        return _put(answers, places, self._fallback.admit_all([charges[each] for each in places]))
 
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
         self._ask(lambda store: store.seed_month(account, environment, month, base_units))

@@ -4,7 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from sys import maxsize
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+from ragauth.deadlines import WouldWait
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -17,7 +19,6 @@ RESERVATION_KEPT_MS = DAY_MS
 EVENT_KEPT_MS = 2 * DAY_MS
 
 _LONGEST_RAW_NAME = 64
-
 
 OUT_OF_REACH = "out of reach"
 
@@ -188,6 +189,17 @@ class Admission(NamedTuple):
     token: bytes = b""
 
 
+#: What `admit` returns, or would have raised.
+Admitted: TypeAlias = Admission | CountersUnavailable | WouldWait | None
+
+
+def only(answers: Sequence[Admitted]) -> Admission | None:
+    """The answer to a single charge; raises the error in its place."""
+    if isinstance(answer := answers[0], BaseException):
+        raise answer
+    return answer
+
+
 class Peek(NamedTuple):
     """What an account has used so far; `counts` are those of the tallies, in their order."""
 
@@ -268,6 +280,9 @@ class Counters(Protocol):
         the month, or a tally with a period, is not known here: read each from the database, call
         `seed_month` and `seed_tally`, ask again.
         """
+
+    def admit_all(self, charges: Sequence[Charge]) -> list[Admitted]:
+        """`admit` for each of several charges; what it would raise stands in its place."""
 
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
         """Start the account's month at `base_units`, unless the store knows it already."""

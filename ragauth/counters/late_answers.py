@@ -3,13 +3,15 @@
 The polling thread waits for a short time. Then a thread of the pool runs the whole request again.
 The script of its check may have run by then, so it is not sent again: that would count twice. The
 thread of the pool waits for the answer to the first one, on the connection that it was sent on.
+The scripts of several checks may have been sent on one connection: each has an answer of its own.
 """
 
 import os
+import threading
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
-from redis.exceptions import ResponseError, TimeoutError
+from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from ragauth.counters.interface import Charge
 
@@ -17,41 +19,98 @@ from ragauth.counters.interface import Charge
 _KEPT_SECONDS = 10.0
 
 
-class LateAnswer:
-    """A connection on which the answer to one script is still to come.
+class LateReplies:
+    """A connection on which the replies to several scripts are still to come, in order.
 
-    It must be awaited or dropped. Until then the connection is not free for another script.
+    All of them must be awaited or dropped. Until then the connection is not free for other scripts.
+    Safe for threads.
     """
 
-    def __init__(self, pool: Any, connection: Any) -> None:
+    def __init__(self, pool: Any, connection: Any, count: int) -> None:
         self._pool = pool
         self._connection = connection
         self._process = os.getpid()
         self._kept_until = time.monotonic() + _KEPT_SECONDS
+        self._count = count
+        self._replies: list[Any] = []
+        self._is_over = False
+        self._reading = threading.Lock()
+        self._ending = threading.Lock()
+
+    def answers(self) -> "list[LateAnswer]":
+        return [LateAnswer(self, place) for place in range(self._count)]
+
+    @property
+    def is_old(self) -> bool:
+        """Whether they are too old, or were sent for by the process that this is a fork of."""
+        return time.monotonic() > self._kept_until or os.getpid() != self._process
+
+    def wait(self, place: int, seconds: float) -> Any:
+        """Return the reply at a place, if it comes within so many seconds; raises RedisError.
+
+        Whoever waits reads those before it, too, and keeps them for the others.
+        """
+        ends_at = time.monotonic() + seconds
+        if not self._reading.acquire(timeout=seconds):
+            raise TimeoutError("Timeout reading a late answer")
+        try:
+            while len(self._replies) <= place:
+                self._replies.append(self._read(ends_at - time.monotonic()))
+        finally:
+            self._reading.release()
+        reply = self._replies[place]
+        if isinstance(reply, ResponseError):
+            raise reply
+        return reply
+
+    def drop(self, place: int) -> None:
+        """Close the connection if this reply was not read, so that no other script gets it."""
+        if len(self._replies) <= place:
+            self._end(closes=True)
+
+    def _read(self, seconds: float) -> Any:
+        try:
+            if self._is_over:
+                raise ConnectionError("the connection of a late answer was closed")
+            if not self._connection.can_read(timeout=max(0.0, seconds)):
+                raise TimeoutError("Timeout reading a late answer")
+            reply = self._connection.read_response()
+        except ResponseError as error:
+            reply = error
+        except BaseException:
+            self._end(closes=True)
+            raise
+        if len(self._replies) + 1 == self._count:
+            self._end(closes=False)
+        return reply
+
+    def _end(self, *, closes: bool) -> None:
+        """Give the connection back to its pool, once."""
+        with self._ending:
+            if self._is_over:
+                return
+            self._is_over = True
+        if closes:
+            self._connection.disconnect()
+        self._pool.release(self._connection)
+
+
+class LateAnswer(NamedTuple):
+    """The one of them to one script; it must be awaited or dropped."""
+
+    replies: LateReplies
+    place: int
 
     @property
     def is_over(self) -> bool:
-        """Whether the answer is too old, or was sent for by the process that this is a fork of."""
-        return time.monotonic() > self._kept_until or os.getpid() != self._process
+        return self.replies.is_old
 
     def wait(self, seconds: float) -> Any:
         """Return the answer, if it comes within so many seconds; raises RedisError."""
-        try:
-            if not self._connection.can_read(timeout=seconds):
-                raise TimeoutError("Timeout reading a late answer")
-            return self._connection.read_response()
-        except ResponseError:
-            raise
-        except BaseException:
-            self._connection.disconnect()
-            raise
-        finally:
-            self._pool.release(self._connection)
+        return self.replies.wait(self.place, seconds)
 
     def drop(self) -> None:
-        """Close the connection, so that no other script gets this answer."""
-        self._connection.disconnect()
-        self._pool.release(self._connection)
+        self.replies.drop(self.place)
 
 
 class AnswerIsLate(TimeoutError):

@@ -4,9 +4,6 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from sys import maxsize
-from typing import Literal
-
-import lmdb
 
 from ragauth import clock
 from ragauth.counters import (
@@ -20,9 +17,10 @@ from ragauth.counters.interface import (
     MINUTE_MS,
     SKEW_MS,
     Admission,
+    Admitted,
     ChangedRow,
     Charge,
-    Count,
+    CountersUnavailable,
     Peek,
     Report,
     Reported,
@@ -34,7 +32,9 @@ from ragauth.counters.interface import (
     Use,
     Window,
     bounded_name,
+    only,
 )
+from ragauth.counters.lmdb_admission import admit
 from ragauth.counters.lmdb_file import INITIAL_MAP_BYTES, LmdbFile, Txn
 from ragauth.counters.lmdb_records import (
     ACCOUNT,
@@ -45,6 +45,7 @@ from ragauth.counters.lmdb_records import (
 )
 from ragauth.counters.lmdb_usage import STEP, WaitingUsage
 from ragauth.counters.periods import settle_window
+from ragauth.deadlines import WouldWait
 
 TURN_IDLE_MS = 10_000
 _STEPS_OF_ENDED = 40
@@ -78,92 +79,17 @@ class LmdbCounters:
         return self._file.source_id
 
     def admit(self, charge: Charge) -> Admission | None:
-        # Written out in one piece: each call and each closure would add noticeably to the cost of a
-        # check.
-        (account, key, environment, minute_limit, month_limit, cost, month, day, now_ms,
-         tallies, uses, reserve) = charge  # fmt: skip
+        return only(self.admit_all((charge,)))
+
+    def admit_all(self, charges: Sequence[Charge]) -> list[Admitted]:
         file = self._file
-        account_key = b"a" + account + ENVIRONMENT_BYTES[environment]
-        env = file.enter(now_ms)
         try:
-            with env.begin(None, None, True) as txn:
-                record = txn.get(account_key)
-                if record is None:
-                    return None
-                turn, ends, used, newest, newest_units, older, older_units = _unpack_account(record)
-                if turn != file.turn:
-                    return None
-                if month == newest:
-                    spent = newest_units
-                elif month == older:
-                    spent = older_units
-                else:
-                    return None
-                found: list[lmdb_tallies.Found] | None = None
-                if tallies:
-                    found = lmdb_tallies.look_up(txn, account_key[1:], tallies, turn, now_ms)
-                    if found is None:
-                        return None
-                if not 0 < ends - now_ms <= _LONGEST_MINUTE_MS:
-                    ends, used = settle_window(ends, used, MINUTE_MS, now_ms)
-                    if used:
-                        # Store the settled window even if the answer is a refusal: it ends a minute
-                        # from now.
-                        txn.put(
-                            account_key,
-                            _pack_account(
-                                turn, ends, used, newest, newest_units, older, older_units
-                            ),
-                        )
-                refused_by: Literal["minute", "month", "tally"] | None = None
-                if spent + cost > month_limit:
-                    refused_by = "month"
-                elif used >= minute_limit:
-                    refused_by = "minute"
-                elif found and not lmdb_tallies.fit(found, tallies):
-                    refused_by = "tally"
-                if refused_by is not None:
-                    lmdb_tallies.keep_shortened(txn, found or ())
-                    stand = lmdb_tallies.as_they_stand(found or ())
-                    return Admission(refused_by, used, ends, spent, stand)
-                used += 1
-                spent += cost
-                if month == newest:
-                    newest_units = spent
-                else:
-                    older_units = spent
-                usage_key = account_key + _pack_day(day) + key
-                usage = txn.get(usage_key)
-                if usage is None:
-                    txn.put(usage_key, _pack_usage(1, cost, now_ms, True))
-                    txn.put(b"d" + usage_key, b"")
-                else:
-                    requests, units, last_used_ms, changed = _unpack_usage(usage)
-                    if last_used_ms < now_ms:
-                        last_used_ms = now_ms
-                    txn.put(usage_key, _pack_usage(requests + 1, units + cost, last_used_ms, True))
-                    if not changed:
-                        txn.put(b"d" + usage_key, b"")
-                txn.put(
-                    account_key,
-                    _pack_account(turn, ends, used, newest, newest_units, older, older_units),
-                )
-                counts: tuple[Count, ...] = ()
-                kept_by, token = "", b""
-                if found:
-                    counts = lmdb_tallies.count(txn, found, tallies, turn, now_ms)
-                if uses:
-                    lmdb_usage.add_uses(txn, usage_key[1:], uses)
-                if reserve is not None:
-                    lmdb_reservations.make(txn, charge, reserve, found or ())
-                    kept_by, token = file.store_name, reserve.token
-            # Half the cost of Admission(…), whose __new__ is written in Python.
-            return _new_tuple(Admission, (None, used, ends, spent, counts, kept_by, token))
-        except lmdb.Error as error:
-            file.recover(error)
-        finally:
-            file.leave()
-        return self.admit(charge)
+            return file.transact(
+                lambda txn: [admit(txn, charge, file) for charge in charges],
+                now_ms=charges[0].now_ms,
+            )
+        except (CountersUnavailable, WouldWait) as error:
+            return [error] * len(charges)
 
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
         account_key = b"a" + account + ENVIRONMENT_BYTES[environment]

@@ -6,8 +6,8 @@ never sent twice, because it may have run although its answer was lost.
 """
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
 from zlib import crc32
 
 import redis
@@ -28,7 +28,7 @@ from redis.sentinel import MasterNotFoundError, SentinelConnectionPool
 
 from ragauth.config.redis_urls import read_redis_url, redis_place
 from ragauth.config.urls import Url
-from ragauth.counters.late_answers import AnswerIsLate, LateAnswer
+from ragauth.counters.late_answers import AnswerIsLate, LateReplies
 from ragauth.counters.redis_scripts import Script
 
 TIMEOUT_SECONDS = 0.25
@@ -39,6 +39,16 @@ _REDIRECTIONS = 5
 _RUN_ID = re.compile(rb"run_id:([0-9a-f]+)")
 
 Address = tuple[str, int]
+#: What a script returned, or the RedisError instead of it.
+Reply: TypeAlias = Any
+
+
+class Call(NamedTuple):
+    """A script on the names with this prefix."""
+
+    script: Script
+    prefix: str
+    arguments: Sequence[str | bytes | int]
 
 
 class RedisClient(Protocol):
@@ -50,10 +60,17 @@ class RedisClient(Protocol):
     def prefix_of(self, installation: str, name: bytes) -> str:
         """The prefix for an account, a bucket or a lease."""
 
-    def evaluate(self, script: Script, prefix: str, arguments: Sequence[str | bytes | int]) -> Any:
+    def evaluate(self, call: Call) -> Any:
         """Run a script; raises RedisError.
 
-        After AnswerIsLate the connection is the caller's, who must await or drop the answer.
+        After AnswerIsLate the caller must await or drop the answer.
+        """
+
+    def evaluate_all(self, calls: Sequence[Call]) -> list[Reply]:
+        """Run scripts that do not depend on each other, at less cost than one by one.
+
+        A RedisError stands in the place of a reply that did not come. Raises RedisError if nothing
+        was run.
         """
 
     def start_anew(self) -> None:
@@ -121,45 +138,70 @@ def _begin(connection: Any) -> None:
     connection.ragauth_run = found[1] if found else b"unknown"
 
 
-def _evaluate(
-    server: Any, script: Script, prefix: str, arguments: Sequence[str | bytes | int]
-) -> Any:
+def _evaluate_all(server: Any, calls: Sequence[Call], *, sends_text: bool = False) -> list[Reply]:
+    """Run several scripts in one round trip; `sends_text` for those that the server may not know.
+
+    The reply of each stands in its place, or the RedisError instead of it. Raises RedisError if
+    nothing was run.
+    """
     # Not by `execute_command`, which costs more time than Redis itself: it measures and reports
     # each command.
     pool = server.connection_pool
     connection = pool.get_connection()
-    is_late = False
+    is_ours = True
     try:
-        run = (connection.ragauth_run,) if script.takes_run else ()
-        # Two keys: a node of a Cluster that has only one of them, because their slot is being
-        # moved, refuses the script before it begins.
-        rest = (2, prefix, f"{prefix}source", *arguments, *run)
-        connection.send_command("EVALSHA", script.sha, *rest, check_health=False)
-        try:
-            return _read_answer(pool, connection)
-        except NoScriptError:
-            # The server was restarted or replaced, and has not run the script.
-            connection.send_command("EVAL", script.text, *rest, check_health=False)
-            return _read_answer(pool, connection)
-    except AnswerIsLate:
-        is_late = True
-        raise
-    finally:
-        if not is_late:
-            pool.release(connection)
-
-
-def _read_answer(pool: Any, connection: Any) -> Any:
-    """Return the answer; after AnswerIsLate, and after it alone, it can still come."""
-    try:
-        return connection.read_response(disconnect_on_error=False)
-    except TimeoutError as error:
-        raise AnswerIsLate(str(error), LateAnswer(pool, connection)) from error
-    except ResponseError:
-        raise
+        run = connection.ragauth_run
+        commands = [_command(call, run, sends_text=sends_text) for call in calls]
+        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        replies = _read_replies(pool, connection, len(calls))
+        is_ours = not isinstance(replies[-1], AnswerIsLate)
     except BaseException:
         connection.disconnect()
         raise
+    finally:
+        if is_ours:
+            pool.release(connection)
+    unknown = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+    if unknown:
+        # The server was restarted or replaced, and has not run these scripts.
+        again = _evaluate_all(server, [calls[place] for place in unknown], sends_text=True)
+        for place, reply in zip(unknown, again, strict=True):
+            replies[place] = reply
+    return replies
+
+
+def _command(call: Call, run: bytes, *, sends_text: bool) -> tuple[str | bytes | int, ...]:
+    script, prefix, arguments = call
+    how = ("EVAL", script.text) if sends_text else ("EVALSHA", script.sha)
+    # Two keys: a node of a Cluster that has only one of them, because their slot is being moved,
+    # refuses the script before it begins.
+    names = (2, prefix, f"{prefix}source")
+    return *how, *names, *arguments, *((run,) if script.takes_run else ())
+
+
+def _read_replies(pool: Any, connection: Any, count: int) -> list[Reply]:
+    """The replies; after AnswerIsLate the last ones, and these alone, can still come."""
+    replies: list[Reply] = []
+    while len(replies) < count:
+        try:
+            replies.append(connection.read_response(disconnect_on_error=False))
+        except ResponseError as error:
+            replies.append(error)
+        except TimeoutError as error:
+            late = LateReplies(pool, connection, count - len(replies))
+            replies += [AnswerIsLate(str(error), answer) for answer in late.answers()]
+        except RedisError as error:
+            connection.disconnect()
+            replies += [error] * (count - len(replies))
+    return replies
+
+
+def _only(replies: Sequence[Reply]) -> Any:
+    """The reply to a single call, or its error raised."""
+    (reply,) = replies
+    if isinstance(reply, RedisError):
+        raise reply
+    return reply
 
 
 class OneServer:
@@ -174,8 +216,11 @@ class OneServer:
     def prefix_of(self, installation: str, name: bytes) -> str:
         return f"ragauth:{installation}:"
 
-    def evaluate(self, script: Script, prefix: str, arguments: Sequence[str | bytes | int]) -> Any:
-        return _evaluate(self._server, script, prefix, arguments)
+    def evaluate(self, call: Call) -> Any:
+        return _only(self.evaluate_all((call,)))
+
+    def evaluate_all(self, calls: Sequence[Call]) -> list[Reply]:
+        return _evaluate_all(self._server, calls)
 
     def start_anew(self) -> None:
         # The next connection looks the name up, or asks the Sentinels, again.
@@ -247,20 +292,53 @@ class Cluster:
     def prefix_of(self, installation: str, name: bytes) -> str:
         return f"ragauth:{installation}:{{{crc32(name) % PARTS}}}:"
 
-    def evaluate(self, script: Script, prefix: str, arguments: Sequence[str | bytes | int]) -> Any:
+    def evaluate(self, call: Call) -> Any:
+        return _only(self.evaluate_all((call,)))
+
+    def evaluate_all(self, calls: Sequence[Call]) -> list[Reply]:
+        replies: list[Reply] = [ClusterError("the nodes send from one to another")] * len(calls)
+        left = list(range(len(calls)))
         for _ in range(_REDIRECTIONS):
-            address = self._owners.get(prefix) or self._find_owner(prefix)
+            for place, reply in self._evaluate_once(calls, left):
+                replies[place] = reply
+            # What was redirected has not run.
+            left = [place for place in left if isinstance(replies[place], MovedError)]
+            if not left:
+                break
+        for place in left:
+            replies[place] = ClusterError("the nodes send from one to another")
+        return replies
+
+    def _evaluate_once(
+        self, calls: Sequence[Call], places: Sequence[int]
+    ) -> Iterator[tuple[int, Reply]]:
+        """Ask each owner for its own, in one go; learn from redirections."""
+        by_owner: dict[Address, list[int]] = {}
+        for place in places:
+            prefix = calls[place].prefix
             try:
-                return _evaluate(self._node(address), script, prefix, arguments)
-            except MovedError as moved:
-                self._owners[prefix] = _new_address(moved, address)
-            except AskError as error:
-                raise TryAgainError("the slot is being moved") from error
-            except (ConnectionError, TimeoutError):
-                # Another node may become the owner soon.
-                self._owners.pop(prefix, None)
-                raise
-        raise ClusterError("the nodes send from one to another")
+                owner = self._owners.get(prefix) or self._find_owner(prefix)
+            except RedisError as error:
+                yield place, error
+            else:
+                by_owner.setdefault(owner, []).append(place)
+        for owner, own in by_owner.items():
+            try:
+                replies = _evaluate_all(self._node(owner), [calls[place] for place in own])
+            except RedisError as error:
+                replies = [error] * len(own)
+            for place, reply in zip(own, replies, strict=True):
+                yield place, self._learn(calls[place].prefix, owner, reply)
+
+    def _learn(self, prefix: str, owner: Address, reply: Reply) -> Reply:
+        if isinstance(reply, MovedError):
+            self._owners[prefix] = _new_address(reply, owner)
+        elif isinstance(reply, AskError):
+            return TryAgainError("the slot is being moved")
+        elif isinstance(reply, ConnectionError | TimeoutError):
+            # Another node may become the owner soon.
+            self._owners.pop(prefix, None)
+        return reply
 
     def start_anew(self) -> None:
         known = {*self._hosts, *self._owners.values()}

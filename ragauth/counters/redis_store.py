@@ -3,14 +3,13 @@
 import itertools
 import secrets
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from sys import maxsize
-from typing import Any, Literal
+from typing import Any
 
 from redis.exceptions import RedisError, ResponseError, TimeoutError
 
+from ragauth.counters import redis_admission, redis_tallies
 from ragauth.counters import redis_scripts as scripts
-from ragauth.counters import redis_tallies
 from ragauth.counters import redis_tally_scripts as tally_scripts
 from ragauth.counters import redis_usage_scripts as usage_scripts
 from ragauth.counters.interface import (
@@ -18,6 +17,7 @@ from ragauth.counters.interface import (
     MINUTE_MS,
     SKEW_MS,
     Admission,
+    Admitted,
     ChangedRow,
     Charge,
     CountersUnavailable,
@@ -35,10 +35,12 @@ from ragauth.counters.interface import (
     Use,
     Window,
     bounded_name,
+    only,
 )
 from ragauth.counters.late_answers import AnswerIsLate, LateAnswers
 from ragauth.counters.periods import previous_month, settle_window
-from ragauth.counters.redis_client import TIMEOUT_SECONDS, open_client
+from ragauth.counters.redis_admission import ENVIRONMENT_ENDINGS, STORE_NAME
+from ragauth.counters.redis_client import TIMEOUT_SECONDS, Call, RedisClient, open_client
 from ragauth.counters.redis_faults import state_of
 from ragauth.deadlines import WouldWait, current_deadline
 
@@ -47,17 +49,6 @@ HASTY_TIMEOUT_SECONDS = 0.05
 #: Rows in one script: Redis answers no other client while a script runs.
 STEP = 500
 RESUME_ONCE_IN_MS = DAY_MS
-#: Tells that a reservation is in Redis and not in the file of a host.
-STORE_NAME = "r"
-
-_LONGEST_MINUTE_MS = MINUTE_MS + SKEW_MS
-_REFUSALS: tuple[Literal["minute", "month", "tally"] | None, ...] = (
-    None,
-    "minute",
-    "month",
-    "tally",
-)
-_ENVIRONMENT_ENDINGS = (":0", ":1")
 
 
 class RedisCounters:
@@ -96,49 +87,64 @@ class RedisCounters:
         return self._source_of(self._all_names()[0])
 
     def admit(self, charge: Charge) -> Admission | None:
-        member = charge.account.hex() + _ENVIRONMENT_ENDINGS[charge.environment]
-        script = scripts.ADMIT
-        more: tuple[str, ...] = ()
-        if charge.tallies or charge.uses or charge.reserve:
-            script = tally_scripts.ADMIT_WITH_TALLIES
-            more = (
-                redis_tallies.tallies_text(member, charge.tallies, charge),
-                redis_tallies.uses_text(charge.uses),
-                *redis_tallies.reservation_arguments(charge),
-            )
-        reply = self._run(
-            script,
-            self._names_of(charge.account),
-            member,
-            f"{charge.day}:{member}:{charge.key.hex()}",
-            charge.minute_limit,
-            charge.month_limit,
-            charge.cost,
-            charge.month,
-            charge.now_ms,
-            charge.now_ms + MINUTE_MS,
-            _LONGEST_MINUTE_MS,
-            *more,
-            charge=charge,
-        )
-        if reply is None:
-            return None
-        if not more:
-            verdict, minute_used, ends, month_used = reply
-            return Admission(_REFUSALS[verdict], minute_used, ends, month_used)
-        verdict, minute_used, ends, month_used, told, *reserved = reply
-        numbers = (_REFUSALS[verdict], minute_used, ends, month_used)
-        counts = redis_tallies.counts_of(told)
-        if not reserved:
-            return Admission(*numbers, counts)
-        return Admission(*numbers, counts, STORE_NAME, redis_tallies.token_of(reserved[0]))
+        return only(self.admit_all((charge,)))
+
+    def admit_all(self, charges: Sequence[Charge]) -> list[Admitted]:
+        """Each script is sent once, also if its request is handed over."""
+        must_not_wait = _must_not_wait()
+        admitted: list[Admitted] = [None] * len(charges)
+        unsent: list[int] = []
+        for place, charge in enumerate(charges):
+            late = self._late.take(charge) if self._late and not must_not_wait else None
+            if late is None:
+                unsent.append(place)
+                continue
+            try:
+                admitted[place] = redis_admission.answer(charge, late.wait(self._timeout_seconds))
+            except ResponseError:
+                # What was refused has not run; asked again it is refused again, or redirected.
+                unsent.append(place)
+            except RedisError as error:
+                admitted[place] = _unavailable(error)
+        if unsent:
+            replies = self._send([charges[place] for place in unsent])
+            for place, reply in zip(unsent, replies, strict=True):
+                admitted[place] = self._admitted(charges[place], reply)
+        return admitted
+
+    def _send(self, charges: Sequence[Charge]) -> Sequence[Any]:
+        """The replies to the scripts of charges, with an error where there is none."""
+        try:
+            calls = [
+                Call(script, self._names_of(charge.account), arguments)
+                for charge in charges
+                for script, arguments in [redis_admission.question(charge)]
+            ]
+            return self._present_client().evaluate_all(calls)
+        except (RedisError, CountersUnavailable) as error:
+            return [error] * len(charges)
+
+    def _admitted(self, charge: Charge, reply: Any) -> Admitted:
+        if isinstance(reply, CountersUnavailable):
+            return reply
+        if not isinstance(reply, RedisError):
+            return redis_admission.answer(charge, reply)
+        must_not_wait = _must_not_wait()
+        if isinstance(reply, AnswerIsLate):
+            if must_not_wait:
+                self._late.keep(charge, reply.answer)
+            else:
+                reply.answer.drop()
+        if must_not_wait and isinstance(reply, TimeoutError):
+            return WouldWait(has_waited=True)
+        return _unavailable(reply)
 
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
         self._run(
             scripts.SEED_MONTH,
             self._names_of(account),
             secrets.token_hex(16),
-            account.hex() + _ENVIRONMENT_ENDINGS[environment],
+            account.hex() + ENVIRONMENT_ENDINGS[environment],
             month,
             base_units,
             previous_month(month),
@@ -147,19 +153,19 @@ class RedisCounters:
     def seed_tally(
         self, account: bytes, environment: int, tally: Tally, base: int, now_ms: int
     ) -> None:
-        name = redis_tallies.tally_name(account.hex() + _ENVIRONMENT_ENDINGS[environment], tally)
+        name = redis_tallies.tally_name(account.hex() + ENVIRONMENT_ENDINGS[environment], tally)
         new_source = secrets.token_hex(16)
         self._run(tally_scripts.SEED_TALLY, self._names_of(account), new_source, name, base)
 
     def shift_tally(
         self, account: bytes, environment: int, tally: Tally, shift: Shift, now_ms: int
     ) -> Shifted | None:
-        name = redis_tallies.tally_name(account.hex() + _ENVIRONMENT_ENDINGS[environment], tally)
+        name = redis_tallies.tally_name(account.hex() + ENVIRONMENT_ENDINGS[environment], tally)
         reply = self._run(tally_scripts.SHIFT_TALLY, self._names_of(account), name, *shift)
         return None if reply is None else Shifted(*reply)
 
     def forget_tallies(self, account: bytes, environment: int, tallies: Collection[Tally]) -> None:
-        member = account.hex() + _ENVIRONMENT_ENDINGS[environment]
+        member = account.hex() + ENVIRONMENT_ENDINGS[environment]
         names = [redis_tallies.tally_name(member, tally) for tally in tallies]
         self._run(tally_scripts.FORGET_TALLIES, self._names_of(account), *names)
 
@@ -171,7 +177,7 @@ class RedisCounters:
         now_ms: int,
         tallies: tuple[Tally, ...] = (),
     ) -> Peek | None:
-        member = account.hex() + _ENVIRONMENT_ENDINGS[environment]
+        member = account.hex() + ENVIRONMENT_ENDINGS[environment]
         text = redis_tallies.tallies_text(member, tallies)
         reply = self._run(tally_scripts.PEEK, self._names_of(account), member, month, now_ms, text)
         if reply is None:
@@ -181,7 +187,7 @@ class RedisCounters:
         return Peek(used, ends, month_used, redis_tallies.counts_of(told))
 
     def report(self, report: Report) -> Reported | None:
-        member = report.account.hex() + _ENVIRONMENT_ENDINGS[report.environment]
+        member = report.account.hex() + ENVIRONMENT_ENDINGS[report.environment]
         reply = self._run(
             tally_scripts.REPORT,
             self._names_of(report.account),
@@ -278,7 +284,7 @@ class RedisCounters:
         return rows
 
     def unsaved_use(self, account: bytes, environment: int, key: bytes) -> int | None:
-        names, member = self._names_of(account), account.hex() + _ENVIRONMENT_ENDINGS[environment]
+        names, member = self._names_of(account), account.hex() + ENVIRONMENT_ENDINGS[environment]
         used_ms = self._run(usage_scripts.UNSAVED_USE, names, member, key.hex())
         return None if used_ms is None else int(used_ms)
 
@@ -300,7 +306,7 @@ class RedisCounters:
         return bool(self._run(scripts.LEASE, self._names_of(name), *arguments))
 
     def forget_account(self, account: bytes) -> None:
-        members = [account.hex() + each for each in _ENVIRONMENT_ENDINGS]
+        members = [account.hex() + each for each in ENVIRONMENT_ENDINGS]
         self._run(scripts.FORGET_ACCOUNT, self._names_of(account), *members)
 
     def prune(self, now_ms: int, keep_days: int = 40) -> bool:
@@ -342,36 +348,26 @@ class RedisCounters:
     def _names_of(self, name: bytes) -> str:
         return self._client.prefix_of(self._installation(), name)
 
-    def _run(
-        self,
-        script: scripts.Script,
-        names: str,
-        *arguments: str | bytes | int,
-        charge: Charge | None = None,
-    ) -> Any:
-        """Run a script once, also if a request is handed over; `charge` is what it counts."""
-        deadline = current_deadline.get()
-        must_not_wait = deadline is not None and deadline.hands_over
-        client = self._hasty_client if must_not_wait else self._client
+    def _present_client(self) -> RedisClient:
+        return self._hasty_client if _must_not_wait() else self._client
+
+    def _run(self, script: scripts.Script, names: str, *arguments: str | bytes | int) -> Any:
+        """Run a script that may be sent again if the request is handed over."""
         try:
-            if self._late and charge is not None and not must_not_wait:
-                late = self._late.take(charge)
-                if late is not None:
-                    # What was refused has not run; asked again it is refused again, or redirected.
-                    with suppress(ResponseError):
-                        return late.wait(self._timeout_seconds)
-            return client.evaluate(script, names, arguments)
+            return self._present_client().evaluate(Call(script, names, arguments))
         except TimeoutError as error:
             if isinstance(error, AnswerIsLate):
-                if must_not_wait and charge is not None:
-                    self._late.keep(charge, error.answer)
-                else:
-                    error.answer.drop()
-            if must_not_wait:
+                error.answer.drop()
+            if _must_not_wait():
                 raise WouldWait(has_waited=True) from error
             raise _unavailable(error) from error
         except RedisError as error:
             raise _unavailable(error) from error
+
+
+def _must_not_wait() -> bool:
+    deadline = current_deadline.get()
+    return deadline is not None and deadline.hands_over
 
 
 def _unavailable(error: RedisError) -> CountersUnavailable:
@@ -392,7 +388,7 @@ def _changed_row(found: Sequence[bytes]) -> ChangedRow:
 
 def _saved_arguments(row: ChangedRow) -> tuple[str | int, ...]:
     """The member and the numbers that must not have changed."""
-    account = f"{row.account.hex()}{_ENVIRONMENT_ENDINGS[row.environment]}"
+    account = f"{row.account.hex()}{ENVIRONMENT_ENDINGS[row.environment]}"
     member = f"{row.source_id}:{row.day}:{account}:{row.key.hex()}"
     if isinstance(row, UsageRow):
         return member, row.requests, row.units, row.last_used_ms

@@ -71,8 +71,10 @@ class ErrorLogger(Logger):
         """Write nothing."""
 
 
-def run_application(application: Any, environ: dict[str, Any], *, is_kept: bool) -> bytes:
-    """Run a WSGI application; returns the bytes of its answer, which must state its length.
+def run_application(
+    application: Any, environ: dict[str, Any]
+) -> tuple[str, list[tuple[str, str]], bytes]:
+    """Run a WSGI application; returns status, headers and body of its answer.
 
     Raises RuntimeError instead of OSError, because the worker takes an OSError for a fault of the
     connection.
@@ -92,6 +94,13 @@ def run_application(application: Any, environ: dict[str, Any], *, is_kept: bool)
                 result.close()
     except OSError as error:
         raise RuntimeError("the application failed") from error
+    return status, headers, body
+
+
+def answer_bytes(
+    status: str, headers: list[tuple[str, str]], body: bytes, *, is_kept: bool
+) -> bytes:
+    """The bytes of an answer, which must state its length."""
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
     return (
         f"HTTP/1.1 {status}\r\nServer: {SERVER}\r\nDate: {clock.http_date()}\r\n"

@@ -37,10 +37,14 @@ class Pace:
     def is_quick(self, now: float) -> bool:
         return now >= self._paused_until and now >= self._late_until
 
-    def note(self, waited_seconds: float, now: float) -> None:
-        """Take one answer into account; the pause doubles as long as answers stay slow."""
-        self._answers += 1
-        self._near_answers += waited_seconds <= self._FAR_SECONDS
+    def note(self, waited_seconds: float, now: float, answers: int = 1) -> None:
+        """Take answers into account that have waited together.
+
+        The pause doubles as long as answers stay slow.
+        """
+        self._answers += answers
+        if waited_seconds <= self._FAR_SECONDS * answers:
+            self._near_answers += answers
         self._waited_seconds += waited_seconds
         if self._waited_seconds < self._JUDGED_SECONDS:
             return

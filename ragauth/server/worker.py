@@ -17,16 +17,17 @@ from ragauth.deadlines import WouldWait, counted_from
 from ragauth.server.answers import (
     CONTINUE,
     RequestTimeout,
+    answer_bytes,
     answer_fault,
     fault_answer,
-    run_application,
 )
 from ragauth.server.connection import READ_BYTES, Connection, Wire, bound_waits, is_read_by_gunicorn
 from ragauth.server.lines import Line, Lines
 from ragauth.server.plain_http import PlainRequest
 from ragauth.server.pool_watch import PoolWatch
-from ragauth.server.quick_requests import is_login
+from ragauth.server.quick_requests import is_check, is_login
 from ragauth.server.refusals import Refusals
+from ragauth.server.rounds import Rounds
 from ragauth.server.shortages import NO_CONNECTION, SHORTAGES, log_fault, log_shortage
 from ragauth.server.turns import Turns
 from ragauth.web.paths import HEALTHZ
@@ -57,6 +58,7 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._turns = Turns()
+        self._rounds = Rounds(self._turns.of_checks)
         # For the liveness probe, which must not wait behind requests that wait for a database.
         self._probe_pool = ThreadPoolExecutor(1)
         self._probe_paths = (HEALTHZ, mounted_at() + HEALTHZ)
@@ -120,10 +122,12 @@ class Worker(ThreadWorker):
     def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
         longest = _PAUSE_SECONDS if time.monotonic() < self._accepts_from else timeout
         try:
-            longest = self._turns.longest_wait(self._refusals.longest_wait(longest))
-            super().wait_for_and_dispatch_events(longest)
-            self._turns.take(lambda conn, plain: self._guard(conn, self._take_turn, plain))
+            longest = self._refusals.longest_wait(longest)
+            super().wait_for_and_dispatch_events(self._turns.longest_wait(longest))
+            self._answer_rounds()
+            self._turns.take(lambda conn, plain: self._guard(conn, self._answer_alone, plain))
             self._refusals.take(lambda conn: self._guard(conn, self._take))
+            self._answer_rounds()
         except MemoryError as error:
             # What was not dispatched is ready in the next round too.
             log_fault(error)
@@ -145,11 +149,8 @@ class Worker(ThreadWorker):
         elif conn.watched:
             self.poller.modify(conn.sock, events, self.poller.get_key(conn.sock).data)
         else:
-            self.poller.register(conn.sock, events, partial(self._on_event, conn))
+            self.poller.register(conn.sock, events, partial(self._guard, conn, self._go_on_with))
         conn.watched = events
-
-    def _on_event(self, conn: Connection, _sock: socket.socket) -> None:
-        self._guard(conn, self._go_on_with)
 
     def _guard(self, conn: Connection, step: Any, *arguments: Any) -> None:
         """Run a step; an error ends the connection, never the worker."""
@@ -165,7 +166,7 @@ class Worker(ThreadWorker):
             self._drop(conn)  # First: the log line may need the memory that this frees.
             log_fault(error)
 
-    def _go_on_with(self, conn: Connection) -> None:
+    def _go_on_with(self, conn: Connection, _sock: socket.socket) -> None:
         if conn.line is self._lines.unsent:
             conn.send_on()
             if self._settle(conn, is_kept=conn.is_kept):
@@ -188,22 +189,21 @@ class Worker(ThreadWorker):
             self._drop(conn)
 
     def _take(self, conn: Connection) -> None:
-        """Process what has arrived, until an answer has to wait."""
-        while conn.waiting:
-            plain = self._turns.find(self.wsgi, conn) if self.alive else None
-            if plain is None:
-                self._collect(conn)
-                return
-            if is_login(plain) and self._refusals.puts_off(conn):
-                Line.leave(conn)
-                self._watch(conn, 0)
-                return
-            if self._turns.puts_off(conn, plain) or not self._answer(conn, plain):
-                return
-
-    def _take_turn(self, conn: Connection, plain: PlainRequest) -> None:
-        if self._answer(conn, plain):
-            self._take(conn)
+        """Do what follows for the first request of what has arrived."""
+        if not conn.waiting:
+            return
+        plain = self._turns.find(self.wsgi, conn) if self.alive else None
+        if plain is None:
+            self._collect(conn)
+        elif is_check(plain):
+            self._rounds.join(conn, plain)
+        elif not is_login(plain):
+            self._turns.join(conn, plain)
+        elif self._refusals.puts_off(conn):
+            Line.leave(conn)
+            self._watch(conn, 0)
+        else:
+            self._answer_alone(conn, plain)
 
     def _collect(self, conn: Connection) -> None:
         """Keep an incomplete request; a complete one goes to a thread."""
@@ -231,29 +231,29 @@ class Worker(ThreadWorker):
 
     # Answers
 
-    def _answer(self, conn: Connection, plain: PlainRequest) -> bool:
-        """Answer a quick request, or submit it; True if the next one may be answered."""
-        data, pace = conn.waiting, self._turns.pace_of(plain)
-        conn.waiting = data[plain.length :]
-        started_at, worked_at = time.perf_counter(), time.thread_time()
-        try:
-            self.nr += 1
-            if self.nr >= self.max_requests:
-                self.log.info("Autorestarting worker after current request.")
-                self.alive = False
-            is_kept = self.alive and plain.is_kept and self.cfg.keepalive > 0
-            conn.send(run_application(self.wsgi, conn.environ | plain.environ, is_kept=is_kept))
-        except WouldWait as late:
-            self.nr -= 1
-            if late.has_waited:
-                pace.hand_over(conn, time.perf_counter())
-            conn.waiting = data
+    def _answer_rounds(self) -> None:
+        for conn, *reply in self._rounds.replies(self.wsgi):
+            self._guard(conn, self._reply, *reply)
+
+    def _answer_alone(self, conn: Connection, plain: PlainRequest) -> None:
+        self._reply(conn, plain, self._turns.ask(self.wsgi, conn, plain))
+
+    def _reply(self, conn: Connection, plain: PlainRequest, reply: Any) -> None:
+        """Do with a request as its reply says, then go on with the next one."""
+        if isinstance(reply, Exception):
+            raise reply
+        if isinstance(reply, WouldWait):
             self._collect(conn)
-            return False
-        finally:
-            now = time.perf_counter()
-            pace.note(now - started_at - (time.thread_time() - worked_at), now)
-        return self._settle(conn, is_kept=is_kept)
+            return
+        conn.waiting = conn.waiting[plain.length :]
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False
+        is_kept = self.alive and plain.is_kept and self.cfg.keepalive > 0
+        conn.send(answer_bytes(*reply, is_kept=is_kept))
+        if self._settle(conn, is_kept=is_kept):
+            self._take(conn)
 
     def enqueue_req(self, conn: Any) -> None:
         pool = self.tpool
@@ -362,6 +362,7 @@ class Worker(ThreadWorker):
             vars(self.cfg)["graceful_timeout"] = _STOP_SECONDS
         while (conn := self._lines.first_ended_by(now)) is not None:
             self._guard(conn, self._end_wait)
+        self._answer_rounds()
 
     def _end_wait(self, conn: Connection) -> None:
         if (end := self._lines.kept.get(conn)) is not None:

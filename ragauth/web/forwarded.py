@@ -8,8 +8,8 @@ after it.
 """
 
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ragauth.config import is_prefix
 from ragauth.security.addresses import canonical_address
@@ -47,6 +47,13 @@ class Forwarded:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
+        return self.application(self._told(environ), start_response)
+
+    def answer_round(self, environs: "Sequence[WSGIEnvironment]") -> Any:
+        """See `Gate.answer_round`."""
+        return self.application.answer_round([self._told(environ) for environ in environs])  # type: ignore[attr-defined]
+
+    def _told(self, environ: "WSGIEnvironment") -> "WSGIEnvironment":
         address = client_address(environ, trusted_proxies=self._trusted_proxies)
         # The server's dict is not changed: `flask run` reads its REMOTE_ADDR after the answer.
         environ = {**environ}
@@ -64,7 +71,7 @@ class Forwarded:
                 environ["SCRIPT_NAME"] = prefix
         if address is not None:
             environ["REMOTE_ADDR"] = address
-        return self.application(environ, start_response)
+        return environ
 
     def _take_off_prefix(self, environ: "WSGIEnvironment") -> None:
         environ["SCRIPT_NAME"] = self._mounted_at

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from ragauth.services.limits.applied import AppliedLimit, AppliedLimits
-from ragauth.services.limits.limits import LimitState
+from ragauth.services.limits.state import LimitState
 
 
 def rate_headers(state: LimitState) -> list[tuple[str, str]]:

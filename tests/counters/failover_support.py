@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ragauth.counters import Counters
+from ragauth.counters.redis_client import RedisClient
 from ragauth.counters.redis_store import RedisCounters
 from ragauth.deadlines import check_deadline, current_deadline
 from tests.counters.questions import ACCOUNT, MONTH, ask
@@ -24,9 +25,9 @@ class CountedRedis(RedisCounters):
 
     calls = 0
 
-    def _run(self, *arguments: Any, **options: Any) -> Any:
+    def _present_client(self) -> RedisClient:
         self.calls += 1
-        return super()._run(*arguments, **options)
+        return super()._present_client()
 
 
 def admitted(store: Counters, base_units: int = 0) -> int:

@@ -1,10 +1,23 @@
 """The read of a key check: the key and its owner, by what was presented."""
 
 import uuid
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, Text, bindparam, func, or_, select, type_coerce
+from sqlalchemy import (
+    ARRAY,
+    Integer,
+    LargeBinary,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 
 from ragauth import clock
 from ragauth.database import parse_sqlite_moment
@@ -43,29 +56,37 @@ class KeyFacts(NamedTuple):
     own_data: str | None
 
 
-_KEY = (
-    select(
-        ApiKey.id,
-        ApiKey.account_id,
-        ApiKey.agent_id,
-        ApiKey.counted_as,
-        ApiKey.kind,
-        ApiKey.environment,
-        ApiKey.scopes,
-        ApiKey.allowed_ips,
-        ApiKey.allowed_origins,
-        ApiKey.is_enabled,
-        ApiKey.expires_at,
-        ApiKey.revoked_at.is_not(None),
-        Account.plan,
-        Account.status,
-        ApiKey.is_managed,
-        type_coerce(ApiKey.limits, Text).label("limits"),
-        type_coerce(Account.limits, Text).label("account_limits"),
-        type_coerce(ApiKey.own_data, Text).label("own_data"),
-    )
-    .outerjoin(Account, Account.id == ApiKey.account_id)
-    .where(ApiKey.digest == bindparam("digest"))
+_FACTS = (
+    ApiKey.id,
+    ApiKey.account_id,
+    ApiKey.agent_id,
+    ApiKey.counted_as,
+    ApiKey.kind,
+    ApiKey.environment,
+    ApiKey.scopes,
+    ApiKey.allowed_ips,
+    ApiKey.allowed_origins,
+    ApiKey.is_enabled,
+    ApiKey.expires_at,
+    ApiKey.revoked_at.is_not(None),
+    Account.plan,
+    Account.status,
+    ApiKey.is_managed,
+    type_coerce(ApiKey.limits, Text).label("limits"),
+    type_coerce(Account.limits, Text).label("account_limits"),
+    type_coerce(ApiKey.own_data, Text).label("own_data"),
+)
+
+
+def _select_keys(*first: Any) -> Select[*tuple[Any, ...]]:
+    return select(*first, *_FACTS).outerjoin(Account, Account.id == ApiKey.account_id)
+
+
+_KEY = _select_keys().where(ApiKey.digest == bindparam("digest"))
+# Of Postgres, which answers many in one round trip. SQLite is asked for each: a list would have
+# another SQL for each length.
+_KEYS = _select_keys(ApiKey.digest).where(
+    ApiKey.digest == any_(bindparam("digests", type_=ARRAY(LargeBinary)))
 )
 _AGENT = select(Agent.id).where(
     Agent.id == bindparam("agent_id"), Agent.account_id == bindparam("account_id")
@@ -96,6 +117,7 @@ class KeyLookup:
         """
         self._reads = reads
         self._key_sql = reads.compile(_KEY)
+        self._keys_sql = "" if reads.is_sqlite else reads.compile(_KEYS)
         self._agent_sql = reads.compile(_AGENT)
         self._imported_sql = reads.compile(_ANY_OF_OTHER_FORM)
         self._has_imported = expects_imports
@@ -105,15 +127,40 @@ class KeyLookup:
         self._texts_read_at = -_IMPORTED_RECHECK_SECONDS
 
     def find_presented(self, presented_key: str) -> KeyFacts | None:
-        """The key that a text is, live or not; raises ExternalServiceUnavailable.
+        """The key that a text is, live or not; raises ExternalServiceUnavailable."""
+        return self.find_all((presented_key,))[presented_key]
+
+    def find_all(self, presented_keys: Iterable[str]) -> dict[str, KeyFacts | None]:
+        """The keys that texts are, live or not; raises ExternalServiceUnavailable.
 
         Everything that is given a raw key finds it here. Nearly every key is found by its own
         SHA-256. One whose part after a certain text was hashed by another system is found by that
         part, and by that text before it (`key_format.digest_after`).
         """
-        key = self.find_key(key_format.digest_key(presented_key))
-        if key is not None:
-            return key
+        digests = {key_format.digest_key(key): key for key in presented_keys}
+        stored = self._find_stored(digests)
+        return {
+            key: stored.get(digest) or self._find_after_text(key) for digest, key in digests.items()
+        }
+
+    def _find_stored(self, digests: Collection[bytes]) -> Mapping[bytes, KeyFacts | None]:
+        """The keys that are stored with these digests: all in one read, or in one transaction."""
+        if len(digests) == 1:
+            (digest,) = digests
+            return {digest: self.find_key(digest)}
+        if self._reads.is_sqlite:
+            results = self._reads.read_each(
+                self._key_sql, [{"digest": digest} for digest in digests]
+            )
+            return {
+                digest: _from_sqlite(rows[0])
+                for digest, rows in zip(digests, results, strict=True)
+                if rows
+            }
+        rows = self._reads.read(self._keys_sql, {"digests": list(digests)}) if digests else ()
+        return {row[0]: _from_postgres(row[1:]) for row in rows}
+
+    def _find_after_text(self, presented_key: str) -> KeyFacts | None:
         for digest in key_format.digests_after(presented_key, self.texts_before()):
             key = self.find_key(digest)
             if key is not None:

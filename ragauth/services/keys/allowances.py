@@ -17,8 +17,9 @@ from ragauth.services.keys import credits
 from ragauth.services.keys.own_counts import owners_of, shift_count
 from ragauth.services.limits.account_limits import text_of
 from ragauth.services.limits.applied import OF_KEY
-from ragauth.services.limits.limits import LimitState, current_limits
+from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.marks import REFILL
+from ragauth.services.limits.state import LimitState
 
 _PERIODS = (DAY.name, MONTH.name)
 

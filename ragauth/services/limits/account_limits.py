@@ -17,10 +17,11 @@ from ragauth.models import api_keys as key_rows
 from ragauth.policy import MINUTE, MONTH, REQUESTS, Plan, Window
 from ragauth.policy.limits import MOST_LIMITS
 from ragauth.services.limits.applied import OF_ACCOUNT
-from ragauth.services.limits.limits import LimitState, Terms, current_limits
+from ragauth.services.limits.limits import Terms, current_limits
 from ragauth.services.limits.marks import NO_PLAN
 from ragauth.services.limits.refusals import end_of
 from ragauth.services.limits.seeds import ENVIRONMENTS
+from ragauth.services.limits.state import LimitState
 from ragauth.services.limits.takings import Owners
 
 

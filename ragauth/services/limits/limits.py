@@ -3,16 +3,16 @@
 import logging
 import secrets
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ragauth import clock
 from ragauth.counters import (
     EVENT_KEPT_MS,
+    Admitted,
     Charge,
-    Count,
     Counters,
     CountersUnavailable,
     Report,
@@ -20,22 +20,21 @@ from ragauth.counters import (
     Tally,
     Use,
 )
+from ragauth.deadlines import WouldWait
 from ragauth.errors import ExternalServiceUnavailable, RagauthError
 from ragauth.extensions import current
 from ragauth.models.counted_keys import CountedKey
 from ragauth.models.reads.keys import KeyFacts
 from ragauth.models.reads.usage import UsageLookup
-from ragauth.policy import MINUTE, MONTH, REQUESTS, Limit, Policy
+from ragauth.policy import MONTH, REQUESTS, Limit, Policy
 from ragauth.security.key_format import TEST
 from ragauth.services.limits.applied import (
     NO_LIMIT,
-    OF_ACCOUNT,
     AppliedLimit,
     AppliedLimits,
     compile_limits,
 )
 from ragauth.services.limits.refusals import (
-    Standing,
     refusal_of,
     refusal_of_test_keys,
     seconds_up,
@@ -43,6 +42,7 @@ from ragauth.services.limits.refusals import (
 from ragauth.services.limits.reservation_ids import encode_reservation
 from ragauth.services.limits.seeds import INDEX_OF, Seeder
 from ragauth.services.limits.spans import DAY_MS, Calendar, Span, span_of
+from ragauth.services.limits.state import LimitState, standings
 from ragauth.services.limits.takings import (
     NO_AMOUNTS,
     Amounts,
@@ -60,45 +60,35 @@ _REMEMBERED = 1024
 _new_tuple = tuple.__new__
 
 
-class LimitState(NamedTuple):
-    """What applies to a key, and how much of it is used, after the request that asked. In seconds.
-
-    `told` are the limits beside the account's requests a minute and a month; `counts` has one Count
-    for each of them. `reservation_id` is that of the reservation that the request made.
-    """
-
-    applied: AppliedLimits
-    minute_used: int
-    minute_resets_in: int
-    month_used: int
-    month_resets_in: int
-    span: Span
-    now_ms: int
-    told: tuple[AppliedLimit, ...] = ()
-    counts: tuple[Count, ...] = ()
-    reservation_id: str | None = None
-
-    @property
-    def month_resets_at(self) -> datetime:
-        return clock.from_ms(self.span.month_ends_ms)
-
-    @property
-    def minute_remaining(self) -> int | None:
-        """None without such a limit."""
-        return _remaining(self.applied.requests_per_minute, self.minute_used)
-
-    @property
-    def month_remaining(self) -> int | None:
-        """None without such a limit."""
-        return _remaining(self.applied.requests_per_month, self.month_used)
-
-
 class Terms(NamedTuple):
     """From what the limits of checks are compiled; texts as for `compile_limits`."""
 
     plan_name: str
     account_limits: str | None
     key_limits: str | None = None
+
+
+class Wanted(NamedTuple):
+    """A request to count `cost` units for, and what it takes beside them."""
+
+    account_id: bytes
+    key: KeyFacts
+    cost: int
+    amounts: Amounts | None = None
+
+
+#: A refusal or None, and where the limits stand; or why it was not decided, in its place.
+Decision: TypeAlias = tuple[RagauthError | None, LimitState] | Exception | WouldWait
+
+
+class _Charged(NamedTuple):
+    """A charge, and what its answer is made of; `place` is that in the list that is decided."""
+
+    place: int
+    applied: AppliedLimits
+    span: Span
+    told: tuple[AppliedLimit, ...]
+    charge: Charge
 
 
 class UsedLimit(NamedTuple):
@@ -123,19 +113,41 @@ class Limits:
         # its plan's alone costs one look-up.
         self._applied = lru_cache(maxsize=_REMEMBERED)(self._compile)
 
-    def admit(
-        self, account_id: bytes, key: KeyFacts, cost: int, amounts: Amounts | None = None
-    ) -> tuple[RagauthError | None, LimitState]:
-        """Count one request of `cost` units, or refuse it and count nothing.
+    def admit_all(self, wanted: Sequence[Wanted]) -> list[Decision]:
+        """For each: count one request, or refuse it and count nothing.
 
-        Raises ExternalServiceUnavailable if no counter answers.
+        An error stands in the place of one that was not decided.
         """
+        decisions: list[Any] = [None] * len(wanted)
+        charged: list[_Charged] = []
+        for place, want in enumerate(wanted):
+            try:
+                if (one := self._charge(place, want)) is None:
+                    decisions[place] = (
+                        refusal_of_test_keys(),
+                        self.peek(want.account_id, want.key, want.amounts),
+                    )
+                else:
+                    charged.append(one)
+            except (Exception, WouldWait) as error:
+                decisions[place] = error
+        if charged:
+            admitted = self.counters.admit_all([one.charge for one in charged])
+            for one, answer in zip(charged, admitted, strict=True):
+                try:
+                    decisions[one.place] = self._decide(one, answer)
+                except (Exception, WouldWait) as error:
+                    decisions[one.place] = error
+        return decisions
+
+    def _charge(self, place: int, wanted: Wanted) -> _Charged | None:
+        """What the counters are to be asked; None if the key's environment is closed."""
+        account_id, key, cost, amounts = wanted
         applied = self._applied(key.plan, key.environment, key.account_limits, key.limits)
         if applied.is_closed:
-            return refusal_of_test_keys(), self.peek(account_id, key, amounts)
+            return None
         now_ms = clock.now_ns() // 1_000_000
         span = self._calendar.span_at(now_ms)
-        environment = INDEX_OF[key.environment]
         told = applied.others
         tallies: tuple[Tally, ...] = ()
         uses: tuple[Use, ...] = ()
@@ -162,7 +174,7 @@ class Limits:
             (
                 account_id,
                 key.id,
-                environment,
+                INDEX_OF[key.environment],
                 NO_LIMIT if a_minute is None else a_minute,
                 NO_LIMIT if a_month is None else a_month,
                 cost,
@@ -174,11 +186,22 @@ class Limits:
                 reserve,
             ),
         )
+        return _new_tuple(_Charged, (place, applied, span, told, charge))
+
+    def _decide(
+        self, charged: _Charged, admission: Admitted
+    ) -> tuple[RagauthError | None, LimitState]:
+        _, applied, span, told, charge = charged
+        now_ms, tallies = charge.now_ms, charge.tallies
         try:
-            while (admission := self.counters.admit(charge)) is None:
-                self.seeder.seed(account_id, environment, span.month, told, tallies)
+            while admission is None:
+                self.seeder.seed(charge.account, charge.environment, span.month, told, tallies)
+                admission = self.counters.admit(charge)
+            if isinstance(admission, BaseException):
+                raise admission
         except CountersUnavailable as error:
             raise unavailable(error) from error
+        reserve = charge.reserve
         state = _new_tuple(
             LimitState,
             (
@@ -193,13 +216,13 @@ class Limits:
                 admission.counts,
                 None
                 if reserve is None or admission.refused_by is not None
-                else encode_reservation(account_id, admission.token, admission.store),
+                else encode_reservation(charge.account, admission.token, admission.store),
             ),
         )
         if admission.refused_by is None:
             return None, state
-        standings = _standings(state, admission.minute_resets_at_ms, tallies, cost)
-        return refusal_of(standings, now_ms), state
+        found = standings(state, admission.minute_resets_at_ms, tallies, charge.cost)
+        return refusal_of(found, now_ms), state
 
     def peek(self, account_id: bytes, key: KeyFacts, amounts: Amounts | None = None) -> LimitState:
         """The usage so far of what would apply, without counting a request.
@@ -357,28 +380,3 @@ def current_limits() -> Limits:
     """The limits of the running application."""
     limits: Limits = current().limits
     return limits
-
-
-def _remaining(size: int | None, used: int) -> int | None:
-    return None if size is None else max(0, size - used)
-
-
-def _standings(
-    state: LimitState, minute_ends_ms: int, tallies: tuple[Tally, ...], cost: int
-) -> Iterator[Standing]:
-    """Each limit as a refused request found it."""
-    for window, size, used, amount, ends_ms in (
-        (MINUTE, state.applied.requests_per_minute, state.minute_used, 1, minute_ends_ms),
-        (
-            MONTH,
-            state.applied.requests_per_month,
-            state.month_used,
-            cost,
-            state.span.month_ends_ms,
-        ),
-    ):
-        if size is not None:
-            yield Standing(Limit(REQUESTS, window, size), OF_ACCOUNT, used, amount, ends_ms)
-    for one, tally, count in zip(state.told, tallies, state.counts, strict=True):
-        used, ends_ms = count.used - one.ahead, one.ends_ms(state.span, count.resets_at_ms)
-        yield Standing(one.limit, one.of, used, tally.amount, ends_ms)

@@ -1,8 +1,8 @@
 """Refuses logins while every place to hash is taken, on every face, before Flask is asked."""
 
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
@@ -25,7 +25,7 @@ MUST_NOT_WAIT = "ragauth.must_not_wait"
 
 _LONGEST_LOGIN = 256
 
-Shed = Callable[["WSGIEnvironment"], Answer | None]
+Shed = Callable[["WSGIEnvironment"], Generator[Any, Any, Answer | None]]
 
 
 def login_shedders(app: Flask) -> dict[str, Shed]:
@@ -53,7 +53,8 @@ def _shedder(wording: Wording) -> Shed:
     del refusal.headers["Content-Length"]
     answer = Answer(refusal.status_code, [*refusal.headers], refusal.data)
 
-    def shed(environ: "WSGIEnvironment") -> Answer | None:
+    def shed(environ: "WSGIEnvironment") -> Generator[Any, Any, Answer | None]:
+        yield from ()  # It asks nothing of the checker.
         address = environ.get("REMOTE_ADDR")
         if MUST_NOT_WAIT not in environ and _may_find_place(environ, address):
             return None
