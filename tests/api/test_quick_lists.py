@@ -180,3 +180,16 @@ def test_the_polling_thread_begins_no_transaction(app: Flask) -> None:
             db.session.get(Account, new_uuid())
     with app.app_context(), transaction.read_only():
         assert db.session.get(Account, new_uuid()) is None
+
+
+def test_a_round_that_is_given_up_leaves_no_old_snapshot(client: Client) -> None:
+    """It would show a key alive that was revoked since."""
+    reads = runtime_of(client.app).reads
+    count = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :most)"
+        " SELECT count(*), (SELECT count(*) FROM accounts) FROM n"
+    )
+    with handing_over(), pytest.raises(WouldWait):
+        reads.read_each(count, [{"most": 1}, {"most": 100_000_000}])
+    client.sign_up()
+    assert reads.read(count, {"most": 1}) == [(1, 1)]
