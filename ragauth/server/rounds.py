@@ -25,6 +25,8 @@ def ask_alone(pace: Pace, application: Any, conn: Connection, plain: PlainReques
     if not pace.is_quick(time.perf_counter()):
         return WouldWait(has_waited=False)
     started_at, worked_at = time.perf_counter(), time.thread_time()
+    # A round may have read it.
+    plain.environ["wsgi.input"].seek(0)
     try:
         return run_application(application, conn.environ | plain.environ)
     except WouldWait as error:
@@ -61,12 +63,10 @@ class Rounds:
             if self._pace.is_quick(time.perf_counter()):
                 replies = self._ask_together(application, due)
             for (conn, plain), reply in zip(due, replies, strict=True):
-                is_for_gate = reply is not None
-                yield (
-                    conn,
-                    plain,
-                    reply if is_for_gate else ask_alone(self._pace, application, conn, plain),
-                )
+                if reply is None:  # It is not for the gate.
+                    yield conn, plain, ask_alone(self._pace, application, conn, plain)
+                else:
+                    yield conn, plain, reply
 
     def _ask_together(
         self, application: Any, due: Sequence[tuple[Connection, PlainRequest]]

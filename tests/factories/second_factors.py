@@ -3,6 +3,7 @@
 import base64
 import hmac
 import struct
+import threading
 import time
 from dataclasses import dataclass
 from unittest.mock import patch
@@ -34,10 +35,14 @@ def totp(secret: str, step: int) -> str:
     return f"{(number & 0x7FFFFFFF) % 1_000_000:06d}"
 
 
+_substituting = threading.Lock()
+
+
 def begin_enrolment(member: Member) -> Authenticator:
     """A factor that is not confirmed."""
-    # To draw what nobody looks at would take longer than all else.
-    with patch.object(totp_of_the_service, "qr_svg", return_value=""):
+    # To draw what nobody looks at would take longer than all else. Two threads at once would take
+    # the other's substitute for the function, and leave it.
+    with _substituting, patch.object(totp_of_the_service, "qr_svg", return_value=""):
         data = ok(member.client.post(PATH, {"password": member.password}), 201)
     return Authenticator(data["secret"], [])
 

@@ -21,10 +21,13 @@ class _Rounds:
         self.wsgi_app = self
         self.rounds: list[list[str]] = []
         self.alone: list[tuple[str, bool]] = []
+        self.bodies: list[bytes] = []
 
     def answer_round(self, environs: list[dict[str, Any]]) -> list[Any]:
         names = [environ["PATH_INFO"].rpartition("/")[2] for environ in environs]
         self.rounds.append(names)
+        for environ in environs:
+            environ["wsgi.input"].read()
         if "broken" in names:
             raise RuntimeError("planted")
         return [self._reply(name) for name in names]
@@ -32,10 +35,13 @@ class _Rounds:
     def _reply(self, name: str) -> Any:
         if name == "late":
             return WouldWait(has_waited=False)
-        return None if name == "other" else ("200 OK", [("Content-Length", "5")], b"round")
+        return (
+            None if name in ("other", "verify") else ("200 OK", [("Content-Length", "5")], b"round")
+        )
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         self.alone.append((environ["PATH_INFO"].rpartition("/")[2], MUST_NOT_WAIT in environ))
+        self.bodies.append(environ["wsgi.input"].read())
         start_response("200 OK", [("Content-Length", "5")])
         return [b"alone"]
 
@@ -80,6 +86,17 @@ def test_each_client_has_the_answers_to_its_own_questions_in_order(start: Start)
     # Where the gate has no answer, the application is asked by the same thread, and after a wait by
     # one of the pool.
     assert {("other", True), ("late", False)} <= set(application.alone)
+
+
+def test_the_application_reads_a_body_that_a_round_has_read(start: Start) -> None:
+    running = start()
+    running.worker.wsgi = application = _Rounds()
+    head = b"POST /api/v1/keys/verify HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n"
+    with running.client() as client:
+        client.sendall(head + b"body")
+        assert _answers(client, 1) == [b"200alone"]
+    assert application.rounds == [["verify"]]
+    assert application.bodies == [b"body"]
 
 
 def test_a_fault_of_a_round_is_answered_to_each_client(start: Start) -> None:
