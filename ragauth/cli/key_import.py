@@ -82,7 +82,11 @@ class _Checked(NamedTuple):
 
 def _check(entries: list[Entry]) -> _Checked:
     """Check the entries. It only reads, so that a long file holds up no writer."""
-    loaded = [_load(entry.values) for entry in entries]
+    loaded = [
+        each
+        for start in range(0, len(entries), _BATCH)
+        for each in _load(entries[start : start + _BATCH])
+    ]
     with one_line_faults():
         owners = key_import.find_owners(values["owner"] for values, _ in loaded if values)
         owned = [
@@ -116,14 +120,22 @@ def _check(entries: list[Entry]) -> _Checked:
 _schema = ImportedKeySchema()
 
 
-def _load(values: Any) -> tuple[dict[str, Any], list[str]]:
-    """The fields of a line, or its faults if it has any."""
+def _load(entries: Sequence[Entry]) -> list[tuple[dict[str, Any], list[str]]]:
+    """Each line's fields, or its faults if it has any."""
     try:
-        return _schema.load(values), []
+        # All at once takes less time than one by one.
+        loaded = _schema.load([entry.values for entry in entries], many=True)
     except ValidationError as error:
-        issues = to_issues(error.messages)
-        paths = [(".".join(map(str, issue["path"])), issue["message"]) for issue in issues]
-        return {}, [f"{path}: {message}" if path else message for path, message in paths]
+        if len(entries) > 1:
+            return [each for entry in entries for each in _load([entry])]
+        return [({}, _describe(error))]
+    return [(values, []) for values in loaded]
+
+
+def _describe(error: ValidationError) -> list[str]:
+    issues = to_issues(error.messages[0])
+    paths = [(".".join(map(str, issue["path"])), issue["message"]) for issue in issues]
+    return [f"{path}: {message}" if path else message for path, message in paths]
 
 
 def _find_issues(

@@ -116,10 +116,11 @@ class ImportedKeySchema(RequestSchema):
             raise ValidationError(
                 'Only where hashed is "after"; the digest of a whole key needs none', "text_before"
             )
-        is_declared = set(values["scopes"] or ()) <= current_policy().scopes.keys()
-        if not (is_declared or values["managed"]):
+        scopes, prefix = values["scopes"], values["prefix"]
+        if scopes and not values["managed"] and not current_policy().scopes.keys() >= set(scopes):
             raise ValidationError("Only a managed key may have undeclared scopes", "scopes")
-        prefix = values["prefix"] or ""
+        if prefix is None:
+            return
         for shown in (prefix, prefix.removeprefix(text_before or "")):
             if hashlib.sha256(shown.encode()).digest() == values["digest"]:
                 raise ValidationError("Is the whole key, and a prefix is shown", "prefix")
