@@ -8,6 +8,7 @@ part (`current_policy`, `current_limits` …) names that part's type.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from flask import Flask
 from sqlalchemy import Engine
@@ -40,6 +41,7 @@ from ragauth.services.outbox.bell import Bell
 from ragauth.services.sessions.signing_keys import SigningRing
 from ragauth.web.faces import Wording
 from ragauth.web.openapi import Documents
+from ragauth.web.shared_answer import SharedAnswer
 
 COUNTERS_FILE = "counters"
 
@@ -64,6 +66,7 @@ class Runtime:
     webhook_bell: Bell
     wordings: Mapping[str, Wording]
     documents: Documents
+    metrics: SharedAnswer[Any]
     background: Background
 
     def close(self) -> None:
@@ -109,6 +112,7 @@ def make_runtime(app: Flask, settings: Settings, faces: Mapping[str, Face]) -> R
         documents=Documents(
             {face.document.title: prefix + DOCUMENT for prefix, face in faces.items()}
         ),
+        metrics=SharedAnswer(_read_metrics),
         background=Background(
             app,
             (mail_bell, webhook_bell),
@@ -126,6 +130,13 @@ def _policy_in_force(settings: Settings, faces: Mapping[str, Face]) -> Policy:
     if settings.policy.open_scopes or not any(face.opens_scopes for face in faces.values()):
         return settings.policy
     return replace(settings.policy, open_scopes=True)
+
+
+def _read_metrics() -> Any:
+    """The page's metrics; its module is loaded by the first scrape, not by every start."""
+    from ragauth.web import metrics_page  # noqa: PLC0415
+
+    return metrics_page.families()
 
 
 def _installation_name(lookup: InstallationLookup) -> str:

@@ -4,8 +4,9 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from ragauth.extensions import current
 from ragauth.schemas.ops import HealthSchema
-from ragauth.services.operators import readiness, vital_signs
+from ragauth.services.operators import readiness
 from ragauth.web.endpoint import declared, endpoint
 from ragauth.web.guards import metrics_reader, public
 
@@ -43,7 +44,6 @@ def metrics() -> Response:
     # Loaded by the first scrape, not by every start.
     from ragauth.web import metrics_page  # noqa: PLC0415
 
-    page, media_type = metrics_page.render(
-        vital_signs.take(), accept=request.headers.get("Accept", "")
-    )
+    accept = request.headers.get("Accept", "")
+    page, media_type = metrics_page.render(current().metrics(), accept=accept)
     return Response(page, content_type=media_type, headers={"Cache-Control": "no-store"})

@@ -1,7 +1,6 @@
 """What the service's processes consume, on Linux."""
 
 import os
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -9,9 +8,6 @@ from typing import NamedTuple
 
 # Fields of /proc/<pid>/stat (proc(5)), counted from the state that follows the program's name.
 _PARENT, _USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM, _STARTED = 1, 11, 12, 13, 14, 19
-
-
-_reading = threading.Lock()
 
 
 class Consumption(NamedTuple):
@@ -26,13 +22,12 @@ class Consumption(NamedTuple):
 def consumption(workers: Sequence[int]) -> Consumption | None:
     """The consumption of these workers and their master; without workers, of this process.
 
-    Cached for a second, because the kernel walks through all pages of each process for it; and read
-    by one thread, for which others wait. A worker that has ended is left out.
+    Cached for a second, because the kernel walks through all pages of each process for it. A worker
+    that has ended is left out.
     """
     living = tuple(pid for pid in workers if os.path.exists(f"/proc/{pid}"))
     try:
-        with _reading:
-            return _consumption(living, int(time.monotonic()))
+        return _consumption(living, int(time.monotonic()))
     except (OSError, ValueError, IndexError):
         # Not Linux, or a worker that ended at this moment; then the next scrape is right.
         return None

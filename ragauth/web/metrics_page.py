@@ -17,6 +17,7 @@ from prometheus_client.utils import floatToGoString
 
 from ragauth.metrics import FAMILIES, Counter, Gauge, Histogram, board
 from ragauth.metrics.processes import consumption
+from ragauth.services.operators import vital_signs
 from ragauth.services.operators.vital_signs import VitalSigns
 from ragauth.version import VERSION
 
@@ -44,11 +45,11 @@ class Family(NamedTuple):
     lines: str
 
 
-def render(signs: VitalSigns, *, accept: str) -> tuple[bytes, str]:
+def render(metrics: Iterable[Family], *, accept: str) -> tuple[bytes, str]:
     """The page and its media type: OpenMetrics if `accept` has it, else text format 0.0.4."""
     is_open = "application/openmetrics-text" in accept
     page: list[str] = []
-    for name, kind, text, lines in families(signs):
+    for name, kind, text, lines in metrics:
         # In the older format a counter's name in TYPE and HELP has the ending of its series,
         # `_total`.
         shown = f"{name}_total" if kind == _COUNTER and not is_open else name
@@ -59,8 +60,12 @@ def render(signs: VitalSigns, *, accept: str) -> tuple[bytes, str]:
     return "".join(page).encode(), exposition.CONTENT_TYPE_PLAIN_0_0_4
 
 
-def families(signs: VitalSigns) -> Iterator[Family]:
+def families() -> list[Family]:
     """All metrics of the page, in order."""
+    return list(_families(vital_signs.take()))
+
+
+def _families(signs: VitalSigns) -> Iterator[Family]:
     sums, pids, beside = board.sums(), board.pids(), board.pids_beside()
     for family in FAMILIES:
         yield _counted(family, sums)

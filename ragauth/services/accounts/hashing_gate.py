@@ -235,6 +235,9 @@ def _yield_to_checks() -> None:
     thread = threading.get_native_id()
     niceness = os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS
     os.setpriority(os.PRIO_PROCESS, thread, niceness)
+    if os.environ.get("EXP_SLICE"):
+        from ragauth.exp_slice import set_slice
+        set_slice(thread, niceness, int(os.environ["EXP_SLICE"]))
 
 
 hashing_gate = HashingGate()
