@@ -6,10 +6,14 @@ longest file of a room comes first, so that in the end all processes are done at
 time. Nothing but the order comes from the seconds told here.
 """
 
-from collections import Counter
+from typing import TYPE_CHECKING
 
+import pytest
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
 
 # Folders and files that are in one room. Each other folder of the tests is a room of its own.
 _ROOMS = {
@@ -56,22 +60,25 @@ _SECONDS_OF_FILES = {
     "generated/test_clients.py": 16,
     "scale/test_plans.py": 8,
 }
+NAMED = (*_ROOMS, *_SECONDS_OF_FILES)
 
 
 class Rooms(LoadScopeScheduling):
     """Hands out whole files, those of one room to the same process."""
 
-    _room_of_node: dict[WorkerController, str]
+    def __init__(self, config: pytest.Config, log: "Producer | None" = None) -> None:
+        super().__init__(config, log)
+        self._room_of_node: dict[WorkerController, str] = {}
 
     def _split_scope(self, nodeid: str) -> str:
         return nodeid.partition("::")[0]
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        rooms = vars(self).setdefault("_room_of_node", {})
+        rooms = self._room_of_node
         seconds = {file: _seconds_of(file, len(tests)) for file, tests in self.workqueue.items()}
-        left: Counter[str] = Counter()
+        left: dict[str, float] = {}
         for file in self.workqueue:
-            left[_room_of(file)] += seconds[file]
+            left[_room_of(file)] = left.get(_room_of(file), 0.0) + seconds[file]
         if rooms.get(node) not in left:
             # One that nobody is in, if there is one; otherwise it helps where most is left.
             others = {room for other, room in rooms.items() if other is not node}
