@@ -19,7 +19,7 @@ on_sqlite, on_postgres = (
 
 @pytest.fixture(scope="session")
 def new_installation(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
 ) -> Iterator[NewInstallation]:
     """Make an installation with an empty database, `sqlite` or `postgres`."""
     with ExitStack() as databases:
@@ -29,11 +29,10 @@ def new_installation(
             quick = {QUICK_HASHES: "yes"}
             if database == "sqlite":
                 return install(folder, **quick)
-            server: PostgresServer = request.getfixturevalue("postgres_server")
             name = f"e2e_{uuid4().hex}"
-            server.create_database(name)
-            databases.callback(server.drop_database, name)
-            return install(folder, server.url(name), **quick)
+            postgres_server.create_database(name)
+            databases.callback(postgres_server.drop_database, name)
+            return install(folder, postgres_server.url(name), **quick)
 
         yield make
 
