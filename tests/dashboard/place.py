@@ -70,7 +70,7 @@ async (element, patience) => {
   const isFound = () => {
     element.scrollIntoView({ block: "nearest", inline: "nearest" });
     const [box] = element.getClientRects();
-    if (!box || element.disabled) return false;
+    if (!box || element.matches(":disabled")) return false;
     const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
     return element.contains(top);
   };
