@@ -40,6 +40,9 @@ from tests.servers.processes import keep_ignored_signals_to_oneself
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+    from xdist.remote import Producer
+
+    from tests.schedule import Rooms
 
 # A busy machine is slow; and each run asks the same, while `make test-fuzz` looks further.
 hypothesis.settings.register_profile(
@@ -88,7 +91,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_finish() -> None:
     gc.freeze()
+    # Most of what a test makes is gone with it; a cycle may lie for a while.
+    gc.set_threshold(20_000, 20, 50)
     gc.enable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Rooms | None":
+    """Whole files go to one process, in an order of our own."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from tests.schedule import Rooms  # noqa: PLC0415 - it needs xdist
+
+    return Rooms(config, log)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -40,8 +40,9 @@ class Copier:
             target = self.folder / f"{uuid4().hex}.db"
             Commands(self.app).succeed("backup", str(target))
             return replace(settings, database_url=f"sqlite:///{target}")
-        name = f"restored_{uuid4().hex}"
-        self.postgres.create_database(name, template=settings.database_url.rpartition("/")[2])
+        name, ours = f"restored_{uuid4().hex}", settings.database_url.rpartition("/")[2]
+        self.postgres.end_sessions(ours)
+        self.postgres.create_database(name, template=ours)
         return replace(settings, database_url=self.postgres.url(name))
 
 

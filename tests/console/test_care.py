@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.console.conftest import SCOPES, Operated, open_console
 from tests.console.test_console import find
-from tests.dashboard.place import Visitor
+from tests.dashboard.place import Visitor, click
 
 HOURS = timedelta(hours=8)
 
@@ -48,7 +48,7 @@ def test_a_limit_that_another_operator_set_stays(
     service = place.key("accounts")
     path = f"/accounts/{bob['account']['id']}"
     find(operator, "bob@example.com")
-    operator.page.locator("[data-account] a").first.click()
+    click(operator.page.locator("[data-account] a").first)
     operator.see_heading("bob@example.com")
     theirs = {"meter": "tokens", "window": "day", "size": 7}
     place.ask("PATCH", path, service, json={"limits": [theirs]})
@@ -110,12 +110,12 @@ def test_many_keys_leave_room_for_the_rest(place: Operated, operator: Visitor) -
         path = f"/accounts/{account['id']}/api-keys"
         place.ask("POST", path, service, json={"name": f"key {number}"})
     find(operator, "many")
-    operator.page.locator("[data-account] a").first.click()
+    click(operator.page.locator("[data-account] a").first)
     operator.see_heading("many")
     keys = operator.page.locator("[data-key]")
     expect(keys).to_have_count(20)
     operator.press("Show more keys")
-    keys.nth(39).get_by_role("button").click()
+    click(keys.nth(39).get_by_role("button"))
     operator.press("Revoke it", operator.dialog)
     operator.see_notice("The key is revoked.")
     expect(keys).to_have_count(40)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.console.conftest import LONG, SCOPES, Operated, open_console
-from tests.dashboard.place import Visitor
+from tests.dashboard.place import Visitor, click
 from tests.dashboard.test_looks import expect_good_looks
 from tests.servers.axe import COLOURS_ALONE, faults_of, load_axe
 from tests.servers.node import HAS_NPM, MISSING
@@ -46,7 +46,7 @@ def find(operator: Visitor, text: str) -> None:
 def open_account(operator: Visitor, text: str = ADA) -> None:
     find(operator, text)
     operator.page.get_by_role("heading", name="Found").wait_for()
-    operator.page.locator("[data-account] a").first.click()
+    click(operator.page.locator("[data-account] a").first)
     operator.see_heading(ADA)
 
 
@@ -120,7 +120,7 @@ def test_an_account_is_found_by_whatever_is_known(operator: Visitor, ada: dict[s
         find(operator, text)
         found = "[data-key] a" if by == "key" else "[data-account] a"
         owner = operator.page.locator(found, has_text=ADA).first
-        owner.click()
+        click(owner)
         operator.see_heading(ADA)
         operator.page.go_back()
         expect(owner).to_be_visible()
@@ -181,7 +181,7 @@ def test_its_keys_and_sessions_are_ended(place: Operated, operator: Visitor) -> 
     operator.show(f"/accounts/{member['account']['id']}")
     operator.see_heading("mallory@example.com")
     page = operator.page
-    page.locator("[data-session] button").first.click()
+    click(page.locator("[data-session] button").first)
     expect(page.locator("[data-session]")).to_have_count(2)
     assert is_refused(place, tokens[-1])
     assert not is_refused(place, tokens[0])
@@ -189,7 +189,7 @@ def test_its_keys_and_sessions_are_ended(place: Operated, operator: Visitor) -> 
     operator.press("End them", operator.dialog)
     expect(page.locator("[data-session]")).to_have_count(0)
     assert is_refused(place, tokens[0])
-    page.locator("[data-key] button").click()
+    click(page.locator("[data-key] button"))
     operator.press("Revoke it", operator.dialog)
     expect(page.get_by_text("No live key.")).to_be_visible()
     assert place.authorize(member["api_key"]) == 401
@@ -241,13 +241,13 @@ def test_deliveries_are_seen_and_sent_again(place: Operated, operator: Visitor) 
         wait_until(lambda: len(receiver.received) == 1)
         again = operator.page.get_by_role("button", name="Load again")
         delivery = operator.page.locator("[data-delivery]")
-        wait_until(lambda: again.click() or "answered 500" in delivery.inner_text())
+        wait_until(lambda: click(again) or "answered 500" in delivery.inner_text())
         expect_good_looks(operator, "webhooks")
         receiver.behaviour = answer(204)
-        delivery.get_by_role("button").click()
+        click(delivery.get_by_role("button"))
         wait_until(lambda: len(receiver.received) == 2)
         assert receiver.received[0].id == receiver.received[1].id
-        wait_until(lambda: again.click() or "delivered" in delivery.inner_text())
+        wait_until(lambda: click(again) or "delivered" in delivery.inner_text())
         operator.press(f"Switch off webhook {receiver.url}")
         expect(operator.page.get_by_role("button", name="Switch on")).to_be_visible()
         assert place.ask("GET", f"/webhooks/{webhook['id']}", service)["is_active"] is False

@@ -63,7 +63,37 @@ sheet.replaceSync("dialog::backdrop { backdrop-filter: none !important }");
 document.adoptedStyleSheets = [sheet];
 """
 
+# What a mouse finds in the end: the element is seen, nothing lies upon it, and it can be
+# used. The mouse itself would wait for pictures of the page, which take longer than all else.
+_PRESS = """
+async (element, patience) => {
+  const isFound = () => {
+    element.scrollIntoView({ block: "nearest", inline: "nearest" });
+    const [box] = element.getClientRects();
+    if (!box || element.matches(":disabled")) return false;
+    const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    return element.contains(top);
+  };
+  const end = performance.now() + patience;
+  while (!isFound()) {
+    if (!element.isConnected) return false;
+    if (performance.now() > end) throw new Error("it cannot be pressed");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  element.focus({ preventScroll: true });
+  element.click();
+  return true;
+}
+"""
+
 _numbers = count(1)
+
+
+def click(target: Locator) -> None:
+    """Click something, once it can be, without a mouse; the walks have one."""
+    # What is drawn anew meanwhile is looked for anew.
+    while not target.evaluate(_PRESS, _PATIENCE_SECONDS * 1000):
+        pass
 
 
 @contextmanager
@@ -178,6 +208,7 @@ class Visitor:
         self.place = place
         self.context = context
         self.email = f"visitor{next(_numbers)}@example.com"
+        self.has_mouse = False
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self._listeners: dict[Any, Any] = {
@@ -220,18 +251,24 @@ class Visitor:
         if self.dialog.count():
             self.show(path)
         else:
-            self.page.locator(f"nav a[href='{path}']").click()
+            self.click(self.page.locator(f"nav a[href='{path}']"))
 
     def follow(self, name: str) -> None:
         """Press an entry of the navigation."""
-        self.page.get_by_role("navigation").get_by_role("link", name=name).click()
+        self.click(self.page.get_by_role("navigation").get_by_role("link", name=name))
         self.see_heading(name)
 
     def see_heading(self, name: str | re.Pattern[str], page: Page | None = None) -> None:
         expect((page or self.page).get_by_role("heading", name=name, level=1)).to_be_visible()
 
     def press(self, name: str, within: Locator | None = None) -> None:
-        (within or self.page).get_by_role("button", name=name, exact=True).click()
+        self.click((within or self.page).get_by_role("button", name=name, exact=True))
+
+    def click(self, target: Locator) -> None:
+        if self.has_mouse:
+            target.click()
+        else:
+            click(target)
 
     def fill(self, within: Locator | None = None, **values: str) -> None:
         """Fill in fields, by name."""

@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Route, expect
 
 from tests.dashboard.conftest import in_cookie_mode
 from tests.dashboard.forms import choose, fields_of, values_of
-from tests.dashboard.place import Place, Visitor
+from tests.dashboard.place import Place, Visitor, click
 
 ZONE = "America/New_York"
 TEXTS = {
@@ -144,7 +144,7 @@ def test_each_option_of_a_new_key_is_stored(owner: Owner, kind: str) -> None:
         if "agent_id" in fixed:
             fresh = [option for name, option in options - taken if name == "agent_id"]
             fixed["agent_id"] = fresh[0] if fresh else owner.call("GET", "/api/agents")[0]["id"]
-        visitor.page.get_by_role("button", name="New key").first.click()
+        click(visitor.page.get_by_role("button", name="New key").first)
         values = owner.fill_in(taken, **fixed)
         options = options or owner.options() - {("kind", "secret"), ("kind", "publishable")}
         visitor.press("Create key", visitor.dialog)
@@ -183,7 +183,7 @@ def test_each_option_of_a_change_is_stored(owner: Owner, kind: str) -> None:
     options: set[tuple[str, str]] = set()
     while not taken or options - taken:
         row = visitor.page.locator(f"[data-key={made['id']}]")
-        row.get_by_role("button", name="Edit key").click()
+        click(row.get_by_role("button", name="Edit key"))
         values = owner.fill_in(taken)
         options = owner.options()
         visitor.press("Save", visitor.dialog)
@@ -200,7 +200,7 @@ def test_each_grace_of_a_rotation_is_given(owner: Owner) -> None:
     while not taken or options - taken:
         old = owner.newest_key()
         row = visitor.page.locator(f"[data-key={old['id']}]")
-        row.get_by_role("button", name="Rotate key").click()
+        click(row.get_by_role("button", name="Rotate key"))
         seconds = int(owner.fill_in(taken)["grace_seconds"])
         options = owner.options()
         visitor.press("Rotate", visitor.dialog)
@@ -217,11 +217,11 @@ def test_an_agent_is_made_and_changed_as_it_was_typed(owner: Owner) -> None:
     visitor = owner.visitor
     visitor.open("/agents")
     for press, name in (("New agent", "Zoë's key"), ("Edit agent Zoë's key", "Another")):
-        visitor.page.get_by_role("button", name=press).first.click()
+        click(visitor.page.get_by_role("button", name=press).first)
         owner.fill_in(set())
         visitor.fill(visitor.dialog, name=name)
         values = values_of(owner.form)
-        visitor.dialog.locator("form button[type=submit]").click()
+        click(visitor.dialog.locator("form button[type=submit]"))
         expect(visitor.dialog).to_have_count(0)
         stored = owner.call("GET", "/api/agents?limit=1")[0]
         assert {name: stored[name] for name in values} == values
@@ -230,7 +230,7 @@ def test_an_agent_is_made_and_changed_as_it_was_typed(owner: Owner) -> None:
 def test_what_is_missing_is_said_at_its_field_in_plain_words(owner: Owner) -> None:
     visitor = owner.visitor
     visitor.open("/keys")
-    visitor.page.get_by_role("button", name="New key").first.click()
+    click(visitor.page.get_by_role("button", name="New key").first)
     for scope in SCOPES:
         visitor.dialog.locator(f"[value={scope}]").uncheck()
     visitor.press("Create key", visitor.dialog)
@@ -286,7 +286,7 @@ def test_a_refusal_is_explained_with_the_number_of_the_request(
         route.fulfill(status=status, headers=allowed | headers, body=body)
 
     visitor.open("/keys")
-    visitor.page.get_by_role("button", name="New key").first.click()
+    click(visitor.page.get_by_role("button", name="New key").first)
     visitor.fill(visitor.dialog, name="x")
     visitor.page.route("**/api/auth/api-keys*", refuse)
     visitor.press("Create key", visitor.dialog)
@@ -308,7 +308,7 @@ def test_what_is_shown_once_is_left_only_when_it_is_stored(visitor: Visitor) -> 
     visitor.sign_up()
     visitor.follow("Agents")
     visitor.follow("API keys")
-    page.get_by_role("button", name="New key").first.click()
+    click(page.get_by_role("button", name="New key").first)
     visitor.fill(visitor.dialog, name="Kept")
     visitor.dialog.locator("[name=name]").press("Enter")
     key = visitor.dialog.locator(".key-once code")
@@ -322,15 +322,15 @@ def test_what_is_shown_once_is_left_only_when_it_is_stored(visitor: Visitor) -> 
     expect(page).to_have_url(re.compile("/keys$"))
     expect(leave).to_be_disabled()
     with page.expect_download() as download:
-        visitor.dialog.get_by_role("link", name="Save as a file").click()
+        click(visitor.dialog.get_by_role("link", name="Save as a file"))
     assert download.value.path().read_text("utf-8") == f"{shown}\n"
-    leave.click()
+    click(leave)
     expect(visitor.dialog).to_have_count(0)
     assert visitor.place.authorize(shown) == 200
 
     # A notice stands above an open dialog, where it can be pressed.
-    page.get_by_role("button", name="New key").first.click()
+    click(page.get_by_role("button", name="New key").first)
     page.evaluate("import('/js/notices.js').then((m) => m.notify('Over it'))")
-    page.get_by_role("button", name="Dismiss").click()
+    click(page.get_by_role("button", name="Dismiss"))
     expect(page.locator(".notice")).to_have_count(0)
     assert visitor.complaints == []

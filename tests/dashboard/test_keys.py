@@ -7,7 +7,7 @@ import httpx
 from playwright.sync_api import Route, expect
 
 from tests.dashboard.conftest import in_cookie_mode
-from tests.dashboard.place import Visitor
+from tests.dashboard.place import Visitor, click
 
 # Turned around, and with a letter that is not seen.
 HOSTILE = "\u202egnp.\u2066invoice\u200b\u00ad"
@@ -107,7 +107,7 @@ def test_a_name_of_an_older_row_can_neither_hide_nor_turn_anything(visitor: Visi
         expect(page.locator("main bdi", has_text=shown).first).to_be_visible()
         for press in presses:
             button = page.get_by_role("button", name=f"{press} {shown}").first
-            button.click()
+            click(button)
             expect(visitor.dialog.locator("h2 bdi")).to_have_text(shown)
             seen = page.evaluate("document.body.innerText")
             said = page.evaluate(
@@ -118,7 +118,7 @@ def test_a_name_of_an_older_row_can_neither_hide_nor_turn_anything(visitor: Visi
             page.keyboard.press("Escape")
     # What a form holds is what is stored, and is sent back only if it was changed.
     visitor.open("/keys")
-    page.get_by_role("button", name="Edit key").first.click()
+    click(page.get_by_role("button", name="Edit key").first)
     expect(visitor.dialog.locator("[name=name]")).to_have_value(HOSTILE)
     visitor.dialog.get_by_label("Off").check()
     visitor.press("Save", visitor.dialog)

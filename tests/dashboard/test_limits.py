@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import Route, expect
 
 from tests.dashboard.conftest import in_cookie_mode
-from tests.dashboard.place import Visitor
+from tests.dashboard.place import Visitor, click
 
 KEYS = "/api/auth/api-keys"
 LIMITS = [
@@ -35,7 +35,7 @@ def test_limits_of_a_key_are_set_shown_explained_and_changed(visitor: Visitor) -
 def _make_a_limited_key(visitor: Visitor, token: str) -> str:
     page = visitor.page
     visitor.follow("API keys")
-    page.get_by_role("button", name="New key").first.click()
+    click(page.get_by_role("button", name="New key").first)
     dialog = visitor.dialog
     visitor.fill(dialog, name="Nightly", metadata='{"customer": c-17}')
     scopes = visitor.place.call("GET", "/api/auth/scopes", token=token)
@@ -123,7 +123,7 @@ def _understand_a_refusal(visitor: Visitor, raw_key: str) -> None:
     answer = visitor.place.service.client.get("/api/v1/authorize", headers={"X-API-Key": raw_key})
     assert answer.status_code == 429
     head = f"HTTP/1.1 429 Too Many Requests\nRetry-After: {answer.headers['Retry-After']}"
-    visitor.page.get_by_text("A request was refused?").click()
+    click(visitor.page.get_by_text("A request was refused?"))
     visitor.fill(answer=f"{head}\n\n{answer.text}")
     visitor.press("Explain it")
     words = r"this key's own limit of 3 requests a minute\. It is renewed in \d+ seconds?\."
@@ -137,7 +137,7 @@ def _understand_a_refusal(visitor: Visitor, raw_key: str) -> None:
 def _see_the_meter_in_the_chart(visitor: Visitor, key_id: str) -> None:
     page = visitor.page
     visitor.press("Details of key Nightly")
-    visitor.dialog.get_by_role("link", name="Its usage").click()
+    click(visitor.dialog.get_by_role("link", name="Its usage"))
     visitor.see_heading("Usage")
     expect(page.get_by_label("Key", exact=True)).to_have_value(key_id)
     page.get_by_label("What is counted").select_option(label="Tokens")
@@ -180,7 +180,7 @@ def _change_and_remove_limits(visitor: Visitor, token: str, key_id: str) -> None
     ]
     for change in changes:
         visitor.open("/keys")
-        page.locator(f"[data-key={key_id}]").get_by_role("button", name="Edit key").click()
+        click(page.locator(f"[data-key={key_id}]").get_by_role("button", name="Edit key"))
         if "name" in change:
             visitor.fill(dialog, name="Nightly import")
         elif change["limits"]:
@@ -249,7 +249,7 @@ def test_mails_about_limits_are_switched(visitor: Visitor) -> None:
         visitor.follow("Account")
         switch = visitor.page.get_by_role("switch", name=re.compile("80 % and when 100 %"))
         expect(switch).to_be_checked(checked=not is_wanted)
-        switch.click()
+        click(switch)
         visitor.see_notice("You will get " + ("these" if is_wanted else "no more"))
         expect(switch).to_be_checked(checked=is_wanted)
     assert visitor.complaints == []

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.dashboard.conftest import under_own_policy
-from tests.dashboard.place import Visitor
+from tests.dashboard.place import Visitor, click
 from tests.factories.policies import USUAL
 
 KEYS = "/api/auth/api-keys"
@@ -23,7 +23,7 @@ def visitor(visitor: Visitor) -> Visitor:
 
 def test_a_new_key_may_have_those_of_the_policy(visitor: Visitor) -> None:
     visitor.open("/keys")
-    visitor.page.get_by_role("button", name="New key").first.click()
+    click(visitor.page.get_by_role("button", name="New key").first)
     scopes = visitor.dialog.get_by_role("group", name="Scopes")
     expect(scopes.get_by_role("checkbox")).to_have_count(len(USUAL))
     expect(scopes).to_contain_text("Write documents")

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.dashboard.conftest import in_cookie_mode
-from tests.dashboard.place import Visitor
+from tests.dashboard.place import Visitor, click
 
 REFRESH = "/api/auth/token/refresh"
 
@@ -45,10 +45,10 @@ def test_two_tabs_share_their_refresh_their_logout_and_their_login(visitor: Visi
     assert tokens[0] == tokens[1]
     assert visitor.count(REFRESH) == 1
     for page in (first, second):
-        page.get_by_role("link", name="Agents").click()
+        click(page.get_by_role("link", name="Agents"))
         visitor.see_heading("Agents", page)
 
-    first.get_by_role("button", name="Log out").click()
+    click(first.get_by_role("button", name="Log out"))
     visitor.see_heading("Welcome back", first)
     visitor.see_heading("Welcome back", second)
     expect(second.get_by_text("You logged out in another tab.")).to_be_visible()
@@ -71,7 +71,7 @@ def test_even_without_a_lock_both_tabs_go_on(lone_visitor: Visitor) -> None:
     assert visitor.count(REFRESH) == 2
     for page in (first, second):
         page.reload()
-        page.get_by_role("link", name="Agents").click()
+        click(page.get_by_role("link", name="Agents"))
         visitor.see_heading("Agents", page)
     assert visitor.complaints == []
 

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Page, Route, expect
 
 from tests.dashboard.conftest import LOGIN_FAILURES, in_cookie_mode
-from tests.dashboard.place import Visitor
+from tests.dashboard.place import Visitor, click
 from tests.e2e.service import PASSWORD
 
 ENDED = "Your session has ended"
@@ -25,7 +25,7 @@ class TestAnEndedSession:
         """S14: it ended on another device; this browser learns of it with its next request."""
         visitor.sign_up()
         end_all_sessions(visitor)
-        visitor.page.get_by_role("link", name="Agents").click()
+        click(visitor.page.get_by_role("link", name="Agents"))
         expect(visitor.dialog).to_contain_text(ENDED)
         assert visitor.page.evaluate("localStorage.length") == 0
         visitor.fill(visitor.dialog, password=PASSWORD)
@@ -39,7 +39,7 @@ class TestAnEndedSession:
         visitor.sign_up()
         visitor.follow("Agents")
         for name in ("First", "Second"):
-            page.get_by_role("button", name="New agent").first.click()
+            click(page.get_by_role("button", name="New agent").first)
             visitor.fill(visitor.dialog, name=name, description="Typed before")
             end_all_sessions(visitor)
             visitor.press("Create agent", visitor.dialog)
@@ -58,7 +58,7 @@ class TestAnEndedSession:
                 visitor.go("/login", second)
                 second.locator("[name=login]").fill(visitor.email)
                 second.locator("[name=password]").fill(PASSWORD)
-                second.get_by_role("button", name="Log in").click()
+                click(second.get_by_role("button", name="Log in"))
                 visitor.see_heading("Usage", second)
             expect(visitor.dialog).to_have_count(0)
             expect(page.locator("[data-agent]", has_text=name)).to_contain_text("Typed before")
@@ -113,7 +113,7 @@ def test_a_full_plan_says_what_helps(visitor: Visitor) -> None:
     visitor.sign_up()
     visitor.follow("Agents")
     for number in range(3):
-        visitor.page.get_by_role("button", name="New agent").first.click()
+        click(visitor.page.get_by_role("button", name="New agent").first)
         visitor.fill(visitor.dialog, name=f"Agent {number}")
         visitor.press("Create agent", visitor.dialog)
         if number < 2:
@@ -149,7 +149,7 @@ def test_each_fault_stands_beside_its_field(visitor: Visitor) -> None:
 def test_an_api_that_is_away_can_be_asked_again(visitor: Visitor) -> None:
     visitor.sign_up()
     visitor.page.route("**/api/agents*", lambda route: route.abort())
-    visitor.page.get_by_role("link", name="Agents").click()
+    click(visitor.page.get_by_role("link", name="Agents"))
     visitor.see_heading("That did not load")
     visitor.page.unroute("**/api/agents*")
     visitor.press("Try again")

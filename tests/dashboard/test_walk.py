@@ -22,6 +22,7 @@ def row(visitor: Visitor, name: str) -> Locator:
 @in_cookie_mode
 def test_the_whole_walk(visitor: Visitor) -> None:
     """S15, S17, S18, S19 and S20 as a customer sees them, from signing up to leaving."""
+    visitor.has_mouse = True
     first_key = visitor.sign_up_by_the_form()
     _the_refresh_token_is_where_it_belongs(visitor)
     _confirm_the_address(visitor)

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e.service import Installation, Service, User, install
-from tests.servers.postgres import PostgresServer, start_postgres
+from tests.servers.postgres import PostgresServer
 from tests.servers.quick_hashes import QUICK_HASHES
 
 NewInstallation = Callable[[str], Installation]
@@ -18,22 +18,21 @@ on_sqlite, on_postgres = (
 
 
 @pytest.fixture(scope="session")
-def new_installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewInstallation]:
+def new_installation(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+) -> Iterator[NewInstallation]:
     """Make an installation with an empty database, `sqlite` or `postgres`."""
-    with ExitStack() as servers:
-        server: PostgresServer | None = None
+    with ExitStack() as databases:
 
         def make(database: str) -> Installation:
-            nonlocal server
             folder = tmp_path_factory.mktemp("installation")
             quick = {QUICK_HASHES: "yes"}
             if database == "sqlite":
                 return install(folder, **quick)
-            server = server or servers.enter_context(start_postgres())
             name = f"e2e_{uuid4().hex}"
-            server.create_database(name)
-            servers.callback(server.drop_database, name)
-            return install(folder, server.url(name), **quick)
+            postgres_server.create_database(name)
+            databases.callback(postgres_server.drop_database, name)
+            return install(folder, postgres_server.url(name), **quick)
 
         yield make
 

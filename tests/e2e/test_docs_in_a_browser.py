@@ -18,6 +18,7 @@ from playwright.sync_api import (
     expect,
 )
 
+from tests.dashboard.place import click
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import PASSWORD, Service
 from tests.servers.axe import ALL_BUT_COLOURS, COLOURS_ALONE, faults_of, load_axe
@@ -72,7 +73,7 @@ class Reference:
     def send_shown(self, body: str | None = None) -> tuple[int, str, dict[str, str]]:
         if body is not None:
             self.main.get_by_label("Body", exact=True).fill(body)
-        self.main.get_by_role("button", name="Send").first.click()
+        click(self.main.get_by_role("button", name="Send").first)
         answer = self.main.get_by_role("group", name="Answer", exact=True).first
         expect(answer.locator(".headers")).to_be_visible()
         names = answer.locator("dt").all_inner_texts()
@@ -83,12 +84,12 @@ class Reference:
 
     def use_key(self, key: str) -> None:
         self.page.get_by_label("API key", exact=True).fill(key)
-        self.page.get_by_role("button", name="Use key").click()
+        click(self.page.get_by_role("button", name="Use key"))
 
     def log_in(self, email: str, password: str) -> None:
         self.page.get_by_label("E-mail", exact=True).fill(email)
         self.page.get_by_label("Password", exact=True).fill(password)
-        self.page.get_by_role("button", name="Log in", exact=True).click()
+        click(self.page.get_by_role("button", name="Log in", exact=True))
         expect(self.note).not_to_be_empty()
 
 
@@ -187,7 +188,7 @@ class TestTrying:
             ("TypeScript", ("await fetch(", '"X-API-Key": "rag_live_mine"')),
             ("curl", ("curl '", "-H 'X-API-Key: rag_live_mine'")),
         ):
-            reference.main.get_by_role("button", name=language).click()
+            click(reference.main.get_by_role("button", name=language))
             for word in words:
                 expect(reference.sample).to_contain_text(word)
         reference.open(SHOW_KEY)
@@ -221,7 +222,7 @@ class TestTrying:
         self, reference: Reference, url: str, service: Service
     ) -> None:
         user = service.sign_up()
-        reference.page.get_by_role("button", name="Forget all").click()
+        click(reference.page.get_by_role("button", name="Forget all"))
         assert reference.state == ["No credentials set"]
         assert reference.send(SHOW_ME)[0] == 401
 
@@ -240,11 +241,11 @@ class TestTrying:
         recovery = user.data("POST", "/api/auth/second-factor/confirm", json={"code": code})
         reference.log_in(user.email, PASSWORD)
         reference.page.get_by_label("Code of the second factor").fill("000000")
-        reference.page.get_by_role("button", name="Continue").click()
+        click(reference.page.get_by_role("button", name="Continue"))
         expect(reference.note).to_contain_text("Invalid code")
         field = reference.page.get_by_label("Code of the second factor")
         field.fill(recovery["recovery_codes"][0])
-        reference.page.get_by_role("button", name="Continue").click()
+        click(reference.page.get_by_role("button", name="Continue"))
         expect(reference.note).to_have_text("Logged in.")
         assert reference.state == ["JWT set"]
 
@@ -286,7 +287,7 @@ class TestReading:
         reference.open(SIGN_UP)
         refusals = reference.main.get_by_label("Table: Refusals")
         expect(refusals).to_contain_text("An account with this email already exists.")
-        refusals.get_by_role("link", name="409").click()
+        click(refusals.get_by_role("link", name="409"))
         heading = reference.main.get_by_role("heading", name="409 Conflict")
         expect(heading).to_be_focused()
         codes = reference.main.get_by_label("Table: Codes").locator("tbody tr")
@@ -367,7 +368,7 @@ def test_everyone_can_read_it(page_with_axe: Page, link: str) -> None:
         routes = page.get_by_role("button", name="Routes")
         search = page.get_by_label("Search the routes")
         if link == "#errors" and width == 390 and not search.is_visible():
-            routes.click()
+            click(routes)
             expect(search).to_be_visible()
         assert faults_of(page, options) == [], (width, scheme)
         assert page.evaluate("document.documentElement.scrollWidth") <= width

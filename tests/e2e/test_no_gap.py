@@ -45,16 +45,16 @@ def test_sighup_brings_new_code_and_settings_and_loses_no_request(
         user = service.sign_up()
         assert token_seconds(user) == OLD_SECONDS
         before = set(service.gunicorn.worker_pids())
-        asked = questions(service, user, rounds=15)
+        asked = questions(service, user)
         with load(place_of(service), asked, kept=2, new=1, pause_seconds=0.005) as done:
-            wait_for(lambda: done.count > 500)
+            wait_for(lambda: done.count > 150)
             deployment.renew()
             os.kill(service.gunicorn.pid, signal.SIGHUP)
             wait_for(lambda: deployment.is_new(service))
             # The same process serves; of its old workers none is left.
             wait_for(lambda: not before & set(service.gunicorn.worker_pids()))
             at_that_time = done.count
-            wait_for(lambda: done.count > at_that_time + 500)
+            wait_for(lambda: done.count > at_that_time + 150)
         insist_on_no_failure(done)
         assert token_seconds(user) == NEW_SECONDS
         assert len(service.gunicorn.worker_pids()) == 2

@@ -53,6 +53,14 @@ class PostgresServer:
         with psycopg.connect(self._admin_url, autocommit=True) as connection:
             connection.execute(statement)
 
+    def end_sessions(self, database: str) -> None:
+        """End the sessions of a database: those that nobody holds any more may not be gone yet."""
+        with psycopg.connect(self._admin_url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s",
+                [database],
+            )
+
     def drop_database(self, name: str) -> None:
         """Drop a database if it exists, along with the connections to it."""
         with psycopg.connect(self._admin_url, autocommit=True) as connection:

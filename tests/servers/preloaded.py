@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn
@@ -179,8 +180,8 @@ def fork_module(
 
 def _serve(control: socket.socket) -> None:
     """Fork a server for each request, until nobody can ask any more."""
-    # The kernel forgets the keepers.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # What the servers took counts as this process' children's.
+    signal.signal(signal.SIGCHLD, _bury)
     while True:
         head, files, _, _ = socket.recv_fds(control, 4, 4)
         if not head:
@@ -194,6 +195,13 @@ def _serve(control: socket.socket) -> None:
             _keep(json.loads(body), files[0], files[1:])
         for file in files:
             os.close(file)
+
+
+def _bury(*_: object) -> None:
+    """Forget the keepers that have ended."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
 
 
 def _keep(request: Mapping[str, Any], report: int, files: Sequence[int]) -> None:

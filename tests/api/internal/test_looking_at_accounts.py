@@ -1,7 +1,9 @@
 """What an operator looks for and sees of any account, and ends: as on the command line."""
 
 import pytest
+import time_machine
 
+from ragauth import clock
 from tests.clients import Client, error, issues, ok
 from tests.factories.api_keys import make_service_key
 
@@ -76,9 +78,11 @@ class TestSeesAnAccount:
         assert member.key_client.get("/api/v1/authorize").status_code == 200
         path = f"{INTERNAL}/accounts/{member.id}"
         ok(service.patch(path, {"external_id": "c/17"}))
-        for query in ("", f"?key_id={key['id']}"):
-            own = ok(member.client.get(f"/api/auth/limits{query}"))
-            assert ok(service.get(f"{path}/limits{query}")) == own
+        # Each tells in how many seconds it begins anew.
+        with time_machine.travel(clock.now(), tick=False):
+            for query in ("", f"?key_id={key['id']}"):
+                own = ok(member.client.get(f"/api/auth/limits{query}"))
+                assert ok(service.get(f"{path}/limits{query}")) == own
         own = ok(member.client.get("/api/auth/events"))
         assert ok(service.get(f"{INTERNAL}/accounts/ext:c%2F17/events")) == own
         assert own[0]["name"] == "account:changed"
