@@ -66,7 +66,7 @@ DATABASE_ERRORS = Counter(
 )
 FROZEN = Gauge(
     "ragauth_database_frozen_workers",
-    "Workers that the database does not answer: it is frozen, or packets are lost",
+    "Processes that the database does not answer: it is frozen, or packets are lost",
 )
 REDIS_LOST = Counter("ragauth_redis_lost", "How often a worker lost Redis and went on alone")
 STANDING_IN = Gauge(
@@ -82,7 +82,7 @@ CAUSES = (
 WORKS = ("usage", "mail", "webhooks", "expiry")
 FAILING = Gauge(
     "ragauth_failing_workers",
-    "Workers whose work beside the requests fails, by its cause",
+    "Processes whose work beside the requests fails, by its cause",
     labels=("work", "cause"),
     series=((work, cause) for work in WORKS for cause in CAUSES),
 )
