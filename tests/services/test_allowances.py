@@ -16,6 +16,7 @@ from ragauth.services.audit import OPERATOR
 from ragauth.services.keys import allowances, api_keys, owned_keys, rotation
 from ragauth.services.keys.allowances import Allowance, Refill
 from ragauth.services.keys.key_scopes import add_scopes, remove_scopes
+from ragauth.services.keys.own_counts import counted_of
 from ragauth.services.limits.account_limits import get_limits
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import bring_up_to_date
@@ -43,7 +44,7 @@ class Held:
         limits = allowances.limits_of(allowance) or None
         key, self.raw = make_key(self.account_id, limits=limits)
         self.id = key.id
-        allowances.begin(key, allowance)
+        allowances.begin(counted_of(key), allowance)
 
     @property
     def owned(self) -> OwnedKey:

@@ -14,7 +14,7 @@ from ragauth.policy import DAY, MONTH, REQUESTS
 from ragauth.policy.limits import LARGEST
 from ragauth.services.audit import Client
 from ragauth.services.keys import credits
-from ragauth.services.keys.own_counts import owners_of, shift_count
+from ragauth.services.keys.own_counts import Counted, counted_of, owners_of, shift_count
 from ragauth.services.limits.account_limits import text_of
 from ragauth.services.limits.applied import OF_KEY
 from ragauth.services.limits.limits import current_limits
@@ -39,7 +39,7 @@ class Allowance(NamedTuple):
 
 
 def limits_of(allowance: Allowance | None) -> list[dict[str, Any]]:
-    """The limits of a new key with this allowance; `begin` follows when it is made."""
+    """The limits of a new key with this allowance; `begin` comes before it is made."""
     if allowance is None:
         return []
     if allowance.refill is None:
@@ -47,19 +47,15 @@ def limits_of(allowance: Allowance | None) -> list[dict[str, Any]]:
     return [_limit_of(allowance.refill)]
 
 
-def begin(key: ApiKey, allowance: Allowance | None) -> None:
-    """Let the period in which a key with a refill was made have what is left of it.
+def begin(counted: Counted, allowance: Allowance | None) -> None:
+    """Let the period in which a key with a refill is made have what is left of it.
 
-    Outside of a transaction. Raises ExternalServiceUnavailable.
+    Before the key is made, so that there is none whose first period has another rest. Outside of a
+    transaction. Raises ExternalServiceUnavailable.
     """
-    if allowance is not None and allowance.refill is not None and is_begun(allowance):
-        _set_rest(key, allowance.refill, allowance.remaining)
-
-
-def is_begun(allowance: Allowance | None) -> bool:
-    """Whether a new key has another amount left in its first period than a refill gives."""
     refill = None if allowance is None else allowance.refill
-    return allowance is not None and refill is not None and allowance.remaining != refill.amount
+    if allowance is not None and refill is not None and allowance.remaining != refill.amount:
+        _set_rest(counted, refill, allowance.remaining)
 
 
 def allowance_of(owned: OwnedKey) -> Allowance | None:
@@ -96,7 +92,7 @@ def set_allowance(*, owned: OwnedKey, allowance: Allowance | None, client: Clien
     held = [limit for limit in _all(key) if credits.is_allowance(limit)]
     if allowance is not None and allowance.refill is not None:
         # Before the limit holds, so that no check finds an earlier rest.
-        _set_rest(key, allowance.refill, allowance.remaining)
+        _set_rest(counted_of(key), allowance.refill, allowance.remaining)
         limit = _limit_of(allowance.refill)
         if held != [limit]:
             credits.replace_allowances(
@@ -123,7 +119,7 @@ def add(*, owned: OwnedKey, amount: int, client: Client) -> None:
     if _limit_of(refill) not in _all(key):
         # A limit that was set elsewhere counts otherwise, until its rest is set.
         set_allowance(owned=owned, allowance=now, client=client)
-    shift_count(key, _limit_of(refill), Shift(-amount, 0, LARGEST))
+    shift_count(counted_of(key), _limit_of(refill), Shift(-amount, 0, LARGEST))
 
 
 def left_of_refill(key: ApiKey) -> int | None:
@@ -134,14 +130,14 @@ def left_of_refill(key: ApiKey) -> int | None:
     refill = find_refill(key)
     if refill is None or _limit_of(refill) not in _all(key):
         return None
-    return LARGEST - shift_count(key, _limit_of(refill), Shift(0, 0, LARGEST))[1]
+    return LARGEST - shift_count(counted_of(key), _limit_of(refill), Shift(0, 0, LARGEST))[1]
 
 
 def set_left_of_refill(key: ApiKey, remaining: int) -> None:
     """Let a key with a refill have so much until the next one; raises as `left_of_refill` does."""
     refill = find_refill(key)
     if refill is not None:
-        _set_rest(key, refill, remaining)
+        _set_rest(counted_of(key), refill, remaining)
 
 
 def find_refill(key: ApiKey) -> Refill | None:
@@ -163,6 +159,6 @@ def _limit_of(refill: Refill) -> dict[str, Any]:
     return {"meter": REQUESTS, "window": refill.window, "size": refill.amount, REFILL: True}
 
 
-def _set_rest(key: ApiKey, refill: Refill, remaining: int) -> None:
+def _set_rest(counted: Counted, refill: Refill, remaining: int) -> None:
     count = LARGEST - remaining
-    shift_count(key, _limit_of(refill), Shift(0, count, count))
+    shift_count(counted, _limit_of(refill), Shift(0, count, count))

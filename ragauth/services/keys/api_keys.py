@@ -83,9 +83,10 @@ def create_key(
 ) -> IssuedKey:
     """Make a further key; an operator's is managed.
 
-    `fields` are those of the contract's POST, and `unbranded_tag`. Raises NoSuchAgent for an agent
-    of another account, InvalidRequest for a publishable key that could do more than a widget may,
-    UsageLimitExceeded if the plan has no room, NoSuchKeyspace; for operators NoSuchAccount.
+    `fields` are those of the contract's POST, and those of `add_key` that it has not. Raises
+    NoSuchAgent for an agent of another account, InvalidRequest for a publishable key that could do
+    more than a widget may, UsageLimitExceeded if the plan has no room, NoSuchKeyspace; for
+    operators NoSuchAccount.
     """
     absent = gone(NoSuchAccount, by_operator=by_operator)
     with transaction.unit_of_work(), changing_keys(account_id, absent=absent) as account:
@@ -128,11 +129,13 @@ def add_key(
     counted_as: uuid.UUID | None = None,
     metadata: dict[str, Any] | None = None,
     keyspace_id: uuid.UUID | None = None,
+    key_id: uuid.UUID | None = None,
 ) -> IssuedKey:
     """Make a key of these properties and add its row to the present transaction.
 
-    Every new key passes here. `counted_as` is the key whose counts it goes on with. Raises
-    InvalidRequest for a test key if the plan has none, NoSuchKeyspace.
+    Every new key passes here. `counted_as` is the key whose counts it goes on with, `key_id` an id
+    for which something was written already. Raises InvalidRequest for a test key if the plan has
+    none, NoSuchKeyspace.
     """
     require_keyspace(keyspace_id)
     if account_id is not None and environment == key_format.TEST:
@@ -144,7 +147,7 @@ def add_key(
         else key_format.new_key_after(unbranded_tag)
     )
     key = ApiKey(
-        id=new_uuid(),
+        id=key_id or new_uuid(),
         account_id=account_id,
         agent_id=agent_id,
         digest=key_format.digest_key(raw_key),

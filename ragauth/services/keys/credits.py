@@ -22,6 +22,7 @@ from ragauth.services.audit import Client, EventName
 from ragauth.services.keys.api_keys import get_key
 from ragauth.services.keys.coherence import require_room_for_limits
 from ragauth.services.keys.own_counts import (
+    counted_of,
     counted_together,
     forget_count,
     shift_count,
@@ -125,7 +126,7 @@ def _shift(key: ApiKey, shift: Shift, client: Client, *, is_alone: bool = False)
     limit = find_credits(key.limits)
     if limit is None:
         raise InvalidRequest([{"path": [], "message": "The key has no credits to add to"}])
-    before, after = shift_count(key, limit, shift)
+    before, after = shift_count(counted_of(key), limit, shift)
     account_id = _owner(key)
     with transaction.unit_of_work():
         hold_account(account_id, absent=NoSuchKey)

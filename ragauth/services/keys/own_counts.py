@@ -3,8 +3,9 @@
 The counters decide, so a change here and the checks that are under way follow one another.
 """
 
+import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ragauth import clock
 from ragauth.counters import CountersUnavailable, Shift
@@ -21,11 +22,28 @@ from ragauth.services.limits.takings import Owners, tallies_of
 Stored = Mapping[str, Any]
 
 
+class Counted(NamedTuple):
+    """Where the checks of a key are counted."""
+
+    owners: Owners
+    environment: str
+
+
 def owners_of(key: ApiKey) -> Owners:
     """Whose counts a key's checks add to; raises NoSuchKey for a service's own key."""
     if key.account_id is None:
         raise NoSuchKey
     return Owners(key.account_id.bytes, (key.counted_as or key.id).bytes)
+
+
+def counted_of(key: ApiKey) -> Counted:
+    """Where a key's checks are counted; raises NoSuchKey for a service's own key."""
+    return Counted(owners_of(key), key.environment)
+
+
+def counted_alone(account_id: uuid.UUID, key_id: uuid.UUID, environment: str) -> Counted:
+    """Where the checks of a key will be counted that is not made yet."""
+    return Counted(Owners(account_id.bytes, key_id.bytes), environment)
 
 
 def counted_together(key: ApiKey) -> list[ApiKey]:
@@ -40,22 +58,22 @@ def counted_together(key: ApiKey) -> list[ApiKey]:
     return together
 
 
-def shift_count(key: ApiKey, limit: Stored, shift: Shift) -> tuple[int, int]:
+def shift_count(counted: Counted, limit: Stored, shift: Shift) -> tuple[int, int]:
     """Change what was counted of a limit; returns the count before and after.
 
     Outside of a transaction. Raises ExternalServiceUnavailable.
     """
     one = apply_limit(read_key_limit(limit), OF_KEY)
-    limits, index, now_ms = current_limits(), INDEX_OF[key.environment], _now_ms()
-    owners, span = owners_of(key), span_of(now_ms)
+    owners, limits, now_ms = counted.owners, current_limits(), _now_ms()
+    index, span = INDEX_OF[counted.environment], span_of(now_ms)
     [tally] = tallies_of((one,), owners, span)
     shift_tally = limits.counters.shift_tally
     try:
-        while (counted := shift_tally(owners.account, index, tally, shift, now_ms)) is None:
+        while (counts := shift_tally(owners.account, index, tally, shift, now_ms)) is None:
             limits.seeder.seed(owners.account, index, span.month, (one,), (tally,))
     except CountersUnavailable as error:
         raise unavailable(error) from error
-    return counted
+    return counts
 
 
 def forget_count(key: ApiKey, limit: Stored) -> None:

@@ -43,7 +43,7 @@ def import_keys(keys: Sequence[dict[str, Any]]) -> int:
 def take_over_keys(
     keys: Sequence[dict[str, Any]], *, keyspace_id: uuid.UUID, client: Client
 ) -> dict[bytes, uuid.UUID]:
-    """Add managed keys of a keyspace, with all that a row may say of them (`own_data`, `limits` …).
+    """Add managed keys of a keyspace, with all that a row may say of them (`id`, `limits` …).
 
     Returns the ids of the new ones by their digests. Raises as `import_keys` does, and
     NoSuchKeyspace; then no key is added.
@@ -67,8 +67,8 @@ def _to_row(key_id: uuid.UUID, key: dict[str, Any], now: datetime) -> dict[str, 
     return {
         "is_enabled": True,
         "is_managed": False,
-        **key,
         "id": key_id,
+        **key,
         "kind": SECRET,
         "is_primary": False,
         "is_imported": True,

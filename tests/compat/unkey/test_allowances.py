@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from ragauth.blueprints.compat.unkey import keys
+from ragauth.counters import CountersUnavailable
 from tests.cases import for_each
 from tests.clients import Client, issues, ok
-from tests.compat.unkey.asking import Root
+from tests.compat.unkey.asking import V2, Root
 from tests.factories.api_keys import make_service_key
+from tests.runtime import runtime_of
 
 ASKED = 5
 DAILY = {"remaining": 3, "refill": {"interval": "daily", "amount": 4}}
@@ -164,3 +166,24 @@ class TestTheServicesOwnRoutes:
         both = [*limits, BURST_HERE]
         assert ok(member.client.patch(path, {"limits": both}))["limits"] == both
         assert use_up(root, key["api_key"]) == 2
+
+
+@pytest.mark.parametrize("method", ["keys.createKey", "keys.migrateKeys"])
+def test_no_key_is_made_whose_first_rest_cannot_be_set(
+    root: Root, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Its own period would begin with all that a refill gives."""
+
+    def fail(*_: object) -> None:
+        raise CountersUnavailable("gone")
+
+    api_id, migrated = root.make_api(), {"hash": "ab" * 32, "credits": DAILY}
+    one = {"migrationId": "m", "keys": [migrated]} if "migrate" in method else {"credits": DAILY}
+    with monkeypatch.context() as without:
+        without.setattr(runtime_of(root.client.app).limits.counters, "shift_tally", fail)
+        response = root.client.post(f"{V2}/{method}", {"apiId": api_id, **one})
+    assert response.status_code == 503, response.text
+    assert root.data("apis.listKeys", apiId=api_id) == []
+    assert root.client.post(f"{V2}/{method}", {"apiId": api_id, **one}).status_code == 200
+    [made] = root.data("apis.listKeys", apiId=api_id)
+    assert made["credits"] == DAILY

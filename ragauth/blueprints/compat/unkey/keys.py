@@ -37,10 +37,12 @@ from ragauth.extensions import settings
 from ragauth.models.api_keys import SECRET
 from ragauth.models.owned_keys import OwnedKey
 from ragauth.models.reads.keys import KeyFacts
+from ragauth.security.identifiers import new_uuid
 from ragauth.security.key_format import LIVE, is_possible_prefix
 from ragauth.security.scopes import KEYS
 from ragauth.services.keys import allowances, api_keys, moving, owned_keys, rotation
 from ragauth.services.keys.api_keys import IssuedKey
+from ragauth.services.keys.own_counts import counted_alone
 from ragauth.services.operators import customers, declared_scopes, keyspaces
 from ragauth.services.operators.keys import find_owner
 from ragauth.web.client import current_client
@@ -75,9 +77,12 @@ def create_key(caller: KeyFacts, body: dict[str, Any]) -> IssuedKey:  # noqa: AR
     if body["external_id"] is not None:
         account_id = owner_named(body["external_id"])
     declared_scopes.declare_missing(body["permissions"])
-    issued = api_keys.create_key(
+    key_id = new_uuid()
+    allowances.begin(counted_alone(account_id, key_id, LIVE), allowance)
+    return api_keys.create_key(
         account_id=account_id,
         fields={
+            "key_id": key_id,
             "kind": SECRET,
             "environment": LIVE,
             "name": body["name"],
@@ -93,8 +98,6 @@ def create_key(caller: KeyFacts, body: dict[str, Any]) -> IssuedKey:  # noqa: AR
         client=current_client(),
         by_operator=True,
     )
-    allowances.begin(issued.key, allowance)
-    return issued
 
 
 @unkey.post("/v2/keys.getKey")

@@ -16,10 +16,11 @@ from ragauth.models.reads.keys import KeyFacts
 from ragauth.schemas.base import RequestSchema
 from ragauth.schemas.fields import Text
 from ragauth.schemas.key_import import Digest
-from ragauth.security.identifiers import KEY
+from ragauth.security.identifiers import KEY, new_uuids
 from ragauth.security.key_format import LIVE
 from ragauth.security.scopes import KEYS
-from ragauth.services.keys import allowances, owned_keys
+from ragauth.services.keys import allowances
+from ragauth.services.keys.own_counts import counted_alone
 from ragauth.services.operators import declared_scopes, key_import, keyspaces
 from ragauth.web.client import current_client
 from ragauth.web.endpoint import endpoint
@@ -106,15 +107,11 @@ def migrate_keys(caller: KeyFacts, body: dict[str, Any]) -> dict[str, Any]:  # n
     first: dict[bytes, dict[str, Any]] = {}
     for each in body["keys"]:
         first.setdefault(each["hash"].digest, each)
-    new = key_import.take_over_keys(
-        [_row(each, owners[each["external_id"]]) for each in first.values()],
-        keyspace_id=keyspace.id,
-        client=current_client(),
-    )
-    for digest, key_id in new.items():
-        allowance = read_credits(first[digest]["credits"])
-        if allowances.is_begun(allowance):
-            allowances.begin(owned_keys.get_key(key_id=key_id).key, allowance)
+    rows = [
+        _begin(key_id, each, owners[each["external_id"]])
+        for key_id, each in zip(new_uuids(len(first)), first.values(), strict=True)
+    ]
+    new = key_import.take_over_keys(rows, keyspace_id=keyspace.id, client=current_client())
     return {
         "migrated": [
             {"hash": each["hash"].text, "key_id": new[digest]}
@@ -129,9 +126,12 @@ def migrate_keys(caller: KeyFacts, body: dict[str, Any]) -> dict[str, Any]:  # n
     }
 
 
-def _row(key: dict[str, Any], account_id: UUID) -> dict[str, Any]:
-    allowed = allowances.limits_of(read_credits(key["credits"]))
+def _begin(key_id: UUID, key: dict[str, Any], account_id: UUID) -> dict[str, Any]:
+    """The row of a new key, of which what it may use in its first period is set."""
+    allowance = read_credits(key["credits"])
+    allowances.begin(counted_alone(account_id, key_id, LIVE), allowance)
     return {
+        "id": key_id,
         "account_id": account_id,
         "digest": key["hash"].digest,
         "prefix": _SHOWN,
@@ -140,6 +140,6 @@ def _row(key: dict[str, Any], account_id: UUID) -> dict[str, Any]:
         "scopes": key["permissions"],
         "expires_at": key["expires"],
         "is_enabled": key["enabled"],
-        "limits": [*allowed, *map(limit_of, key["ratelimits"])] or None,
+        "limits": [*allowances.limits_of(allowance), *map(limit_of, key["ratelimits"])] or None,
         "own_data": key["meta"],
     }
