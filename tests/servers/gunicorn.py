@@ -106,8 +106,9 @@ def start_gunicorn(
     open_files: int | None = None,
     log_to: int | None = None,
 ) -> Iterator[GunicornServer]:
-    """Yield a running gunicorn that sees no environment but the given one, and end it.
+    """Yield a running gunicorn that sees no environment but the given one, and kill it.
 
+    How it ends when it is told to is seen where a test tells it to: others need not wait for that.
     `open_files` is how many it may have, where it is to be few; `log_to` a file descriptor that it
     prints to.
     """
@@ -135,4 +136,4 @@ def start_gunicorn(
             server.wait_until_ready(workers, beside=_count_beside(environment, config, cwd))
             yield server
         finally:
-            server.terminate()
+            process.kill()

@@ -172,6 +172,10 @@ class ServerProcess:
         finally:
             self._end()
 
+    def kill(self) -> None:
+        """End it at once, with all that it has started."""
+        self._end()
+
     def _end(self) -> None:
         if self._process.poll() is None:
             # Its whole session, which is its own: workers must not outlive their master.
