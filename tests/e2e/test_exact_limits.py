@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import NewInstallation
-from tests.e2e.service import Service, User, at_once, install
+from tests.e2e.service import QUICK, Service, User, at_once, install
 from tests.servers.redis import start_redis
 
 LIMIT = 500
@@ -74,7 +74,7 @@ def test_no_count_is_lost_or_doubled_when_a_worker_is_killed(
     """S34: a worker is killed with SIGKILL while it counts."""
     plans = tmp_path / "policy.toml"
     plans.write_text(PLANS.format(minute=10**9, month=10**9))
-    installation = install(tmp_path, None, RAGAUTH_POLICY_FILE=str(plans))
+    installation = install(tmp_path, None, RAGAUTH_POLICY_FILE=str(plans), **QUICK)
     installation.migrate()
     with installation.serve() as service:
         user = service.sign_up()

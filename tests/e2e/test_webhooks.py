@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from tests.e2e.service import Installation, Service, install
+from tests.e2e.service import QUICK, Installation, Service, install
 from tests.servers.webhook_receiver import WebhookReceiver, answer, running_receiver
 from tests.waiting import wait_until
 
@@ -32,7 +32,7 @@ def other() -> Iterator[WebhookReceiver]:
 @pytest.fixture
 def installation(tmp_path: Path) -> Installation:
     """One with SQLite, whose file a test can change."""
-    made = install(tmp_path, RAGAUTH_WEBHOOK_PRIVATE_NETWORKS="true")
+    made = install(tmp_path, RAGAUTH_WEBHOOK_PRIVATE_NETWORKS="true", **QUICK)
     made.migrate()
     return made
 

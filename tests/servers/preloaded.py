@@ -12,6 +12,7 @@ import importlib
 import json
 import locale
 import os
+import resource
 import runpy
 import select
 import socket
@@ -157,16 +158,19 @@ def fork_module(
     output: int,
     errors: int | None = None,
     given: int | None = None,
+    open_files: int | None = None,
 ) -> ForkedProcess:
     """Run `python -m MODULE` in a session of its own; it prints to the file descriptors.
 
-    `errors` is for what it says on stderr, where that goes elsewhere; `given` is its stdin.
+    `errors` is for what it says on stderr, where that goes elsewhere; `given` is its stdin;
+    `open_files` is how many it may have, where it is to be few.
     """
     request = {
         "module": module,
         "arguments": list(arguments),
         "environment": dict(environment),
         "cwd": str(cwd),
+        "open_files": open_files,
     }
     with _lock:
         has_program = cwd == _ROOT
@@ -241,6 +245,8 @@ def _begin(request: Mapping[str, Any], report: int, files: Sequence[int]) -> NoR
 
 def _become(request: Mapping[str, Any]) -> NoReturn:
     """Be what `python -m` would make of this process."""
+    if (files := request["open_files"]) is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
@@ -253,9 +259,9 @@ def _become(request: Mapping[str, Any]) -> NoReturn:
         # It shares its memory with its children, and must not with what was forked beside it.
         metrics.board._memory = type(metrics.board)()._memory
         metrics.board._use(0)
-    if gunicorn := sys.modules.get("gunicorn.config"):
+    if request["module"] == "gunicorn" and (config := sys.modules.get("gunicorn.config")):
         # It takes settings from the environment when it is loaded.
-        importlib.reload(gunicorn)
+        importlib.reload(config)
     for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
         del sys.modules[name]
     sys.path[0] = request["cwd"]
@@ -287,7 +293,7 @@ def _end(code: object) -> NoReturn:
 def _make_applications() -> None:
     """Work out once, for all forks, what each application works out although it is the same."""
     from ragauth.app import _make_app  # noqa: PLC0415 - the fork without the program has none
-    from ragauth.config import read_settings  # noqa: PLC0415
+    from ragauth.config import mounted_at, read_settings  # noqa: PLC0415
     from ragauth.security.passwords import find_weakness  # noqa: PLC0415
     from tests import quick_apps  # noqa: PLC0415
 
@@ -304,6 +310,8 @@ def _make_applications() -> None:
                 settings = read_settings()
             # The logging is set up in each fork: its stderr may be another.
             _make_app(settings)
+    # All else that is remembered comes from what is the same in each fork.
+    mounted_at.cache_clear()
 
 
 if __name__ == "__main__":
