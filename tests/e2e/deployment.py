@@ -65,7 +65,7 @@ def token_seconds(user: User) -> int:
     return round(seconds, -3)
 
 
-def questions(service: Service, user: User, *, rounds: int = 10) -> Sequence[Question]:
+def questions(service: Service, user: User, *, rounds: int = 3) -> Sequence[Question]:
     """Mostly key checks, which the poller answers, and some that go to a thread.
 
     After so many rounds of nine comes a login, which takes as long as a hundred of them.

@@ -46,15 +46,15 @@ def test_sighup_brings_new_code_and_settings_and_loses_no_request(
         assert token_seconds(user) == OLD_SECONDS
         before = set(service.gunicorn.worker_pids())
         asked = questions(service, user)
-        with load(place_of(service), asked, kept=2, new=1, pause_seconds=0.005) as done:
-            wait_for(lambda: done.count > 150)
+        with load(place_of(service), asked, kept=2, new=1, pause_seconds=0.02) as done:
+            wait_for(lambda: done.count > 60)
             deployment.renew()
             os.kill(service.gunicorn.pid, signal.SIGHUP)
             wait_for(lambda: deployment.is_new(service))
             # The same process serves; of its old workers none is left.
             wait_for(lambda: not before & set(service.gunicorn.worker_pids()))
             at_that_time = done.count
-            wait_for(lambda: done.count > at_that_time + 150)
+            wait_for(lambda: done.count > at_that_time + 100)
         insist_on_no_failure(done)
         assert token_seconds(user) == NEW_SECONDS
         assert len(service.gunicorn.worker_pids()) == 2
@@ -105,7 +105,7 @@ def test_sigusr2_runs_both_side_by_side_until_the_old_one_is_told_to_end(
         old = service.gunicorn
         asked = questions(service, user)
         with load(place_of(service), asked, pause_seconds=_PAUSE_SECONDS) as done:
-            wait_for(lambda: done.count > 100)
+            wait_for(lambda: done.count > 60)
             deployment.renew()
             before = set(old.worker_pids())
             os.kill(old.pid, signal.SIGUSR2)
@@ -115,7 +115,7 @@ def test_sigusr2_runs_both_side_by_side_until_the_old_one_is_told_to_end(
             wait_for(lambda: len(_children(successor)) >= 2)
             assert old.terminate() == 0
             at_that_time = done.count
-            wait_for(lambda: done.count > at_that_time + 200)
+            wait_for(lambda: done.count > at_that_time + 120)
         insist_on_no_failure(done)
         assert deployment.is_new(service)
         assert token_seconds(user) == NEW_SECONDS
@@ -152,14 +152,14 @@ def test_a_socket_of_systemds_outlives_a_restart_and_a_reload(
         user = service.sign_up()
         asked = questions(service, user)
         with load(place, asked, pause_seconds=_PAUSE_SECONDS) as done:
-            wait_for(lambda: done.count > 100)
+            wait_for(lambda: done.count > 60)
             assert first.stop(signal.SIGTERM, 40) == 0
             _, service = start("second")
             deployment.renew()
             _reload(service)
             _reload(service)
             at_that_time = done.count
-            wait_for(lambda: done.count > at_that_time + 200)
+            wait_for(lambda: done.count > at_that_time + 120)
         insist_on_no_failure(done)
         assert deployment.is_new(service)
 

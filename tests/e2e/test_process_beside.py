@@ -19,7 +19,7 @@ from tests.servers.redis import RedisServer, start_redis
 from tests.waiting import wait_until
 
 CLIENTS = 4
-_PAUSE_SECONDS = 0.02
+_PAUSE_SECONDS = 0.05
 PLANS = """
 [plans.trial]
 limits.requests.minute = 1_000_000_000
