@@ -132,7 +132,10 @@ def test_a_socket_of_systemds_outlives_a_restart_and_a_reload(
             folder = tmp_path / name
             folder.mkdir()
             process = ServerProcess(
-                [sys.executable, "-c", _AS_SYSTEMD_DOES, str(listener.fileno())],
+                [
+                    *(sys.executable, "-m"),
+                    *("gunicorn", "-c", "python:ragauth.gunicorn_conf", "wsgi:app"),
+                ],
                 folder=folder,
                 environment={
                     "PATH": os.defpath,
@@ -141,7 +144,7 @@ def test_a_socket_of_systemds_outlives_a_restart_and_a_reload(
                 },
                 cwd=deployment.folder,
                 last_signal=signal.SIGTERM,
-                pass_fds=(listener.fileno(),),
+                sockets=(listener.fileno(),),
             )
             stack.callback(process.stop, signal.SIGTERM, 40)
             gunicorn = GunicornServer(process, place[1])
@@ -162,16 +165,6 @@ def test_a_socket_of_systemds_outlives_a_restart_and_a_reload(
             wait_for(lambda: done.count > at_that_time + 120)
         insist_on_no_failure(done)
         assert deployment.is_new(service)
-
-
-# systemd gives the sockets from descriptor 3 on, and names the process that they are for.
-_AS_SYSTEMD_DOES = """
-import os, sys
-os.dup2(int(sys.argv[1]), 3)
-os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
-command = ["-m", "gunicorn", "-c", "python:ragauth.gunicorn_conf", "wsgi:app"]
-os.execv(sys.executable, [sys.executable, *command])
-"""
 
 
 def _reload(service: Service) -> None:

@@ -7,6 +7,7 @@ start looks like to an operator is tested elsewhere, by commands.
 """
 
 import atexit
+import fcntl
 import gc
 import importlib
 import json
@@ -56,6 +57,7 @@ _PROGRAM = "ragauth"
 # And what runs it, in the order in which a service loads it.
 _SERVICE = ("ragauth.app", "gunicorn.app.wsgiapp", "gunicorn.arbiter", "ragauth.server.worker")
 _MOST_BYTES = 1_000_000
+_MOST_FILES = 8
 _lock = Lock()
 
 
@@ -159,11 +161,13 @@ def fork_module(
     errors: int | None = None,
     given: int | None = None,
     open_files: int | None = None,
+    sockets: Sequence[int] = (),
 ) -> ForkedProcess:
     """Run `python -m MODULE` in a session of its own; it prints to the file descriptors.
 
     `errors` is for what it says on stderr, where that goes elsewhere; `given` is its stdin;
-    `open_files` is how many it may have, where it is to be few.
+    `open_files` is how many it may have, where it is to be few. It is told of the `sockets`, which
+    are file descriptors, as systemd tells of those that it hands on.
     """
     request = {
         "module": module,
@@ -171,6 +175,7 @@ def fork_module(
         "environment": dict(environment),
         "cwd": str(cwd),
         "open_files": open_files,
+        "sockets": len(sockets),
     }
     with _lock:
         has_program = cwd == _ROOT
@@ -181,6 +186,7 @@ def fork_module(
                 nothing.fileno() if given is None else given,
                 output,
                 output if errors is None else errors,
+                *sockets,
             )
             return _preloaded[has_program].fork(request, files)
 
@@ -197,7 +203,7 @@ def _serve(control: socket.socket) -> None:
                 poll.unregister(ready)
                 _tell_its_end(ready, *servers.pop(ready))
                 continue
-            head, files, _, _ = socket.recv_fds(control, 4, 4)
+            head, files, _, _ = socket.recv_fds(control, 4, _MOST_FILES)
             if not head:
                 return
             report, *files = files
@@ -236,10 +242,13 @@ def _begin(request: Mapping[str, Any], report: int, files: Sequence[int]) -> NoR
     os.setsid()
     os.write(report, b"%d\n" % os.getpid())
     os.close(report)
-    for number, file in enumerate(files):
-        os.dup2(file, number)
+    # Out of the way of the numbers that they get: 0, 1, 2, and then the sockets.
+    copies = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, _MOST_FILES) for file in files]
     for file in files:
         os.close(file)
+    for number, copy in enumerate(copies):
+        os.dup2(copy, number)
+        os.close(copy)
     _become(request)
 
 
@@ -249,6 +258,8 @@ def _become(request: Mapping[str, Any]) -> NoReturn:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     os.environ.clear()
     os.environ.update(request["environment"])
+    if request["sockets"]:
+        os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(request["sockets"])}
     time.tzset()
     locale.setlocale(locale.LC_CTYPE, "")
     os.chdir(request["cwd"])

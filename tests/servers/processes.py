@@ -113,10 +113,12 @@ class ServerProcess:
         log_to: int | None = None,
         pass_fds: Sequence[int] = (),
         open_files: int | None = None,
+        sockets: Sequence[int] = (),
     ) -> None:
         """`log_to` is a file descriptor for what it prints, in the place of a file.
 
-        `open_files` is how many it may have, where it is to be few.
+        `open_files` is how many it may have, where it is to be few; `sockets` are file descriptors
+        that a fork gets as systemd hands them on.
         What `python -m` would run is forked from a Python that has loaded the most of it.
         """
         self.log_path = folder / "log"
@@ -131,6 +133,7 @@ class ServerProcess:
                     cwd=cwd,
                     output=output,
                     open_files=open_files,
+                    sockets=sockets,
                 )
             else:
                 limit = [] if open_files is None else ["/bin/sh", "-c", _LIMIT, str(open_files)]
