@@ -22,7 +22,7 @@ from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import COMMAND_SECONDS, PASSWORD
 
 # Work enough to be killed in the midst of it: a batch is a thousand.
-_KEYS = 6_000
+_KEYS = 4_000
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])

@@ -1,7 +1,6 @@
 """A new version takes over without a refused connection or a lost request."""
 
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -78,7 +77,7 @@ def test_a_version_that_does_not_load_is_not_taken(deployment: Deployment) -> No
         wait_for(lambda: log().count("does not load; this one goes on") == 2)
         assert "RAGAUTH_EVENT_DAYS: must be a whole number" in log()
         deployment.settings.write_text("")
-        shutil.rmtree(deployment.folder / "ragauth" / "server")
+        (deployment.folder / "ragauth" / "server").unlink()
         os.kill(service.gunicorn.pid, signal.SIGHUP)
         wait_for(lambda: log().count("does not load; this one goes on") == 3)
         assert "ragauth/server is not there, which would take over" in log()
