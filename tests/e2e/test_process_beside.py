@@ -119,7 +119,7 @@ def test_kills_lose_and_double_nothing(installation: Installation, store: str) -
             counted = month_used(user)
             assert answers[200] <= counted <= answers[200] + answers["no answer"]
             assert metric(service, 'ragauth_beside_deaths_total{cause="killed"}') == 2
-            wait_until(lambda: metric(service, "ragauth_processes_beside ") == 1)
+            wait_until(lambda: metric(service, "ragauth_processes_beside ") == 1, every_seconds=0.1)
             orphan = beside(service)
             os.kill(service.gunicorn.pid, signal.SIGKILL)
             wait_until(lambda: not Path(f"/proc/{orphan}").exists())
@@ -188,10 +188,10 @@ def test_a_month_is_exact_after_two_outages_of_redis(installation: Installation)
 def outage(redis: RedisServer, service: Service, answers: Counter[Any]) -> None:
     standing_in = "ragauth_redis_standing_in_workers "
     redis.stop()
-    wait_until(lambda: metric(service, standing_in) >= 2)
+    wait_until(lambda: metric(service, standing_in) >= 2, every_seconds=0.1)
     more(answers)
     redis.start()
-    wait_until(lambda: metric(service, standing_in) == 0)
+    wait_until(lambda: metric(service, standing_in) == 0, every_seconds=0.1)
 
 
 def test_new_mail_wakes_it(new_installation: NewInstallation) -> None:
