@@ -8,12 +8,15 @@ from pathlib import Path
 _SECONDS = 30
 
 
-def wait_until(reached: Callable[[], object]) -> None:
-    """Ask again and again; fails when it takes half a minute, longer on a busy machine."""
+def wait_until(reached: Callable[[], object], *, every_seconds: float = 0.02) -> None:
+    """Ask again and again; fails when it takes half a minute, longer on a busy machine.
+
+    An answer that takes a server a while, as its metrics do, is asked for less often.
+    """
     deadline = time.monotonic() + _SECONDS * slowness()
     while not reached():
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(every_seconds)
 
 
 def slowness() -> float:

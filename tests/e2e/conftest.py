@@ -6,9 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.service import Installation, Service, User, install
-from tests.servers.postgres import PostgresServer
-from tests.servers.quick_hashes import QUICK_HASHES
+from tests.e2e.service import QUICK, Installation, Service, User, install
+from tests.servers.postgres import PostgresServer, start_postgres
 
 NewInstallation = Callable[[str], Installation]
 on_sqlite, on_postgres = (
@@ -26,15 +25,21 @@ def new_installation(
 
         def make(database: str) -> Installation:
             folder = tmp_path_factory.mktemp("installation")
-            quick = {QUICK_HASHES: "yes"}
             if database == "sqlite":
-                return install(folder, **quick)
+                return install(folder, **QUICK)
             name = f"e2e_{uuid4().hex}"
             postgres_server.create_database(name)
             databases.callback(postgres_server.drop_database, name)
-            return install(folder, postgres_server.url(name), **quick)
+            return install(folder, postgres_server.url(name), **QUICK)
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def mortal_postgres() -> Iterator[PostgresServer]:
+    """A server to be stopped or frozen by tests that let it run again in the end."""
+    with start_postgres() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

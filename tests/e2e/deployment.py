@@ -18,11 +18,17 @@ OLD_SECONDS, NEW_SECONDS = 1000, 2000
 
 
 class Deployment:
-    """A copy of the program and its settings file."""
+    """A program and its settings file, of which a test can change a few parts."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "program"
-        shutil.copytree(PROJECT_ROOT / "ragauth", self.folder / "ragauth")
+        (self.folder / "ragauth").mkdir(parents=True)
+        for part in (PROJECT_ROOT / "ragauth").iterdir():
+            # A link can be removed; what a test writes to is a copy.
+            (self.folder / "ragauth" / part.name).symlink_to(part)
+        self._version = self.folder / "ragauth" / "version.py"
+        self._version.unlink()
+        shutil.copy2(PROJECT_ROOT / "ragauth" / "version.py", self._version)
         shutil.copy2(PROJECT_ROOT / "wsgi.py", self.folder)
         self.settings = folder / "settings"
         plans = folder / "policy.toml"
@@ -48,7 +54,7 @@ class Deployment:
         """Put a new version in the place of the old one, and new settings."""
         self._set_seconds(NEW_SECONDS)
         text = f'"""Another one."""\n\nVERSION = "{_NEW_VERSION}"\n'
-        (self.folder / "ragauth" / "version.py").write_text(text)
+        self._version.write_text(text)
 
     def is_new(self, service: Service) -> bool:
         """Whether a new connection is answered by the new code."""
@@ -65,7 +71,7 @@ def token_seconds(user: User) -> int:
     return round(seconds, -3)
 
 
-def questions(service: Service, user: User, *, rounds: int = 10) -> Sequence[Question]:
+def questions(service: Service, user: User, *, rounds: int = 3) -> Sequence[Question]:
     """Mostly key checks, which the poller answers, and some that go to a thread.
 
     After so many rounds of nine comes a login, which takes as long as a hundred of them.

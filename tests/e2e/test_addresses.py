@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.e2e.service import PASSWORD, Service, install
+from tests.e2e.service import PASSWORD, QUICK, Service, install
 from tests.servers.processes import free_port, has_ipv6
 
 CLIENT = "203.0.113.7"
@@ -44,6 +44,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         tmp_path_factory.mktemp("proxied"),
         RAGAUTH_TRUSTED_PROXIES="1",
         RAGAUTH_LOGIN_FAILURES_PER_ADDRESS=str(FAILURES),
+        **QUICK,
     )
     installation.migrate()
     with installation.serve(workers=1) as service:
@@ -64,7 +65,7 @@ def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Servic
 
     Where the machine has no IPv6, on an IPv4 socket.
     """
-    installation = install(tmp_path_factory.mktemp("listening"))
+    installation = install(tmp_path_factory.mktemp("listening"), **QUICK)
     installation.migrate()
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:

@@ -58,7 +58,7 @@ def test_a_sqlite_copy_made_while_serving_is_restored_into_a_new_folder(
     installation = new_installation("sqlite")
     installation.migrate()
     copy = tmp_path / "ragauth.db"
-    with installation.serve() as service:
+    with installation.serve(workers=1) as service:
         user = service.sign_up(plan="scale")
         with Writer(user) as writer:
             installation.command("backup", str(copy))
@@ -71,7 +71,7 @@ def test_a_sqlite_copy_made_while_serving_is_restored_into_a_new_folder(
     shutil.copy(Path(installation.environment["RAGAUTH_INSTANCE_DIR"]) / "secret_key", folder)
     restored = Installation({**installation.environment, "RAGAUTH_INSTANCE_DIR": str(folder)})
     restored.migrate()
-    with restored.serve() as service:
+    with restored.serve(workers=1) as service:
         _assert_restored(service, replace(user, service=service), committed_before)
         assert service.authorize(made_after) == 401
 
@@ -97,7 +97,7 @@ def test_a_dump_of_postgres_is_restored_into_an_empty_database(
     installation, target = new_installation("postgres"), new_installation("postgres")
     installation.migrate()
     dump = str(tmp_path / "ragauth.dump")
-    with installation.serve() as service:
+    with installation.serve(workers=1) as service:
         user = service.sign_up(plan="scale")
         with Writer(user) as writer:
             _run(
@@ -118,6 +118,6 @@ def test_a_dump_of_postgres_is_restored_into_an_empty_database(
         dump,
     )
     target.migrate()
-    with target.serve() as service:
+    with target.serve(workers=1) as service:
         _assert_restored(service, replace(user, service=service), committed_before)
         assert service.authorize(made_after) == 401

@@ -9,38 +9,12 @@ import pytest
 
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import PASSWORD, Service
+from tests.servers.gunicorn import start_gunicorn
 from tests.waiting import slowness
 
 _PATIENCE_SECONDS = 10
 _PER_MINUTE = 60
 HOUR, DAY, YEAR = 3600, 86_400, 365 * 86_400
-
-
-# Run by each process of the service when it starts.
-_FOLLOW_THE_FILE = """
-import os, threading, time
-from datetime import UTC, datetime, timedelta
-import time_machine
-
-traveller = time_machine.travel(datetime.now(UTC), tick=True).start()
-ahead = 0
-
-def follow():
-    global ahead
-    while True:
-        with open(os.environ["AHEAD_FILE"]) as file:
-            now = int(file.read())
-        if now != ahead:
-            traveller.shift(timedelta(seconds=now - ahead))
-            ahead = now
-        time.sleep(0.05)
-
-def start():
-    threading.Thread(target=follow, daemon=True).start()
-
-os.register_at_fork(after_in_child=start)
-start()
-"""
 
 
 @dataclass
@@ -66,11 +40,11 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
 def service(new_installation: NewInstallation, clock: Clock) -> Iterator[Service]:
     installation = new_installation("sqlite")
     installation.migrate()
-    # libfaketime would be another way, but time.sleep fails under it where a step is under way.
-    (clock.path.parent / "sitecustomize.py").write_text(_FOLLOW_THE_FILE)
-    with installation.serve(
-        PYTHONPATH=str(clock.path.parent), AHEAD_FILE=str(clock.path)
-    ) as running:
+    environment = {**installation.environment, "AHEAD_FILE": str(clock.path)}
+    with (
+        start_gunicorn(environment, app="tests.e2e.stepped_clock_wsgi:app") as gunicorn,
+        installation.client_of(gunicorn) as running,
+    ):
         yield running
 
 

@@ -13,10 +13,10 @@ import httpx
 import psycopg
 import pytest
 
-from tests.e2e.service import PASSWORD, Service, User, at_once, install
+from tests.e2e.service import PASSWORD, QUICK, Service, User, at_once, install
 from tests.servers.distance import way_to
 from tests.servers.frozen import frozen
-from tests.servers.postgres import start_postgres
+from tests.servers.postgres import PostgresServer
 from tests.waiting import slowness
 
 # What is promised, and how much more a busy machine may make of it.
@@ -42,21 +42,23 @@ class Place(NamedTuple):
 
 @pytest.fixture(scope="module", params=["stopped", "packets lost"])
 def place(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    mortal_postgres: PostgresServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Place]:
-    with start_postgres() as server:
-        server.create_database("frozen")
-        url = server.url("frozen")
-        port = urlsplit(url).port
-        assert port is not None
-        with way_to(port) as way:
-            is_lost = request.param == "packets lost"
-            ours = url.replace(f":{port}/", f":{way.port}/") if is_lost else url
-            installation = install(tmp_path_factory.mktemp("frozen"), ours)
-            installation.migrate()
-            with installation.serve(workers=_WORKERS) as service:
-                freeze = way.blocked if is_lost else server.frozen
-                yield Place(service, freeze, url if is_lost else None)
+    mortal_postgres.create_database("frozen")
+    url = mortal_postgres.url("frozen")
+    port = urlsplit(url).port
+    assert port is not None
+    with way_to(port) as way:
+        is_lost = request.param == "packets lost"
+        ours = url.replace(f":{port}/", f":{way.port}/") if is_lost else url
+        installation = install(tmp_path_factory.mktemp("frozen"), ours, **QUICK)
+        installation.migrate()
+        with installation.serve(workers=_WORKERS) as service:
+            freeze = way.blocked if is_lost else mortal_postgres.frozen
+            yield Place(service, freeze, url if is_lost else None)
+    mortal_postgres.drop_database("frozen")
 
 
 @pytest.fixture(scope="module")

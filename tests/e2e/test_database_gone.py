@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.e2e.service import PASSWORD, Service, User, at_once, install
-from tests.servers.postgres import PostgresServer, start_postgres
+from tests.e2e.service import PASSWORD, QUICK, Service, User, at_once, install
+from tests.servers.postgres import PostgresServer
 from tests.waiting import slowness
 
 _AT_MOST_SECONDS = 6
@@ -20,21 +20,15 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    """A server of this module's own, to be stopped and started."""
-    with start_postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def service(
-    postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+    mortal_postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    postgres.create_database("gone")
-    installation = install(tmp_path_factory.mktemp("gone"), postgres.url("gone"))
+    mortal_postgres.create_database("gone")
+    installation = install(tmp_path_factory.mktemp("gone"), mortal_postgres.url("gone"), **QUICK)
     installation.migrate()
     with installation.serve() as running:
         yield running
+    mortal_postgres.drop_database("gone")
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +70,12 @@ def _ask_everything(service: Service, user: User) -> dict[str, httpx.Response]:
 
 
 def test_it_answers_503_while_postgres_is_gone_and_recovers_without_a_restart(
-    service: Service, postgres: PostgresServer, user: User
+    service: Service, mortal_postgres: PostgresServer, user: User
 ) -> None:
     workers = service.gunicorn.worker_pids()
     before = _ask_everything(service, user)
     assert {answer.status_code for answer in before.values()} <= {200, 201}
-    postgres.stop()
+    mortal_postgres.stop()
     try:
         # The first round meets connections that were good before, the second has none.
         for _ in range(2):
@@ -95,7 +89,7 @@ def test_it_answers_503_while_postgres_is_gone_and_recovers_without_a_restart(
         assert ready.json()["error"]["code"] == "EXTERNAL_SERVICE_ERROR"
         assert ready.json()["error"]["details"]["checks"]["database"] == "out of reach"
     finally:
-        postgres.start()
+        mortal_postgres.start()
     deadline = time.monotonic() + _BACK_SECONDS * slowness()
     while service.client.get("/readyz").status_code != 200:
         assert time.monotonic() < deadline

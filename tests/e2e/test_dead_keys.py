@@ -75,16 +75,16 @@ def _account_deleted(service: Service, user: User) -> tuple[str, Callable[[], No
 
 
 class TestIsRefused:
-    def test_a_deleted_key_in_each_of_a_thousand_tries(self, service: Service, user: User) -> None:
+    def test_a_deleted_key_in_each_of_many_tries(self, service: Service, user: User) -> None:
         raw_key, kill = _deleted(service, user)
-        outcome = kill_under_load(service, raw_key, kill, tries=1_000)
-        assert len(outcome.tries) >= 1_000
+        outcome = kill_under_load(service, raw_key, kill, tries=400)
+        assert len(outcome.tries) >= 400
         assert outcome.statuses == {401}
         assert outcome.accepted_before >= ACCEPTED_FIRST
         by_worker = outcome.refusals_by_worker(service)
         assert sum(by_worker.values()) == len(outcome.tries)
         assert set(by_worker) == set(service.gunicorn.worker_pids())
-        assert min(by_worker.values()) >= 50
+        assert min(by_worker.values()) >= 20
 
     @on_postgres
     @pytest.mark.parametrize(

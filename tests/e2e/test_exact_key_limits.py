@@ -33,7 +33,7 @@ def policy_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=["sqlite and lmdb", "postgres and redis"])
+@pytest.fixture(scope="module", params=["sqlite and lmdb", "postgres and redis"])
 def service(
     request: pytest.FixtureRequest, new_installation: NewInstallation, policy_file: Path
 ) -> Iterator[Service]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import NewInstallation
-from tests.e2e.service import Service, User, at_once, install
+from tests.e2e.service import QUICK, Service, User, at_once, install
 from tests.servers.redis import start_redis
 
 LIMIT = 500
@@ -74,7 +74,7 @@ def test_no_count_is_lost_or_doubled_when_a_worker_is_killed(
     """S34: a worker is killed with SIGKILL while it counts."""
     plans = tmp_path / "policy.toml"
     plans.write_text(PLANS.format(minute=10**9, month=10**9))
-    installation = install(tmp_path, None, RAGAUTH_POLICY_FILE=str(plans))
+    installation = install(tmp_path, None, RAGAUTH_POLICY_FILE=str(plans), **QUICK)
     installation.migrate()
     with installation.serve() as service:
         user = service.sign_up()
@@ -83,14 +83,14 @@ def test_no_count_is_lost_or_doubled_when_a_worker_is_killed(
         halfway = threading.Event()
 
         def ask() -> None:
-            for _ in range(50):
+            for _ in range(30):
                 try:
                     answer: object = service.authorize(user.api_key)
                 except (HTTPException, OSError):
                     answer = "no answer"
                 with lock:
                     answers[answer] += 1
-                    if answers[200] >= 250:
+                    if answers[200] >= 150:
                         halfway.set()
 
         clients = [threading.Thread(target=ask) for _ in range(20)]
@@ -101,7 +101,7 @@ def test_no_count_is_lost_or_doubled_when_a_worker_is_killed(
         for client in clients:
             client.join(60)
         assert answers.keys() <= {200, "no answer"}, answers
-        assert answers[200] > 500
+        assert answers[200] > 300
         # One that died unanswered may have been counted: its client cannot know either.
         counted = month_used(user)
         assert answers[200] <= counted <= answers[200] + answers["no answer"]

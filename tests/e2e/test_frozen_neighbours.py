@@ -26,6 +26,7 @@ _PIPE_BYTES = 4096
 _IN_TIME_SECONDS = 3.5
 _WELL_AGAIN_SECONDS = 2.0
 _PATIENCE_SECONDS = 15
+_PAUSE_SECONDS = 0.02
 
 _HOLD = """
 import fcntl, sys
@@ -142,12 +143,12 @@ def assert_that_it_is_alive(service: Service) -> None:
 
 @contextmanager
 def asking_beside(service: Service, user: User) -> Iterator[list[httpx.Response]]:
-    """Checks without a pause, beside what the block does."""
+    """Checks, again and again, beside what the block does."""
     answers: list[httpx.Response] = []
     is_over = threading.Event()
 
     def go_on() -> None:
-        while not is_over.is_set():
+        while not is_over.wait(_PAUSE_SECONDS):
             answers.extend(ask(service, user, count=1))
 
     threads = [threading.Thread(target=go_on) for _ in range(6)]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.service import PASSWORD, Service, User, install
+from tests.e2e.service import PASSWORD, QUICK, Service, User, install
 
 _DISK_SIZE = "64m"
 _PATIENCE_SECONDS = 20
@@ -42,7 +42,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def service(disk: Path) -> Iterator[Service]:
     """Everything that it writes, its log too, is on that disk."""
-    installation = install(disk)
+    installation = install(disk, **QUICK)
     installation.migrate()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(disk))

@@ -11,7 +11,7 @@ from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import Service, User, at_once
 from tests.servers.gunicorn import start_gunicorn
 
-CALLERS, EACH = 3, 4
+CALLERS, EACH = 3, 2
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -9,7 +9,7 @@ from unittest.mock import patch
 from ragauth.config import read_settings
 from tests.clients import Client
 from tests.conftest import running_app
-from tests.e2e.service import PASSWORD, install
+from tests.e2e.service import PASSWORD, QUICK, install
 from tests.factories.mails import read_mail
 from tests.servers.processes import free_port
 from tests.servers.smtp import SmtpServer, start_smtp
@@ -24,7 +24,7 @@ def test_mail_arrives_by_itself_and_survives_a_dead_server_and_a_restart(
     tmp_path: Path,
 ) -> None:
     """S33 and S35: the account is made, the mail waits and is sent, once; no thread lingers."""
-    installation = install(tmp_path)
+    installation = install(tmp_path, **QUICK)
     installation.migrate()
     with start_smtp(tmp_path) as smtp:
         with installation.serve(workers=2, RAGAUTH_MAIL_URL=smtp.url) as service:

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from tests.e2e.load import ACCEPTED_FIRST, kill_under_load
-from tests.e2e.service import COMMAND_SECONDS, PASSWORD, Service, User, at_once, install
+from tests.e2e.service import COMMAND_SECONDS, PASSWORD, QUICK, Service, User, at_once, install
 from tests.servers.pgbouncer import SESSIONS, PgBouncer, find_pgbouncer, start_pgbouncer
-from tests.servers.postgres import PostgresServer, start_postgres
+from tests.servers.postgres import PostgresServer
 from tests.waiting import slowness
 
 pytestmark = pytest.mark.skipif(
@@ -26,11 +26,10 @@ _FROZEN = "does not answer: it is frozen, or the network loses its packets"
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    with start_postgres() as server:
-        server.create_database(_DATABASE)
-        yield server
-        server.drop_database(_DATABASE)
+def postgres(mortal_postgres: PostgresServer) -> Iterator[PostgresServer]:
+    mortal_postgres.create_database(_DATABASE)
+    yield mortal_postgres
+    mortal_postgres.drop_database(_DATABASE)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +45,7 @@ def service(pooler: PgBouncer, tmp_path_factory: pytest.TempPathFactory) -> Iter
         tmp_path_factory.mktemp("pooler"),
         pooler.url(_DATABASE),
         RAGAUTH_DATABASE_POOLER="transaction",
+        **QUICK,
     )
     migrations = [installation.start("db", "upgrade") for _ in range(2)]
     told = [each.communicate(timeout=COMMAND_SECONDS)[1] for each in migrations]

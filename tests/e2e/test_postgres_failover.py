@@ -67,10 +67,10 @@ def hosts(
 
 
 @pytest.fixture(autouse=True)
-def whole_pair(pair: PostgresPair) -> Iterator[None]:
+def whole_pair(pair: PostgresPair) -> None:
     """Each test begins with a primary and a synchronous standby."""
-    yield
-    pair.return_as_standby()
+    if not pair.is_whole:
+        pair.return_as_standby()
 
 
 def _wait_until_back(load: Load, since: float) -> None:
@@ -148,7 +148,7 @@ def test_a_commit_is_not_acknowledged_when_its_wait_for_the_standby_was_cancelle
 ) -> None:
     """Postgres itself calls such a commit done, and tells of the rest in a warning."""
     host = hosts[0]
-    pair.standby.stop()
+    pair.lose_standby()
     body = {"email": "cancelled@example.com", "password": PASSWORD}
     with ThreadPoolExecutor(1) as thread:
         answer = thread.submit(host.client.post, "/api/auth/signup", json=body)

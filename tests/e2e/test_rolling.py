@@ -32,16 +32,26 @@ max_agents = 2
 """
 
 
+@pytest.fixture(scope="module")
+def program_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the version before."""
+    folder = tmp_path_factory.mktemp("before")
+    with tarfile.open(_BEFORE) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
 @pytest.fixture(params=["sqlite and lmdb", "postgres and redis"])
 def both(
-    request: pytest.FixtureRequest, new_installation: NewInstallation, tmp_path: Path
+    request: pytest.FixtureRequest,
+    new_installation: NewInstallation,
+    program_before: Path,
+    tmp_path: Path,
 ) -> Iterator[tuple[Service, Service]]:
     """The version before, which has made the database, and this one, which has migrated it."""
     database, _, counters = request.param.split()
     installation = new_installation(database)
-    with tarfile.open(_BEFORE) as archive:
-        archive.extractall(tmp_path / "before", filter="data")
-    installation.migrate_as(tmp_path / "before")
+    installation.migrate_as(program_before)
     plans, policy = tmp_path / "plans.toml", tmp_path / "policy.toml"
     plans.write_text(_PLANS_BEFORE)
     policy.write_text(PLANS.format(minute=_LIMIT, month=10**9))
@@ -50,9 +60,7 @@ def both(
         if counters == "redis":
             environment["RAGAUTH_REDIS_URL"] = stack.enter_context(start_redis()).url
         before = stack.enter_context(
-            start_gunicorn(
-                {**environment, "RAGAUTH_PLANS_FILE": str(plans)}, cwd=tmp_path / "before"
-            )
+            start_gunicorn({**environment, "RAGAUTH_PLANS_FILE": str(plans)}, cwd=program_before)
         )
         environment["RAGAUTH_POLICY_FILE"] = str(policy)
         old = stack.enter_context(installation.client_of(before))

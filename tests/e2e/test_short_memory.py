@@ -3,10 +3,9 @@
 import os
 import resource
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from tests.e2e.service import Installation
 from tests.servers.processes import free_port
 
 _PATIENCE_SECONDS = 20
-_KEYS = 4_000
 _BODIES = 400
 _HALF_A_BODY = (
     b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -96,40 +94,3 @@ def test_a_worker_that_gets_no_more_memory_refuses_and_lives(installation: Insta
         resource.prlimit(worker, resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
         assert service.authorize(key) == 200
         assert service.gunicorn.worker_pids() == [worker]
-
-
-def test_an_import_that_is_killed_is_repeated(installation: Installation, tmp_path: Path) -> None:
-    """S39: each batch is there or not, and the same file again adds what is missing."""
-    plans = tmp_path / "policy.toml"
-    plans.write_text(
-        "[plans.trial]\nlimits.requests.minute = 60\nlimits.requests.month = 1000\n"
-        f"max_keys = {2 * _KEYS}\nmax_agents = 2\n"
-    )
-    installation = Installation({**installation.environment, "RAGAUTH_POLICY_FILE": str(plans)})
-    with installation.serve(workers=1) as service:
-        user = service.sign_up()
-        file = tmp_path / "keys.csv"
-        file.write_text(
-            "digest,owner,name\n"
-            + "".join(f"{number:064x},{user.email},imported\n" for number in range(1, _KEYS + 1))
-        )
-        database = Path(installation.environment["RAGAUTH_INSTANCE_DIR"]) / "ragauth.db"
-        with closing(sqlite3.connect(database)) as reader:
-
-            def imported() -> int:
-                (number,) = reader.execute(
-                    "SELECT count(*) FROM api_keys WHERE name = 'imported'"
-                ).fetchone()
-                return int(number)
-
-            process = installation.start("keys", "import", str(file))
-            until(lambda: imported() > 0)
-            process.send_signal(signal.SIGKILL)
-            process.communicate(timeout=60)
-            assert process.returncode == -signal.SIGKILL
-            assert 0 < imported() < _KEYS
-            # The service was held up by nothing that it left.
-            assert user.create_key()[0]
-            installation.command("keys", "import", str(file))
-            assert imported() == _KEYS
-            assert reader.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

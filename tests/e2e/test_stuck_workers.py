@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.raw_connections import authorize, connection, read_answer
-from tests.e2e.service import Service, install
+from tests.e2e.service import QUICK, Service, install
 from tests.waiting import wait_until
 
 # Of gunicorn's `timeout`: a busy machine must not make a living worker look dead.
@@ -21,7 +21,7 @@ _DEATHS = re.compile(r'^ragauth_worker_deaths_total\{cause="(\w+)"\} (\d+)', re.
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    installation = install(tmp_path)
+    installation = install(tmp_path, **QUICK)
     installation.migrate()
     with installation.serve(workers=2, GUNICORN_CMD_ARGS=f"--timeout {_TIMEOUT}") as running:
         yield running

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from tests.e2e.service import Installation, Service, install
+from tests.e2e.service import QUICK, Installation, Service, install
 from tests.servers.webhook_receiver import WebhookReceiver, answer, running_receiver
 from tests.waiting import wait_until
 
@@ -32,7 +32,7 @@ def other() -> Iterator[WebhookReceiver]:
 @pytest.fixture
 def installation(tmp_path: Path) -> Installation:
     """One with SQLite, whose file a test can change."""
-    made = install(tmp_path, RAGAUTH_WEBHOOK_PRIVATE_NETWORKS="true")
+    made = install(tmp_path, RAGAUTH_WEBHOOK_PRIVATE_NETWORKS="true", **QUICK)
     made.migrate()
     return made
 
@@ -76,7 +76,7 @@ def test_a_slow_receiver_and_a_killed_sender_lose_nothing(
         # Two minutes later, when the dead sender's claim is over.
         make_due(installation)
         wait_until(lambda: accounts_of(receiver) == {user.account_id for user in users})
-        wait_until(lambda: counted(service, "ragauth_outbox_webhooks") == 0)
+        wait_until(lambda: counted(service, "ragauth_outbox_webhooks") == 0, every_seconds=0.1)
         log = service.gunicorn.log()
     first = receiver.received[0]
     assert [each.id for each in receiver.received].count(first.id) == 2
@@ -95,7 +95,7 @@ def test_it_works_without_a_process_beside_the_workers(
         users = [service.sign_up() for _ in range(5)]
         wait_until(lambda: accounts_of(receiver) == {user.account_id for user in users})
         delivered = 'ragauth_webhook_attempts_total{state="delivered"}'
-        wait_until(lambda: counted(service, delivered) == 5)
+        wait_until(lambda: counted(service, delivered) == 5, every_seconds=0.1)
     assert len(receiver.received) == 5
     for each in receiver.received:
         Webhook(secret).verify(each.body, each.headers)

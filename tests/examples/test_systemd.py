@@ -120,10 +120,12 @@ def test_a_failed_migration_does_not_keep_the_service_from_starting(units: Units
     assert [line[0] for line in units.service["ExecStartPre"]] == ["-"]
 
 
-def test_a_socket_of_systemds_serves_over_a_restart_and_a_reload(
-    units: Units, tmp_path: Path
-) -> None:
-    """No connection is refused while the service is away: its clients wait in the socket."""
+def test_a_socket_of_systemds_serves_over_a_reload(units: Units, tmp_path: Path) -> None:
+    """The service tells when it is ready, the first time and again.
+
+    That no client is refused while it is away is tested with every kind of request elsewhere:
+    `e2e/test_no_gap.py`.
+    """
     host, _, port = units.socket["ListenStream"][0].rpartition(":")
     assert units.service["Type"] == ["notify"]
     with ExitStack() as stack:
@@ -134,39 +136,31 @@ def test_a_socket_of_systemds_serves_over_a_restart_and_a_reload(
         news.bind(str(tmp_path / "notify"))
         news.settimeout(_SECONDS * slowness())
 
-        def start(name: str) -> ServerProcess:
-            folder = tmp_path / name
-            folder.mkdir()
-            variables = [*units.environment(), f"NOTIFY_SOCKET={tmp_path / 'notify'}"]
-            process = ServerProcess(
-                [
-                    *(sys.executable, "-c", _HAND_ON, str(listener.fileno())),
-                    *("systemd-socket-activate", *(f"--setenv={each}" for each in variables)),
-                    *units.command("ExecStart"),
-                ],
-                folder=folder,
-                environment={"PATH": os.environ.get("PATH", os.defpath)},
-                cwd=Path(units.service["WorkingDirectory"][0]),
-                last_signal=signal.SIGTERM,
-                pass_fds=(listener.fileno(),),
-            )
-            stack.callback(process.stop, signal.SIGTERM, 45)
-            return process
-
         _prepare(units)
-        first = start("first")
-        url = f"http://{host}:{port}"
-        with _clients(url) as answers:
+        log = tmp_path / "log"
+        log.mkdir()
+        variables = [*units.environment(), f"NOTIFY_SOCKET={tmp_path / 'notify'}"]
+        process = ServerProcess(
+            [
+                *(sys.executable, "-c", _HAND_ON, str(listener.fileno())),
+                *("systemd-socket-activate", *(f"--setenv={each}" for each in variables)),
+                *units.command("ExecStart"),
+            ],
+            folder=log,
+            environment={"PATH": os.environ.get("PATH", os.defpath)},
+            cwd=Path(units.service["WorkingDirectory"][0]),
+            last_signal=signal.SIGTERM,
+            pass_fds=(listener.fileno(),),
+        )
+        stack.callback(process.stop, signal.SIGTERM, 45)
+        with _clients(f"http://{host}:{port}") as answers:
             assert b"READY=1" in news.recv(4096)
             wait_until(lambda: len(answers) > 20)
-            assert first.stop(signal.SIGTERM, 45) == 0
-            second = start("second")
-            assert b"READY=1" in news.recv(4096)
-            _reload(units, second)
+            _reload(units, process)
             assert b"READY=1" in news.recv(4096)
             at_that_time = len(answers)
             wait_until(lambda: len(answers) > at_that_time + 20)
-            assert second.exit_code() is None
+            assert process.exit_code() is None
         assert set(answers) == {200}
         assert {path.name for path in units.state.iterdir()} >= {"ragauth.db", "secret_key"}
 

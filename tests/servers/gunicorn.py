@@ -19,7 +19,6 @@ PROJECT_ROOT = Path(__file__).parents[2]
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 _START_SECONDS = 30
-_LIMIT = 'ulimit -n "$0" && exec "$@"'
 # More than gunicorn's own graceful timeout of 30 s.
 _STOP_SECONDS = 40
 
@@ -106,18 +105,18 @@ def start_gunicorn(
     open_files: int | None = None,
     log_to: int | None = None,
 ) -> Iterator[GunicornServer]:
-    """Yield a running gunicorn that sees no environment but the given one, and end it.
+    """Yield a running gunicorn that sees no environment but the given one, and kill it.
 
+    How it ends when it is told to is seen where a test tells it to: others need not wait for that.
     `open_files` is how many it may have, where it is to be few; `log_to` a file descriptor that it
     prints to.
     """
     port = int(environment.get("PORT") or free_port())
     # Without a configuration gunicorn would bind every address.
     arguments = ["--bind", f"127.0.0.1:{port}"] if config is None else ["--config", config]
-    limit = [] if open_files is None else ["/bin/sh", "-c", _LIMIT, str(open_files)]
     with tempfile.TemporaryDirectory(prefix="ragauth-gunicorn-") as folder:
         process = ServerProcess(
-            [*limit, sys.executable, "-m", "gunicorn", *arguments, app],
+            [sys.executable, "-m", "gunicorn", *arguments, app],
             folder=Path(folder),
             environment={
                 "PATH": os.environ.get("PATH", os.defpath),
@@ -129,10 +128,11 @@ def start_gunicorn(
             cwd=cwd,
             last_signal=signal.SIGTERM,
             log_to=log_to,
+            open_files=open_files,
         )
         server = GunicornServer(process, port)
         try:
             server.wait_until_ready(workers, beside=_count_beside(environment, config, cwd))
             yield server
         finally:
-            server.terminate()
+            process.kill()

@@ -29,6 +29,7 @@ class PostgresPair:
     def __init__(self, folder: Path) -> None:
         self.primary = OwnPostgresServer(_made(folder / "a"), settings=_SETTINGS)
         self.standby = self.primary
+        self.is_whole = False
         self._folder = folder
 
     def start(self) -> None:
@@ -56,14 +57,21 @@ class PostgresPair:
         while ask(self.primary, state) != [("sync",)]:
             assert time.monotonic() < deadline, self.standby.log()
             time.sleep(0.02)
+        self.is_whole = True
 
     def promote(self) -> None:
         """Make the standby the primary; on return it takes what is written.
 
         It waits for no standby, as it has none.
         """
+        self.is_whole = False
         ask(self.standby, "SELECT pg_promote()")
         self.primary, self.standby = self.standby, self.primary
+
+    def lose_standby(self) -> None:
+        """Stop the standby: whoever waits for it waits until it returns."""
+        self.is_whole = False
+        self.standby.stop()
 
     def return_as_standby(self) -> None:
         """Let the former primary come back at its address, as a standby of the present one."""

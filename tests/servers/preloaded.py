@@ -7,17 +7,19 @@ start looks like to an operator is tested elsewhere, by commands.
 """
 
 import atexit
+import fcntl
 import gc
 import importlib
 import json
 import locale
 import os
+import resource
 import runpy
 import select
-import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -25,11 +27,12 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn
+from unittest.mock import patch
 
 from tests.servers.quick_hashes import QUICK_HASHES, hash_quickly
 
 _ROOT = Path(__file__).parents[2]
-# Of other people alone. Not gunicorn, which reads the environment when it is loaded.
+# Of other people alone. Not gunicorn: without the program's folder it may be another one's.
 _MODULES = (
     *("alembic.command", "apispec.ext.marshmallow", "bcrypt", "cryptography.x509", "decimal"),
     *("cryptography.hazmat.primitives.asymmetric.ec", "email.message", "email_validator"),
@@ -51,7 +54,10 @@ _MODULES = (
 )
 # It reads no settings before its application is made.
 _PROGRAM = "ragauth"
+# And what runs it, in the order in which a service loads it.
+_SERVICE = ("ragauth.app", "gunicorn.app.wsgiapp", "gunicorn.arbiter", "ragauth.server.worker")
 _MOST_BYTES = 1_000_000
+_MOST_FILES = 8
 _lock = Lock()
 
 
@@ -107,7 +113,7 @@ class _Preloaded:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", __name__, str(theirs.fileno())),
-                    *([f"{_PROGRAM}.app"] if has_program else []),
+                    *(_SERVICE if has_program else ()),
                 ],
                 env={"PATH": os.environ.get("PATH", os.defpath)},
                 cwd=_ROOT,
@@ -154,16 +160,22 @@ def fork_module(
     output: int,
     errors: int | None = None,
     given: int | None = None,
+    open_files: int | None = None,
+    sockets: Sequence[int] = (),
 ) -> ForkedProcess:
     """Run `python -m MODULE` in a session of its own; it prints to the file descriptors.
 
-    `errors` is for what it says on stderr, where that goes elsewhere; `given` is its stdin.
+    `errors` is for what it says on stderr, where that goes elsewhere; `given` is its stdin;
+    `open_files` is how many it may have, where it is to be few. It is told of the `sockets`, which
+    are file descriptors, as systemd tells of those that it hands on.
     """
     request = {
         "module": module,
         "arguments": list(arguments),
         "environment": dict(environment),
         "cwd": str(cwd),
+        "open_files": open_files,
+        "sockets": len(sockets),
     }
     with _lock:
         has_program = cwd == _ROOT
@@ -174,63 +186,80 @@ def fork_module(
                 nothing.fileno() if given is None else given,
                 output,
                 output if errors is None else errors,
+                *sockets,
             )
             return _preloaded[has_program].fork(request, files)
 
 
 def _serve(control: socket.socket) -> None:
-    """Fork a server for each request, until nobody can ask any more."""
-    # What the servers took counts as this process' children's.
-    signal.signal(signal.SIGCHLD, _bury)
+    """Fork a server for each request, and tell each one's exit code, until nobody asks any more."""
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    # By a descriptor that can be read when the server has ended: its process, and whom to tell.
+    servers: dict[int, tuple[int, int]] = {}
     while True:
-        head, files, _, _ = socket.recv_fds(control, 4, 4)
-        if not head:
-            return
-        size = int.from_bytes(head, "big")
-        body = b""
-        while len(body) < size:
-            body += control.recv(min(size - len(body), _MOST_BYTES))
-        if os.fork() == 0:
-            control.close()
-            _keep(json.loads(body), files[0], files[1:])
-        for file in files:
-            os.close(file)
+        for ready, _ in poll.poll():
+            if ready in servers:
+                poll.unregister(ready)
+                _tell_its_end(ready, *servers.pop(ready))
+                continue
+            head, files, _, _ = socket.recv_fds(control, 4, _MOST_FILES)
+            if not head:
+                return
+            report, *files = files
+            request = _receive(control, int.from_bytes(head, "big"))
+            pid = os.fork()
+            if pid == 0:
+                for file in (control.detach(), *servers, *(each for _, each in servers.values())):
+                    os.close(file)
+                _begin(request, report, files)
+            for file in files:
+                os.close(file)
+            pidfd = os.pidfd_open(pid)
+            servers[pidfd] = pid, report
+            poll.register(pidfd, select.POLLIN)
 
 
-def _bury(*_: object) -> None:
-    """Forget the keepers that have ended."""
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG) != (0, 0):
-            pass
+def _receive(control: socket.socket, size: int) -> Any:
+    body = b""
+    while len(body) < size:
+        body += control.recv(min(size - len(body), _MOST_BYTES))
+    return json.loads(body)
 
 
-def _keep(request: Mapping[str, Any], report: int, files: Sequence[int]) -> None:
-    """Fork the server, and tell its exit code when it ends."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    pid = os.fork()
-    if pid == 0:
-        os.setsid()
-        os.write(report, b"%d\n" % os.getpid())
-        os.close(report)
-        for number, file in enumerate(files):
-            os.dup2(file, number)
-        for file in files:
-            os.close(file)
-        _become(request)
-        return
+def _tell_its_end(pidfd: int, pid: int, report: int) -> None:
+    os.close(pidfd)
+    # What the server took counts as this process' children's.
+    _, status = os.waitpid(pid, 0)
+    # Nobody may be there any more who wants to know.
+    with suppress(OSError):
+        os.write(report, b"%d\n" % os.waitstatus_to_exitcode(status))
+    os.close(report)
+
+
+def _begin(request: Mapping[str, Any], report: int, files: Sequence[int]) -> NoReturn:
+    """Be a server, in a session of its own; never returns."""
+    os.setsid()
+    os.write(report, b"%d\n" % os.getpid())
+    os.close(report)
+    # Out of the way of the numbers that they get: 0, 1, 2, and then the sockets.
+    copies = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, _MOST_FILES) for file in files]
     for file in files:
         os.close(file)
-    _, status = os.waitpid(pid, 0)
-    try:
-        os.write(report, b"%d\n" % os.waitstatus_to_exitcode(status))
-    finally:
-        os._exit(0)
+    for number, copy in enumerate(copies):
+        os.dup2(copy, number)
+        os.close(copy)
+    _become(request)
 
 
-def _become(request: Mapping[str, Any]) -> None:
+def _become(request: Mapping[str, Any]) -> NoReturn:
     """Be what `python -m` would make of this process."""
+    if (files := request["open_files"]) is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     os.environ.clear()
     os.environ.update(request["environment"])
+    if request["sockets"]:
+        os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(request["sockets"])}
     time.tzset()
     locale.setlocale(locale.LC_CTYPE, "")
     os.chdir(request["cwd"])
@@ -241,6 +270,9 @@ def _become(request: Mapping[str, Any]) -> None:
         # It shares its memory with its children, and must not with what was forked beside it.
         metrics.board._memory = type(metrics.board)()._memory
         metrics.board._use(0)
+    if request["module"] == "gunicorn" and (config := sys.modules.get("gunicorn.config")):
+        # It takes settings from the environment when it is loaded.
+        importlib.reload(config)
     for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
         del sys.modules[name]
     sys.path[0] = request["cwd"]
@@ -269,9 +301,35 @@ def _end(code: object) -> NoReturn:
     os._exit(code or 0)
 
 
+def _make_applications() -> None:
+    """Work out once, for all forks, what each application works out although it is the same."""
+    from ragauth.app import _make_app  # noqa: PLC0415 - the fork without the program has none
+    from ragauth.config import mounted_at, read_settings  # noqa: PLC0415
+    from ragauth.security.passwords import find_weakness  # noqa: PLC0415
+    from tests import quick_apps  # noqa: PLC0415
+
+    quick_apps.write_builders_late()
+    quick_apps.read_rules_once()
+    quick_apps.compile_statements_once()
+    # It reads the list of well-known passwords.
+    find_weakness("", [])
+    for url in ("sqlite:////nowhere", "postgresql://127.0.0.1/nowhere"):
+        environment = {"RAGAUTH_DATABASE_URL": url, "RAGAUTH_SECRET_KEY": "x" * 32}
+        with tempfile.TemporaryDirectory() as folder:
+            environment["RAGAUTH_INSTANCE_DIR"] = folder
+            with patch.dict(os.environ, environment):
+                settings = read_settings()
+            # The logging is set up in each fork: its stderr may be another.
+            _make_app(settings)
+    # All else that is remembered comes from what is the same in each fork.
+    mounted_at.cache_clear()
+
+
 if __name__ == "__main__":
     for module in (*_MODULES, *sys.argv[2:]):
         importlib.import_module(module)
+    if len(sys.argv) > 2:
+        _make_applications()
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as asked:

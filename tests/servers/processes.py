@@ -21,6 +21,7 @@ while kill -s 0 "$2" && [ "$((i += 1))" -lt 50 ]; do sleep 0.1; done
 kill -s KILL "$2"
 rm -rf "$3"
 """
+_LIMIT = 'ulimit -n "$0" && exec "$@"'
 
 
 def keep_ignored_signals_to_oneself() -> None:
@@ -111,9 +112,13 @@ class ServerProcess:
         account: tuple[int, int] | None = None,
         log_to: int | None = None,
         pass_fds: Sequence[int] = (),
+        open_files: int | None = None,
+        sockets: Sequence[int] = (),
     ) -> None:
         """`log_to` is a file descriptor for what it prints, in the place of a file.
 
+        `open_files` is how many it may have, where it is to be few; `sockets` are file descriptors
+        that a fork gets as systemd hands them on.
         What `python -m` would run is forked from a Python that has loaded the most of it.
         """
         self.log_path = folder / "log"
@@ -127,10 +132,13 @@ class ServerProcess:
                     environment=environment,
                     cwd=cwd,
                     output=output,
+                    open_files=open_files,
+                    sockets=sockets,
                 )
             else:
+                limit = [] if open_files is None else ["/bin/sh", "-c", _LIMIT, str(open_files)]
                 self._process = subprocess.Popen(
-                    command,
+                    [*limit, *command],
                     env=environment,
                     cwd=cwd,
                     stdin=subprocess.DEVNULL,
@@ -171,6 +179,10 @@ class ServerProcess:
             ) from None
         finally:
             self._end()
+
+    def kill(self) -> None:
+        """End it at once, with all that it has started."""
+        self._end()
 
     def _end(self) -> None:
         if self._process.poll() is None:
