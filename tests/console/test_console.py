@@ -167,6 +167,7 @@ def test_an_account_is_seen_and_acted_for(
     day = {"meter": "tokens", "window": "day", "size": 1000}
     minute = {"meter": "requests", "window": "minute", "size": None}
     assert account_of(place, ada)["limits"] == [day, minute]
+    operator.dismiss_notices()
     operator.press("Reset to the plan's: 1,000 tokens a day")
     expect(page.get_by_text("1,000 tokens a day")).to_have_count(0)
     assert account_of(place, ada)["limits"] == [minute]

@@ -335,3 +335,10 @@ class Visitor:
 
     def see_notice(self, text: str) -> None:
         expect(self.page.locator("#notices .notice", has_text=text)).to_be_visible()
+
+    def dismiss_notices(self) -> None:
+        """Press what lies at the edge of the window away; it would go by itself, seconds later."""
+        dismiss = self.page.get_by_role("button", name="Dismiss")
+        for _ in range(dismiss.count()):
+            self.click(dismiss.first)
+        expect(dismiss).to_have_count(0)

@@ -234,6 +234,7 @@ def _delete_the_account(visitor: Visitor) -> None:
     visitor.follow("Security")
     expect(visitor.page.get_by_text("9 recovery codes left")).to_be_visible()
     visitor.follow("Account")
+    visitor.dismiss_notices()
     visitor.press("Delete…")
     visitor.fill(visitor.dialog, password=NEW_PASSWORD)
     visitor.press("Delete my account", visitor.dialog)
