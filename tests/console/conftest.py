@@ -141,6 +141,13 @@ def visitor(place: Operated) -> Iterator[Visitor]:
         yield someone
 
 
+@pytest.fixture
+def timeless(place: Operated) -> Iterator[Visitor]:
+    """Somebody before the console, the clock of whose page the test moves on."""
+    with place.next_visitor(moves_clock=True) as someone:
+        yield someone
+
+
 def open_console(visitor: Visitor, key: str, path: str = "/") -> None:
     visitor.show(path)
     visitor.fill(key=key, metrics=METRICS_TOKEN)

@@ -20,6 +20,8 @@ from tests.servers.gunicorn import PROJECT_ROOT
 from tests.servers.processes import ServerProcess
 
 DASHBOARD = PROJECT_ROOT / "examples" / "dashboard"
+# Where the visitors' computers are.
+ZONE = "America/New_York"
 _PATIENCE_SECONDS = 20
 expect.set_options(timeout=_PATIENCE_SECONDS * 1000)
 
@@ -127,7 +129,8 @@ class Place:
     service: Service
     origin: str
     browser: Browser
-    _kept: list[BrowserContext] = field(default_factory=list)
+    # Those with the browser's own clock, and those with one that a test moves.
+    _kept: dict[bool, list[BrowserContext]] = field(default_factory=lambda: {False: [], True: []})
     entrance: ClassVar[str] = "/login"
     # Forgets who is there; tells whether nothing of them is left.
     leave: ClassVar[str] = _LEAVE
@@ -137,38 +140,44 @@ class Place:
         return self.service.gunicorn.url
 
     @contextmanager
-    def visitor(self, **options: Any) -> Iterator["Visitor"]:
+    def visitor(self) -> Iterator["Visitor"]:
         """Somebody with a browser of their own."""
-        context = self._new_context(**options)
+        context = self._new_context()
         try:
             yield Visitor(self, context)
         finally:
             context.close()
 
     @contextmanager
-    def next_visitor(self) -> Iterator["Visitor"]:
+    def next_visitor(self, *, moves_clock: bool = False) -> Iterator["Visitor"]:
         """Somebody at a browser whose last user has logged out, with the dashboard before them.
 
-        Its page is loaded but once: what is not about a load needs none.
+        Its page is loaded but once: what is not about a load needs none. A clock that was moved
+        goes on from there.
         """
-        if not self._kept:
+        kept = self._kept[moves_clock]
+        if not kept:
             context = self._new_context()
             page = context.new_page()
+            if moves_clock:
+                context.clock.install()
             page.goto(f"{self.origin}{self.entrance}")
             page.locator("h1").wait_for()
-            self._kept.append(context)
-        context = self._kept.pop()
+            kept.append(context)
+        context = kept.pop()
         visitor = Visitor(self, context)
         try:
             yield visitor
         finally:
             if visitor.leave():
-                self._kept.append(context)
+                kept.append(context)
             else:
                 context.close()
 
-    def _new_context(self, **options: Any) -> BrowserContext:
-        context = self.browser.new_context(locale="en-GB", reduced_motion="reduce", **options)
+    def _new_context(self) -> BrowserContext:
+        context = self.browser.new_context(
+            locale="en-GB", timezone_id=ZONE, reduced_motion="reduce"
+        )
         context.set_default_timeout(_PATIENCE_SECONDS * 1000)
         context.add_init_script(_WITHOUT_BLUR)
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=self.origin)

@@ -13,9 +13,8 @@ from playwright.sync_api import Locator, Route, expect
 
 from tests.dashboard.conftest import in_cookie_mode
 from tests.dashboard.forms import choose, fields_of, values_of
-from tests.dashboard.place import Place, Visitor, click
+from tests.dashboard.place import ZONE, Place, Visitor, click
 
-ZONE = "America/New_York"
 TEXTS = {
     "name": "Zoë's key",
     "description": "Answers questions",
@@ -35,7 +34,6 @@ class Owner:
         self.visitor = visitor
         visitor.sign_up()
         visitor.place.service.installation.command("accounts", "set-plan", visitor.email, "scale")
-        visitor.page.reload()  # the page learns of the plan
         self.token = visitor.api_token()
 
     def call(self, method: str, path: str, **options: Any) -> Any:
@@ -81,7 +79,7 @@ class Owner:
 @pytest.fixture(scope="module")
 def owner(places: Any) -> Iterator[Owner]:
     place: Place = places("cookie")
-    with place.visitor(timezone_id=ZONE) as visitor:
+    with place.next_visitor() as visitor:
         yield Owner(visitor)
 
 

@@ -65,7 +65,7 @@ def test_a_page_before_the_login_can_be_seen_and_used(visitor: Visitor, path: st
 @pytest.fixture(scope="module")
 def owner(place_of_looks: Place) -> Iterator[Visitor]:
     """Somebody whose names are as long as names may be, and whose keys are in every state."""
-    with place_of_looks.visitor() as visitor:
+    with place_of_looks.next_visitor() as visitor:
         key = visitor.sign_up()
         token = visitor.api_token()
 
