@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 _ROOMS = {
     "dashboard/": "browser",
     "console/": "browser",
-    "e2e/test_dashboard_in_a_browser.py": "browser",
     "e2e/test_docs_in_a_browser.py": "browser",
     "docs/test_site.py": "browser",
     "clients_typescript/": "node",

@@ -19,10 +19,10 @@ from playwright.sync_api import (
 )
 
 from tests.dashboard.place import click
-from tests.e2e.conftest import NewInstallation
-from tests.e2e.service import PASSWORD, Service
+from tests.e2e.service import PASSWORD, Service, install
 from tests.servers.axe import ALL_BUT_COLOURS, COLOURS_ALONE, faults_of, load_axe
 from tests.servers.node import HAS_NPM, MISSING
+from tests.servers.quick_hashes import QUICK_HASHES
 
 CHROMIUM = shutil.which("chromium")
 
@@ -94,8 +94,8 @@ class Reference:
 
 
 @pytest.fixture(scope="module")
-def service(new_installation: NewInstallation) -> Iterator[Service]:
-    installation = new_installation("sqlite")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    installation = install(tmp_path_factory.mktemp("installation"), **{QUICK_HASHES: "yes"})
     installation.migrate()
     settings = {"RAGAUTH_COMPAT": "ragchats,rst", "RAGAUTH_TRUSTED_PROXIES": "1"}
     with installation.serve(workers=1, **settings) as running:
