@@ -20,6 +20,7 @@ def bob(place: Operated) -> dict[str, Any]:
 
 
 def test_a_pasted_key_goes_nowhere(operator: Visitor, bob: dict[str, Any]) -> None:
+    operator.note_requests()
     find(operator, "")
     search = operator.page.get_by_role("searchbox")
     for text in ("Authorization: Bearer {}", 'API_KEY="{}"', "{}", "x {} y"):

@@ -52,6 +52,7 @@ def open_account(operator: Visitor, text: str = ADA) -> None:
 
 def test_a_key_is_kept_in_memory_alone(place: Operated, visitor: Visitor) -> None:
     key = place.make_key("accounts")
+    visitor.note_requests()
     open_console(visitor, f"{key[:-1]}!")
     fault = visitor.page.locator(".fault:not(:empty)")
     expect(fault).to_be_visible()
@@ -108,6 +109,7 @@ def test_a_key_with_few_scopes_shows_what_it_may(place: Operated, visitor: Visit
 
 def test_an_account_is_found_by_whatever_is_known(operator: Visitor, ada: dict[str, Any]) -> None:
     """A whole key that is pasted is cut to its prefix before anything is asked."""
+    operator.note_requests()
     known = {
         "email": ADA.upper(),
         "id": ada["account"]["id"],
@@ -204,6 +206,7 @@ def is_refused(place: Operated, token: str) -> bool:
 
 def test_the_moment_is_seen(place: Operated, timeless: Visitor, ada: dict[str, Any]) -> None:
     page = timeless.page
+    timeless.note_requests()
     open_console(timeless, ada["service"], "/live")
     timeless.see_heading("Live")
     malformed = page.locator("tr", has_text="malformed").locator("td").last

@@ -219,15 +219,29 @@ class Visitor:
         self.email = f"visitor{next(_numbers)}@example.com"
         self.has_mouse = False
         self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self._listeners: dict[Any, Any] = {
-            "request": lambda request: self.requests.append(request.url),
-            "console": self._hear,
-            "weberror": lambda error: self.complaints.append(str(error.error)),
-        }
-        for event, hear in self._listeners.items():
-            context.on(event, hear)
+        self._requests: list[str] | None = None
+        self._listeners: dict[Any, Any] = {}
+        self._listen("console", self._hear)
+        self._listen("weberror", lambda error: self.complaints.append(str(error.error)))
         self.page = context.pages[0] if context.pages else self.open_tab()
+
+    def _listen(self, event: Any, hear: Any) -> None:
+        self._listeners[event] = hear
+        self.context.on(event, hear)
+
+    def note_requests(self) -> None:
+        """Note where each request of the tabs goes, from now on.
+
+        Not by itself: to be told of a request takes longer than all else that a test does with it.
+        """
+        self._requests = noted = []
+        self._listen("request", lambda request: noted.append(request.url))
+
+    @property
+    def requests(self) -> list[str]:
+        """Where each request went since they are noted."""
+        assert self._requests is not None
+        return self._requests
 
     def leave(self) -> bool:
         """Log out and take nothing along; returns whether somebody else may take the browser."""
@@ -239,6 +253,8 @@ class Visitor:
             return False
         self.page.unroute_all(behavior="ignoreErrors")
         self.context.clear_cookies()
+        # Over a chart it would bring up what stands there.
+        self.page.mouse.move(0, 0)
         is_left: bool = self.page.evaluate(self.place.leave)
         return is_left
 
@@ -339,7 +355,7 @@ class Visitor:
         self.press("Log in")
 
     def count(self, path: str) -> int:
-        """How many requests went to a path of the API so far; preflights are not seen here."""
+        """How many noted requests went to a path of the API; preflights are not seen here."""
         return self.requests.count(f"{self.place.api}{path}")
 
     def see_notice(self, text: str) -> None:

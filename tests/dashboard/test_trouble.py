@@ -82,6 +82,7 @@ def test_an_access_token_that_is_refused_is_replaced_unnoticed(visitor: Visitor)
     def spoil(route: Route) -> None:
         route.continue_(headers={**route.request.headers, "authorization": "Bearer spoilt.a.b"})
 
+    visitor.note_requests()
     visitor.page.route("**/api/agents*", spoil, times=1)
     visitor.follow("Agents")
     expect(visitor.page.get_by_text("No agents yet")).to_be_visible()
