@@ -1,7 +1,6 @@
 """The interactive reference as a developer uses it, in a real browser."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -21,13 +20,12 @@ from playwright.sync_api import (
 from tests.dashboard.place import click
 from tests.e2e.service import PASSWORD, Service, install
 from tests.servers.axe import ALL_BUT_COLOURS, COLOURS_ALONE, faults_of, load_axe
+from tests.servers.chromium import find_chromium
 from tests.servers.node import HAS_NPM, MISSING
 from tests.servers.quick_hashes import QUICK_HASHES
 
-CHROMIUM = shutil.which("chromium")
-
 pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="chromium is missing: apt-get install chromium"
+    find_chromium() is None, reason="chromium is missing: apt-get install chromium"
 )
 
 SIGN_UP = "POST/api/auth/signup"
