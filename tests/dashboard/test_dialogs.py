@@ -60,11 +60,14 @@ class Owner:
         """
         done: set[str] = set()
         while left := [one for one in fields_of(self.form) if one.name not in done]:
-            field = left[0]
-            done.add(field.name)
-            if field.name in fixed:
-                field = replace(field, options=[fixed[field.name]], is_missing=True)
-            choose(self.form, field, taken, TEXTS.get(field.name, ""))
+            for one in left:
+                done.add(one.name)
+                is_fixed = one.name in fixed
+                field = replace(one, options=[fixed[one.name]], is_missing=True) if is_fixed else one
+                choose(self.form, field, taken, TEXTS.get(one.name, ""))
+                if one.options:
+                    # A choice may bring up other fields, or take some away.
+                    break
         return values_of(self.form)
 
     def options(self) -> set[tuple[str, str]]:
