@@ -62,8 +62,9 @@ class Owner:
         while left := [one for one in fields_of(self.form) if one.name not in done]:
             for one in left:
                 done.add(one.name)
-                is_fixed = one.name in fixed
-                field = replace(one, options=[fixed[one.name]], is_missing=True) if is_fixed else one
+                field = one
+                if one.name in fixed:
+                    field = replace(one, options=[fixed[one.name]], is_missing=True)
                 choose(self.form, field, taken, TEXTS.get(one.name, ""))
                 if one.options:
                     # A choice may bring up other fields, or take some away.
