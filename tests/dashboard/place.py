@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    ViewportSize,
+    expect,
+)
 
 from tests.e2e.service import PASSWORD, Service
 from tests.factories.mails import Mail, read_mail
@@ -20,8 +28,9 @@ from tests.servers.gunicorn import PROJECT_ROOT
 from tests.servers.processes import ServerProcess
 
 DASHBOARD = PROJECT_ROOT / "examples" / "dashboard"
-# Where the visitors' computers are.
+# The visitors' computers: where they are, and how large their windows.
 ZONE = "America/New_York"
+WINDOW: ViewportSize = {"width": 1280, "height": 800}
 _PATIENCE_SECONDS = 20
 expect.set_options(timeout=_PATIENCE_SECONDS * 1000)
 
@@ -176,7 +185,7 @@ class Place:
 
     def _new_context(self) -> BrowserContext:
         context = self.browser.new_context(
-            locale="en-GB", timezone_id=ZONE, reduced_motion="reduce"
+            locale="en-GB", timezone_id=ZONE, viewport=WINDOW, reduced_motion="reduce"
         )
         context.set_default_timeout(_PATIENCE_SECONDS * 1000)
         context.add_init_script(_WITHOUT_BLUR)
