@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -122,8 +122,9 @@ def place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with (
         installation.serve(workers=1) as service,
         serve_console(tmp_path_factory.mktemp("served"), service.gunicorn.url) as origin,
+        closing(Operated("console", service, origin, browser)) as operated,
     ):
-        yield Operated("console", service, origin, browser)
+        yield operated
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -77,8 +77,9 @@ def _start_place(mode: str, browser: Browser, folder: Path) -> Iterator[Place]:
             RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT=str(LOGIN_FAILURES),
         ) as service,
         serve_dashboard(static, port, service.gunicorn.url) as served_at,
+        closing(Place(mode, service, served_at, browser)) as place,
     ):
-        yield Place(mode, service, served_at, browser)
+        yield place
 
 
 @pytest.fixture(scope="session")

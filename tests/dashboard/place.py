@@ -183,6 +183,12 @@ class Place:
             else:
                 context.close()
 
+    def close(self) -> None:
+        """Close the windows: a service that ends waits for the connections that they keep."""
+        for contexts in self._kept.values():
+            while contexts:
+                contexts.pop().close()
+
     def _new_context(self) -> BrowserContext:
         context = self.browser.new_context(
             locale="en-GB", timezone_id=ZONE, viewport=WINDOW, reduced_motion="reduce"

@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Locator, Route, expect
 
-from tests.dashboard.conftest import in_cookie_mode
 from tests.dashboard.forms import choose, fields_of, values_of
 from tests.dashboard.place import ZONE, Place, Visitor, click
 
@@ -303,13 +302,14 @@ def test_a_refusal_is_explained_with_the_number_of_the_request(
     visitor.complaints.clear()
 
 
-@in_cookie_mode
-def test_what_is_shown_once_is_left_only_when_it_is_stored(visitor: Visitor) -> None:
+def test_what_is_shown_once_is_left_only_when_it_is_stored(owner: Owner) -> None:
     """Neither a second Enter, nor Escape, nor the browser's button for going back loses it."""
-    page = visitor.page
-    visitor.sign_up()
-    visitor.follow("Agents")
-    visitor.follow("API keys")
+    visitor, page = owner.visitor, owner.visitor.page
+    visitor.complaints.clear()
+    visitor.dismiss_notices()
+    visitor.open("/agents")
+    visitor.open("/keys")
+    visitor.see_heading("API keys")
     click(page.get_by_role("button", name="New key").first)
     visitor.fill(visitor.dialog, name="Kept")
     visitor.dialog.locator("[name=name]").press("Enter")
