@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 _ROOMS = {
     "dashboard/": "browser",
     "console/": "browser",
-    "e2e/test_dashboard_in_a_browser.py": "browser",
     "e2e/test_docs_in_a_browser.py": "browser",
     "docs/test_site.py": "browser",
     "clients_typescript/": "node",
@@ -28,14 +27,14 @@ _ROOMS = {
     "compat/": "api",
 }
 # How long one test of a room takes, in seconds on two cores.
-_SECONDS = {"browser": 0.8, "node": 0.3, "e2e": 0.5, "examples": 0.4}
+_SECONDS = {"browser": 0.5, "node": 0.3, "e2e": 0.5, "examples": 0.4}
 _SECONDS_ELSEWHERE = 0.1
 # And the files whose tests take longer than others of their room.
 _SECONDS_OF_FILES = {
     "docs/test_readme_walk.py": 6,
     "docs/test_site.py": 13,
-    "dashboard/test_dialogs.py": 20,
-    "dashboard/test_walk.py": 20,
+    "dashboard/test_dialogs.py": 10,
+    "dashboard/test_walk.py": 10,
     "e2e/test_clock_steps.py": 12,
     "e2e/test_database_frozen.py": 8,
     "e2e/test_exact_key_limits.py": 4,

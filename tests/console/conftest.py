@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -122,8 +122,9 @@ def place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with (
         installation.serve(workers=1) as service,
         serve_console(tmp_path_factory.mktemp("served"), service.gunicorn.url) as origin,
+        closing(Operated("console", service, origin, browser)) as operated,
     ):
-        yield Operated("console", service, origin, browser)
+        yield operated
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +139,13 @@ def operator(place: Operated) -> Iterator[Visitor]:
 def visitor(place: Operated) -> Iterator[Visitor]:
     """Somebody before the console, who has opened nothing yet."""
     with place.next_visitor() as someone:
+        yield someone
+
+
+@pytest.fixture
+def timeless(place: Operated) -> Iterator[Visitor]:
+    """Somebody before the console, the clock of whose page the test moves on."""
+    with place.next_visitor(moves_clock=True) as someone:
         yield someone
 
 

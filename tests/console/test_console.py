@@ -50,51 +50,51 @@ def open_account(operator: Visitor, text: str = ADA) -> None:
     operator.see_heading(ADA)
 
 
-def test_a_key_is_kept_in_memory_alone(place: Operated) -> None:
+def test_a_key_is_kept_in_memory_alone(place: Operated, visitor: Visitor) -> None:
     key = place.make_key("accounts")
-    with place.visitor() as visitor:
-        open_console(visitor, f"{key[:-1]}!")
-        fault = visitor.page.locator(".fault:not(:empty)")
-        expect(fault).to_be_visible()
-        open_console(visitor, place.sign_up("eve@example.com")["api_key"])
-        expect(fault).to_contain_text("This is a customer's key.")
-        open_console(visitor, key)
-        visitor.see_heading("Accounts")
-        stored = visitor.page.evaluate(
-            "async () => JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie,"
-            " location.href, history.state, await indexedDB.databases(), await caches.keys()])"
-        )
-        assert key not in stored
-        assert stored == f'[{{}},{{}},"","{place.origin}/",null,[],[]]'
-        assert not [url for url in visitor.requests if key in url]
-        # Only this origin was asked.
-        assert {url for url in visitor.requests if not url.startswith(place.origin)} == set()
-        visitor.page.reload()
-        expect(visitor.page.get_by_label("Service key")).to_be_visible()
-        open_console(visitor, key)
-        visitor.press("Forget the key")
-        expect(visitor.page.get_by_label("Service key")).to_be_empty()
-        # The browser tells of the one that is no key.
-        assert [line for line in visitor.complaints if "401" not in line] == []
+    visitor.note_requests()
+    open_console(visitor, f"{key[:-1]}!")
+    fault = visitor.page.locator(".fault:not(:empty)")
+    expect(fault).to_be_visible()
+    open_console(visitor, place.sign_up("eve@example.com")["api_key"])
+    expect(fault).to_contain_text("This is a customer's key.")
+    open_console(visitor, key)
+    visitor.see_heading("Accounts")
+    stored = visitor.page.evaluate(
+        "async () => JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie,"
+        " location.href, history.state, await indexedDB.databases(), await caches.keys()])"
+    )
+    assert key not in stored
+    assert stored == f'[{{}},{{}},"","{place.origin}/",null,[],[]]'
+    visitor.page.reload()
+    expect(visitor.page.get_by_label("Service key")).to_be_visible()
+    assert not [url for url in visitor.requests if key in url]
+    # Only this origin was asked.
+    assert {url for url in visitor.requests if not url.startswith(place.origin)} == set()
+    open_console(visitor, key)
+    visitor.press("Forget the key")
+    expect(visitor.page.get_by_label("Service key")).to_be_empty()
+    # The browser tells of the one that is no key.
+    assert [line for line in visitor.complaints if "401" not in line] == []
 
 
-def test_a_key_that_is_revoked_or_lies_idle_is_forgotten(place: Operated) -> None:
+def test_a_key_that_is_revoked_or_lies_idle_is_forgotten(
+    place: Operated, timeless: Visitor
+) -> None:
     key = place.make_key("accounts")
-    with place.visitor() as visitor:
-        visitor.page.clock.install()
-        open_console(visitor, key)
-        visitor.see_heading("Accounts")
-        visitor.page.clock.fast_forward("14:59")
-        visitor.page.keyboard.press("Tab")
-        visitor.page.clock.fast_forward("14:59")
-        visitor.see_heading("Accounts")
-        visitor.page.clock.fast_forward("00:02")
-        expect(visitor.page.get_by_text("Nobody pressed anything")).to_be_visible()
-        open_console(visitor, key)
-        visitor.see_heading("Accounts")
-        place.call("POST", "/api/v1/keys/revoke", json={"key": key})
-        visitor.press("Find")
-        expect(visitor.page.get_by_text("The API no longer accepts the key.")).to_be_visible()
+    open_console(timeless, key)
+    timeless.see_heading("Accounts")
+    timeless.page.clock.fast_forward("14:59")
+    timeless.page.keyboard.press("Tab")
+    timeless.page.clock.fast_forward("14:59")
+    timeless.see_heading("Accounts")
+    timeless.page.clock.fast_forward("00:02")
+    expect(timeless.page.get_by_text("Nobody pressed anything")).to_be_visible()
+    open_console(timeless, key)
+    timeless.see_heading("Accounts")
+    place.call("POST", "/api/v1/keys/revoke", json={"key": key})
+    timeless.press("Find")
+    expect(timeless.page.get_by_text("The API no longer accepts the key.")).to_be_visible()
 
 
 def test_a_key_with_few_scopes_shows_what_it_may(place: Operated, visitor: Visitor) -> None:
@@ -109,6 +109,7 @@ def test_a_key_with_few_scopes_shows_what_it_may(place: Operated, visitor: Visit
 
 def test_an_account_is_found_by_whatever_is_known(operator: Visitor, ada: dict[str, Any]) -> None:
     """A whole key that is pasted is cut to its prefix before anything is asked."""
+    operator.note_requests()
     known = {
         "email": ADA.upper(),
         "id": ada["account"]["id"],
@@ -167,6 +168,7 @@ def test_an_account_is_seen_and_acted_for(
     day = {"meter": "tokens", "window": "day", "size": 1000}
     minute = {"meter": "requests", "window": "minute", "size": None}
     assert account_of(place, ada)["limits"] == [day, minute]
+    operator.dismiss_notices()
     operator.press("Reset to the plan's: 1,000 tokens a day")
     expect(page.get_by_text("1,000 tokens a day")).to_have_count(0)
     assert account_of(place, ada)["limits"] == [minute]
@@ -202,31 +204,30 @@ def is_refused(place: Operated, token: str) -> bool:
     return place.service.client.get("/api/auth/me", headers=headers).status_code == 401
 
 
-def test_the_moment_is_seen(place: Operated, ada: dict[str, Any]) -> None:
-    with place.visitor() as visitor:
-        page = visitor.page
-        page.clock.install()
-        open_console(visitor, ada["service"], "/live")
-        visitor.see_heading("Live")
-        malformed = page.locator("tr", has_text="malformed").locator("td").last
-        before = int(malformed.inner_text())
-        assert place.authorize("rag_live_nobody") == 401
-        page.clock.run_for(2_000)
-        expect(malformed).to_have_text(str(before + 1))
-        expect(page.locator(".figure", has_text="Refused")).to_contain_text("0.5/s")
-        expect(page.locator(".figure", has_text="Hashing")).to_contain_text("0 of")
-        expect(page.locator(".figure", has_text="Health")).to_contain_text("Well")
-        expect_good_looks(visitor, "live")
-        visitor.open("/")
-        find(visitor, ADA)
-        expect(page.get_by_role("heading", name="Found")).to_be_visible()
-        asked = visitor.requests.count(f"{place.origin}/metrics")
-        page.clock.run_for(10_000)
-        find(visitor, "")
-        expect(page.get_by_role("heading", name="Newest")).to_be_visible()
-        # It ended with its view.
-        assert visitor.requests.count(f"{place.origin}/metrics") == asked
-        assert visitor.complaints == []
+def test_the_moment_is_seen(place: Operated, timeless: Visitor, ada: dict[str, Any]) -> None:
+    page = timeless.page
+    timeless.note_requests()
+    open_console(timeless, ada["service"], "/live")
+    timeless.see_heading("Live")
+    malformed = page.locator("tr", has_text="malformed").locator("td").last
+    before = int(malformed.inner_text())
+    assert place.authorize("rag_live_nobody") == 401
+    page.clock.run_for(2_000)
+    expect(malformed).to_have_text(str(before + 1))
+    expect(page.locator(".figure", has_text="Refused")).to_contain_text("0.5/s")
+    expect(page.locator(".figure", has_text="Hashing")).to_contain_text("0 of")
+    expect(page.locator(".figure", has_text="Health")).to_contain_text("Well")
+    expect_good_looks(timeless, "live")
+    timeless.open("/")
+    find(timeless, ADA)
+    expect(page.get_by_role("heading", name="Found")).to_be_visible()
+    asked = timeless.requests.count(f"{place.origin}/metrics")
+    page.clock.run_for(10_000)
+    find(timeless, "")
+    expect(page.get_by_role("heading", name="Newest")).to_be_visible()
+    # It ended with its view.
+    assert timeless.requests.count(f"{place.origin}/metrics") == asked
+    assert timeless.complaints == []
 
 
 def test_deliveries_are_seen_and_sent_again(place: Operated, operator: Visitor) -> None:

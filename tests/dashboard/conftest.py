@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,12 +12,12 @@ from playwright.sync_api import Browser
 from ragauth.policy import write_policy
 from tests.dashboard.place import Place, Visitor, serve_dashboard
 from tests.e2e.service import install
-from tests.examples.programs import find_program
 from tests.factories.policies import own_scopes
+from tests.servers.chromium import find_chromium
 from tests.servers.processes import free_port
 from tests.servers.quick_hashes import QUICK_HASHES
 
-CHROMIUM = find_program("chromium")
+CHROMIUM = find_chromium()
 # For what does not depend on where the refresh token is.
 in_cookie_mode = pytest.mark.parametrize("place", ["cookie"], indirect=True)
 # What one page keeps of its session does not depend on the policy: so the place of the other mode
@@ -77,8 +77,9 @@ def _start_place(mode: str, browser: Browser, folder: Path) -> Iterator[Place]:
             RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT=str(LOGIN_FAILURES),
         ) as service,
         serve_dashboard(static, port, service.gunicorn.url) as served_at,
+        closing(Place(mode, service, served_at, browser)) as place,
     ):
-        yield Place(mode, service, served_at, browser)
+        yield place
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ from typing import Any
 
 from playwright.sync_api import Locator, expect
 
+from tests.dashboard.place import click
+
 # What can be filled in now, in the order of the page: name, kind of control, options, whether the
 # first control of the name is seen, and whether it is empty and must not be.
 _FIELDS = """
@@ -80,8 +82,8 @@ def choose(form: Locator, field: Field, taken: set[tuple[str, str]], text: str) 
         return
     if field.kind == "select-one":
         inputs.select_option(option)
-    elif field.kind == "radio":
-        form.locator(f"[name={field.name}][value='{option}']").check()
     else:
-        for value in field.options:
-            form.locator(f"[name={field.name}][value='{value}']").set_checked(value == option)
+        for value in [option] if field.kind == "radio" else field.options:
+            box = form.locator(f"[name={field.name}][value='{value}']")
+            if box.is_checked() != (value == option):
+                click(box)

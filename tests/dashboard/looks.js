@@ -44,11 +44,15 @@
         if (!ids.includes(id)) say(element, `${attribute} names no element`);
 
   // Contrast (WCAG 2.2, 1.4.3 and 1.4.11).
+  const known = new Map();
   const rgba = (colour) => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = colour;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
+    if (!known.has(colour)) {
+      canvas.clearRect(0, 0, 1, 1);
+      canvas.fillStyle = colour;
+      canvas.fillRect(0, 0, 1, 1);
+      known.set(colour, [...canvas.getImageData(0, 0, 1, 1).data]);
+    }
+    return known.get(colour);
   };
   const groundOf = (element) => {
     for (let one = element; one; one = one.parentElement) {

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    ViewportSize,
+    expect,
+)
 
 from tests.e2e.service import PASSWORD, Service
 from tests.factories.mails import Mail, read_mail
@@ -20,6 +28,9 @@ from tests.servers.gunicorn import PROJECT_ROOT
 from tests.servers.processes import ServerProcess
 
 DASHBOARD = PROJECT_ROOT / "examples" / "dashboard"
+# The visitors' computers: where they are, and how large their windows.
+ZONE = "America/New_York"
+WINDOW: ViewportSize = {"width": 1280, "height": 800}
 _PATIENCE_SECONDS = 20
 expect.set_options(timeout=_PATIENCE_SECONDS * 1000)
 
@@ -127,7 +138,8 @@ class Place:
     service: Service
     origin: str
     browser: Browser
-    _kept: list[BrowserContext] = field(default_factory=list)
+    # Those with the browser's own clock, and those with one that a test moves.
+    _kept: dict[bool, list[BrowserContext]] = field(default_factory=lambda: {False: [], True: []})
     entrance: ClassVar[str] = "/login"
     # Forgets who is there; tells whether nothing of them is left.
     leave: ClassVar[str] = _LEAVE
@@ -137,38 +149,50 @@ class Place:
         return self.service.gunicorn.url
 
     @contextmanager
-    def visitor(self, **options: Any) -> Iterator["Visitor"]:
+    def visitor(self) -> Iterator["Visitor"]:
         """Somebody with a browser of their own."""
-        context = self._new_context(**options)
+        context = self._new_context()
         try:
             yield Visitor(self, context)
         finally:
             context.close()
 
     @contextmanager
-    def next_visitor(self) -> Iterator["Visitor"]:
+    def next_visitor(self, *, moves_clock: bool = False) -> Iterator["Visitor"]:
         """Somebody at a browser whose last user has logged out, with the dashboard before them.
 
-        Its page is loaded but once: what is not about a load needs none.
+        Its page is loaded but once: what is not about a load needs none. A clock that was moved
+        goes on from there.
         """
-        if not self._kept:
+        kept = self._kept[moves_clock]
+        if not kept:
             context = self._new_context()
             page = context.new_page()
+            if moves_clock:
+                context.clock.install()
             page.goto(f"{self.origin}{self.entrance}")
             page.locator("h1").wait_for()
-            self._kept.append(context)
-        context = self._kept.pop()
+            kept.append(context)
+        context = kept.pop()
         visitor = Visitor(self, context)
         try:
             yield visitor
         finally:
             if visitor.leave():
-                self._kept.append(context)
+                kept.append(context)
             else:
                 context.close()
 
-    def _new_context(self, **options: Any) -> BrowserContext:
-        context = self.browser.new_context(locale="en-GB", reduced_motion="reduce", **options)
+    def close(self) -> None:
+        """Close the windows: a service that ends waits for the connections that they keep."""
+        for contexts in self._kept.values():
+            while contexts:
+                contexts.pop().close()
+
+    def _new_context(self) -> BrowserContext:
+        context = self.browser.new_context(
+            locale="en-GB", timezone_id=ZONE, viewport=WINDOW, reduced_motion="reduce"
+        )
         context.set_default_timeout(_PATIENCE_SECONDS * 1000)
         context.add_init_script(_WITHOUT_BLUR)
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=self.origin)
@@ -210,15 +234,29 @@ class Visitor:
         self.email = f"visitor{next(_numbers)}@example.com"
         self.has_mouse = False
         self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self._listeners: dict[Any, Any] = {
-            "request": lambda request: self.requests.append(request.url),
-            "console": self._hear,
-            "weberror": lambda error: self.complaints.append(str(error.error)),
-        }
-        for event, hear in self._listeners.items():
-            context.on(event, hear)
+        self._requests: list[str] | None = None
+        self._listeners: dict[Any, Any] = {}
+        self._listen("console", self._hear)
+        self._listen("weberror", lambda error: self.complaints.append(str(error.error)))
         self.page = context.pages[0] if context.pages else self.open_tab()
+
+    def _listen(self, event: Any, hear: Any) -> None:
+        self._listeners[event] = hear
+        self.context.on(event, hear)
+
+    def note_requests(self) -> None:
+        """Note where each request of the tabs goes, from now on.
+
+        Not by itself: to be told of a request takes longer than all else that a test does with it.
+        """
+        self._requests = noted = []
+        self._listen("request", lambda request: noted.append(request.url))
+
+    @property
+    def requests(self) -> list[str]:
+        """Where each request went since they are noted."""
+        assert self._requests is not None
+        return self._requests
 
     def leave(self) -> bool:
         """Log out and take nothing along; returns whether somebody else may take the browser."""
@@ -230,6 +268,8 @@ class Visitor:
             return False
         self.page.unroute_all(behavior="ignoreErrors")
         self.context.clear_cookies()
+        # Over a chart it would bring up what stands there.
+        self.page.mouse.move(0, 0)
         is_left: bool = self.page.evaluate(self.place.leave)
         return is_left
 
@@ -330,8 +370,15 @@ class Visitor:
         self.press("Log in")
 
     def count(self, path: str) -> int:
-        """How many requests went to a path of the API so far; preflights are not seen here."""
+        """How many noted requests went to a path of the API; preflights are not seen here."""
         return self.requests.count(f"{self.place.api}{path}")
 
     def see_notice(self, text: str) -> None:
         expect(self.page.locator("#notices .notice", has_text=text)).to_be_visible()
+
+    def dismiss_notices(self) -> None:
+        """Press what lies at the edge of the window away; it would go by itself, seconds later."""
+        dismiss = self.page.get_by_role("button", name="Dismiss")
+        for _ in range(dismiss.count()):
+            self.click(dismiss.first)
+        expect(dismiss).to_have_count(0)

@@ -31,6 +31,7 @@ def refresh_at_once(first: Page, second: Page) -> tuple[str, str]:
 
 
 def two_tabs(visitor: Visitor) -> tuple[Page, Page]:
+    visitor.note_requests()
     visitor.sign_up()
     second = visitor.open_tab()
     visitor.go("/keys", second)
@@ -78,11 +79,16 @@ def test_even_without_a_lock_both_tabs_go_on(lone_visitor: Visitor) -> None:
 
 @in_cookie_mode
 def test_a_token_is_refreshed_before_it_expires(lone_visitor: Visitor) -> None:
-    """An hour passes in the browser; nobody presses anything."""
+    """An hour passes in the browser; nobody presses anything, and a notice goes by itself."""
     visitor = lone_visitor
+    visitor.note_requests()
     visitor.page.clock.install()
     visitor.sign_up()
-    visitor.page.clock.run_for("58:50")
+    visitor.page.evaluate("import('/js/notices.js').then((m) => m.notify('Soon gone'))")
+    visitor.see_notice("Soon gone")
+    visitor.page.clock.run_for("00:07")
+    expect(visitor.page.locator(".notice")).to_have_count(0)
+    visitor.page.clock.run_for("58:43")
     assert visitor.count(REFRESH) == 0
     with visitor.page.expect_response(re.compile(REFRESH)) as answer:
         visitor.page.clock.run_for("00:20")

@@ -82,6 +82,7 @@ def test_an_access_token_that_is_refused_is_replaced_unnoticed(visitor: Visitor)
     def spoil(route: Route) -> None:
         route.continue_(headers={**route.request.headers, "authorization": "Bearer spoilt.a.b"})
 
+    visitor.note_requests()
     visitor.page.route("**/api/agents*", spoil, times=1)
     visitor.follow("Agents")
     expect(visitor.page.get_by_text("No agents yet")).to_be_visible()
@@ -160,12 +161,13 @@ def test_an_api_that_is_away_can_be_asked_again(visitor: Visitor) -> None:
 def test_an_origin_that_is_not_listed_is_told_so(visitor: Visitor) -> None:
     """S18: the browser hides the answer, and the page says why, not that the API is away."""
     origin = visitor.place.origin.replace("127.0.0.1", "localhost")
+    listed, visitor.page = visitor.page, visitor.open_tab()
     visitor.page.goto(f"{origin}/login")
     visitor.log_in()
     alert(visitor.page, f"This origin is not allowed: the API answers, but {origin} is not")
     alert(visitor.page, "RAGAUTH_CORS_ORIGINS")
     # And one that is listed hears of an API that is away.
-    visitor.go("/login")
+    visitor.page = listed
     visitor.page.route(f"{visitor.place.api}/**", lambda route: route.abort())
     visitor.log_in()
     alert(visitor.page, "The server cannot be reached.")

@@ -23,6 +23,7 @@ def row(visitor: Visitor, name: str) -> Locator:
 def test_the_whole_walk(visitor: Visitor) -> None:
     """S15, S17, S18, S19 and S20 as a customer sees them, from signing up to leaving."""
     visitor.has_mouse = True
+    visitor.note_requests()
     first_key = visitor.sign_up_by_the_form()
     _the_refresh_token_is_where_it_belongs(visitor)
     _confirm_the_address(visitor)
@@ -44,6 +45,7 @@ def test_what_makes_and_ends_a_session_where_the_page_keeps_the_refresh_token(
     visitor: Visitor,
 ) -> None:
     """S15, S19 and S20; usage, agents and keys, as in the walk above, know no refresh token."""
+    visitor.note_requests()
     visitor.sign_up_by_the_form()
     _the_refresh_token_is_where_it_belongs(visitor)
     _confirm_the_address(visitor)
@@ -234,6 +236,7 @@ def _delete_the_account(visitor: Visitor) -> None:
     visitor.follow("Security")
     expect(visitor.page.get_by_text("9 recovery codes left")).to_be_visible()
     visitor.follow("Account")
+    visitor.dismiss_notices()
     visitor.press("Delete…")
     visitor.fill(visitor.dialog, password=NEW_PASSWORD)
     visitor.press("Delete my account", visitor.dialog)

@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests.docs.markdown import DOCUMENTS, ROOT
-from tests.examples.programs import find_program
 from tests.servers.caches import made_once
+from tests.servers.chromium import find_chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -72,7 +72,7 @@ def test_the_site_is_whole_and_asks_nothing_of_other_places(
     each_document_is_a_page(site, pages)
     each_link_leads_somewhere(pages)
     nothing_is_loaded_from_elsewhere(site, pages)
-    if find_program("chromium"):
+    if find_chromium():
         the_search_finds_pages_without_any_server(site, request.getfixturevalue("browser"))
 
 

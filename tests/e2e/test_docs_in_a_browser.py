@@ -1,7 +1,6 @@
 """The interactive reference as a developer uses it, in a real browser."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -19,15 +18,14 @@ from playwright.sync_api import (
 )
 
 from tests.dashboard.place import click
-from tests.e2e.conftest import NewInstallation
-from tests.e2e.service import PASSWORD, Service
+from tests.e2e.service import PASSWORD, Service, install
 from tests.servers.axe import ALL_BUT_COLOURS, COLOURS_ALONE, faults_of, load_axe
+from tests.servers.chromium import find_chromium
 from tests.servers.node import HAS_NPM, MISSING
-
-CHROMIUM = shutil.which("chromium")
+from tests.servers.quick_hashes import QUICK_HASHES
 
 pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="chromium is missing: apt-get install chromium"
+    find_chromium() is None, reason="chromium is missing: apt-get install chromium"
 )
 
 SIGN_UP = "POST/api/auth/signup"
@@ -94,8 +92,8 @@ class Reference:
 
 
 @pytest.fixture(scope="module")
-def service(new_installation: NewInstallation) -> Iterator[Service]:
-    installation = new_installation("sqlite")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    installation = install(tmp_path_factory.mktemp("installation"), **{QUICK_HASHES: "yes"})
     installation.migrate()
     settings = {"RAGAUTH_COMPAT": "ragchats,rst", "RAGAUTH_TRUSTED_PROXIES": "1"}
     with installation.serve(workers=1, **settings) as running:
@@ -108,9 +106,12 @@ def url(service: Service) -> str:
 
 
 @pytest.fixture(scope="module")
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser, whose windows share its cache and nothing else: the page keeps nothing."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+def context(browser: Browser, url: str) -> Iterator[BrowserContext]:
+    """A browser, whose windows share its cache and nothing else: the page keeps nothing.
+
+    Closed before the service ends, which waits for connections that are open.
+    """
+    context = browser.new_context(base_url=url, viewport={"width": 1280, "height": 900})
     yield context
     context.close()
 
@@ -130,7 +131,7 @@ def reference(context: BrowserContext, url: str) -> Iterator[Reference]:
     page.on("console", hear)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: requested.append(request.url))
-    page.goto(f"{url}/docs")
+    page.goto("/docs")
     expect(page.get_by_role("heading", level=1)).to_have_text("ragauth reference")
     yield Reference(page)
     page.close()
@@ -195,12 +196,10 @@ class TestTrying:
         reference.main.get_by_label("key_id (path)").fill("key_01")
         expect(reference.sample).to_contain_text("/api/auth/api-keys/key_01'")
 
-    def test_a_header_that_the_document_names_is_sent_as_one(
-        self, context: BrowserContext, url: str
-    ) -> None:
+    def test_a_header_that_the_document_names_is_sent_as_one(self, context: BrowserContext) -> None:
         page = context.new_page()
         page.route("**/openapi.json", add_idempotency_key)
-        page.goto(f"{url}/docs")
+        page.goto("/docs")
         reference = Reference(page)
         reference.open(SHOW_HOLDER)
         reference.main.get_by_label("Idempotency-Key (header)").fill("once")
@@ -294,10 +293,10 @@ class TestReading:
         expect(codes).to_have_count(9)
 
     def test_a_link_names_its_method_and_its_document(
-        self, reference: Reference, context: BrowserContext, url: str
+        self, reference: Reference, context: BrowserContext
     ) -> None:
         page = context.new_page()
-        page.goto(f"{url}/docs#{REGISTER_AT_RST}")
+        page.goto(f"/docs#{REGISTER_AT_RST}")
         expect(page.locator("main h1")).to_contain_text("POST")
         expect(page.locator("#document option:checked")).to_have_text("ragauth: RST")
         page.close()
@@ -343,12 +342,12 @@ _BRIGHTNESS = (
 
 
 @pytest.fixture(scope="module")
-def page_with_axe(browser: Browser, url: str, node_modules: Path) -> Iterator[Page]:
-    with browser.new_context() as context:
-        page = context.new_page()
-        page.goto(f"{url}/docs")
-        load_axe(page, node_modules)
-        yield page
+def page_with_axe(context: BrowserContext, node_modules: Path) -> Iterator[Page]:
+    page = context.new_page()
+    page.goto("/docs")
+    load_axe(page, node_modules)
+    yield page
+    page.close()
 
 
 @pytest.mark.skipif(not HAS_NPM, reason=MISSING)
