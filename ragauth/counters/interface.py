@@ -190,7 +190,7 @@ class Admission(NamedTuple):
 
 
 #: What `admit` returns, or would have raised.
-Admitted: TypeAlias = Admission | CountersUnavailable | WouldWait | None
+Admitted: TypeAlias = Admission | Exception | WouldWait | None
 
 
 def only(answers: Sequence[Admitted]) -> Admission | None:

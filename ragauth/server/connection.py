@@ -28,7 +28,7 @@ class Connection:
         self.line: OrderedDict[Connection, float] | None = None
         self.watched = 0
         self.is_kept = True
-        # Whether its request waits for its turn (`ragauth.server.turns`).
+        # Whether its request waits for its turn (`ragauth.server.turns`) or its round (`rounds`).
         self.has_turn = False
         self.is_gone = False
         self.is_closed = False

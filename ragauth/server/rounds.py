@@ -46,23 +46,35 @@ class Rounds:
         self._waiting: list[tuple[Connection, PlainRequest]] = []
 
     def join(self, conn: Connection, plain: PlainRequest) -> None:
-        """Put a check off until `replies`; its connection is in no line, so that it stays open."""
+        """Put a check off until `replies`; its connection is in no line, so that it stays open.
+
+        Nothing else may be done with the connection then.
+        """
         Line.leave(conn)
+        conn.has_turn = True
         self._waiting.append((conn, plain))
 
+    def longest_wait(self, timeout: float | None) -> float | None:
+        """How many seconds the poller may wait instead of `timeout`, while checks wait."""
+        return 0.0 if self._waiting else timeout
+
     def replies(self, application: Any) -> Iterator[tuple[Connection, PlainRequest, Any]]:
-        """All that wait, also those that join meanwhile, each with its reply.
+        """All that wait now, each with its reply.
 
         A reply is status, headers and body, or the error instead of it. WouldWait means that a
-        thread of the pool must answer.
+        thread of the pool must answer. Those that join meanwhile are left for the next call, after
+        the poller has looked at its other clients: a connection may have sent a hundred checks.
         """
-        while self._waiting:
-            due = self._waiting[:_MOST_IN_ROUND]
+        left = len(self._waiting)
+        while left > 0:
+            due = self._waiting[: min(left, _MOST_IN_ROUND)]
             replies: Sequence[Any] = [WouldWait(has_waited=False)] * len(due)
-            del self._waiting[:_MOST_IN_ROUND]
+            del self._waiting[: len(due)]
+            left -= len(due)
             if self._pace.is_quick(time.perf_counter()):
                 replies = self._ask_together(application, due)
             for (conn, plain), reply in zip(due, replies, strict=True):
+                conn.has_turn = False
                 if reply is None:  # It is not for the gate.
                     yield conn, plain, ask_alone(self._pace, application, conn, plain)
                 else:

@@ -122,8 +122,8 @@ class Worker(ThreadWorker):
     def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
         longest = _PAUSE_SECONDS if time.monotonic() < self._accepts_from else timeout
         try:
-            longest = self._refusals.longest_wait(longest)
-            super().wait_for_and_dispatch_events(self._turns.longest_wait(longest))
+            longest = self._turns.longest_wait(self._refusals.longest_wait(longest))
+            super().wait_for_and_dispatch_events(self._rounds.longest_wait(longest))
             self._answer_rounds()
             self._turns.take(lambda conn, plain: self._guard(conn, self._answer_alone, plain))
             self._refusals.take(lambda conn: self._guard(conn, self._take))

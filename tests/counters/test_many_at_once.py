@@ -1,5 +1,6 @@
 """S47, S49: several charges in one step: each is decided as it would be alone, and counted once."""
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,3 +130,17 @@ def test_a_cluster_is_asked_again_where_a_part_has_moved(cluster_counters: Redis
     answers = cluster_counters.admit_all([charge(account=account) for account in accounts])
     assert [answer.month_used for answer in answers] == [1] * 8  # type: ignore[union-attr]
     assert client._owners == owners  # type: ignore[attr-defined]
+
+
+def test_a_damaged_record_in_the_file_spoils_its_own_charge_alone(
+    lmdb_counters: LmdbCounters,
+) -> None:
+    other = bytes(16)
+    seed(lmdb_counters)
+    seed(lmdb_counters, account=other)
+    lmdb_counters._file.transact(lambda txn: txn.put(b"a" + other + b"\0", b"damaged"))
+    answers = lmdb_counters.admit_all([charge(), charge(account=other), charge()])
+    assert [getattr(answer, "month_used", None) for answer in answers] == [1, None, 2]
+    assert isinstance(answers[1], struct.error)
+    with pytest.raises(struct.error):
+        lmdb_counters.admit(charge(account=other))

@@ -127,6 +127,43 @@ def test_no_round_holds_up_its_clients_for_all_others(start: Start) -> None:
     assert max(map(len, application.rounds)) <= 32
 
 
+def test_who_sends_many_checks_at_once_holds_up_no_other_client(start: Start) -> None:
+    """The poller looks at all clients between two checks of one connection."""
+    running = start()
+    running.worker.wsgi = application = _Rounds()
+    answer_round = application.answer_round
+    with ExitStack() as clients:
+        many, other = _clients(running, clients, 2)
+
+        def ask_meanwhile(environs: list[dict[str, Any]]) -> list[Any]:
+            if not application.rounds:
+                other.sendall(_get("b"))
+            return answer_round(environs)
+
+        application.answer_round = ask_meanwhile  # type: ignore[method-assign]
+        with _held(running):
+            many.sendall(_get("a") * 100)
+        assert _answers(other, 1) == [b"200round"]
+        assert _answers(many, 100) == [b"200round"] * 100
+    asked_in = [number for number, names in enumerate(application.rounds) if "b" in names]
+    assert len(asked_in) == 1
+    assert asked_in[0] <= 4
+
+
+def test_a_client_that_goes_while_its_check_waits_is_forgotten(start: Start) -> None:
+    running = start()
+    running.worker.wsgi = application = _Rounds()
+    with ExitStack() as clients:
+        going, staying = _clients(running, clients, 2)
+        with _held(running):
+            going.sendall(_get("a") * 100)
+            going.close()
+            staying.sendall(_get("b"))
+        assert _answers(staying, 1) == [b"200round"]
+        wait_until(lambda: running.worker.nr_conns == 1)
+    assert sorted(application.rounds[0]) == ["a", "b"]
+
+
 def test_a_check_that_comes_as_the_time_of_its_connection_ends_is_answered(start: Start) -> None:
     running = start()
     running.worker.wsgi = _Rounds()

@@ -18,6 +18,7 @@ from ragauth.errors import (
     CredentialInvalid,
     CredentialMalformed,
     CredentialRevoked,
+    ExternalServiceUnavailable,
     InsufficientScope,
     IpNotAllowed,
     OriginNotAllowed,
@@ -102,6 +103,8 @@ class KeyVerdict(NamedTuple):
 
 #: A verdict; or why there is none, in its place.
 Outcome: TypeAlias = KeyVerdict | Exception | WouldWait
+#: What the database has of a key, None for an unknown one; or why it was not read.
+Found: TypeAlias = KeyFacts | Exception | WouldWait | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +146,7 @@ class KeyChecker:
         return outcomes
 
     def _decide_all(self, asked: Sequence[tuple[str, Question]]) -> list[Outcome]:
-        brand = self.brand
-        found = self.lookup.find_all(
-            [
-                key
-                for key, _ in asked
-                if key_format.is_well_formed(key, brand) or self._may_be_foreign(key)
-            ]
-        )
+        found = self._find_all([key for key, _ in asked])
         outcomes: list[Outcome] = []
         places: list[int] = []
         wanted: list[Wanted] = []
@@ -158,7 +154,7 @@ class KeyChecker:
             try:
                 outcome = self._judge(presented_key, question, found)
             except (Exception, WouldWait) as error:
-                # A fault in one row must not refuse the others.
+                # A fault in one question must not refuse the others.
                 outcomes.append(error)
                 continue
             if isinstance(outcome, Wanted):
@@ -175,13 +171,42 @@ class KeyChecker:
                 )
         return outcomes
 
+    def _find_all(self, presented_keys: Sequence[str]) -> Mapping[str, Found]:
+        """What the database has of each key that has a key's form; the others are left out.
+
+        An error stands in the place of what could not be read. What has no form needs no read, so
+        it is refused also while the database is away.
+        """
+        formed: list[str] = []
+        foreign: list[str] = []
+        for key in presented_keys:
+            if key_format.is_well_formed(key, self.brand):
+                formed.append(key)
+            elif key_format.is_foreign(key, self.brand):
+                # It can be a key that was imported from another system.
+                foreign.append(key)
+        try:
+            if foreign and not self.lookup.has_imported_keys():
+                foreign = []
+            return self.lookup.find_all([*formed, *foreign])
+        except (ExternalServiceUnavailable, WouldWait) as error:
+            return dict.fromkeys([*formed, *foreign], error)
+        except Exception as error:
+            keys = {*formed, *foreign}
+            if len(keys) == 1:
+                return dict.fromkeys(keys, error)
+            # A row that cannot be read spoils the read of all: ask for each alone.
+            return {key: found for one in keys for key, found in self._find_all((one,)).items()}
+
     def _judge(
-        self, presented_key: str, question: Question, found: Mapping[str, KeyFacts | None]
+        self, presented_key: str, question: Question, found: Mapping[str, Found]
     ) -> KeyVerdict | Wanted:
         """The verdict, or what is to be counted first; a key that is not `found` has no form."""
         if presented_key not in found:
             return KeyVerdict(CredentialMalformed(self._explain(presented_key, "is malformed")))
         key = found[presented_key]
+        if isinstance(key, BaseException):
+            raise key
         if key is None:
             return KeyVerdict(CredentialInvalid(self._explain(presented_key, "is not valid")))
         refusal = self._find_refusal(key, question)
@@ -191,10 +216,6 @@ class KeyChecker:
         if refusal is None and cost is not None:
             return _new_tuple(Wanted, (account_id, key, cost, question.amounts))
         return KeyVerdict(refusal, key, self.limits.peek(account_id, key, question.amounts))
-
-    def _may_be_foreign(self, presented_key: str) -> bool:
-        """Whether the text can be a key that was imported from another system."""
-        return key_format.is_foreign(presented_key, self.brand) and self.lookup.has_imported_keys()
 
     def _explain(self, presented_key: str, fault: str) -> str:
         """Why an unknown key is refused, in words for the caller, as far as its form tells."""

@@ -132,7 +132,12 @@ class Limits:
             except (Exception, WouldWait) as error:
                 decisions[place] = error
         if charged:
-            admitted = self.counters.admit_all([one.charge for one in charged])
+            admitted: Sequence[Any]
+            try:
+                admitted = self.counters.admit_all([one.charge for one in charged])
+            except (Exception, WouldWait) as error:
+                # What needs no counter has its decision.
+                admitted = [error] * len(charged)
             for one, answer in zip(charged, admitted, strict=True):
                 try:
                     decisions[one.place] = self._decide(one, answer)

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 from werkzeug.test import EnvironBuilder
 
 from ragauth.errors import ExternalServiceUnavailable
-from ragauth.extensions import runtime_of
+from ragauth.extensions import db, runtime_of
+from ragauth.models.reads.keys import KeyLookup
+from ragauth.transaction import unit_of_work
 from tests.api.v1.test_gate import World
 from tests.clients import Client, ok
 from tests.factories.accounts import set_plan
@@ -106,3 +109,59 @@ def test_a_fault_in_one_refuses_no_other(
     service = make_service_key(client.app, "verify")
     replies = ask_all(_authorize(first), _authorize(second), _verify(service, second))
     assert [reply.status[:3] for reply in replies] == ["503", "200", "200"]
+
+
+def test_a_row_that_cannot_be_read_refuses_no_other_key(
+    client: Client, app: Flask, ask_all: Replies
+) -> None:
+    """Alone it is an error too; the keys that come with it have their own answers."""
+    member = client.sign_up()
+    spoilt, sound = (member.create_key(name=name) for name in ("a", "b"))
+    with app.app_context(), unit_of_work():
+        db.session.execute(
+            text("UPDATE api_keys SET expires_at = 'rubbish' WHERE prefix = :prefix"),
+            {"prefix": spoilt["prefix"]},
+        )
+    service = make_service_key(client.app, "verify")
+    environs = [_authorize(sound["api_key"]), _authorize(spoilt["api_key"])]
+    environs += [_verify(service, sound["api_key"]), _verify(service, spoilt["api_key"])]
+    replies = ask_all(*environs, _authorize("rag_live_mistyped"))
+    assert [reply.status[:3] for reply in replies] == ["200", "500", "200", "500", "401"]
+
+
+@pytest.mark.parametrize("presented", ["no key", "mistyped"])
+def test_what_can_be_no_key_is_refused_beside_keys_that_the_database_does_not_answer(
+    presented: str,
+    client: Client,
+    ask_all: Replies,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A key whose checksum is wrong asks no database (contract, section 4), in a round too."""
+    api_key = client.sign_up().api_key
+    wrong = f"{api_key[:-1]}{'a' if api_key[-1] != 'a' else 'b'}"
+
+    def is_away(_lookup: KeyLookup, digests: Any) -> Any:
+        if digests:
+            raise ExternalServiceUnavailable
+        return {}
+
+    monkeypatch.setattr(KeyLookup, "_find_stored", is_away)
+    other = wrong if presented == "mistyped" else "x"
+    replies = ask_all(_authorize(api_key), _authorize(other), _authorize(api_key))
+    assert [reply.status[:3] for reply in replies] == ["503", "401", "503"]
+
+
+def test_counters_that_fail_change_no_answer_that_needs_none(
+    client: Client, app: Flask, ask_all: Replies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = client.sign_up()
+    dead = member.create_key(name="dead")
+    ok(member.client.delete(f"/api/auth/api-keys/{dead['id']}"), 204)
+    counters = runtime_of(app).limits.counters
+
+    def fail(*_charges: Any) -> Any:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(type(counters), "admit_all", fail)
+    replies = ask_all(_authorize(dead["api_key"]), _authorize(member.api_key), _authorize("x"))
+    assert [reply.status[:3] for reply in replies] == ["401", "500", "401"]
