@@ -103,7 +103,7 @@ def _interrupt(process: ServerProcess) -> None:
 
 def _fresh_copy(folder: Path) -> Path:
     """The project as cloned, with this environment's packages as installed ones."""
-    ours = shutil.ignore_patterns(".*", "__pycache__", "tests", "bench", "*.egg-info")
+    ours = shutil.ignore_patterns(".*", "tests", "bench", "*.egg-info")
     copy = shutil.copytree(ROOT, folder / "ragauth", ignore=ours)
     for left in (copy / "instance").iterdir():
         if left.name != "README.md":

@@ -206,7 +206,18 @@ def test_from_an_empty_folder_to_a_whole_service(
     for other in others:
         other.write_text("raise SystemExit('not ours')\n", encoding="utf-8")
     with newcomer.serve(tmp_path / "log") as (client, process):
-        account_id, modes = _walk(newcomer, client)
+        account_id, key = _sign_up_and_present(client)
+        newcomer.succeed("keys", "revoke-all", account_id, "--yes")
+        assert client.get("/api/v1/authorize", headers=key).status_code == 401
+        # Flask's own program, which imports the present folder's, finds the same commands.
+        for other in others:
+            other.unlink()
+        code, listed, _ = newcomer.run("flask", "--app", "ragauth", "accounts", "list", "--json")
+        assert code == 0
+        (account,) = json.loads(listed)
+        assert (account["id"], account["email"]) == (account_id, "dev@example.com")
+        wait_until(lambda: any(folder.glob("instance/outbox/*.eml")))
+        modes = _modes_below(folder)
         log = process.log()
         assert process.stop(signal.SIGTERM, _STOP_SECONDS) == 0
 
@@ -221,12 +232,6 @@ def test_from_an_empty_folder_to_a_whole_service(
     (start,) = (line for line in log.splitlines() if '"starting"' in line)
     assert f'"database": "sqlite:///{instance}/ragauth.db", "instance_dir": "{instance}"' in start
     assert "Traceback" not in log
-    # Flask's own program, which imports the present folder's, finds the same commands.
-    for other in others:
-        other.unlink()
-    code, listed, _ = newcomer.run("flask", "--app", "ragauth", "accounts", "list", "--json")
-    assert code == 0
-    assert [account["id"] for account in json.loads(listed)] == [account_id]
 
 
 def _check_fault(newcomer: Newcomer) -> None:
@@ -250,19 +255,11 @@ def _sign_up_and_present(client: httpx.Client) -> tuple[str, dict[str, str]]:
     return signed_up["account"]["id"], key
 
 
-def _walk(newcomer: Newcomer, client: httpx.Client) -> tuple[str, dict[str, int]]:
-    """Use the running service; returns the account and the modes of all files."""
-    account_id, key = _sign_up_and_present(client)
-    (account,) = json.loads(newcomer.succeed("accounts", "list", "--json"))
-    assert (account["id"], account["email"]) == (account_id, "dev@example.com")
-    newcomer.succeed("keys", "revoke-all", account_id, "--yes")
-    assert client.get("/api/v1/authorize", headers=key).status_code == 401
-
-    instance = newcomer.folder / "instance"
-    wait_until(lambda: any(instance.glob("outbox/*.eml")))
-    return account_id, {
-        str(path.relative_to(newcomer.folder)): stat.S_IMODE(path.stat().st_mode)
-        for path in [instance, *instance.rglob("*")]
+def _modes_below(folder: Path) -> dict[str, int]:
+    """Of the instance and of all that is in it."""
+    return {
+        str(path.relative_to(folder)): stat.S_IMODE(path.stat().st_mode)
+        for path in [folder / "instance", *folder.glob("instance/**/*")]
     }
 
 

@@ -19,8 +19,9 @@ from ragauth.config import read_settings
 from ragauth.version import VERSION
 from tests.docs.settings import read_by_config
 from tests.examples.kubernetes import FOLDER, TOKEN, Document, Manifests, container_of, render
+from tests.servers.caches import made_once
 from tests.servers.gunicorn import NO_TLS, PROJECT_ROOT, GunicornServer
-from tests.servers.node import HAS_NPM, MISSING, run
+from tests.servers.node import HAS_NPM, MISSING, PINNED, install_packages, run
 from tests.servers.postgres import PostgresServer
 from tests.servers.processes import ServerProcess, free_port
 from tests.servers.quick_hashes import QUICK_HASHES
@@ -55,12 +56,7 @@ class TestSchemas:
             f"// @ts-expect-error\n{_typed(number, faulty)}"
             for number, faulty in enumerate(_with_an_unknown_field(production), 100)
         ]
-        (folder / "manifests.ts").write_text("\n".join(program), encoding="utf-8")
-        options = ("--strict", "--noEmit", "--skipLibCheck", "--target", "es2022")
-        run(
-            *(str(node_modules / ".bin" / "tsc"), *options, "--module", "nodenext", "manifests.ts"),
-            folder=folder,
-        )
+        _compile("\n".join(program))
         soon = copy.deepcopy(production.one("ServiceMonitor"))
         soon["spec"]["endpoints"][0]["interval"] = "soon"
         many = copy.deepcopy(production.one("Deployment"))
@@ -70,6 +66,18 @@ class TestSchemas:
         (folder / "bad.json").write_text(json.dumps([soon, many]))
         faults = json.loads(run("node", "validate.mjs", "good.json", "bad.json", folder=folder))
         assert [len(each) for each in faults] == [0] * len(production.documents) + [1, 1], faults
+
+
+def _compile(program: str) -> None:
+    """Insist that a program in TypeScript is right, once for each state of it."""
+
+    def compile_in(folder: Path) -> None:
+        tsc = install_packages(folder) / ".bin" / "tsc"
+        (folder / "manifests.ts").write_text(program, encoding="utf-8")
+        options = ("--strict", "--noEmit", "--skipLibCheck", "--target", "es2022")
+        run(str(tsc), *options, "--module", "nodenext", "manifests.ts", folder=folder)
+
+    made_once("manifests", [Path(__file__), *PINNED, program], compile_in)
 
 
 def _module_of(document: Document) -> str:

@@ -1,7 +1,6 @@
 """examples/metering.sh against a real service that sells tokens, and the sample API."""
 
 import json
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -9,19 +8,23 @@ import pytest
 from tests.e2e.service import Installation
 from tests.examples.stack import make_service_key, start_rag_service
 from tests.examples.walks import assert_went_to_its_end, run_walk
+from tests.servers.commands import forking_python
 from tests.servers.gunicorn import GunicornServer
 
 
 @pytest.fixture(scope="module")
-def environment(vendor: Installation, vendors_ragauth: GunicornServer) -> Iterator[dict[str, str]]:
+def environment(
+    vendor: Installation, vendors_ragauth: GunicornServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
     """What the walk reads, with a sample API that runs."""
     own = {"RAGAUTH_URL": vendors_ragauth.url, "RAGAUTH_SERVICE_KEY": make_service_key(vendor)}
-    with start_rag_service(own) as service:
+    folder = tmp_path_factory.mktemp("python")
+    with start_rag_service(own) as service, forking_python(folder) as python:
         yield {
             **vendor.environment,
             "RAGAUTH_URL": vendors_ragauth.url,
             "SERVICE_URL": service.url,
-            "PYTHON": sys.executable,
+            "PYTHON": str(python),
         }
 
 

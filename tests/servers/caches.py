@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+_ROOT = Path(__file__).parents[2]
 _UNUSED_SECONDS = 7 * 86_400
 
 
@@ -27,7 +28,8 @@ def made_once(name: str, state: Iterable[Path | str], make: Callable[[Path], obj
     """Return a folder that `make` fills, once for each state of what it is made of.
 
     `state` names everything that may change it: files, which count by their names and contents,
-    and texts. What `make` raises is raised, and nothing is kept then.
+    and texts. Two clones of the project have the same. What `make` raises is raised, and nothing is
+    kept then.
     """
     home = cache_folder(name)
     target = home / _digest(state)
@@ -50,9 +52,13 @@ def _digest(state: Iterable[Path | str]) -> str:
     digest = hashlib.sha256()
     for each in state:
         told = each.read_bytes() if isinstance(each, Path) else each.encode()
-        for part in (str(each).encode() if isinstance(each, Path) else b"", told):
+        for part in (_name_of(each).encode() if isinstance(each, Path) else b"", told):
             digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
+
+
+def _name_of(path: Path) -> str:
+    return str(path.relative_to(_ROOT) if path.is_relative_to(_ROOT) else path)
 
 
 @contextmanager

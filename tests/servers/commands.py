@@ -1,9 +1,14 @@
 """A program that ends by itself, forked from a Python that has loaded the most of it."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
-from collections.abc import Mapping
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Self
 
@@ -76,3 +81,60 @@ class ForkedCommand:
         with self:
             self._errors.seek(0)
             return self.printed(), self._errors.read()
+
+
+# It hands on what it was called with, and its input and outputs.
+_ASK = """#!{python} -IS
+import json, os, socket, sys
+
+with socket.socket(socket.AF_UNIX) as asked:
+    asked.connect({address!r})
+    called = json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode()
+    socket.send_fds(asked, [called], [0, 1, 2])
+    asked.shutdown(socket.SHUT_WR)
+    sys.exit(int(asked.recv(10)))
+"""
+
+
+@contextmanager
+def forking_python(folder: Path) -> Iterator[Path]:
+    """Yield a program that does what Python does with `-m MODULE`, without its long start.
+
+    It is for scripts that run such commands; `folder` is where it is put.
+    """
+    program, address = folder / "python", folder / "asked"
+    program.write_text(_ASK.format(python=sys.executable, address=str(address)))
+    program.chmod(0o700)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(address))
+        listener.listen()
+        thread = threading.Thread(target=_answer_all, args=(listener,))
+        thread.start()
+        yield program
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def _answer_all(listener: socket.socket) -> None:
+    while True:
+        try:
+            asked, _ = listener.accept()
+        except OSError:
+            return
+        with asked:
+            called, files, _, _ = socket.recv_fds(asked, _MOST_BYTES, 3)
+            while more := asked.recv(_MOST_BYTES):
+                called += more
+            (option, module, *arguments), environment, cwd = json.loads(called)
+            assert option == "-m"
+            process = fork_module(
+                *(module, arguments),
+                environment=environment,
+                cwd=Path(cwd),
+                output=files[1],
+                errors=files[2],
+                given=files[0],
+            )
+            for file in files:
+                os.close(file)
+            asked.sendall(b"%d" % process.wait())

@@ -29,11 +29,11 @@ def find_python(version: str) -> str | None:
 
 def _candidates(version: str) -> Iterator[str]:
     yield sys.executable
-    if found := shutil.which(f"python{version}"):
-        yield found
     # PATH has no more than those of pyenv that were chosen there.
     versions = Path(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")) / "versions"
     yield from map(str, sorted(versions.glob(f"{version}.*/bin/python{version}")))
+    if found := shutil.which(f"python{version}"):
+        yield found
 
 
 def install(wheel: Path, *, python: str, into: Path) -> Path:
@@ -52,7 +52,7 @@ def install(wheel: Path, *, python: str, into: Path) -> Path:
         if not ours.exists():
             shutil.copy(program, ours)
             ours.write_text(ours.read_text().replace(str(pinned), str(into)))
-    _pip(into, "install", "--no-index", str(wheel))
+    _pip_install(into, "--no-index", str(wheel))
     return into / "bin"
 
 
@@ -61,14 +61,16 @@ def _with_what_is_pinned(python: str) -> Path:
     home = cache_folder("pip")
     pinned = PROJECT_ROOT / "requirements" / "run.txt"
     said = subprocess.run([python, "-VV"], capture_output=True, check=True, timeout=60).stdout
-    name = hashlib.sha256(b"\0".join((pinned.read_bytes(), python.encode(), said))).hexdigest()
+    # Not the environment that the tests run in, of which each clone has one.
+    place = os.path.realpath(python).encode()
+    name = hashlib.sha256(b"\0".join((pinned.read_bytes(), place, said))).hexdigest()
     made, is_whole = home / name, home / f"{name}.whole"
     with locked(home):
         if not is_whole.exists():
             shutil.rmtree(made, ignore_errors=True)
             _make_environment(python, made)
             options = ("--cache-dir", str(home), "--no-deps", "--require-hashes")
-            _pip(made, "install", *options, "-r", str(pinned))
+            _pip_install(made, *options, "-r", str(pinned))
             is_whole.touch()
     return made
 
@@ -77,9 +79,10 @@ def _make_environment(python: str, folder: Path) -> None:
     _run(python, "-m", "venv", "--without-pip", str(folder))
 
 
-def _pip(environment: Path, *arguments: str) -> None:
-    program = str(environment / "bin" / "python")
-    _run(sys.executable, "-m", "pip", "--python", program, "--quiet", *arguments)
+def _pip_install(environment: Path, *arguments: str) -> None:
+    """Install without compiling: Python compiles what is imported, which is half of it."""
+    pip = (sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"))
+    _run(*pip, "--quiet", "install", "--no-compile", *arguments)
 
 
 def _run(*command: str) -> None:
