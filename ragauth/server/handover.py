@@ -27,7 +27,8 @@ log = logging.getLogger("ragauth")
 
 _FIRST_SYSTEMD_DESCRIPTOR = 3
 _LOADING_SECONDS = 60
-# Blocked while the process has no handlers for them, as they would end it; handled afterwards.
+# Blocked while a process has no handlers of its own for them, as they would end it or be lost;
+# handled afterwards.
 _HELD_BACK = Arbiter.SIGNALS
 
 
@@ -67,6 +68,7 @@ def prepare(master: Any) -> None:
     master.cfg.env_orig.pop(WORKERS_BEFORE, None)
     master.handle_hup = lambda: _become_the_new_version(master)
     _take_sighup_last(master)
+    _hold_signals_while_a_worker_starts(master)
     # The command as it was called. gunicorn's own form turns `python -m gunicorn` into a script:
     # then gunicorn's folder comes first on the path, and its `http` hides the standard library's.
     master.START_CTX["args"] = [sys.executable, *sys.orig_argv[1:]]
@@ -132,6 +134,25 @@ def _take_sighup_last(master: Any) -> None:
     master.wait_for_signals = lambda timeout=1.0: sorted(
         wait(timeout), key=lambda number: number == signal.SIGHUP
     )
+
+
+def _hold_signals_while_a_worker_starts(master: Any) -> None:
+    """Block the signals before each fork; the worker unblocks them when it has its handlers.
+
+    Until then a worker has its master's handlers, which would only note the signal. A SIGTERM would
+    be lost, and the master would wait for that worker until its graceful timeout is over.
+    """
+    spawn = master.spawn_worker
+
+    def spawn_worker() -> int:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+        try:
+            pid: int = spawn()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return pid
+
+    master.spawn_worker = spawn_worker
 
 
 def _hand_signals_on(master: Any) -> None:

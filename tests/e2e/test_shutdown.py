@@ -11,6 +11,8 @@ import pytest
 
 from tests.e2e.raw_connections import connection, cpu_seconds, read_answer
 from tests.e2e.service import install
+from tests.servers.gunicorn import start_gunicorn
+from tests.waiting import wait_until
 
 _WORK_SECONDS = 0.1
 _START_SECONDS = 20
@@ -37,6 +39,33 @@ def test_a_login_that_has_begun_is_answered_and_the_master_ends_well(
         assert answer.json()["error"]["message"] == "Invalid email or password"
         assert service.gunicorn.terminate() == 0
         assert _died(worker)
+
+
+# The signal is there before the first worker has handlers of its own.
+_TOLD_AT_ONCE = """
+import os, signal
+
+from ragauth import gunicorn_conf
+from ragauth.gunicorn_conf import *
+
+def post_fork(server, worker):
+    gunicorn_conf.post_fork(server, worker)
+    if worker.age == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+@pytest.mark.parametrize("server", ["ragauth", "gunicorn"])
+def test_a_worker_that_is_told_to_end_while_it_starts_ends(tmp_path: Path, server: str) -> None:
+    """S35: the master would wait for it until the graceful timeout is over."""
+    installation = install(tmp_path, RAGAUTH_SERVER=server)
+    installation.migrate()
+    config = tmp_path / "told_at_once.py"
+    config.write_text(_TOLD_AT_ONCE)
+    with start_gunicorn(installation.environment, workers=1, config=str(config)) as gunicorn:
+        wait_until(lambda: "Worker exiting" in gunicorn.log())
+        gunicorn.wait_until_ready(1)
+        assert gunicorn.terminate() == 0
 
 
 def test_a_request_that_has_begun_to_come_is_answered_and_a_silent_client_holds_nothing_up(
