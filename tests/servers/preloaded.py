@@ -75,11 +75,12 @@ class ForkedProcess:
 
     def poll(self) -> int | None:
         """Return the exit code, or None while it runs."""
-        while self.returncode is None and select.select([self._report], [], [], 0)[0]:
+        # It may have ended before its start was heard of.
+        while b"\n" not in self._said and select.select([self._report], [], [], 0)[0]:
             self._hear()
-            if b"\n" in self._said:
-                self.returncode = int(self._said)
-                self._report.close()
+        if self.returncode is None and b"\n" in self._said:
+            self.returncode = int(self._said)
+            self._report.close()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
