@@ -1,9 +1,10 @@
 """Which process of a run takes which file next.
 
 The files of one room share what takes long to start: a browser, a service, a database. So a process
-stays in its room while there is something left in it, and then goes to where the most is left. The
-longest file of a room comes first, so that in the end all processes are done at about the same
-time. Nothing but the order comes from the seconds told here.
+stays in its room while there is something left in it, and then goes to where the most is left. Half
+of the processes begin in rooms whose tests wait more than they compute, so that the others have the
+cores; in the end all compute. The longest file of a room comes first, so that all processes are
+done at about the same time. Nothing but the order comes from the seconds told here.
 """
 
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ _ROOMS = {
     "e2e/unkey/": "node",
     "compat/": "api",
 }
+# Whose tests wait for servers, and for time to pass.
+_WAITING = {"e2e", "examples", "counters", "worker"}
 # How long one test of a room takes, in seconds on two cores.
 _SECONDS = {"browser": 0.5, "node": 0.3, "e2e": 0.5, "examples": 0.4}
 _SECONDS_ELSEWHERE = 0.1
@@ -77,9 +80,11 @@ class Rooms(LoadScopeScheduling):
         for file in self.workqueue:
             left[_room_of(file)] = left.get(_room_of(file), 0.0) + seconds[file]
         if rooms.get(node) not in left:
+            others = [room for other, room in rooms.items() if other is not node]
+            has_turn = sum(room in _WAITING for room in others) < len(self.nodes) // 2
+            rightly = {room for room in left if (room in _WAITING) is has_turn} or set(left)
             # One that nobody is in, if there is one; otherwise it helps where most is left.
-            others = {room for other, room in rooms.items() if other is not node}
-            rooms[node] = max(left, key=lambda room: (room not in others, left[room]))
+            rooms[node] = max(rightly, key=lambda room: (room not in others, left[room]))
         files = [file for file in self.workqueue if _room_of(file) == rooms[node]]
         self.workqueue.move_to_end(max(files, key=seconds.__getitem__), last=False)
         super()._assign_work_unit(node)

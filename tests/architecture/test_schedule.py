@@ -35,7 +35,8 @@ def _give(counts: dict[str, int], turns: Sequence[int]) -> list[list[str]]:
     collected = [test for tests in queue.values() for test in tests]
     nodes = [Node(collected) for _ in set(turns)]
     rooms: Any = Rooms.__new__(Rooms)
-    rooms.workqueue, rooms.assigned_work, rooms._room_of_node = queue, {}, {}
+    rooms.workqueue, rooms._room_of_node = queue, {}
+    rooms.assigned_work = {node: OrderedDict() for node in nodes}
     rooms.registered_collections = dict.fromkeys(nodes, collected)
     for turn in turns:
         rooms._assign_work_unit(nodes[turn])
@@ -54,3 +55,10 @@ def test_who_has_nothing_left_goes_where_nobody_is_and_then_where_most_is_left()
         ["api/a.py", "api/c.py"],
         ["cli/a.py", "unit/a.py", "api/b.py"],
     ]
+
+
+def test_half_of_the_processes_wait_while_the_others_compute() -> None:
+    counts = {f"e2e/{name}.py": 10 for name in "abcdef"} | {"unit/a.py": 1, "unit/b.py": 2}
+    given = _give(counts, [0, 1, 2, 3, 3, 1, 2])
+    assert [files[0] for files in given] == ["e2e/a.py", "e2e/b.py", "unit/b.py", "unit/a.py"]
+    assert [files[1:] for files in given] == [[], ["e2e/d.py"], ["e2e/e.py"], ["e2e/c.py"]]
