@@ -3,10 +3,10 @@
 import json
 import shutil
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 
+from tests.archives import unpack_tar
 from tests.conftest import make_settings, running_app
 from tests.servers.caches import made_once
 from tests.servers.gunicorn import PROJECT_ROOT
@@ -40,8 +40,8 @@ def pack(folder: Path) -> Path:
 def unpack(tarball: Path, project: Path) -> None:
     """Have the package in a project, as npm installs it."""
     target = project / "node_modules" / "@ragauth" / "client"
-    with tempfile.TemporaryDirectory(dir=project) as name, tarfile.open(tarball) as archive:
-        archive.extractall(name, filter="data")
+    with tempfile.TemporaryDirectory(dir=project) as name:
+        unpack_tar(tarball, Path(name))
         target.parent.mkdir(parents=True)
         (Path(name) / "package").rename(target)
 

@@ -4,7 +4,6 @@ The version before is kept beside this file, as `git archive COMMIT ragauth wsgi
 Of each release the next one keeps what it was.
 """
 
-import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.archives import unpack_tar
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import Service, at_once
 from tests.e2e.test_exact_limits import PLANS, month_used
@@ -36,8 +36,7 @@ max_agents = 2
 def program_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the version before."""
     folder = tmp_path_factory.mktemp("before")
-    with tarfile.open(_BEFORE) as archive:
-        archive.extractall(folder, filter="data")
+    unpack_tar(_BEFORE, folder)
     return folder
 
 
