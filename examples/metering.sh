@@ -29,7 +29,6 @@ trap '[ -z "$service_key_id" ] || run service-keys revoke "$service_key_id" --ye
 # run NAME...: an operator's command.
 run() {
     printf '\n$ flask --app wsgi %s\n\n' "$*"
-    rm -f "$work/fields"
     "${PYTHON:-.venv/bin/python}" -m flask --app wsgi "$@" >"$work/last" ||
         fail "flask --app wsgi ${*:1:2} has failed"
     shorten <"$work/last"

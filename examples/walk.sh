@@ -52,9 +52,8 @@ request() {
     # What a gateway would hand on, and when to come back.
     printf '\nHTTP %s\n' "$status"
     tr -d '\r' <"$work/head" | grep -iE '^(x-ragauth-|ratelimit|retry-after|www-authenticate)' || true
-    rm -f "$work/fields"
     if [ -s "$work/body" ]; then
-        { read_json "$work/body" 2>/dev/null || cat "$work/body"; } | shorten
+        { python3 -m json.tool "$work/body" 2>/dev/null || cat "$work/body"; } | shorten
     fi
     [ "$status" = "$expected" ] || fail "$method $path answered $status, expected $expected"
     rm -f "$work/last"
@@ -62,33 +61,19 @@ request() {
     rm -f "$work/body"
 }
 
-# read_json FILE: shows it well laid out, and keeps the path and the text of each value in it.
-read_json() {
+# field NAME...: a value of the last answer, by its path; it must be there.
+field() {
     python3 -c '
 import json, sys
 
-def values(value, path):
-    yield path, value if isinstance(value, str) else json.dumps(value)
-    names = value if isinstance(value, dict) else range(len(value) if isinstance(value, list) else 0)
-    for name in names:
-        yield from values(value[name], f"{path} {name}".lstrip())
-
-with open(sys.argv[1], encoding="utf-8") as file:
-    answer = json.load(file)
-with open(sys.argv[2], "w", encoding="utf-8") as file:
-    for path, text in values(answer, ""):
-        file.write(f"{path}\0{text}\0")
-print(json.dumps(answer, indent=4))' "$1" "$work/fields"
-}
-
-# field NAME...: a value of the last answer, by its path; it must be there.
-field() {
-    local path value
-    [ -e "$work/fields" ] || read_json "$work/last" >/dev/null 2>&1 || : >"$work/fields"
-    while IFS= read -r -d '' path && IFS= read -r -d '' value; do
-        [ "$path" != "$*" ] || { printf '%s\n' "$value"; return; }
-    done <"$work/fields"
-    fail "the answer has no ${*: -1}"
+try:
+    with open(sys.argv[1], encoding="utf-8") as file:
+        value = json.load(file)
+    for name in sys.argv[2:]:
+        value = value[int(name) if isinstance(value, list) else name]
+except (OSError, ValueError, LookupError, TypeError):
+    sys.exit(1)
+print(value if isinstance(value, str) else json.dumps(value))' "$work/last" "$@" || fail "the answer has no ${*: -1}"
 }
 
 # expect VALUE NAME...: the last answer must have this value there.

@@ -90,18 +90,12 @@ class LmdbCounters:
             )
         except (CountersUnavailable, WouldWait) as error:
             return [error] * len(charges)
-        except Exception:
+        except Exception as error:
             if len(charges) == 1:
-                raise
+                return [error]
         # A damaged record has ended the transaction, so nothing was counted. Only its own charge
         # may fail.
-        return [self._admit_alone(charge) for charge in charges]
-
-    def _admit_alone(self, charge: Charge) -> Admitted:
-        try:
-            return self.admit_all((charge,))[0]
-        except Exception as error:
-            return error
+        return [self.admit_all((charge,))[0] for charge in charges]
 
     def seed_month(self, account: bytes, environment: int, month: int, base_units: int) -> None:
         account_key = b"a" + account + ENVIRONMENT_BYTES[environment]

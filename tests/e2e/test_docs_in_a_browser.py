@@ -18,11 +18,10 @@ from playwright.sync_api import (
 )
 
 from tests.dashboard.place import click
-from tests.e2e.service import PASSWORD, Service, install
+from tests.e2e.service import PASSWORD, QUICK, Service, install
 from tests.servers.axe import ALL_BUT_COLOURS, COLOURS_ALONE, faults_of, load_axe
 from tests.servers.chromium import find_chromium
 from tests.servers.node import HAS_NPM, MISSING
-from tests.servers.quick_hashes import QUICK_HASHES
 
 pytestmark = pytest.mark.skipif(
     find_chromium() is None, reason="chromium is missing: apt-get install chromium"
@@ -93,7 +92,7 @@ class Reference:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    installation = install(tmp_path_factory.mktemp("installation"), **{QUICK_HASHES: "yes"})
+    installation = install(tmp_path_factory.mktemp("installation"), **QUICK)
     installation.migrate()
     settings = {"RAGAUTH_COMPAT": "ragchats,rst", "RAGAUTH_TRUSTED_PROXIES": "1"}
     with installation.serve(workers=1, **settings) as running:

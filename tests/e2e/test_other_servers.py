@@ -19,10 +19,9 @@ import httpx
 
 from ragauth.security.identifiers import decode_id
 from tests.e2e.raw_connections import errors_in_log
-from tests.e2e.service import PASSWORD, Installation, Service, User, install
+from tests.e2e.service import PASSWORD, QUICK, Installation, Service, User, install
 from tests.servers.gunicorn import PROJECT_ROOT, start_gunicorn
 from tests.servers.others import COMMANDS, start_other
-from tests.servers.quick_hashes import QUICK_HASHES
 from tests.waiting import wait_until
 
 CLIENT = "203.0.113.7"
@@ -86,7 +85,7 @@ def test_the_service_answers_rightly_under_each_server(tmp_path: Path) -> None:
 
 def served(folder: Path) -> Installation:
     settings = {"RAGAUTH_TRUSTED_PROXIES": "1", "RAGAUTH_REQUIRE_HTTPS": "true"}
-    return install(folder, **settings, **{QUICK_HASHES: "yes"})
+    return install(folder, **settings, **QUICK)
 
 
 @contextmanager

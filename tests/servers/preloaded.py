@@ -19,7 +19,6 @@ import select
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,6 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn
-from unittest.mock import patch
 
 from tests.servers.quick_hashes import QUICK_HASHES, hash_quickly
 
@@ -302,35 +300,9 @@ def _end(code: object) -> NoReturn:
     os._exit(code or 0)
 
 
-def _make_applications() -> None:
-    """Work out once, for all forks, what each application works out although it is the same."""
-    from ragauth.app import _make_app  # noqa: PLC0415 - the fork without the program has none
-    from ragauth.config import mounted_at, read_settings  # noqa: PLC0415
-    from ragauth.security.passwords import find_weakness  # noqa: PLC0415
-    from tests import quick_apps  # noqa: PLC0415
-
-    quick_apps.write_builders_late()
-    quick_apps.read_rules_once()
-    quick_apps.compile_statements_once()
-    # It reads the list of well-known passwords.
-    find_weakness("", [])
-    for url in ("sqlite:////nowhere", "postgresql://127.0.0.1/nowhere"):
-        environment = {"RAGAUTH_DATABASE_URL": url, "RAGAUTH_SECRET_KEY": "x" * 32}
-        with tempfile.TemporaryDirectory() as folder:
-            environment["RAGAUTH_INSTANCE_DIR"] = folder
-            with patch.dict(os.environ, environment):
-                settings = read_settings()
-            # The logging is set up in each fork: its stderr may be another.
-            _make_app(settings)
-    # All else that is remembered comes from what is the same in each fork.
-    mounted_at.cache_clear()
-
-
 if __name__ == "__main__":
     for module in (*_MODULES, *sys.argv[2:]):
         importlib.import_module(module)
-    if len(sys.argv) > 2:
-        _make_applications()
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as asked:

@@ -43,13 +43,6 @@ def _application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     return [body]
 
 
-class _HastyWorker(Worker):
-    """One that looks after its connections sooner than once a second."""
-
-    def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
-        super().wait_for_and_dispatch_events(0.05 if timeout is None else min(timeout, 0.05))
-
-
 class _Running:
     """A worker in a thread of the test, and clients for it."""
 
@@ -59,7 +52,7 @@ class _Running:
             cfg.set(name, value)
         self._listener = listener
         self.address = listener.getsockname()
-        self.worker = _HastyWorker(0, os.getppid(), [listener], None, 30, cfg, ErrorLogger(cfg))
+        self.worker = Worker(0, os.getppid(), [listener], None, 30, cfg, ErrorLogger(cfg))
         self.worker.wsgi = _application
         self.worker.tpool = self.worker.get_thread_pool()
         self.worker.poller = worker.selectors.DefaultSelector()
