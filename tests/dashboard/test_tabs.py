@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.dashboard.conftest import in_cookie_mode
 from tests.dashboard.place import Visitor, click
@@ -68,7 +68,18 @@ def test_even_without_a_lock_both_tabs_go_on(lone_visitor: Visitor) -> None:
     visitor = lone_visitor
     visitor.context.add_init_script(_WITHOUT_LOCKS)
     first, second = two_tabs(visitor)
+    # Neither is answered, and tells the other, before that one has asked too.
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+        if len(held) == 2:
+            for each in held:
+                each.continue_()
+
+    visitor.context.route(f"**{REFRESH}", hold)
     refresh_at_once(first, second)
+    visitor.context.unroute(f"**{REFRESH}", hold)
     assert visitor.count(REFRESH) == 2
     for page in (first, second):
         page.reload()

@@ -14,7 +14,7 @@ import pytest
 
 from tests.archives import unpack_tar
 from tests.e2e.conftest import NewInstallation
-from tests.e2e.service import Service, at_once
+from tests.e2e.service import Service, at_once, while_redis_answers
 from tests.e2e.test_exact_limits import PLANS, month_used
 from tests.servers.gunicorn import start_gunicorn
 from tests.servers.redis import start_redis
@@ -75,19 +75,22 @@ def test_two_versions_count_as_one_and_know_the_same_keys_and_sessions(
     both: tuple[Service, Service],
 ) -> None:
     old, new = both
-    user = old.sign_up()
 
-    def ask(service: Service) -> Counter[int]:
-        return Counter(service.authorize(user.api_key) for _ in range(_TRIES))
+    def count_as_one() -> None:
+        user = old.sign_up()
 
-    calls = [lambda service=both[number % 2]: ask(service) for number in range(_THREADS)]
-    statuses: Counter[int] = sum(at_once(calls), Counter())
-    assert statuses == {200: _LIMIT, 429: _THREADS * _TRIES - _LIMIT}
-    assert month_used(user) == _LIMIT
-    # The database is told the same, by whichever version has its turn.
-    usage = "/api/auth/usage"
-    wait_until(lambda: [row["requests"] for row in user.data("GET", usage)] == [_LIMIT])
+        def ask(service: Service) -> Counter[int]:
+            return Counter(service.authorize(user.api_key) for _ in range(_TRIES))
 
+        calls = [lambda service=both[number % 2]: ask(service) for number in range(_THREADS)]
+        statuses: Counter[int] = sum(at_once(calls), Counter())
+        assert statuses == {200: _LIMIT, 429: _THREADS * _TRIES - _LIMIT}
+        assert month_used(user) == _LIMIT
+        # The database is told the same, by whichever version has its turn.
+        usage = "/api/auth/usage"
+        wait_until(lambda: [row["requests"] for row in user.data("GET", usage)] == [_LIMIT])
+
+    while_redis_answers(both, count_as_one)
     for here, there in ((old, new), (new, old)):
         member = here.sign_up()
         bearer = {"Authorization": f"Bearer {member.token}"}
