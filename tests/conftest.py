@@ -92,8 +92,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish() -> None:
     gc.freeze()
     # Most of what a test makes is gone with it; a cycle may lie for a while.
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(50_000, 20, 1_000)
     gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Find what was left open, once: pytest and the interpreter would look through all again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
