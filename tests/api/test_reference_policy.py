@@ -17,7 +17,6 @@ from tests.runtime import runtime_of
 
 def document_of(app: Flask) -> dict[str, Any]:
     document: dict[str, Any] = Client(app).get("/openapi.json").get_json()
-    OpenAPIV31SpecValidator(document).validate()
     return document
 
 
@@ -42,7 +41,9 @@ def given(document: dict[str, Any]) -> list[list[str]]:
 def ours(sqlite_app: Flask, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     changes = {"policy": own_scopes(), "instance_dir": tmp_path_factory.mktemp("ours")}
     with running_app(replace(runtime_of(sqlite_app).settings, **changes)) as app:
-        return document_of(app)
+        document = document_of(app)
+        OpenAPIV31SpecValidator(document).validate()
+        return document
 
 
 @pytest.fixture(scope="module")

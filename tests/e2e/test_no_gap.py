@@ -53,7 +53,7 @@ def test_sighup_brings_new_code_and_settings_and_loses_no_request(
             # The same process serves; of its old workers none is left.
             wait_for(lambda: not before & set(service.gunicorn.worker_pids()))
             at_that_time = done.count
-            wait_for(lambda: done.count > at_that_time + 100)
+            wait_for(lambda: done.count > at_that_time + 60)
         insist_on_no_failure(done)
         assert token_seconds(user) == NEW_SECONDS
         assert len(service.gunicorn.worker_pids()) == 2
@@ -114,7 +114,7 @@ def test_sigusr2_runs_both_side_by_side_until_the_old_one_is_told_to_end(
             wait_for(lambda: len(_children(successor)) >= 2)
             assert old.terminate() == 0
             at_that_time = done.count
-            wait_for(lambda: done.count > at_that_time + 120)
+            wait_for(lambda: done.count > at_that_time + 60)
         insist_on_no_failure(done)
         assert deployment.is_new(service)
         assert token_seconds(user) == NEW_SECONDS
@@ -161,7 +161,7 @@ def test_a_socket_of_systemds_outlives_a_restart_and_a_reload(
             _reload(service)
             _reload(service)
             at_that_time = done.count
-            wait_for(lambda: done.count > at_that_time + 120)
+            wait_for(lambda: done.count > at_that_time + 60)
         insist_on_no_failure(done)
         assert deployment.is_new(service)
 

@@ -65,22 +65,32 @@ def test_the_service_answers_rightly_under_each_server(tmp_path: Path) -> None:
             folder = tmp_path / str(number)
             shutil.copytree(migrated, folder)
             places.append(running.enter_context(serve(server, folder)))
-            for see in (
-                an_account_and_its_keys,
-                methods_and_paths,
-                an_external_id_is_one_segment,
-                bodies,
-                a_connection_is_kept_and_no_body_is_taken_for_a_request,
-                the_address_is_what_the_proxy_tells_in_whatever_lines,
-                scheme_and_path_are_what_the_proxy_tells,
-            ):
-                see(places[-1])
-        # What is done in its own time: all have it at the same time.
+        # What is done in its own time: it is seen below, when the rest was.
         key_ids = [use_a_key(place) for place in places]
+        for place in places:
+            with named(place):
+                an_account_and_its_keys(place)
+                methods_and_paths(place)
+                an_external_id_is_one_segment(place)
+                bodies(place)
+                a_connection_is_kept_and_no_body_is_taken_for_a_request(place)
+                the_address_is_what_the_proxy_tells_in_whatever_lines(place)
+                scheme_and_path_are_what_the_proxy_tells(place)
         for place, key_id in zip(places, key_ids, strict=True):
-            usage_is_saved_and_mail_is_sent_beside_the_requests(place, key_id)
-            assert errors_in_log(place.service) == [], place.server
-            assert place.service.gunicorn.terminate() == ENDS[place.server], place.server
+            with named(place):
+                usage_is_saved_and_mail_is_sent_beside_the_requests(place, key_id)
+                assert errors_in_log(place.service) == []
+                assert place.service.gunicorn.terminate() == ENDS[place.server]
+
+
+@contextmanager
+def named(place: Place) -> Iterator[None]:
+    """Let what fails say under which server it did."""
+    try:
+        yield
+    except AssertionError as error:
+        error.add_note(f"while {place.server} served")
+        raise
 
 
 def served(folder: Path) -> Installation:
@@ -90,7 +100,7 @@ def served(folder: Path) -> Installation:
 
 @contextmanager
 def serve(server: str, folder: Path) -> Iterator[Place]:
-    """Yield the service under a server; a test that fails meanwhile says under which."""
+    """Yield the service under a server."""
     installation = served(folder)
     environment, program = dict(installation.environment), PROJECT_ROOT
     if server == WITHOUT_THE_FOLDER:
@@ -106,11 +116,7 @@ def serve(server: str, folder: Path) -> Iterator[Place]:
     with start as running, installation.client_of(running) as service:
         service.client.headers.update(PROXY)
         user = service.sign_up()
-        try:
-            yield Place(server, service, user, user.create_key(allowed_ips=[CLIENT])[1])
-        except AssertionError as error:
-            error.add_note(f"while {server} served, or one that was started later")
-            raise
+        yield Place(server, service, user, user.create_key(allowed_ips=[CLIENT])[1])
 
 
 def copy_without_server(folder: Path) -> None:
