@@ -1,6 +1,7 @@
 """The interactive reference as a developer uses it, in a real browser."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,7 @@ from tests.e2e.service import PASSWORD, QUICK, Service, install
 from tests.servers.axe import ALL_BUT_COLOURS, COLOURS_ALONE, faults_of, load_axe
 from tests.servers.chromium import find_chromium
 from tests.servers.node import HAS_NPM, MISSING
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
     find_chromium() is None, reason="chromium is missing: apt-get install chromium"
@@ -148,6 +150,13 @@ def add_idempotency_key(route: Route) -> None:
     route.fulfill(json=document)
 
 
+_COUNT_SHOWN = """
+window.shown = 0;
+new MutationObserver(() => { window.shown += 1; })
+  .observe(document.getElementById("reference"), { childList: true });
+"""
+
+
 class TestTrying:
     """One page, from a sign-up on."""
 
@@ -207,6 +216,28 @@ class TestTrying:
         with page.expect_request("**/api/v1/me") as sent:
             reference.send_shown()
         assert sent.value.headers["idempotency-key"] == "once"
+        page.close()
+
+    def test_a_route_that_is_chosen_while_the_document_is_read_is_shown_once(
+        self, context: BrowserContext
+    ) -> None:
+        """A second time it would be without what was typed meanwhile."""
+        page = context.new_page()
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        page.route("**/openapi.json", hold)
+        page.goto("/docs")
+        page.evaluate(_COUNT_SHOWN)
+        page.evaluate("link => { location.hash = link }", SHOW_HOLDER)
+        wait_until(lambda: page.evaluate("true") and len(held) == 2)
+        for route in held:
+            with page.expect_request_finished():
+                route.continue_()
+        expect(page.locator("main h1 .path")).to_have_text(re.compile("me$"))
+        assert page.evaluate("window.shown") == 1
         page.close()
 
     def test_what_deceives_is_shown_as_an_escape(self, reference: Reference) -> None:

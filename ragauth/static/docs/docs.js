@@ -12,6 +12,7 @@ const ERRORS = "#errors";
 const views = new Map();
 let description = null;
 let opened = null;
+let readings = 0;
 
 /** First a call that needs nothing, then one with the key that it handed out. */
 function firstCalls() {
@@ -132,15 +133,21 @@ function openMenu(isOpen) {
   at("side").classList.toggle("open", isOpen);
 }
 
-/** Read a document and show what the address names in it. */
+/**
+ * Read a document and show what the address names in it.
+ *
+ * A reading that is overtaken, be it by one of the same document, shows nothing: it would be shown
+ * twice, and the second time without what was typed meanwhile.
+ */
 async function open(url, isMoved) {
+  const mine = (readings += 1);
   at("raw").href = url;
   at("raw").textContent = url;
   opened = url;
   const response = await fetch(url);
   const read = await response.json();
+  if (mine !== readings) return;
   if (!response.ok) throw new Error(read.error?.message ?? response.statusText);
-  if (opened !== url) return;
   description = new Description(read);
   views.clear();
   forgetConsoles();
