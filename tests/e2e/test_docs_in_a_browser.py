@@ -150,11 +150,8 @@ def add_idempotency_key(route: Route) -> None:
     route.fulfill(json=document)
 
 
-_COUNT_SHOWN = """
-window.shown = 0;
-new MutationObserver(() => { window.shown += 1; })
-  .observe(document.getElementById("reference"), { childList: true });
-"""
+_COUNT_SHOWN = """window.shown = 0; new MutationObserver(() => { window.shown += 1; })
+  .observe(document.getElementById("reference"), { childList: true });"""
 
 
 class TestTrying:
@@ -222,8 +219,7 @@ class TestTrying:
         self, context: BrowserContext
     ) -> None:
         """A second time it would be without what was typed meanwhile."""
-        page = context.new_page()
-        held: list[Route] = []
+        page, held = context.new_page(), list[Route]()
 
         def hold(route: Route) -> None:
             held.append(route)
