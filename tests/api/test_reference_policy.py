@@ -17,6 +17,7 @@ from tests.runtime import runtime_of
 
 def document_of(app: Flask) -> dict[str, Any]:
     document: dict[str, Any] = Client(app).get("/openapi.json").get_json()
+    OpenAPIV31SpecValidator(document).validate()
     return document
 
 
@@ -41,9 +42,7 @@ def given(document: dict[str, Any]) -> list[list[str]]:
 def ours(sqlite_app: Flask, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     changes = {"policy": own_scopes(), "instance_dir": tmp_path_factory.mktemp("ours")}
     with running_app(replace(runtime_of(sqlite_app).settings, **changes)) as app:
-        document = document_of(app)
-        OpenAPIV31SpecValidator(document).validate()
-        return document
+        return document_of(app)
 
 
 @pytest.fixture(scope="module")

@@ -133,27 +133,36 @@ function openMenu(isOpen) {
   at("side").classList.toggle("open", isOpen);
 }
 
+async function read(url) {
+  const response = await fetch(url);
+  const content = await response.json();
+  if (!response.ok) throw new Error(content.error?.message ?? response.statusText);
+  return new Description(content);
+}
+
 /**
  * Read a document and show what the address names in it.
  *
- * A reading that is overtaken, be it by one of the same document, shows nothing: it would be shown
- * twice, and the second time without what was typed meanwhile.
+ * A reading that is overtaken, be it by one of the same document, shows nothing, nor its failure:
+ * the later one would take away what was typed meanwhile.
  */
 async function open(url, isMoved) {
   const mine = (readings += 1);
   at("raw").href = url;
   at("raw").textContent = url;
   opened = url;
-  const response = await fetch(url);
-  const read = await response.json();
-  if (mine !== readings) return;
-  if (!response.ok) throw new Error(read.error?.message ?? response.statusText);
-  description = new Description(read);
-  views.clear();
-  forgetConsoles();
-  navigation();
-  filter();
-  show({ isMoved });
+  try {
+    const found = await read(url);
+    if (mine !== readings) return;
+    description = found;
+    views.clear();
+    forgetConsoles();
+    navigation();
+    filter();
+    show({ isMoved });
+  } catch (error) {
+    if (mine === readings) tell(error);
+  }
 }
 
 function tell(error) {
@@ -172,7 +181,7 @@ const documents = at("document");
 documents.closest("label").hidden = documents.options.length < 2;
 documents.addEventListener("change", () => {
   history.replaceState(null, "", location.pathname);
-  open(documents.value, false).catch(tell);
+  open(documents.value, false);
 });
 addEventListener("hashchange", () => {
   const isPlain = !location.hash.includes("/") || location.hash.startsWith(`${ERRORS}/`);
@@ -180,7 +189,7 @@ addEventListener("hashchange", () => {
   if (url === opened && description) show({ isMoved: true });
   else {
     documents.value = url;
-    open(url, true).catch(tell);
+    open(url, true);
   }
 });
 at("search").addEventListener("input", filter);
@@ -189,4 +198,4 @@ at("menu").addEventListener("click", () =>
 
 startBar(root);
 documents.value = documentOfAddress();
-open(documents.value, false).catch(tell);
+open(documents.value, false);
