@@ -13,8 +13,8 @@ import pytest
 from flask import Flask
 from werkzeug.test import EnvironBuilder
 
+from tests.applications import make_settings, make_testing_app
 from tests.clients import Client, assert_same_answer, error, issues
-from tests.conftest import make_settings, make_testing_app
 from tests.costs import assert_linear, repeated
 from tests.factories.api_keys import make_service_key
 from tests.runtime import runtime_of

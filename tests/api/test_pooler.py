@@ -11,8 +11,8 @@ from ragauth.config import Settings
 from ragauth.database_faults import DatabaseFault
 from ragauth.extensions import db
 from tests.api.test_unfit_databases import assert_told, start
+from tests.applications import make_settings, running_app
 from tests.clients import Client, ok
-from tests.conftest import make_settings, running_app
 from tests.servers.pgbouncer import SESSIONS, find_pgbouncer, start_pgbouncer
 from tests.servers.postgres import PostgresServer
 

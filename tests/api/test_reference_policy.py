@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from tests.applications import running_app
 from tests.clients import Client
-from tests.conftest import running_app
 from tests.factories.policies import USUAL, own_scopes
 from tests.runtime import runtime_of
 

@@ -23,8 +23,8 @@ from ragauth.services.sessions import signing_key_rotation, signing_keys
 from ragauth.services.sessions.signing_key_rotation import SIGN_AFTER_SECONDS
 from ragauth.services.sessions.signing_keys import RING_SECONDS
 from tests.api.test_tokens import CLAIMS, assert_refused
+from tests.applications import SECRET_KEY
 from tests.clients import PASSWORD, Client, Member, error, ok
-from tests.conftest import SECRET_KEY
 from tests.factories.commands import run
 from tests.factories.signing_keys import (
     MovingClock,

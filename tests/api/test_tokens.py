@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.applications import SECRET_KEY
 from tests.cases import for_each
 from tests.clients import Client, Member, error, ok
-from tests.conftest import SECRET_KEY
 from tests.factories.tokens import (
     sign,
     sign_bytes,

@@ -23,8 +23,8 @@ from flask import Flask
 from ragauth import database_faults
 from ragauth.app import create_app
 from ragauth.config import Settings
+from tests.applications import make_settings, running_app
 from tests.clients import PASSWORD, Client, Member, error, ok
-from tests.conftest import make_settings, running_app
 from tests.factories.api_keys import unknown_key
 from tests.runtime import runtime_of
 from tests.servers.postgres import PostgresServer

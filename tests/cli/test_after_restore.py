@@ -14,9 +14,9 @@ from flask import Flask
 
 from ragauth import clock
 from ragauth.config import Settings
+from tests.applications import make_testing_app
 from tests.cli.conftest import Commands
 from tests.clients import PASSWORD, Client, Member, error, ok
-from tests.conftest import make_testing_app
 from tests.factories.accounts import set_plan, suspend
 from tests.factories.mails import receive_mail
 from tests.runtime import runtime_of

@@ -11,9 +11,9 @@ import pytest
 from flask import Flask
 
 from ragauth.config import Settings
+from tests.applications import make_settings, running_app
 from tests.cli.conftest import Commands
 from tests.clients import Client
-from tests.conftest import make_settings, running_app
 from tests.runtime import runtime_of
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.applications import make_settings, running_app
 from tests.cli.conftest import Commands
-from tests.conftest import make_settings, running_app
 from tests.servers.postgres import PostgresServer
 
 _COMMANDS = [

@@ -11,8 +11,8 @@ from flask import Flask
 from ragauth.config import Settings
 from ragauth.database_faults import DatabaseFault
 from ragauth.services.operators.readiness import database_fault
+from tests.applications import make_settings, running_app
 from tests.cli.conftest import Commands
-from tests.conftest import make_settings, running_app
 from tests.servers.postgres import PostgresServer
 
 

@@ -13,9 +13,9 @@ from sqlalchemy import text, update
 from ragauth import clock
 from ragauth.extensions import db
 from ragauth.models import OutboxRow
+from tests.applications import make_settings, running_app
 from tests.cli.conftest import Commands
 from tests.clients import Client
-from tests.conftest import make_settings, running_app
 
 
 @pytest.mark.both_databases

@@ -6,8 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.applications import make_settings, running_app
 from tests.archives import unpack_tar
-from tests.conftest import make_settings, running_app
 from tests.servers.caches import made_once
 from tests.servers.gunicorn import PROJECT_ROOT
 from tests.servers.node import PINNED, install_packages, run

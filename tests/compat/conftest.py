@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
+from tests.applications import make_testing_app
 from tests.clients import Client
-from tests.conftest import make_testing_app
 from tests.ready_members import READY_MEMBERS
 from tests.runtime import runtime_of
 

@@ -10,9 +10,9 @@ from werkzeug.test import TestResponse
 
 from ragauth.services.accounts.hashing_gate import PLACES, hashing_gate
 from tests.api.broken_bodies import broken_body
+from tests.applications import SECRET_KEY
 from tests.clients import PASSWORD, Client, assert_same_answer, ok
 from tests.compat.faces import FACES, FaceCase, Route
-from tests.conftest import SECRET_KEY
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
 from tests.factories.hashing import ask_beside_flood
 from tests.factories.tokens import sign, sign_hmac, signing_key, split_token, unsigned

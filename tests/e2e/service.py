@@ -21,7 +21,7 @@ import httpx
 from click.testing import Result
 
 from ragauth.config import read_settings
-from tests.conftest import running_app
+from tests.applications import running_app
 from tests.servers.commands import ForkedCommand
 from tests.servers.gunicorn import NO_TLS, PROJECT_ROOT, GunicornServer, start_gunicorn
 from tests.servers.quick_hashes import QUICK_HASHES, hashing_quickly

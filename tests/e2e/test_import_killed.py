@@ -17,7 +17,7 @@ from ragauth.config import read_settings
 from ragauth.extensions import db
 from ragauth.models import ApiKey, Event
 from ragauth.services.audit import EventName
-from tests.conftest import running_app
+from tests.applications import running_app
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import COMMAND_SECONDS, PASSWORD
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 from ragauth.config import read_settings
+from tests.applications import running_app
 from tests.clients import Client
-from tests.conftest import running_app
 from tests.e2e.service import PASSWORD, QUICK, install
 from tests.factories.mails import read_mail
 from tests.servers.processes import free_port

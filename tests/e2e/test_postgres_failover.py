@@ -13,7 +13,7 @@ from ragauth.config.urls import database_url
 from ragauth.errors import ExternalServiceUnavailable
 from ragauth.extensions import db
 from ragauth.models.reads.prepared import PreparedReads
-from tests.conftest import make_settings, running_app
+from tests.applications import make_settings, running_app
 from tests.e2e.failover_load import Load, every_verdict_holds, nothing_acknowledged_is_lost
 from tests.e2e.service import PASSWORD, Service, install
 from tests.servers.postgres_pair import PostgresPair, ask, start_postgres_pair

@@ -13,8 +13,8 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
 from ragauth.metrics import STANDING_IN
+from tests.applications import make_settings, running_app
 from tests.clients import Client
-from tests.conftest import make_settings, running_app
 from tests.servers.gunicorn import PROJECT_ROOT
 
 FOLDER = PROJECT_ROOT / "examples" / "observability"

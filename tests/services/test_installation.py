@@ -15,8 +15,8 @@ from flask import Flask
 from ragauth.metrics import STANDING_IN
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import save_usage
+from tests.applications import make_settings, running_app
 from tests.clients import Client, Member, ok
-from tests.conftest import make_settings, running_app
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
 

@@ -17,7 +17,7 @@ from ragauth.config.urls import database_url
 from ragauth.database_faults import DatabaseFault, fault_of
 from ragauth.extensions import db
 from ragauth.models.reads.prepared import PreparedReads
-from tests.conftest import make_settings, running_app
+from tests.applications import make_settings, running_app
 from tests.servers.certificates import write_certificate
 from tests.servers.postgres import OwnPostgresServer
 from tests.servers.processes import free_port, memory_folder

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from ragauth.extensions import db
 from ragauth.models.reads.prepared import PreparedReads
-from tests.conftest import make_settings, running_app
+from tests.applications import make_settings, running_app
 
 _OPEN_AND_CLOSE = """
 import sqlite3, sys

@@ -13,8 +13,8 @@ from ragauth.models import OutboxRow
 from ragauth.security.identifiers import new_uuid
 from ragauth.services.mail.messages import compose
 from ragauth.services.mail.queue import Letter, MailTemplate
+from tests.applications import make_settings
 from tests.cases import for_each
-from tests.conftest import make_settings
 
 SETTINGS = make_settings(Path("/nowhere"), "sqlite:////nowhere/ragauth.db")
 VALUES = {

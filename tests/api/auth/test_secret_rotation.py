@@ -14,8 +14,8 @@ from ragauth.models import Account
 from ragauth.services.audit import OPERATOR
 from ragauth.services.operators import accounts
 from ragauth.services.sessions import signing_key_rotation
+from tests.applications import SECRET_KEY
 from tests.clients import PASSWORD, Client, Member, error, ok
-from tests.conftest import SECRET_KEY
 from tests.factories.hashing import cpu_of_alternating
 
 NEW_KEY = b"a newer secret of the tests, 32 bytes or more"

@@ -16,8 +16,8 @@ from ragauth.models import idempotent_calls as call_rows
 from ragauth.services import audit
 from ragauth.web import idempotency
 from tests.api.internal.idempotency.things import THINGS, add_things
+from tests.applications import make_settings, make_testing_app
 from tests.clients import Client
-from tests.conftest import make_settings, make_testing_app
 
 
 def kill() -> None:

@@ -1,0 +1,229 @@
+"""What the tests share: the application on SQLite and on a real Postgres, and a client for it."""
+
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import flask_migrate
+import hypothesis
+import pytest
+from flask import Flask
+from sqlalchemy import delete, exists, literal_column, select, union_all
+
+from ragauth import clock
+from ragauth.config import Settings
+from ragauth.extensions import db
+from ragauth.services.limits.limits import current_limits
+from ragauth.services.limits.usage import save_usage
+from tests import quick_apps, ready_members, slow_work
+from tests.applications import make_settings, make_testing_app, running_app
+from tests.clients import Client
+from tests.runtime import runtime_of
+from tests.servers.chromium import launch_chromium
+from tests.servers.node import install_packages
+from tests.servers.pgbouncer import find_pgbouncer, start_pgbouncer
+from tests.servers.postgres import PostgresServer, start_postgres
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+# A busy machine is slow; and each run asks the same, while `make test-fuzz` looks further.
+hypothesis.settings.register_profile(
+    "tests",
+    deadline=None,
+    derandomize=True,
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "30")),
+)
+hypothesis.settings.load_profile("tests")
+
+slow_work.refuse_slow_work()
+quick_apps.write_builders_late()
+quick_apps.read_rules_once()
+quick_apps.compile_statements_once()
+quick_apps.read_authorities_once()
+ready_members.take_ready_hashes()
+
+# The tables, those that others point to first; the migration's own row stays. Most are empty.
+_EMPTIED = [table for table in db.metadata.sorted_tables if table.name != "installation"]
+_FILLED = union_all(
+    *(
+        select(literal_column(f"'{table.name}'")).where(exists(select(1).select_from(table)))
+        for table in _EMPTIED
+    )
+)
+# What may matter to the request of a signup, or to its answer.
+_OF_SIGNUPS = {"require_https", "trusted_proxies", "signups_per_address", "refresh_cookie"}
+
+
+def _migrate(settings: Settings) -> None:
+    with running_app(settings) as app, app.app_context():
+        flask_migrate.upgrade()
+
+
+@pytest.fixture(autouse=True)
+def _does_no_wrong() -> Iterator[None]:
+    """A test fails in which somebody hashed, or went over a network, within a transaction.
+
+    And one that leaves a variable to those that follow it in the same process.
+    """
+    slow_work.found.clear()
+    before = _environment()
+    yield
+    assert slow_work.found == []
+    assert _environment() == before
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file to copy."""
+    folder = tmp_path_factory.mktemp("sqlite-template")
+    path = folder / "ragauth.db"
+    _migrate(make_settings(folder, f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with start_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_template(
+    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The name of a migrated database to copy; TEST_DATABASE_URL may serve several runs."""
+    name = f"ragauth_template_{os.getpid()}"
+    postgres_server.create_database(name)
+    _migrate(make_settings(tmp_path_factory.mktemp("template"), postgres_server.url(name)))
+    yield name
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def sqlite_app(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    folder = tmp_path_factory.mktemp("sqlite")
+    path = shutil.copy(sqlite_template, folder)
+    with running_app(make_settings(folder, f"sqlite:///{path}")) as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def postgres_app(
+    postgres_server: PostgresServer,
+    postgres_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Flask]:
+    name = f"ragauth_tests_{os.getpid()}"
+    postgres_server.create_database(name, template=postgres_template)
+    folder = tmp_path_factory.mktemp("postgres")
+    with running_app(make_settings(folder, postgres_server.url(name))) as app:
+        yield app
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def pooled_app(
+    postgres_server: PostgresServer,
+    postgres_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Flask]:
+    """On a Postgres behind PgBouncer, whose own sessions have neither our zone nor our limits."""
+    if find_pgbouncer() is None:
+        pytest.skip("pgbouncer is not installed: apt-get install pgbouncer")
+    name = f"ragauth_pooled_{os.getpid()}"
+    postgres_server.create_database(name, template=postgres_template)
+    postgres_server.set_by_default(name, "timezone", "Asia/Kolkata")
+    folder = tmp_path_factory.mktemp("pooled")
+    with start_pgbouncer(postgres_server) as pooler:
+        settings = make_settings(folder, pooler.url(name))
+        with running_app(replace(settings, database_pooler="transaction")) as app:
+            yield app
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """A real Chromium; one for all, for playwright has one event loop in a process."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - few tests need it
+
+    with sync_playwright() as playwright:
+        browser = launch_chromium(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The npm packages of the tests."""
+    return install_packages(tmp_path_factory.mktemp("node"))
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> str:
+    """Which database the test runs on."""
+    name: str = getattr(request, "param", "sqlite")
+    return name
+
+
+@pytest.fixture
+def app(database: str, request: pytest.FixtureRequest) -> Flask:
+    """The application, with empty tables."""
+    application: Flask = request.getfixturevalue(f"{database}_app")
+    application.config[ready_members.READY_MEMBERS] = True
+    with application.app_context():
+        # What an earlier test counted must not come to light in this one.
+        counters = current_limits().counters
+        save_usage(counters)
+        # Nor may a throttle that an earlier one filled: a day from now, each window is over.
+        while counters.prune(clock.now_ns() // 1_000_000 + 86_400_000):
+            pass
+        with db.engine.begin() as connection:
+            filled = set(connection.scalars(_FILLED))
+            for table in reversed(_EMPTIED):
+                if table.name in filled:
+                    connection.execute(delete(table))
+    # Nor may mail that nobody received.
+    for path in (runtime_of(application).settings.instance_dir / "outbox").glob("*.eml"):
+        path.unlink()
+    runtime_of(application).signing_ring.forget()
+    # Nor may it be remembered that keys of another system were imported.
+    lookup = runtime_of(application).key_checker.lookup
+    lookup._has_imported, lookup._imported_checked_at = False, -math.inf
+    lookup._texts_before, lookup._texts_read_at = (), -math.inf
+    return application
+
+
+@pytest.fixture
+def client(app: Flask) -> Client:
+    """A client without a credential."""
+    return Client(app)
+
+
+@pytest.fixture
+def make_app(app: Flask, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
+    """Makes a further application on the same database, with other settings.
+
+    As one on another host it has an instance folder, and counters, of its own.
+    """
+    settings: Settings = runtime_of(app).settings
+    made: list[Flask] = []
+
+    def make(**changes: object) -> Flask:
+        folder = tmp_path / f"instance-{len(made)}"
+        folder.mkdir()
+        made.append(make_testing_app(replace(settings, **{"instance_dir": folder, **changes})))
+        made[-1].config[ready_members.READY_MEMBERS] = not _OF_SIGNUPS & changes.keys()
+        return made[-1]
+
+    yield make
+    for application in made:
+        runtime_of(application).close()
