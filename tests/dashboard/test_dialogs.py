@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Locator, Route, expect
 
 from tests.dashboard.forms import choose, fields_of, values_of
-from tests.dashboard.place import ZONE, Place, Visitor, click
+from tests.dashboard.hands import click
+from tests.dashboard.place import ZONE, Place, Visitor
 
 TEXTS = {
     "name": "Zoë's key",

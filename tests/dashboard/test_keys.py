@@ -7,7 +7,8 @@ import httpx
 from playwright.sync_api import Route, expect
 
 from tests.dashboard.conftest import in_cookie_mode
-from tests.dashboard.place import Visitor, click
+from tests.dashboard.hands import click
+from tests.dashboard.place import Visitor
 
 # Turned around, and with a letter that is not seen.
 HOSTILE = "\u202egnp.\u2066invoice\u200b\u00ad"

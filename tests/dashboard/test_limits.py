@@ -8,7 +8,8 @@ from typing import Any
 from playwright.sync_api import Route, expect
 
 from tests.dashboard.conftest import in_cookie_mode
-from tests.dashboard.place import Visitor, click
+from tests.dashboard.hands import click
+from tests.dashboard.place import Visitor
 
 KEYS = "/api/auth/api-keys"
 LIMITS = [

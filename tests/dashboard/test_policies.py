@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.dashboard.conftest import under_own_policy
-from tests.dashboard.place import Visitor, click
+from tests.dashboard.hands import click
+from tests.dashboard.place import Visitor
 from tests.factories.policies import USUAL
 
 KEYS = "/api/auth/api-keys"

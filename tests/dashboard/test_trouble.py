@@ -5,7 +5,8 @@ import re
 from playwright.sync_api import Page, Route, expect
 
 from tests.dashboard.conftest import LOGIN_FAILURES, in_cookie_mode
-from tests.dashboard.place import Visitor, click
+from tests.dashboard.hands import click
+from tests.dashboard.place import Visitor
 from tests.e2e.service import PASSWORD
 
 ENDED = "Your session has ended"

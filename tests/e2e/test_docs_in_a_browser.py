@@ -18,7 +18,7 @@ from playwright.sync_api import (
     expect,
 )
 
-from tests.dashboard.place import click
+from tests.dashboard.hands import click
 from tests.e2e.service import PASSWORD, QUICK, Service, install
 from tests.servers.axe import ALL_BUT_COLOURS, COLOURS_ALONE, faults_of, load_axe
 from tests.servers.chromium import find_chromium
