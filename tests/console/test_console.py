@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.console.conftest import LONG, SCOPES, Operated, open_console
-from tests.dashboard.hands import click
+from tests.dashboard.hands import click, fill
 from tests.dashboard.place import Visitor
 from tests.dashboard.test_looks import expect_good_looks
 from tests.servers.axe import COLOURS_ALONE, faults_of, load_axe
@@ -40,7 +40,7 @@ def account_of(place: Operated, ada: dict[str, Any]) -> dict[str, Any]:
 def find(operator: Visitor, text: str) -> None:
     operator.open("/")
     operator.see_heading("Accounts")
-    operator.page.get_by_role("searchbox").fill(text)
+    fill(operator.page.get_by_role("searchbox"), text)
     operator.press("Find")
 
 

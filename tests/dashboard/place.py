@@ -32,16 +32,24 @@ DASHBOARD = PROJECT_ROOT / "examples" / "dashboard"
 # The visitors' computers: where they are, and how large their windows.
 ZONE = "America/New_York"
 WINDOW: ViewportSize = {"width": 1280, "height": 800}
+# What somebody sees who is logged in, and how it is headed.
+VIEWS = {
+    "/": "Usage",
+    "/keys": "API keys",
+    "/agents": "Agents",
+    "/security": "Security",
+    "/account": "Account",
+}
 
 # In a window, the page's own modules: what its forms do, and its links, without a load.
 _SIGN_UP = """
-async (body) => {
+async ([body, path]) => {
   const [{ call }, session, router] = await Promise.all(
     ["client", "session", "router"].map((name) => import(`/js/${name}.js`)),
   );
   const answer = await call("signUp", { body });
   await session.open(answer);
-  await router.navigate("/", { replace: true });
+  await router.navigate(path, { replace: true });
   return answer.api_key;
 }
 """
@@ -304,14 +312,14 @@ class Visitor:
         else:
             self.go(path)
 
-    def sign_up(self) -> str:
-        """A new account, as the page's form makes one; ends on the first view. Returns its key."""
+    def sign_up(self, path: str = "/") -> str:
+        """A new account, as the page's form makes one; ends on a view. Returns its key."""
         if not self._is_at_dashboard():
             self.go("/login")
             self.see_heading("Welcome back")
         body = {"email": self.email, "password": PASSWORD}
-        key: str = self.page.evaluate(_SIGN_UP, body)
-        self.see_heading("Usage")
+        key: str = self.page.evaluate(_SIGN_UP, [body, path])
+        self.see_heading(VIEWS[path])
         return key
 
     def sign_up_by_the_form(self) -> str:

@@ -32,7 +32,7 @@ class Owner:
 
     def __init__(self, visitor: Visitor) -> None:
         self.visitor = visitor
-        visitor.sign_up()
+        visitor.sign_up("/keys")
         visitor.place.service.installation.command("accounts", "set-plan", visitor.email, "scale")
         self.token = visitor.api_token()
 

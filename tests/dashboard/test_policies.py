@@ -18,7 +18,7 @@ pytestmark = under_own_policy
 
 @pytest.fixture
 def visitor(visitor: Visitor) -> Visitor:
-    visitor.sign_up()
+    visitor.sign_up("/agents")
     return visitor
 
 
@@ -64,7 +64,6 @@ def test_a_plan_without_a_limit_has_no_meter(visitor: Visitor) -> None:
     visitor.place.service.installation.command("accounts", "set-plan", visitor.email, "unlimited")
     key = visitor.place.call("POST", KEYS, token=visitor.api_token(), json={"name": "x"})
     assert visitor.place.authorize(key["api_key"], cost=7) == 200
-    visitor.follow("Agents")
     visitor.follow("Usage")
     expect(visitor.page.get_by_text("without a monthly limit")).to_be_visible()
     expect(visitor.page.get_by_text("7 units", exact=True)).to_be_visible()
