@@ -137,14 +137,7 @@ def operator(place: Operated) -> Iterator[Visitor]:
 
 @pytest.fixture
 def visitor(place: Operated) -> Iterator[Visitor]:
-    """Somebody before the console, who has opened nothing yet."""
-    with place.next_visitor() as someone:
-        yield someone
-
-
-@pytest.fixture
-def timeless(place: Operated) -> Iterator[Visitor]:
-    """Somebody before the console, the clock of whose page the test moves on."""
+    """Somebody before the console, who has opened nothing yet; a test may move their clock on."""
     with place.next_visitor(moves_clock=True) as someone:
         yield someone
 

@@ -9,7 +9,8 @@ from playwright.sync_api import expect
 
 from tests.console.conftest import SCOPES, Operated, open_console
 from tests.console.test_console import find
-from tests.dashboard.place import Visitor, click
+from tests.dashboard.hands import click, fill
+from tests.dashboard.place import Visitor
 
 HOURS = 8 * 3_600_000
 
@@ -23,13 +24,16 @@ def test_a_pasted_key_goes_nowhere(operator: Visitor, bob: dict[str, Any]) -> No
     operator.note_requests()
     find(operator, "")
     search = operator.page.get_by_role("searchbox")
-    for text in ("Authorization: Bearer {}", 'API_KEY="{}"', "{}", "x {} y"):
-        for key in (bob["api_key"], f"acme_k1_{bob['api_key'][9:]}", f"rst_{bob['api_key'][9:]}"):
-            search.fill(text.format(key))
-            with operator.page.expect_response(re.compile(quote(key[:-32]))):
-                operator.press("Find")
-            expect(operator.page.locator("[data-key], .empty").first).to_be_visible()
-            assert search.input_value() == key[:-32]
+    own = bob["api_key"]
+    texts = ("Authorization: Bearer {}", 'API_KEY="{}"', "{}", "x {} y")
+    pasted = [(text, own) for text in texts]
+    pasted += [("{}", f"{start}{own[9:]}") for start in ("acme_k1_", "rst_")]
+    for text, key in pasted:
+        fill(search, text.format(key))
+        with operator.page.expect_response(re.compile(quote(key[:-32]))):
+            operator.press("Find")
+        expect(operator.page.locator("[data-key], .empty").first).to_be_visible()
+        assert search.input_value() == key[:-32]
     assert not [url for url in operator.requests if bob["api_key"][13:20] in url]
     find(operator, "")
 
@@ -66,12 +70,12 @@ def test_a_limit_that_another_operator_set_stays(
     expect(operator.page.get_by_role("heading", level=1)).to_be_focused()
 
 
-def test_a_key_is_forgotten_while_the_computer_sleeps(place: Operated, timeless: Visitor) -> None:
-    open_console(timeless, place.key("accounts"))
-    timeless.see_heading("Accounts")
-    timeless.page.clock.set_system_time(timeless.page.evaluate("Date.now()") + HOURS)
-    timeless.page.keyboard.press("Tab")
-    expect(timeless.page.get_by_text("Nobody pressed anything")).to_be_visible()
+def test_a_key_is_forgotten_while_the_computer_sleeps(place: Operated, visitor: Visitor) -> None:
+    open_console(visitor, place.key("accounts"))
+    visitor.see_heading("Accounts")
+    visitor.page.clock.set_system_time(visitor.page.evaluate("Date.now()") + HOURS)
+    visitor.page.keyboard.press("Tab")
+    expect(visitor.page.get_by_text("Nobody pressed anything")).to_be_visible()
 
 
 def test_what_no_header_can_hold_is_said_to_be_no_key(visitor: Visitor) -> None:
@@ -80,14 +84,14 @@ def test_what_no_header_can_hold_is_said_to_be_no_key(visitor: Visitor) -> None:
     assert visitor.complaints == []
 
 
-def test_the_live_view_keeps_the_focus(place: Operated, timeless: Visitor) -> None:
+def test_the_live_view_keeps_the_focus(place: Operated, visitor: Visitor) -> None:
     place.authorize("rag_live_nobody")
-    open_console(timeless, place.key(*SCOPES), "/live")
-    table = timeless.page.get_by_role("region", name="Refusals by reason")
+    open_console(visitor, place.key(*SCOPES), "/live")
+    table = visitor.page.get_by_role("region", name="Refusals by reason")
     table.focus()
-    with timeless.page.expect_response("**/metrics"):
-        timeless.page.clock.run_for(2_000)
-    expect(timeless.page.get_by_text("Now 0 a second, the most 0")).to_be_visible()
+    with visitor.page.expect_response("**/metrics"):
+        visitor.page.clock.run_for(2_000)
+    expect(visitor.page.get_by_text("Now 0 a second, the most 0")).to_be_visible()
     expect(table).to_be_focused()
 
 

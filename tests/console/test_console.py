@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.console.conftest import LONG, SCOPES, Operated, open_console
-from tests.dashboard.place import Visitor, click
+from tests.dashboard.hands import click, fill
+from tests.dashboard.place import Visitor
 from tests.dashboard.test_looks import expect_good_looks
 from tests.servers.axe import COLOURS_ALONE, faults_of, load_axe
 from tests.servers.node import HAS_NPM, MISSING
@@ -39,7 +40,7 @@ def account_of(place: Operated, ada: dict[str, Any]) -> dict[str, Any]:
 def find(operator: Visitor, text: str) -> None:
     operator.open("/")
     operator.see_heading("Accounts")
-    operator.page.get_by_role("searchbox").fill(text)
+    fill(operator.page.get_by_role("searchbox"), text)
     operator.press("Find")
 
 
@@ -78,23 +79,21 @@ def test_a_key_is_kept_in_memory_alone(place: Operated, visitor: Visitor) -> Non
     assert [line for line in visitor.complaints if "401" not in line] == []
 
 
-def test_a_key_that_is_revoked_or_lies_idle_is_forgotten(
-    place: Operated, timeless: Visitor
-) -> None:
+def test_a_key_that_is_revoked_or_lies_idle_is_forgotten(place: Operated, visitor: Visitor) -> None:
     key = place.make_key("accounts")
-    open_console(timeless, key)
-    timeless.see_heading("Accounts")
-    timeless.page.clock.fast_forward("14:59")
-    timeless.page.keyboard.press("Tab")
-    timeless.page.clock.fast_forward("14:59")
-    timeless.see_heading("Accounts")
-    timeless.page.clock.fast_forward("00:02")
-    expect(timeless.page.get_by_text("Nobody pressed anything")).to_be_visible()
-    open_console(timeless, key)
-    timeless.see_heading("Accounts")
+    open_console(visitor, key)
+    visitor.see_heading("Accounts")
+    visitor.page.clock.fast_forward("14:59")
+    visitor.page.keyboard.press("Tab")
+    visitor.page.clock.fast_forward("14:59")
+    visitor.see_heading("Accounts")
+    visitor.page.clock.fast_forward("00:02")
+    expect(visitor.page.get_by_text("Nobody pressed anything")).to_be_visible()
+    open_console(visitor, key)
+    visitor.see_heading("Accounts")
     place.call("POST", "/api/v1/keys/revoke", json={"key": key})
-    timeless.press("Find")
-    expect(timeless.page.get_by_text("The API no longer accepts the key.")).to_be_visible()
+    visitor.press("Find")
+    expect(visitor.page.get_by_text("The API no longer accepts the key.")).to_be_visible()
 
 
 def test_a_key_with_few_scopes_shows_what_it_may(place: Operated, visitor: Visitor) -> None:
@@ -121,10 +120,12 @@ def test_an_account_is_found_by_whatever_is_known(operator: Visitor, ada: dict[s
         find(operator, text)
         found = "[data-key] a" if by == "key" else "[data-account] a"
         owner = operator.page.locator(found, has_text=ADA).first
-        click(owner)
-        operator.see_heading(ADA)
-        operator.page.go_back()
         expect(owner).to_be_visible()
+        if by in ("email", "key"):
+            click(owner)
+            operator.see_heading(ADA)
+            operator.page.go_back()
+            expect(owner).to_be_visible()
     assert not [url for url in operator.requests if ada["api_key"][9:20] in url]
     find(operator, "nobody-is-called-so")
     expect(operator.page.get_by_role("heading", name="Nothing found")).to_be_visible()
@@ -204,11 +205,11 @@ def is_refused(place: Operated, token: str) -> bool:
     return place.service.client.get("/api/auth/me", headers=headers).status_code == 401
 
 
-def test_the_moment_is_seen(place: Operated, timeless: Visitor, ada: dict[str, Any]) -> None:
-    page = timeless.page
-    timeless.note_requests()
-    open_console(timeless, ada["service"], "/live")
-    timeless.see_heading("Live")
+def test_the_moment_is_seen(place: Operated, visitor: Visitor, ada: dict[str, Any]) -> None:
+    page = visitor.page
+    visitor.note_requests()
+    open_console(visitor, ada["service"], "/live")
+    visitor.see_heading("Live")
     malformed = page.locator("tr", has_text="malformed").locator("td").last
     before = int(malformed.inner_text())
     assert place.authorize("rag_live_nobody") == 401
@@ -217,17 +218,17 @@ def test_the_moment_is_seen(place: Operated, timeless: Visitor, ada: dict[str, A
     expect(page.locator(".figure", has_text="Refused")).to_contain_text("0.5/s")
     expect(page.locator(".figure", has_text="Hashing")).to_contain_text("0 of")
     expect(page.locator(".figure", has_text="Health")).to_contain_text("Well")
-    expect_good_looks(timeless, "live")
-    timeless.open("/")
-    find(timeless, ADA)
+    expect_good_looks(visitor, "live")
+    visitor.open("/")
+    find(visitor, ADA)
     expect(page.get_by_role("heading", name="Found")).to_be_visible()
-    asked = timeless.requests.count(f"{place.origin}/metrics")
+    asked = visitor.requests.count(f"{place.origin}/metrics")
     page.clock.run_for(10_000)
-    find(timeless, "")
+    find(visitor, "")
     expect(page.get_by_role("heading", name="Newest")).to_be_visible()
     # It ended with its view.
-    assert timeless.requests.count(f"{place.origin}/metrics") == asked
-    assert timeless.complaints == []
+    assert visitor.requests.count(f"{place.origin}/metrics") == asked
+    assert visitor.complaints == []
 
 
 def test_deliveries_are_seen_and_sent_again(place: Operated, operator: Visitor) -> None:

@@ -5,12 +5,12 @@ from typing import Any
 
 from playwright.sync_api import Locator, expect
 
-from tests.dashboard.place import click
+from tests.dashboard.hands import click, fill
 
 # What can be filled in now, in the order of the page: name, kind of control, options, whether the
 # first control of the name is seen, and whether it is empty and must not be.
 _FIELDS = """
-form => {
+([form]) => {
   const found = new Map();
   for (const input of form.elements) {
     if (!input.name || input.disabled || input.readOnly) continue;
@@ -28,7 +28,7 @@ form => {
 }
 """
 _VALUES = """
-form => {
+([form]) => {
   const values = {};
   for (const input of form.elements) {
     if (!input.name || input.disabled) continue;
@@ -54,14 +54,14 @@ class Field:
 def fields_of(form: Locator) -> list[Field]:
     """What can be filled in; each of them must be seen."""
     expect(form).to_be_visible()
-    fields = [Field(*one) for one in form.evaluate(_FIELDS)]
+    fields = [Field(*one) for one in form.evaluate_all(_FIELDS)]
     assert [field.name for field in fields if not field.is_seen] == []
     return fields
 
 
 def values_of(form: Locator) -> dict[str, Any]:
     """What is chosen in it, by name; checkboxes are lists."""
-    values: dict[str, Any] = form.evaluate(_VALUES)
+    values: dict[str, Any] = form.evaluate_all(_VALUES)
     return values
 
 
@@ -78,7 +78,7 @@ def choose(form: Locator, field: Field, taken: set[tuple[str, str]], text: str) 
     option = (fresh or options)[0]
     taken.add((field.name, option))
     if not field.options:
-        inputs.fill(text)
+        fill(inputs, text)
         return
     if field.kind == "select-one":
         inputs.select_option(option)

@@ -22,6 +22,7 @@ from playwright.sync_api import (
     expect,
 )
 
+from tests.dashboard.hands import PATIENCE_SECONDS, click, fill, fill_slowly
 from tests.e2e.service import PASSWORD, Service
 from tests.factories.mails import Mail, read_mail
 from tests.servers.gunicorn import PROJECT_ROOT
@@ -31,18 +32,24 @@ DASHBOARD = PROJECT_ROOT / "examples" / "dashboard"
 # The visitors' computers: where they are, and how large their windows.
 ZONE = "America/New_York"
 WINDOW: ViewportSize = {"width": 1280, "height": 800}
-_PATIENCE_SECONDS = 20
-expect.set_options(timeout=_PATIENCE_SECONDS * 1000)
+# What somebody sees who is logged in, and how it is headed.
+VIEWS = {
+    "/": "Usage",
+    "/keys": "API keys",
+    "/agents": "Agents",
+    "/security": "Security",
+    "/account": "Account",
+}
 
 # In a window, the page's own modules: what its forms do, and its links, without a load.
 _SIGN_UP = """
-async (body) => {
+async ([body, path]) => {
   const [{ call }, session, router] = await Promise.all(
     ["client", "session", "router"].map((name) => import(`/js/${name}.js`)),
   );
   const answer = await call("signUp", { body });
   await session.open(answer);
-  await router.navigate("/", { replace: true });
+  await router.navigate(path, { replace: true });
   return answer.api_key;
 }
 """
@@ -74,37 +81,7 @@ sheet.replaceSync("dialog::backdrop { backdrop-filter: none !important }");
 document.adoptedStyleSheets = [sheet];
 """
 
-# What a mouse finds in the end: the element is seen, nothing lies upon it, and it can be
-# used. The mouse itself would wait for pictures of the page, which take longer than all else.
-_PRESS = """
-async (element, patience) => {
-  const isFound = () => {
-    element.scrollIntoView({ block: "nearest", inline: "nearest" });
-    const [box] = element.getClientRects();
-    if (!box || element.matches(":disabled")) return false;
-    const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
-    return element.contains(top);
-  };
-  const end = performance.now() + patience;
-  while (!isFound()) {
-    if (!element.isConnected) return false;
-    if (performance.now() > end) throw new Error("it cannot be pressed");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  element.focus({ preventScroll: true });
-  element.click();
-  return true;
-}
-"""
-
 _numbers = count(1)
-
-
-def click(target: Locator) -> None:
-    """Click something, once it can be, without a mouse; the walks have one."""
-    # What is drawn anew meanwhile is looked for anew.
-    while not target.evaluate(_PRESS, _PATIENCE_SECONDS * 1000):
-        pass
 
 
 @contextmanager
@@ -120,14 +97,14 @@ def serve_dashboard(folder: Path, port: int, api: str) -> Iterator[str]:
     )
     origin = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while "Ctrl-C" not in process.log():
             if process.exit_code() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the dashboard is not served:\n{process.log()}")
             time.sleep(0.02)
         yield origin
     finally:
-        process.stop(signal.SIGTERM, _PATIENCE_SECONDS)
+        process.stop(signal.SIGTERM, PATIENCE_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -193,7 +170,7 @@ class Place:
         context = self.browser.new_context(
             locale="en-GB", timezone_id=ZONE, viewport=WINDOW, reduced_motion="reduce"
         )
-        context.set_default_timeout(_PATIENCE_SECONDS * 1000)
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         context.add_init_script(_WITHOUT_BLUR)
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=self.origin)
         return context
@@ -215,7 +192,7 @@ class Place:
     def mail_to(self, email: str, subject: str) -> Mail:
         """Wait for a mail with these words in its subject."""
         instance = Path(self.service.installation.environment["RAGAUTH_INSTANCE_DIR"])
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             mails = [read_mail(file.read_bytes()) for file in (instance / "outbox").glob("*.eml")]
             for mail in mails:
@@ -314,10 +291,7 @@ class Visitor:
         """Fill in fields, by name."""
         for name, value in values.items():
             field = (within or self.page).locator(f"[name={name}]")
-            if field.evaluate("element => element.tagName") == "SELECT":
-                field.select_option(label=value)
-            else:
-                field.fill(value)
+            (fill_slowly if self.has_mouse else fill)(field, value)
 
     @property
     def dialog(self) -> Locator:
@@ -338,14 +312,14 @@ class Visitor:
         else:
             self.go(path)
 
-    def sign_up(self) -> str:
-        """A new account, as the page's form makes one; ends on the first view. Returns its key."""
+    def sign_up(self, path: str = "/") -> str:
+        """A new account, as the page's form makes one; ends on a view. Returns its key."""
         if not self._is_at_dashboard():
             self.go("/login")
             self.see_heading("Welcome back")
         body = {"email": self.email, "password": PASSWORD}
-        key: str = self.page.evaluate(_SIGN_UP, body)
-        self.see_heading("Usage")
+        key: str = self.page.evaluate(_SIGN_UP, [body, path])
+        self.see_heading(VIEWS[path])
         return key
 
     def sign_up_by_the_form(self) -> str:

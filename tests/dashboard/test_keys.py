@@ -7,7 +7,8 @@ import httpx
 from playwright.sync_api import Route, expect
 
 from tests.dashboard.conftest import in_cookie_mode
-from tests.dashboard.place import Visitor, click
+from tests.dashboard.hands import click, fill
+from tests.dashboard.place import Visitor
 
 # Turned around, and with a letter that is not seen.
 HOSTILE = "\u202egnp.\u2066invoice\u200b\u00ad"
@@ -40,7 +41,7 @@ def test_keys_are_found_counted_and_shown_after_their_end(visitor: Visitor) -> N
 
     search = page.get_by_label("Search keys")
     for words, count in (("nightly", 1), (dead["prefix"], 1), ("nothing", 0), ("", 3)):
-        search.fill(words)
+        fill(search, words)
         expect(rows).to_have_count(count)
     page.get_by_label("Show revoked keys").uncheck()
     expect(rows).to_have_count(2)
@@ -62,8 +63,7 @@ def test_the_first_call_that_is_proposed_is_seen_in_the_chart(visitor: Visitor) 
 
 @in_cookie_mode
 def test_all_that_is_held_can_be_saved(visitor: Visitor) -> None:
-    visitor.sign_up()
-    visitor.follow("Account")
+    visitor.sign_up("/account")
     with visitor.page.expect_download() as download:
         visitor.press("Download")
     assert download.value.suggested_filename.startswith("ragauth-acc_")

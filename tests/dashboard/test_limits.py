@@ -8,7 +8,8 @@ from typing import Any
 from playwright.sync_api import Route, expect
 
 from tests.dashboard.conftest import in_cookie_mode
-from tests.dashboard.place import Visitor, click
+from tests.dashboard.hands import click, fill
+from tests.dashboard.place import Visitor
 
 KEYS = "/api/auth/api-keys"
 LIMITS = [
@@ -21,7 +22,7 @@ LIMITS = [
 @in_cookie_mode
 def test_limits_of_a_key_are_set_shown_explained_and_changed(visitor: Visitor) -> None:
     """From a new key over a refused request to a key without limits and metadata."""
-    visitor.sign_up()
+    visitor.sign_up("/keys")
     token = visitor.api_token()
     raw_key = _make_a_limited_key(visitor, token)
     key_id = visitor.place.call("GET", f"{KEYS}?limit=1", token=token)[0]["id"]
@@ -34,7 +35,6 @@ def test_limits_of_a_key_are_set_shown_explained_and_changed(visitor: Visitor) -
 
 def _make_a_limited_key(visitor: Visitor, token: str) -> str:
     page = visitor.page
-    visitor.follow("API keys")
     click(page.get_by_role("button", name="New key").first)
     dialog = visitor.dialog
     visitor.fill(dialog, name="Nightly", metadata='{"customer": c-17}')
@@ -50,18 +50,18 @@ def _make_a_limited_key(visitor: Visitor, token: str) -> str:
         expect(row.get_by_label("At most")).to_be_focused()
     visitor.press("Remove limit 2", dialog)
     expect(rows[3]).to_have_count(0)
-    rows[0].get_by_label("At most").fill("3")
-    rows[1].get_by_label("At most").fill("5 and more")
+    fill(rows[0].get_by_label("At most"), "3")
+    fill(rows[1].get_by_label("At most"), "5 and more")
     rows[1].get_by_label("Of", exact=True).select_option("tokens")
     rows[1].get_by_label("In", exact=True).select_option(label="in all")
     # One that no limit and no use has told of yet.
-    rows[2].get_by_label("At most").fill("2")
+    fill(rows[2].get_by_label("At most"), "2")
     rows[2].get_by_label("Of", exact=True).select_option(label="Another…")
-    rows[2].get_by_label("The meter's name").fill("sheets")
+    fill(rows[2].get_by_label("The meter's name"), "sheets")
     rows[2].get_by_label("In", exact=True).select_option(label="another time…")
-    rows[2].get_by_label("In a time of").fill("10q")
+    fill(rows[2].get_by_label("In a time of"), "10q")
     rows[2].get_by_label("Counts").select_option(label="Requests that name it")
-    rows[2].get_by_label("Its name").fill("burst")
+    fill(rows[2].get_by_label("Its name"), "burst")
 
     visitor.press("Create key", dialog)
     size = rows[1].get_by_label("At most")
@@ -70,8 +70,8 @@ def _make_a_limited_key(visitor: Visitor, token: str) -> str:
     metadata = dialog.get_by_label("Metadata")
     expect(metadata).to_have_accessible_description(re.compile("This is not JSON: look at line 1"))
 
-    size.fill("5,000")
-    metadata.fill('{"customer": "c-17"}')
+    fill(size, "5,000")
+    fill(metadata, '{"customer": "c-17"}')
     visitor.press("Create key", dialog)
     # What only the API knows stands at its place, too.
     meter = rows[2].get_by_label("The meter's name")
@@ -81,8 +81,8 @@ def _make_a_limited_key(visitor: Visitor, token: str) -> str:
     # The browser's own word on the status, and none of the page's.
     assert ["status of 400" in complaint for complaint in visitor.complaints] == [True]
     visitor.complaints.clear()
-    meter.fill("pages")
-    length.fill("10s")
+    fill(meter, "pages")
+    fill(length, "10s")
     visitor.press("Create key", dialog)
     raw_key = visitor.stored_key()
     visitor.press("I have stored it", dialog)

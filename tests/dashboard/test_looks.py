@@ -1,32 +1,36 @@
 """How every page and dialog looks: contrast, names, widths; light and dark, window and phone."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.dashboard.conftest import in_cookie_mode
-from tests.dashboard.place import WINDOW, Place, Visitor
+from tests.dashboard.hands import click
+from tests.dashboard.place import VIEWS, WINDOW, Place, Visitor
 
 LOOKS = (Path(__file__).parent / "looks.js").read_text("utf-8")
-# How a page can look. Each form differs from the one before it in one thing alone.
-FORMS: list[tuple[str, Literal["light", "dark"]]] = [
-    ("window", "light"),
-    ("window", "dark"),
-    ("phone", "dark"),
-    ("phone", "light"),
+
+
+class Form(NamedTuple):
+    """How a page can look."""
+
+    size: str
+    scheme: Literal["light", "dark"]
+
+
+# As windows are opened, and then each other form, which differs from the one before in one thing.
+FORMS = [
+    Form("window", "light"),
+    Form("window", "dark"),
+    Form("phone", "dark"),
+    Form("phone", "light"),
 ]
 SIZES: dict[str, ViewportSize] = {"window": WINDOW, "phone": {"width": 360, "height": 740}}
 LONG = "W" * 100
-PAGES = {
-    "/": "Usage",
-    "/keys": "API keys",
-    "/agents": "Agents",
-    "/security": "Security",
-    "/account": "Account",
-}
 # The page, what is pressed in it, and what is chosen in the dialog.
 DIALOGS = [
     ("/keys", "New key", "Secret"),
@@ -44,18 +48,19 @@ DIALOGS = [
 
 def expect_good_looks(visitor: Visitor, name: str) -> None:
     faults = []
-    for size, scheme in FORMS:
-        take_form(visitor.page, size, scheme)
+    for form, following in pairwise([*FORMS, FORMS[0]]):
         found = visitor.page.evaluate(LOOKS)
-        faults += [f"{name}, {scheme}, {size}: {fault}" for fault in found]
-    take_form(visitor.page, *FORMS[0])
+        faults += [f"{name}, {form}: {fault}" for fault in found]
+        change_form(visitor.page, form, following)
     assert faults == []
 
 
-def take_form(page: Page, size: str, scheme: Literal["light", "dark"]) -> None:
-    if page.viewport_size != SIZES[size]:
-        page.set_viewport_size(SIZES[size])
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+def change_form(page: Page, form: Form, following: Form) -> None:
+    """Have the page look otherwise; only what differs, for each change draws it anew."""
+    if following.size != form.size:
+        page.set_viewport_size(SIZES[following.size])
+    if following.scheme != form.scheme:
+        page.emulate_media(color_scheme=following.scheme, reduced_motion="reduce")
 
 
 @in_cookie_mode
@@ -119,18 +124,18 @@ def place_of_looks(places: object) -> Place:
     return place
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", VIEWS)
 def test_a_page_can_be_seen_and_used(owner: Visitor, path: str) -> None:
     owner.open(path)
-    owner.see_heading(PAGES[path])
+    owner.see_heading(VIEWS[path])
     if path == "/":
         expect_good_looks(owner, "usage by day")
         owner.press("By month")
         expect(owner.page.get_by_role("heading", name="By month")).to_be_visible()
     if path == "/keys":
-        owner.page.get_by_label("Show revoked keys").check()
+        click(owner.page.get_by_label("Show revoked keys"))
         expect(owner.page.locator("[data-key]")).to_have_count(5)
-        owner.page.get_by_text("A request was refused?").click()
+        click(owner.page.get_by_text("A request was refused?"))
     expect_good_looks(owner, path)
 
 
@@ -139,9 +144,9 @@ def test_a_dialog_can_be_seen_and_used(
     owner: Visitor, path: str, press: str, chosen: str | None
 ) -> None:
     owner.open(path)
-    owner.page.get_by_role("button", name=press, exact=True).first.click()
+    click(owner.page.get_by_role("button", name=press, exact=True).first)
     if chosen:
-        owner.dialog.get_by_label(chosen).check()
+        click(owner.dialog.get_by_label(chosen))
         owner.press("Create key", owner.dialog)
     expect(owner.dialog).to_be_visible()
     expect_good_looks(owner, press)

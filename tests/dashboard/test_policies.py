@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.dashboard.conftest import under_own_policy
-from tests.dashboard.place import Visitor, click
+from tests.dashboard.hands import click
+from tests.dashboard.place import Visitor
 from tests.factories.policies import USUAL
 
 KEYS = "/api/auth/api-keys"
@@ -17,7 +18,7 @@ pytestmark = under_own_policy
 
 @pytest.fixture
 def visitor(visitor: Visitor) -> Visitor:
-    visitor.sign_up()
+    visitor.sign_up("/agents")
     return visitor
 
 
@@ -63,7 +64,6 @@ def test_a_plan_without_a_limit_has_no_meter(visitor: Visitor) -> None:
     visitor.place.service.installation.command("accounts", "set-plan", visitor.email, "unlimited")
     key = visitor.place.call("POST", KEYS, token=visitor.api_token(), json={"name": "x"})
     assert visitor.place.authorize(key["api_key"], cost=7) == 200
-    visitor.follow("Agents")
     visitor.follow("Usage")
     expect(visitor.page.get_by_text("without a monthly limit")).to_be_visible()
     expect(visitor.page.get_by_text("7 units", exact=True)).to_be_visible()

@@ -5,7 +5,8 @@ import re
 from playwright.sync_api import Page, Route, expect
 
 from tests.dashboard.conftest import LOGIN_FAILURES, in_cookie_mode
-from tests.dashboard.place import Visitor, click
+from tests.dashboard.hands import click
+from tests.dashboard.place import Visitor
 from tests.e2e.service import PASSWORD
 
 ENDED = "Your session has ended"
@@ -36,8 +37,7 @@ class TestAnEndedSession:
     def test_loses_nothing_that_was_typed(self, visitor: Visitor) -> None:
         """It goes on as soon as its owner has logged in over it, in this tab or another."""
         page = visitor.page
-        visitor.sign_up()
-        visitor.follow("Agents")
+        visitor.sign_up("/agents")
         for name in ("First", "Second"):
             click(page.get_by_role("button", name="New agent").first)
             visitor.fill(visitor.dialog, name=name, description="Typed before")
@@ -111,8 +111,7 @@ def test_too_many_logins_are_told_how_long_to_wait(visitor: Visitor) -> None:
 
 @in_cookie_mode
 def test_a_full_plan_says_what_helps(visitor: Visitor) -> None:
-    visitor.sign_up()
-    visitor.follow("Agents")
+    visitor.sign_up("/agents")
     for number in range(3):
         click(visitor.page.get_by_role("button", name="New agent").first)
         visitor.fill(visitor.dialog, name=f"Agent {number}")

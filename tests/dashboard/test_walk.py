@@ -69,15 +69,13 @@ def _the_refresh_token_is_where_it_belongs(visitor: Visitor) -> None:
     cookies = {cookie["name"]: cookie for cookie in visitor.context.cookies()}
     assert set(cookies) == ({"__Host-ragauth_refresh"} if visitor.place.mode == "cookie" else set())
     assert visitor.page.evaluate("document.cookie") == ""
-    # A reload goes on without logging in.
-    visitor.page.reload()
-    visitor.see_heading("Usage")
 
 
 def _confirm_the_address(visitor: Visitor) -> None:
     expect(visitor.page.get_by_text("Please confirm")).to_be_visible()
     mail = visitor.place.mail_to(visitor.email, "Confirm your email address")
     assert f"{visitor.place.origin}/verify-email#token=" in mail.text
+    # The page is loaded anew, and goes on without logging in.
     visitor.go(f"/verify-email#token={mail.token}")
     visitor.see_heading("Confirm your address")
     assert mail.token not in visitor.page.url
@@ -92,8 +90,7 @@ def _see_usage(visitor: Visitor, key: str) -> None:
     expect(visitor.page.get_by_text("No requests yet")).to_be_visible()
     for cost in (100, 20, 3):
         assert visitor.place.authorize(key, cost=cost) == 200
-    visitor.page.reload()
-    visitor.see_heading("Usage")
+    visitor.press("Look again")
     meter = visitor.page.get_by_role("meter", name="Monthly quota")
     expect(meter).to_have_attribute("aria-valuenow", "123")
     expect(meter).to_have_attribute("aria-valuemax", "1000")

@@ -18,7 +18,7 @@ from playwright.sync_api import (
     expect,
 )
 
-from tests.dashboard.place import click
+from tests.dashboard.hands import click, fill
 from tests.e2e.service import PASSWORD, QUICK, Service, install
 from tests.servers.axe import ALL_BUT_COLOURS, COLOURS_ALONE, faults_of, load_axe
 from tests.servers.chromium import find_chromium
@@ -71,7 +71,7 @@ class Reference:
 
     def send_shown(self, body: str | None = None) -> tuple[int, str, dict[str, str]]:
         if body is not None:
-            self.main.get_by_label("Body", exact=True).fill(body)
+            fill(self.main.get_by_label("Body", exact=True), body)
         click(self.main.get_by_role("button", name="Send").first)
         answer = self.main.get_by_role("group", name="Answer", exact=True).first
         expect(answer.locator(".headers")).to_be_visible()
@@ -82,12 +82,12 @@ class Reference:
         return int(answer.locator("strong.code").inner_text()), text, headers
 
     def use_key(self, key: str) -> None:
-        self.page.get_by_label("API key", exact=True).fill(key)
+        fill(self.page.get_by_label("API key", exact=True), key)
         click(self.page.get_by_role("button", name="Use key"))
 
     def log_in(self, email: str, password: str) -> None:
-        self.page.get_by_label("E-mail", exact=True).fill(email)
-        self.page.get_by_label("Password", exact=True).fill(password)
+        fill(self.page.get_by_label("E-mail", exact=True), email)
+        fill(self.page.get_by_label("Password", exact=True), password)
         click(self.page.get_by_role("button", name="Log in", exact=True))
         expect(self.note).not_to_be_empty()
 

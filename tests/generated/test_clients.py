@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.service import Service, install
+from tests.e2e.service import QUICK, Service, install
 from tests.servers.caches import made_once
 from tests.servers.node import HAS_NPM, MISSING, PINNED, install_packages, run
 
@@ -35,7 +35,7 @@ _TOLD = [
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    installation = install(tmp_path_factory.mktemp("installation"))
+    installation = install(tmp_path_factory.mktemp("installation"), **QUICK)
     installation.migrate()
     with installation.serve(workers=1, RAGAUTH_COMPAT="ragchats,rst,unkey") as running:
         yield running

@@ -55,7 +55,8 @@ export async function send(name, { path = {}, query = {}, body, token, csrf = fa
       body: body === undefined ? undefined : JSON.stringify(body),
       // For the refresh token's cookie, in an installation that keeps it there.
       credentials: "include",
-      cache: "no-store",
+      // The API says itself that its answers are not to be stored. Said here too, the browser would
+      // not keep its leave (CORS) either, and ask for it before each call.
       referrerPolicy: "no-referrer",
     });
     text = await response.text();

@@ -15,6 +15,7 @@ from tests.compat.ragchats.client import RagChatsClient
 from tests.compat.upstream import Behaviour, Upstream, answer, running_upstream, unused_address
 from tests.factories.api_keys import make_service_key
 from tests.runtime import replace_parts, runtime_of
+from tests.waiting import wait_until
 
 IMPATIENT = TimeLimits(connect=0.5, pause=0.3, whole=0.6, place=0.1)
 AGENTS = "/compat/ragchats/api/agents"
@@ -263,8 +264,7 @@ class TestBadUpstreams:
         ]
         for thread in threads:
             thread.start()
-        while len(statuses) < 2:
-            assert any(thread.is_alive() for thread in threads)
+        wait_until(lambda: len(statuses) == 2)
         assert bot.client.as_key(bot.api_key).get("/api/v1/authorize").status_code == 200
         upstream.released.set()
         for thread in threads:

@@ -13,6 +13,14 @@ from tests.e2e.service import Service
 from tests.e2e.unkey.clients import Answer, OfficialClient, OfPython, node_client
 from tests.servers.node import HAS_NPM, MISSING
 
+# How often a minute the keys of an account's first plan may be used.
+PLAN_MINUTE = 5
+_POLICY = f"""
+[plans.trial]
+max_keys = 5
+max_agents = 2
+limits = {{ requests = {{ minute = {PLAN_MINUTE}, month = 1_000 }} }}
+"""
 _EVERY_SCOPE = ("verify", "keys", "accounts", "usage")
 
 
@@ -70,8 +78,13 @@ class Vendor:
 
 
 @pytest.fixture(scope="session")
-def unkey_services(new_installation: NewInstallation) -> Iterator[Callable[[str], Service]]:
+def unkey_services(
+    new_installation: NewInstallation, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Service]]:
     """The service with the face, on a database; started when it is first asked for."""
+    policy = tmp_path_factory.mktemp("policy") / "policy.toml"
+    policy.write_text(_POLICY, "utf-8")
+    settings = {"RAGAUTH_COMPAT": "unkey", "RAGAUTH_POLICY_FILE": str(policy)}
     with ExitStack() as running:
         started: dict[str, Service] = {}
 
@@ -79,9 +92,7 @@ def unkey_services(new_installation: NewInstallation) -> Iterator[Callable[[str]
             if database not in started:
                 installation = new_installation(database)
                 installation.migrate()
-                started[database] = running.enter_context(
-                    installation.serve(RAGAUTH_COMPAT="unkey")
-                )
+                started[database] = running.enter_context(installation.serve(**settings))
             return started[database]
 
         yield service_on
