@@ -11,6 +11,7 @@ from tests.dashboard.hands import click, fill
 from tests.dashboard.place import Visitor
 
 # Turned around, and with a letter that is not seen.
+USAGE = "/api/auth/usage"
 HOSTILE = "\u202egnp.\u2066invoice\u200b\u00ad"
 
 
@@ -58,7 +59,20 @@ def test_the_first_call_that_is_proposed_is_seen_in_the_chart(visitor: Visitor) 
     visitor.press("Look again")
     quota = visitor.page.get_by_role("meter", name="Monthly quota")
     expect(quota).to_have_attribute("aria-valuenow", "1")
+    # The browser keeps the leave that the API gave it to ask so (CORS).
+    asked = _asked_for_leave(visitor)
+    assert asked > 0
+    visitor.open("/keys")
+    visitor.see_heading("API keys")
+    with visitor.page.expect_response(f"**{USAGE}?**"):
+        visitor.open("/")
+    assert _asked_for_leave(visitor) == asked
     expect(visitor.page.get_by_role("row", name="Primary")).to_be_visible()
+
+
+def _asked_for_leave(visitor: Visitor) -> int:
+    lines = visitor.place.service.request_lines()
+    return sum((line["method"], line["path"]) == ("OPTIONS", USAGE) for line in lines)
 
 
 @in_cookie_mode
