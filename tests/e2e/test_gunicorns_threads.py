@@ -49,7 +49,7 @@ def test_a_deleted_key_is_refused_in_every_try_of_every_worker(service: Service)
     outcome = kill_under_load(service, key, delete, tries=150)
     assert outcome.statuses == {401}
     assert outcome.accepted_before >= ACCEPTED_FIRST
-    assert set(outcome.refusals_by_worker(service)) == set(service.gunicorn.worker_pids())
+    assert set(outcome.by_worker) == set(service.gunicorn.worker_pids())
 
 
 def test_exactly_the_limit_is_let_through(service: Service) -> None:
