@@ -45,8 +45,8 @@ def kill_under_load(
 ) -> Outcome:
     """Let several clients present the key, kill it, and go on until so many tries followed.
 
-    `kill` returns when its answer is there. They begin anew until each worker has answered `of_each`
-    of them: on a busy machine one of the workers may answer all for a while.
+    `kill` returns when its answer is there. The clients begin anew until each worker has answered
+    `of_each` tries: on a busy machine one of the workers may answer all for a while.
     """
     deadline = time.monotonic() + _SECONDS
     with _presenting(service, raw_key, deadline) as (done, wait_for):
