@@ -31,7 +31,6 @@ def service(
     plans: Path = tmp_path_factory.mktemp("plans") / "policy.toml"
     plans.write_text(PLANS)
     installation = new_installation("postgres")
-    installation.migrate()
     with installation.serve(
         workers=WORKERS, RAGAUTH_SERVER="gunicorn", RAGAUTH_POLICY_FILE=str(plans)
     ) as running:

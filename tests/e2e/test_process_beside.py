@@ -197,7 +197,6 @@ def outage(redis: RedisServer, service: Service, answers: Counter[Any]) -> None:
 def test_new_mail_wakes_it(new_installation: NewInstallation) -> None:
     """A worker queues, the process sends."""
     installation = new_installation("sqlite")
-    installation.migrate()
     with installation.serve() as service:
         service.sign_up()
         outbox = Path(installation.environment["RAGAUTH_INSTANCE_DIR"]) / "outbox"

@@ -78,7 +78,6 @@ def unkey_services(new_installation: NewInstallation) -> Iterator[Callable[[str]
         def service_on(database: str) -> Service:
             if database not in started:
                 installation = new_installation(database)
-                installation.migrate()
                 started[database] = running.enter_context(
                     installation.serve(RAGAUTH_COMPAT="unkey")
                 )
