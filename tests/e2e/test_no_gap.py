@@ -144,6 +144,7 @@ def test_a_socket_of_systemds_outlives_a_restart_and_a_reload(
                 cwd=deployment.folder,
                 last_signal=signal.SIGTERM,
                 sockets=(listener.fileno(),),
+                is_linked=True,
             )
             stack.callback(process.stop, signal.SIGTERM, 40)
             gunicorn = GunicornServer(process, place[1])

@@ -161,12 +161,14 @@ def fork_module(
     given: int | None = None,
     open_files: int | None = None,
     sockets: Sequence[int] = (),
+    is_linked: bool = False,
 ) -> ForkedProcess:
     """Run `python -m MODULE` in a session of its own; it prints to the file descriptors.
 
     `errors` is for what it says on stderr, where that goes elsewhere; `given` is its stdin;
     `open_files` is how many it may have, where it is to be few. It is told of the `sockets`, which
     are file descriptors, as systemd tells of those that it hands on.
+    `is_linked` says that the program in `cwd` is links to this very one, and so may begin as it.
     """
     request = {
         "module": module,
@@ -177,7 +179,7 @@ def fork_module(
         "sockets": len(sockets),
     }
     with _lock:
-        has_program = cwd == _ROOT
+        has_program = is_linked or cwd == _ROOT
         if has_program not in _preloaded:
             _preloaded[has_program] = _Preloaded(has_program=has_program)
         with open(os.devnull, "rb") as nothing:
