@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.deployment import NEW_SECONDS, OLD_SECONDS, Deployment, questions, token_seconds
 from tests.e2e.restart_load import Load, load, wait_for
 from tests.e2e.service import Service
+from tests.servers.frozen import frozen
 from tests.servers.gunicorn import GunicornServer
 from tests.servers.processes import ServerProcess
 
@@ -85,14 +86,22 @@ def test_a_version_that_does_not_load_is_not_taken(deployment: Deployment) -> No
         assert service.client.get("/readyz").status_code == 200
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.3])
-def test_sigterm_while_the_new_version_is_tried_ends_the_service(
-    deployment: Deployment, seconds: float
-) -> None:
+def test_sigterm_while_the_new_version_is_tried_ends_the_service(deployment: Deployment) -> None:
     """S35"""
     with deployment.serve() as service:
         os.kill(service.gunicorn.pid, signal.SIGHUP)
-        time.sleep(seconds)
+        time.sleep(0.3)
+        assert service.gunicorn.terminate() == 0
+
+
+def test_sigterm_that_comes_together_with_sighup_ends_the_service(deployment: Deployment) -> None:
+    """S35: the new version would not know of it."""
+    with deployment.serve() as service:
+        master = service.gunicorn.pid
+        with frozen(master):
+            os.kill(master, signal.SIGHUP)
+            os.kill(master, signal.SIGTERM)
+        wait_for(lambda: not Path(f"/proc/{master}").exists())
         assert service.gunicorn.terminate() == 0
 
 
