@@ -302,9 +302,22 @@ def _end(code: object) -> NoReturn:
     os._exit(code or 0)
 
 
+def _begin_applications() -> None:
+    """Do once what each application of the service would begin with; nothing of it is its own."""
+    from sqlalchemy.orm import configure_mappers  # noqa: PLC0415
+
+    # It loads the service.
+    from tests.quick_apps import write_builders_late  # noqa: PLC0415
+
+    configure_mappers()
+    write_builders_late()
+
+
 if __name__ == "__main__":
     for module in (*_MODULES, *sys.argv[2:]):
         importlib.import_module(module)
+    if _PROGRAM in sys.modules:
+        _begin_applications()
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as asked:
