@@ -179,7 +179,8 @@ def fork_module(
         "sockets": len(sockets),
     }
     with _lock:
-        has_program = is_linked or cwd == _ROOT
+        # What is not the service may begin with it as well, and then needs no process of its own.
+        has_program = is_linked or cwd == _ROOT or not (cwd / _PROGRAM).exists()
         if has_program not in _preloaded:
             _preloaded[has_program] = _Preloaded(has_program=has_program)
         with open(os.devnull, "rb") as nothing:

@@ -146,24 +146,28 @@ class TestWhoseKeys:
 
     def test_no_plan_limits_it(self, vendor: Vendor) -> None:
         _, key = vendor.new_key(vendor.new_api(), externalId=f"user-{uuid4()}")
-        codes = {vendor.verify(key)["code"] for _ in range(70)}
+        root_key = vendor.root_key("verify")
+        codes = {_code_of(vendor, root_key, key) for _ in range(70)}
         assert codes == {"VALID"}
 
 
 def test_credits_are_taken_exactly_by_all_workers(vendor: Vendor) -> None:
     _, key = vendor.new_key(vendor.new_api(), credits={"remaining": 30})
-    root_key, url = vendor.root_key("verify"), "/compat/unkey/v2/keys.verifyKey"
-
-    def ask(_: int) -> str:
-        response: httpx.Response = vendor.service.client.post(
-            url, json={"key": key}, headers={"Authorization": f"Bearer {root_key}"}
-        )
-        code: str = response.json()["data"]["code"]
-        return code
-
+    root_key = vendor.root_key("verify")
     with ThreadPoolExecutor(8) as threads:
-        codes = list(threads.map(ask, range(50)))
+        codes = list(threads.map(lambda _: _code_of(vendor, root_key, key), range(50)))
     assert sorted(codes) == ["USAGE_EXCEEDED"] * 20 + ["VALID"] * 30
+
+
+def _code_of(vendor: Vendor, root_key: str, key: str) -> str:
+    """Asked past the official client, which would take longer than the service."""
+    response: httpx.Response = vendor.service.client.post(
+        "/compat/unkey/v2/keys.verifyKey",
+        json={"key": key},
+        headers={"Authorization": f"Bearer {root_key}"},
+    )
+    code: str = response.json()["data"]["code"]
+    return code
 
 
 def test_only_keys_of_the_named_keyspaces_are_found(vendor: Vendor) -> None:
