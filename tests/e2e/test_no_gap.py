@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.deployment import NEW_SECONDS, OLD_SECONDS, Deployment, questions, token_seconds
 from tests.e2e.restart_load import Load, load, wait_for
 from tests.e2e.service import Service
+from tests.e2e.test_process_beside import beside, saved
 from tests.servers.frozen import frozen
 from tests.servers.gunicorn import GunicornServer
 from tests.servers.processes import ServerProcess
@@ -45,6 +46,7 @@ def test_sighup_brings_new_code_and_settings_and_loses_no_request(
         user = service.sign_up()
         assert token_seconds(user) == OLD_SECONDS
         before = set(service.gunicorn.worker_pids())
+        first = beside(service)
         asked = questions(service, user)
         with load(place_of(service), asked, kept=2, new=1, pause_seconds=0.02) as done:
             wait_for(lambda: done.count > 60)
@@ -53,12 +55,16 @@ def test_sighup_brings_new_code_and_settings_and_loses_no_request(
             wait_for(lambda: deployment.is_new(service))
             # The same process serves; of its old workers none is left.
             wait_for(lambda: not before & set(service.gunicorn.worker_pids()))
+            wait_for(lambda: not Path(f"/proc/{first}").exists())
+            wait_for(lambda: beside(service) != first)
             at_that_time = done.count
             wait_for(lambda: done.count > at_that_time + 60)
         insist_on_no_failure(done)
         assert token_seconds(user) == NEW_SECONDS
         assert len(service.gunicorn.worker_pids()) == 2
         assert service.gunicorn.terminate() == 0
+    counted = done.answers["/api/v1/authorize 200"] + done.answers["/api/v1/keys/verify 200"]
+    assert saved(deployment.installation) == counted
 
 
 def test_a_version_that_does_not_load_is_not_taken(deployment: Deployment) -> None:

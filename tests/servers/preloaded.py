@@ -315,11 +315,14 @@ def _begin_applications() -> None:
 
 
 if __name__ == "__main__":
+    # What is loaded stays.
+    gc.disable()
     for module in (*_MODULES, *sys.argv[2:]):
         importlib.import_module(module)
     if _PROGRAM in sys.modules:
         _begin_applications()
     gc.collect()
     gc.freeze()
+    gc.enable()
     with socket.socket(fileno=int(sys.argv[1])) as asked:
         _serve(asked)
