@@ -255,6 +255,10 @@ def _serve(listener: socket.socket) -> None:
                 continue
             report, *files = files
             request = _receive(controls[ready], int.from_bytes(head, "big"))
+            if request is None:
+                for file in (report, *files):
+                    os.close(file)
+                continue
             pid = os.fork()
             if pid == 0:
                 for file in (
@@ -278,9 +282,13 @@ def _is_ours(control: socket.socket) -> bool:
 
 
 def _receive(control: socket.socket, size: int) -> Any:
+    """What is asked; None if who asked has ended in the middle of it."""
     body = b""
     while len(body) < size:
-        body += control.recv(min(size - len(body), _MOST_BYTES))
+        part = control.recv(min(size - len(body), _MOST_BYTES))
+        if not part:
+            return None
+        body += part
     return json.loads(body)
 
 
