@@ -1,7 +1,7 @@
 """One service on each database, for all tests that do not need one of their own."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from uuid import uuid4
 
 import pytest
@@ -18,9 +18,36 @@ on_sqlite, on_postgres = (
 
 @pytest.fixture(scope="session")
 def new_installation(
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_server: PostgresServer,
+    postgres_template: str,
+) -> Iterator[NewInstallation]:
+    """Make an installation with a migrated database, `sqlite` or `postgres`."""
+    with _installations(tmp_path_factory, postgres_server, postgres_template) as make:
+
+        def make_migrated(database: str) -> Installation:
+            installation = make(database)
+            if database == "sqlite":
+                installation.migrate()
+            return installation
+
+        yield make_migrated
+
+
+@pytest.fixture(scope="session")
+def empty_installation(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
 ) -> Iterator[NewInstallation]:
-    """Make an installation with an empty database, `sqlite` or `postgres`."""
+    """Make an installation that was not migrated, `sqlite` or `postgres`."""
+    with _installations(tmp_path_factory, postgres_server, None) as make:
+        yield make
+
+
+@contextmanager
+def _installations(
+    tmp_path_factory: pytest.TempPathFactory, server: PostgresServer, template: str | None
+) -> Iterator[NewInstallation]:
+    """Yield what makes them: on Postgres with a copy of the template, if there is one."""
     with ExitStack() as databases:
 
         def make(database: str) -> Installation:
@@ -28,9 +55,9 @@ def new_installation(
             if database == "sqlite":
                 return install(folder, **QUICK)
             name = f"e2e_{uuid4().hex}"
-            postgres_server.create_database(name)
-            databases.callback(postgres_server.drop_database, name)
-            return install(folder, postgres_server.url(name), **QUICK)
+            server.create_database(name, template)
+            databases.callback(server.drop_database, name)
+            return install(folder, server.url(name), **QUICK)
 
         yield make
 
@@ -51,7 +78,6 @@ def services(new_installation: NewInstallation) -> Iterator[Callable[[str], Serv
         def service_on(database: str) -> Service:
             if database not in started:
                 installation = new_installation(database)
-                installation.migrate()
                 started[database] = running.enter_context(installation.serve())
             return started[database]
 

@@ -45,7 +45,9 @@ class Deployment:
     @contextmanager
     def serve(self) -> Iterator[Service]:
         with (
-            start_gunicorn(self.installation.environment, cwd=self.folder) as gunicorn,
+            start_gunicorn(
+                self.installation.environment, cwd=self.folder, is_linked=True
+            ) as gunicorn,
             self.installation.client_of(gunicorn) as service,
         ):
             yield service

@@ -27,7 +27,6 @@ _MAIL_SECONDS = 20
 def service(new_installation: NewInstallation) -> Iterator[Service]:
     """Throttled as by default, with a dashboard for the links in mails."""
     installation = new_installation("postgres")
-    installation.migrate()
     limits = {
         "RAGAUTH_LOGIN_FAILURES_PER_ACCOUNT": "3",
         "RAGAUTH_DASHBOARD_URL": "https://app.test",

@@ -56,7 +56,6 @@ def test_a_sqlite_copy_made_while_serving_is_restored_into_a_new_folder(
     new_installation: NewInstallation, tmp_path: Path
 ) -> None:
     installation = new_installation("sqlite")
-    installation.migrate()
     copy = tmp_path / "ragauth.db"
     with installation.serve(workers=1) as service:
         user = service.sign_up(plan="scale")
@@ -89,13 +88,12 @@ def _run(environment: Mapping[str, str], *arguments: str) -> None:
 
 
 def test_a_dump_of_postgres_is_restored_into_an_empty_database(
-    new_installation: NewInstallation, tmp_path: Path
+    new_installation: NewInstallation, empty_installation: NewInstallation, tmp_path: Path
 ) -> None:
     pg_dump, pg_restore = client_program("pg_dump"), client_program("pg_restore")
     if pg_dump is None or pg_restore is None:
         pytest.skip("no pg_dump: apt-get install postgresql-client")
-    installation, target = new_installation("postgres"), new_installation("postgres")
-    installation.migrate()
+    installation, target = new_installation("postgres"), empty_installation("postgres")
     dump = str(tmp_path / "ragauth.dump")
     with installation.serve(workers=1) as service:
         user = service.sign_up(plan="scale")

@@ -39,7 +39,6 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
 @pytest.fixture(scope="module")
 def service(new_installation: NewInstallation, clock: Clock) -> Iterator[Service]:
     installation = new_installation("sqlite")
-    installation.migrate()
     environment = {**installation.environment, "AHEAD_FILE": str(clock.path)}
     with (
         start_gunicorn(environment, app="tests.e2e.stepped_clock_wsgi:app") as gunicorn,

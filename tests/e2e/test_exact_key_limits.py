@@ -40,7 +40,6 @@ def service(
     """Four workers."""
     database, _, counters = request.param.split()
     installation = new_installation(database)
-    installation.migrate()
     settings = {"RAGAUTH_POLICY_FILE": str(policy_file)}
     with ExitStack() as stack:
         if counters == "redis":

@@ -39,7 +39,6 @@ def limited(
     plans = tmp_path / "policy.toml"
     plans.write_text(PLANS.format(minute=LIMIT, month=10**9))
     settings = {"RAGAUTH_POLICY_FILE": str(plans)}
-    installation.migrate()
     with ExitStack() as stack:
         if counters == "redis":
             settings["RAGAUTH_REDIS_URL"] = stack.enter_context(start_redis()).url

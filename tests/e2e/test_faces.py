@@ -16,7 +16,6 @@ _SECRET = re.compile(r"eyJ[\w-]{10,}\.[\w-]+\.[\w-]+|rst_\w{36}|rag_live_\w{36}"
 def test_the_documents_clients_only_change_the_base_url(new_installation: NewInstallation) -> None:
     """S20, S27: dead at once in every worker; no token or key in the log."""
     installation = new_installation("postgres")
-    installation.migrate()
     with (
         running_upstream() as upstream,
         installation.serve(
@@ -56,7 +55,6 @@ def test_an_upstream_that_is_away_is_503_and_named_nowhere(
 ) -> None:
     """S27: no secret, such as the password of a setting's URL, in the log."""
     installation = new_installation("sqlite")
-    installation.migrate()
     address = unused_address().replace("http://", "http://rag:hunter2@")
     with (
         installation.serve(

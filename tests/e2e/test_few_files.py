@@ -17,9 +17,7 @@ _CLIENTS = 500
 
 @pytest.fixture(scope="module")
 def installation(new_installation: NewInstallation) -> Installation:
-    installation = new_installation("sqlite")
-    installation.migrate()
-    return installation
+    return new_installation("sqlite")
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ _WRITES = 60
 
 
 def test_two_services_that_start_first_at_once_share_one_secret(
-    new_installation: NewInstallation,
+    empty_installation: NewInstallation,
 ) -> None:
-    installation = new_installation("sqlite")
+    installation = empty_installation("sqlite")
     secret_file = Path(installation.environment["RAGAUTH_INSTANCE_DIR"]) / "secret_key"
     # Neither has a schema yet, and neither needs one to start: only the secret is made.
     assert not secret_file.exists()
@@ -45,9 +45,9 @@ def test_two_services_that_start_first_at_once_share_one_secret(
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_migrations_at_once_all_succeed_and_make_one_schema(
-    new_installation: NewInstallation, database: str
+    empty_installation: NewInstallation, database: str
 ) -> None:
-    installation = new_installation(database)
+    installation = empty_installation(database)
     processes = [installation.start("db", "upgrade") for _ in range(2)]
     outcomes = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
     assert [returncode for _, returncode in outcomes] == [0, 0], outcomes
@@ -81,7 +81,6 @@ def test_no_write_of_three_processes_on_one_sqlite_file_is_lost(
     new_installation: NewInstallation,
 ) -> None:
     installation = new_installation("sqlite")
-    installation.migrate()
     engine = sqlalchemy.create_engine(_database_url(installation))
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE tally (value INTEGER NOT NULL)")

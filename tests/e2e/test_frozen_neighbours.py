@@ -100,7 +100,6 @@ def service(
 ) -> Iterator[Service]:
     """A service whose mail server is frozen from the start to the end."""
     installation = new_installation("sqlite")
-    installation.migrate()
     with installation.serve(
         workers=2,
         log_to=log.writing,

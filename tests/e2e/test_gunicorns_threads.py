@@ -31,7 +31,6 @@ def service(
     plans: Path = tmp_path_factory.mktemp("plans") / "policy.toml"
     plans.write_text(PLANS)
     installation = new_installation("postgres")
-    installation.migrate()
     with installation.serve(
         workers=WORKERS, RAGAUTH_SERVER="gunicorn", RAGAUTH_POLICY_FILE=str(plans)
     ) as running:
@@ -49,7 +48,7 @@ def test_a_deleted_key_is_refused_in_every_try_of_every_worker(service: Service)
     outcome = kill_under_load(service, key, delete, tries=150)
     assert outcome.statuses == {401}
     assert outcome.accepted_before >= ACCEPTED_FIRST
-    assert set(outcome.refusals_by_worker(service)) == set(service.gunicorn.worker_pids())
+    assert set(outcome.by_worker) == set(service.gunicorn.worker_pids())
 
 
 def test_exactly_the_limit_is_let_through(service: Service) -> None:

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.e2e.conftest import on_sqlite
 from tests.e2e.raw_connections import authorize, connection, cpu_seconds, read_answer
 from tests.e2e.service import Service, User
 
@@ -18,6 +19,7 @@ def _used(service: Service) -> float:
     return sum(cpu_seconds(pid) for pid in service.gunicorn.worker_pids())
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "beginning",
     [b"", b"GET /api", b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9"],
@@ -56,6 +58,7 @@ def test_its_last_request_is_answered(service: Service, user: User) -> None:
             assert client.recv(1) == b""
 
 
+@on_sqlite
 def test_half_a_body_is_a_fault_though_it_reads_like_a_whole(service: Service) -> None:
     """RFC 9112 section 8."""
     with connection(service) as client:

@@ -62,7 +62,6 @@ _BODIES = (
 @pytest.fixture(scope="module")
 def service(new_installation: NewInstallation) -> Iterator[Service]:
     installation = new_installation("sqlite")
-    installation.migrate()
     with installation.serve(workers=1, RAGAUTH_COMPAT="ragchats,rst") as running:
         yield running
 
@@ -143,7 +142,6 @@ def test_a_malformed_chunk_is_refused_in_the_words_of_the_face(
 def test_under_gunicorns_own_worker_too(new_installation: NewInstallation) -> None:
     """S29: the application knows what it means that a body cannot be read."""
     installation = new_installation("sqlite")
-    installation.migrate()
     with installation.serve(workers=1, GUNICORN_CMD_ARGS="--worker-class gthread") as plain:
         for body in (b"zz\r\n", b"-1\r\n", b"2\r\n{}X", b"2\r\n{}\r\n0\r\n: b\r\n\r\n", b"9\r\n{}"):
             head = b"POST /api/v1/keys/revoke HTTP/1.1\r\n" + _HOST + _JSON + _CHUNKED + b"\r\n"

@@ -17,7 +17,6 @@ CALLERS, EACH = 3, 2
 @pytest.fixture(params=["sqlite", "postgres"])
 def service(request: pytest.FixtureRequest, new_installation: NewInstallation) -> Iterator[Service]:
     installation = new_installation(request.param)
-    installation.migrate()
     with (
         start_gunicorn({**installation.environment}, app="tests.e2e.things_wsgi:app") as gunicorn,
         installation.client_of(gunicorn) as running,

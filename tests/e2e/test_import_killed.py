@@ -31,7 +31,6 @@ def test_what_was_committed_stays_and_the_rest_follows(
 ) -> None:
     """S34, S39: each batch is there with the events of its keys, or not at all."""
     installation = new_installation(database)
-    installation.migrate()
     with patch.dict(os.environ, installation.environment, clear=True):
         settings = read_settings()
     file = tmp_path / "keys.jsonl"

@@ -22,7 +22,6 @@ def github() -> Iterator[Github]:
 @pytest.fixture(scope="module")
 def revoking(github: Github, new_installation: NewInstallation) -> Iterator[Service]:
     installation = new_installation("sqlite")
-    installation.migrate()
     settings = {"RAGAUTH_GITHUB_KEYS_URL": github.url, "RAGAUTH_LEAKED_KEYS": "revoke"}
     with installation.serve(workers=3, **settings) as service:
         yield service

@@ -31,7 +31,6 @@ def told(installation: Installation) -> list[str]:
 def test_of_two_hosts_one_tells(new_installation: NewInstallation, tmp_path: Path) -> None:
     """Both save at the same moment, as their readers ask; and once more when they end."""
     installation = new_installation("postgres")
-    installation.migrate()
     folder = tmp_path / "other"
     folder.mkdir()
     with start_redis() as redis, start_smtp(tmp_path) as smtp:

@@ -23,7 +23,6 @@ def test_each_kind_of_address_is_served_once(
     new_installation: NewInstallation, tmp_path: Path
 ) -> None:
     installation = new_installation("sqlite")
-    installation.migrate()
     path, port = str(tmp_path / "socket"), free_port()
     base = {"PATH": os.defpath, "PORT": str(port), **installation.environment}
     # gunicorn alone would fail for an empty WEB_CONCURRENCY.

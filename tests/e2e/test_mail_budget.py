@@ -36,7 +36,6 @@ def test_one_recipient_gets_a_bounded_number_of_mails_whatever_causes_them(
 ) -> None:
     """S41: ten and five, over two workers; an unconfirmed address has no notices among them."""
     installation = new_installation("postgres")
-    installation.migrate()
     with (
         start_smtp(tmp_path) as smtp,
         installation.serve(

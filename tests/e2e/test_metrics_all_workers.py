@@ -47,7 +47,6 @@ def test_every_scrape_tells_of_all_workers_and_nothing_is_lost_by_a_sigkill(
 ) -> None:
     """S34: what a killed worker counted stays counted, and its successor goes on from there."""
     installation = new_installation("sqlite")
-    installation.migrate()
     with installation.serve(workers=2) as service, installation.serve(workers=1) as other:
         user = service.sign_up(plan="scale")
         asked = 0

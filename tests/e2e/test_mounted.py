@@ -9,7 +9,6 @@ from tests.e2e.conftest import NewInstallation
 
 def test_below_the_path_and_past_it(new_installation: NewInstallation) -> None:
     installation = new_installation("sqlite")
-    installation.migrate()
     with installation.serve(workers=1, SCRIPT_NAME="/auth/") as service:
         key = service.sign_up().api_key
         statuses = {

@@ -13,6 +13,8 @@ import pytest
 from tests.e2e.deployment import NEW_SECONDS, OLD_SECONDS, Deployment, questions, token_seconds
 from tests.e2e.restart_load import Load, load, wait_for
 from tests.e2e.service import Service
+from tests.e2e.test_process_beside import beside, saved
+from tests.servers.frozen import frozen
 from tests.servers.gunicorn import GunicornServer
 from tests.servers.processes import ServerProcess
 
@@ -44,6 +46,7 @@ def test_sighup_brings_new_code_and_settings_and_loses_no_request(
         user = service.sign_up()
         assert token_seconds(user) == OLD_SECONDS
         before = set(service.gunicorn.worker_pids())
+        first = beside(service)
         asked = questions(service, user)
         with load(place_of(service), asked, kept=2, new=1, pause_seconds=0.02) as done:
             wait_for(lambda: done.count > 60)
@@ -52,12 +55,16 @@ def test_sighup_brings_new_code_and_settings_and_loses_no_request(
             wait_for(lambda: deployment.is_new(service))
             # The same process serves; of its old workers none is left.
             wait_for(lambda: not before & set(service.gunicorn.worker_pids()))
+            wait_for(lambda: not Path(f"/proc/{first}").exists())
+            wait_for(lambda: beside(service) != first)
             at_that_time = done.count
             wait_for(lambda: done.count > at_that_time + 60)
         insist_on_no_failure(done)
         assert token_seconds(user) == NEW_SECONDS
         assert len(service.gunicorn.worker_pids()) == 2
         assert service.gunicorn.terminate() == 0
+    counted = done.answers["/api/v1/authorize 200"] + done.answers["/api/v1/keys/verify 200"]
+    assert saved(deployment.installation) == counted
 
 
 def test_a_version_that_does_not_load_is_not_taken(deployment: Deployment) -> None:
@@ -85,14 +92,22 @@ def test_a_version_that_does_not_load_is_not_taken(deployment: Deployment) -> No
         assert service.client.get("/readyz").status_code == 200
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.3])
-def test_sigterm_while_the_new_version_is_tried_ends_the_service(
-    deployment: Deployment, seconds: float
-) -> None:
+def test_sigterm_while_the_new_version_is_tried_ends_the_service(deployment: Deployment) -> None:
     """S35"""
     with deployment.serve() as service:
         os.kill(service.gunicorn.pid, signal.SIGHUP)
-        time.sleep(seconds)
+        time.sleep(0.3)
+        assert service.gunicorn.terminate() == 0
+
+
+def test_sigterm_that_comes_together_with_sighup_ends_the_service(deployment: Deployment) -> None:
+    """S35: the new version would not know of it."""
+    with deployment.serve() as service:
+        master = service.gunicorn.pid
+        with frozen(master):
+            os.kill(master, signal.SIGHUP)
+            os.kill(master, signal.SIGTERM)
+        wait_for(lambda: not Path(f"/proc/{master}").exists())
         assert service.gunicorn.terminate() == 0
 
 
@@ -144,6 +159,7 @@ def test_a_socket_of_systemds_outlives_a_restart_and_a_reload(
                 cwd=deployment.folder,
                 last_signal=signal.SIGTERM,
                 sockets=(listener.fileno(),),
+                is_linked=True,
             )
             stack.callback(process.stop, signal.SIGTERM, 40)
             gunicorn = GunicornServer(process, place[1])

@@ -5,7 +5,11 @@ import socket
 
 import pytest
 
+from tests.e2e.conftest import on_sqlite
 from tests.e2e.service import Service
+
+# No database is asked.
+pytestmark = on_sqlite
 
 _HOST = b"Host: ragauth.test\r\n"
 _REFUSED = {

@@ -91,7 +91,7 @@ def test_a_revoked_key_is_dead_at_once_in_every_worker(service: Service, user: U
     outcome = kill_under_load(service, raw_key, revoke, tries=_TRIES)
     assert outcome.accepted_before >= ACCEPTED_FIRST
     assert outcome.statuses == {401}
-    assert len(outcome.refusals_by_worker(service)) == 2
+    assert len(outcome.by_worker) == 2
 
 
 def test_a_pooler_that_restarts_is_found_again_without_a_restart_of_the_service(

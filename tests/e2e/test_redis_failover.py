@@ -34,7 +34,6 @@ def test_over_a_fail_over_no_check_fails_and_no_usage_is_lost_or_counted_twice(
 ) -> None:
     """S48, S49: what was replicated stays, and a used minute lets through once more on the host."""
     installation = new_installation("sqlite")
-    installation.migrate()
     with ExitStack() as servers:
         first = servers.enter_context(start_redis())
         second = servers.enter_context(start_redis("--replicaof", "127.0.0.1", str(first.port)))

@@ -22,7 +22,6 @@ def test_without_redis_keys_are_checked_limits_go_on_and_readyz_says_so(
 ) -> None:
     """S32: and it comes back without a restart."""
     installation = new_installation("sqlite")
-    installation.migrate()
     with start_redis() as redis, installation.serve(RAGAUTH_REDIS_URL=redis.url) as service:
         user = service.sign_up()
         assert service.authorize(user.api_key) == 200

@@ -35,7 +35,6 @@ def times_lost(service: Service) -> list[str]:
 def test_each_check_counts_once_and_redis_is_not_lost(new_installation: NewInstallation) -> None:
     """S23, S49: exactly the limit is let through, for `authorize` and `verify`."""
     installation = new_installation("sqlite")
-    installation.migrate()
     command = ("service-keys", "create", "--name", "gateway", "--scope", "verify", "--json")
     gateway = json.loads(installation.command(*command))["api_key"]
     with (

@@ -43,13 +43,13 @@ def program_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["sqlite and lmdb", "postgres and redis"])
 def both(
     request: pytest.FixtureRequest,
-    new_installation: NewInstallation,
+    empty_installation: NewInstallation,
     program_before: Path,
     tmp_path: Path,
 ) -> Iterator[tuple[Service, Service]]:
     """The version before, which has made the database, and this one, which has migrated it."""
     database, _, counters = request.param.split()
-    installation = new_installation(database)
+    installation = empty_installation(database)
     installation.migrate_as(program_before)
     plans, policy = tmp_path / "plans.toml", tmp_path / "policy.toml"
     plans.write_text(_PLANS_BEFORE)

@@ -28,13 +28,15 @@ _MALFORMED = {
 }
 
 
-def _start(folder: Path, module: tuple[str, ...], **settings: str) -> tuple[int, list[str]]:
+def _start(
+    folder: Path, module: tuple[str, ...], *, is_real: bool = False, **settings: str
+) -> tuple[int, list[str]]:
     """The exit code and the printed lines of a start that must end by itself.
 
-    gunicorn's is a real one, of a Python that has loaded nothing yet.
+    A real one is of a Python that has loaded nothing yet.
     """
     environment = {"PATH": os.defpath, "RAGAUTH_INSTANCE_DIR": str(folder), "PORT": "0", **settings}
-    if module is not _GUNICORN:
+    if not is_real:
         command = ForkedCommand(*module, environment=environment, cwd=PROJECT_ROOT)
         printed, said = command.communicate(timeout=60)
         assert command.returncode is not None
@@ -67,7 +69,7 @@ def test_a_missing_setting_is_named_in_one_line(tmp_path: Path) -> None:
 def test_every_malformed_setting_is_named_in_a_line_of_its_own(
     tmp_path: Path, module: tuple[str, ...]
 ) -> None:
-    code, lines = _start(tmp_path, module, **_MALFORMED)
+    code, lines = _start(tmp_path, module, is_real=module is _GUNICORN, **_MALFORMED)
     assert code == 1
     assert {line.split(": ")[1] for line in lines} == set(_MALFORMED)
     assert len(lines) == len(_MALFORMED)

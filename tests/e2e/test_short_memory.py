@@ -25,9 +25,7 @@ _HALF_A_BODY = (
 
 @pytest.fixture(scope="module")
 def installation(new_installation: NewInstallation) -> Installation:
-    installation = new_installation("sqlite")
-    installation.migrate()
-    return installation
+    return new_installation("sqlite")
 
 
 def until(is_so: Callable[[], bool]) -> None:

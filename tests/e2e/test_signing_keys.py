@@ -25,7 +25,6 @@ def test_every_worker_of_every_host_learns_of_new_and_retired_keys_without_a_res
     new_installation: NewInstallation,
 ) -> None:
     installation = new_installation("postgres")
-    installation.migrate()
     servers = [installation.serve(workers=workers) for workers in (2, 1)]
     with ExitStack() as stack:
         hosts = at_once([server.__enter__ for server in servers])

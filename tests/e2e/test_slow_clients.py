@@ -55,7 +55,6 @@ def _far_installation(new_installation: NewInstallation) -> Iterator[Service]:
             WEB_THREADS="2",
             **QUICK,
         )
-        near.migrate()
         with far.serve(workers=1) as running:
             yield running
 
@@ -65,7 +64,6 @@ def service(request: pytest.FixtureRequest, new_installation: NewInstallation) -
     """One worker with two threads: half a dozen slow clients would be more than enough."""
     if request.param == "sqlite":
         installation = new_installation("sqlite")
-        installation.migrate()
         with installation.serve(workers=1, WEB_THREADS="2") as running:
             yield running
     else:

@@ -28,7 +28,6 @@ def test_probes_scrapes_and_checks(
 ) -> None:
     """S27: and the token of `/metrics` stands in no line of the log."""
     installation = new_installation("sqlite")
-    installation.migrate()
     bearer = f"Authorization: Bearer {_TOKEN}"
     with installation.serve(workers=1, RAGAUTH_METRICS_TOKEN=f" {_TOKEN}\n") as service:
         for path in _OWN:

@@ -60,7 +60,6 @@ def test_a_question_is_asked_and_a_bar_is_shown(
     new_installation: NewInstallation, tmp_path: Path
 ) -> None:
     installation = new_installation("sqlite")
-    installation.migrate()
     email = "ada@example.com"
     installation.command(
         *("accounts", "create", "--email", email, "--password", PASSWORD, "--plan", "scale")
@@ -94,7 +93,6 @@ def test_a_question_is_asked_and_a_bar_is_shown(
 def test_a_name_cannot_forge_the_question(new_installation: NewInstallation) -> None:
     """S46: a terminal obeys no name, of the time before names were looked at."""
     installation = new_installation("sqlite")
-    installation.migrate()
     installation.command(
         *("service-keys", "create", "--name", "gateway", "--scope", "verify"), "--json"
     )
@@ -111,7 +109,6 @@ def test_a_name_cannot_forge_the_question(new_installation: NewInstallation) -> 
 def test_the_log_is_for_people(new_installation: NewInstallation) -> None:
     """S28: gunicorn's lines and the service's look alike, and none can be forged."""
     installation = new_installation("sqlite")
-    installation.migrate()
     forged = "10:30:00Z INFO    ragauth  forged"
     terminal, end = pty.openpty()
     port = free_port()
@@ -153,8 +150,8 @@ def test_the_log_is_for_people(new_installation: NewInstallation) -> None:
     assert len([line for line in lines if "RAGAUTH_CORS_ORIGINS" in line]) == 1
 
 
-def test_the_shell_completes_commands_and_values(new_installation: NewInstallation) -> None:
-    installation = new_installation("sqlite")
+def test_the_shell_completes_commands_and_values(empty_installation: NewInstallation) -> None:
+    installation = empty_installation("sqlite")
 
     def complete(*words: str) -> list[str]:
         command = ForkedCommand(

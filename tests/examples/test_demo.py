@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest
 
 from tests.e2e.service import Installation
 from tests.examples.stack import EXAMPLES, Customer
+from tests.servers.commands import forking_python
 from tests.servers.gunicorn import NO_TLS, PROJECT_ROOT
 from tests.servers.processes import ServerProcess, children_of, free_port
 from tests.waiting import wait_until
@@ -23,19 +24,28 @@ from tests.waiting import wait_until
 _CREATE_KEY = ("service-keys", "create", "--name", "demo", "--scope", "verify")
 _STOP_SECONDS = 60
 _PATH = {"PATH": os.environ.get("PATH", os.defpath)}
+_DEMO = [sys.executable, "examples/demo.py"]
+# With another Python for the commands, which are most of what it does.
+_DEMO_WITH = """
+import sys
+sys.path[0] = "examples"
+import demo
+demo.FLASK = (sys.argv[1], *demo.FLASK[1:])
+demo.main()
+"""
 
 
 class Demo:
     """A demo on ports of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, command: Sequence[str | Path] = _DEMO) -> None:
         self.ports = {name: str(free_port()) for name in ("PORT", "DASHBOARD_PORT", "SERVICE_PORT")}
         self._instance = folder / "instance"
         self.installation = Installation({"RAGAUTH_INSTANCE_DIR": str(self._instance)})
         log = folder / "log"
         log.mkdir()
         self._start = lambda: ServerProcess(
-            [sys.executable, "examples/demo.py"],
+            command,
             folder=log,
             environment={**_PATH, **self.ports, **self.installation.environment},
             cwd=PROJECT_ROOT,
@@ -64,8 +74,14 @@ class Demo:
         return str(revision)
 
 
-def test_it_starts_all_of_it_and_one_signal_ends_it(tmp_path: Path) -> None:
-    demo = Demo(tmp_path)
+@pytest.fixture
+def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with forking_python(tmp_path_factory.mktemp("python")) as python:
+        yield python
+
+
+def test_it_starts_all_of_it_and_one_signal_ends_it(tmp_path: Path, python: Path) -> None:
+    demo = Demo(tmp_path, [sys.executable, "-c", _DEMO_WITH, python])
     ragauth, dashboard, service = (f"http://127.0.0.1:{port}" for port in demo.ports.values())
     # As an earlier demo of an earlier version left it.
     demo.installation.migrate()

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.commands import ForkedCommand
 from tests.servers.gunicorn import PROJECT_ROOT
 from tests.servers.processes import ServerProcess, free_port
 from tests.servers.quick_hashes import QUICK_HASHES
@@ -175,16 +176,20 @@ os.execvp(sys.argv[2], sys.argv[2:])
 
 
 def _prepare(units: Units) -> None:
-    """Run what systemd runs first, ExecStartPre."""
-    subprocess.run(
-        ["/usr/bin/env", *units.environment(), *units.command("ExecStartPre")],
-        cwd=units.service["WorkingDirectory"][0],
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=True,
-        env={"PATH": os.environ.get("PATH", os.defpath)},
+    """Run what systemd runs first, ExecStartPre; by a fork of what is loaded already."""
+    program, *arguments = units.command("ExecStartPre")
+    assert Path(program) == Path(sys.executable).with_name("flask")
+    assert os.access(program, os.X_OK)
+    command = ForkedCommand(
+        *("flask", *arguments),
+        environment={
+            "PATH": os.environ.get("PATH", os.defpath),
+            **dict(each.split("=", 1) for each in units.environment()),
+        },
+        cwd=Path(units.service["WorkingDirectory"][0]),
     )
+    _, errors = command.communicate(_SECONDS)
+    assert command.returncode == 0, errors
 
 
 def _reload(units: Units, process: ServerProcess) -> None:

@@ -4,18 +4,20 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
+import venv
+from functools import partial
 
 from tests.examples.stack import EXAMPLES
-
-# A walk starts python3 a hundred times: one that a version manager puts before it is slow.
-_PATH = f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
+from tests.servers.caches import made_once
 
 
 def run_walk(name: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    # A walk starts python3 a hundred times. It needs no packages, and no version manager before it.
+    make = partial(venv.create, symlinks=True)
+    bare = made_once("python", [sys.version, sys.base_prefix], make)
     return subprocess.run(
         ["/bin/bash", EXAMPLES / f"{name}.sh"],
-        env={"PATH": _PATH, **environment},
+        env={"PATH": f"{bare}/bin:{os.environ.get('PATH', os.defpath)}", **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

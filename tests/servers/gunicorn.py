@@ -104,12 +104,13 @@ def start_gunicorn(
     cwd: Path = PROJECT_ROOT,
     open_files: int | None = None,
     log_to: int | None = None,
+    is_linked: bool = False,
 ) -> Iterator[GunicornServer]:
     """Yield a running gunicorn that sees no environment but the given one, and kill it.
 
     How it ends when it is told to is seen where a test tells it to: others need not wait for that.
     `open_files` is how many it may have, where it is to be few; `log_to` a file descriptor that it
-    prints to.
+    prints to. `is_linked` says that the program in `cwd` is links to this one.
     """
     port = int(environment.get("PORT") or free_port())
     # Without a configuration gunicorn would bind every address.
@@ -129,6 +130,7 @@ def start_gunicorn(
             last_signal=signal.SIGTERM,
             log_to=log_to,
             open_files=open_files,
+            is_linked=is_linked,
         )
         server = GunicornServer(process, port)
         try:

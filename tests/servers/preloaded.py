@@ -1,12 +1,13 @@
 """Servers forked from a Python that has loaded what they need.
 
-Loading Flask, SQLAlchemy and the rest takes most of the time of a start. One process of each test
-process loads them once; each server is a fork of it that then runs its own code, from whichever
-folder it is told. Another has loaded the service besides, for servers of this very program. What a
-start looks like to an operator is tested elsewhere, by commands.
+Loading Flask, SQLAlchemy and the rest takes most of the time of a start. One process for all test
+processes of a run loads them once; each server is a fork of it that then runs its own code, from
+whichever folder it is told. Another has loaded the service besides, for servers of this very
+program. What a start looks like to an operator is tested elsewhere, by commands.
 """
 
 import atexit
+import errno
 import fcntl
 import gc
 import importlib
@@ -17,6 +18,7 @@ import resource
 import runpy
 import select
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -26,6 +28,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn
+from uuid import uuid4
 
 from tests.servers.quick_hashes import QUICK_HASHES, hash_quickly
 
@@ -104,22 +107,33 @@ class ForkedProcess:
 
 
 class _Preloaded:
-    """The process that forks, as long as this one lives; it may have loaded the service."""
+    """The process that forks, as long as a test process is connected to it.
+
+    It may have loaded the service. The first test process that wants it starts it.
+    """
 
     def __init__(self, *, has_program: bool) -> None:
-        self._control, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", __name__, str(theirs.fileno())),
-                    *(_SERVICE if has_program else ()),
-                ],
-                env={"PATH": os.environ.get("PATH", os.defpath)},
-                cwd=_ROOT,
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
+        self._process: subprocess.Popen[bytes] | None = None
+        # An abstract one, which leaves no file behind.
+        address = f"\0ragauth-tests-{_run()}-{has_program}"
+        while True:
+            with socket.socket(socket.AF_UNIX) as listener:
+                try:
+                    listener.bind(address)
+                except OSError as error:
+                    if error.errno != errno.EADDRINUSE:
+                        raise
+                else:
+                    listener.listen()
+                    self._process = _start(listener.fileno(), has_program=has_program)
+                self._control = socket.socket(socket.AF_UNIX)
+                try:
+                    self._control.connect(address)
+                    break
+                except ConnectionRefusedError:
+                    # Who has it does not listen yet, or has ended.
+                    self._control.close()
+                    time.sleep(0.01)
         atexit.register(self.end)
 
     def fork(self, request: Mapping[str, Any], files: Sequence[int]) -> ForkedProcess:
@@ -133,7 +147,24 @@ class _Preloaded:
 
     def end(self) -> None:
         self._control.close()
-        self._process.wait()
+        if self._process is not None:
+            self._process.wait()
+
+
+def _run() -> str:
+    """What all test processes of this run know, and nobody else guesses."""
+    return os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid4().hex
+
+
+def _start(listener: int, *, has_program: bool) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [*(sys.executable, "-m", __name__, str(listener)), *(_SERVICE if has_program else ())],
+        env={"PATH": os.environ.get("PATH", os.defpath)},
+        cwd=_ROOT,
+        stdin=subprocess.DEVNULL,
+        pass_fds=(listener,),
+        start_new_session=True,
+    )
 
 
 # Without the service, and with it.
@@ -161,12 +192,14 @@ def fork_module(
     given: int | None = None,
     open_files: int | None = None,
     sockets: Sequence[int] = (),
+    is_linked: bool = False,
 ) -> ForkedProcess:
     """Run `python -m MODULE` in a session of its own; it prints to the file descriptors.
 
     `errors` is for what it says on stderr, where that goes elsewhere; `given` is its stdin;
     `open_files` is how many it may have, where it is to be few. It is told of the `sockets`, which
     are file descriptors, as systemd tells of those that it hands on.
+    `is_linked` says that the program in `cwd` is links to this very one, and so may begin as it.
     """
     request = {
         "module": module,
@@ -177,7 +210,8 @@ def fork_module(
         "sockets": len(sockets),
     }
     with _lock:
-        has_program = cwd == _ROOT
+        # What is not the service may begin with it as well, and then needs no process of its own.
+        has_program = is_linked or cwd == _ROOT or not (cwd / _PROGRAM).exists()
         if has_program not in _preloaded:
             _preloaded[has_program] = _Preloaded(has_program=has_program)
         with open(os.devnull, "rb") as nothing:
@@ -190,26 +224,47 @@ def fork_module(
             return _preloaded[has_program].fork(request, files)
 
 
-def _serve(control: socket.socket) -> None:
+def _serve(listener: socket.socket) -> None:
     """Fork a server for each request, and tell each one's exit code, until nobody asks any more."""
     poll = select.poll()
-    poll.register(control, select.POLLIN)
+    poll.register(listener, select.POLLIN)
+    # Who may ask, by descriptor.
+    controls: dict[int, socket.socket] = {}
     # By a descriptor that can be read when the server has ended: its process, and whom to tell.
     servers: dict[int, tuple[int, int]] = {}
     while True:
         for ready, _ in poll.poll():
+            if ready == listener.fileno():
+                control, _ = listener.accept()
+                if _is_ours(control):
+                    controls[control.fileno()] = control
+                    poll.register(control, select.POLLIN)
+                else:
+                    control.close()
+                continue
             if ready in servers:
                 poll.unregister(ready)
                 _tell_its_end(ready, *servers.pop(ready))
                 continue
-            head, files, _, _ = socket.recv_fds(control, 4, _MOST_FILES)
+            head, files, _, _ = socket.recv_fds(controls[ready], 4, _MOST_FILES)
             if not head:
-                return
+                poll.unregister(ready)
+                controls.pop(ready).close()
+                if not controls and not select.select([listener], [], [], 0)[0]:
+                    return
+                continue
             report, *files = files
-            request = _receive(control, int.from_bytes(head, "big"))
+            request = _receive(controls[ready], int.from_bytes(head, "big"))
+            if request is None:
+                for file in (report, *files):
+                    os.close(file)
+                continue
             pid = os.fork()
             if pid == 0:
-                for file in (control.detach(), *servers, *(each for _, each in servers.values())):
+                for file in (
+                    *(listener.detach(), *(each.detach() for each in controls.values())),
+                    *(*servers, *(each for _, each in servers.values())),
+                ):
                     os.close(file)
                 _begin(request, report, files)
             for file in files:
@@ -219,10 +274,21 @@ def _serve(control: socket.socket) -> None:
             poll.register(pidfd, select.POLLIN)
 
 
+def _is_ours(control: socket.socket) -> bool:
+    """Whether who asks is this very user: the address is for everybody on the machine."""
+    told = control.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", told)
+    return bool(user == os.getuid())
+
+
 def _receive(control: socket.socket, size: int) -> Any:
+    """What is asked; None if who asked has ended in the middle of it."""
     body = b""
     while len(body) < size:
-        body += control.recv(min(size - len(body), _MOST_BYTES))
+        part = control.recv(min(size - len(body), _MOST_BYTES))
+        if not part:
+            return None
+        body += part
     return json.loads(body)
 
 
@@ -300,10 +366,26 @@ def _end(code: object) -> NoReturn:
     os._exit(code or 0)
 
 
+def _begin_applications() -> None:
+    """Do once what each application of the service would begin with; nothing of it is its own."""
+    from sqlalchemy.orm import configure_mappers  # noqa: PLC0415
+
+    # It loads the service.
+    from tests.quick_apps import write_builders_late  # noqa: PLC0415
+
+    configure_mappers()
+    write_builders_late()
+
+
 if __name__ == "__main__":
+    # What is loaded stays.
+    gc.disable()
     for module in (*_MODULES, *sys.argv[2:]):
         importlib.import_module(module)
+    if _PROGRAM in sys.modules:
+        _begin_applications()
     gc.collect()
     gc.freeze()
+    gc.enable()
     with socket.socket(fileno=int(sys.argv[1])) as asked:
         _serve(asked)

@@ -114,12 +114,14 @@ class ServerProcess:
         pass_fds: Sequence[int] = (),
         open_files: int | None = None,
         sockets: Sequence[int] = (),
+        is_linked: bool = False,
     ) -> None:
         """`log_to` is a file descriptor for what it prints, in the place of a file.
 
         `open_files` is how many it may have, where it is to be few; `sockets` are file descriptors
         that a fork gets as systemd hands them on.
-        What `python -m` would run is forked from a Python that has loaded the most of it.
+        What `python -m` would run is forked from a Python that has loaded the most of it; with
+        `is_linked` from one that has loaded this program, to which the one in `cwd` is links.
         """
         self.log_path = folder / "log"
         user, group = account or (None, None)
@@ -134,6 +136,7 @@ class ServerProcess:
                     output=output,
                     open_files=open_files,
                     sockets=sockets,
+                    is_linked=is_linked,
                 )
             else:
                 limit = [] if open_files is None else ["/bin/sh", "-c", _LIMIT, str(open_files)]

@@ -91,7 +91,6 @@ def unkey_services(
         def service_on(database: str) -> Service:
             if database not in started:
                 installation = new_installation(database)
-                installation.migrate()
                 started[database] = running.enter_context(installation.serve(**settings))
             return started[database]
 
