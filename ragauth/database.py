@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 import stat
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,7 @@ from ragauth.metrics import DATABASE_ERRORS
 
 POOL_TIMEOUT_SECONDS = 5
 SQLITE_BUSY_MS = 10_000
+_SQLITE_RETRY_SECONDS = 0.01
 _ROOMY_KIB, _PAGE_KIB = 65_536, 4
 _POSTGRES_TIMEOUTS_MS = {"lock_timeout": 5_000, "statement_timeout": 15_000}
 # If a pooler dropped the options of a session's start, this one is missing too.
@@ -297,13 +299,28 @@ def refuse_wrong_encoding(connection: Any) -> None:
 
 def prepare_sqlite_connection(connection: sqlite3.Connection) -> None:
     """The settings that every SQLite connection of the service has."""
-    for pragma in (
-        f"busy_timeout={SQLITE_BUSY_MS}",
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-    ):
+    connection.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MS}")
+    _write_ahead(connection)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Set the journal's mode, which a new or restored file has to be given once.
+
+    Of several who do so at once SQLite refuses some at once, whatever the busy_timeout: each of
+    them reads already, and would wait for the others.
+    """
+    deadline = time.monotonic() + SQLITE_BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_SQLITE_RETRY_SECONDS)
+        else:
+            return
 
 
 @event.listens_for(Engine, "begin")

@@ -1,12 +1,17 @@
 """Several processes share a file of SQLite: a server, and the commands that look at it."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from threading import Barrier
 
 from sqlalchemy import text
 
+from ragauth.database import prepare_sqlite_connection
 from ragauth.extensions import db
 from ragauth.models.reads.prepared import PreparedReads
 from tests.applications import make_settings, running_app
@@ -17,6 +22,23 @@ connection = sqlite3.connect(sys.argv[1])
 connection.execute("SELECT count(*) FROM accounts").fetchone()
 connection.close()
 """
+
+
+def test_of_many_who_open_a_new_file_at_once_none_is_refused(tmp_path: Path) -> None:
+    """As hosts of one folder do that start for the first time, or after a restore."""
+    barrier = Barrier(4, timeout=30)
+
+    def open_first(path: Path) -> str:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            barrier.wait()
+            prepare_sqlite_connection(connection)
+            mode: str = connection.execute("PRAGMA journal_mode").fetchone()[0]
+            return mode
+
+    with ThreadPoolExecutor(barrier.parties) as threads:
+        for number in range(60):
+            paths = [tmp_path / f"{number}.db"] * barrier.parties
+            assert set(threads.map(open_first, paths)) == {"wal"}
 
 
 def test_what_a_server_writes_after_a_command_has_looked_is_there_for_others(
