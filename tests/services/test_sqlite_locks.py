@@ -25,7 +25,7 @@ connection.close()
 
 
 def test_of_many_who_open_a_new_file_at_once_none_is_refused(tmp_path: Path) -> None:
-    """As hosts of one folder do that start for the first time, or after a restore."""
+    """S36: as processes do that start for the first time, or after a restore."""
     barrier = Barrier(4, timeout=30)
 
     def open_first(path: Path) -> str:
