@@ -316,7 +316,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if not is_lock_timeout(error) or time.monotonic() > deadline:
                 raise
             time.sleep(_SQLITE_RETRY_SECONDS)
         else:

@@ -27,11 +27,11 @@ _DATABASES = {
 
 def pytest_configure(config: pytest.Config) -> None:
     runs_tests = not config.getoption("numprocesses", None)
-    # One that hands them to others needs nothing that they share. But of the package's own loading
-    # only there a measurement of the coverage knows: in the others it begins later.
+    # A process that hands the tests to others needs nothing that they share. But where coverage is
+    # measured it loads the package too: in the others the measurement begins after that.
     if runs_tests or config.pluginmanager.hasplugin("_cov"):
         config.pluginmanager.import_plugin("tests.fixtures")
-    # It starts no server either, and the others must ignore the signals that it ignores.
+    # Nor does it start servers; its own children must ignore the signals that it ignores.
     if runs_tests:
         keep_ignored_signals_to_oneself()
         # What is collected lives until the end: looking through it again and again frees nothing.
