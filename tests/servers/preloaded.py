@@ -97,7 +97,9 @@ class ForkedProcess:
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            # It may have ended, and nobody has told so yet.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def _hear(self) -> None:
         said = self._report.recv(100)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tests.servers.preloaded import ForkedProcess, fork_module, is_forked
@@ -189,8 +190,10 @@ class ServerProcess:
 
     def _end(self) -> None:
         if self._process.poll() is None:
-            # Its whole session, which is its own: workers must not outlive their master.
-            os.killpg(self.pid, signal.SIGKILL)
+            # Its whole session, which is its own: workers must not outlive their master. All of it
+            # may have ended in this moment.
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
             self._process.wait()
         if self._leash.poll() is None:
             self._leash.communicate(b"\n")
