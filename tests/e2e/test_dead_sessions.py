@@ -1,6 +1,5 @@
 """S14: whatever ends a session counts on the next request, whichever worker it meets."""
 
-from collections import Counter
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -9,8 +8,10 @@ import pytest
 
 from tests.e2e.conftest import on_postgres
 from tests.e2e.service import PASSWORD, Service, User, at_once
+from tests.waiting import wait_until
 
-_TRIES = 60
+_CLIENTS = 6
+_TRIES_OF_EACH = 10
 
 # Where a reader may still see what was there before.
 pytestmark = on_postgres
@@ -60,27 +61,32 @@ def test_both_tokens_are_dead_in_every_worker(
     service: Service, end: Callable[[User], httpx.Response]
 ) -> None:
     user = service.sign_up()
-    assert _statuses(service, user.token)[0] == {200}
+    assert _statuses_of_each_worker(service, user.token) == {200}
     answer = end(user)
     assert answer.status_code == 204, answer.text
-    statuses, workers = _statuses(service, user.token)
-    assert statuses == {401}
-    assert set(workers) == set(service.gunicorn.worker_pids())
+    assert _statuses_of_each_worker(service, user.token) == {401}
     refreshed = service.client.post(
         "/api/auth/token/refresh", json={"refresh_token": user.refresh_token}
     )
     assert refreshed.status_code == 401
 
 
-def _statuses(service: Service, token: str) -> tuple[set[int], Counter[int]]:
-    """What many requests at once get, over a connection each, and who answered them."""
-    request_ids = [uuid4().hex for _ in range(_TRIES)]
+def _statuses_of_each_worker(service: Service, token: str) -> set[int]:
+    """What many requests at once get, over a connection each, until each worker has answered."""
+    request_ids: set[str] = set()
+    statuses: set[int] = set()
 
-    def ask(several: list[str]) -> list[int]:
-        return [service.get("/api/auth/me", token, request_id) for request_id in several]
+    def ask() -> set[int]:
+        several = [uuid4().hex for _ in range(_TRIES_OF_EACH)]
+        request_ids.update(several)
+        return {service.get("/api/auth/me", token, request_id) for request_id in several}
 
-    answers = at_once([lambda part=request_ids[number::6]: ask(part) for number in range(6)])
-    workers = Counter(
-        line["pid"] for line in service.request_lines() if line["request_id"] in request_ids
-    )
-    return {status for part in answers for status in part}, workers
+    def has_each_answered() -> bool:
+        statuses.update(*at_once([ask] * _CLIENTS))
+        lines = service.request_lines()
+        workers = {line["pid"] for line in lines if line["request_id"] in request_ids}
+        return workers == set(service.gunicorn.worker_pids())
+
+    # On a busy machine one of them may answer everything for a while.
+    wait_until(has_each_answered)
+    return statuses

@@ -15,6 +15,7 @@ import pytest
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import QUICK, Service, User, at_once, install, while_redis_answers
 from tests.servers.redis import start_redis
+from tests.waiting import wait_until
 
 LIMIT = 500
 WORKERS = 4
@@ -66,9 +67,13 @@ def test_of_200_threads_against_4_processes_exactly_the_limit_is_let_through(
         assert statuses == {200: LIMIT, 429: THREADS * TRIES_OF_EACH - LIMIT}
         assert month_used(user) == LIMIT
 
-    while_redis_answers([limited], see)
-    served = {line["pid"] for line in limited.request_lines() if "authorize" in line["path"]}
-    assert len(served) == WORKERS
+    def has_each_worker_counted() -> bool:
+        while_redis_answers([limited], see)
+        lines = limited.request_lines()
+        return len({line["pid"] for line in lines if "authorize" in line["path"]}) == WORKERS
+
+    # On a busy machine some of them may answer everything for a while.
+    wait_until(has_each_worker_counted)
 
 
 def test_no_count_is_lost_or_doubled_when_a_worker_is_killed(
