@@ -308,8 +308,9 @@ def prepare_sqlite_connection(connection: sqlite3.Connection) -> None:
 def _write_ahead(connection: sqlite3.Connection) -> None:
     """Set the journal's mode, which a new or restored file has to be given once.
 
-    Of several who do so at once SQLite refuses some at once, whatever the busy_timeout: each of
-    them reads already, and would wait for the others.
+    Where several do so at the same time, each has a read lock already and would wait for the
+    others for ever. SQLite refuses some of them without waiting for the busy_timeout: they try
+    again.
     """
     deadline = time.monotonic() + SQLITE_BUSY_MS / 1000
     while True:

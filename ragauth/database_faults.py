@@ -155,7 +155,7 @@ def fault_of(error: BaseException | None) -> DatabaseFault | None:
 
 
 def is_lock_timeout(error: BaseException | None) -> bool:
-    """Whether a statement waited in vain for a transaction of another's."""
+    """Whether a statement was refused because another's transaction has a lock."""
     raw = error.orig if isinstance(error, DBAPIError) else error
     if getattr(raw, "sqlstate", None) == "55P03":  # lock_not_available
         return True
