@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import uuid4
 
 from tests.e2e.service import Service
+from tests.servers.frozen import frozen
 from tests.waiting import wait_until
+
+T = TypeVar("T")
 
 _THREADS = 6
 # Fewer than any plan's requests a minute.
@@ -45,44 +49,54 @@ def kill_under_load(
 ) -> Outcome:
     """Let several clients present the key, kill it, and go on until so many tries followed.
 
-    `kill` returns when its answer is there. The clients begin anew until each worker has answered
-    `of_each` tries: on a busy machine one of the workers may answer all for a while.
+    `kill` returns when its answer is there. Each worker has accepted the key before it, and is
+    asked `of_each` times by itself as soon as it has returned: on a busy machine one of them may
+    answer all the others for a while.
     """
+    assert set(of_each_worker(service, lambda: service.authorize(raw_key))) == {200}
     deadline = time.monotonic() + _SECONDS
-    with _presenting(service, raw_key, deadline) as (done, wait_for):
+    with _presenting(service, raw_key, deadline) as (done, present, wait_for):
         wait_for(ACCEPTED_FIRST)
         kill()
         answered_at = time.monotonic()
         before = len(done)
+        of_each_worker(service, lambda: [present() for _ in range(of_each)])
         # Those that were on their way at the answer do not count.
         wait_for(before + _THREADS + tries)
     accepted_before = sum(each.status == 200 for each in done[:before])
     done = [each for each in done if each.begun_at > answered_at]
-    workers = service.gunicorn.worker_pids()
-    while min((by_worker := _by_worker(service, done))[pid] for pid in workers) < of_each:
-        assert time.monotonic() < deadline, f"answered in {_SECONDS} s: {by_worker}"
-        with _presenting(service, raw_key, deadline) as (more, wait_for):
-            wait_for(tries)
-        done += more
-    return Outcome(done, accepted_before, by_worker)
+    return Outcome(done, accepted_before, _by_worker(service, done))
+
+
+def of_each_worker(service: Service, ask: Callable[[], T]) -> list[T]:
+    """What each worker answers while the others stand still, and so take no connection."""
+    workers = set(service.gunicorn.worker_pids())
+    answers = []
+    for worker in workers:
+        with frozen(*(workers - {worker})):
+            answers.append(ask())
+    return answers
 
 
 @contextmanager
 def _presenting(
     service: Service, raw_key: str, deadline: float
-) -> Iterator[tuple[list[Try], Callable[[int], None]]]:
-    """Yield the tries of several clients while they go on, and what waits for so many."""
+) -> Iterator[tuple[list[Try], Callable[[], None], Callable[[int], None]]]:
+    """Yield the tries of several clients while they go on, what makes one, and waits for many."""
     lock = threading.Lock()
     done: list[Try] = []
     stop = threading.Event()
 
+    def present() -> None:
+        request_id = uuid4().hex
+        begun_at = time.monotonic()
+        status = service.authorize(raw_key, request_id)
+        with lock:
+            done.append(Try(begun_at, request_id, status))
+
     def present_without_end() -> None:
         while not stop.is_set():
-            request_id = uuid4().hex
-            begun_at = time.monotonic()
-            status = service.authorize(raw_key, request_id)
-            with lock:
-                done.append(Try(begun_at, request_id, status))
+            present()
 
     def wait_for(count: int) -> None:
         while len(done) < count:
@@ -95,7 +109,7 @@ def _presenting(
     for thread in threads:
         thread.start()
     try:
-        yield done, wait_for
+        yield done, present, wait_for
     finally:
         stop.set()
         for thread in threads:

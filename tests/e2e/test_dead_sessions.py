@@ -1,14 +1,13 @@
 """S14: whatever ends a session counts on the next request, whichever worker it meets."""
 
 from collections.abc import Callable
-from uuid import uuid4
 
 import httpx
 import pytest
 
 from tests.e2e.conftest import on_postgres
+from tests.e2e.load import of_each_worker
 from tests.e2e.service import PASSWORD, Service, User, at_once
-from tests.waiting import wait_until
 
 _CLIENTS = 6
 _TRIES_OF_EACH = 10
@@ -61,32 +60,20 @@ def test_both_tokens_are_dead_in_every_worker(
     service: Service, end: Callable[[User], httpx.Response]
 ) -> None:
     user = service.sign_up()
-    assert _statuses_of_each_worker(service, user.token) == {200}
+    assert _statuses(service, user.token) == {200}
     answer = end(user)
     assert answer.status_code == 204, answer.text
-    assert _statuses_of_each_worker(service, user.token) == {401}
+    assert _statuses(service, user.token) == {401}
     refreshed = service.client.post(
         "/api/auth/token/refresh", json={"refresh_token": user.refresh_token}
     )
     assert refreshed.status_code == 401
 
 
-def _statuses_of_each_worker(service: Service, token: str) -> set[int]:
-    """What many requests at once get, over a connection each, until each worker has answered."""
-    request_ids: set[str] = set()
-    statuses: set[int] = set()
+def _statuses(service: Service, token: str) -> set[int]:
+    """What each worker answers, and then many requests at once, over a connection each."""
 
     def ask() -> set[int]:
-        several = [uuid4().hex for _ in range(_TRIES_OF_EACH)]
-        request_ids.update(several)
-        return {service.get("/api/auth/me", token, request_id) for request_id in several}
+        return {service.get("/api/auth/me", token) for _ in range(_TRIES_OF_EACH)}
 
-    def has_each_answered() -> bool:
-        statuses.update(*at_once([ask] * _CLIENTS))
-        lines = service.request_lines()
-        workers = {line["pid"] for line in lines if line["request_id"] in request_ids}
-        return workers == set(service.gunicorn.worker_pids())
-
-    # On a busy machine one of them may answer everything for a while.
-    wait_until(has_each_answered)
-    return statuses
+    return set().union(*of_each_worker(service, ask), *at_once([ask] * _CLIENTS))
