@@ -10,8 +10,8 @@ from tests.dashboard.conftest import in_cookie_mode
 from tests.dashboard.hands import click, fill
 from tests.dashboard.place import Visitor
 
-# Turned around, and with a letter that is not seen.
 USAGE = "/api/auth/usage"
+# Turned around, and with a letter that is not seen.
 HOSTILE = "\u202egnp.\u2066invoice\u200b\u00ad"
 
 

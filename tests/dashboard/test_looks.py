@@ -1,7 +1,6 @@
 """How every page and dialog looks: contrast, names, widths; light and dark, window and phone."""
 
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -48,10 +47,15 @@ DIALOGS = [
 
 def expect_good_looks(visitor: Visitor, name: str) -> None:
     faults = []
-    for form, following in pairwise([*FORMS, FORMS[0]]):
-        found = visitor.page.evaluate(LOOKS)
-        faults += [f"{name}, {form}: {fault}" for fault in found]
-        change_form(visitor.page, form, following)
+    form = FORMS[0]
+    try:
+        for following in FORMS:
+            change_form(visitor.page, form, following)
+            form = following
+            found = visitor.page.evaluate(LOOKS)
+            faults += [f"{name}, {form}: {fault}" for fault in found]
+    finally:
+        change_form(visitor.page, form, FORMS[0])
     assert faults == []
 
 
