@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
@@ -33,18 +33,17 @@ def made_once(name: str, state: Iterable[Path | str], make: Callable[[Path], obj
     """
     home = cache_folder(name)
     target = home / _digest(state)
-    if not target.is_dir():
-        with tempfile.TemporaryDirectory(dir=home) as unfinished:
-            made = Path(unfinished) / "made"
-            made.mkdir()
-            make(made)
-            # Another process may have been faster: what it made is the same.
-            with suppress(OSError):
+    with locked(home):
+        if not target.is_dir():
+            with tempfile.TemporaryDirectory(dir=home) as unfinished:
+                made = Path(unfinished) / "made"
+                made.mkdir()
+                make(made)
                 made.rename(target)
-    os.utime(target)
-    for other in home.iterdir():
-        if other.stat().st_mtime < time.time() - _UNUSED_SECONDS:
-            shutil.rmtree(other, ignore_errors=True)
+        os.utime(target)
+        for other in home.iterdir():
+            if other.is_dir() and other.stat().st_mtime < time.time() - _UNUSED_SECONDS:
+                shutil.rmtree(other, ignore_errors=True)
     return target
 
 
