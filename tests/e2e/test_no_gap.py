@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -96,7 +95,7 @@ def test_sigterm_while_the_new_version_is_tried_ends_the_service(deployment: Dep
     """S35"""
     with deployment.serve() as service:
         os.kill(service.gunicorn.pid, signal.SIGHUP)
-        time.sleep(0.3)
+        wait_for(lambda: any(map(_is_tried, _children(service.gunicorn.pid))))
         assert service.gunicorn.terminate() == 0
 
 
@@ -192,6 +191,14 @@ def _reload(service: Service) -> None:
 
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _is_tried(pid: int) -> bool:
+    """Whether it finds out if a new version loads."""
+    try:
+        return b"--check-config" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def _end(pid: int) -> None:
