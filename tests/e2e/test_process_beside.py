@@ -192,8 +192,7 @@ def outage(redis: RedisServer, service: Service, answers: Counter[Any]) -> None:
 
 
 @on_sqlite
-def test_new_mail_wakes_it(service: Service) -> None:
-    """A worker queues, the process sends."""
+def test_it_sends_the_mail_that_a_worker_queued(service: Service) -> None:
     to = f"To: {service.sign_up().email}"
     outbox = Path(service.installation.environment["RAGAUTH_INSTANCE_DIR"]) / "outbox"
     wait_until(lambda: any(to in mail.read_text() for mail in outbox.glob("*.eml")))

@@ -1,5 +1,6 @@
 """examples/rag_service without a gateway: it asks ragauth itself."""
 
+import ast
 from collections.abc import Iterator
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 from tests.e2e.service import Installation
 from tests.examples.gateway_cases import IDENTITY_HEADERS
 from tests.examples.stack import Customer, make_service_key, start_rag_service
-from tests.servers.gunicorn import GunicornServer
+from tests.servers.gunicorn import PROJECT_ROOT, GunicornServer
 from tests.servers.processes import free_port
 
 
@@ -123,3 +124,16 @@ def test_behind_a_gateway_a_missing_identity_header_is_refused(rag_service: Guni
     for name in headers:
         rest = {other: value for other, value in headers.items() if other != name}
         assert httpx.post(url, headers=rest).status_code == 503
+
+
+def test_it_is_another_program_that_needs_no_package_of_ragauths() -> None:
+    """Here it is forked from a Python that has them; its user has none."""
+    imported: set[str] = set()
+    for path in (PROJECT_ROOT / "examples" / "rag_service").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module or "")
+    assert "flask" in imported
+    assert [name for name in imported if name.startswith("ragauth")] == []

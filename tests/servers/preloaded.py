@@ -2,8 +2,8 @@
 
 Loading Flask, SQLAlchemy and the rest takes most of the time of a start. One process for all test
 processes of a run loads them once; each server is a fork of it that then runs its own code, from
-whichever folder it is told. Another has loaded the service besides, for servers of this very
-program. What a start looks like to an operator is tested elsewhere, by commands.
+whichever folder it is told. One has loaded the service besides, for all but other versions of it.
+What a start looks like to an operator is tested elsewhere, by commands.
 """
 
 import atexit
@@ -369,7 +369,10 @@ def _end(code: object) -> NoReturn:
 
 
 def _begin_applications() -> None:
-    """Do once what each application of the service would begin with; nothing of it is its own."""
+    """Do once what each application of the service would begin with; nothing of it is its own.
+
+    Besides, all that are forked write what builds their URLs when it is needed, not before.
+    """
     from sqlalchemy.orm import configure_mappers  # noqa: PLC0415
 
     # It loads the service.
