@@ -50,21 +50,27 @@ def kill_under_load(
     """Let several clients present the key, kill it, and go on until so many tries followed.
 
     `kill` returns when its answer is there. Each worker has accepted the key before it, and is
-    asked `of_each` times by itself as soon as it has returned: on a busy machine one of them may
-    answer all the others for a while.
+    asked `of_each` times by itself soon after it: on a busy machine one of them may answer all for
+    a while. The others rest then, for one that stood still with a lock would hold it up.
     """
     assert set(of_each_worker(service, lambda: service.authorize(raw_key))) == {200}
     deadline = time.monotonic() + _SECONDS
-    with _presenting(service, raw_key, deadline) as (done, present, wait_for):
+    with _presenting(service, raw_key, deadline) as (done, wait_for):
         wait_for(ACCEPTED_FIRST)
         kill()
         answered_at = time.monotonic()
         before = len(done)
-        of_each_worker(service, lambda: [present() for _ in range(of_each)])
         # Those that were on their way at the answer do not count.
-        wait_for(before + _THREADS + tries)
+        wait_for(before + 2 * _THREADS)
     accepted_before = sum(each.status == 200 for each in done[:before])
     done = [each for each in done if each.begun_at > answered_at]
+    for answers in of_each_worker(
+        service, lambda: [_present(service, raw_key) for _ in range(of_each)]
+    ):
+        done += answers
+    with _presenting(service, raw_key, deadline) as (more, wait_for):
+        wait_for(tries)
+    done += more
     return Outcome(done, accepted_before, _by_worker(service, done))
 
 
@@ -81,22 +87,14 @@ def of_each_worker(service: Service, ask: Callable[[], T]) -> list[T]:
 @contextmanager
 def _presenting(
     service: Service, raw_key: str, deadline: float
-) -> Iterator[tuple[list[Try], Callable[[], None], Callable[[int], None]]]:
-    """Yield the tries of several clients while they go on, what makes one, and waits for many."""
-    lock = threading.Lock()
+) -> Iterator[tuple[list[Try], Callable[[int], None]]]:
+    """Yield the tries of several clients while they go on, and what waits for so many."""
     done: list[Try] = []
     stop = threading.Event()
 
-    def present() -> None:
-        request_id = uuid4().hex
-        begun_at = time.monotonic()
-        status = service.authorize(raw_key, request_id)
-        with lock:
-            done.append(Try(begun_at, request_id, status))
-
     def present_without_end() -> None:
         while not stop.is_set():
-            present()
+            done.append(_present(service, raw_key))
 
     def wait_for(count: int) -> None:
         while len(done) < count:
@@ -109,11 +107,17 @@ def _presenting(
     for thread in threads:
         thread.start()
     try:
-        yield done, present, wait_for
+        yield done, wait_for
     finally:
         stop.set()
         for thread in threads:
             thread.join(_SECONDS)
+
+
+def _present(service: Service, raw_key: str) -> Try:
+    request_id = uuid4().hex
+    begun_at = time.monotonic()
+    return Try(begun_at, request_id, service.authorize(raw_key, request_id))
 
 
 def _by_worker(service: Service, tries: list[Try]) -> Counter[int]:

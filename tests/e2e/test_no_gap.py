@@ -15,7 +15,7 @@ from tests.e2e.service import Service
 from tests.e2e.test_process_beside import beside, saved
 from tests.servers.frozen import frozen
 from tests.servers.gunicorn import GunicornServer
-from tests.servers.processes import ServerProcess
+from tests.servers.processes import ServerProcess, children_of
 
 # The service has room for what follows.
 _PAUSE_SECONDS = 0.05
@@ -95,7 +95,7 @@ def test_sigterm_while_the_new_version_is_tried_ends_the_service(deployment: Dep
     """S35"""
     with deployment.serve() as service:
         os.kill(service.gunicorn.pid, signal.SIGHUP)
-        wait_for(lambda: any(map(_is_tried, _children(service.gunicorn.pid))))
+        wait_for(lambda: any(map(_is_tried, children_of(service.gunicorn.pid))))
         assert service.gunicorn.terminate() == 0
 
 
@@ -125,7 +125,7 @@ def test_sigusr2_runs_both_side_by_side_until_the_old_one_is_told_to_end(
             wait_for(lambda: len(set(old.worker_pids()) - before) == 1)
             (successor,) = set(old.worker_pids()) - before
             stack.callback(_end, successor)
-            wait_for(lambda: len(_children(successor)) >= 2)
+            wait_for(lambda: len(children_of(successor)) >= 2)
             assert old.terminate() == 0
             at_that_time = done.count
             wait_for(lambda: done.count > at_that_time + 60)
@@ -187,10 +187,6 @@ def _reload(service: Service) -> None:
     os.kill(service.gunicorn.pid, signal.SIGHUP)
     wait_for(lambda: not before & set(service.gunicorn.worker_pids()))
     wait_for(lambda: len(service.gunicorn.worker_pids()) == 2)
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _is_tried(pid: int) -> bool:

@@ -2,8 +2,8 @@
 
 Loading Flask, SQLAlchemy and the rest takes most of the time of a start. One process for all test
 processes of a run loads them once; each server is a fork of it that then runs its own code, from
-whichever folder it is told. One has loaded the service besides, for all but other versions of it.
-What a start looks like to an operator is tested elsewhere, by commands.
+whichever folder it is told. A second one has loaded the service besides: it serves all but other
+versions of the service. What a start looks like to an operator is tested elsewhere, by commands.
 """
 
 import atexit
