@@ -37,16 +37,8 @@ _ROOT = Path(__file__).parents[2]
 _MODULES = (
     *("alembic.command", "apispec.ext.marshmallow", "bcrypt", "cryptography.x509", "decimal"),
     *("cryptography.hazmat.primitives.asymmetric.ec", "email.message", "email_validator"),
-    *(
-        "asyncio",
-        "concurrent.futures",
-        "flask.cli",
-        "flask_cors",
-        "flask_jwt_extended",
-        "flask_migrate",
-        "flask_sqlalchemy",
-    ),
-    *("httpx", "idna"),
+    *("asyncio", "concurrent.futures", "flask.cli", "flask_cors", "flask_jwt_extended"),
+    *("flask_migrate", "flask_sqlalchemy", "httpx", "idna"),
     *("jwt", "lmdb", "logging.config", "mako.template", "marshmallow", "prometheus_client"),
     *("psycopg", "psycopg_binary", "pyotp", "pythonjsonlogger.json", "redis", "redis.cluster"),
     *("redis.sentinel", "segno", "smtplib", "sqlalchemy.dialects.postgresql.psycopg"),
@@ -57,6 +49,8 @@ _MODULES = (
 _PROGRAM = "ragauth"
 # And what runs it, in the order in which a service loads it.
 _SERVICE = ("ragauth.app", "gunicorn.app.wsgiapp", "gunicorn.arbiter", "ragauth.server.worker")
+# What who connects is told: from then on the process stays.
+_WELCOME = b"\n"
 _MOST_BYTES = 1_000_000
 _MOST_FILES = 8
 _lock = Lock()
@@ -115,28 +109,31 @@ class _Preloaded:
     """
 
     def __init__(self, *, has_program: bool) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
         # An abstract one, which leaves no file behind.
         address = f"\0ragauth-tests-{_run()}-{has_program}"
-        while True:
-            with socket.socket(socket.AF_UNIX) as listener:
-                try:
-                    listener.bind(address)
-                except OSError as error:
-                    if error.errno != errno.EADDRINUSE:
-                        raise
-                else:
-                    listener.listen()
-                    self._process = _start(listener.fileno(), has_program=has_program)
-                self._control = socket.socket(socket.AF_UNIX)
-                try:
-                    self._control.connect(address)
-                    break
-                except ConnectionRefusedError:
-                    # Who has it does not listen yet, or has ended.
-                    self._control.close()
-                    time.sleep(0.01)
+        while not self._is_connected(address, has_program=has_program):
+            self.end()
+            time.sleep(0.01)
         atexit.register(self.end)
+
+    def _is_connected(self, address: str, *, has_program: bool) -> bool:
+        self._process: subprocess.Popen[bytes] | None = None
+        with socket.socket(socket.AF_UNIX) as listener:
+            try:
+                listener.bind(address)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                listener.listen()
+                self._process = _start(listener.fileno(), has_program=has_program)
+        self._control = socket.socket(socket.AF_UNIX)
+        try:
+            self._control.connect(address)
+            return self._control.recv(len(_WELCOME)) == _WELCOME
+        except (ConnectionRefusedError, ConnectionResetError):
+            # Who has the address does not listen yet, or is ending.
+            return False
 
     def fork(self, request: Mapping[str, Any], files: Sequence[int]) -> ForkedProcess:
         mine, theirs = socket.socketpair()
@@ -238,11 +235,14 @@ def _serve(listener: socket.socket) -> None:
         for ready, _ in poll.poll():
             if ready == listener.fileno():
                 control, _ = listener.accept()
-                if _is_ours(control):
-                    controls[control.fileno()] = control
-                    poll.register(control, select.POLLIN)
-                else:
+                if not _is_ours(control):
                     control.close()
+                    continue
+                # It may have ended already.
+                with suppress(OSError):
+                    control.sendall(_WELCOME)
+                controls[control.fileno()] = control
+                poll.register(control, select.POLLIN)
                 continue
             if ready in servers:
                 poll.unregister(ready)
