@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from tests.waiting import slowness
 
 _SECONDS = 60
+_PAUSE_SECONDS = 0.04
+# Clients that keep their connection, and that take a new one for each question.
+_KEPT, _NEW = 2, 1
 
 
 @dataclass(frozen=True)
@@ -63,24 +66,17 @@ class Load:
 
 
 @contextmanager
-def load(
-    address: tuple[str, int],
-    questions: Sequence[Question],
-    *,
-    kept: int = 4,
-    new: int = 2,
-    pause_seconds: float = 0.0,
-) -> Iterator[Load]:
+def load(address: tuple[str, int], questions: Sequence[Question]) -> Iterator[Load]:
     """Run the clients; each asks each question in turn. None asks again what went wrong.
 
-    Each rests for the pause between two questions.
+    Each rests between two questions: the service has room for what follows.
     """
     done, stop = Load(), threading.Event()
 
     def ask(first: int, *, is_kept: bool) -> None:
         client: socket.socket | None = None
         turn = first
-        while not stop.wait(pause_seconds):
+        while not stop.wait(_PAUSE_SECONDS):
             question = questions[turn % len(questions)]
             turn += 1
             try:
@@ -100,8 +96,8 @@ def load(
             client.close()
 
     threads = [
-        threading.Thread(target=ask, args=(number * 7,), kwargs={"is_kept": number < kept})
-        for number in range(kept + new)
+        threading.Thread(target=ask, args=(number * 7,), kwargs={"is_kept": number < _KEPT})
+        for number in range(_KEPT + _NEW)
     ]
     for thread in threads:
         thread.start()

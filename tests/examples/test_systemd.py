@@ -17,10 +17,11 @@ from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.servers.commands import ForkedCommand
-from tests.servers.gunicorn import PROJECT_ROOT
+from tests.servers.gunicorn import NO_TLS, PROJECT_ROOT
 from tests.servers.processes import ServerProcess, free_port
 from tests.servers.quick_hashes import QUICK_HASHES
 from tests.waiting import slowness, wait_until
@@ -29,6 +30,7 @@ _UNITS = PROJECT_ROOT / "examples" / "systemd"
 _PORT = "127.0.0.1:8000"
 _SECONDS = 60
 _PAUSE_SECONDS = 0.05
+_ORIGIN = "https://app.example.com"
 # Of ten; the higher, the more the service could do to its host.
 _MOST_EXPOSURE = 2.0
 
@@ -122,10 +124,10 @@ def test_a_failed_migration_does_not_keep_the_service_from_starting(units: Units
 
 
 def test_a_socket_of_systemds_serves_over_a_reload(units: Units, tmp_path: Path) -> None:
-    """The service tells when it is ready, the first time and again.
+    """The service tells when it is ready, the first time and again, then with new settings.
 
-    That no client is refused while it is away is tested with every kind of request elsewhere:
-    `e2e/test_no_gap.py`.
+    That no client is refused over a restart, and what a reload does to connections that are kept,
+    is tested elsewhere: `e2e/test_no_gap.py`.
     """
     host, _, port = units.socket["ListenStream"][0].rpartition(":")
     assert units.service["Type"] == ["notify"]
@@ -157,10 +159,14 @@ def test_a_socket_of_systemds_serves_over_a_reload(units: Units, tmp_path: Path)
         with _clients(f"{host}:{port}") as answers:
             assert b"READY=1" in news.recv(4096)
             wait_until(lambda: len(answers) > 20)
+            assert not _may_call(f"{host}:{port}")
+            with units.settings.open("a") as settings:
+                settings.write(f"RAGAUTH_CORS_ORIGINS={_ORIGIN}\n")
             _reload(units, process)
             assert b"READY=1" in news.recv(4096)
             at_that_time = len(answers)
             wait_until(lambda: len(answers) > at_that_time + 20)
+            wait_until(lambda: _may_call(f"{host}:{port}"))
             assert process.exit_code() is None
         assert set(answers) == {200}
         assert {path.name for path in units.state.iterdir()} >= {"ragauth.db", "secret_key"}
@@ -195,6 +201,13 @@ def _prepare(units: Units) -> None:
 def _reload(units: Units, process: ServerProcess) -> None:
     (line,) = units.service["ExecReload"]
     subprocess.run(shlex.split(line.replace("$MAINPID", str(process.pid))), check=True)
+
+
+def _may_call(address: str) -> bool:
+    """Whether the origin may, which a setting says."""
+    url, headers = f"http://{address}/api/auth/me", {"Origin": _ORIGIN}
+    answer = httpx.get(url, headers=headers, timeout=_SECONDS, verify=NO_TLS)
+    return answer.headers.get("Access-Control-Allow-Origin") == _ORIGIN
 
 
 @contextmanager
