@@ -41,6 +41,8 @@ class Newcomer:
             # Neither this test's environment nor /usr/sbin: an ordinary account's.
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             **{name: str(port) for name, port in self._ports.items()},
+            # Nobody waits for the hashes.
+            "RAGAUTH_BCRYPT_COST": "10",
         }
         self._curl = stack.enter_context(
             subprocess.Popen(

@@ -20,7 +20,7 @@ import httpx
 from ragauth.security.identifiers import decode_id
 from tests.e2e.raw_connections import errors_in_log
 from tests.e2e.service import PASSWORD, QUICK, Installation, Service, User, install
-from tests.servers.gunicorn import PROJECT_ROOT, start_gunicorn
+from tests.servers.gunicorn import NO_TLS, PROJECT_ROOT, start_gunicorn
 from tests.servers.others import COMMANDS, start_other
 from tests.waiting import wait_until
 
@@ -257,7 +257,7 @@ def a_connection_is_kept_and_no_body_is_taken_for_a_request(place: Place) -> Non
 
 
 def the_address_is_what_the_proxy_tells_in_whatever_lines(place: Place) -> None:
-    with httpx.Client(base_url=place.client.base_url) as client:
+    with httpx.Client(base_url=place.client.base_url, verify=NO_TLS) as client:
         for addresses, status in (
             ([CLIENT], 200),
             (["198.51.100.1", CLIENT], 200),
@@ -295,7 +295,8 @@ def usage_is_saved_and_mail_is_sent_beside_the_requests(place: Place, key_id: st
     instance = Path(place.service.installation.environment["RAGAUTH_INSTANCE_DIR"])
     to = f"To: {place.user.email}"
     wait_until(lambda: any(to in mail.read_text() for mail in instance.glob("outbox/*.eml")))
-    wait_until(lambda: saved_requests(instance / "ragauth.db", decode_id("key", key_id)) == 1)
+    key = decode_id("key", key_id)
+    wait_until(lambda: saved_requests(instance / "ragauth.db", key) == 1, every_seconds=0.2)
 
 
 def saved_requests(database: Path, key: Any) -> int:
