@@ -41,7 +41,9 @@ class Demo:
     def __init__(self, folder: Path, command: Sequence[str | Path] = _DEMO) -> None:
         self.ports = {name: str(free_port()) for name in ("PORT", "DASHBOARD_PORT", "SERVICE_PORT")}
         self._instance = folder / "instance"
-        self.installation = Installation({"RAGAUTH_INSTANCE_DIR": str(self._instance)})
+        self.installation = Installation(
+            {"RAGAUTH_INSTANCE_DIR": str(self._instance), "RAGAUTH_BCRYPT_COST": "10"}
+        )
         log = folder / "log"
         log.mkdir()
         self._start = lambda: ServerProcess(
