@@ -12,9 +12,6 @@ from dataclasses import dataclass, field
 from tests.waiting import slowness
 
 _SECONDS = 60
-_PAUSE_SECONDS = 0.04
-# Clients that keep their connection, and that take a new one for each question.
-_KEPT, _NEW = 2, 1
 
 
 @dataclass(frozen=True)
@@ -66,17 +63,24 @@ class Load:
 
 
 @contextmanager
-def load(address: tuple[str, int], questions: Sequence[Question]) -> Iterator[Load]:
+def load(
+    address: tuple[str, int],
+    questions: Sequence[Question],
+    *,
+    kept: int = 4,
+    new: int = 2,
+    pause_seconds: float = 0.0,
+) -> Iterator[Load]:
     """Run the clients; each asks each question in turn. None asks again what went wrong.
 
-    Each rests between two questions: the service has room for what follows.
+    Each rests for the pause between two questions.
     """
     done, stop = Load(), threading.Event()
 
     def ask(first: int, *, is_kept: bool) -> None:
         client: socket.socket | None = None
         turn = first
-        while not stop.wait(_PAUSE_SECONDS):
+        while not stop.wait(pause_seconds):
             question = questions[turn % len(questions)]
             turn += 1
             try:
@@ -96,8 +100,8 @@ def load(address: tuple[str, int], questions: Sequence[Question]) -> Iterator[Lo
             client.close()
 
     threads = [
-        threading.Thread(target=ask, args=(number * 7,), kwargs={"is_kept": number < _KEPT})
-        for number in range(_KEPT + _NEW)
+        threading.Thread(target=ask, args=(number * 7,), kwargs={"is_kept": number < kept})
+        for number in range(kept + new)
     ]
     for thread in threads:
         thread.start()

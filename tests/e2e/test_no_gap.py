@@ -17,8 +17,8 @@ from tests.servers.frozen import frozen
 from tests.servers.gunicorn import GunicornServer
 from tests.servers.processes import ServerProcess, children_of
 
-# Enough answers for each client to have some.
-_SOME = 30
+# The service has room for what follows.
+_PAUSE_SECONDS = 0.05
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def test_sighup_brings_new_code_and_settings_and_loses_no_request(
         before = set(service.gunicorn.worker_pids())
         first = beside(service)
         asked = questions(service, user)
-        with load(place_of(service), asked) as done:
-            wait_for(lambda: done.count > _SOME)
+        with load(place_of(service), asked, kept=2, new=1, pause_seconds=0.02) as done:
+            wait_for(lambda: done.count > 60)
             deployment.renew()
             os.kill(service.gunicorn.pid, signal.SIGHUP)
             wait_for(lambda: deployment.is_new(service))
@@ -58,7 +58,7 @@ def test_sighup_brings_new_code_and_settings_and_loses_no_request(
             wait_for(lambda: not Path(f"/proc/{first}").exists())
             wait_for(lambda: beside(service) != first)
             at_that_time = done.count
-            wait_for(lambda: done.count > at_that_time + _SOME)
+            wait_for(lambda: done.count > at_that_time + 60)
         insist_on_no_failure(done)
         assert token_seconds(user) == NEW_SECONDS
         assert len(service.gunicorn.worker_pids()) == 2
@@ -112,8 +112,8 @@ def test_sigusr2_runs_both_side_by_side_until_the_old_one_is_told_to_end(
         user = service.sign_up()
         old = service.gunicorn
         asked = questions(service, user)
-        with load(place_of(service), asked) as done:
-            wait_for(lambda: done.count > _SOME)
+        with load(place_of(service), asked, pause_seconds=_PAUSE_SECONDS) as done:
+            wait_for(lambda: done.count > 60)
             deployment.renew()
             before = set(old.worker_pids())
             os.kill(old.pid, signal.SIGUSR2)
@@ -123,7 +123,7 @@ def test_sigusr2_runs_both_side_by_side_until_the_old_one_is_told_to_end(
             wait_for(lambda: len(children_of(successor)) >= 2)
             assert old.terminate() == 0
             at_that_time = done.count
-            wait_for(lambda: done.count > at_that_time + _SOME)
+            wait_for(lambda: done.count > at_that_time + 60)
         insist_on_no_failure(done)
         assert deployment.is_new(service)
         assert token_seconds(user) == NEW_SECONDS
@@ -164,12 +164,12 @@ def test_a_socket_of_systemds_outlives_a_restart(deployment: Deployment, tmp_pat
         first, service = start("first")
         user = service.sign_up()
         asked = questions(service, user)
-        with load(place, asked) as done:
-            wait_for(lambda: done.count > _SOME)
+        with load(place, asked, pause_seconds=_PAUSE_SECONDS) as done:
+            wait_for(lambda: done.count > 60)
             assert first.stop(signal.SIGTERM, 40) == 0
             start("second")
             at_that_time = done.count
-            wait_for(lambda: done.count > at_that_time + _SOME)
+            wait_for(lambda: done.count > at_that_time + 60)
         insist_on_no_failure(done)
 
 
