@@ -1,30 +1,67 @@
-"""A form of the dashboard as its visitor finds it: its fields, their options, what was chosen."""
+"""A form of the dashboard as its visitor fills it in: what they choose, and what it then holds."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from playwright.sync_api import Locator, expect
 
-from tests.dashboard.hands import click, fill
-
-# What can be filled in now, in the order of the page: name, kind of control, options, whether the
-# first control of the name is seen, and whether it is empty and must not be.
-_FIELDS = """
-([form]) => {
-  const found = new Map();
-  for (const input of form.elements) {
-    if (!input.name || input.disabled || input.readOnly) continue;
-    const options = input.tagName === "SELECT"
-      ? [...input.options].map((option) => option.value)
-      : ["radio", "checkbox"].includes(input.type) ? [input.value] : [];
-    const box = input.getBoundingClientRect();
-    const isSeen = box.width * box.height > 0 && getComputedStyle(input).visibility === "visible";
-    const isMissing = input.ariaRequired === "true" && !input.value;
-    const field = found.get(input.name) ?? [input.name, input.type, [], isSeen, isMissing];
-    field[2].push(...options);
-    found.set(input.name, field);
+# Each field that can be filled in, in the order of the page; a choice may bring up others, or take
+# some away. All in one go: between two calls the browser would draw the page anew.
+_FILL_IN = """
+([form], [taken, texts, fixed]) => {
+  const done = new Set(), options = [];
+  const wasTaken = ([name, value]) => taken.some((one) => one[0] === name && one[1] === value);
+  const open = () => [...form.elements].filter(
+    (one) => one.name && !one.disabled && !one.readOnly && !done.has(one.name),
+  );
+  const tell = (input) => {
+    for (const type of ["input", "change"]) input.dispatchEvent(new Event(type, { bubbles: true }));
+  };
+  const write = (input, text) => {
+    input.focus();
+    input.select();
+    document.execCommand("insertText", false, text);
+    if (input.type === "datetime-local") {
+      input.value = text;
+      tell(input);
+    }
+    if (document.activeElement !== input || input.value !== text)
+      throw new Error(`${input.name} cannot be filled in`);
+  };
+  const press = (input) => {
+    input.scrollIntoView({ block: "nearest" });
+    const { x, y, width, height } = input.getBoundingClientRect();
+    if (document.elementFromPoint(x + width / 2, y + height / 2) !== input)
+      throw new Error(`${input.name} cannot be pressed`);
+    input.click();
+  };
+  for (let [input] = open(); input; [input] = open()) {
+    const { name, type } = input;
+    const { width, height } = input.getBoundingClientRect();
+    if (!(width && height && input.checkVisibility({ visibilityProperty: true })))
+      throw new Error(`${name} is not seen`);
+    const boxes = open().filter((one) => one.name === name);
+    const isSelect = type === "select-one", isBox = ["radio", "checkbox"].includes(type);
+    const offered = (isSelect ? [...input.options] : isBox ? boxes : []).map(({ value }) => value);
+    options.push(...offered.map((value) => [name, value]));
+    const own = name in fixed ? [fixed[name]] : isSelect || isBox ? offered : [""];
+    const fresh = own.filter((value) => !wasTaken([name, value]));
+    done.add(name);
+    // Without a new option it stays as it is, unless it is empty and must not be.
+    const isMissing = name in fixed || (input.ariaRequired === "true" && !input.value);
+    if (!fresh.length && !isMissing) continue;
+    const [value] = fresh.length ? fresh : own;
+    taken.push([name, value]);
+    if (isSelect) {
+      input.value = value;
+      tell(input);
+    } else if (isBox)
+      for (const box of type === "radio" ? boxes.filter((one) => one.value === value) : boxes) {
+        if (box.checked !== (box.value === value)) press(box);
+      }
+    else write(input, texts[name] ?? "");
   }
-  return [...found.values()];
+  return [taken, options];
 }
 """
 _VALUES = """
@@ -42,48 +79,20 @@ _VALUES = """
 """
 
 
-@dataclass(frozen=True)
-class Field:
-    name: str
-    kind: str
-    options: list[str]
-    is_seen: bool = True
-    is_missing: bool = False
+def fill_in(
+    form: Locator, taken: set[tuple[str, str]], texts: Mapping[str, str], fixed: Mapping[str, str]
+) -> set[tuple[str, str]]:
+    """Take an option of each field that is not in `taken`, and note it there, or write its text.
 
-
-def fields_of(form: Locator) -> list[Field]:
-    """What can be filled in; each of them must be seen."""
+    Returns all options there are, by name; a field of `fixed` takes the one that it has there.
+    """
     expect(form).to_be_visible()
-    fields = [Field(*one) for one in form.evaluate_all(_FIELDS)]
-    assert [field.name for field in fields if not field.is_seen] == []
-    return fields
+    now_taken, options = form.evaluate_all(_FILL_IN, [sorted(taken), texts, fixed])
+    taken.update(map(tuple, now_taken))
+    return set(map(tuple, options))
 
 
 def values_of(form: Locator) -> dict[str, Any]:
     """What is chosen in it, by name; checkboxes are lists."""
     values: dict[str, Any] = form.evaluate_all(_VALUES)
     return values
-
-
-def choose(form: Locator, field: Field, taken: set[tuple[str, str]], text: str) -> None:
-    """Take an option that was not taken yet, and note it, or write the text, which is one.
-
-    A field without a new option stays as it is, unless it is empty and must not be.
-    """
-    inputs = form.locator(f"[name={field.name}]")
-    options = field.options or [""]
-    fresh = [option for option in options if (field.name, option) not in taken]
-    if not fresh and not field.is_missing:
-        return
-    option = (fresh or options)[0]
-    taken.add((field.name, option))
-    if not field.options:
-        fill(inputs, text)
-        return
-    if field.kind == "select-one":
-        inputs.select_option(option)
-    else:
-        for value in [option] if field.kind == "radio" else field.options:
-            box = form.locator(f"[name={field.name}][value='{value}']")
-            if box.is_checked() != (value == option):
-                click(box)
