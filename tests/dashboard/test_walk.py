@@ -30,12 +30,16 @@ def test_the_whole_walk(visitor: Visitor) -> None:
     _see_usage(visitor, first_key)
     _make_an_agent(visitor)
     _create_rotate_and_revoke_a_key(visitor)
+    # The mouse has been on each kind of thing by now.
+    visitor.has_mouse = False
     _regenerate_the_primary_key(visitor, first_key)
     events = ("Session ended", "API key revoked", "API key rotated", "Account created")
     _see_and_end_sessions(visitor, *events)
-    _change_profile_and_password(visitor)
+    _change_the_profile(visitor)
+    _change_the_password(visitor)
     authenticator = _turn_on_the_second_factor(visitor)
-    _log_in_with_it(visitor, authenticator)
+    _log_in_with_a_recovery_code(visitor, authenticator)
+    _log_in_with_the_authenticator(visitor, authenticator)
     _delete_the_account(visitor)
     _nothing_went_elsewhere(visitor)
 
@@ -44,15 +48,17 @@ def test_the_whole_walk(visitor: Visitor) -> None:
 def test_what_makes_and_ends_a_session_where_the_page_keeps_the_refresh_token(
     visitor: Visitor,
 ) -> None:
-    """S15, S19 and S20; usage, agents and keys, as in the walk above, know no refresh token."""
+    """S15, S19 and S20; what else is in the walk above knows no refresh token."""
     visitor.note_requests()
-    visitor.sign_up_by_the_form()
+    visitor.sign_up()
     _the_refresh_token_is_where_it_belongs(visitor)
-    _confirm_the_address(visitor)
+    # The page is loaded anew, and goes on without logging in.
+    visitor.go("/")
+    visitor.see_heading("Usage")
     _see_and_end_sessions(visitor, "Session ended", "Account created")
-    _change_profile_and_password(visitor)
+    _change_the_password(visitor)
     authenticator = _turn_on_the_second_factor(visitor)
-    _log_in_with_it(visitor, authenticator)
+    _log_in_with_a_recovery_code(visitor, authenticator)
     _delete_the_account(visitor)
     _nothing_went_elsewhere(visitor)
 
@@ -178,13 +184,16 @@ def _see_and_end_sessions(visitor: Visitor, *events: str) -> None:
         expect(history).to_contain_text(event)
 
 
-def _change_profile_and_password(visitor: Visitor) -> None:
+def _change_the_profile(visitor: Visitor) -> None:
     visitor.follow("Account")
     visitor.fill(name="Jane Developer")
     visitor.press("Save")
     visitor.see_notice("Your profile is saved.")
     expect(visitor.page.locator(".who")).to_contain_text("Jane Developer")
     visitor.follow("Security")
+
+
+def _change_the_password(visitor: Visitor) -> None:
     visitor.fill(current_password=PASSWORD, new_password=NEW_PASSWORD)
     visitor.press("Change password")
     visitor.see_notice("Your password is changed.")
@@ -212,7 +221,7 @@ def _turn_on_the_second_factor(visitor: Visitor) -> Authenticator:
     return Authenticator(authenticator.secret, codes)
 
 
-def _log_in_with_it(visitor: Visitor, authenticator: Authenticator) -> None:
+def _log_in_with_a_recovery_code(visitor: Visitor, authenticator: Authenticator) -> None:
     visitor.press("Log out")
     visitor.see_heading("Welcome back")
     assert visitor.page.evaluate("localStorage.length") == 0
@@ -222,6 +231,9 @@ def _log_in_with_it(visitor: Visitor, authenticator: Authenticator) -> None:
     visitor.fill(code=authenticator.recovery_codes[0])
     visitor.press("Verify")
     visitor.see_heading("Usage")
+
+
+def _log_in_with_the_authenticator(visitor: Visitor, authenticator: Authenticator) -> None:
     visitor.press("Log out")
     visitor.log_in(NEW_PASSWORD)
     visitor.fill(code=authenticator.code())
@@ -250,7 +262,7 @@ def test_a_forgotten_password_is_set_anew_with_the_link_of_the_mail(visitor: Vis
     visitor.press("Send the link")
     visitor.see_heading("Look into your inbox")
     mail = visitor.place.mail_to(visitor.email, "Set a new password")
-    visitor.go(f"/reset-password#token={mail.token}")
+    visitor.show(f"/reset-password#token={mail.token}")
     visitor.fill(new_password=NEW_PASSWORD)
     assert mail.token not in visitor.page.url
     visitor.press("Set the password")
