@@ -141,6 +141,12 @@ def reference(context: BrowserContext, url: str) -> Iterator[Reference]:
     assert [request for request in requested if not request.startswith(own)] == []
 
 
+@pytest.fixture(scope="class")
+def page_with_axe(reference: Reference, node_modules: Path) -> Page:
+    load_axe(reference.page, node_modules)
+    return reference.page
+
+
 def add_idempotency_key(route: Route) -> None:
     """Let the document name the header at a route that the page can send as it is."""
     document = route.fetch().json()
@@ -281,6 +287,20 @@ class TestTrying:
         assert "password" not in reference.page.url
 
 
+# How the page can look: width, scheme, which of axe's rules this form can break, and where. A
+# scheme changes colours alone, and a width all else, but for what only a phone has beside the text.
+_FORMS: list[tuple[int, Literal["light", "dark"], str, str]] = [
+    (1280, "light", "", "document"),
+    (1280, "dark", COLOURS_ALONE, "document"),
+    (390, "dark", COLOURS_ALONE, "{exclude: ['main']}"),
+    (390, "light", ALL_BUT_COLOURS, "document"),
+]
+_BRIGHTNESS = (
+    "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g)"
+    ".slice(0, 3).reduce((sum, one) => sum + Number(one), 0) / 3"
+)
+
+
 class TestReading:
     """One page, without credentials."""
 
@@ -319,21 +339,16 @@ class TestReading:
         codes = reference.main.get_by_label("Table: Codes").locator("tbody tr")
         expect(codes).to_have_count(9)
 
-    def test_a_link_names_its_method_and_its_document(
-        self, reference: Reference, context: BrowserContext
-    ) -> None:
-        page = context.new_page()
-        page.goto(f"/docs#{REGISTER_AT_RST}")
-        expect(page.locator("main h1")).to_contain_text("POST")
-        expect(page.locator("#document option:checked")).to_have_text("ragauth: RST")
-        page.close()
+    def test_a_link_names_its_method_and_its_document(self, reference: Reference) -> None:
         page = reference.page
         page.get_by_label("Format").select_option("ragauth: RAG Chats")
         expect(page.locator("main h1")).to_have_text("ragauth: RAG Chats reference")
         reference.open(SHOW_ME)
         expect(page.locator("#document option:checked")).to_have_text("ragauth")
 
-    def test_below_a_prefix_it_calls_below_it(self, context: BrowserContext, url: str) -> None:
+    def test_below_a_prefix_it_opens_what_a_link_names_and_calls_below_it(
+        self, context: BrowserContext, url: str
+    ) -> None:
         page = context.new_page()
         called: list[str] = []
 
@@ -343,58 +358,36 @@ class TestReading:
             route.continue_(url=route.request.url.replace("/auth/", "/", 1), headers=headers)
 
         page.route(f"{url}/auth/**", hand_over)
-        page.goto(f"{url}/auth/docs#{SHOW_ME}")
+        page.goto(f"{url}/auth/docs#{REGISTER_AT_RST}")
+        expect(page.locator("main h1")).to_contain_text("POST")
+        expect(page.locator("#document option:checked")).to_have_text("ragauth: RST")
         reference = Reference(page)
+        reference.open(SHOW_ME)
         expect(reference.sample).to_contain_text(f"{url}/auth/api/auth/me")
         assert reference.send_shown()[0] == 401
         assert called[-1] == f"{url}/auth/api/auth/me"
         page.close()
 
-
-_WHAT_IS_SHOWN = ("", f"#{SIGN_UP}", "#errors")
-
-
-# How the page can look: width, scheme, and which of axe's rules this form can break. A scheme
-# changes colours alone, and a width all else.
-_FORMS: list[tuple[int, Literal["light", "dark"], str]] = [
-    (1280, "light", ""),
-    (1280, "dark", COLOURS_ALONE),
-    (390, "dark", COLOURS_ALONE),
-    (390, "light", ALL_BUT_COLOURS),
-]
-_BRIGHTNESS = (
-    "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g)"
-    ".slice(0, 3).reduce((sum, one) => sum + Number(one), 0) / 3"
-)
-
-
-@pytest.fixture(scope="module")
-def page_with_axe(context: BrowserContext, node_modules: Path) -> Iterator[Page]:
-    page = context.new_page()
-    page.goto("/docs")
-    load_axe(page, node_modules)
-    yield page
-    page.close()
-
-
-@pytest.mark.skipif(not HAS_NPM, reason=MISSING)
-@pytest.mark.parametrize("link", _WHAT_IS_SHOWN, ids=["start", "route", "errors"])
-def test_everyone_can_read_it(page_with_axe: Page, link: str) -> None:
-    """axe finds nothing; on a phone nothing is wider than the screen."""
-    page = page_with_axe
-    page.set_viewport_size({"width": 1280, "height": 844})
-    page.evaluate("link => { location.hash = link }", link)
-    expect(page.locator("main h1")).to_be_visible()
-    if link == f"#{SIGN_UP}":
-        Reference(page).send_shown("{}")
-    for width, scheme, options in _FORMS:
-        page.set_viewport_size({"width": width, "height": 844})
-        page.emulate_media(color_scheme=scheme)
-        assert (page.evaluate(_BRIGHTNESS) < 40) == (scheme == "dark")
-        routes = page.get_by_role("button", name="Routes")
-        search = page.get_by_label("Search the routes")
-        if link == "#errors" and width == 390 and not search.is_visible():
-            click(routes)
-            expect(search).to_be_visible()
-        assert faults_of(page, options) == [], (width, scheme)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    @pytest.mark.skipif(not HAS_NPM, reason=MISSING)
+    @pytest.mark.parametrize(
+        "link", ["", f"#{SIGN_UP}", "#errors"], ids=["start", "route", "errors"]
+    )
+    def test_everyone_can_read_it(self, page_with_axe: Page, link: str) -> None:
+        """axe finds nothing; on a phone nothing is wider than the screen."""
+        page = page_with_axe
+        page.set_viewport_size({"width": 1280, "height": 844})
+        page.evaluate("link => { location.hash = link }", link)
+        expect(page.locator("main h1")).to_be_visible()
+        if link == f"#{SIGN_UP}":
+            Reference(page).send_shown("{}")
+        for width, scheme, options, part in _FORMS:
+            page.set_viewport_size({"width": width, "height": 844})
+            page.emulate_media(color_scheme=scheme)
+            assert (page.evaluate(_BRIGHTNESS) < 40) == (scheme == "dark")
+            routes = page.get_by_role("button", name="Routes")
+            search = page.get_by_label("Search the routes")
+            if link == "#errors" and width == 390 and not search.is_visible():
+                click(routes)
+                expect(search).to_be_visible()
+            assert faults_of(page, options, part) == [], (width, scheme)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
