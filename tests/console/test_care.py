@@ -25,17 +25,16 @@ def test_a_pasted_key_goes_nowhere(operator: Visitor, bob: dict[str, Any]) -> No
     find(operator, "")
     search = operator.page.get_by_role("searchbox")
     own = bob["api_key"]
-    texts = ("Authorization: Bearer {}", 'API_KEY="{}"', "{}", "x {} y")
-    pasted = [(text, own) for text in texts]
-    pasted += [("{}", f"{start}{own[9:]}") for start in ("acme_k1_", "rst_")]
+    # The third one was cut short; an operator chose how the last ones begin.
+    pasted = [(text, own) for text in (f"Authorization: {own}", f'KEY="{own}"', own[:-20])]
+    pasted += [(key, key) for key in (f"acme_k1_{own[9:]}", f"rst_{own[9:]}")]
     for text, key in pasted:
-        fill(search, text.format(key))
+        fill(search, text)
         with operator.page.expect_response(re.compile(quote(key[:-32]))):
             operator.press("Find")
         expect(operator.page.locator("[data-key], .empty").first).to_be_visible()
         assert search.input_value() == key[:-32]
     assert not [url for url in operator.requests if bob["api_key"][13:20] in url]
-    find(operator, "")
 
 
 def test_an_external_id_may_look_like_a_key(place: Operated, operator: Visitor) -> None:
@@ -43,7 +42,6 @@ def test_an_external_id_may_look_like_a_key(place: Operated, operator: Visitor) 
     account = place.ask("POST", "/accounts", place.key("accounts"), json=body)
     find(operator, "org_test_4242")
     expect(operator.page.locator(f"[data-account={account['id']}]")).to_be_visible()
-    find(operator, "")
 
 
 def test_a_limit_that_another_operator_set_stays(
