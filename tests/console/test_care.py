@@ -26,7 +26,7 @@ def test_a_pasted_key_goes_nowhere(operator: Visitor, bob: dict[str, Any]) -> No
     search = operator.page.get_by_role("searchbox")
     own = bob["api_key"]
     # The third one was cut short; an operator chose how the last ones begin.
-    pasted = [(text, own) for text in (f"Authorization: {own}", f'KEY="{own}"', own[:-20])]
+    pasted = [(text, own) for text in (f"Bearer {own}", f'KEY="{own}"', own[:-20])]
     pasted += [(key, key) for key in (f"acme_k1_{own[9:]}", f"rst_{own[9:]}")]
     for text, key in pasted:
         fill(search, text)

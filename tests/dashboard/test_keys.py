@@ -34,7 +34,7 @@ def test_keys_are_found_counted_and_shown_after_their_end(visitor: Visitor) -> N
     expect(rows.filter(has_text="Primary")).to_contain_text("41 units this month")
     expect(rows.filter(has_text="Nightly")).to_contain_text("from 203.0.113.0/24")
 
-    page.get_by_label("Show revoked keys").check()
+    click(page.get_by_label("Show revoked keys"))
     expect(rows).to_have_count(3)
     buried = page.locator(f"[data-key={dead['id']}]")
     expect(buried).to_contain_text("Revoked")
@@ -44,7 +44,7 @@ def test_keys_are_found_counted_and_shown_after_their_end(visitor: Visitor) -> N
     for words, count in (("nightly", 1), (dead["prefix"], 1), ("nothing", 0), ("", 3)):
         fill(search, words)
         expect(rows).to_have_count(count)
-    page.get_by_label("Show revoked keys").uncheck()
+    click(page.get_by_label("Show revoked keys"))
     expect(rows).to_have_count(2)
     assert visitor.complaints == []
 
@@ -134,7 +134,7 @@ def test_a_name_of_an_older_row_can_neither_hide_nor_turn_anything(visitor: Visi
     visitor.open("/keys")
     click(page.get_by_role("button", name="Edit key").first)
     expect(visitor.dialog.locator("[name=name]")).to_have_value(HOSTILE)
-    visitor.dialog.get_by_label("Off").check()
+    click(visitor.dialog.get_by_label("Off"))
     visitor.press("Save", visitor.dialog)
     visitor.see_notice("Saved.")
     page.unroute_all(behavior="ignoreErrors")

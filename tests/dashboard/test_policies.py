@@ -30,7 +30,7 @@ def test_a_new_key_may_have_those_of_the_policy(visitor: Visitor) -> None:
     expect(scopes).to_contain_text("Write documents")
     visitor.fill(visitor.dialog, name="Writer")
     for name in set(USUAL) - {"docs.write:all"}:
-        scopes.get_by_label(name).uncheck()
+        click(scopes.get_by_label(name))
     visitor.press("Create key", visitor.dialog)
     key = visitor.stored_key()
     assert visitor.place.authorize(key, scope="docs.write:all") == 200
