@@ -53,13 +53,14 @@ COMMITTED = {"committed", "before-the-answer"}
 
 
 def main(database_url: str, folder: str, service_key: str, account_id: str) -> None:
+    # It has no connection yet.
+    app = add_things(make_testing_app(make_settings(Path(folder), database_url)))
+    client = Client(app).as_key(service_key)
     for place, arm in PLACES.items():
         child = os.fork()
         if child == 0:
             signal.alarm(60)
             try:
-                settings = make_settings(Path(folder), database_url)
-                client = Client(add_things(make_testing_app(settings))).as_key(service_key)
                 arm()
                 named = {"Idempotency-Key": place}
                 client.post(f"{THINGS}/{account_id}/keys", {"name": place}, headers=named)

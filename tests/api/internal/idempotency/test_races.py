@@ -1,7 +1,6 @@
 """`Idempotency-Key` while several ask at once, or a process is killed: one thing is made (S51)."""
 
-import subprocess
-import sys
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from tests.api.internal.idempotency.things import THINGS
 from tests.api.test_metrics import Growth
 from tests.clients import Client, Member, error, ok
 from tests.runtime import runtime_of
+from tests.servers.commands import ForkedCommand
 from tests.servers.gunicorn import PROJECT_ROOT
 
 pytestmark = pytest.mark.both_databases
@@ -141,15 +141,14 @@ def test_killed_anywhere_it_has_made_the_thing_and_its_answer_or_neither(
     """S51: a process ends with SIGKILL, and the caller sends the call again."""
     ok(service.patch(f"/api/v1/internal/accounts/{member.id}", {"plan": "pro"}))
     settings = runtime_of(app).settings
-    command = [
-        sys.executable,
-        "-m",
+    killed = ForkedCommand(
         "tests.api.internal.idempotency.killed_calls",
-        settings.database_url,
-    ]
-    command += [str(tmp_path), service.headers["X-API-Key"], member.id]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=PROJECT_ROOT)
-    assert done.stdout.split("\n")[:-1] == [f"{place} killed" for place in PLACES]
+        *(settings.database_url, str(tmp_path), service.headers["X-API-Key"], member.id),
+        environment={"PATH": os.defpath},
+        cwd=PROJECT_ROOT,
+    )
+    printed, errors = killed.communicate(timeout=60)
+    assert printed.splitlines() == [f"{place} killed" for place in PLACES], errors
     made = names_of_keys(member)
     assert {name for name in made if name in PLACES} == COMMITTED
     for place in PLACES:
