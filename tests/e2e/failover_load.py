@@ -15,8 +15,8 @@ from tests.e2e.service import PASSWORD, Service
 _CHECKERS = 3
 _WRITERS = 2
 # They leave room for what takes over.
-_CHECK_PAUSE_SECONDS = 0.005
-_WRITE_PAUSE_SECONDS = 0.02
+_CHECK_PAUSE_SECONDS = 0.02
+_WRITE_PAUSE_SECONDS = 0.1
 _SECONDS = 30
 _KEYS = "/api/auth/api-keys"
 _NO_CONTENT, _TOO_MANY, _UNAVAILABLE = 204, 429, 503
@@ -99,7 +99,7 @@ class Load:
         while not reached():
             assert all(thread.is_alive() for thread in self._threads), "a client gave up"
             assert time.monotonic() < deadline, f"{len(self.checks)} checks"
-            time.sleep(0.01)
+            time.sleep(0.05)
 
     def checks_within(self, since: float, until: float = math.inf) -> list[Check]:
         """Those that began and ended within two moments."""

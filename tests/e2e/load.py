@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 _THREADS = 6
 # Fewer than any plan's requests a minute.
-ACCEPTED_FIRST = 40
+ACCEPTED_FIRST = 20
 _SECONDS = 60
 
 

@@ -14,11 +14,11 @@ from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import COMMAND_SECONDS, PASSWORD, Installation, Service, User
 from tests.servers.postgres import client_program
 
-_KEYS_MADE_FIRST = 20
+_KEYS_MADE_FIRST = 10
 
 
 class Writer:
-    """Makes keys without a pause, so that a backup falls between its writes."""
+    """Makes keys again and again, so that a backup falls between its writes."""
 
     def __init__(self, user: User) -> None:
         self._user = user
@@ -37,7 +37,7 @@ class Writer:
         self._thread.join()
 
     def _write(self) -> None:
-        while not self._stop.is_set():
+        while not self._stop.wait(0.01):
             self.keys.append(self._user.create_key()[1])
             if len(self.keys) == _KEYS_MADE_FIRST:
                 self._began.set()

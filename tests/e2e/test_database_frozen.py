@@ -84,7 +84,7 @@ def _probing(service: Service) -> Iterator[list[Timed]]:
     is_over = threading.Event()
 
     def probe() -> None:
-        while not is_over.wait(0.02):
+        while not is_over.wait(0.1):
             answers.append(_ask(service, "/healthz"))
 
     thread = threading.Thread(target=probe)
@@ -214,7 +214,7 @@ def _wait_for_metric(service: Service, name: str, *values: int) -> None:
     lines = {f"{name} {value}.0" for value in values}
     while lines.isdisjoint(service.client.get("/metrics").text.splitlines()):
         assert time.monotonic() < deadline, lines
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def _revoke_elsewhere(url: str) -> None:

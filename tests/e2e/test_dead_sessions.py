@@ -10,7 +10,7 @@ from tests.e2e.load import of_each_worker
 from tests.e2e.service import PASSWORD, Service, User, at_once
 
 _CLIENTS = 6
-_TRIES_OF_EACH = 10
+_TRIES_OF_EACH = 4
 
 # Where a reader may still see what was there before.
 pytestmark = on_postgres

@@ -12,10 +12,10 @@ import pytest
 
 from tests.e2e.conftest import NewInstallation
 from tests.e2e.service import Service, User, at_once, while_redis_answers
-from tests.servers.gunicorn import NO_TLS
 from tests.servers.redis import start_redis
 
 AT_ONCE = 50
+TOLD_AT_ONCE = 20
 POLICY = """
 [meters.tokens]
 description = "Tokens in and out"
@@ -56,13 +56,11 @@ def statuses(service: Service, key: str, query: str = "") -> Counter[int]:
     return Counter(at_once([ask] * AT_ONCE))
 
 
-def post(service: Service, path: str, key: str, body: Any, **options: Any) -> httpx.Response:
-    with httpx.Client(base_url=service.gunicorn.url, timeout=30, verify=NO_TLS) as client:
-        return client.post(path, json=body, headers={"X-API-Key": key}, **options)
-
-
 def post_at_once(service: Service, path: str, key: str, body: Any) -> list[Any]:
-    answers = at_once([lambda: post(service, path, key, body)] * AT_ONCE)
+    def tell() -> httpx.Response:
+        return service.client.post(path, json=body, headers={"X-API-Key": key})
+
+    answers = at_once([tell] * TOLD_AT_ONCE)
     assert {answer.status_code for answer in answers} == {200}
     return [answer.json()["data"] for answer in answers]
 
@@ -134,7 +132,7 @@ def they_count_once(service: Service) -> None:
     event = {"id": "job-1", "key_id": key_id, "use": {"tokens": 100}}
     told = post_at_once(service, "/api/v1/usage/report", asker, {"events": [event]})
     assert sum(one["accepted"] for one in told) == 1
-    assert sum(one["known"] for one in told) == AT_ONCE - 1
+    assert sum(one["known"] for one in told) == TOLD_AT_ONCE - 1
     assert left(service, key)["key tokens total"] == 900
 
     answer = service.client.get("/api/v1/authorize?reserve=tokens:500", headers={"X-API-Key": key})
@@ -142,21 +140,18 @@ def they_count_once(service: Service) -> None:
     body = {"reservation_id": reservation_id, "use": {"tokens": 20}}
     told = post_at_once(service, "/api/v1/usage/settle", asker, body)
     settled = {"used": {"tokens": 20}, "released": {"tokens": 480}}
-    assert told == [{"reservation_id": reservation_id, **settled}] * AT_ONCE
+    assert told == [{"reservation_id": reservation_id, **settled}] * TOLD_AT_ONCE
     assert left(service, key)["key tokens total"] == 880
 
     # A report may have 256 KiB, in one piece or in chunks; any other body 64.
-    events = [{**event, "id": f"{number:0>128}", "use": {"tokens": 0}} for number in range(1000)]
-    whole = json.dumps({"events": events}).encode()
-    assert len(whole) > 200_000
+    whole = json.dumps({"events": [event]}).encode()
     headers = {"X-API-Key": asker, "Content-Type": "application/json"}
     for path, size, status in (
         ("/api/v1/usage/report", 256 * 1024, 200),
         ("/api/v1/usage/report", 256 * 1024 + 1, 413),
         ("/api/v1/usage/settle", 64 * 1024 + 1, 413),
     ):
-        data = whole.ljust(size)[:size]
+        data = whole.ljust(size)
         for content in (data, iter([data])):
-            with httpx.Client(base_url=service.gunicorn.url, timeout=30, verify=NO_TLS) as client:
-                answer = client.post(path, content=content, headers=headers)
+            answer = service.client.post(path, content=content, headers=headers)
             assert answer.status_code == status, answer.text

@@ -18,10 +18,10 @@ from tests.e2e.service import QUICK, Service, User, at_once, install, while_redi
 from tests.servers.redis import start_redis
 from tests.waiting import wait_until
 
-LIMIT = 500
+LIMIT = 300
 WORKERS = 4
 THREADS = 200
-TRIES_OF_EACH = 4
+TRIES_OF_EACH = 2
 PLANS = """
 [plans.trial]
 limits.requests.minute = {minute}
@@ -35,7 +35,7 @@ max_agents = 2
 def limited(
     request: pytest.FixtureRequest, new_installation: NewInstallation, tmp_path: Path
 ) -> Iterator[Service]:
-    """Four workers, with a limit of 500 requests a minute."""
+    """Four workers, with a limit of 300 requests a minute."""
     database, _, counters = request.param.split()
     installation = new_installation(database)
     plans = tmp_path / "policy.toml"
@@ -96,14 +96,14 @@ def test_no_count_is_lost_or_doubled_when_a_worker_is_killed(
         halfway = threading.Event()
 
         def ask() -> None:
-            for _ in range(30):
+            for _ in range(15):
                 try:
                     answer: object = service.authorize(user.api_key)
                 except (HTTPException, OSError):
                     answer = "no answer"
                 with lock:
                     answers[answer] += 1
-                    if answers[200] >= 150:
+                    if answers[200] >= 75:
                         halfway.set()
 
         clients = [threading.Thread(target=ask) for _ in range(20)]
@@ -114,7 +114,7 @@ def test_no_count_is_lost_or_doubled_when_a_worker_is_killed(
         for client in clients:
             client.join(60)
         assert answers.keys() <= {200, "no answer"}, answers
-        assert answers[200] > 300
+        assert answers[200] > 150
         # One that died unanswered may have been counted: its client cannot know either.
         counted = month_used(user)
         assert answers[200] <= counted <= answers[200] + answers["no answer"]

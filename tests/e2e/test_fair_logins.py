@@ -10,7 +10,6 @@ from pathlib import Path
 from tests.e2e.service import PASSWORD, Service, install
 
 _FLOODERS = 10
-_LOGINS = 2
 
 
 def log_in(service: Service, email: str, address: str) -> int:
@@ -60,6 +59,5 @@ def test_right_logins_of_one_account_keep_nobody_out(tmp_path: Path) -> None:
         greedy, modest = service.sign_up().email, service.sign_up().email
         with flood(service, greedy) as statuses:
             for address in ("127.0.1.1", "127.0.0.1"):
-                answers = [log_in(service, modest, address) for _ in range(_LOGINS)]
-                assert answers == [200] * _LOGINS, address
+                assert log_in(service, modest, address) == 200, address
         assert set(statuses) == {200, 429}

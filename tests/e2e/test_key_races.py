@@ -97,14 +97,14 @@ class TestAgents:
             fields["agent_id"] = agent_id
 
         def create_keys() -> list[httpx.Response]:
-            return [user.request("POST", path.format(agent_id), json=fields) for _ in range(6)]
+            return [user.request("POST", path.format(agent_id), json=fields) for _ in range(4)]
 
         def delete_agent() -> list[httpx.Response]:
             # Keys are there to be killed when it comes.
             first = user.request("POST", path.format(agent_id), json=fields)
             return [first, user.request("DELETE", f"/api/agents/{agent_id}")]
 
-        *answers, (first, deleted) = at_once([create_keys] * 5 + [delete_agent])
+        *answers, (first, deleted) = at_once([create_keys] * 4 + [delete_agent])
         assert first.status_code == 201
         assert deleted.status_code == 204
         created = [first, *(answer for several in answers for answer in several)]

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 _DATABASE = "behind"
 _CLIENTS = 8
-_TRIES = 100
+_TRIES = 40
 _AT_MOST_SECONDS = 6
 _BACK_SECONDS = 15
 _FROZEN = "does not answer: it is frozen, or the network loses its packets"

@@ -19,7 +19,7 @@ from tests.servers.redis import RedisServer, start_redis
 from tests.waiting import wait_until
 
 CLIENTS = 4
-_PAUSE_SECONDS = 0.05
+_PAUSE_SECONDS = 0.1
 PLANS = """
 [plans.trial]
 limits.requests.minute = 1_000_000_000
@@ -119,7 +119,7 @@ def test_kills_lose_and_double_nothing(installation: Installation, store: str) -
             counted = month_used(user)
             assert answers[200] <= counted <= answers[200] + answers["no answer"]
             assert metric(service, 'ragauth_beside_deaths_total{cause="killed"}') == 2
-            wait_until(lambda: metric(service, "ragauth_processes_beside ") == 1, every_seconds=0.1)
+            wait_until(lambda: metric(service, "ragauth_processes_beside ") == 1, every_seconds=0.2)
             orphan = beside(service)
             os.kill(service.gunicorn.pid, signal.SIGKILL)
             wait_until(lambda: not Path(f"/proc/{orphan}").exists())
@@ -185,10 +185,10 @@ def test_a_month_is_exact_after_two_outages_of_redis(installation: Installation)
 def outage(redis: RedisServer, service: Service, answers: Counter[Any]) -> None:
     standing_in = "ragauth_redis_standing_in_workers "
     redis.stop()
-    wait_until(lambda: metric(service, standing_in) >= 2, every_seconds=0.1)
+    wait_until(lambda: metric(service, standing_in) >= 2, every_seconds=0.2)
     more(answers)
     redis.start()
-    wait_until(lambda: metric(service, standing_in) == 0, every_seconds=0.1)
+    wait_until(lambda: metric(service, standing_in) == 0, every_seconds=0.2)
 
 
 @on_sqlite

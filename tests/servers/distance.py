@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_SECONDS = 0.001
+_SECONDS = 0.004
 
 
 @contextmanager
 def far_away(port: int) -> Iterator[int]:
-    """Yield a loopback port that leads to the given one, a millisecond later each way."""
+    """Yield a loopback port that leads to the given one, four milliseconds later each way."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=_accept, args=(listener, port), daemon=True)
         thread.start()
