@@ -13,7 +13,7 @@ import sys
 from ragauth.counters import LmdbCounters
 from tests.counters.questions import ACCOUNT, ask, open_store, seed
 
-SURVIVOR_ASKS = 300
+SURVIVOR_ASKS = 150
 
 
 def say(*words: object) -> None:
@@ -65,7 +65,7 @@ def main(address: str, rounds: int) -> None:
         ]
         reported = [0, 0, 0]
         for n in (0, 1):
-            enough = random.randint(1, 200)
+            enough = random.randint(1, 100)
             while reported[n] < enough and (got := os.read(counters[n][1], 64)):
                 reported[n] += len(got)
             os.kill(counters[n][0], signal.SIGKILL)

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -77,6 +78,8 @@ class Model:
         return Admission(None, used + 1, ends, spent + cost)
 
 
+# A Cluster runs the same scripts, as the tests of `admit` itself see.
+@pytest.mark.parametrize("counters", ["lmdb", "redis"], indirect=True)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_any_sequence_of_questions_is_answered_as_the_model_does(

@@ -20,7 +20,7 @@ _STREAMS = {
     "Result",
     "Subquery Scan",
 }
-_AVOIDED = ("seqscan", "hashjoin", "mergejoin")
+_AVOID = "; ".join(f"SET LOCAL enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin"))
 _SCAN = re.compile(r"SCAN (?P<name>\w+)(?P<index> USING (COVERING )?INDEX)?")
 _NUMBERED = re.compile(r"_\d+$")
 
@@ -68,8 +68,7 @@ def _sqlite_scans(cursor: Any, statement: str, parameters: Any) -> Iterator[str]
 
 
 def _postgres_scans(cursor: Any, statement: str, parameters: Any) -> Iterator[str]:
-    for way in _AVOIDED:
-        cursor.execute(f"SET LOCAL enable_{way} = off")
+    cursor.execute(_AVOID)
     cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
     (answer,) = cursor.fetchone()
     plans = json.loads(answer) if isinstance(answer, str) else answer

@@ -16,7 +16,7 @@ from tests.scale.queries import NOW, named_queries
 pytestmark = pytest.mark.both_databases
 
 SMALL = Sizes(
-    accounts=300, keys=1_000, usage=2_555, sessions=1_000, events=1_000, large=7, meters=2_555
+    accounts=200, keys=1_000, usage=1_095, sessions=500, events=500, large=3, meters=1_095
 )
 _FEW = "there are a few signing keys"
 _WAITING = "the outbox holds what waits to be sent, and a budget bounds it"
@@ -107,7 +107,7 @@ def test_each_named_query_finds_its_rows_by_an_index(app: Flask) -> None:
 def test_a_query_without_an_index_is_found(app: Flask) -> None:
     found: list[str] = []
     with app.app_context():
-        populate(db.engine, Sizes(accounts=50, keys=500, usage=0, large=0), now=NOW)
+        populate(db.engine, Sizes(accounts=50, keys=100, usage=0, large=0), now=NOW)
         with transaction.read_only(), explaining(found.append):
             db.session.execute(select(ApiKey.id).where(ApiKey.name == "Key 7"))
             db.session.execute(select(ApiKey.id).order_by(ApiKey.id))
