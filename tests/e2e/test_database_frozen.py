@@ -40,25 +40,31 @@ class Place(NamedTuple):
     other_url: str | None
 
 
+@pytest.fixture(scope="module")
+def url(mortal_postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    mortal_postgres.create_database("frozen")
+    url = mortal_postgres.url("frozen")
+    install(tmp_path_factory.mktemp("migrated"), url).migrate()
+    yield url
+    mortal_postgres.drop_database("frozen")
+
+
 @pytest.fixture(scope="module", params=["stopped", "packets lost"])
 def place(
     request: pytest.FixtureRequest,
     mortal_postgres: PostgresServer,
+    url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Place]:
-    mortal_postgres.create_database("frozen")
-    url = mortal_postgres.url("frozen")
     port = urlsplit(url).port
     assert port is not None
     with way_to(port) as way:
         is_lost = request.param == "packets lost"
         ours = url.replace(f":{port}/", f":{way.port}/") if is_lost else url
         installation = install(tmp_path_factory.mktemp("frozen"), ours, **QUICK)
-        installation.migrate()
         with installation.serve(workers=_WORKERS) as service:
             freeze = way.blocked if is_lost else mortal_postgres.frozen
             yield Place(service, freeze, url if is_lost else None)
-    mortal_postgres.drop_database("frozen")
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +170,7 @@ def test_it_answers_in_time_while_the_database_is_frozen_and_recovers_without_a_
         _wait_for_metric(service, "ragauth_database_frozen_workers", _WORKERS, _WORKERS + 1)
         _wait_for_metric(service, "ragauth_database_up", 0)
         if place.other_url is not None:
-            _revoke_elsewhere(place.other_url)
+            _revoke_elsewhere(place.other_url, user)
     thawed_at = time.monotonic()
     while (status := service.authorize(user.api_key)) != 200:
         assert status == 503
@@ -217,10 +223,12 @@ def _wait_for_metric(service: Service, name: str, *values: int) -> None:
         time.sleep(0.1)
 
 
-def _revoke_elsewhere(url: str) -> None:
+def _revoke_elsewhere(url: str, user: User) -> None:
     """As a service on another host does, which still reaches the database."""
     with psycopg.connect(url) as connection:
         done = connection.execute(
-            "UPDATE api_keys SET revoked_at = now() WHERE name = 'a key' AND revoked_at IS NULL"
+            "UPDATE api_keys SET revoked_at = now() FROM accounts"
+            " WHERE accounts.id = account_id AND email = %s AND api_keys.name = 'a key'",
+            [user.email],
         )
         assert done.rowcount == 1

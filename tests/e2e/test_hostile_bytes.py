@@ -12,7 +12,7 @@ from tests.e2e.raw_connections import connection, errors_in_log
 from tests.e2e.service import Service
 
 _SEED = 20_260_101
-_ROUNDS = 1500
+_ROUNDS = 1000
 _HOST = b"Host: ragauth.test\r\n"
 _JSON = b"Content-Type: application/json\r\n"
 _CHUNKED = b"Transfer-Encoding: chunked\r\n"

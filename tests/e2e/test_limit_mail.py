@@ -10,7 +10,7 @@ from tests.servers.redis import start_redis
 from tests.servers.smtp import SmtpServer, start_smtp
 from tests.waiting import wait_until
 
-READERS_OF_EACH = 6
+READERS_OF_EACH = 3
 
 
 def mails_to(smtp: SmtpServer, user: User) -> list[Mail]:

@@ -65,8 +65,10 @@ def test_one_recipient_gets_a_bounded_number_of_mails_whatever_causes_them(
 
         at_once([*spam(unconfirmed), *spam(confirmed)])
         # Other processes find what waits within two seconds.
-        wait_until(lambda: arrived(smtp, unconfirmed.email)[RESET] == 3)
-        wait_until(lambda: sum(arrived(smtp, confirmed.email).values()) == 10 + 3)
+        wait_until(lambda: arrived(smtp, unconfirmed.email)[RESET] == 3, every_seconds=0.1)
+        wait_until(
+            lambda: sum(arrived(smtp, confirmed.email).values()) == 10 + 3, every_seconds=0.1
+        )
         wait_until(lambda: not waits(service), every_seconds=0.1)
 
         to_unconfirmed = arrived(smtp, unconfirmed.email)

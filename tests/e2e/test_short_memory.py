@@ -16,7 +16,7 @@ from tests.e2e.service import Installation
 from tests.servers.processes import free_port
 
 _PATIENCE_SECONDS = 20
-_BODIES = 400
+_BODIES, _REFUSED = 400, 20
 _HALF_A_BODY = (
     b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     b"Content-Length: 65000\r\n\r\n" + b" " * 64_000
@@ -88,6 +88,8 @@ def test_a_worker_that_gets_no_more_memory_refuses_and_lives(installation: Insta
                     assert answer.startswith(b"HTTP/1.1 50")
                     assert b'"code"' in answer
                     refused += 1
+                    if refused == _REFUSED:
+                        break
         assert refused
         resource.prlimit(worker, resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
         assert service.authorize(key) == 200

@@ -20,7 +20,7 @@ from tests.e2e.raw_connections import (
 from tests.e2e.service import QUICK, Service, User, install
 from tests.servers.distance import far_away
 
-_CLIENTS = 24
+_CLIENTS = 8
 _HOST = b"Host: ragauth.test\r\n"
 _JSON = b"Content-Type: application/json\r\n"
 _LOGIN = b"POST /api/auth/login HTTP/1.1\r\n" + _HOST + _JSON
