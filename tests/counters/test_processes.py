@@ -41,12 +41,12 @@ def test_four_processes_of_twenty_threads_are_admitted_exactly_so_often(
     counters: Counters, address: str
 ) -> None:
     seed(counters)
-    output = run_module("tests.counters.admit_many", address, 4, 20, 6, 400, 0)
+    output = run_module("tests.counters.admit_many", address, 4, 20, 6, 300, 0)
     assert len(output) == 4
     admitted = [int(number) for line in output for number in line.split()]
-    assert sorted(admitted) == list(range(1, 401))
-    assert counters.peek(ACCOUNT, 0, MONTH, NOW) == Peek(400, NOW + 60_000, 800)
-    assert [(row.requests, row.units) for row in counters.changed_usage(10)] == [(400, 800)]
+    assert sorted(admitted) == list(range(1, 301))
+    assert counters.peek(ACCOUNT, 0, MONTH, NOW) == Peek(300, NOW + 60_000, 600)
+    assert [(row.requests, row.units) for row in counters.changed_usage(10)] == [(300, 600)]
 
 
 @both

@@ -18,7 +18,7 @@ from tests.e2e.service import QUICK, Service, User, at_once, install, while_redi
 from tests.servers.redis import start_redis
 from tests.waiting import wait_until
 
-LIMIT = 300
+LIMIT = 200
 WORKERS = 4
 THREADS = 200
 TRIES_OF_EACH = 2
@@ -35,7 +35,7 @@ max_agents = 2
 def limited(
     request: pytest.FixtureRequest, new_installation: NewInstallation, tmp_path: Path
 ) -> Iterator[Service]:
-    """Four workers, with a limit of 300 requests a minute."""
+    """Four workers, with a limit of 200 requests a minute."""
     database, _, counters = request.param.split()
     installation = new_installation(database)
     plans = tmp_path / "policy.toml"

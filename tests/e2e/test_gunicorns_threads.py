@@ -10,7 +10,7 @@ from tests.e2e.conftest import NewInstallation
 from tests.e2e.load import ACCEPTED_FIRST, kill_under_load
 from tests.e2e.service import Service, at_once
 
-LIMIT = 150
+LIMIT = 100
 WORKERS = 3
 CLIENTS = 40
 TRIES_OF_EACH = 5
