@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import flask_migrate
 import hypothesis
@@ -17,6 +17,7 @@ from sqlalchemy import delete, exists, literal_column, select, union_all
 from ragauth import clock
 from ragauth.config import Settings
 from ragauth.extensions import db
+from ragauth.runtime import Runtime
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import save_usage
 from tests import quick_apps, ready_members, slow_work
@@ -179,18 +180,23 @@ def app(database: str, request: pytest.FixtureRequest) -> Flask:
     """The application, with empty tables."""
     application: Flask = request.getfixturevalue(f"{database}_app")
     application.config[ready_members.READY_MEMBERS] = True
+    _forget(application)
+    with application.app_context(), db.engine.begin() as connection:
+        filled = set(connection.scalars(_FILLED))
+        for table in reversed(_EMPTIED):
+            if table.name in filled:
+                connection.execute(delete(table))
+    return application
+
+
+def _forget(application: Flask) -> None:
+    """Let nothing that an earlier test did come to light in a later one; the tables aside."""
     with application.app_context():
-        # What an earlier test counted must not come to light in this one.
         counters = current_limits().counters
         save_usage(counters)
         # Nor may a throttle that an earlier one filled: a day from now, each window is over.
         while counters.prune(clock.now_ns() // 1_000_000 + 86_400_000):
             pass
-        with db.engine.begin() as connection:
-            filled = set(connection.scalars(_FILLED))
-            for table in reversed(_EMPTIED):
-                if table.name in filled:
-                    connection.execute(delete(table))
     # Nor may mail that nobody received.
     for path in (runtime_of(application).settings.instance_dir / "outbox").glob("*.eml"):
         path.unlink()
@@ -199,7 +205,6 @@ def app(database: str, request: pytest.FixtureRequest) -> Flask:
     lookup = runtime_of(application).key_checker.lookup
     lookup._has_imported, lookup._imported_checked_at = False, -math.inf
     lookup._texts_before, lookup._texts_read_at = (), -math.inf
-    return application
 
 
 @pytest.fixture
@@ -227,3 +232,39 @@ def make_app(app: Flask, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
     yield make
     for application in made:
         runtime_of(application).close()
+
+
+@pytest.fixture(scope="module")
+def _shared() -> Iterator[dict[str, Flask]]:
+    made: dict[str, Flask] = {}
+    yield made
+    for application in made.values():
+        runtime_of(application).close()
+
+
+@pytest.fixture
+def share_app(
+    app: Flask, _shared: dict[str, Flask], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Flask]]:
+    """As `make_app`, but tests of a module that ask for the same settings share one application.
+
+    To make one costs as much as many requests do.
+    """
+    asked: list[tuple[Flask, Runtime]] = []
+
+    def share(**changes: Any) -> Flask:
+        settings = replace(runtime_of(app).settings, **changes)
+        name = repr(replace(settings, instance_dir=Path()))
+        if name not in _shared:
+            folder = tmp_path_factory.mktemp("shared")
+            _shared[name] = make_testing_app(replace(settings, instance_dir=folder))
+            is_ready = not _OF_SIGNUPS & changes.keys()
+            _shared[name].config[ready_members.READY_MEMBERS] = is_ready
+        asked.append((_shared[name], runtime_of(_shared[name])))
+        return _shared[name]
+
+    yield share
+    for application, runtime in asked:
+        # A test may have put another part in.
+        application.extensions["ragauth"] = runtime
+        _forget(application)

@@ -33,8 +33,8 @@ MakeApp = Callable[..., Flask]
 
 
 @pytest.fixture
-def throttled(make_app: MakeApp) -> Flask:
-    return make_app(
+def throttled(share_app: MakeApp) -> Flask:
+    return share_app(
         trusted_proxies=1,
         compat=("ragchats", "rst"),
         login_failures_per_address=SIZE,
@@ -44,8 +44,8 @@ def throttled(make_app: MakeApp) -> Flask:
 
 
 @pytest.fixture
-def proxied(make_app: MakeApp) -> Flask:
-    return make_app(trusted_proxies=1)
+def proxied(share_app: MakeApp) -> Flask:
+    return share_app(trusted_proxies=1)
 
 
 def at(app: Flask, forwarded_for: str | None) -> Client:
@@ -276,11 +276,11 @@ class TestWhatIsTold:
 class TestHttps:
     @for_each("proto", [None, "", '"', "https,", 'https, "', "on", "http,http"])
     def test_what_does_not_say_https_is_plain_http(
-        self, make_app: MakeApp, proto: str | None
+        self, share_app: MakeApp, proto: str | None
     ) -> None:
         """S40: however the proxy itself came."""
         strict = Client(
-            make_app(require_https=True, trusted_proxies=1),
+            share_app(require_https=True, trusted_proxies=1),
             {} if proto is None else {"X-Forwarded-Proto": proto},
         )
         for path in ("/api/auth/me", AUTHORIZE):
@@ -288,10 +288,10 @@ class TestHttps:
             error(response, 403, "AUTHORIZATION_ERROR", "https_required")
 
     @for_each("proto", ["https", "HTTPS", '", https', "http,,\thttps "])
-    def test_the_nearest_entry_decides(self, make_app: MakeApp, proto: str) -> None:
+    def test_the_nearest_entry_decides(self, share_app: MakeApp, proto: str) -> None:
         """S22"""
         strict = Client(
-            make_app(require_https=True, trusted_proxies=1), {"X-Forwarded-Proto": proto}
+            share_app(require_https=True, trusted_proxies=1), {"X-Forwarded-Proto": proto}
         )
         for path in ("/api/auth/me", AUTHORIZE):
             error(strict.get(path), 401, "AUTHENTICATION_ERROR", "missing")
@@ -316,17 +316,17 @@ class TestOwnOrigin:
         ],
     )
     def test_it_is_what_the_trusted_proxy_says(
-        self, make_app: MakeApp, host: str | None, origin: str, is_own: bool
+        self, share_app: MakeApp, host: str | None, origin: str, is_own: bool
     ) -> None:
         """S22 and S17: never what stands to the left of it."""
         headers = {} if host is None else {"X-Forwarded-Host": host}
-        page = Client(make_app(refresh_cookie=True, trusted_proxies=1), headers)
+        page = Client(share_app(refresh_cookie=True, trusted_proxies=1), headers)
         assert self.status(page, origin) == (401 if is_own else 403)
 
     @for_each("origin", ["null", "", "https://"])
-    def test_a_host_that_cannot_be_read_is_nobodys(self, make_app: MakeApp, origin: str) -> None:
+    def test_a_host_that_cannot_be_read_is_nobodys(self, share_app: MakeApp, origin: str) -> None:
         """S17"""
-        page = Client(make_app(refresh_cookie=True), {"Host": "no host"})
+        page = Client(share_app(refresh_cookie=True), {"Host": "no host"})
         assert self.status(page, origin) == 403
 
     def status(self, page: Client, origin: str) -> int:

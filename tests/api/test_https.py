@@ -12,8 +12,8 @@ PROBES = ("/healthz", "/readyz")
 
 
 @pytest.fixture
-def strict(make_app: Callable[..., Flask]) -> Client:
-    return Client(make_app(require_https=True))
+def strict(share_app: Callable[..., Flask]) -> Client:
+    return Client(share_app(require_https=True))
 
 
 class TestRequiresHttps:

@@ -18,9 +18,9 @@ SIGNUP = "/api/auth/signup"
 
 
 @pytest.fixture
-def faces(make_app: Callable[..., Flask]) -> Client:
+def faces(share_app: Callable[..., Flask]) -> Client:
     """The contract's routes and the compat faces'."""
-    return Client(make_app(compat=("ragchats", "rst")))
+    return Client(share_app(compat=("ragchats", "rst")))
 
 
 def message_of(response: Any) -> str:

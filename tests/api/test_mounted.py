@@ -16,10 +16,10 @@ Get = Callable[..., TestResponse]
 
 
 @pytest.fixture(params=["proxy", "server", "server behind a proxy that takes it off"])
-def get(request: pytest.FixtureRequest, make_app: Callable[..., Flask]) -> Get:
+def get(request: pytest.FixtureRequest, share_app: Callable[..., Flask]) -> Get:
     """Ask for a path as the outside knows it."""
     is_proxy = request.param == "proxy"
-    app = make_app(trusted_proxies=int(is_proxy), compat=("rst",))
+    app = share_app(trusted_proxies=int(is_proxy), compat=("rst",))
     if not is_proxy:
         assert isinstance(app.wsgi_app, Forwarded)
         app.wsgi_app = Forwarded(  # type: ignore[method-assign]

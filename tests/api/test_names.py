@@ -55,8 +55,8 @@ PLACES = [
 
 
 @pytest.fixture
-def faces(make_app: Callable[..., Flask]) -> Client:
-    return Client(make_app(compat=("ragchats", "rst")))
+def faces(share_app: Callable[..., Flask]) -> Client:
+    return Client(share_app(compat=("ragchats", "rst")))
 
 
 def send(member: Member, place: Place, name: str) -> Any:

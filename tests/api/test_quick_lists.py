@@ -16,6 +16,7 @@ from ragauth.models.reads import prepared
 from ragauth.schemas.dumping import Dumper
 from ragauth.security.identifiers import ACCOUNT, decode_id, new_uuid
 from ragauth.web.check.login_shedding import MUST_NOT_WAIT
+from tests.cases import for_each
 from tests.clients import Client, Member, ok
 from tests.runtime import runtime_of
 
@@ -68,7 +69,7 @@ def member(client: Client) -> Member:
 
 
 @pytest.mark.both_databases
-@pytest.mark.parametrize("path", _LISTS)
+@for_each("path", _LISTS)
 def test_each_page_has_the_same_bytes(member: Member, path: str) -> None:
     begin, seen = f"{path}{'&' if '?' in path else '?'}limit=1", 0
     page: str | None = begin

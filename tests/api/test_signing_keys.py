@@ -52,9 +52,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[MovingClock]:
 
 
 @pytest.fixture
-def other_host(make_app: Callable[..., Flask]) -> Client:
+def other_host(share_app: Callable[..., Flask]) -> Client:
     """The service on another host, with the same database."""
-    return Client(make_app())
+    return Client(share_app())
 
 
 def refresh(client: Client, refresh_token: str) -> dict[str, Any]:

@@ -54,8 +54,8 @@ def odd_spellings(path: str) -> list[str]:
 
 
 @pytest.fixture
-def guarded(make_app: Callable[..., Flask]) -> Flask:
-    return make_app(metrics_token=TOKEN, require_https=True)
+def guarded(share_app: Callable[..., Flask]) -> Flask:
+    return share_app(metrics_token=TOKEN, require_https=True)
 
 
 class TestProbesAndScrapes:

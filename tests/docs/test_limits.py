@@ -33,10 +33,10 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
-def app(make_app: Callable[..., Flask], clock: time_machine.Traveller) -> Flask:
+def app(share_app: Callable[..., Flask], clock: time_machine.Traveller) -> Flask:
     """An installation with the policy of the page."""
     (policy,) = [block.text for block in _BLOCKS if block.info == "toml"]
-    return make_app(policy=read_policy(policy.encode()))
+    return share_app(policy=read_policy(policy.encode()))
 
 
 class Reader:

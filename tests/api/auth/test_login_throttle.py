@@ -28,8 +28,8 @@ HOME, OFFICE, CAFE = "203.0.113.1", "203.0.113.2", "203.0.113.3"
 
 
 @pytest.fixture
-def throttled(make_app: Callable[..., Flask]) -> Flask:
-    return make_app(
+def throttled(share_app: Callable[..., Flask]) -> Flask:
+    return share_app(
         login_failures_per_account=PER_ACCOUNT,
         login_failures_per_address=PER_ADDRESS,
         trusted_proxies=1,

@@ -97,8 +97,8 @@ def takes_the_cookie_back(response: TestResponse) -> bool:
 
 
 @pytest.fixture(params=[CONTRACT, RAGCHATS], ids=["contract", "ragchats"])
-def world(request: pytest.FixtureRequest, make_app: Callable[..., Flask]) -> Iterator[World]:
-    app = make_app(refresh_cookie=True, cors_origins=(DASHBOARD,), compat=("ragchats",))
+def world(request: pytest.FixtureRequest, share_app: Callable[..., Flask]) -> Iterator[World]:
+    app = share_app(refresh_cookie=True, cors_origins=(DASHBOARD,), compat=("ragchats",))
     with time_machine.travel(NOON, tick=False) as clock:
         world = World(Client(app), request.param, clock)
         world.begin()

@@ -51,8 +51,8 @@ MakeApp = Callable[..., Flask]
 
 
 @pytest.fixture
-def browser(make_app: MakeApp) -> "Browser":
-    return Browser(make_app(refresh_cookie=True, cors_origins=(DASHBOARD,)))
+def browser(share_app: MakeApp) -> "Browser":
+    return Browser(share_app(refresh_cookie=True, cors_origins=(DASHBOARD,)))
 
 
 class Browser:

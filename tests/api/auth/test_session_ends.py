@@ -26,10 +26,10 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
-def short(make_app: Callable[..., Flask]) -> Client:
+def short(share_app: Callable[..., Flask]) -> Client:
     """A client of a service whose sessions are short."""
     return Client(
-        make_app(access_token_seconds=ACCESS, refresh_token_seconds=IDLE, session_seconds=ABSOLUTE)
+        share_app(access_token_seconds=ACCESS, refresh_token_seconds=IDLE, session_seconds=ABSOLUTE)
     )
 
 

@@ -16,8 +16,8 @@ PER_ADDRESS = 3
 
 
 @pytest.fixture
-def throttled(make_app: Callable[..., Flask]) -> Client:
-    app = make_app(signups_per_address=PER_ADDRESS, trusted_proxies=1)
+def throttled(share_app: Callable[..., Flask]) -> Client:
+    app = share_app(signups_per_address=PER_ADDRESS, trusted_proxies=1)
     return Client(app, {"X-Forwarded-For": "203.0.113.7"})
 
 

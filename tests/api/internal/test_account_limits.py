@@ -15,8 +15,8 @@ from tests.factories.policies import metered
 
 
 @pytest.fixture
-def member(make_app: Callable[..., Flask]) -> Member:
-    return Client(make_app(policy=metered(others="tokens = { day = 100 }"))).sign_up()
+def member(share_app: Callable[..., Flask]) -> Member:
+    return Client(share_app(policy=metered(others="tokens = { day = 100 }"))).sign_up()
 
 
 @pytest.fixture

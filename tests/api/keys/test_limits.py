@@ -20,8 +20,8 @@ _WINDOW = (
 
 
 @pytest.fixture
-def member(make_app: Callable[..., Flask], client_of: Callable[[Flask], Client]) -> Member:
-    return client_of(make_app(policy=metered())).sign_up()
+def member(share_app: Callable[..., Flask], client_of: Callable[[Flask], Client]) -> Member:
+    return client_of(share_app(policy=metered())).sign_up()
 
 
 @pytest.mark.both_ways

@@ -19,8 +19,8 @@ ORIGINS = ["https://shop.example.com"]
 
 
 @pytest.fixture
-def member(make_app: Callable[..., Flask], client_of: Callable[[Flask], Client]) -> Member:
-    return client_of(make_app(policy=own_scopes())).sign_up()
+def member(share_app: Callable[..., Flask], client_of: Callable[[Flask], Client]) -> Member:
+    return client_of(share_app(policy=own_scopes())).sign_up()
 
 
 class TestTheList:

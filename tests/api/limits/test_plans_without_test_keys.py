@@ -26,10 +26,10 @@ FAULT = {("environment",): "The plan has no test keys"}
 
 
 @pytest.fixture
-def plans(make_app: Callable[..., Flask]) -> Flask:
+def plans(share_app: Callable[..., Flask]) -> Flask:
     """`trial` has test keys, `live-only` has none."""
     text = PLAN.format("trial") + PLAN.format("live-only") + "test = false\n"
-    return make_app(policy=read_policy(text.encode()), compat=("ragchats", "rst"))
+    return share_app(policy=read_policy(text.encode()), compat=("ragchats", "rst"))
 
 
 @pytest.fixture

@@ -24,9 +24,9 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
-def member(make_app: Callable[..., Flask], clock: time_machine.Traveller) -> Member:
+def member(share_app: Callable[..., Flask], clock: time_machine.Traveller) -> Member:
     """On the plan `trial`, with no more than 60 requests a minute and 1,000 a month."""
-    return Client(make_app(policy=metered(), access_token_seconds=_WEEKS)).sign_up()
+    return Client(share_app(policy=metered(), access_token_seconds=_WEEKS)).sign_up()
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ MIDNIGHT, MARCH = "2027-02-11T00:00:00Z", "2027-03-01T00:00:00Z"
 
 
 @pytest.fixture
-def member(make_app: Callable[..., Flask], clock: time_machine.Traveller) -> Member:
+def member(share_app: Callable[..., Flask], clock: time_machine.Traveller) -> Member:
     policy = metered("day = 50", "tokens = { '10s' = 20, total = 900 }")
-    return Client(make_app(policy=policy)).sign_up()
+    return Client(share_app(policy=policy)).sign_up()
 
 
 def quota(meter: str, window: str, size: int, used: int, **further: Any) -> dict[str, Any]:

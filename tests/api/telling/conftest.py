@@ -22,9 +22,9 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
-def member(make_app: Callable[..., Flask], clock: time_machine.Traveller) -> Member:
+def member(share_app: Callable[..., Flask], clock: time_machine.Traveller) -> Member:
     """Its owner has confirmed the address, and read all mail."""
-    member = Client(make_app(policy=POLICY, access_token_seconds=_WEEK)).sign_up()
+    member = Client(share_app(policy=POLICY, access_token_seconds=_WEEK)).sign_up()
     confirm_address(member)
     receive_mail(member.client.app)
     return member

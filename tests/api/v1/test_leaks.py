@@ -38,13 +38,13 @@ def server() -> Iterator[Github]:
 
 
 @pytest.fixture
-def notified(server: Github, make_app: Callable[..., Flask]) -> Client:
-    return Client(make_app(github_keys_url=server.url))
+def notified(server: Github, share_app: Callable[..., Flask]) -> Client:
+    return Client(share_app(github_keys_url=server.url))
 
 
 @pytest.fixture
-def revoked(server: Github, make_app: Callable[..., Flask]) -> Client:
-    return Client(make_app(github_keys_url=server.url, leaked_keys="revoke"))
+def revoked(server: Github, share_app: Callable[..., Flask]) -> Client:
+    return Client(share_app(github_keys_url=server.url, leaked_keys="revoke"))
 
 
 def confirmed(client: Client) -> Member:

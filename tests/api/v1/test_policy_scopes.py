@@ -23,8 +23,8 @@ ORIGIN = "https://shop.example.com"
 
 
 @pytest.fixture
-def member(make_app: Callable[..., Flask]) -> Member:
-    return Client(make_app(policy=own_scopes())).sign_up()
+def member(share_app: Callable[..., Flask]) -> Member:
+    return Client(share_app(policy=own_scopes())).sign_up()
 
 
 class Asking:
@@ -182,8 +182,8 @@ class TestWhatCounts:
 
 class TestOpenScopes:
     @pytest.fixture
-    def member(self, make_app: Callable[..., Flask]) -> Member:
-        return Client(make_app(policy=own_scopes(open_scopes=True))).sign_up()
+    def member(self, share_app: Callable[..., Flask]) -> Member:
+        return Client(share_app(policy=own_scopes(open_scopes=True))).sign_up()
 
     def test_a_question_may_name_any_of_that_form(self, member: Member) -> None:
         asking = Asking(member.client.app)

@@ -44,8 +44,8 @@ def receiver() -> Iterator[WebhookReceiver]:
 
 
 @pytest.fixture
-def hooked(make_app: Any) -> Client:
-    return service_client(make_app(webhook_private_networks=True))
+def hooked(share_app: Any) -> Client:
+    return service_client(share_app(webhook_private_networks=True))
 
 
 def add(service: Client, **fields: Any) -> dict[str, Any]:
