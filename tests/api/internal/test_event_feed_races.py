@@ -118,7 +118,7 @@ def test_every_reader_sees_each_event_once_while_writers_write(app: Flask) -> No
     def follow(_number: int) -> list[str]:
         reader = Reader(app)
         barrier.wait()
-        while not have_written.is_set():
+        while not have_written.wait(0.001):
             reader.read(limit=7)
         return reader.read_all()
 

