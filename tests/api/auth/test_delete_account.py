@@ -24,7 +24,7 @@ PATH = "/api/auth/me/delete"
 
 
 class TestSucceeds:
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_every_token_and_key_is_dead_at_once(self, client: Client) -> None:
         """S14 and S20: deletion takes effect on the next request."""
         member = client.sign_up()
@@ -50,7 +50,7 @@ class TestSucceeds:
         response = client.post("/api/auth/login", {"email": member.email, "password": PASSWORD})
         error(response, 401, "AUTHENTICATION_ERROR", "invalid")
 
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_address_and_username_are_free_again(self, client: Client) -> None:
         member = client.sign_up(username="ada1815")
         ok(member.client.post(PATH, {"password": PASSWORD}), 204)
@@ -137,7 +137,7 @@ class TestCounters:
         account_id = decode_id(ACCOUNT, member.id).bytes
         return limits.counters.peek(account_id, 0, span_of(now_ms).month, now_ms)
 
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_its_limits_go_and_its_usage_is_still_saved(self, client: Client) -> None:
         member = client.sign_up()
         assert member.key_client.get("/api/v1/authorize?cost=7").status_code == 200

@@ -114,7 +114,7 @@ class TestSucceeds:
         assert (head.status_code, head.data) == (200, b"")
         assert head.headers["Content-Disposition"] == response.headers["Content-Disposition"]
 
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_second_factor_confirmations_and_mail_are_told_without_their_secrets(
         self, client: Client
     ) -> None:
@@ -199,7 +199,6 @@ class TestBounds:
         assert response.headers["Retry-After"] == "5"
         export(member)
 
-    @pytest.mark.every_database
     @for_each(
         "networks",
         [pytest.param([HOME] * 2, id="network"), pytest.param(["a", "b", "c"], id="all")],
@@ -232,7 +231,6 @@ class TestBounds:
             assert len(ok(response)["events"]) > 1_100
         assert [data["account"]["id"] for data in short] == [other.id] * 2
 
-    @pytest.mark.every_database
     def test_while_one_works_others_wait_for_their_turn(self, client: Client) -> None:
         """S29: however many are made, the checks of keys share a core with one."""
         member = client.sign_up()

@@ -21,7 +21,7 @@ def session_ids(client: Client) -> list[str]:
 
 
 class TestSucceeds:
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_the_own_sessions_are_listed_newest_first(self, client: Client) -> None:
         """S15: sessions can be listed."""
         member = client.sign_up()
@@ -81,7 +81,7 @@ class TestSucceeds:
         assert len(session_ids(member.client)) == 1
         assert member.event_names()[0] == "session:all_ended"
 
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_all_others_may_be_none(self, client: Client) -> None:
         member = client.sign_up()
         ok(member.client.delete(f"{PATH}?all=false"), 204)

@@ -19,14 +19,14 @@ def names(client: Client, query: str = "") -> list[str]:
 
 @pytest.mark.both_ways
 class TestSucceeds:
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_the_keys_are_listed_newest_first_agents_keys_too(self, client: Client) -> None:
         member = client.sign_up()
         member.create_key(name="second")
         member.create_key(name="third", agent_id=member.create_agent()["id"])
         assert names(member.client) == ["third", "second", "Primary"]
 
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_an_agents_keys_can_be_asked_for(self, client: Client) -> None:
         member = client.sign_up()
         agent, empty = member.create_agent(), member.create_agent()
@@ -105,7 +105,7 @@ class TestRequiresAuthentication:
 
 
 class TestEnforcesOwnership:
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_anothers_key_and_no_key_are_one_answer(self, client: Client) -> None:
         """S25: another account's thing and no thing are one answer."""
         member, other = client.sign_up(), client.sign_up()

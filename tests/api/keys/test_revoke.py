@@ -27,7 +27,7 @@ class TestSucceeds:
         ok(member.client.delete(f"{KEYS}/{primary['id']}"), 204)
         error(member.key_client.get("/api/v1/me"), 401, "AUTHENTICATION_ERROR", "revoked")
 
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_a_key_in_its_grace_can_be_revoked(self, client: Client) -> None:
         member = client.sign_up()
         key = member.create_key()

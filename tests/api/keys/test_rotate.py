@@ -20,7 +20,7 @@ def check(client: Client, api_key: str) -> int:
 
 @pytest.mark.both_ways
 class TestSucceeds:
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_without_a_grace_the_old_key_is_dead_at_once(self, client: Client) -> None:
         """S20: a dead key is refused from the moment that the answer was sent."""
         member = client.sign_up()
@@ -73,7 +73,7 @@ class TestSucceeds:
             error(response, 401, "AUTHENTICATION_ERROR", "expired")
             assert check(client, new["api_key"]) == 200
 
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_a_grace_does_not_prolong_a_key(self, client: Client) -> None:
         with time_machine.travel("2026-03-01T12:00:00Z", tick=False):
             member = client.sign_up()
@@ -82,7 +82,7 @@ class TestSucceeds:
             ok(member.client.post(f"{path}/rotate", {"grace_seconds": 60}), 201)
             assert ok(member.client.get(path))["expires_at"] == "2026-03-01T12:00:30Z"
 
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_an_owners_successor_of_the_primary_key_is_primary(
         self, client: Client, way: str
     ) -> None:
@@ -97,7 +97,7 @@ class TestSucceeds:
             primary["id"]: False,
         }
 
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_a_disabled_key_has_a_disabled_successor(self, client: Client) -> None:
         member = client.sign_up()
         path = f"{KEYS}/{member.create_key()['id']}"

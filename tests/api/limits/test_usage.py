@@ -22,7 +22,7 @@ def save(app: Flask) -> None:
 
 
 class TestTheDashboard:
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_has_a_row_a_day_and_key_the_newest_day_first(self, client: Client) -> None:
         with time_machine.travel(FIRST, tick=False) as traveller:
             member = client.sign_up()
@@ -129,7 +129,7 @@ class TestKeys:
         save(client.app)
         assert ok(member.key_client.get("/api/v1/me"))["key"]["last_used_at"] is not None
 
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_saving_twice_or_late_changes_nothing(self, client: Client) -> None:
         member = client.sign_up()
         for _ in range(2):
@@ -139,7 +139,7 @@ class TestKeys:
         [row] = ok(member.client.get("/api/auth/usage"))
         assert (row["requests"], row["units"]) == (2, 8)
 
-    @pytest.mark.every_database
+    @pytest.mark.both_databases
     def test_idle_days_finds_the_keys_that_nobody_uses(self, client: Client) -> None:
         with time_machine.travel(FIRST, tick=False) as traveller:
             member = client.sign_up()
