@@ -295,7 +295,6 @@ class TestEvents:
         assert growth.of("ragauth_events_total", event="account:login_failed") == 1
         assert growth.of("ragauth_events_total", event="account:login_succeeded") == 1
 
-    @pytest.mark.both_databases
     @for_each(("failure", "counted"), [(Conflict, 0), (InvalidCode, 1)])
     def test_only_what_was_committed_is_counted(
         self, client: Client, failure: type[RagauthError], counted: int

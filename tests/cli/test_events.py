@@ -104,7 +104,6 @@ class TestExport:
         (event,) = read(commands, "export")
         assert (event["name"], event["account_id"]) == ("account:login_failed", None)
 
-    @pytest.mark.both_databases
     def test_no_text_of_a_client_makes_a_line_or_moves_the_cursor(
         self, commands: Commands, client: Client
     ) -> None:

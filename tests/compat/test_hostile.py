@@ -85,7 +85,6 @@ class TestCredentials:
                 caller = Client(faces.app, {"Authorization": authorization})
                 assert_refused(face, ask(caller, route), 401)
 
-    @pytest.mark.both_databases
     def test_dead_and_foreign_keys_are_refused(self, faces: Client, face: FaceCase) -> None:
         """S20: a dead key is refused from the moment the answer that killed it was sent."""
         member = faces.sign_up()

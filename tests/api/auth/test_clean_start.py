@@ -220,10 +220,10 @@ class TestNotWhere:
         assert squatter.key_client.get("/api/v1/authorize").status_code == 200
 
 
-@pytest.mark.both_databases
 class TestRaces:
     """What meets the reset comes before it and ends with it, or after it and is refused."""
 
+    @pytest.mark.both_databases
     def test_nothing_that_the_squatter_does_at_the_same_time_works_on(
         self, app: Flask, client: Client, squatter: Member
     ) -> None:
@@ -280,6 +280,7 @@ class TestRaces:
                 response = client.post("/api/auth/email/verify", {"token": mail.token})
                 error(response, 401, "AUTHENTICATION_ERROR", "invalid")
 
+    @pytest.mark.both_databases
     def test_a_confirmation_at_the_same_time_succeeds_or_is_of_no_more_use(
         self, app: Flask, client: Client, squatter: Member
     ) -> None:

@@ -41,7 +41,6 @@ class TestSucceeds:
         data = ok(client.post(PATH, {"username": "aDA1815", "password": PASSWORD}))
         assert data["account"]["id"] == member.id
 
-    @pytest.mark.both_databases
     def test_equal_spellings_of_a_password_are_one(self, client: Client) -> None:
         member = client.sign_up(password="caf\N{LATIN SMALL LETTER E WITH ACUTE} au lait")
         ok(

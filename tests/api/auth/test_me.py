@@ -18,7 +18,6 @@ class TestSucceeds:
         }
         assert account["id"] == member.id
 
-    @pytest.mark.both_databases
     def test_it_changes_the_names(self, client: Client) -> None:
         member = client.sign_up()
         before = ok(member.client.get(PATH))
@@ -28,7 +27,6 @@ class TestSucceeds:
         ok(client.post("/api/auth/login", {"username": "ada1815", "password": member.password}))
         assert member.event_names()[1] == "account:changed"
 
-    @pytest.mark.both_databases
     def test_what_is_not_named_stays(self, client: Client) -> None:
         member = client.sign_up(name="Ada", username="ada1815")
         assert ok(member.client.patch(PATH, {"name": "Augusta"}))["username"] == "ada1815"
@@ -47,7 +45,6 @@ class TestSucceeds:
         member = client.sign_up(username="ada1815")
         assert ok(member.client.patch(PATH, {"username": "ADA1815"}))["username"] == "ADA1815"
 
-    @pytest.mark.both_databases
     def test_a_change_of_plan_shows_at_once(self, client: Client) -> None:
         member = client.sign_up()
         set_plan(member, "pro")

@@ -169,7 +169,6 @@ class TestTokens:
         assert token not in waiting + _everything(app)
         assert "nobody@" not in waiting
 
-    @pytest.mark.both_databases
     def test_a_suspended_accounts_token_waits(
         self, client: Client, member: Member, token: str
     ) -> None:

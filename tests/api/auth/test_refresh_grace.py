@@ -87,7 +87,6 @@ def assert_the_session_ends(client: Client, member: Member, first: Origin, secon
     assert [event["name"] for event in events].count(REUSED) == 1
 
 
-@pytest.mark.both_databases
 class TestTheSameClient:
     @pytest.mark.parametrize(
         ("first", "second"),
@@ -105,6 +104,7 @@ class TestTheSameClient:
         """S44: a /24, or a /64; an IPv4-mapped address is an IPv4 one."""
         assert_same_successor(client, member, Origin(first), Origin(second))
 
+    @pytest.mark.both_databases
     @pytest.mark.parametrize("agent", [None, "", "x", "ä", BROWSER * 40])
     def test_gets_it_with_its_user_agent_whatever_that_is(
         self, client: Client, member: Member, agent: str | None
@@ -112,6 +112,7 @@ class TestTheSameClient:
         """S44: two requests without one have the same."""
         assert_same_successor(client, member, Origin(agent=agent), Origin(agent=agent))
 
+    @pytest.mark.both_databases
     def test_gets_it_as_often_as_it_asks(self, client: Client, member: Member) -> None:
         answers = [OWNER.present(client, member.refresh_token) for _ in range(3)]
         assert len({ok(answer)["refresh_token"] for answer in answers}) == 1

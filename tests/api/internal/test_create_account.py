@@ -71,7 +71,6 @@ class TestSucceeds:
         assert ok(service.post(ACCOUNTS, {"external_id": "a", **nothing}), 201)["email"] is None
         ok(service.post(ACCOUNTS, {"external_id": None, "email": EMAIL}), 201)
 
-    @pytest.mark.both_databases
     def test_without_an_address_it_is_told_as_null_everywhere(
         self, service: Client, client: Client
     ) -> None:

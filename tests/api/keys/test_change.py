@@ -53,7 +53,6 @@ class TestSucceeds:
         assert ok(member.client.patch(path, {"is_active": True}))["is_active"]
         assert check(client, key["api_key"]) == 200
 
-    @pytest.mark.both_databases
     def test_scopes_take_effect_at_once(self, client: Client) -> None:
         member = client.sign_up()
         key = member.create_key()
@@ -89,7 +88,6 @@ class TestSucceeds:
             ok(member.client.patch(path, {"expires_at": None}))
             assert check(client, key["api_key"]) == 200
 
-    @pytest.mark.both_databases
     def test_the_origins_of_a_publishable_key_can_be_changed(self, client: Client) -> None:
         member = client.sign_up()
         path = f"{KEYS}/{widget_key(member)['id']}"
@@ -98,7 +96,6 @@ class TestSucceeds:
         assert changed["allowed_origins"] == origins
         assert changed["scopes"] == ["query"]
 
-    @pytest.mark.both_databases
     def test_a_change_is_an_event_that_names_the_fields(self, client: Client) -> None:
         member = client.sign_up()
         key = member.create_key()

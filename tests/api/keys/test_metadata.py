@@ -92,7 +92,6 @@ class TestChanged:
             ok(member.client.patch(path, data=body, content_type="application/json"))
             assert body[1:-1] in member.client.get(path).text
 
-    @pytest.mark.both_databases
     def test_an_event_tells_that_it_was_changed_and_not_what_it_is(self, client: Client) -> None:
         """S27: nobody else's words stand in an event."""
         member = client.sign_up()

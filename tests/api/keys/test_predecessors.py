@@ -150,7 +150,6 @@ class TestWithoutASuccessor:
         delete(member, key)
         assert make(member) == 201
 
-    @pytest.mark.both_databases
     @pytest.mark.parametrize("how", ["its holder", "an operator"])
     def test_it_takes_the_place_whoever_killed_the_successor(
         self, client: Client, member: Member, key: Key, how: str

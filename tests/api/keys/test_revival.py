@@ -53,7 +53,6 @@ def test_a_primary_key_needs_room_where_there_was_none(client: Client) -> None:
     error(response, 429, "USAGE_LIMIT_EXCEEDED")
 
 
-@pytest.mark.both_databases
 def test_a_regenerated_key_is_restricted_as_the_old_one_was(client: Client) -> None:
     member = client.sign_up()
     [primary] = ok(member.client.get(KEYS))

@@ -106,7 +106,6 @@ class TestADisabledKey:
         ok(change(member, key, is_active=True))
         assert works(client, key["api_key"])
 
-    @pytest.mark.both_databases
     def test_that_is_primary_is_regenerated_in_its_own_place(
         self, client: Client, member: Member
     ) -> None:

@@ -82,7 +82,6 @@ class TestSucceeds:
             ok(member.client.post(f"{path}/rotate", {"grace_seconds": 60}), 201)
             assert ok(member.client.get(path))["expires_at"] == "2026-03-01T12:00:30Z"
 
-    @pytest.mark.both_databases
     def test_an_owners_successor_of_the_primary_key_is_primary(
         self, client: Client, way: str
     ) -> None:
@@ -97,7 +96,6 @@ class TestSucceeds:
             primary["id"]: False,
         }
 
-    @pytest.mark.both_databases
     def test_a_disabled_key_has_a_disabled_successor(self, client: Client) -> None:
         member = client.sign_up()
         path = f"{KEYS}/{member.create_key()['id']}"

@@ -5,13 +5,12 @@ import pytest
 from tests.clients import Client, error, ok
 from tests.factories.accounts import set_plan
 
-pytestmark = pytest.mark.both_databases
-
 TRIAL_KEYS = 5
 TRIAL_AGENTS = 2
 
 
 class TestKeys:
+    @pytest.mark.both_databases
     def test_one_more_than_the_plan_allows_is_refused(self, client: Client) -> None:
         member = client.sign_up()
         for _ in range(TRIAL_KEYS - 1):
@@ -23,6 +22,7 @@ class TestKeys:
         }
         assert "Retry-After" not in response.headers
 
+    @pytest.mark.both_databases
     def test_a_dead_key_and_one_in_its_grace_make_room(self, client: Client) -> None:
         member = client.sign_up()
         keys = [member.create_key() for _ in range(TRIAL_KEYS - 1)]
@@ -47,6 +47,7 @@ class TestKeys:
 
 
 class TestAgents:
+    @pytest.mark.both_databases
     def test_one_more_than_the_plan_allows_is_refused(self, client: Client) -> None:
         member = client.sign_up()
         agents = [member.create_agent() for _ in range(TRIAL_AGENTS)]

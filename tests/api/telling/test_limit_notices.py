@@ -136,7 +136,6 @@ class TestWhichLimits:
 
 
 class TestWhomItTells:
-    @pytest.mark.both_databases
     def test_mails_can_be_switched_off(self, member: Member) -> None:
         """The history tells it all the same."""
 

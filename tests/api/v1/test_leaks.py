@@ -181,7 +181,6 @@ class TestNotifies:
         assert len(leaked_events(member)) == 2
         assert subjects(app).count(SUBJECT) == 2
 
-    @pytest.mark.both_databases
     def test_an_unconfirmed_address_and_a_managed_keys_owner_get_no_mail(
         self, server: Github, notified: Client, app: Flask
     ) -> None:
@@ -233,7 +232,6 @@ class TestRevokes:
         assert "was revoked at once" in mail.text
         assert "was revoked at once" in mail.html
 
-    @pytest.mark.both_databases
     def test_a_replay_finds_a_dead_key_and_changes_nothing(
         self, server: Github, revoked: Client, app: Flask
     ) -> None:
@@ -252,7 +250,6 @@ class TestRevokes:
         server.report(revoked, member.api_key)
         error(member.key_client.get("/api/v1/me"), 401, "AUTHENTICATION_ERROR", "revoked")
 
-    @pytest.mark.both_databases
     def test_a_services_key_has_no_owner_but_the_log(
         self, server: Github, revoked: Client, app: Flask, caplog: pytest.LogCaptureFixture
     ) -> None:

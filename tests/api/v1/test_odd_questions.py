@@ -15,8 +15,6 @@ from tests.cases import for_each
 from tests.clients import Client, error, ok
 from tests.factories.api_keys import make_service_key, mistyped, unknown_key
 
-pytestmark = pytest.mark.both_databases
-
 
 @for_each("path", ["//x", "/a%0Ab", "/../../x", "//"])
 def test_any_path_below_authorize_asks_for_a_key_and_takes_one(client: Client, path: str) -> None:
@@ -45,6 +43,7 @@ def test_a_body_that_is_not_utf_8_is_refused(client: Client, encoding: str) -> N
     error(response, 400, "VALIDATION_ERROR")
 
 
+@pytest.mark.both_databases
 def test_an_address_that_is_none_is_not_kept(
     client: Client, make_app: Callable[..., Flask]
 ) -> None:
@@ -68,6 +67,7 @@ def test_cors_matches_an_origin_to_the_letter(
         assert ("Access-Control-Allow-Origin" in response.headers) is allowed, origin
 
 
+@pytest.mark.both_databases
 def test_a_hash_of_another_cost_is_renewed_at_login(
     client: Client, make_app: Callable[..., Flask]
 ) -> None:
@@ -81,6 +81,7 @@ def test_a_hash_of_another_cost_is_renewed_at_login(
     client.log_in(member)
 
 
+@pytest.mark.both_databases
 def test_a_login_that_meets_anothers_renewal_looks_again(
     client: Client, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,7 +99,6 @@ class TestSucceeds:
         assert events(app)[-1] == "webhook:removed"
         assert "example.com" not in run(app, "events", "export"), "a URL may hold a secret"
 
-    @pytest.mark.both_databases
     def test_a_secret_is_stored_sealed_and_shown_once(self, app: Flask, service: Client) -> None:
         """S27"""
         added = add(service)
