@@ -39,6 +39,8 @@ _SETTINGS = hypothesis.settings(
     phases=[hypothesis.Phase.generate, *([hypothesis.Phase.shrink] if _IS_LONG else [])],
     suppress_health_check=list(hypothesis.HealthCheck),
 )
+# Whom a guard refuses is not read at all.
+_FOR_THE_REFUSED = _SETTINGS if _IS_LONG else hypothesis.settings(_SETTINGS, max_examples=1)
 
 # Without a seed the source of each test is read, to make one.
 _seeded = (lambda test: test) if _IS_LONG else hypothesis.seed(0)
@@ -170,12 +172,13 @@ def _ask(operation: Any, mode: Any, caller: Caller, declared: Declared) -> list[
 
     load_all_checks()
     statuses: list[int] = []
+    is_refused = caller.scheme is None and "security" in operation.definition.raw
     excluded = [positive_data_acceptance] if operation.path in _MAY_BE_REFUSED else []
     if operation.path in _MAY_BE_ACCEPTED:
         excluded.append(negative_data_rejection)
 
     @_seeded
-    @_SETTINGS
+    @(_FOR_THE_REFUSED if is_refused else _SETTINGS)
     @hypothesis.given(case=operation.as_strategy(mode), is_own=_IS_OWN)
     def ask(case: "Case", is_own: bool) -> None:
         if is_own and mode.is_positive:

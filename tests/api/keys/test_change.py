@@ -88,6 +88,7 @@ class TestSucceeds:
             ok(member.client.patch(path, {"expires_at": None}))
             assert check(client, key["api_key"]) == 200
 
+    @pytest.mark.both_databases
     def test_the_origins_of_a_publishable_key_can_be_changed(self, client: Client) -> None:
         member = client.sign_up()
         path = f"{KEYS}/{widget_key(member)['id']}"
