@@ -39,22 +39,23 @@ def walk(client: Client, path: str, limit: int) -> list[str]:
 class TestPages:
     @pytest.mark.both_databases
     def test_the_pages_are_the_list_in_order_and_nothing_twice(self, client: Client) -> None:
-        member = fill(client, 6)
+        member = fill(client, 4)
         for path in LISTS:
             whole = [item["id"] for item in ok(member.client.get(f"{path}?limit=100"))]
-            assert len(whole) >= 6
+            assert len(whole) >= 4
             assert whole == sorted(whole, reverse=True)
-            for limit in (1, 2, 3, len(whole), len(whole) + 1):
+            for limit in (1, 3, len(whole), len(whole) + 1):
                 assert walk(member.client, path, limit) == whole
 
     def test_without_a_limit_a_page_has_50(self, client: Client) -> None:
         member = client.sign_up()
+        set_plan(member, "scale")
         for _ in range(51):
-            client.log_in(member)
-        page = member.client.get("/api/auth/sessions")
+            member.create_key()
+        page = member.client.get("/api/auth/api-keys")
         assert len(ok(page)) == 50
         cursor = page.get_json()["meta"]["next_cursor"]
-        assert len(ok(member.client.get(f"/api/auth/sessions?cursor={cursor}"))) == 2
+        assert len(ok(member.client.get(f"/api/auth/api-keys?cursor={cursor}"))) == 2
 
     @pytest.mark.both_databases
     def test_what_is_new_does_not_shift_the_next_page(self, client: Client) -> None:
