@@ -16,8 +16,8 @@ from tests.services.vendors import OPEN, check, is_allowed, make_customer, make_
 
 
 @pytest.fixture
-def open_app(make_app: Callable[..., Flask]) -> Iterator[Flask]:
-    app = make_app(policy=OPEN)
+def open_app(share_app: Callable[..., Flask]) -> Iterator[Flask]:
+    app = share_app(policy=OPEN)
     with app.app_context():
         yield app
 

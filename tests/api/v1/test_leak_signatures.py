@@ -16,6 +16,7 @@ from ragauth.services.keys import github_keys
 from tests.cases import for_each
 from tests.clients import Client, error, issues
 from tests.compat.upstream import unused_address
+from tests.runtime import replace_parts
 from tests.servers.github import PATH, Github, found, running_github, send
 
 BODY = json.dumps([found("nothing")]).encode()
@@ -39,8 +40,11 @@ def github() -> Iterator[Github]:
 
 
 @pytest.fixture
-def reporter(github: Github, make_app: Callable[..., Flask]) -> Client:
-    return Client(make_app(github_keys_url=github.url))
+def reporter(github: Github, share_app: Callable[..., Flask]) -> Client:
+    app = share_app(github_keys_url="http://127.0.0.1:1")
+    # One that knows no keys yet.
+    replace_parts(app, github_keys=github_keys.GithubKeys(github.url))
+    return Client(app)
 
 
 def _beginning(body: bytes) -> str:
