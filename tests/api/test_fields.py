@@ -1,7 +1,5 @@
 """Every field of every body refuses what is not its type (S26, S29)."""
 
-import pytest
-
 from tests.api.callers import caller_of
 from tests.api.routes import BODY_ROUTES, Route
 from tests.cases import for_each
@@ -35,7 +33,7 @@ def may_be_null(route: Route, name: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("route", BODY_ROUTES, ids=str)
+@for_each("route", BODY_ROUTES, ids=str)
 def test_a_value_of_another_type_is_that_fields_fault(client: Client, route: Route) -> None:
     """All fields have the same value at once, each of which is told of."""
     caller = caller_of(client, route)
