@@ -175,8 +175,8 @@ def test_no_order_of_changes_makes_more_keys_work_than_the_plan_has(
     run_state_machine_as_test(
         OnThisDatabase,
         settings=settings(
-            # Six, and `make test-fuzz` more.
-            max_examples=settings().max_examples // (5 if database == "sqlite" else 15),
+            # Four, and `make test-fuzz` more.
+            max_examples=settings().max_examples // (7 if database == "sqlite" else 30),
             stateful_step_count=25,
             # A failure is short as it is; to make it shorter would take minutes.
             phases=[Phase.generate],
