@@ -12,18 +12,20 @@ import flask_migrate
 import hypothesis
 import pytest
 from flask import Flask
-from sqlalchemy import delete, exists, literal_column, select, union_all
+from sqlalchemy import delete, exists, literal_column, select, union_all, update
 
 from ragauth import clock
 from ragauth.config import Settings
 from ragauth.extensions import db
+from ragauth.models import Installation
 from ragauth.runtime import Runtime
+from ragauth.services.accounts.limit_notices import LimitNotices
 from ragauth.services.limits.limits import current_limits
 from ragauth.services.limits.usage import save_usage
 from tests import quick_apps, ready_members, slow_work
 from tests.applications import make_settings, make_testing_app, running_app
 from tests.clients import Client
-from tests.runtime import runtime_of
+from tests.runtime import replace_parts, runtime_of
 from tests.servers.chromium import launch_chromium
 from tests.servers.node import install_packages
 from tests.servers.pgbouncer import find_pgbouncer, start_pgbouncer
@@ -48,13 +50,19 @@ quick_apps.compile_statements_once()
 quick_apps.read_authorities_once()
 ready_members.take_ready_hashes()
 
-# The tables, those that others point to first; the migration's own row stays. Most are empty.
+# The tables, those that others point to first; the migration's own row stays, as new. Most are
+# empty.
 _EMPTIED = [table for table in db.metadata.sorted_tables if table.name != "installation"]
 _FILLED = union_all(
     *(
         select(literal_column(f"'{table.name}'")).where(exists(select(1).select_from(table)))
         for table in _EMPTIED
     )
+)
+_NEW_AGAIN = (
+    update(Installation)
+    .where(Installation.expired_until.is_not(None))
+    .values(expired_until=None, expired_key_id=None)
 )
 # What may matter to the request of a signup, or to its answer.
 _OF_SIGNUPS = {"require_https", "trusted_proxies", "signups_per_address", "refresh_cookie"}
@@ -186,6 +194,7 @@ def app(database: str, request: pytest.FixtureRequest) -> Flask:
         for table in reversed(_EMPTIED):
             if table.name in filled:
                 connection.execute(delete(table))
+        connection.execute(_NEW_AGAIN)
     return application
 
 
@@ -197,12 +206,15 @@ def _forget(application: Flask) -> None:
         # Nor may a throttle that an earlier one filled: a day from now, each window is over.
         while counters.prune(clock.now_ns() // 1_000_000 + 86_400_000):
             pass
+    runtime = runtime_of(application)
     # Nor may mail that nobody received.
-    for path in (runtime_of(application).settings.instance_dir / "outbox").glob("*.eml"):
+    for path in (runtime.settings.instance_dir / "outbox").glob("*.eml"):
         path.unlink()
-    runtime_of(application).signing_ring.forget()
-    # Nor may it be remembered that keys of another system were imported.
-    lookup = runtime_of(application).key_checker.lookup
+    runtime.signing_ring.forget()
+    # Nor may it be remembered whose limits were looked at, by a clock that may have been another.
+    replace_parts(application, limit_notices=LimitNotices(runtime.limits))
+    # Nor that keys of another system were imported.
+    lookup = runtime.key_checker.lookup
     lookup._has_imported, lookup._imported_checked_at = False, -math.inf
     lookup._texts_before, lookup._texts_read_at = (), -math.inf
 

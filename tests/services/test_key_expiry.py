@@ -25,10 +25,6 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def member(app: Flask, client: Client) -> Member:
     """Somebody on an installation that has looked for the first time."""
-    with app.app_context(), db.engine.begin() as connection:
-        connection.execute(
-            update(Installation.__table__).values(expired_until=None, expired_key_id=None)
-        )
     assert look(app) == 0
     return client.sign_up()
 
