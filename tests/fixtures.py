@@ -30,6 +30,7 @@ from tests.servers.chromium import launch_chromium
 from tests.servers.node import install_packages
 from tests.servers.pgbouncer import find_pgbouncer, start_pgbouncer
 from tests.servers.postgres import PostgresServer, start_postgres
+from tests.servers.processes import refusing_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -50,8 +51,8 @@ quick_apps.compile_statements_once()
 quick_apps.read_authorities_once()
 ready_members.take_ready_hashes()
 
-# The tables, those that others point to first; the migration's own row stays, as new. Most are
-# empty.
+# The tables, those that others point to first. Most are empty. The row that the migration makes
+# stays; only what the service notes in it is taken out.
 _EMPTIED = [table for table in db.metadata.sorted_tables if table.name != "installation"]
 _FILLED = union_all(
     *(
@@ -226,6 +227,13 @@ def client(app: Flask) -> Client:
 
 
 @pytest.fixture
+def port_of_nobody() -> Iterator[int]:
+    """A loopback port that refuses every connection."""
+    with refusing_port() as port:
+        yield port
+
+
+@pytest.fixture
 def make_app(app: Flask, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
     """Makes a further application on the same database, with other settings.
 
@@ -260,7 +268,8 @@ def share_app(
 ) -> Iterator[Callable[..., Flask]]:
     """As `make_app`, but tests of a module that ask for the same settings share one application.
 
-    To make one costs as much as many requests do.
+    To make one costs as much as many requests do. It remembers which origins CORS has told of, and
+    GitHub's keys: a test of these makes its own.
     """
     asked: list[tuple[Flask, Runtime]] = []
 
@@ -276,7 +285,7 @@ def share_app(
         return _shared[name]
 
     yield share
-    for application, runtime in asked:
+    for application, runtime in reversed(asked):
         # A test may have put another part in.
         application.extensions["ragauth"] = runtime
         _forget(application)

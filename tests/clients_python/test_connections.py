@@ -13,7 +13,6 @@ import pytest
 from ragauth_client import AsyncClient
 
 from tests.loops import run_beside
-from tests.servers.processes import free_port
 
 _SETTLED = b'{"data": {"reservation_id": "rsv_1", "used": {}, "released": {}}}'
 
@@ -57,10 +56,10 @@ def server() -> Iterator[_Counting]:
 
 
 def test_calls_share_a_connection_and_no_proxy_of_the_environment(
-    server: _Counting, make_client: Any, monkeypatch: pytest.MonkeyPatch
+    server: _Counting, make_client: Any, monkeypatch: pytest.MonkeyPatch, port_of_nobody: int
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+        monkeypatch.setenv(name, f"http://127.0.0.1:{port_of_nobody}")
     client = make_client(f"http://127.0.0.1:{server.server_port}/", "rag_svc_x", waits=())
     for _ in range(3):
         client.settle("rsv_1", {})

@@ -11,7 +11,6 @@ from tests.clients_python.stacks import STACKS, serve
 from tests.clients_python.used import used_tokens
 from tests.e2e.service import User
 from tests.servers.gunicorn import NO_TLS
-from tests.servers.processes import free_port
 
 
 @pytest.fixture(scope="module", params=STACKS)
@@ -157,9 +156,9 @@ def test_what_a_view_used_is_settled_though_it_fails(service: httpx.Client, cust
 
 
 def test_while_ragauth_is_out_of_reach_nobody_is_let_in_unless_the_service_says_so(
-    stack: str,
+    stack: str, port_of_nobody: int
 ) -> None:
-    url = f"http://127.0.0.1:{free_port()}"
+    url = f"http://127.0.0.1:{port_of_nobody}"
     for options, status in (({"on_unavailable": "allow"}, 200), ({}, 503)):
         with serve(stack, url, "rag_svc_x", waits=(), **options) as at:
             answer = httpx.post(f"{at}/documents", headers={"X-API-Key": "any"}, verify=NO_TLS)

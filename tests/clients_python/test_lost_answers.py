@@ -13,7 +13,6 @@ import pytest
 from ragauth_client import AsyncClient, Unavailable
 
 from tests.loops import run_beside
-from tests.servers.processes import free_port
 from tests.waiting import wait_until
 
 MakeClient = Callable[..., Any]
@@ -95,8 +94,8 @@ def test_a_check_ends_in_time_where_nothing_answers(make_client: MakeClient) -> 
         assert len(server.requests) == 1
 
 
-def test_what_nobody_listens_to_was_not_sent(make_client: MakeClient) -> None:
-    client = make_client(f"http://127.0.0.1:{free_port()}", _KEY, waits=(0.01,))
+def test_what_nobody_listens_to_was_not_sent(make_client: MakeClient, port_of_nobody: int) -> None:
+    client = make_client(f"http://127.0.0.1:{port_of_nobody}", _KEY, waits=(0.01,))
     with pytest.raises(Unavailable) as caught:
         client.settle("rsv_1", {"tokens": 1})
     assert not caught.value.may_have_arrived

@@ -1,7 +1,6 @@
 """A small service that answers questions, well or badly: a real server on loopback."""
 
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,10 +65,3 @@ def running_upstream() -> Iterator[Upstream]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def unused_address() -> str:
-    """The URL of a port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"

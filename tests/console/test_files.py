@@ -12,7 +12,6 @@ from tests.console.conftest import CONSOLE, SCOPES, Operated, serve_console
 from tests.dashboard.place import DASHBOARD, Visitor
 from tests.dashboard.test_files import resolve
 from tests.servers.gunicorn import NO_TLS
-from tests.servers.processes import free_port
 
 INTERNAL = "/api/v1/internal"
 
@@ -143,8 +142,8 @@ def test_a_body_is_never_the_next_request(place: Operated, line: str, host: str)
     assert answers.count(b"HTTP/1.1 ") == 1
 
 
-def test_an_api_that_is_away_is_named(tmp_path: Path) -> None:
-    api = f"http://127.0.0.1:{free_port()}"
+def test_an_api_that_is_away_is_named(tmp_path: Path, port_of_nobody: int) -> None:
+    api = f"http://127.0.0.1:{port_of_nobody}"
     with serve_console(tmp_path, api) as origin:
         answer = httpx.get(f"{origin}/metrics", verify=NO_TLS)
         assert answer.status_code == 502

@@ -7,7 +7,7 @@ import pytest
 
 from tests.compat.ragchats.client import RagChatsClient, RagChatsError
 from tests.compat.rst.client import RstClient, RstError
-from tests.compat.upstream import running_upstream, unused_address
+from tests.compat.upstream import running_upstream
 from tests.e2e.conftest import NewInstallation
 
 _SECRET = re.compile(r"eyJ[\w-]{10,}\.[\w-]+\.[\w-]+|rst_\w{36}|rag_live_\w{36}")
@@ -51,11 +51,11 @@ def test_the_documents_clients_only_change_the_base_url(new_installation: NewIns
 
 
 def test_an_upstream_that_is_away_is_503_and_named_nowhere(
-    new_installation: NewInstallation,
+    new_installation: NewInstallation, port_of_nobody: int
 ) -> None:
     """S27: no secret, such as the password of a setting's URL, in the log."""
     installation = new_installation("sqlite")
-    address = unused_address().replace("http://", "http://rag:hunter2@")
+    address = f"http://rag:hunter2@127.0.0.1:{port_of_nobody}"
     with (
         installation.serve(
             workers=1, RAGAUTH_COMPAT="ragchats", RAGAUTH_COMPAT_QUERY_UPSTREAM=address

@@ -10,7 +10,6 @@ import pytest
 
 from tests.examples.stack import Customer, GatewayStarter
 from tests.servers.gunicorn import NO_TLS, GunicornServer
-from tests.servers.processes import free_port
 
 IDENTITY_HEADERS = (
     *("Account-Id", "Key-Id", "Plan", "Agent-Id", "Scopes", "Environment", "Features"),
@@ -203,9 +202,13 @@ class GatewayCases:
         assert '"month";r=0;' in answer.headers["RateLimit"]
 
     def test_nobody_passes_while_ragauth_is_down(
-        self, start: GatewayStarter, customer: Customer, rag_service: GunicornServer
+        self,
+        start: GatewayStarter,
+        customer: Customer,
+        rag_service: GunicornServer,
+        port_of_nobody: int,
     ) -> None:
-        nobody = f"http://127.0.0.1:{free_port()}"
+        nobody = f"http://127.0.0.1:{port_of_nobody}"
         with (
             start(ragauth_url=nobody, service_url=rag_service.url) as url,
             httpx.Client(base_url=url, timeout=30, verify=NO_TLS) as client,

@@ -69,8 +69,8 @@ def test_a_page_calls_it_there_and_says_when_its_own_port_is_taken(
             process.kill()
 
 
-def test_the_quickstart_calls_it_there() -> None:
-    port = str(free_port())
+def test_the_quickstart_calls_it_there(port_of_nobody: int) -> None:
+    port = str(port_of_nobody)
     done = run("/bin/bash", str(EXAMPLES / "quickstart.sh"), PORT=port)
     assert done.returncode == 3
     assert f"http://127.0.0.1:{port}" in done.stderr

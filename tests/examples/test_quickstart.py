@@ -4,7 +4,6 @@ import re
 
 from tests.examples.walks import assert_went_to_its_end, run_walk
 from tests.servers.gunicorn import GunicornServer
-from tests.servers.processes import free_port
 
 
 def test_it_walks_through_to_the_end_and_prints_no_secret(ragauth: GunicornServer) -> None:
@@ -26,8 +25,8 @@ def test_it_stops_at_the_first_surprise_and_makes_another_account_each_time(
     assert len(emails) == 2
 
 
-def test_it_says_when_nothing_answers() -> None:
-    port = str(free_port())
+def test_it_says_when_nothing_answers(port_of_nobody: int) -> None:
+    port = str(port_of_nobody)
     url = f"http://127.0.0.1:{port}"
     for where in ({"RAGAUTH_URL": url}, {"PORT": port}):
         walk = run_walk("quickstart", **where)

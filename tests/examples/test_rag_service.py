@@ -10,7 +10,6 @@ from tests.e2e.service import Installation
 from tests.examples.gateway_cases import IDENTITY_HEADERS
 from tests.examples.stack import Customer, make_service_key, start_rag_service
 from tests.servers.gunicorn import PROJECT_ROOT, GunicornServer
-from tests.servers.processes import free_port
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +104,9 @@ def test_an_agent_that_cannot_be_is_404(client: httpx.Client, customer: Customer
 
 @pytest.mark.parametrize("fault", ["down", "wrong key"])
 def test_nobody_is_served_while_ragauth_cannot_be_asked(
-    ragauth: GunicornServer, customer: Customer, fault: str
+    ragauth: GunicornServer, customer: Customer, port_of_nobody: int, fault: str
 ) -> None:
-    url = ragauth.url if fault == "wrong key" else f"http://127.0.0.1:{free_port()}"
+    url = ragauth.url if fault == "wrong key" else f"http://127.0.0.1:{port_of_nobody}"
     with start_rag_service({"RAGAUTH_URL": url, "RAGAUTH_SERVICE_KEY": customer.key}) as server:
         answer = httpx.post(f"{server.url}/documents", headers={"X-API-Key": customer.key})
     assert answer.status_code == 503

@@ -16,7 +16,6 @@ from tests.examples.gateway_cases import ClientAddressCases, GatewayCases, asser
 from tests.examples.programs import find_program
 from tests.examples.stack import Customer, GatewayStarter, start_gateway
 from tests.servers.gunicorn import NO_TLS, GunicornServer
-from tests.servers.processes import free_port
 from tests.waiting import wait_until
 
 _ROUTES = "traefik-routes.yml"
@@ -79,10 +78,14 @@ class TestTraefik(ClientAddressCases, GatewayCases):
         assert answer.headers["RateLimit"].startswith('"minute";r=0;')
 
     def test_nobody_passes_while_ragauth_is_down(
-        self, start: GatewayStarter, customer: Customer, rag_service: GunicornServer
+        self,
+        start: GatewayStarter,
+        customer: Customer,
+        rag_service: GunicornServer,
+        port_of_nobody: int,
     ) -> None:
         """With Traefik's own 500, which has no body."""
-        nobody = f"http://127.0.0.1:{free_port()}"
+        nobody = f"http://127.0.0.1:{port_of_nobody}"
         with start(ragauth_url=nobody, service_url=rag_service.url) as url:
             answer = httpx.post(f"{url}/documents", headers=bearer(customer.key), verify=NO_TLS)
             assert (answer.status_code, answer.content) == (500, b"")

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.servers.preloaded import ForkedProcess, fork_module, is_forked
@@ -51,6 +51,14 @@ def free_port() -> int:
             except OSError:
                 continue
         return port
+
+
+@contextmanager
+def refusing_port() -> Iterator[int]:
+    """Yield a loopback port that refuses every connection; no server can take it meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 def has_ipv6() -> bool:

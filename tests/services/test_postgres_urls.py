@@ -20,7 +20,7 @@ from ragauth.models.reads.prepared import PreparedReads
 from tests.applications import make_settings, running_app
 from tests.servers.certificates import write_certificate
 from tests.servers.postgres import OwnPostgresServer
-from tests.servers.processes import free_port, memory_folder
+from tests.servers.processes import memory_folder, refusing_port
 
 #: Any character, those that a URL, a passfile and a service file use for themselves among them.
 PASSWORD = "a:b\\c@d/e?f#g[h]i%j k&l=m+n,'o\"p;q$r{s}é"
@@ -43,6 +43,8 @@ class Place(NamedTuple):
     port: int
     authority: Path
     stranger: Path
+    # A port that refuses every connection.
+    nobody: int
 
     @property
     def target(self) -> str:
@@ -76,7 +78,8 @@ def place() -> Iterator[Place]:
                         Identifier(USER), Literal(PASSWORD)
                     )
                 )
-            yield Place(server.port, certificate, write_certificate(stranger)[0])
+            with refusing_port() as nobody:
+                yield Place(server.port, certificate, write_certificate(stranger)[0], nobody)
         finally:
             server.stop()
 
@@ -113,7 +116,7 @@ def _in_a_passfile(place: Place, folder: Path) -> str:
 def _in_a_service(place: Place, folder: Path) -> str:
     (folder / "services").write_text(
         # The first of the hosts is gone.
-        f"[auth]\nhost=127.0.0.1,127.0.0.1\nport={free_port()},{place.port}\ndbname=postgres\n"
+        f"[auth]\nhost=127.0.0.1,127.0.0.1\nport={place.nobody},{place.port}\ndbname=postgres\n"
         f"user={USER}\npassword={PASSWORD}\n"
         f"sslmode=verify-full\nsslrootcert={place.authority}\n"
     )
@@ -122,7 +125,7 @@ def _in_a_service(place: Place, folder: Path) -> str:
 
 def _beside_another(place: Place, folder: Path) -> str:
     url = _in_the_url(place, folder)
-    return url.replace("@127.0.0.1:", f"@127.0.0.1:{free_port()},127.0.0.1:")
+    return url.replace("@127.0.0.1:", f"@127.0.0.1:{place.nobody},127.0.0.1:")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from ragauth import clock
 from ragauth.services.keys import github_keys
 from tests.cases import for_each
 from tests.clients import Client, error, issues
-from tests.compat.upstream import unused_address
 from tests.runtime import replace_parts
 from tests.servers.github import PATH, Github, found, running_github, send
 
@@ -272,8 +271,10 @@ class TestItsKeys:
         wait(48 * HOUR)
         assert github.send(reporter, BODY).status_code == 200
 
-    def test_nobody_there_is_503(self, github: Github, make_app: Callable[..., Flask]) -> None:
-        client = Client(make_app(github_keys_url=unused_address()))
+    def test_nobody_there_is_503(
+        self, github: Github, make_app: Callable[..., Flask], port_of_nobody: int
+    ) -> None:
+        client = Client(make_app(github_keys_url=f"http://127.0.0.1:{port_of_nobody}"))
         error(github.send(client, BODY), 503, "EXTERNAL_SERVICE_ERROR")
 
     @pytest.mark.parametrize(

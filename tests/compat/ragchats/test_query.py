@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from ragauth.services.compat.query_upstream import MAX_ANSWER_BYTES, QueryUpstream, TimeLimits
 from tests.clients import Client, Member, ok
 from tests.compat.ragchats.client import RagChatsClient
-from tests.compat.upstream import Behaviour, Upstream, answer, running_upstream, unused_address
+from tests.compat.upstream import Behaviour, Upstream, answer, running_upstream
 from tests.factories.api_keys import make_service_key
 from tests.runtime import replace_parts, runtime_of
 from tests.waiting import wait_until
@@ -195,9 +195,9 @@ class TestBadUpstreams:
         assert bot.month_used() == 0
 
     def test_a_dead_one_is_503_and_says_when_to_come_back(
-        self, make_bot: Callable[[str | None], Bot]
+        self, make_bot: Callable[[str | None], Bot], port_of_nobody: int
     ) -> None:
-        response = make_bot(unused_address()).ask()
+        response = make_bot(f"http://127.0.0.1:{port_of_nobody}").ask()
         refused(response, 503, "external_service_error")
         assert int(response.headers["Retry-After"]) > 0
         assert "127.0.0.1" not in response.text
