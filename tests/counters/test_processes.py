@@ -37,7 +37,7 @@ both = pytest.mark.parametrize("counters", ["lmdb", "redis"], indirect=True)
 
 
 @both
-def test_four_processes_of_twenty_threads_are_admitted_exactly_so_often(
+def test_four_processes_of_twenty_threads_are_admitted_exactly_up_to_the_limit(
     counters: Counters, address: str
 ) -> None:
     seed(counters)

@@ -39,7 +39,7 @@ _SETTINGS = hypothesis.settings(
     phases=[hypothesis.Phase.generate, *([hypothesis.Phase.shrink] if _IS_LONG else [])],
     suppress_health_check=list(hypothesis.HealthCheck),
 )
-# Whom a guard refuses is not read at all.
+# The request of a caller whom a guard refuses is not read.
 _FOR_THE_REFUSED = _SETTINGS if _IS_LONG else hypothesis.settings(_SETTINGS, max_examples=1)
 
 # Without a seed the source of each test is read, to make one.
@@ -148,7 +148,7 @@ def test_every_answer_is_in_the_document(
             else:
                 if any(status < 300 for status in statuses):
                     succeeded.add(operation.label)
-                # Whom a guard refuses is not read at all.
+                # The request of a caller whom a guard refuses is not read.
                 if not _IS_LONG and {401, 403} >= set(statuses):
                     break
     assert not faults, "\n\n".join(faults)

@@ -8,6 +8,7 @@ NO_AGENT = "/api/agents/agt_01h455vb4pex5vsknk084sn02q"
 
 
 class TestSucceeds:
+    @pytest.mark.both_databases
     def test_what_is_named_changes_and_the_rest_stays(self, client: Client) -> None:
         member = client.sign_up()
         agent = member.create_agent(name="Bot", description="Answers")

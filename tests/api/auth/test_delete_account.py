@@ -137,7 +137,7 @@ class TestCounters:
         account_id = decode_id(ACCOUNT, member.id).bytes
         return limits.counters.peek(account_id, 0, span_of(now_ms).month, now_ms)
 
-    @pytest.mark.both_databases
+    @pytest.mark.every_database
     def test_its_limits_go_and_its_usage_is_still_saved(self, client: Client) -> None:
         member = client.sign_up()
         assert member.key_client.get("/api/v1/authorize?cost=7").status_code == 200

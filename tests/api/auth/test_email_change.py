@@ -64,6 +64,7 @@ class TestSucceeds:
             body = {"email": email, "password": PASSWORD}
             assert client.post("/api/auth/login", body).status_code == status
 
+    @pytest.mark.both_databases
     def test_the_old_address_is_told_twice(self, app: Flask, client: Client) -> None:
         member = client.sign_up()
         confirm_address(member)
@@ -98,6 +99,7 @@ class TestSucceeds:
         ]
         assert NEW not in member.client.get("/api/auth/events").text
 
+    @pytest.mark.both_databases
     def test_another_spelling_of_the_own_address_will_do(
         self, app: Flask, client: Client, member: Member
     ) -> None:

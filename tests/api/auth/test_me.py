@@ -18,6 +18,7 @@ class TestSucceeds:
         }
         assert account["id"] == member.id
 
+    @pytest.mark.both_databases
     def test_it_changes_the_names(self, client: Client) -> None:
         member = client.sign_up()
         before = ok(member.client.get(PATH))

@@ -81,7 +81,7 @@ class TestSucceeds:
         assert len(session_ids(member.client)) == 1
         assert member.event_names()[0] == "session:all_ended"
 
-    @pytest.mark.both_databases
+    @pytest.mark.every_database
     def test_all_others_may_be_none(self, client: Client) -> None:
         member = client.sign_up()
         ok(member.client.delete(f"{PATH}?all=false"), 204)

@@ -175,7 +175,7 @@ def test_no_order_of_changes_makes_more_keys_work_than_the_plan_has(
     run_state_machine_as_test(
         OnThisDatabase,
         settings=settings(
-            # Four, and `make test-fuzz` more.
+            # Four, one on Postgres, and `make test-fuzz` more.
             max_examples=max(1, settings().max_examples // (7 if database == "sqlite" else 30)),
             stateful_step_count=25,
             # A failure is short as it is; to make it shorter would take minutes.

@@ -22,7 +22,7 @@ def save(app: Flask) -> None:
 
 
 class TestTheDashboard:
-    @pytest.mark.both_databases
+    @pytest.mark.every_database
     def test_has_a_row_a_day_and_key_the_newest_day_first(self, client: Client) -> None:
         with time_machine.travel(FIRST, tick=False) as traveller:
             member = client.sign_up()
@@ -139,7 +139,7 @@ class TestKeys:
         [row] = ok(member.client.get("/api/auth/usage"))
         assert (row["requests"], row["units"]) == (2, 8)
 
-    @pytest.mark.both_databases
+    @pytest.mark.every_database
     def test_idle_days_finds_the_keys_that_nobody_uses(self, client: Client) -> None:
         with time_machine.travel(FIRST, tick=False) as traveller:
             member = client.sign_up()

@@ -136,6 +136,7 @@ class TestWhichLimits:
 
 
 class TestWhomItTells:
+    @pytest.mark.both_databases
     def test_mails_can_be_switched_off(self, member: Member) -> None:
         """The history tells it all the same."""
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
-from werkzeug.test import TestResponse
 
 from ragauth.extensions import db
 from ragauth.models import OutboxRow, Webhook, WebhookDelivery
@@ -99,6 +98,7 @@ class TestSucceeds:
         assert events(app)[-1] == "webhook:removed"
         assert "example.com" not in run(app, "events", "export"), "a URL may hold a secret"
 
+    @pytest.mark.both_databases
     def test_a_secret_is_stored_sealed_and_shown_once(self, app: Flask, service: Client) -> None:
         """S27"""
         added = add(service)
@@ -190,27 +190,45 @@ class TestSucceeds:
 
 @pytest.mark.every_database
 class TestRaces:
+    @for_each("first", ["change", "removal"])
     def test_no_change_fails_while_an_endpoint_is_removed(
-        self, app: Flask, service: Client, client: Client, monkeypatch: pytest.MonkeyPatch
+        self,
+        app: Flask,
+        service: Client,
+        client: Client,
+        monkeypatch: pytest.MonkeyPatch,
+        first: str,
     ) -> None:
         """A message to it would have no endpoint, and what it tells of would be refused."""
         member, webhook = client.sign_up(), add(service)
-        hold_active = webhook_rows.hold_active
-        removing: list[Future[TestResponse]] = []
 
-        def hold_and_let_remove() -> Any:
-            held = hold_active()
-            if not removing:
-                removing.append(threads.submit(service.delete, f"{WEBHOOKS}/{webhook['id']}"))
-                # It waits for the change's commit; if it did not, it would be done by then.
-                wait(removing, 0.3)
-            return held
-
-        monkeypatch.setattr(webhook_rows, "hold_active", hold_and_let_remove)
-        with ThreadPoolExecutor(1) as threads:
+        def change() -> None:
             ok(member.client.post("/api/auth/api-keys", {"name": "any"}), 201)
-        [removed] = removing
-        ok(removed.result(), 204)
+
+        def remove() -> None:
+            ok(service.delete(f"{WEBHOOKS}/{webhook['id']}"), 204)
+
+        begun, locks, second = {
+            "change": (change, "hold_active", remove),
+            "removal": (remove, "lock_webhook", change),
+        }[first]
+        lock = getattr(webhook_rows, locks)
+        meeting: list[Future[None]] = []
+
+        def lock_and_let_the_other_come(*arguments: Any) -> Any:
+            locked = lock(*arguments)
+            if not meeting:
+                meeting.append(threads.submit(second))
+                # It waits for the commit; if it did not, it would be done by then.
+                wait(meeting, 0.3)
+            return locked
+
+        monkeypatch.setattr(webhook_rows, locks, lock_and_let_the_other_come)
+        with ThreadPoolExecutor(1) as threads:
+            begun()
+        [met] = meeting
+        met.result()
+        monkeypatch.setattr(webhook_rows, locks, lock)
         with app.app_context(), db.engine.connect() as connection:
             for table in (WebhookDelivery, OutboxRow):
                 is_message = table.webhook_id.is_not(None)
