@@ -30,11 +30,9 @@ def read_answer(client: socket.socket, *, has_body: bool = True) -> Answer:
     """One answer, and not a byte more."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        tail = head[-3:]
-        end = (tail + client.recv(4096, socket.MSG_PEEK)).find(b"\r\n\r\n")
-        part = client.recv(1 if end < 0 else end + 4 - len(tail))
-        assert part, head
-        head += part
+        byte = client.recv(1)
+        assert byte, head
+        head += byte
     first, *lines = head.decode("latin-1").split("\r\n")[:-2]
     headers = dict(line.lower().split(": ", 1) if ": " in line else (line, "") for line in lines)
     length, body = int(headers["content-length"]) if has_body else 0, b""

@@ -111,12 +111,12 @@ class _Preloaded:
     def __init__(self, *, has_program: bool) -> None:
         # An abstract one, which leaves no file behind.
         address = f"\0ragauth-tests-{_run()}-{has_program}"
-        while not self._is_connected(address, has_program=has_program):
+        while not self._try_to_connect(address, has_program=has_program):
             self.end()
             time.sleep(0.01)
         atexit.register(self.end)
 
-    def _is_connected(self, address: str, *, has_program: bool) -> bool:
+    def _try_to_connect(self, address: str, *, has_program: bool) -> bool:
         self._process: subprocess.Popen[bytes] | None = None
         with socket.socket(socket.AF_UNIX) as listener:
             try:

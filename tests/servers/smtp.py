@@ -41,9 +41,9 @@ class SmtpServer:
     seconds_to_think: float = 0.0
     deliveries: list[Delivery] = field(default_factory=list)
     connections: int = 0
-    port: int = field(default_factory=free_port)
 
     def __post_init__(self) -> None:
+        self.port = free_port()
         self._controller: Controller | None = None
 
     @property

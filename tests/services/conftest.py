@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from tests.servers.processes import free_port
 from tests.servers.redis import RedisServer, start_redis
 from tests.servers.smtp import SmtpServer, start_smtp
 from tests.servers.webhook_receiver import WebhookReceiver, running_receiver
@@ -41,24 +40,18 @@ def hooked(share_app: MakeApp) -> Flask:
     return share_app(webhook_private_networks=True)
 
 
-@pytest.fixture(scope="module")
-def smtp_port() -> int:
-    """The same for all mail servers of a module, so that they share an application."""
-    return free_port()
-
-
 @pytest.fixture
-def smtp(tmp_path: Path, smtp_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpServer]:
+def smtp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpServer]:
     # To read the system's hundred authorities costs more than to send a mail.
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "no-authority.pem"))
-    with start_smtp(tmp_path, port=smtp_port) as server:
+    with start_smtp(tmp_path) as server:
         yield server
 
 
 @pytest.fixture
-def mailing(share_app: MakeApp, smtp: SmtpServer) -> Flask:
+def mailing(make_app: MakeApp, smtp: SmtpServer) -> Flask:
     """An application with a mail server."""
-    return share_app(mail_url=smtp.url)
+    return make_app(mail_url=smtp.url)
 
 
 @pytest.fixture
