@@ -27,15 +27,16 @@ _DATABASES = {
 
 def pytest_configure(config: pytest.Config) -> None:
     runs_tests = not config.getoption("numprocesses", None)
-    # A process that hands the tests to others needs nothing that they share. But where coverage is
-    # measured it loads the package too: in the others the measurement begins after that.
+    if runs_tests:
+        # Its children must ignore the signals that it ignores.
+        keep_ignored_signals_to_oneself()
+        # What is loaded and collected lives until the end: looking through it frees nothing.
+        gc.disable()
+    # A process that hands the tests to others starts no servers and needs nothing that they share.
+    # But where coverage is measured it loads the package too: in the others the measurement begins
+    # after that.
     if runs_tests or config.pluginmanager.hasplugin("_cov"):
         config.pluginmanager.import_plugin("tests.fixtures")
-    # Nor does it start servers; its own children must ignore the signals that it ignores.
-    if runs_tests:
-        keep_ignored_signals_to_oneself()
-        # What is collected lives until the end: looking through it again and again frees nothing.
-        gc.disable()
 
 
 def pytest_collection_finish() -> None:

@@ -13,7 +13,7 @@ from django.test import override_settings
 from ragauth_client import AsyncClient, Client
 from werkzeug.serving import make_server
 
-from tests.clients_python.apps import django_app, fastapi_app, flask_app, starlette_app
+from tests.clients_python.apps import django_app, flask_app
 from tests.waiting import wait_until
 
 STACKS = ("flask", "fastapi", "starlette", "django", "django-asgi")
@@ -38,9 +38,14 @@ def serve(stack: str, url: str, service_key: str, **options: Any) -> Iterator[st
                 server = run_wsgi(WSGIHandler())
             case "django-asgi":
                 server = run_asgi(ASGIHandler(), async_client)
+            # What they are made with takes as long to load as all other tests, and few need it.
             case "fastapi":
+                from tests.clients_python.apps import fastapi_app  # noqa: PLC0415
+
                 server = run_asgi(fastapi_app.make_app(async_client), async_client)
             case _:
+                from tests.clients_python.apps import starlette_app  # noqa: PLC0415
+
                 server = run_asgi(starlette_app.make_app(async_client), async_client)
         yield running.enter_context(server)
 
