@@ -7,6 +7,9 @@ besides.
 """
 
 import gc
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
     from tests.schedule import Rooms
 
+_TESTS = Path(__file__).parent
 # Which databases a test asks for by its mark, by its class's or its module's; the closest wins.
 _DATABASES = {
     "both_databases": ("sqlite", "postgres"),
@@ -37,6 +41,24 @@ def pytest_configure(config: pytest.Config) -> None:
     # after that.
     if runs_tests or config.pluginmanager.hasplugin("_cov"):
         config.pluginmanager.import_plugin("tests.fixtures")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """In a process of several that run all tests: load a part of them first, which none else does.
+
+    In a new clone loading means compiling, which takes longer than the rest of the start. So each
+    process compiles its part and finds the others compiled.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None or session.config.args != session.config.getini("testpaths"):
+        return
+    number = int(worker["workerid"].removeprefix("gw"))
+    for file in sorted(_TESTS.rglob("test_*.py"))[number :: worker["workercount"]]:
+        module = file.relative_to(_TESTS.parent).with_suffix("")
+        # One that is left out or cannot be loaded is told of when it is collected.
+        with suppress(Exception, pytest.skip.Exception):
+            import_module(".".join(module.parts))
 
 
 def pytest_collection_finish() -> None:

@@ -7,18 +7,16 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-pytest.register_assert_rewrite("tests.examples.gateway_cases")
-
-from tests.e2e.service import Installation, install  # noqa: E402
-from tests.examples.programs import INSTALLED_BY, missing_programs  # noqa: E402
-from tests.examples.stack import (  # noqa: E402
+from tests.e2e.service import Installation, install
+from tests.examples.programs import INSTALLED_BY, missing_programs
+from tests.examples.stack import (
     EXAMPLES,
     Customer,
     GatewayStarter,
     start_rag_service,
 )
-from tests.servers.gunicorn import NO_TLS, GunicornServer, start_gunicorn  # noqa: E402
-from tests.servers.quick_hashes import QUICK_HASHES  # noqa: E402
+from tests.servers.gunicorn import NO_TLS, GunicornServer, start_gunicorn
+from tests.servers.quick_hashes import QUICK_HASHES
 
 collect_ignore = [f"test_{name}.py" for name in missing_programs()]
 
