@@ -15,6 +15,7 @@ from sqlalchemy import Column, Integer, MetaData, Table
 
 from ragauth.extensions import db
 from ragauth.models.database_probe import known_revisions
+from tests.cases import for_each
 from tests.clients import Client, ok
 
 pytestmark = pytest.mark.both_databases
@@ -91,7 +92,7 @@ def test_a_migration_only_adds(sqlite_app: Flask) -> None:
         assert _breaks_the_version_before(Path(each.path).read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     "line",
     [
         "op.drop_table('agents')",

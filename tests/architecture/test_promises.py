@@ -5,7 +5,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-import pytest
+from tests.cases import for_each
 
 TESTS = Path(__file__).parents[1]
 TEXT = (TESTS.parent / "docs" / "security.md").read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ def test_every_promise_has_a_row() -> None:
     assert sorted(ROWS) == list(range(1, 52))
 
 
-@pytest.mark.parametrize("number", ROWS)
+@for_each("number", ROWS)
 def test_its_tests_are_there_and_name_it(number: int) -> None:
     assert ROWS[number]
     for test in ROWS[number]:

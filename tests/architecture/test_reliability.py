@@ -2,9 +2,8 @@
 
 import re
 
-import pytest
-
 from tests.architecture.test_promises import TESTS, docstrings
+from tests.cases import for_each
 from tests.soak.faults import FAULTS
 
 TEXT = (TESTS.parent / "docs" / "reliability.md").read_text(encoding="utf-8")
@@ -23,7 +22,7 @@ def soaked(text: str) -> list[str]:
     return re.findall(r'"([^"]+)"', " ".join(lists))
 
 
-@pytest.mark.parametrize("fault", ROWS)
+@for_each("fault", ROWS)
 def test_a_fault_has_its_time_and_a_test_that_is_there(fault: str) -> None:
     row = ROWS[fault]
     assert len(row) == 4

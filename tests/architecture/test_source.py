@@ -6,6 +6,7 @@ import pytest
 
 from tests.architecture import rules
 from tests.architecture.rules import Rule
+from tests.cases import for_each
 from tests.servers.gunicorn import PROJECT_ROOT
 
 _RULES = [
@@ -151,7 +152,7 @@ def _rule_name(value: object) -> str | None:
     return value.__name__ if callable(value) else None
 
 
-@pytest.mark.parametrize("rule", _RULES, ids=_rule_name)
+@for_each("rule", _RULES, ids=_rule_name)
 def test_the_source_keeps_the_rule(rule: Rule) -> None:
     assert rule(PROJECT_ROOT / "ragauth") == []
 

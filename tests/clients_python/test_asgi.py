@@ -7,6 +7,7 @@ import pytest
 from ragauth_client import AsyncClient, Refused, Verdict
 from ragauth_client.asgi import RelayRefusals, RequireKey
 
+from tests.cases import for_each
 from tests.clients_python.conftest import Vendor
 from tests.e2e.service import User
 from tests.loops import run_beside
@@ -69,7 +70,7 @@ class TestWebsockets:
 
 
 class TestPaths:
-    @pytest.mark.parametrize(
+    @for_each(
         ("path", "status"),
         [
             *(("/healthz", 200), ("/healthz/live", 200), ("/docs/", 200), ("/docs/a", 200)),
@@ -80,15 +81,13 @@ class TestPaths:
         app = guarded(answers, public=["/healthz", "/docs/"])
         assert talk(app, vendor, {"type": "http", "path": path})[0]["status"] == status
 
-    @pytest.mark.parametrize(
-        "path", ["/healthz/../a", "/healthz/x/../../a", "/healthz/..", "/docs/..\\a"]
-    )
+    @for_each("path", ["/healthz/../a", "/healthz/x/../../a", "/healthz/..", "/docs/..\\a"])
     def test_one_that_goes_up_is_below_none(self, vendor: Vendor, path: str) -> None:
         """An application that serves files finds another one under it."""
         app = guarded(answers, public=["/healthz", "/docs/"])
         assert talk(app, vendor, {"type": "http", "path": path})[0]["status"] == 401
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("root", "path", "status"),
         [
             *(("/api", "/api/healthz", 200), ("/api", "/healthz", 200)),

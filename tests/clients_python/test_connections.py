@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ragauth_client import AsyncClient
 
+from tests.cases import for_each
 from tests.loops import run_beside
 
 _SETTLED = b'{"data": {"reservation_id": "rsv_1", "used": {}, "released": {}}}'
@@ -112,7 +113,7 @@ def test_an_answer_that_comes_byte_by_byte_is_waited_for_no_longer(
     assert time.monotonic() - began < 1.5
 
 
-@pytest.mark.parametrize(
+@for_each(
     "faulty",
     [
         *({"service_key": "rag_svc_x "}, {"service_key": "rag svc"}, {"service_key": "ä"}),

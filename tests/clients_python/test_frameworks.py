@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cases import for_each
 from tests.clients_python.conftest import Vendor
 from tests.clients_python.stacks import STACKS, serve
 from tests.clients_python.used import used_tokens
@@ -98,7 +99,7 @@ class TestRefuses:
             assert (name in there.headers) == (name in here.headers)
         return there
 
-    @pytest.mark.parametrize(
+    @for_each(
         "headers",
         [
             {},

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ragauth_client import AsyncClient, Unavailable
 
+from tests.cases import for_each
 from tests.loops import run_beside
 from tests.waiting import wait_until
 
@@ -122,7 +123,7 @@ def test_what_finds_no_free_connection_was_not_sent() -> None:
         assert request.startswith(b"POST /api/v1/usage/settle ")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("arguments", "fault"),
     [
         (("127.0.0.1:8000", _KEY), "http://"),

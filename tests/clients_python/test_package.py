@@ -19,6 +19,7 @@ from django.test import override_settings
 from django.urls import path
 from ragauth_client import VERSION, AsyncClient, Client
 
+from tests.cases import for_each
 from tests.clients_python.apps import django_app
 from tests.clients_python.conftest import Vendor
 from tests.clients_python.stacks import run_asgi, run_wsgi
@@ -50,7 +51,7 @@ def _imported(module: Path) -> set[str]:
 
 
 class TestImports:
-    @pytest.mark.parametrize("module", sorted(MODULES.glob("*.py")), ids=lambda path: path.stem)
+    @for_each("module", sorted(MODULES.glob("*.py")), ids=lambda path: path.stem)
     def test_a_framework_is_known_to_its_own_integration_alone(self, module: Path) -> None:
         allowed = {"ragauth_client", "httpx"} | _FRAMEWORKS.get(module.stem, set())
         assert _imported(module) <= allowed

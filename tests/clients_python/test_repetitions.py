@@ -18,6 +18,7 @@ from ragauth_client import (
 )
 from ragauth_client.exchange import Outcome, Plan
 
+from tests.cases import for_each
 from tests.clients_python.scripted import LOST, NOT_SENT, SETTINGS, Script, answer, failure
 
 AWAY = failure(503, "EXTERNAL_SERVICE_ERROR")
@@ -46,9 +47,7 @@ class TestACheckIsCountedOnce:
         assert script.carry_out(VERIFY).valid
         assert len(script.sent) == 3
 
-    @pytest.mark.parametrize(
-        "outcome", [LOST, AWAY, BUSY, BAD_GATEWAY, failure(500, "INTERNAL_ERROR")]
-    )
+    @for_each("outcome", [LOST, AWAY, BUSY, BAD_GATEWAY, failure(500, "INTERNAL_ERROR")])
     def test_it_is_never_sent_again_where_it_may_have_arrived(self, outcome: Outcome) -> None:
         script = Script([NOT_SENT, outcome])
         verdict = script.carry_out(VERIFY)
@@ -63,8 +62,8 @@ class TestACheckIsCountedOnce:
 
 
 class TestOtherCalls:
-    @pytest.mark.parametrize("outcome", [NOT_SENT, LOST, AWAY, BUSY, BAD_GATEWAY])
-    @pytest.mark.parametrize(
+    @for_each("outcome", [NOT_SENT, LOST, AWAY, BUSY, BAD_GATEWAY])
+    @for_each(
         ("plan", "success"),
         [
             (calls.settle("rsv_1", {"tokens": 12}), SETTLED),
@@ -102,7 +101,7 @@ class TestOtherCalls:
             script.carry_out(DELETE)
         assert (caught.value.status, caught.value.may_have_arrived) == (None, True)
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("outcome", "error"),
         [
             (failure(400, "VALIDATION_ERROR"), InvalidRequest),
@@ -153,7 +152,7 @@ class TestErrors:
         assert (told.issues, told.message) == (issues, "email: Required")
         assert str(told) == "email: Required (400, VALIDATION_ERROR, request r1)"
 
-    @pytest.mark.parametrize("name", ["", ".", ".."])
+    @for_each("name", ["", ".", ".."])
     def test_what_would_be_another_path_is_no_id(self, name: str) -> None:
         for call in (calls.delete_account, calls.revoke_key, calls.list_keys):
             with pytest.raises(ValueError, match="is no id"):
@@ -180,7 +179,7 @@ class TestAnOutageOfACheck:
         assert (allowed.valid, allowed.is_unchecked, allowed.account_id) == (True, True, None)
         assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
 
-    @pytest.mark.parametrize(
+    @for_each(
         "outcome",
         [
             failure(401, "AUTHENTICATION_ERROR"),

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
-import pytest
-
 from ragauth.command.outline import ToldCommand, read_outline
+from tests.cases import for_each
 from tests.docs.markdown import DOCUMENTS, README, ROOT, Block, blocks, each_document, prose
 
 # What a reader would type; the names that stand for `sh`, or for nothing, are not used.
@@ -95,7 +94,7 @@ class TestBlocks:
         marked = {path for path in DOCUMENTS for each in blocks(path) if "sh run" in each.info}
         assert marked == walked
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("info", "comment", "text"),
         [
             ("", "", "ragauth serve\n"),

@@ -4,13 +4,13 @@ import json
 import re
 from typing import Any
 
-import pytest
 from flask import Flask
 
 from ragauth import clock
 from ragauth.services.webhooks import sending
 from ragauth.services.webhooks.messages import compose
 from ragauth.services.webhooks.types import CHOSEN, MOST_ENDPOINTS, TOLD, MessageType
+from tests.cases import for_each
 from tests.docs.settings import ROOT
 
 _TEXT = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
@@ -27,7 +27,7 @@ def test_each_type_has_a_row_and_an_example() -> None:
     assert set(CHOSEN) == set(_ROWS) - {"webhook.test"}
 
 
-@pytest.mark.parametrize("example", _EXAMPLES, ids=lambda example: example["type"])
+@for_each("example", _EXAMPLES, ids=lambda example: example["type"])
 def test_an_example_is_what_is_sent(example: dict[str, Any]) -> None:
     kind = MessageType(example["type"])
     sent = json.loads(

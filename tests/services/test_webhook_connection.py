@@ -10,6 +10,7 @@ import httpcore
 import pytest
 
 from ragauth.services.webhooks.connection import Attempt, Connection
+from tests.cases import for_each
 from tests.servers.webhook_receiver import WebhookReceiver, running_receiver
 
 NOT_ALLOWED = Attempt(None, "address not allowed")
@@ -63,7 +64,7 @@ def connected_to(monkeypatch: pytest.MonkeyPatch, tls: WebhookReceiver) -> list[
 
 
 class TestRefuses:
-    @pytest.mark.parametrize(
+    @for_each(
         "host",
         [
             "127.0.0.1",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import for_each
 from tests.soak.asking import Answer
 from tests.soak.checkers import judge_burst
 from tests.soak.faults import FAULTS
@@ -52,7 +53,7 @@ class TestEveryAnswer:
     def test_what_is_as_it_should_be_breaks_nothing(self) -> None:
         assert heard(Oracle(), *map(answer, (200, 401, 403, 404, 429))) == set()
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("wrong", "promise"),
         [
             (answer(None), "every request is answered"),
@@ -69,7 +70,7 @@ class TestEveryAnswer:
     def test_what_is_not_is_told(self, wrong: Answer, promise: str) -> None:
         assert heard(Oracle(), wrong) == {promise}
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("excuse", "excused"),
         [
             (Excuse.REFUSED, answer(503)),
@@ -103,7 +104,7 @@ class TestEveryAnswer:
 
 
 class TestHealth:
-    @pytest.mark.parametrize(
+    @for_each(
         ("wrong", "promise"),
         [
             (answer(None, path="/healthz"), "/healthz answers"),

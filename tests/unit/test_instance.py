@@ -7,6 +7,7 @@ import pytest
 
 from ragauth.config import SettingsError, is_serving, read_settings
 from ragauth.config.instance import default_instance_dir
+from tests.cases import for_each
 from tests.unit.environment import environment
 
 __all__ = ["environment"]
@@ -57,7 +58,7 @@ class TestCommands:
         assert read_settings().secret_key == b"s" * 32
         assert not is_serving()
 
-    @pytest.mark.parametrize(
+    @for_each(
         "arguments",
         [
             *((), ("--help",), ("accounts", "--help"), ("db", "upgrade", "--help")),

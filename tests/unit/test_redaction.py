@@ -1,7 +1,5 @@
 """Credentials are taken out of what a client sent, wherever it is cut (S27)."""
 
-import pytest
-
 from ragauth.security.key_format import new_key
 from ragauth.security.redaction import redact_credentials, redact_path
 from tests.cases import for_each
@@ -28,17 +26,16 @@ SURROUNDINGS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "secret", CREDENTIALS, ids=["live", "svc", "pub", "rst", "chosen", "token"]
-)
 class TestCredentials:
-    @pytest.mark.parametrize(("before", "after"), SURROUNDINGS)
+    @for_each("secret", CREDENTIALS)
+    @for_each(("before", "after"), SURROUNDINGS)
     def test_one_is_taken_out_of_any_text(self, secret: str, before: str, after: str) -> None:
         """S27: with whatever stands around it."""
         shown = redact_credentials(before + secret + after, longest=1000)
         assert secret[-30:] not in shown
         assert "***" in shown
 
+    @for_each("secret", CREDENTIALS)
     def test_no_part_of_one_is_left_where_the_text_is_cut(self, secret: str) -> None:
         """S27: half a key is too much."""
         for length in range(len(secret)):
@@ -47,6 +44,7 @@ class TestCredentials:
             # What every key of its kind begins with is no secret.
             assert not set(_pieces(secret[12:])) & set(_pieces(shown)), shown
 
+    @for_each("secret", CREDENTIALS)
     def test_every_one_of_many_is_taken_out(self, secret: str) -> None:
         keys = [new_key("rag", "live") for _ in range(20)]
         glued = "".join(keys)
@@ -55,6 +53,7 @@ class TestCredentials:
         for credential in (secret, *keys):
             assert credential[-30:] not in shown
 
+    @for_each("secret", CREDENTIALS)
     def test_a_path_has_none(self, secret: str) -> None:
         """S27."""
         for length in range(0, 400, 7):

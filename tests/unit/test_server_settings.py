@@ -12,6 +12,7 @@ from ragauth.config import (
     read_settings,
     server_environment,
 )
+from tests.cases import for_each
 from tests.unit.environment import environment
 
 __all__ = ["environment"]
@@ -96,7 +97,7 @@ class TestServerSettings:
         environment.setattr("ragauth.config.server.find_spec", lambda _name: left)
         assert not has_own_server()
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("host", "bind"),
         [
             *(("", "127.0.0.1:8000"), (" ", "127.0.0.1:8000"), ("0.0.0.0", "0.0.0.0:8000")),
@@ -111,7 +112,7 @@ class TestServerSettings:
         environment.setenv("HOST", host)
         assert read_server_settings().bind == bind
 
-    @pytest.mark.parametrize(
+    @for_each(
         "host",
         [
             *("127.0.0.1:9000", "[::1]:9000", "[::1", "::1]", "[localhost]", "http://a.test"),

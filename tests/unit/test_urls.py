@@ -109,7 +109,7 @@ class TestPostgres:
     def test_what_libpq_knows_is_handed_on(self, url: str, told: dict[str, str]) -> None:
         assert parameters(f"postgresql:{url}").items() >= told.items()
 
-    @pytest.mark.parametrize(
+    @for_each(
         ("url", "target"),
         [
             ("//h/db", "primary"),
@@ -135,8 +135,8 @@ class TestPostgres:
         told = parameters("postgresql://k:3/db?service=two")
         assert (told["host"], told["port"]) == ("k", "3")
 
-    @pytest.mark.parametrize("service", ["one", "spare"])
-    @pytest.mark.parametrize("target", ["standby", "prefer-standby", "read-only"])
+    @for_each("service", ["one", "spare"])
+    @for_each("target", ["standby", "prefer-standby", "read-only"])
     def test_one_that_cannot_write_is_not_to_be_asked_for(
         self, services: None, service: str, target: str
     ) -> None:
@@ -201,7 +201,7 @@ class TestSqlite:
         assert database_url("sqlite:///x.db", tmp_path) == f"sqlite:///{tmp_path}/x.db"
         assert database_url(f"SQLITE:///{tmp_path}/x.db", INSTANCE) == f"sqlite:///{tmp_path}/x.db"
 
-    @pytest.mark.parametrize("name", ["a b.db", "50%.db", "a?b#c.db", "a@b:c.db", "ж.db"])
+    @for_each("name", ["a b.db", "50%.db", "a?b#c.db", "a@b:c.db", "ж.db"])
     def test_any_name_of_a_file_can_be_said(self, tmp_path: Path, name: str) -> None:
         folder = tmp_path / name
         folder.mkdir()

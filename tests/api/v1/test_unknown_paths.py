@@ -1,7 +1,5 @@
 """Every path below /api/v1, known or not, asks for a key first."""
 
-import pytest
-
 from tests.cases import for_each
 from tests.clients import Client, error
 from tests.factories.api_keys import make_service_key, unknown_key
@@ -12,8 +10,8 @@ PATHS = [
 ]
 
 
-@pytest.mark.parametrize("path", PATHS)
 class TestUnknownPaths:
+    @for_each("path", PATHS)
     def test_without_a_key_nothing_is_told(self, client: Client, path: str) -> None:
         error(client.get(path), 401, "AUTHENTICATION_ERROR", "missing")
         response = client.as_key(unknown_key()).get(path)
@@ -21,6 +19,7 @@ class TestUnknownPaths:
         response = client.sign_up().client.get(path)
         error(response, 401, "AUTHENTICATION_ERROR", "wrong_credential_type")
 
+    @for_each("path", PATHS)
     def test_with_a_key_there_is_nothing(self, client: Client, path: str) -> None:
         error(client.sign_up().key_client.get(path), 404, "NOT_FOUND")
         error(client.as_key(make_service_key(client.app, "verify")).get(path), 404, "NOT_FOUND")
