@@ -12,10 +12,11 @@ import flask_migrate
 import hypothesis
 import pytest
 from flask import Flask
-from sqlalchemy import delete, exists, literal_column, select, union_all, update
+from sqlalchemy import delete, exists, literal_column, null, select, text, union_all, update
 
 from ragauth import clock
 from ragauth.config import Settings
+from ragauth.database import execute
 from ragauth.extensions import db
 from ragauth.models import Installation
 from ragauth.runtime import Runtime
@@ -51,19 +52,26 @@ quick_apps.compile_statements_once()
 quick_apps.read_authorities_once()
 ready_members.take_ready_hashes()
 
-# The tables, those that others point to first. Most are empty. The row that the migration makes
-# stays; only what the service notes in it is taken out.
-_EMPTIED = [table for table in db.metadata.sorted_tables if table.name != "installation"]
-_FILLED = union_all(
-    *(
-        select(literal_column(f"'{table.name}'")).where(exists(select(1).select_from(table)))
-        for table in _EMPTIED
+# Each table is emptied before those that it points to. Most are empty. The row that the migration
+# makes stays; only what the service notes in it is taken out. All of it as text: the driver alone
+# takes half the time.
+_EMPTIED = {
+    table.name: str(delete(table))
+    for table in reversed(db.metadata.sorted_tables)
+    if table.name != "installation"
+}
+_FILLED = str(
+    union_all(
+        *(
+            select(literal_column(f"'{name}'")).where(exists(select(1).select_from(text(name))))
+            for name in _EMPTIED
+        )
     )
 )
-_NEW_AGAIN = (
+_NEW_AGAIN = str(
     update(Installation)
     .where(Installation.expired_until.is_not(None))
-    .values(expired_until=None, expired_key_id=None)
+    .values(expired_until=null(), expired_key_id=null())
 )
 # What may matter to the request of a signup, or to its answer.
 _OF_SIGNUPS = {"require_https", "trusted_proxies", "signups_per_address", "refresh_cookie"}
@@ -191,11 +199,11 @@ def app(database: str, request: pytest.FixtureRequest) -> Flask:
     application.config[ready_members.READY_MEMBERS] = True
     _forget(application)
     with application.app_context(), db.engine.begin() as connection:
-        filled = set(connection.scalars(_FILLED))
-        for table in reversed(_EMPTIED):
-            if table.name in filled:
-                connection.execute(delete(table))
-        connection.execute(_NEW_AGAIN)
+        filled = set(execute(connection, _FILLED).fetchall())
+        for name, statement in _EMPTIED.items():
+            if (name,) in filled:
+                execute(connection, statement)
+        execute(connection, _NEW_AGAIN)
     return application
 
 
