@@ -1,23 +1,20 @@
 """Keys that no route makes, and look-alikes of keys."""
 
-import json
 import secrets
 import string
 import zlib
 
 from flask import Flask
 
-from tests.factories.commands import run
+from ragauth.services.operators.service_keys import create_service_key
 
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
 def make_service_key(app: Flask, *scopes: str) -> str:
     """The raw key of a service."""
-    options = [option for scope in scopes for option in ("--scope", scope)]
-    output = run(app, "service-keys", "create", "--name", "A service", *options, "--json")
-    api_key: str = json.loads(output)["api_key"]
-    return api_key
+    with app.app_context():
+        return create_service_key(name="A service", scopes=list(scopes)).raw_key
 
 
 def unknown_key(kind: str = "rag_live_") -> str:
