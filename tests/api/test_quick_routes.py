@@ -64,7 +64,7 @@ def test_the_paths_of_a_wrapped_or_mounted_application_are_others(
 
 
 @pytest.mark.both_databases
-@pytest.mark.parametrize("path", ["/api/auth/me", "/api/v1/me", *LISTS])
+@for_each("path", ["/api/auth/me", "/api/v1/me", *LISTS])
 def test_a_quick_route_asks_by_reads_that_hand_over(
     client: Client, seen: list[Deadline | None], path: str
 ) -> None:

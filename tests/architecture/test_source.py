@@ -1,8 +1,8 @@
 """The rules about the source hold, and each of them notices when it is broken."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 from tests.architecture import rules
 from tests.architecture.rules import Rule
@@ -148,36 +148,35 @@ _LOOK_ALIKES = [
 ]
 
 
-def _rule_name(value: object) -> str | None:
-    return value.__name__ if callable(value) else None
-
-
-@for_each("rule", _RULES, ids=_rule_name)
+@for_each("rule", _RULES)
 def test_the_source_keeps_the_rule(rule: Rule) -> None:
     assert rule(PROJECT_ROOT / "ragauth") == []
 
 
-@pytest.mark.parametrize(("rule", "name", "text", "faults"), _VIOLATIONS, ids=_rule_name)
+@for_each(("rule", "name", "text", "faults"), _VIOLATIONS)
 def test_a_planted_violation_is_found(
     tmp_path: Path, rule: Rule, name: str, text: str, faults: list[str]
 ) -> None:
-    _plant(tmp_path, name, text)
-    assert rule(tmp_path) == faults
+    with _planted(tmp_path, name, text):
+        assert rule(tmp_path) == faults
 
 
-@pytest.mark.parametrize(("rule", "name", "text"), _LOOK_ALIKES, ids=_rule_name)
+@for_each(("rule", "name", "text"), _LOOK_ALIKES)
 def test_what_only_looks_like_a_violation_is_not_one(
     tmp_path: Path, rule: Rule, name: str, text: str
 ) -> None:
-    _plant(tmp_path, name, text)
-    assert rule(tmp_path) == []
+    with _planted(tmp_path, name, text):
+        assert rule(tmp_path) == []
 
 
 def test_every_rule_has_a_planted_violation() -> None:
     assert {rule for rule, *_ in _VIOLATIONS} == set(_RULES)
 
 
-def _plant(folder: Path, name: str, text: str) -> None:
+@contextmanager
+def _planted(folder: Path, name: str, text: str) -> Iterator[None]:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+    yield
+    path.unlink()

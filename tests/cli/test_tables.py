@@ -1,8 +1,7 @@
 """How lists look at a terminal and in a file."""
 
-import pytest
-
 from ragauth.cli.tables import columns_of, lay_out
+from tests.cases import for_each
 
 _ROW = {
     "id": "acc_01h455vb4pex5vsknk084sn02q",
@@ -14,7 +13,7 @@ _ROW = {
 }
 
 
-@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+@for_each("width", [40, 60, 80, 100, 200])
 def test_a_table_is_no_wider_than_the_terminal(width: int) -> None:
     lines = lay_out([_ROW, {**_ROW, "email": "a@b.c", "name": "Ada"}], list(_ROW), width=width)
     assert max(map(columns_of, lines[:3])) <= width

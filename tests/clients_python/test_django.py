@@ -10,6 +10,7 @@ from django.test import RequestFactory, override_settings
 from django.urls import path as url
 from django.urls import resolve
 
+from tests.cases import for_each
 from tests.clients_python.apps import django_app
 from tests.clients_python.conftest import Vendor
 from tests.e2e.service import User
@@ -17,7 +18,7 @@ from tests.e2e.service import User
 _SETTINGS: dict[str, Any] = {"URL": "http://127.0.0.1:1", "SERVICE_KEY": "rag_svc_x"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     "faulty",
     [
         {"URL": "127.0.0.1:1"},
@@ -32,7 +33,7 @@ def test_a_wrong_setting_stops_the_start(faulty: dict[str, Any]) -> None:
         WSGIHandler()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "status"),
     [("/healthz", 200), ("/documents", 401), ("/answers", 401), ("/late", 503), ("/nowhere", 404)],
 )

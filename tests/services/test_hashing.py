@@ -8,6 +8,7 @@ import pytest
 
 from ragauth.errors import RateLimitExceeded, TooManyHashes
 from ragauth.services.accounts.hashing_gate import PLACES, HashingGate, Share, share_of
+from tests.cases import for_each
 from tests.factories.hashing import slow_hashes
 
 ANYONE = Share("192.0.2.0/24", "anyone")
@@ -129,7 +130,7 @@ class TestShares:
 
 
 class TestNetworks:
-    @pytest.mark.parametrize(
+    @for_each(
         ("one", "other"),
         [
             ("192.0.2.1", "192.0.2.254"),

@@ -44,15 +44,16 @@ class TestGives:
         changed = ok(member.client.patch(f"{KEYS}/{key['id']}", {"scopes": ["read"]}))
         assert changed["scopes"] == ["read"]
 
-    @pytest.mark.parametrize("scope", ["train", "query", "Read", "read ", "", "read suggest"])
-    def test_no_other_and_none_of_operators(self, member: Member, scope: str) -> None:
+    def test_no_other_and_none_of_operators(self, member: Member) -> None:
         key = member.create_key()
         agent = member.create_agent()["id"]
-        body = {"name": "x", "scopes": ["read", scope]}
-        for path in (KEYS, f"/api/agents/{agent}/api-keys"):
-            assert set(issues(member.client.post(path, body))) == {("scopes", 1)}
-        response = member.client.patch(f"{KEYS}/{key['id']}", {"scopes": [scope]})
-        assert issues(response) == {("scopes", 0): f"Must be one of: {', '.join(USUAL)}"}
+        for scope in ("train", "query", "Read", "read ", "", "read suggest"):
+            body = {"name": "x", "scopes": ["read", scope]}
+            for path in (KEYS, f"/api/agents/{agent}/api-keys"):
+                assert set(issues(member.client.post(path, body))) == {("scopes", 1)}, scope
+            response = member.client.patch(f"{KEYS}/{key['id']}", {"scopes": [scope]})
+            found = issues(response)
+            assert found == {("scopes", 0): f"Must be one of: {', '.join(USUAL)}"}, scope
 
     def test_no_free_one_to_an_owners_key_though_scopes_are_open(
         self, make_app: Callable[..., Flask], client_of: Callable[[Flask], Client]

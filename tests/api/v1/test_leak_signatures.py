@@ -277,7 +277,7 @@ class TestItsKeys:
         client = Client(make_app(github_keys_url=f"http://127.0.0.1:{port_of_nobody}"))
         error(github.send(client, BODY), 503, "EXTERNAL_SERVICE_ERROR")
 
-    @pytest.mark.parametrize(
+    @for_each(
         "listed",
         [
             *(b"", b"<html>", b"[]", b"{}", b'{"public_keys": {}}', b'{"public_keys": [1, {}]}'),
