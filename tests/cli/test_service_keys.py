@@ -8,7 +8,9 @@ from flask import Flask
 from ragauth import transaction
 from ragauth.extensions import db
 from ragauth.models import ApiKey
+from ragauth.security.identifiers import KEY, encode_id
 from ragauth.security.key_format import is_well_formed
+from ragauth.services.operators.service_keys import create_service_key
 from tests.cases import for_each
 from tests.cli.conftest import Commands
 from tests.clients import Client, error, ok
@@ -75,17 +77,24 @@ class TestCreate:
 
 class TestList:
     @pytest.mark.both_databases
-    def test_it_has_all_keys_newest_first_and_no_raw_key(self, commands: Commands) -> None:
-        created = [_create(commands, f"service {number}") for number in range(103)]
+    def test_it_has_all_keys_newest_first_and_no_raw_key(
+        self, commands: Commands, app: Flask
+    ) -> None:
+        with app.app_context():
+            made = [create_service_key(name="gateway", scopes=["verify"]) for _ in range(102)]
+        created = [encode_id(KEY, issued.key.id) for issued in made]
+        last = _create(commands)
+        created.append(last["id"])
+        raw_keys = [*(issued.raw_key for issued in made), last["api_key"]]
         listed = commands.succeed("service-keys", "list", "--limit", "0", "--json")
-        assert [key["id"] for key in listed.json] == [key["id"] for key in reversed(created)]
+        assert [key["id"] for key in listed.json] == created[::-1]
         assert all(set(key) == _COLUMNS for key in listed.json)
-        assert not any(key["api_key"] in listed.output for key in created)
+        assert not any(raw_key in listed.output for raw_key in raw_keys)
         page = commands.run("service-keys", "list")
         assert len(page.output.splitlines()) == 101
-        last = created[3]["id"]
-        assert page.errors == f"100 of 103; --limit 0 for all, or --after {last}\n"
-        rest = commands.succeed("service-keys", "list", "--after", last, "--json").json
+        fourth = created[3]
+        assert page.errors == f"100 of 103; --limit 0 for all, or --after {fourth}\n"
+        rest = commands.succeed("service-keys", "list", "--after", fourth, "--json").json
         assert rest == listed.json[100:]
 
     def test_revoked_keys_are_shown_on_demand(self, commands: Commands) -> None:
