@@ -11,8 +11,9 @@ from pathlib import Path
 from flask import Flask
 
 from ragauth.extensions import settings
+from ragauth.services.accounts.password_reset import answer_request
+from ragauth.services.mail.sending import send_due_mail
 from tests.clients import Client, Member, ok
-from tests.factories.commands import run
 
 _TOKEN = re.compile(r"#token=([\w-]+)")
 
@@ -74,7 +75,8 @@ def outbox_folder(app: Flask) -> Path:
 
 def receive_mail(app: Flask) -> list[Mail]:
     """The mails since the last time, in the order in which they were queued."""
-    run(app, "mail", "send")
+    with app.app_context():
+        send_due_mail(answer_reset=answer_request)
     mails = []
     for path in sorted(outbox_folder(app).glob("*.eml")):
         mails.append(read_mail(path.read_bytes()))
