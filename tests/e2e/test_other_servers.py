@@ -174,18 +174,7 @@ def an_external_id_is_one_segment(place: Place) -> None:
     made = command("service-keys", "create", "--name", "s", *scopes, "--json")
     headers = {**PROXY, "X-API-Key": json.loads(made)["api_key"]}
     accounts = "/api/v1/internal/accounts"
-    names = [
-        "a b?c",
-        "100%",
-        "a%2Fb",
-        "Zo\u00eb",
-        "ada@example.com",
-        "ext:",
-        "a/b",
-        "a/",
-        "/api-keys",
-    ]
-    for name in names:
+    for name in ("100% Zo\u00eb@b?c", "a%2Fb", "ext:", "a/b", "a/", "/api-keys"):
         body = {"external_id": name}
         answer = place.client.post(accounts, json=body, headers=headers)
         assert answer.status_code == 201, answer.text
