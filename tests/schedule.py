@@ -45,6 +45,7 @@ _SECONDS = {
 _SECONDS_ELSEWHERE = 0.02
 # And the files whose tests take longer than others of their room.
 _SECONDS_OF_FILES = {
+    "api/test_large_texts.py": 3,
     "clients_python/test_frameworks.py": 4,
     "clients_typescript/test_cases.py": 8,
     "console/test_console.py": 8,
