@@ -2,9 +2,12 @@
 
 import json
 import shlex
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import httpx
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
 from tests.dashboard.conftest import in_cookie_mode
 from tests.dashboard.hands import click, fill
@@ -96,22 +99,13 @@ def test_a_name_of_an_older_row_can_neither_hide_nor_turn_anything(visitor: Visi
     body = {"name": "Old", "agent_id": agent["id"]}
     visitor.place.call("POST", "/api/auth/api-keys", token=token, json=body)
 
-    def spoil(route: Route) -> None:
-        if route.request.method != "GET":
-            route.continue_()
-            return
-        answer = route.fetch()
-        data = answer.json()
-        found = data["data"]
-        for one in found if isinstance(found, list) else [found]:
-            one["name"] = HOSTILE
-            one["description"] = HOSTILE
-        route.fulfill(response=answer, json=data)
+    # As they were stored before such names were refused.
+    instance = Path(visitor.place.service.installation.environment["RAGAUTH_INSTANCE_DIR"])
+    own = "WHERE account_id = (SELECT id FROM accounts WHERE email = ?2)"
+    with closing(sqlite3.connect(instance / "ragauth.db")) as connection, connection:
+        for change in ("api_keys SET name = ?1", "agents SET name = ?1, description = ?1"):
+            connection.execute(f"UPDATE {change} {own}", (HOSTILE, visitor.email))
 
-    for path in ("api-keys", "agents"):
-        page.route(f"**/api/**/{path}?*", spoil)
-        page.route(f"**/api/{path}?*", spoil)
-        page.route(f"**/{path}/*", spoil)
     shown = "\ufffdgnp.\ufffdinvoice\ufffd\ufffd"
     for path, presses in (
         ("/keys", ["Edit key", "Rotate key", "Revoke key"]),
@@ -137,7 +131,6 @@ def test_a_name_of_an_older_row_can_neither_hide_nor_turn_anything(visitor: Visi
     click(visitor.dialog.get_by_label("Off"))
     visitor.press("Save", visitor.dialog)
     visitor.see_notice("Saved.")
-    page.unroute_all(behavior="ignoreErrors")
 
 
 @in_cookie_mode
