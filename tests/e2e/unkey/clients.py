@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import httpx
-from unkey.py import Unkey, errors
 
 _WORD = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _SCRIPT = Path(__file__).with_name("calls.js")
@@ -34,6 +33,9 @@ class OfPython:
     """`unkey-py`: its methods and arguments have underscores where the wire has capitals."""
 
     def __init__(self, url: str, transport: httpx.Client) -> None:
+        from unkey.py import Unkey, errors  # noqa: PLC0415 - few tests need it
+
+        self._error = errors.UnkeyError
         self._client_of = cache(
             lambda root_key: Unkey(
                 root_key=root_key, server_url=url, client=transport, retry_config=None
@@ -49,7 +51,7 @@ class OfPython:
             arguments = {_with_underscores(key): _renamed(body[key], key) for key in body}
         try:
             answer = call(**arguments)
-        except errors.UnkeyError as error:
+        except self._error as error:
             return Answer(json.loads(error.body), type(error).__name__, error.status_code)
         answer = getattr(answer, "result", answer)
         return Answer(answer.model_dump(mode="json", by_alias=True, exclude_unset=True))
