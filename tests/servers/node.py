@@ -1,14 +1,11 @@
 """npm packages of the tests, as the lock file beside `package.json` pins them."""
 
-import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
-from tests.servers.caches import cache_folder
+from tests.servers.caches import cache_folder, made_once
 
 _PROJECT = Path(__file__).parents[1] / "generated"
 # What the packages are.
@@ -27,26 +24,15 @@ def install_packages(folder: Path) -> Path:
     # It says how a program here is to be read.
     shutil.copy(_PROJECT / "package.json", folder)
     packages = folder / "node_modules"
-    packages.symlink_to(_installed() / "node_modules")
+    packages.symlink_to(made_once("npm", PINNED, _install) / "node_modules")
     return packages
 
 
-def _installed() -> Path:
-    home = cache_folder("npm")
-    pinned = b"".join(path.read_bytes() for path in PINNED)
-    target = home / hashlib.sha256(pinned).hexdigest()
-    if not target.is_dir():
-        with tempfile.TemporaryDirectory(dir=home) as unfinished:
-            made = Path(unfinished) / "made"
-            made.mkdir()
-            for path in PINNED:
-                shutil.copy(path, made)
-            options = ("--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund")
-            run("npm", "ci", *options, "--cache", str(home), folder=made)
-            # Another process may have been faster: its packages are the same.
-            with suppress(OSError):
-                made.rename(target)
-    return target
+def _install(folder: Path) -> None:
+    for path in PINNED:
+        shutil.copy(path, folder)
+    options = ("--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund")
+    run("npm", "ci", *options, "--cache", str(cache_folder("npm")), folder=folder)
 
 
 def run(*command: str, folder: Path) -> str:
