@@ -263,7 +263,7 @@ def test_a_forgotten_password_is_set_anew_with_the_link_of_the_mail(visitor: Vis
     visitor.press("Send the link")
     visitor.see_heading("Look into your inbox")
     mail = visitor.place.mail_to(visitor.email, "Set a new password")
-    visitor.show(f"/reset-password#token={mail.token}")
+    visitor.go(f"/reset-password#token={mail.token}")
     visitor.fill(new_password=NEW_PASSWORD)
     assert mail.token not in visitor.page.url
     visitor.press("Set the password")
