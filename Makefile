@@ -71,9 +71,9 @@ dashboard: ## Serve the sample dashboard on 127.0.0.1:5173 (RAGAUTH_API=http://1
 console: ## Serve the operator's console on 127.0.0.1:5175 (RAGAUTH_API=http://127.0.0.1:8000)
 	@PORT=$(PORT) exec $(PYTHON) examples/console/serve.py
 
-# Four on two cores, for many wait for a server or a browser; neighbours share what they start.
+# Five on two cores, for three of them wait for servers and for time to pass (tests/schedule.py).
 test: install ## Run every test (PYTEST_ARGS="-n 0 tests/unit" narrows it)
-	$(BIN)/python -m pytest -n 4 --dist loadfile --durations 10 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 5 --dist loadfile --durations 10 $(PYTEST_ARGS)
 
 test-fuzz: install ## Hold the service against its OpenAPI document, and try more texts and orders of calls (FUZZ_EXAMPLES=200)
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-200} $(BIN)/python -m pytest -n 2 tests/fuzz tests/unit tests/counters/test_*_model.py tests/api/*/test_*_model.py $(PYTEST_ARGS)

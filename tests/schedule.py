@@ -2,10 +2,10 @@
 
 The files of one room share what takes long to start: a browser, a service, a database. So a process
 stays in its room while there is something left in it, and then goes to where the most is left. Half
-of the processes are in rooms whose tests wait more than they compute, so that the others have the
-cores; who has nothing left of its kind helps the others. The longest file of a room comes first, so
-that all processes are done at about the same time. Nothing but the order comes from the seconds
-told here.
+of the processes, or one more than the others, are in rooms whose tests wait more than they compute,
+so that the others have the cores; who has nothing left of its kind helps the others. The longest
+file of a room comes first, so that all processes are done at about the same time. Nothing but the
+order comes from the seconds told here.
 """
 
 from typing import TYPE_CHECKING
@@ -117,7 +117,7 @@ class Rooms(LoadScopeScheduling):
             left[_room_of(file)] = left.get(_room_of(file), 0.0) + seconds[file]
         if rooms.get(node) not in left:
             others = [room for other, room in rooms.items() if other is not node]
-            may_wait = sum(room in _WAITING for room in others) < len(self.nodes) // 2
+            may_wait = sum(room in _WAITING for room in others) < (len(self.nodes) + 1) // 2
             rightly = {room for room in left if (room in _WAITING) is may_wait} or set(left)
             # One that nobody is in, if there is one; otherwise it helps where most is left.
             rooms[node] = max(rightly, key=lambda room: (room not in others, left[room]))

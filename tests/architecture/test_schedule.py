@@ -62,3 +62,8 @@ def test_half_of_the_processes_wait_while_the_others_compute() -> None:
     given = _give(counts, [0, 1, 2, 3, 3, 1, 2])
     assert [files[0] for files in given] == ["e2e/a.py", "e2e/b.py", "unit/b.py", "unit/a.py"]
     assert [files[1:] for files in given] == [[], ["e2e/d.py"], ["e2e/e.py"], ["e2e/c.py"]]
+
+
+def test_of_an_odd_number_one_more_waits() -> None:
+    counts = {f"e2e/{name}.py": 10 for name in "abc"} | {"unit/a.py": 1}
+    assert _give(counts, [0, 1, 2]) == [["e2e/a.py"], ["e2e/b.py"], ["unit/a.py"]]
