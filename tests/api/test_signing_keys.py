@@ -74,19 +74,19 @@ class TestTheFirstKey:
     ) -> None:
         """S36"""
         hosts = [app, make_app(), make_app()]
-        barrier = Barrier(6)
+        barrier = Barrier(12)
         seen: list[str] = []
 
         def start(host: Flask) -> None:
             barrier.wait()
             seen.extend(published(host))
 
-        threads = [Thread(target=start, args=(hosts[number % 3],)) for number in range(6)]
+        threads = [Thread(target=start, args=(hosts[number % 3],)) for number in range(12)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert len(seen) == 6
+        assert len(seen) == 12
         assert set(seen) == set(states(app))
         assert len(set(seen)) == 1
 

@@ -34,7 +34,7 @@ def test_a_pasted_key_goes_nowhere(operator: Visitor, bob: dict[str, Any]) -> No
             operator.press("Find")
         expect(operator.page.locator("[data-key], .empty").first).to_be_visible()
         assert search.input_value() == key[:-32]
-    assert not [url for url in operator.noted_requests() if bob["api_key"][13:20] in url]
+    assert not [url for url in operator.requests if bob["api_key"][13:20] in url]
 
 
 def test_an_external_id_may_look_like_a_key(place: Operated, operator: Visitor) -> None:

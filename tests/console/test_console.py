@@ -127,7 +127,7 @@ def test_an_account_is_found_by_whatever_is_known(operator: Visitor, ada: dict[s
             operator.see_heading(ADA)
             operator.page.go_back()
             expect(owner).to_be_visible()
-    assert not [url for url in operator.noted_requests() if ada["api_key"][9:20] in url]
+    assert not [url for url in operator.requests if ada["api_key"][9:20] in url]
     find(operator, "nobody-is-called-so")
     expect(operator.page.get_by_role("heading", name="Nothing found")).to_be_visible()
 

@@ -229,11 +229,6 @@ class Visitor:
         self._requests = noted = []
         self._listen("request", lambda request: noted.append(request.url))
 
-    def noted_requests(self) -> list[str]:
-        """Where each request went since they are noted, which they no longer are."""
-        self.context.remove_listener("request", self._listeners.pop("request"))
-        return self.requests
-
     @property
     def requests(self) -> list[str]:
         """Where each request went since they are noted."""

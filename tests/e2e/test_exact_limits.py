@@ -18,9 +18,10 @@ from tests.e2e.service import QUICK, Service, User, at_once, install, while_redi
 from tests.servers.redis import start_redis
 from tests.waiting import wait_until
 
-LIMIT = 120
+LIMIT = 200
 WORKERS = 4
 THREADS = 200
+TRIES_OF_EACH = 2
 PLANS = """
 [plans.trial]
 limits.requests.minute = {minute}
@@ -34,7 +35,7 @@ max_agents = 2
 def limited(
     request: pytest.FixtureRequest, new_installation: NewInstallation, tmp_path: Path
 ) -> Iterator[Service]:
-    """Four workers, with a limit of 120 requests a minute."""
+    """Four workers, with a limit of 200 requests a minute."""
     database, _, counters = request.param.split()
     installation = new_installation(database)
     plans = tmp_path / "policy.toml"
@@ -62,12 +63,13 @@ def test_of_200_threads_against_4_processes_exactly_the_limit_is_let_through(
         user = limited.sign_up()
         asked.clear()
 
-        def ask() -> int:
-            asked.add(request_id := uuid4().hex)
-            return limited.authorize(user.api_key, request_id)
+        def ask() -> Counter[int]:
+            several = [uuid4().hex for _ in range(TRIES_OF_EACH)]
+            asked.update(several)
+            return Counter(limited.authorize(user.api_key, each) for each in several)
 
-        statuses = Counter(at_once([ask] * THREADS))
-        assert statuses == {200: LIMIT, 429: THREADS - LIMIT}
+        statuses: Counter[int] = sum(at_once([ask] * THREADS), Counter())
+        assert statuses == {200: LIMIT, 429: THREADS * TRIES_OF_EACH - LIMIT}
         assert month_used(user) == LIMIT
 
     def has_each_worker_counted() -> bool:
@@ -94,14 +96,14 @@ def test_no_count_is_lost_or_doubled_when_a_worker_is_killed(
         halfway = threading.Event()
 
         def ask() -> None:
-            for _ in range(8):
+            for _ in range(15):
                 try:
                     answer: object = service.authorize(user.api_key)
                 except (HTTPException, OSError):
                     answer = "no answer"
                 with lock:
                     answers[answer] += 1
-                    if answers[200] >= 40:
+                    if answers[200] >= 75:
                         halfway.set()
 
         clients = [threading.Thread(target=ask) for _ in range(20)]
@@ -112,7 +114,7 @@ def test_no_count_is_lost_or_doubled_when_a_worker_is_killed(
         for client in clients:
             client.join(60)
         assert answers.keys() <= {200, "no answer"}, answers
-        assert answers[200] > 80
+        assert answers[200] > 150
         # One that died unanswered may have been counted: its client cannot know either.
         counted = month_used(user)
         assert answers[200] <= counted <= answers[200] + answers["no answer"]

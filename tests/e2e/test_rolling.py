@@ -21,8 +21,8 @@ from tests.servers.redis import start_redis
 from tests.waiting import wait_until
 
 _BEFORE = Path(__file__).parent / "data" / "version-before.tar.xz"
-_LIMIT = 100
-_THREADS, _TRIES = 20, 8
+_LIMIT = 300
+_THREADS, _TRIES = 20, 20
 _PLANS_BEFORE = f"""
 [trial]
 requests_per_minute = {_LIMIT}

@@ -27,8 +27,7 @@ pytestmark = pytest.mark.both_databases
 
 BODY = {"name": "Made once"}
 NAME = "a name of the caller's"
-# More than an application has connections to Postgres.
-THREADS = 14
+THREADS = 20
 
 
 def call(
@@ -68,7 +67,7 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stopped]:
 
 class TestAtOnce:
     @pytest.mark.every_database
-    def test_of_many_one_makes_it_and_all_get_the_same_bytes(
+    def test_of_twenty_one_makes_it_and_all_get_the_same_bytes(
         self, service: Client, member: Member
     ) -> None:
         """S51."""
