@@ -5,28 +5,37 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any
 
+import pytest
+
 
 def for_each(
-    names: str | Sequence[str], cases: Iterable[Any], *, ids: Any = None
+    names: str | Sequence[str], cases: Iterable[Any]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """As `pytest.mark.parametrize`, but the cases come one after the other within one test.
 
-    They share its fixtures, so they must not disturb each other. What fails tells its case.
+    They share its fixtures, so they must not disturb each other. All of them are tried; what fails
+    tells its case.
     """
     keys = names.replace(" ", "").split(",") if isinstance(names, str) else list(names)
-    listed = [_values(case, len(keys)) for case in cases]
+    listed = [(case,) if len(keys) == 1 else case for case in cases]
     assert listed, "no cases, so nothing would be tested"
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
         @wraps(test)
         def test_all(*arguments: Any, **fixtures: Any) -> None:
+            failures: list[BaseException] = []
             for values in listed:
                 case = dict(zip(keys, values, strict=True))
                 try:
                     test(*arguments, **fixtures, **case)
-                except BaseException as error:
+                # `pytest.fail` raises what is no Exception, as an interruption is none.
+                except (Exception, pytest.fail.Exception) as error:
                     error.add_note(f"The case: {case!r:.2000}")
-                    raise
+                    failures.append(error)
+            if len(failures) == 1:
+                raise failures[0]
+            if failures:
+                raise BaseExceptionGroup(f"{len(failures)} of {len(listed)} cases", failures)
 
         # What pytest reads fixtures from.
         signature = inspect.signature(test)
@@ -36,11 +45,3 @@ def for_each(
         return test_all
 
     return decorate
-
-
-def _values(case: Any, count: int) -> Sequence[Any]:
-    """Of a case as it is, or of a `pytest.param`."""
-    if hasattr(case, "marks"):
-        values: Sequence[Any] = case.values
-        return values
-    return (case,) if count == 1 else case

@@ -91,7 +91,7 @@ class TestHeadersOfEveryAnswer:
 
 
 class TestSlashes:
-    @for_each("route", ROUTES, ids=str)
+    @for_each("route", ROUTES)
     def test_every_route_works_with_and_without_one_trailing_slash(
         self, client: Client, route: Route
     ) -> None:
@@ -114,7 +114,7 @@ class TestSlashes:
         is_below_authorize = route.path.endswith("/authorize")
         assert twice.status_code in ({200} if is_below_authorize else {401, 404})
 
-    @for_each("route", GUARDED_ROUTES, ids=str)
+    @for_each("route", GUARDED_ROUTES)
     def test_every_guarded_route_asks_for_its_credential(
         self, client: Client, route: Route
     ) -> None:
@@ -124,7 +124,7 @@ class TestSlashes:
 
 
 class TestBodies:
-    @for_each("route", BODY_ROUTES, ids=str)
+    @for_each("route", BODY_ROUTES)
     def test_only_json_is_read(self, client: Client, route: Route) -> None:
         caller = caller_of(client, route)
         for content_type in (None, "text/plain", "application/x-www-form-urlencoded", "x"):
@@ -139,7 +139,7 @@ class TestBodies:
     ) -> None:
         assert set(post(client, b"{}", content_type)) == {("email",), ("password",)}
 
-    @for_each("route", BODY_ROUTES, ids=str)
+    @for_each("route", BODY_ROUTES)
     def test_a_body_of_64_kib_is_read_and_a_larger_one_is_not(
         self, client: Client, route: Route
     ) -> None:
@@ -151,7 +151,7 @@ class TestBodies:
             response = caller.request(route.method, route.path, data=data, content_type=JSON)
             error(response, status, "VALIDATION_ERROR")
 
-    @for_each("route", BODY_ROUTES, ids=str)
+    @for_each("route", BODY_ROUTES)
     def test_a_body_that_the_server_cannot_read_is_a_fault_of_the_client(
         self, client: Client, route: Route, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -172,7 +172,7 @@ class TestBodies:
             error(response, 400, "VALIDATION_ERROR")
         assert not [line for line in caplog.records if line.levelno >= logging.ERROR]
 
-    @for_each("route", BODY_ROUTES, ids=str)
+    @for_each("route", BODY_ROUTES)
     def test_a_body_that_is_shorter_than_was_said_is_not_taken_for_all_of_it(
         self, client: Client, route: Route
     ) -> None:

@@ -33,7 +33,7 @@ def may_be_null(route: Route, name: str) -> bool:
     )
 
 
-@for_each("route", BODY_ROUTES, ids=str)
+@for_each("route", BODY_ROUTES)
 def test_a_value_of_another_type_is_that_fields_fault(client: Client, route: Route) -> None:
     """All fields have the same value at once, each of which is told of."""
     caller = caller_of(client, route)

@@ -89,7 +89,7 @@ class TestFaults:
 
 
 class TestPaths:
-    @for_each("route", ID_ROUTES, ids=str)
+    @for_each("route", ID_ROUTES)
     def test_a_fault_names_the_parameter_as_the_document_does(
         self, client: Client, route: Route
     ) -> None:

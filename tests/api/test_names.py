@@ -76,7 +76,7 @@ def sender(member: Member, place: Place) -> Callable[[str], Any]:
     return send
 
 
-@for_each("place", PLACES, ids=str)
+@for_each("place", PLACES)
 def test_what_deceives_is_that_fields_fault(faces: Client, place: Place) -> None:
     """S46: no control, bidi or invisible format character is stored in a name."""
     send = sender(faces.sign_up(), place)
@@ -88,7 +88,7 @@ def test_what_deceives_is_that_fields_fault(faces: Client, place: Place) -> None
         assert place.field in response.text
 
 
-@for_each("place", PLACES, ids=str)
+@for_each("place", PLACES)
 def test_real_names_are_taken_as_they_are(faces: Client, place: Place) -> None:
     texts = [*HONEST, *(["One\n\ttwo"] if place.has_lines else [])]
     name = " ".join(texts)

@@ -13,7 +13,7 @@ _AN_ID = re.compile(r"/(ses|key|agt)_[0-9a-z]{26}")
 ID_ROUTES = [route for route in ROUTES if _AN_ID.search(route.path) and route.credential == "token"]
 
 
-@for_each("route", ID_ROUTES, ids=str)
+@for_each("route", ID_ROUTES)
 def test_anothers_thing_is_nothing_to_the_byte(client: Client, route: Route) -> None:
     """S25"""
     member, other = client.sign_up(), client.sign_up()

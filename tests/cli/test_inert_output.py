@@ -45,7 +45,6 @@ def assert_inert(text: str) -> None:
         *(("keys", "revoke", "{key}", "--yes"), ("keys", "revoke-all", "{id}", "--yes")),
         ("accounts", "delete", "{id}", "--yes"),
     ],
-    ids=" ".join,
 )
 def test_tables_records_and_sentences(
     commands: Commands, member: Member, command: tuple[str, ...]
@@ -67,7 +66,6 @@ def test_tables_records_and_sentences(
         ),
         *(("accounts", "end-sessions", "{id}"), ("accounts", "remove-second-factor", "{id}")),
     ],
-    ids=" ".join,
 )
 def test_questions(commands: Commands, member: Member, command: tuple[str, ...]) -> None:
     """S46: nobody consents to what a name made the question look like."""

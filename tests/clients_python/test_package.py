@@ -51,7 +51,7 @@ def _imported(module: Path) -> set[str]:
 
 
 class TestImports:
-    @for_each("module", sorted(MODULES.glob("*.py")), ids=lambda path: path.stem)
+    @for_each("module", sorted(MODULES.glob("*.py")))
     def test_a_framework_is_known_to_its_own_integration_alone(self, module: Path) -> None:
         allowed = {"ragauth_client", "httpx"} | _FRAMEWORKS.get(module.stem, set())
         assert _imported(module) <= allowed

@@ -73,7 +73,6 @@ class TestOtherCalls:
             (calls.change_account("acc_1", plan="pro"), ACCOUNT),
             (DELETE, DELETED),
         ],
-        ids=["settle", "report", "create", "get", "change", "delete"],
     )
     def test_they_are_repeated_as_they_were(
         self, plan: Plan[Any], success: Outcome, outcome: Outcome

@@ -27,7 +27,7 @@ def test_each_type_has_a_row_and_an_example() -> None:
     assert set(CHOSEN) == set(_ROWS) - {"webhook.test"}
 
 
-@for_each("example", _EXAMPLES, ids=lambda example: example["type"])
+@for_each("example", _EXAMPLES)
 def test_an_example_is_what_is_sent(example: dict[str, Any]) -> None:
     kind = MessageType(example["type"])
     sent = json.loads(

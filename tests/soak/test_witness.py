@@ -65,7 +65,6 @@ class TestEveryAnswer:
             (answer(200, seconds=3.5), "checks are answered within 3 s"),
             (answer(200, seconds=11, path="/api/auth/me"), "requests are answered within 10 s"),
         ],
-        ids=lambda value: value if isinstance(value, str) else "",
     )
     def test_what_is_not_is_told(self, wrong: Answer, promise: str) -> None:
         assert heard(Oracle(), wrong) == {promise}

@@ -78,7 +78,6 @@ def test_a_connection_that_was_never_made_has_words_alone(words: str) -> None:
         (ValueError(), None),
         (None, None),
     ],
-    ids=repr,
 )
 def test_a_condition_of_postgres_has_its_word(
     error: Exception | None, fault: DatabaseFault | None

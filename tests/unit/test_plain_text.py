@@ -72,13 +72,13 @@ DECEPTIVE = {
 }
 
 
-@for_each("text", HONEST, ids=ascii)
+@for_each("text", HONEST)
 def test_real_names_are_left_as_they_are(text: str) -> None:
     assert find_deceptive(text) is None
     assert strip_deceptive(text) == escape_deceptive(text) == text
 
 
-@for_each(("text", "character"), DECEPTIVE.items(), ids=map(ascii, DECEPTIVE))
+@for_each(("text", "character"), DECEPTIVE.items())
 def test_what_deceives_is_found_stripped_and_spelled_out(text: str, character: str) -> None:
     """S46: names cannot deceive who reads them."""
     assert find_deceptive(text) == character

@@ -59,7 +59,6 @@ def test_it_has_one_form(text: str, canonical: str) -> None:
         (f"https://a.example/{'x' * MAX_LENGTH}", "long"),
         ("https://" + "a" * 10_000_000, "long"),
     ],
-    ids=lambda value: repr(value)[:40],
 )
 def test_what_is_none_is_refused(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):

@@ -199,10 +199,7 @@ class TestBounds:
         assert response.headers["Retry-After"] == "5"
         export(member)
 
-    @for_each(
-        "networks",
-        [pytest.param([HOME] * 2, id="network"), pytest.param(["a", "b", "c"], id="all")],
-    )
+    @for_each("networks", [[HOME] * 2, ["a", "b", "c"]])
     def test_few_are_made_at_once(self, client: Client, networks: list[str]) -> None:
         """S43: a network leaves a place to others."""
         member = client.sign_up()

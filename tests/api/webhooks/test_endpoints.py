@@ -245,7 +245,6 @@ class TestRejectsInput:
             *("https://a.example/\ud800", "https://" + "x" * 60_000, "https://[fe80::1%25lo]/"),
             *(None, 5, ["https://hooks.example.com/"], {}, True),
         ],
-        ids=lambda value: repr(value)[:30],
     )
     def test_a_url_that_is_none(self, service: Client, url: Any) -> None:
         assert set(issues(service.post(WEBHOOKS, {"url": url}))) == {("url",)}
