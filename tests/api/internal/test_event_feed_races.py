@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from ragauth import clock, transaction
 from ragauth.extensions import db
 from ragauth.models import Event
+from ragauth.models import events as event_rows
 from ragauth.services import audit
 from ragauth.services.audit import OPERATOR, EventName
 from ragauth.services.operators import event_feed
@@ -146,6 +147,36 @@ def test_a_clock_that_is_set_back_hides_nothing(app: Flask) -> None:
             writer.write(name)
             reader.read()
     assert reader.read_all() == ["a", "b", "c", "d", "e"]
+
+
+@ON_BOTH
+def test_what_another_reader_gives_places_meanwhile_is_told_at_once(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of the two questions of a look comes first, the other reader is between them."""
+    writer, reader, other = Writer(app), Reader(app), Reader(app)
+    writer.write("a")
+
+    def let_the_other_read() -> None:
+        monkeypatch.undo()
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(other.read_all).result() == ["a"]
+
+    for question in ("has_unplaced", "list_placed"):
+        monkeypatch.setattr(
+            event_rows, question, _then(getattr(event_rows, question), let_the_other_read)
+        )
+    assert reader.read() == 1
+    assert reader.seen == other.seen == ["a"]
+
+
+def _then(ask: Callable[..., object], further: Callable[[], None]) -> Callable[..., object]:
+    def ask_first(*arguments: object, **options: object) -> object:
+        answer = ask(*arguments, **options)
+        further()
+        return answer
+
+    return ask_first
 
 
 @ON_POSTGRES
