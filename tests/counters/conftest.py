@@ -9,7 +9,7 @@ import redis
 from ragauth.counters import Counters, LmdbCounters
 from ragauth.counters.failover import FailoverCounters
 from ragauth.counters.redis_store import RedisCounters
-from tests.counters.failover_support import Clock, CountedRedis
+from tests.counters.failover_support import Clock, CountedRedis, admitted, is_connected_there
 from tests.counters.questions import installation, open_redis
 from tests.counters.stepped_time import SteppedTime
 from tests.servers.redis import RedisServer, start_redis
@@ -112,5 +112,20 @@ def primary(server: RedisServer) -> CountedRedis:
 @pytest.fixture
 def store(primary: CountedRedis, lmdb_path: Path, clock: Clock) -> Iterator[FailoverCounters]:
     store = FailoverCounters(primary, LmdbCounters(lmdb_path), clock, beside=lambda work: work())
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def patient(server: RedisServer, lmdb_path: Path) -> Iterator[FailoverCounters]:
+    """Counters whose threads of the pool wait as long as a busy machine needs.
+
+    The polling thread has one connection, and the month has one request.
+    """
+    store = FailoverCounters(open_redis(server.url), LmdbCounters(lmdb_path))
+    while not is_connected_there(store):
+        store.close()
+        store = FailoverCounters(open_redis(server.url), LmdbCounters(lmdb_path))
+    assert admitted(store) == 1
     yield store
     store.close()

@@ -1,14 +1,17 @@
 """A Redis that can be counted, a clock that can be set: what the failover tests share."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
 from ragauth.counters import Counters
 from ragauth.counters.redis_client import RedisClient
 from ragauth.counters.redis_store import RedisCounters
-from ragauth.deadlines import check_deadline, current_deadline
+from ragauth.deadlines import WouldWait, check_deadline, current_deadline
 from tests.counters.questions import ACCOUNT, MONTH, ask
+from tests.waiting import wait_until
+
+Answer = TypeVar("Answer")
 
 
 class Clock:
@@ -49,6 +52,31 @@ def in_polling_thread() -> Iterator[None]:
         yield
     finally:
         current_deadline.reset(token)
+
+
+def connect_polling_thread(store: Counters) -> None:
+    """Let the polling thread have an answer, and so a connection; changes no count.
+
+    It waits for no more than a moment, in which a busy machine may not answer.
+    """
+    wait_until(lambda: is_connected_there(store))
+
+
+def is_connected_there(store: Counters) -> bool:
+    """Whether the polling thread has an answer in time now."""
+    try:
+        with in_polling_thread():
+            store.seed_month(ACCOUNT, 0, MONTH, 0)
+    except WouldWait:
+        return False
+    return True
+
+
+def first_answer(ask: Callable[[], Answer]) -> Answer:
+    """What a request is told: in the polling thread or, if it is late there, in one of the pool."""
+    with suppress(WouldWait), in_polling_thread():
+        return ask()
+    return ask()
 
 
 def pool_of(store: RedisCounters) -> Any:

@@ -1,8 +1,6 @@
 """S47, S49: several charges in one step: each is decided as it would be alone, and counted once."""
 
 import struct
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +9,7 @@ from ragauth.counters.failover import FailoverCounters
 from ragauth.counters.redis_store import RedisCounters
 from ragauth.deadlines import WouldWait
 from tests.counters.failover_support import CountedRedis, admitted, in_polling_thread, pool_of
-from tests.counters.questions import ACCOUNT, DAY, KEY, MONTH, NOW, in_window, open_redis, seed
+from tests.counters.questions import ACCOUNT, DAY, KEY, MONTH, NOW, in_window, seed
 from tests.servers.frozen import frozen
 from tests.servers.redis import RedisServer, client_of
 
@@ -23,15 +21,6 @@ def charge(
 ) -> Charge:
     tallies = (in_window(1, size=size),) if size else ()
     return Charge(account, key, 0, minute_limit, 1_000, 1, MONTH, DAY, NOW, tallies)
-
-
-@pytest.fixture
-def patient(server: RedisServer, lmdb_path: Path) -> Iterator[FailoverCounters]:
-    store = FailoverCounters(open_redis(server.url), LmdbCounters(lmdb_path))
-    with in_polling_thread():
-        assert admitted(store) == 1
-    yield store
-    store.close()
 
 
 def test_no_limit_lets_more_through_within_one_step(counters: Counters) -> None:
