@@ -178,5 +178,7 @@ def _planted(folder: Path, name: str, text: str) -> Iterator[None]:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    yield
-    path.unlink()
+    try:
+        yield
+    finally:
+        path.unlink()
