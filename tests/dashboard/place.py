@@ -63,14 +63,8 @@ async () => {
   if (session.exists()) await session.forget("logged_out");
   await router.navigate("/login");
   document.querySelector("#notices").replaceChildren();
-  const isLeft = () =>
-    document.querySelector("h1")?.textContent === "Welcome back" &&
+  return document.querySelector("h1")?.textContent === "Welcome back" &&
     !session.exists() && !localStorage.length && !document.querySelector("dialog");
-  // A dialog goes a moment after it was closed.
-  for (let turn = 0; turn < 50 && !isLeft(); turn++) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return isLeft();
 }
 """
 

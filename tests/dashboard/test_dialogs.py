@@ -29,6 +29,8 @@ TAKEN: dict[str, set[tuple[str, str]]] = {
     "secret": {("expires_at", "90"), ("expires_at", "365")},
     "publishable": {("expires_at", "30"), ("expires_at", "date")},
 }
+# Asked in the same breath as what closes a dialog: a hidden window draws no picture meanwhile.
+COUNT_DIALOGS = "return document.querySelectorAll('dialog').length;"
 # The walk rotates a key that works for another hour.
 GRACE_OF_THE_WALK = ("grace_seconds", "3600")
 
@@ -321,12 +323,17 @@ def test_what_is_shown_once_is_left_only_when_it_is_stored(owner: Owner) -> None
     with page.expect_download() as download:
         click(visitor.dialog.get_by_role("link", name="Save as a file"))
     assert download.value.path().read_text("utf-8") == f"{shown}\n"
-    click(leave)
-    expect(visitor.dialog).to_have_count(0)
+    assert leave.evaluate(f"(button) => {{ button.click(); {COUNT_DIALOGS} }}") == 0
     assert visitor.place.authorize(shown) == 200
 
+    # Whoever goes elsewhere leaves an open dialog behind.
+    new = page.get_by_role("button", name="New key").first
+    click(new)
+    link = page.locator("nav a[href='/keys']")
+    assert link.evaluate(f"(link) => {{ link.click(); {COUNT_DIALOGS} }}") == 0
+
     # A notice stands above an open dialog, where it can be pressed.
-    click(page.get_by_role("button", name="New key").first)
+    click(new)
     page.evaluate("import('/js/notices.js').then((m) => m.notify('Over it'))")
     click(page.get_by_role("button", name="Dismiss"))
     expect(page.locator(".notice")).to_have_count(0)

@@ -20,7 +20,7 @@ export function dialog({ title, firm = false }, body) {
     let result;
     const close = (value) => {
       result = value;
-      box.close();
+      shut(box);
     };
     const replace = (newTitle, ...content) =>
       show(
@@ -50,11 +50,12 @@ export function dialog({ title, firm = false }, body) {
       places.map((place) => box.querySelector(place)).find(Boolean).focus();
     };
     replace(title, body(close, goOn));
-    box.addEventListener("close", () => {
+    const leave = () => {
       box.remove();
       raiseNotices();
       resolve(result);
-    });
+    };
+    box.addEventListener("close", leave, { once: true });
     // A second press of Escape sends no `cancel`.
     const holds = (event) => {
       const isEscape = event.type === "cancel" || event.key === "Escape";
@@ -70,7 +71,13 @@ export function dialog({ title, firm = false }, body) {
 
 /** Close what is open, except what shows a secret that is not stored yet. */
 export function closeDialogs() {
-  for (const box of document.querySelectorAll("dialog")) if (!isUnstored(box)) box.close();
+  for (const box of document.querySelectorAll("dialog")) if (!isUnstored(box)) shut(box);
+}
+
+/** At once: the browser's own event comes only when it draws the page, so not in a hidden window. */
+function shut(box) {
+  box.close();
+  box.dispatchEvent(new Event("close"));
 }
 
 /** Ask before something that cannot be undone; `act` runs while the dialog waits. */
