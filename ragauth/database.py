@@ -298,11 +298,15 @@ def refuse_wrong_encoding(connection: Any) -> None:
 
 
 def prepare_sqlite_connection(connection: sqlite3.Connection) -> None:
-    """The settings that every SQLite connection of the service has."""
-    connection.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MS}")
-    _write_ahead(connection)
-    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    """The settings that every SQLite connection of the service has; one without them is closed."""
+    try:
+        connection.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MS}")
+        _write_ahead(connection)
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -22,6 +22,16 @@ class _Formatter(JsonFormatter):
                 log_data.setdefault("account_id", g.account_id)
         return super().process_log_record(log_data)
 
+    def formatException(self, ei: Any) -> Any:  # noqa: N802 - logging's name
+        """Without memory for the traceback, tell the error alone.
+
+        Python 3.13 compiles the lines of a traceback anew, and then raises a SystemError.
+        """
+        try:
+            return super().formatException(ei)
+        except (MemoryError, SystemError):
+            return f"{ei[0].__name__}: no memory for the traceback"
+
 
 class _PersonFormatter(_Formatter):
     """The same fields, for a person."""

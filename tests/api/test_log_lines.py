@@ -4,6 +4,7 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
+from unittest.mock import Mock
 
 import pytest
 from flask import Flask
@@ -84,3 +85,14 @@ def test_a_line_between_two_requests_names_none(
     member.client.get("/api/auth/me")
     log.warning("of nobody's")
     assert "request_id" not in lines()[-1]
+
+
+def test_without_memory_for_its_traceback_an_error_is_told_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """S39: as Python 3.13 tells of it, which compiles the lines of a traceback anew."""
+    record = logging.makeLogRecord({"msg": "refused", "exc_info": (KeyError, KeyError(), None)})
+    for error in (MemoryError(), SystemError("compile returned NULL")):
+        monkeypatch.setattr("traceback.print_exception", Mock(side_effect=error))
+        line = json.loads(json_formatter().format(record))
+        assert line["exc_info"] == "KeyError: no memory for the traceback"

@@ -1,6 +1,7 @@
 """Redis with TLS, each side with a certificate: Debian's server, for the wheel's has no TLS."""
 
 import datetime
+import inspect
 import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,13 +29,19 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def _signs_certificates() -> x509.KeyUsage:
+    names = inspect.signature(x509.KeyUsage).parameters
+    return x509.KeyUsage(**{name: name == "key_cert_sign" for name in names})
+
+
 class Certificates:
     """A CA, and a certificate for the address of the tests' servers."""
 
     def __init__(self, folder: Path) -> None:
         key, name = ec.generate_private_key(ec.SECP256R1()), self._name("a CA of the tests")
         self.ca = folder / "ca.pem"
-        ca = self._signed(name, name, key, key, x509.BasicConstraints(ca=True, path_length=None))
+        is_authority = x509.BasicConstraints(ca=True, path_length=None)
+        ca = self._signed(name, name, key, key, is_authority, _signs_certificates())
         self.ca.write_bytes(ca)
         own = ec.generate_private_key(ec.SECP256R1())
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
@@ -57,13 +64,21 @@ class Certificates:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
     def _signed(
-        self, subject: x509.Name, issuer: x509.Name, own: Any, key: Any, more: Any
+        self, subject: x509.Name, issuer: x509.Name, own: Any, key: Any, *more: Any
     ) -> bytes:
         now = datetime.datetime.now(datetime.UTC)
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer)
         builder = builder.public_key(own.public_key()).serial_number(x509.random_serial_number())
         builder = builder.not_valid_before(now - HOUR).not_valid_after(now + HOUR)
-        signed = builder.add_extension(more, critical=False).sign(key, hashes.SHA256())
+        # Python 3.13 trusts none that lacks one of these.
+        identifiers = (
+            x509.SubjectKeyIdentifier.from_public_key(own.public_key()),
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()),
+        )
+        for extension in (*more, *identifiers):
+            is_critical = isinstance(extension, x509.BasicConstraints | x509.KeyUsage)
+            builder = builder.add_extension(extension, critical=is_critical)
+        signed = builder.sign(key, hashes.SHA256())
         return signed.public_bytes(serialization.Encoding.PEM)
 
 
@@ -107,7 +122,10 @@ def test_who_is_not_trusted_is_not_spoken_to(
         "no certificate": url.partition("&ssl_certfile")[0],
         "another host": url.replace("127.0.0.1", "localhost"),
     }[fault].replace(f"client_name=x{certificates.ca}", "client_name=x")
-    assert state_of(wrong) == faults.UNTRUSTED
+    # TLS 1.3: of our certificate the server tells after our handshake, and closes: what it says may
+    # be lost while we write.
+    may_be_lost = {faults.OUT_OF_REACH} if fault == "no certificate" else set()
+    assert state_of(wrong) in {faults.UNTRUSTED} | may_be_lost
 
 
 def test_the_name_alone_may_be_left_unchecked(

@@ -8,7 +8,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -301,6 +301,6 @@ def usage_is_saved_and_mail_is_sent_beside_the_requests(place: Place, key_id: st
 
 def saved_requests(database: Path, key: Any) -> int:
     """Of a key, in the database itself."""
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection:
         rows = connection.execute("SELECT key_id, requests FROM usage").fetchall()
     return sum(requests for key_id, requests in rows if UUID(key_id) == key)

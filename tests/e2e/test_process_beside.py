@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def kill_beside(service: Service) -> None:
 def saved(installation: Installation) -> int:
     """What the database knows, asked past the service."""
     path = Path(installation.environment["RAGAUTH_INSTANCE_DIR"]) / "ragauth.db"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         return int(connection.execute("SELECT coalesce(sum(requests), 0) FROM usage").fetchone()[0])
 
 

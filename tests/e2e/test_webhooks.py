@@ -5,6 +5,7 @@ import os
 import signal
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ def test_it_works_without_a_process_beside_the_workers(
 
 def make_due(installation: Installation) -> None:
     database = Path(installation.environment["RAGAUTH_INSTANCE_DIR"]) / "ragauth.db"
-    with sqlite3.connect(database, timeout=10) as connection:
+    with closing(sqlite3.connect(database, timeout=10)) as connection, connection:
         connection.execute(
             "UPDATE outbox SET next_attempt_at = created_at WHERE webhook_id IS NOT NULL"
         )

@@ -1,6 +1,7 @@
 """What ails a database, told from the drivers' own errors."""
 
 import sqlite3
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -8,6 +9,7 @@ from psycopg import errors
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from ragauth.database import prepare_sqlite_connection
 from ragauth.database_faults import DatabaseFault, fault_of
 from tests.cases import for_each
 
@@ -107,3 +109,14 @@ def test_an_error_of_sqlite_has_its_word(statement: str, fault: DatabaseFault | 
         connection.executescript(statement)
     connection.close()
     assert fault_of(caught.value) is fault_of(wrapped(caught.value)) is fault
+
+
+def test_a_connection_that_cannot_be_prepared_is_closed(tmp_path: Path) -> None:
+    """Else its file stays open until the error that tells of it is gone."""
+    file = tmp_path / "ragauth.db"
+    file.write_bytes(b"no database at all " * 500)
+    connection = sqlite3.connect(file)
+    with pytest.raises(sqlite3.DatabaseError):
+        prepare_sqlite_connection(connection)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")

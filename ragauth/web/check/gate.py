@@ -10,10 +10,10 @@ required) goes on to the application, which answers it.
 
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from flask import Flask
+from werkzeug.http import HTTP_STATUS_CODES
 
 from ragauth.deadlines import WouldWait, check_deadline, current_deadline
 from ragauth.errors import InvalidRequest, RagauthError
@@ -47,7 +47,7 @@ from ragauth.web.paths import ANY_METHOD, AUTHORIZE, KEYS_VERIFY, is_authorize
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_STATUS_LINES = {status.value: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
+_STATUS_LINES = {code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATUS_CODES.items()}
 _MAY_VERIFY = Question(kinds=SERVICE_KINDS, scopes=(VERIFY,))
 
 # What a request asks the checker, one question after another. A result of None leaves the answer to

@@ -3,10 +3,10 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 from marshmallow import Schema, ValidationError
+from werkzeug.http import HTTP_STATUS_CODES
 
 from ragauth.errors import (
     BodyTooLarge,
@@ -149,7 +149,7 @@ class SharedResponses:
 
 
 def _name(status: int) -> str:
-    return HTTPStatus(status).phrase.title().replace(" ", "")
+    return HTTP_STATUS_CODES[status].title().replace(" ", "")
 
 
 def _response(
@@ -159,7 +159,7 @@ def _response(
     if any("Retry-After" in error.headers for error in errors) and "Retry-After" not in names:
         names.append("Retry-After")
     return {
-        "description": f"{HTTPStatus(status).phrase}.",
+        "description": f"{HTTP_STATUS_CODES[status]}.",
         "headers": header_references(names),
         "content": {
             rendering.error_media_type(status): {

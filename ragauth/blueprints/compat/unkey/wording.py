@@ -1,10 +1,10 @@
 """Answers as Unkey words them: `meta.requestId` always, problems in the manner of RFC 9457."""
 
 from collections.abc import Container, Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 from flask import Response, g, request
+from werkzeug.http import HTTP_STATUS_CODES
 
 from ragauth.errors import (
     AuthenticationFailed,
@@ -107,7 +107,7 @@ def body_of(
     problem: dict[str, Any] = {
         "detail": InvalidRequest(issues).message if issues else error.message,
         "status": error.status,
-        "title": HTTPStatus(error.status).phrase,
+        "title": HTTP_STATUS_CODES[error.status],
         "type": _TYPES + _problem(type(error)),
     }
     if error.status == _BAD_REQUEST:
